@@ -1,0 +1,198 @@
+package lens
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"unicode/utf8"
+)
+
+// TraceSchema names the version of Grid's JSON form. Additions never rename.
+const TraceSchema = "mlxlens.trace/1"
+
+// Grid is the logit lens of one prompt: plain data, a row for each site that was
+// read and a column for each position. Logits have no unit; entropy and KL are in
+// nats.
+type Grid struct {
+	Schema    string    `json:"schema"`
+	Model     ModelInfo `json:"model"`
+	Lens      string    `json:"lens"`   // "logit"
+	Prompt    *string   `json:"prompt"` // nil when ids were given instead of text
+	BOSAdded  bool      `json:"bos_added"`
+	Tokens    []Token   `json:"tokens"`    // the whole prompt
+	Rows      []string  `json:"rows"`      // sites in forward order
+	Positions []int     `json:"positions"` // indices into Tokens, ascending
+	Cells     [][]Cell  `json:"cells"`     // [row][position]
+	Final     Final     `json:"final"`
+	Edits     []string  `json:"edits"`
+	Check     *Check    `json:"check,omitempty"` // only when asked for
+	Timing    Timing    `json:"timing"`
+}
+
+// ModelInfo says which model a result is of.
+type ModelInfo struct {
+	Ref          string `json:"ref"`
+	Type         string `json:"type"` // the config's model_type
+	Layers       int    `json:"layers"`
+	DModel       int    `json:"d_model"`
+	DVocab       int    `json:"d_vocab"`
+	Quantization string `json:"quantization"` // "affine 4-bit group 32", or "none"
+}
+
+// Token is a token id with the bytes that it stands for, which need not be text.
+type Token struct {
+	ID    int
+	Bytes string // raw bytes
+}
+
+// Text returns the token's bytes as text, U+FFFD in place of each maximal part
+// that is not.
+func (t Token) Text() string {
+	if utf8.ValidString(t.Bytes) {
+		return t.Bytes
+	}
+	return string([]rune(t.Bytes)) // one U+FFFD a byte that is no text, as Python's errors="replace" does for a lone byte
+}
+
+type tokenJSON struct {
+	ID    int    `json:"id"`
+	Text  string `json:"text"`
+	Bytes string `json:"bytes,omitempty"` // base64, where text loses something
+}
+
+func (t Token) json() tokenJSON {
+	j := tokenJSON{ID: t.ID, Text: t.Text()}
+	if j.Text != t.Bytes {
+		j.Bytes = base64.StdEncoding.EncodeToString([]byte(t.Bytes))
+	}
+	return j
+}
+
+// MarshalJSON writes id, text, and bytes in base64 where text loses something.
+func (t Token) MarshalJSON() ([]byte, error) { return marshal(t.json()) }
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Token) UnmarshalJSON(data []byte) error {
+	var j tokenJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	return t.set(j)
+}
+
+func (t *Token) set(j tokenJSON) error {
+	t.ID, t.Bytes = j.ID, j.Text
+	if j.Bytes != "" {
+		raw, err := base64.StdEncoding.DecodeString(j.Bytes)
+		if err != nil {
+			return err
+		}
+		t.Bytes = string(raw)
+	}
+	return nil
+}
+
+// marshal is json.Marshal without the escaping of <, > and & for web pages.
+func marshal(v any) ([]byte, error) {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return []byte(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+// Cell is the lens at one site and position: a distribution over the vocabulary
+// for the token at position+1.
+type Cell struct {
+	Top       []Candidate `json:"top"`       // score descending, then id ascending
+	LogSumExp float64     `json:"logsumexp"` // ln Σ e^logit
+	Entropy   float64     `json:"entropy"`   // −Σ p ln p
+	KL        float64     `json:"kl"`        // KL(final ‖ this) = Σ p_final (ln p_final − ln p)
+	Targets   []Target    `json:"targets,omitempty"`
+
+	// Answer is the final row's top token at this position, as this row scores it.
+	Answer Target `json:"answer"`
+}
+
+// Candidate is one of a cell's best tokens.
+type Candidate struct {
+	Token
+	Logit float64
+	Prob  float64
+}
+
+type candidateJSON struct {
+	tokenJSON
+	Logit float64 `json:"logit"`
+	Prob  float64 `json:"prob"`
+}
+
+// MarshalJSON writes the token's fields, logit and prob.
+func (c Candidate) MarshalJSON() ([]byte, error) {
+	return marshal(candidateJSON{c.Token.json(), c.Logit, c.Prob})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Candidate) UnmarshalJSON(data []byte) error {
+	var j candidateJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	c.Logit, c.Prob = j.Logit, j.Prob
+	return c.Token.set(j.tokenJSON)
+}
+
+// Target is a given token as a cell scores it. Rank 1 is the best.
+type Target struct {
+	Token
+	Logit float64
+	Prob  float64
+	Rank  int
+}
+
+type targetJSON struct {
+	tokenJSON
+	Logit float64 `json:"logit"`
+	Prob  float64 `json:"prob"`
+	Rank  int     `json:"rank"`
+}
+
+// MarshalJSON writes the token's fields, logit, prob and rank.
+func (t Target) MarshalJSON() ([]byte, error) {
+	return marshal(targetJSON{t.Token.json(), t.Logit, t.Prob, t.Rank})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Target) UnmarshalJSON(data []byte) error {
+	var j targetJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	t.Logit, t.Prob, t.Rank = j.Logit, j.Prob, j.Rank
+	return t.Token.set(j.tokenJSON)
+}
+
+// Final is what the model says at the last position that was read, and where its
+// answer crystallises.
+type Final struct {
+	Position   int     `json:"position"` // as asked: −1 is the last
+	Token      Token   `json:"token"`
+	FirstTop1  *string `json:"first_top1"`  // the first row whose top-1 it is; nil: none that was read
+	StableFrom *string `json:"stable_from"` // the first row from which it stays top-1
+}
+
+// Check is the comparison of the last lens row with the model's own logits.
+type Check struct {
+	MaxDifference float64 `json:"max_difference"` // of a logit, over all positions read
+	Tolerance     float64 `json:"tolerance"`
+	OK            bool    `json:"ok"`
+}
+
+// Timing is wall time in seconds.
+type Timing struct {
+	Load    float64 `json:"load_s"`
+	Forward float64 `json:"forward_s"`
+	Lens    float64 `json:"lens_s"`
+}

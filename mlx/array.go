@@ -1,0 +1,169 @@
+package mlx
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"sync/atomic"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
+
+// Array is a lazy n-dimensional array: a place in a graph of operations, computed
+// when Eval, Item, Data or Borrow needs it. It does not change. Any goroutine may
+// use it at any time.
+//
+// An Array that could not be built carries the reason (see [Error]).
+type Array struct {
+	h      capi.Array
+	err    *Error
+	device Device
+	scope  atomic.Pointer[Scope] // nil: the collector's
+
+	// state counts the calls that use h now; ended is set by the first Free.
+	state atomic.Int32
+
+	cleanup runtime.Cleanup // of an array without a scope
+
+	// host is what is known of the elements of an integer array made from Go data.
+	host *bounds
+}
+
+const ended = math.MinInt32
+
+// bounds are the least and greatest element.
+type bounds struct{ lo, hi int64 }
+
+// acquire keeps h alive until release; it fails on an array that was freed.
+func (a *Array) acquire() bool {
+	if a.state.Add(1) < 0 {
+		a.release()
+		return false
+	}
+	return true
+}
+
+func (a *Array) release() {
+	if a.state.Add(-1) == ended && a.state.CompareAndSwap(ended, ended+1) {
+		// +1: no second caller can see ended again, and no acquire sees ≥ 0
+		gate.Free(a.h)
+	}
+}
+
+// end marks a as freed. It returns the handle when nobody uses it now; otherwise
+// the last user frees it.
+func (a *Array) end() capi.Array {
+	for {
+		s := a.state.Load()
+		if s < 0 {
+			return 0
+		}
+		next := s + ended
+		if s == 0 {
+			next = ended + 1
+		}
+		if a.state.CompareAndSwap(s, next) {
+			a.cleanup.Stop()
+			if s == 0 {
+				return a.h
+			}
+			return 0
+		}
+	}
+}
+
+// Free ends the array now instead of when its scope closes or the collector finds
+// it. A second Free does nothing.
+func (a *Array) Free() {
+	if a == nil || a.err != nil {
+		return
+	}
+	if h := a.end(); h != 0 {
+		gate.Free(h)
+	}
+}
+
+// collect has the collector queue the end of an array that no scope owns.
+func (a *Array) collect() {
+	a.cleanup = runtime.AddCleanup(a, func(h capi.Array) { gate.Free(h) }, a.h)
+}
+
+// Err returns why the array could not be built, nil if it could.
+func (a *Array) Err() error {
+	if a == nil {
+		return newError("", errNoArray, errNoArray.Error())
+	}
+	if a.err != nil {
+		return a.err
+	}
+	return nil
+}
+
+// Device returns where the array is computed.
+func (a *Array) Device() Device { return a.device }
+
+// Shape returns the length of each axis; nil for an array with an error.
+func (a *Array) Shape() []int {
+	if a == nil || a.err != nil || !a.acquire() {
+		return nil
+	}
+	defer a.release()
+	n := capi.ArrayNdim(a.h)
+	shape := make([]int, n)
+	for i, d := range capi.SliceAt[int32](capi.ArrayShape(a.h), n) {
+		shape[i] = int(d)
+	}
+	return shape
+}
+
+// Ndim returns the number of axes.
+func (a *Array) Ndim() int {
+	if a == nil || a.err != nil || !a.acquire() {
+		return 0
+	}
+	defer a.release()
+	return capi.ArrayNdim(a.h)
+}
+
+// Dim returns the length of one axis, counted from the end when negative, and 0
+// for an axis that the array lacks.
+func (a *Array) Dim(axis int) int {
+	shape := a.Shape()
+	if axis < 0 {
+		axis += len(shape)
+	}
+	if axis < 0 || axis >= len(shape) {
+		return 0
+	}
+	return shape[axis]
+}
+
+// Size returns the number of elements.
+func (a *Array) Size() int {
+	if a == nil || a.err != nil || !a.acquire() {
+		return 0
+	}
+	defer a.release()
+	return capi.ArraySize(a.h)
+}
+
+// Nbytes returns Size times the size of an element.
+func (a *Array) Nbytes() int { return a.Size() * a.Dtype().Size() }
+
+// Dtype returns the type of the elements; Bool for an array with an error.
+func (a *Array) Dtype() Dtype {
+	if a == nil || a.err != nil || !a.acquire() {
+		return Bool
+	}
+	defer a.release()
+	return Dtype(capi.ArrayDtype(a.h))
+}
+
+// String describes the array without evaluating it: float32[2 3].
+func (a *Array) String() string {
+	if err := a.Err(); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%s%v", a.Dtype(), a.Shape())
+}

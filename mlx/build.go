@@ -1,0 +1,184 @@
+package mlx
+
+import (
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// Every operation passes through build, whatever its parameters: operands that
+// carry an error pass it on, the result gets the innermost scope among them, and
+// MLX's refusal becomes the result's error. f calls one C function; an operand
+// that may be absent is nil and its handle 0.
+
+func build(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) int32) *Array {
+	return buildIn(op, nil, operands, f)
+}
+
+// buildIn is build for an operation that is told its scope (a creation).
+func buildIn(op string, scope *Scope, operands []*Array, f func(res *capi.Array, s capi.Stream) int32) *Array {
+	r := &Array{}
+	if e := start(op, r, scope, operands); e != nil {
+		r.err = e
+		return r
+	}
+	status := f(&r.h, stream(r.device))
+	if status != 0 || r.h == 0 {
+		r.err = mlxError(op, operands)
+	}
+	finish(operands)
+	r.settle(op)
+	return r
+}
+
+// start checks and acquires the operands, and places the result.
+func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
+	if why, bad := loaded.refused[op]; bad {
+		return newError(op, ErrRefused, "this library computes it wrongly ("+why+"): install mlx-c "+capi.Release)
+	}
+	placed := false
+	if scope != nil {
+		r.device, placed = scope.device, true
+		if scope.owns() {
+			r.scope.Store(scope)
+		}
+	}
+	for i, a := range operands {
+		if a == nil {
+			continue
+		}
+		if a.err != nil {
+			finish(operands[:i])
+			return a.err
+		}
+		if !a.acquire() {
+			finish(operands[:i])
+			return newError(op, ErrFreed, fmt.Sprintf("operand %d was freed", i+1))
+		}
+		if !placed {
+			r.device, placed = a.device, true
+		}
+		if s := a.scope.Load(); s != nil && (r.scope.Load() == nil || s.depth > r.scope.Load().depth) {
+			r.scope.Store(s)
+			r.device = a.device
+		}
+	}
+	if !placed {
+		if err := Load(); err != nil {
+			finish(operands)
+			return newError(op, ErrLibrary, err.Error())
+		}
+		r.device = DefaultDevice()
+	}
+	return nil
+}
+
+func finish(operands []*Array) {
+	for _, a := range operands {
+		if a != nil {
+			a.release()
+		}
+	}
+}
+
+// settle hands a new array to its scope or to the collector.
+func (a *Array) settle(op string) {
+	if a.err != nil {
+		return
+	}
+	if s := a.scope.Load(); s != nil {
+		if !s.adopt(a) {
+			a.Free()
+			a.err = newError(op, ErrFreed, "the scope of its operands is closed")
+		}
+		return
+	}
+	a.collect()
+}
+
+// buildList is build for an operation with several results.
+func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s capi.Stream) int32) []*Array {
+	first := &Array{}
+	if e := start(op, first, nil, operands); e != nil {
+		first.err = e
+		return []*Array{first}
+	}
+	var list capi.VectorArray
+	status := f(&list, stream(first.device))
+	if status != 0 {
+		first.err = mlxError(op, operands)
+		finish(operands)
+		return []*Array{first}
+	}
+	out := make([]*Array, capi.VectorArraySize(list))
+	for i := range out {
+		r := &Array{device: first.device}
+		r.scope.Store(first.scope.Load())
+		if capi.VectorArrayGet(&r.h, list, i) != 0 {
+			r.err = mlxError(op, operands)
+		}
+		out[i] = r
+	}
+	// the results' own handles keep the arrays, so that this frees none of them
+	capi.VectorArrayFree(list)
+	finish(operands)
+	for _, r := range out {
+		r.settle(op)
+	}
+	return out
+}
+
+// failed is an array that was refused before MLX saw it.
+func failed(op string, kind error, format string, args ...any) *Array {
+	return &Array{err: newError(op, kind, fmt.Sprintf(format, args...))}
+}
+
+// handle returns a's handle, 0 for an absent operand.
+func handle(a *Array) capi.Array {
+	if a == nil {
+		return 0
+	}
+	return a.h
+}
+
+// required refuses a nil operand where build would take it for an absent one.
+func required(op string, operands ...*Array) *Array {
+	for i, a := range operands {
+		if a == nil {
+			return failed(op, errNoArray, "operand %d is nil, not an array", i+1)
+		}
+	}
+	return nil
+}
+
+func unary(op string, f func(*capi.Array, capi.Array, capi.Stream) int32, x *Array) *Array {
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
+}
+
+func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array) *Array {
+	if bad := required(op, a, b); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, b.h, s) })
+}
+
+// vector makes a list of handles; the caller has acquired the arrays and frees
+// the list, which drops only its own references.
+func vector(arrays []*Array) capi.VectorArray {
+	hs := make([]capi.Array, len(arrays))
+	for i, a := range arrays {
+		hs[i] = a.h
+	}
+	return capi.VectorArrayNewData(hs)
+}
+
+func int32s(xs []int) []int32 {
+	out := make([]int32, len(xs))
+	for i, x := range xs {
+		out[i] = int32(x)
+	}
+	return out
+}

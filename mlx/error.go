@@ -1,0 +1,110 @@
+package mlx
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// What an error is about, for errors.Is.
+var (
+	ErrLibrary = errors.New("no usable MLX library")           // not found, too old, wrong architecture
+	ErrRefused = errors.New("refused by the self-check")       // this library computes the function wrongly
+	ErrFreed   = errors.New("array used after it was freed")   // by Free, or by its scope's Close
+	ErrShape   = errors.New("shapes do not fit")               // operand or result shapes
+	ErrDtype   = errors.New("data types do not fit")           // operand types, or the Go type asked for
+	ErrIndex   = errors.New("index out of range")              // an axis or an element index
+	ErrMemory  = errors.New("not enough memory")               // more than the memory limit
+	ErrMLX     = errors.New("MLX reported an error")           // any other failure inside MLX
+	errNoArray = errors.New("an operand is nil, not an array") // a nil *Array
+)
+
+// Error says which operation failed, on what, and why. Operations do not return
+// it: the result carries it, and so does everything computed from that result,
+// until Eval, Item, Data or Borrow returns it.
+type Error struct {
+	Op   string // the operation as it is named in this package, lower case
+	Kind error  // one of the Err… values
+	Text string // what is wrong, in MLX's words or ours
+
+	stack []uintptr
+}
+
+func (e *Error) Error() string {
+	if e.Op == "" {
+		return "mlx: " + e.Text
+	}
+	return "mlx: " + e.Op + ": " + e.Text
+}
+
+// Unwrap gives errors.Is the kind.
+func (e *Error) Unwrap() error { return e.Kind }
+
+// Stack returns where the failed operation was called, a line per frame,
+// innermost first. The error's text leaves it out.
+func (e *Error) Stack() string {
+	var b strings.Builder
+	frames := runtime.CallersFrames(e.stack)
+	for {
+		f, more := frames.Next()
+		if f.Function != "" {
+			fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+		}
+		if !more {
+			return b.String()
+		}
+	}
+}
+
+func newError(op string, kind error, text string) *Error {
+	e := &Error{Op: op, Kind: kind, Text: text, stack: make([]uintptr, 32)}
+	e.stack = e.stack[:runtime.Callers(2, e.stack)]
+	return e
+}
+
+// sourcePlace is what mlx-c appends to a message: the file and line in its source.
+var sourcePlace = regexp.MustCompile(` at \S*\.(cpp|h|c|hpp|mm):\d+$`)
+
+// mlxError makes an error of the text that MLX raised on this goroutine.
+func mlxError(op string, operands []*Array) *Error {
+	text := sourcePlace.ReplaceAllString(strings.TrimSpace(capi.TakeError()), "")
+	if text == "" {
+		text = "MLX gave no reason"
+	}
+	kind := ErrMLX
+	lower := strings.ToLower(text)
+	for _, k := range []struct {
+		word string
+		kind error
+	}{
+		{"malloc", ErrMemory}, {"allocate", ErrMemory}, {"memory", ErrMemory},
+		{"axis", ErrIndex}, {"out of range", ErrIndex}, {"out of bounds", ErrIndex}, {"invalid axes", ErrIndex},
+		{"broadcast", ErrShape}, {"shape", ErrShape}, {"dimension", ErrShape}, {"reshape", ErrShape}, {"size", ErrShape},
+		{"dtype", ErrDtype}, {"type", ErrDtype},
+	} {
+		if strings.Contains(lower, k.word) {
+			kind = k.kind
+			break
+		}
+	}
+	if desc := describe(operands); desc != "" {
+		text += " (operands " + desc + ")"
+	}
+	return newError(op, kind, text)
+}
+
+// describe lists operands as dtype[shape].
+func describe(operands []*Array) string {
+	var parts []string
+	for _, a := range operands {
+		if a == nil {
+			continue
+		}
+		parts = append(parts, fmt.Sprintf("%s%v", a.Dtype(), a.Shape()))
+	}
+	return strings.Join(parts, ", ")
+}

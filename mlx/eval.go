@@ -1,0 +1,169 @@
+package mlx
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
+
+// Eval computes the arrays. It returns the first error that one of them carries,
+// or MLX's.
+func Eval(arrays ...*Array) error {
+	for i, a := range arrays {
+		if err := a.Err(); err != nil {
+			finish(arrays[:i])
+			return err
+		}
+		if !a.acquire() {
+			finish(arrays[:i])
+			return newError("eval", ErrFreed, fmt.Sprintf("array %d was freed", i+1))
+		}
+	}
+	defer finish(arrays)
+	if len(arrays) == 0 {
+		return nil
+	}
+	var err error
+	gate.Run(func() {
+		list := vector(arrays)
+		if capi.Eval(list) != 0 {
+			err = mlxError("eval", nil)
+		}
+		capi.VectorArrayFree(list)
+	})
+	collectIfGrown()
+	return err
+}
+
+// Do calls f inside the gate: until it returns, no other goroutine evaluates or
+// frees. A loop of many small evaluations that must not be interleaved with
+// others' goes here. A panic in f comes back as an error with its stack; ctx is
+// looked at before f starts.
+func Do(ctx context.Context, f func() error) (err error) {
+	if err := Load(); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = newError("do", ErrMLX, fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	gate.Hold(func() { err = f() })
+	return err
+}
+
+// Data computes a and returns its elements in row-major order, a copy that the
+// caller owns. T must be the Go type of a's Dtype.
+func Data[T Element](a *Array) ([]T, error) {
+	var out []T
+	err := Borrow(a, func(data []T) error {
+		out = append(make([]T, 0, len(data)), data...)
+		return nil
+	})
+	return out, err
+}
+
+// Borrow computes a and lends its elements to f, in row-major order, without a
+// copy where a lies so in memory. f must not keep or change the slice, and may
+// read it from several goroutines.
+func Borrow[T Element](a *Array, f func(data []T) error) error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	if want, got := DtypeOf[T](), a.Dtype(); want != got {
+		return newError("data", ErrDtype, fmt.Sprintf("the array is %s, not %s: convert it with AsType", got, want))
+	}
+	if !a.acquire() {
+		return newError("data", ErrFreed, "the array was freed")
+	}
+	defer a.release()
+	n := capi.ArraySize(a.h)
+	var row capi.Array // a row-contiguous copy, where a is not
+	var data []T
+	var err error
+	gate.Run(func() {
+		if capi.ArrayEval(a.h) != 0 {
+			err = mlxError("eval", nil)
+			return
+		}
+		at := a.h
+		var contiguous bool
+		if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
+			if capi.Contiguous(&row, a.h, false, stream(a.device)) != 0 || capi.ArrayEval(row) != 0 {
+				err = mlxError("data", []*Array{a})
+				return
+			}
+			at = row
+		}
+		if n > 0 {
+			data = capi.SliceAt[T](pointer[T](at), n)
+		}
+	})
+	if row != 0 {
+		defer gate.Free(row)
+	}
+	if err != nil {
+		return err
+	}
+	err = f(data)
+	collectIfGrown()
+	return err
+}
+
+// pointer returns the address of an evaluated array's elements.
+func pointer[T Element](h capi.Array) capi.Pointer {
+	// the accessors differ in the type of their result only; the 16-bit ones are
+	// not exported everywhere
+	switch DtypeOf[T]().Size() {
+	case 1:
+		return capi.ArrayDataUint8(h)
+	case 2:
+		return capi.ArrayDataUint16(h)
+	case 4:
+		return capi.ArrayDataUint32(h)
+	}
+	return capi.ArrayDataUint64(h)
+}
+
+// Item computes a and returns its only element. T must be the Go type of a's Dtype.
+func Item[T Element](a *Array) (T, error) {
+	var item T
+	if err := a.Err(); err != nil {
+		return item, err
+	}
+	if n := a.Size(); n != 1 {
+		return item, newError("item", ErrShape, fmt.Sprintf("the array has %d elements, not 1", n))
+	}
+	err := Borrow(a, func(data []T) error {
+		item = data[0]
+		return nil
+	})
+	return item, err
+}
+
+// lastActive is MLX's active memory after the last collection that growth asked for.
+var lastActive atomic.Int64
+
+// collectIfGrown runs the collector when MLX holds a quarter of its limit more
+// than after the last time: the collector cannot see what arrays hold, and would
+// wait.
+func collectIfGrown() {
+	var active int
+	capi.GetActiveMemory(&active)
+	last := lastActive.Load()
+	if int64(active) < last {
+		lastActive.CompareAndSwap(last, int64(active))
+		return
+	}
+	if int64(active)-last > int64(loaded.memoryLimit/4) && lastActive.CompareAndSwap(last, int64(active)) {
+		runtime.GC()
+	}
+}

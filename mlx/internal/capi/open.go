@@ -1,0 +1,54 @@
+package capi
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ebitengine/purego"
+)
+
+// address holds the entry point of every bound function, in the contract's order.
+var address [numFuncs]uintptr
+
+// witness is the symbol that tells an mlx-c of the contract's version from older
+// ones, in which ten functions take other arguments under the same name.
+const witness = "mlx_compile_cache_new"
+
+// OpenGlobal opens a library whose symbols later ones bind to (a BLAS, libmlx).
+func OpenGlobal(path string) error {
+	_, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	return err
+}
+
+// Open opens libmlxc at path, resolves every function of the contract and
+// installs the error handler, whose default would end the process. It is called
+// once that succeeds; the library is never closed.
+func Open(path string) error {
+	lib, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		return err
+	}
+	if _, err := purego.Dlsym(lib, "mlx_array_new"); err != nil {
+		return fmt.Errorf("it is not mlx-c: it has no symbol mlx_array_new")
+	}
+	if _, err := purego.Dlsym(lib, witness); err != nil {
+		return fmt.Errorf("it is an mlx-c older than %s: it has no symbol %s", Release, witness)
+	}
+	var resolved [numFuncs]uintptr
+	var missing []string
+	for i, name := range symbols {
+		if resolved[i], err = purego.Dlsym(lib, name); err != nil && !halfOnly[name] {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("it is not mlx-c %s: it lacks %d of its %d functions (%s)", Release, len(missing), numFuncs, strings.Join(missing[:min(3, len(missing))], ", "))
+	}
+	address = resolved
+	registerFuncs()
+	installErrorHandler()
+	return nil
+}
+
+// Symbols returns the C name of every bound function.
+func Symbols() []string { return symbols[:] }

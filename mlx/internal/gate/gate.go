@@ -1,0 +1,159 @@
+// Package gate lets one goroutine at a time through everything in MLX that
+// evaluates, reads, transforms, waits or frees.
+//
+// MLX keeps streams, command encoders and compiled functions per thread, and two
+// graphs evaluated at once crash it, while goroutines move between threads. So
+// there is one mutex, and one stream per device of the kind that any thread may
+// use, one at a time. Building operations needs no gate.
+package gate
+
+import (
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+var (
+	mu sync.Mutex
+
+	// owner is the goroutine that runs Go code of the user's inside the gate (a
+	// callback, or the body of Hold), 0 for none. Only such code can enter twice.
+	owner atomic.Uint64
+
+	// streams and device are made at the first entry, under mu.
+	streams [2]capi.Stream
+	devices [2]capi.Device
+	used    capi.DeviceType
+
+	freeing struct {
+		sync.Mutex
+		queue []capi.Array
+		spare []capi.Array
+	}
+	queued atomic.Int64
+)
+
+// Run calls f inside the gate, on a locked OS thread whose default device and
+// streams are the gate's: a thread without would make a stream of its own, and
+// leave it behind. Queued frees are done on the way in and out. Inside a callback
+// or the body of Hold, Run calls f at once.
+func Run(f func()) {
+	if !mu.TryLock() {
+		if inside() {
+			f()
+			return
+		}
+		mu.Lock()
+	}
+	enter()
+	defer leave()
+	f()
+}
+
+// Hold is Run for code that itself calls functions that enter the gate.
+func Hold(f func()) {
+	Run(func() { Callback(f) })
+}
+
+// Callback marks the code of f, which already runs inside the gate, as the user's.
+func Callback(f func()) {
+	outer := owner.Swap(capi.GoroutineID())
+	defer owner.Store(outer)
+	f()
+}
+
+func inside() bool {
+	id := owner.Load()
+	return id != 0 && id == capi.GoroutineID()
+}
+
+func enter() {
+	runtime.LockOSThread()
+	capi.EnterGate()
+	if devices[used] != 0 {
+		capi.SetDefaultDevice(devices[used])
+		for _, s := range streams {
+			if s != 0 {
+				capi.SetDefaultStream(s)
+			}
+		}
+	}
+	drain()
+}
+
+func leave() {
+	for {
+		drain()
+		capi.LeaveGate()
+		runtime.UnlockOSThread()
+		mu.Unlock()
+		// a free queued after the drain, by a goroutine that found the gate taken
+		if queued.Load() == 0 || !mu.TryLock() {
+			return
+		}
+		runtime.LockOSThread()
+		capi.EnterGate()
+	}
+}
+
+// Start makes the stream of each device that exists, and makes kind the default.
+// It is called once, after the library is open.
+func Start(kind capi.DeviceType) error {
+	var err error
+	Run(func() {
+		for _, k := range []capi.DeviceType{capi.DeviceTypeCpu, capi.DeviceTypeGpu} {
+			if k == capi.DeviceTypeGpu && kind != capi.DeviceTypeGpu {
+				continue
+			}
+			if devices[k] = capi.DeviceNewType(k, 0); devices[k] == 0 {
+				err = errors.New(capi.TakeError())
+				return
+			}
+			if streams[k] = capi.StreamNewThreadUnsafe(devices[k]); streams[k] == 0 {
+				err = errors.New(capi.TakeError())
+				return
+			}
+		}
+		used = kind
+	})
+	return err
+}
+
+// Stream returns the stream of a device, 0 when Start made none.
+func Stream(kind capi.DeviceType) capi.Stream { return streams[kind] }
+
+// Free queues an array's end and, when nobody is inside the gate, does it.
+func Free(hs ...capi.Array) {
+	if len(hs) == 0 {
+		return
+	}
+	freeing.Lock()
+	freeing.queue = append(freeing.queue, hs...)
+	queued.Store(int64(len(freeing.queue)))
+	freeing.Unlock()
+	if mu.TryLock() {
+		runtime.LockOSThread()
+		capi.EnterGate()
+		leave()
+	}
+}
+
+// drain frees what is queued; the caller is inside the gate.
+func drain() {
+	for queued.Load() > 0 {
+		freeing.Lock()
+		batch := freeing.queue
+		freeing.queue = freeing.spare[:0]
+		queued.Store(0)
+		freeing.Unlock()
+		for _, h := range batch {
+			capi.ArrayFree(h)
+		}
+		freeing.Lock()
+		freeing.spare = batch[:0]
+		freeing.Unlock()
+	}
+}

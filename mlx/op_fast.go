@@ -1,0 +1,116 @@
+package mlx
+
+import (
+	"math"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// RMSNorm returns x/√(mean x² + eps)·weight over the last axis, the mean in
+// float32 (Zhang and Sennrich 2019, arXiv:1910.07467). x: [..., d], weight: [d] or
+// nil. Binds mlx_fast_rms_norm.
+func RMSNorm(x, weight *Array, eps float64) *Array {
+	const op = "rms_norm"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x, weight}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FastRmsNorm(res, x.h, handle(weight), float32(eps), s)
+	})
+}
+
+// LayerNorm returns (x − mean x)/√(var x + eps)·weight + bias over the last axis
+// (Ba et al. 2016, arXiv:1607.06450). x: [..., d]; weight, bias: [d] or nil.
+// Binds mlx_fast_layer_norm.
+func LayerNorm(x, weight, bias *Array, eps float64) *Array {
+	const op = "layer_norm"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x, weight, bias}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FastLayerNorm(res, x.h, handle(weight), handle(bias), float32(eps), s)
+	})
+}
+
+// Rotary says how RoPE turns pairs of dimensions.
+type Rotary struct {
+	Dims        int     // leading dimensions of a head that turn
+	Traditional bool    // pairs are neighbours; else the two halves of Dims
+	Base        float64 // frequencies are Base^(−2i/Dims), unless Freqs is given
+	Scale       float64 // factor on positions
+	Freqs       *Array  // [Dims/2] float32 wavelengths over 2π (1/frequency), or nil
+}
+
+// RoPE turns each pair of dimensions by an angle proportional to its position (Su
+// et al. 2021, arXiv:2104.09864). x: [..., pos, d_head]; the first position is
+// offset. Binds mlx_fast_rope.
+func RoPE(x *Array, r Rotary, offset int) *Array {
+	const op = "rope"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	base := capi.OptionalFloat{Value: float32(r.Base), HasValue: r.Freqs == nil}
+	return build(op, []*Array{x, r.Freqs}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FastRope(res, x.h, int32(r.Dims), r.Traditional, base, float32(r.Scale), int32(offset), handle(r.Freqs), s)
+	})
+}
+
+// Attention returns softmax(scale·q·kᵀ + mask)·v without forming the pattern
+// (Vaswani et al. 2017, arXiv:1706.03762). q: [batch, head, pos, d_head], k and v:
+// [batch, kv_head, key, d_head] with head a multiple of kv_head. causal masks keys
+// after the query, the last query at the last key; mask, added to the scores or
+// boolean, broadcasts to [batch, head, pos, key] and may be nil.
+// Binds mlx_fast_scaled_dot_product_attention.
+func Attention(q, k, v *Array, scale float64, causal bool, mask *Array) *Array {
+	const op = "attention"
+	if bad := required(op, q, k, v); bad != nil {
+		return bad
+	}
+	if causal && mask != nil {
+		return failed(op, ErrShape, "causal and a mask exclude each other")
+	}
+	mode := ""
+	switch {
+	case causal:
+		mode = "causal"
+	case mask != nil:
+		mode = "array"
+	}
+	return build(op, []*Array{q, k, v, mask}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FastScaledDotProductAttention(res, q.h, k.h, v.h, float32(scale), capi.Bytes(mode), handle(mask), 0, false, s)
+	})
+}
+
+// CausalMask returns [pos, key] booleans, true where query i may see key j: j ≤ i +
+// key − pos.
+func CausalMask(s *Scope, pos, key int) *Array {
+	rows := Arange(s, float64(key-pos), float64(key), 1, Int32)
+	cols := Arange(s, 0, float64(key), 1, Int32)
+	return GreaterEqual(ExpandDims(rows, 1), ExpandDims(cols, 0))
+}
+
+// Masked returns scores where allowed holds, and the most negative finite number
+// of their type elsewhere, which a softmax turns to 0.
+func Masked(scores, allowed *Array) *Array {
+	const op = "masked"
+	if bad := required(op, scores, allowed); bad != nil {
+		return bad
+	}
+	lowest := float32(-math.MaxFloat32)
+	switch scores.Dtype() {
+	case Float16:
+		lowest = -65504 // the largest finite binary16
+	case BFloat16:
+		lowest = -0x1.fep127 // the largest finite bfloat16
+	}
+	return build(op, []*Array{scores, allowed}, func(res *capi.Array, s capi.Stream) int32 {
+		var k capi.Array
+		scalar := capi.ArrayNewFloat32(lowest)
+		status := capi.Astype(&k, scalar, capi.ArrayDtype(scores.h), s)
+		if status == 0 {
+			status = capi.Where(res, allowed.h, scores.h, k, s)
+		}
+		freeTemporary(scalar, k)
+		return status
+	})
+}

@@ -1,0 +1,131 @@
+package mlx
+
+import (
+	"sync"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
+
+// A Scope owns arrays: those made in it, and those computed from any of them.
+// Close frees all that were not kept. Go's collector sees 48 bytes of an array
+// that may hold gigabytes, so that a loop without scopes outruns it.
+//
+// Scopes nest: a result belongs to the innermost scope among its operands, and
+// runs on that operand's device. What is computed from arrays without a scope
+// (weights) has none either, and is freed when the collector finds it.
+//
+// A Scope may be used from any goroutine.
+type Scope struct {
+	device Device
+	depth  int // 0: owns nothing
+
+	mu     sync.Mutex
+	arrays []*Array
+	closed bool
+}
+
+// NewScope returns a scope on a device.
+func NewScope(d Device) *Scope { return &Scope{device: d, depth: 1} }
+
+// On returns a scope that owns nothing: what is made in it lives on the device
+// until it is freed, or the collector finds it.
+func On(d Device) *Scope { return &Scope{device: d} }
+
+// NewScope returns a scope inside s, on its device.
+func (s *Scope) NewScope() *Scope { return &Scope{device: s.device, depth: s.depth + 1} }
+
+// Device returns where the scope's arrays are computed.
+func (s *Scope) Device() Device { return s.device }
+
+// owns reports whether arrays made in s end with it.
+func (s *Scope) owns() bool { return s != nil && s.depth > 0 }
+
+// adopt makes a part of s; false when s is closed.
+func (s *Scope) adopt(a *Array) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.arrays = append(s.arrays, a)
+	return true
+}
+
+// Keep takes arrays out of the scope: the collector frees them, or Free.
+// An array of another scope is left where it is.
+func (s *Scope) Keep(arrays ...*Array) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range arrays {
+		for i := len(s.arrays) - 1; i >= 0; i-- {
+			if s.arrays[i] == a {
+				s.arrays = append(s.arrays[:i], s.arrays[i+1:]...)
+				a.scope.Store(nil)
+				a.collect()
+				break
+			}
+		}
+	}
+}
+
+// Hold returns another handle on a's data, owned by s: a may be freed, and its
+// scope closed, without the data going.
+func (s *Scope) Hold(a *Array) *Array {
+	const op = "hold"
+	if bad := required(op, a); bad != nil {
+		return bad
+	}
+	r := &Array{}
+	if a.err != nil {
+		return a
+	}
+	if !a.acquire() {
+		return failed(op, ErrFreed, "the array was freed")
+	}
+	defer a.release()
+	r.device, r.host = a.device, a.host
+	if s.owns() {
+		r.scope.Store(s)
+	}
+	// the out slot is empty, so that this sets a new handle and frees none
+	if capi.ArraySet(&r.h, a.h) != 0 {
+		r.err = mlxError(op, []*Array{a})
+	}
+	r.settle(op)
+	return r
+}
+
+// Within calls f with a second handle on x in a scope of its own, and closes that
+// scope: of what f computed from x only the result stays, in x's scope. Inside a
+// long graph it lets each buffer go, when it is evaluated, after its last use; an
+// array that f keeps must be held by an outer scope ([Scope.Hold]).
+func Within(x *Array, f func(x *Array) *Array) *Array {
+	if bad := required("within", x); bad != nil {
+		return bad
+	}
+	outer := x.scope.Load()
+	if x.err != nil || outer == nil {
+		return f(x)
+	}
+	inner := outer.NewScope()
+	defer inner.Close()
+	return outer.Hold(f(inner.Hold(x)))
+}
+
+// Close frees the scope's arrays. An array that another goroutine is computing
+// with lives until that call ends; later uses are errors. A second Close does
+// nothing.
+func (s *Scope) Close() {
+	s.mu.Lock()
+	arrays := s.arrays
+	s.arrays, s.closed = nil, true
+	s.mu.Unlock()
+	ends := make([]capi.Array, 0, len(arrays))
+	for _, a := range arrays {
+		if h := a.end(); h != 0 {
+			ends = append(ends, h)
+		}
+	}
+	gate.Free(ends...)
+}

@@ -1,0 +1,160 @@
+package mlx
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
+
+// selfCheck calls the functions whose parameters have changed from one mlx-c to
+// the next on tiny arrays with known answers: a wrong call returns 0 with wrong
+// numbers. It returns the operations that fail, each with the reason.
+func selfCheck() map[string]string {
+	bad := map[string]string{}
+	gate.Run(func() {
+		for _, c := range checks {
+			p := probe{s: stream(CPU)}
+			got, want := c.run(&p)
+			if why := p.compare(got, want); why != "" {
+				for _, op := range c.ops {
+					bad[op] = why
+				}
+			}
+			for _, h := range p.live {
+				capi.ArrayFree(h)
+			}
+		}
+	})
+	return bad
+}
+
+// check is one function with its answer; the operations of this package that
+// depend on it are refused when it is wrong.
+type check struct {
+	ops []string
+	run func(p *probe) (got capi.Array, want []float32)
+}
+
+var checks = []check{
+	{[]string{"attention"}, func(p *probe) (capi.Array, []float32) {
+		// two queries, two equal keys: row 0 sees value 1, row 1 the mean
+		q := p.array([]float32{1, 0, 1, 0}, 1, 1, 2, 2)
+		v := p.array([]float32{1, 3, 5, 7}, 1, 1, 2, 2)
+		return p.out(func(res *capi.Array) int32 {
+			return capi.FastScaledDotProductAttention(res, q, q, v, 0.5, capi.Bytes("causal"), 0, 0, false, p.s)
+		}), []float32{1, 3, 3, 5}
+	}},
+	{[]string{"rope"}, func(p *probe) (capi.Array, []float32) {
+		x := p.array([]float32{1, 0, 0, 0}, 1, 1, 1, 4)
+		sin, cos := math.Sincos(2) // position 2 at frequency 1
+		return p.out(func(res *capi.Array) int32 {
+			return capi.FastRope(res, x, 4, false, capi.OptionalFloat{Value: 100, HasValue: true}, 1, 2, 0, p.s)
+		}), []float32{float32(cos), 0, float32(sin), 0}
+	}},
+	{[]string{"cumsum"}, func(p *probe) (capi.Array, []float32) {
+		x := p.array([]float32{1, 2, 3}, 3)
+		return p.out(func(res *capi.Array) int32 {
+			return capi.CumsumAxis(res, x, 0, true, false, capi.OptionalDtype{}, p.s)
+		}), []float32{5, 3, 0}
+	}},
+	{[]string{"quantize", "dequantize"}, func(p *probe) (capi.Array, []float32) {
+		w, s, b, want := p.packed()
+		return p.out(func(res *capi.Array) int32 {
+			return capi.Dequantize(res, w, s, b, some(32), some(4), capi.Bytes("affine"), 0, capi.OptionalDtype{}, p.s)
+		}), want
+	}},
+	{[]string{"quantized_matmul"}, func(p *probe) (capi.Array, []float32) {
+		w, s, b, row := p.packed()
+		x := p.array(ones(32), 1, 32)
+		return p.out(func(res *capi.Array) int32 {
+			return capi.QuantizedMatmul(res, x, w, s, b, true, some(32), some(4), capi.Bytes("affine"), p.s)
+		}), []float32{sum(row)}
+	}},
+	{[]string{"gather_qmm"}, func(p *probe) (capi.Array, []float32) {
+		w, s, b, row := p.packed()
+		x := p.array(ones(32), 1, 1, 32)
+		for _, h := range []*capi.Array{&w, &s, &b} {
+			flat := *h
+			*h = p.out(func(res *capi.Array) int32 { return capi.ExpandDims(res, flat, 0, p.s) })
+		}
+		zero := p.add(capi.ArrayNewData(capi.Data([]uint32{0}), []int32{1}, capi.DtypeUint32))
+		return p.out(func(res *capi.Array) int32 {
+			return capi.GatherQmm(res, x, w, s, b, zero, zero, true, some(32), some(4), capi.Bytes("affine"), false, p.s)
+		}), []float32{sum(row)}
+	}},
+	{[]string{"fft"}, func(p *probe) (capi.Array, []float32) {
+		x := p.array([]float32{1, 2, 3, 4}, 4)
+		f := p.out(func(res *capi.Array) int32 { return capi.FftFft(res, x, 4, 0, capi.FftNormBackward, p.s) })
+		return p.out(func(res *capi.Array) int32 { return capi.Real(res, f, p.s) }), []float32{10, -2, -2, -2}
+	}},
+}
+
+// probe runs one check and collects the handles that it makes.
+type probe struct {
+	s      capi.Stream
+	live   []capi.Array
+	failed bool
+}
+
+func (p *probe) add(h capi.Array) capi.Array {
+	p.live = append(p.live, h)
+	return h
+}
+
+func (p *probe) array(xs []float32, shape ...int32) capi.Array {
+	return p.add(capi.ArrayNewData(capi.Data(xs), shape, capi.DtypeFloat32))
+}
+
+func (p *probe) out(f func(res *capi.Array) int32) capi.Array {
+	var h capi.Array
+	if f(&h) != 0 {
+		p.failed = true
+		return 0
+	}
+	return p.add(h)
+}
+
+// packed returns one row of 32 weights, quantized by hand: q = i mod 16, w = q/2 − 1.
+func (p *probe) packed() (w, scales, biases capi.Array, row []float32) {
+	words := make([]uint32, 4)
+	row = make([]float32, 32)
+	for i := range 32 {
+		q := uint32(i % 16)
+		words[i/8] |= q << (i % 8 * 4)
+		row[i] = float32(q)/2 - 1
+	}
+	w = p.add(capi.ArrayNewData(capi.Data(words), []int32{1, 4}, capi.DtypeUint32))
+	return w, p.array([]float32{0.5}, 1, 1), p.array([]float32{-1}, 1, 1), row
+}
+
+func (p *probe) compare(got capi.Array, want []float32) string {
+	if p.failed || got == 0 || capi.ArrayEval(got) != 0 {
+		return capi.TakeError()
+	}
+	if n := capi.ArraySize(got); n != len(want) || capi.ArrayDtype(got) != capi.DtypeFloat32 {
+		return fmt.Sprintf("%d elements instead of %d", n, len(want))
+	}
+	for i, x := range capi.SliceAt[float32](capi.ArrayDataFloat32(got), len(want)) {
+		if d := math.Abs(float64(x - want[i])); !(d <= 1e-4*(1+math.Abs(float64(want[i])))) { // float32 rounding over 32 terms
+			return fmt.Sprintf("element %d is %v instead of %v", i, x, want[i])
+		}
+	}
+	return ""
+}
+
+func ones(n int) []float32 {
+	xs := make([]float32, n)
+	for i := range xs {
+		xs[i] = 1
+	}
+	return xs
+}
+
+func sum(xs []float32) (t float32) {
+	for _, x := range xs {
+		t += x
+	}
+	return t
+}
