@@ -103,6 +103,15 @@ func (a *Array) Err() error {
 // Device returns where the array is computed.
 func (a *Array) Device() Device { return a.device }
 
+// Scope returns where results of the array go: its scope, or one that owns nothing
+// on its device.
+func (a *Array) Scope() *Scope {
+	if s := a.scope.Load(); s != nil {
+		return s
+	}
+	return On(a.device)
+}
+
 // Shape returns the length of each axis; nil for an array with an error.
 func (a *Array) Shape() []int {
 	if a == nil || a.err != nil || !a.acquire() {

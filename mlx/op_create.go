@@ -80,6 +80,23 @@ func FromSlice[T Element](s *Scope, data []T, shape ...int) *Array {
 	return a
 }
 
+// FromBytes returns an array of the given type and shape with a copy of data, the
+// elements' bytes in row-major order and this machine's byte order, at any
+// alignment. Binds mlx_array_new_data.
+func FromBytes(s *Scope, data []byte, d Dtype, shape ...int) *Array {
+	const op = "frombytes"
+	if n := numElements(shape) * d.Size(); n != len(data) {
+		return failed(op, ErrShape, "%s%v has %d bytes, and the slice %d", d, shape, n, len(data))
+	}
+	if len(data) == 0 {
+		data = make([]byte, 8)
+	}
+	return create(op, s, shape, d, nil, func(res *capi.Array, _ capi.Stream) int32 {
+		*res = capi.ArrayNewData(capi.Data(data), int32s(shape), capi.Dtype(d))
+		return 0 // no handle is the failure
+	})
+}
+
 // boundsOf returns the least and greatest element of 32- and 64-bit integers, the
 // types of indices; nil for others.
 func boundsOf[T Element](data []T) *bounds {

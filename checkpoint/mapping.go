@@ -1,0 +1,103 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// mapping is one file in memory, read-only. The file stays open, so that verify asks
+// about the file that is mapped and not about one renamed over it.
+type mapping struct {
+	path string
+	file *os.File
+	size int
+
+	mu   sync.RWMutex // held for reading while data is read, for writing to unmap
+	data []byte       // nil after close
+}
+
+// mapFile maps a regular, non-empty file.
+func mapFile(path string) (*mapping, error) {
+	info, err := statRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() == 0 {
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, checkContent(nil))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
+	}
+	if info, err = f.Stat(); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
+	}
+	m := &mapping{path: path, file: f, size: int(info.Size())}
+	m.data, err = unix.Mmap(int(f.Fd()), 0, m.size, unix.PROT_READ, unix.MAP_PRIVATE)
+	if err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("checkpoint: %s: mapping %d bytes into memory: %w", path, m.size, err)
+	}
+	return m, nil
+}
+
+// statRegular refuses what would block or never end when read: pipes, devices.
+func statRegular(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if target, linkErr := os.Readlink(path); linkErr == nil {
+			return nil, fmt.Errorf("checkpoint: %s: is a link to %q, which is missing; download it again", path, target)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("checkpoint: %s: is not a regular file (mode %s)", path, info.Mode())
+	}
+	return info, nil
+}
+
+// cause takes the operation and the path off a file error: ours says them already.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// verify fails when the file no longer has the size that was mapped.
+func (m *mapping) verify() error {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if m.data == nil {
+		return fmt.Errorf("checkpoint: %s: %w", m.path, errClosed)
+	}
+	info, err := m.file.Stat()
+	if err != nil {
+		return fmt.Errorf("checkpoint: %s: %w", m.path, cause(err))
+	}
+	if info.Size() != int64(m.size) {
+		return fmt.Errorf("checkpoint: %s: has %d bytes now and had %d when it was opened: another program changed it; open it again", m.path, info.Size(), m.size)
+	}
+	return nil
+}
+
+// close unmaps the file once no reader is in it.
+func (m *mapping) close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.data == nil {
+		return nil
+	}
+	err := unix.Munmap(m.data)
+	m.data = nil
+	return errors.Join(err, m.file.Close())
+}

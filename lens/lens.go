@@ -1,0 +1,239 @@
+// Package lens shows what a language model would say if it had to answer after
+// each layer: the residual stream, at any site and position, goes through the
+// model's own final norm and unembedding (nostalgebraist 2020, "interpreting GPT:
+// the logit lens").
+//
+// Results are plain data, [Grid]; the package speaks token ids and never sees a
+// tokenizer.
+package lens
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Options say what Run reads and computes.
+type Options struct {
+	Layers    []int // rows; negative ones count from the end; nil: all
+	Positions []int // columns, likewise
+	Top       int   // candidates a cell; 0 means 5
+	Embed     bool  // a row for the token embedding
+	Mid       bool  // a row after each layer's attention, before its MLP
+	Targets   []int // ids whose score and rank every cell has
+
+	// TopOnly leaves out everything that needs an exponential per logit: Prob,
+	// LogSumExp, Entropy and KL are 0.
+	TopOnly bool
+
+	// Check compares the last row with the model's own logits.
+	Check bool
+
+	// Label returns the bytes that an id stands for; nil labels no token.
+	Label func(id int) string
+
+	// Progress is called as cells are finished; it may be nil.
+	Progress func(done, total int)
+
+	// OnDevice makes MLX reduce the logits where it computes them, as on a GPU,
+	// instead of scanning them in Go, as on a CPU. nil: by the model's device.
+	OnDevice *bool
+}
+
+// Run traces a prompt's ids through the model, one forward pass, and reads the
+// lens at every row and position asked for. The context is looked at between the
+// pieces of the work; an evaluation is not interrupted.
+func Run(ctx context.Context, m model.Model, ids []int, o Options) (*Grid, error) {
+	p, err := plan(m, ids, &o)
+	if err != nil {
+		return nil, err
+	}
+	scope := mlx.NewScope(m.Device())
+	defer scope.Close()
+
+	start := time.Now()
+	states, logits, err := p.trace(scope, m, ids, o.Check)
+	if err != nil {
+		return nil, err
+	}
+	forward := time.Since(start)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+
+	start = time.Now()
+	scores, err := p.score(ctx, m, states, &o)
+	if err != nil {
+		return nil, err
+	}
+	g := p.grid(m, ids, scores, &o)
+	if o.Check {
+		if g.Check, err = p.check(m, states, logits); err != nil {
+			return nil, err
+		}
+	}
+	g.Timing = Timing{Forward: forward.Seconds(), Lens: time.Since(start).Seconds()}
+	return g, nil
+}
+
+// defaultTop is how many candidates a cell has when nobody says.
+const defaultTop = 5
+
+// reading is what Run does, resolved and checked.
+type reading struct {
+	places    []model.Place // rows in forward order; the last is the reference
+	hidden    bool          // the reference row was not asked for
+	positions []int
+	all       bool // positions are all of them
+}
+
+// plan resolves and checks what was asked.
+func plan(m model.Model, ids []int, o *Options) (*reading, error) {
+	shape := m.Shape()
+	if len(ids) == 0 {
+		return nil, fmt.Errorf("lens: the prompt is empty: there is no token to read")
+	}
+	if len(ids) > shape.Context {
+		return nil, fmt.Errorf("lens: the prompt has %d tokens, and the model was made for %d", len(ids), shape.Context)
+	}
+	if err := inVocabulary(ids, shape.DVocab, "id"); err != nil {
+		return nil, err
+	}
+	if err := inVocabulary(o.Targets, shape.DVocab, "target"); err != nil {
+		return nil, err
+	}
+	if o.Top == 0 {
+		o.Top = defaultTop
+	}
+	if o.Top < 0 || o.Top > shape.DVocab {
+		return nil, fmt.Errorf("lens: top %d: want 1 to %d, the size of the vocabulary", o.Top, shape.DVocab)
+	}
+	layers, err := indices(o.Layers, shape.Layers, "layer")
+	if err != nil {
+		return nil, err
+	}
+	p := &reading{}
+	if p.positions, err = indices(o.Positions, len(ids), "position"); err != nil {
+		return nil, err
+	}
+	p.all = len(p.positions) == len(ids)
+	if o.Embed {
+		p.places = append(p.places, model.Place{Site: model.Embed})
+	}
+	for _, l := range layers {
+		if o.Mid {
+			p.places = append(p.places, model.Place{Site: model.ResidMid, Layer: l})
+		}
+		p.places = append(p.places, model.Place{Site: model.ResidPost, Layer: l})
+	}
+	// KL and the answer refer to the last layer, whether it is shown or not
+	last := model.Place{Site: model.ResidPost, Layer: shape.Layers - 1}
+	if p.places[len(p.places)-1] != last {
+		p.places = append(p.places, last)
+		p.hidden = true
+	}
+	return p, nil
+}
+
+func inVocabulary(ids []int, vocab int, what string) error {
+	for i, id := range ids {
+		if id < 0 || id >= vocab {
+			return fmt.Errorf("lens: %s %d (number %d) is outside the vocabulary: ids go from 0 to %d", what, id, i+1, vocab-1)
+		}
+	}
+	return nil
+}
+
+// trace runs the model and returns the stream at each place, [pos, d_model], and
+// the model's own logits [pos, d_vocab] when they are wanted.
+func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, wantLogits bool) ([]*mlx.Array, *mlx.Array, error) {
+	pass := scope.NewScope()
+	defer pass.Close()
+	row := map[model.Place]int{}
+	for i, at := range p.places {
+		row[at] = i
+	}
+	var at *mlx.Array
+	if !p.all {
+		wanted := make([]int32, len(p.positions))
+		for i, x := range p.positions {
+			wanted[i] = int32(x)
+		}
+		at = mlx.FromSlice(pass, wanted)
+	}
+	pick := func(x *mlx.Array) *mlx.Array { // [1, pos, n] → [positions, n], held by scope
+		x = mlx.Reshape(x, x.Dim(1), x.Dim(2))
+		if at != nil {
+			x = mlx.Take(x, at, 0)
+		}
+		return scope.Hold(x)
+	}
+	states := make([]*mlx.Array, len(p.places))
+	tap := &model.Tap{
+		Wanted: func(site model.Site, layer int) bool {
+			_, ok := row[model.Place{Site: site, Layer: layer}]
+			return ok
+		},
+		Visit: func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
+			states[row[model.Place{Site: site, Layer: layer}]] = pick(x)
+			return x
+		},
+	}
+	tokens := make([]int32, len(ids))
+	for i, id := range ids {
+		tokens[i] = int32(id)
+	}
+	out := m.Forward(mlx.FromSlice(pass, tokens, 1, len(ids)), tap)
+	for i, s := range states {
+		if s == nil {
+			if err := out.Err(); err != nil {
+				return nil, nil, err
+			}
+			return nil, nil, fmt.Errorf("lens: the model never reached %s", p.places[i])
+		}
+	}
+	wanted := states
+	var logits *mlx.Array
+	if wantLogits {
+		logits = pick(out)
+		wanted = append(wanted[:len(wanted):len(wanted)], logits)
+	}
+	return states, logits, mlx.Eval(wanted...)
+}
+
+// checkTolerance bounds the difference between the last lens row and the model's
+// own logits. In float32 both are the same numbers through the same operations in
+// another blocking: a sum of d_model products of size 1 errs by about √d_model ε.
+// A 16-bit model rounds its own logits to 8 or 11 bits.
+func checkTolerance(d mlx.Dtype, largest float64) float64 {
+	switch d {
+	case mlx.BFloat16:
+		return largest / 64
+	case mlx.Float16:
+		return largest / 512
+	}
+	return 1e-4 * max(1, largest/16)
+}
+
+// check compares the last row with the logits of the model's own forward pass.
+func (p *reading) check(m model.Model, states []*mlx.Array, own *mlx.Array) (*Check, error) {
+	d := own.Dtype()
+	scope := states[0].Scope().NewScope()
+	defer scope.Close()
+	own = mlx.AsType(scope.Hold(own), mlx.Float32)
+	lens := mlx.AsType(model.ToLogits(m, scope.Hold(states[len(states)-1])), mlx.Float32)
+	difference, err := mlx.Item[float32](mlx.Max(mlx.Abs(mlx.Subtract(own, lens))))
+	if err != nil {
+		return nil, err
+	}
+	largest, err := mlx.Item[float32](mlx.Max(mlx.Abs(own)))
+	if err != nil {
+		return nil, err
+	}
+	c := &Check{MaxDifference: float64(difference), Tolerance: checkTolerance(d, float64(largest))}
+	c.OK = c.MaxDifference <= c.Tolerance // false for NaN
+	return c, nil
+}

@@ -1,0 +1,129 @@
+package lens
+
+import (
+	"slices"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// On a GPU the logits stay where they are computed: MLX reduces them, and only the
+// scores cross over.
+
+// reduceBytes bounds the logits of one step, and the few temporaries of the same
+// size that its reductions make.
+const reduceBytes = 256 << 20
+
+// reduce scores the chunk with MLX's operations, positions by positions.
+func (c *chunk) reduce() error {
+	step := max(1, reduceBytes/(4*c.vocab*c.rows))
+	for from := 0; from < c.width; from += step {
+		if err := c.reduceTop(from, min(from+step, c.width)); err != nil {
+			return err
+		}
+	}
+	ids := c.targetIDs()
+	logits, column, err := c.targetLogits(ids)
+	if err != nil {
+		return err
+	}
+	for i := range c.scores {
+		for _, id := range ids[i%c.width] {
+			c.scores[i].targets = append(c.scores[i].targets, targetScore{candidate: candidate{id, logits[i*len(column)+column[id]]}})
+		}
+	}
+	if !c.o.TopOnly {
+		for from := 0; from < c.width; from += step {
+			if err := c.reduceRanks(from, min(from+step, c.width)); err != nil {
+				return err
+			}
+		}
+	}
+	c.finishTargets()
+	return nil
+}
+
+// logits returns the logits [rows, to−from, d_vocab] of some positions.
+func (c *chunk) logits(scope *mlx.Scope, from, to int) *mlx.Array {
+	h := scope.Hold(c.states)
+	h = mlx.Slice(mlx.Reshape(h, c.rows, c.width, h.Dim(1)), 1, from, to)
+	return mlx.AsType(c.m.Unembed(h, 0, c.vocab), mlx.Float32)
+}
+
+func (c *chunk) reduceTop(from, to int) error {
+	scope := c.states.Scope().NewScope()
+	defer scope.Close()
+	l := c.logits(scope, from, to)
+	n, k := to-from, c.o.Top
+	best := mlx.Slice(mlx.Argpartition(l, -k, -1), -1, -k, c.vocab) // [rows, n, k], in no order
+	values := mlx.TakeAlongAxis(l, best, -1)
+	wanted := []*mlx.Array{best, values}
+	var lse, entropy, kl *mlx.Array
+	if !c.o.TopOnly {
+		lse = mlx.LogSumExp(l, -1) // [rows, n]
+		logP := mlx.Subtract(l, mlx.ExpandDims(lse, -1))
+		entropy = mlx.Negative(mlx.Sum(mlx.Multiply(mlx.Exp(logP), logP), -1))
+		final := mlx.Slice(logP, 0, c.rows-1, c.rows)
+		kl = mlx.Sum(mlx.Multiply(mlx.Exp(final), mlx.Subtract(final, logP)), -1)
+		wanted = append(wanted, lse, entropy, kl)
+	}
+	if err := mlx.Eval(wanted...); err != nil {
+		return err
+	}
+	ids, err := mlx.Data[uint32](best)
+	if err != nil {
+		return err
+	}
+	scores, err := mlx.Data[float32](values)
+	if err != nil {
+		return err
+	}
+	var metrics [3][]float32
+	for i, a := range wanted[2:] {
+		if metrics[i], err = mlx.Data[float32](a); err != nil {
+			return err
+		}
+	}
+	for r := range c.rows {
+		for i := range n {
+			at := r*n + i
+			s := &c.scores[r*c.width+from+i]
+			for j := at * k; j < (at+1)*k; j++ {
+				if x := scores[j]; x == x { // NaN is no score
+					s.top = append(s.top, candidate{int32(ids[j]), x})
+				}
+			}
+			slices.SortFunc(s.top, better)
+			if !c.o.TopOnly {
+				s.lse, s.entropy, s.kl = float64(metrics[0][at]), max(0, float64(metrics[1][at])), max(0, float64(metrics[2][at]))
+			}
+		}
+	}
+	return nil
+}
+
+// reduceRanks counts, for each target, the logits above its own.
+func (c *chunk) reduceRanks(from, to int) error {
+	scope := c.states.Scope().NewScope()
+	defer scope.Close()
+	l := c.logits(scope, from, to)
+	n := to - from
+	for j := range c.scores[0].targets {
+		thresholds := make([]float32, 0, c.rows*n)
+		for r := range c.rows {
+			for i := range n {
+				thresholds = append(thresholds, c.scores[r*c.width+from+i].targets[j].logit)
+			}
+		}
+		above := mlx.Greater(l, mlx.FromSlice(scope, thresholds, c.rows, n, 1))
+		counts, err := mlx.Data[int32](mlx.Sum(mlx.AsType(above, mlx.Int32), -1))
+		if err != nil {
+			return err
+		}
+		for r := range c.rows {
+			for i := range n {
+				c.scores[r*c.width+from+i].targets[j].rank = 1 + int(counts[r*n+i])
+			}
+		}
+	}
+	return nil
+}

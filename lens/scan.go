@@ -1,0 +1,373 @@
+package lens
+
+import (
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// On the CPU, MLX's reductions run on one thread, and each reads all logits again.
+// Here a slice of the vocabulary is multiplied by all states, and every number is
+// taken from it in one pass by all cores while it is in the cache.
+
+// scan scores the chunk. The reference row goes first: its distribution is what KL
+// compares with, and its top token is a target of all other rows.
+func (c *chunk) scan() error {
+	reference := (c.rows - 1) * c.width
+	if c.o.TopOnly {
+		accs := c.accumulators(0, c.rows*c.width)
+		if err := c.pass(accs, 0, nil); err != nil {
+			return err
+		}
+		c.collect(accs, 0)
+		return c.scanTargets(nil)
+	}
+	final := make([]float32, c.width*c.vocab) // the reference's logits, then its probabilities
+	accs := c.accumulators(reference, reference+c.width)
+	if err := c.pass(accs, reference, func(i, from int, xs []float32) { copy(final[i*c.vocab+from:], xs) }); err != nil {
+		return err
+	}
+	c.collect(accs, reference)
+	parallel(c.width, func(i int) {
+		lse := float32(c.scores[reference+i].lse)
+		for row := final[i*c.vocab : (i+1)*c.vocab]; len(row) > 0; row = row[1:] {
+			row[0] = exp32(row[0] - lse)
+		}
+	})
+	return c.scanTargets(final)
+}
+
+// scanTargets scores the rows before the reference (all numbers, unless only the
+// top was wanted and is there), and the targets of every row.
+func (c *chunk) scanTargets(final []float32) error {
+	ids := c.targetIDs()
+	logits, column, err := c.targetLogits(ids)
+	if err != nil {
+		return err
+	}
+	for i := range c.scores {
+		for _, id := range ids[i%c.width] {
+			c.scores[i].targets = append(c.scores[i].targets, targetScore{candidate: candidate{id, logits[i*len(column)+column[id]]}})
+		}
+	}
+	reference := (c.rows - 1) * c.width
+	if final == nil {
+		c.finishTargets()
+		return nil
+	}
+	accs := c.accumulators(0, reference)
+	for i := range accs {
+		accs[i].final = final[i%c.width*c.vocab : (i%c.width+1)*c.vocab]
+		accs[i].targets = c.scores[i].targets
+		for j := range accs[i].targets {
+			accs[i].targets[j].rank = 1 // plus those above it
+		}
+	}
+	if reference > 0 {
+		if err := c.pass(accs, 0, nil); err != nil {
+			return err
+		}
+	}
+	c.collect(accs, 0)
+	for i := range accs {
+		s := &c.scores[i]
+		f := &c.scores[reference+i%c.width]
+		// Σ p_f (ln p_f − ln p) = −H_f − Σ p_f·logit + lse
+		s.kl = max(0, s.lse-f.entropy-accs[i].cross)
+	}
+	for i := reference; i < len(c.scores); i++ { // ranks on the reference row itself
+		row := final[(i-reference)*c.vocab : (i-reference+1)*c.vocab]
+		for j := range c.scores[i].targets {
+			t := &c.scores[i].targets[j]
+			t.rank = 1 + countBetter(row, row[t.id], int(t.id))
+		}
+	}
+	c.finishTargets()
+	return nil
+}
+
+// countBetter counts the elements above x, and those equal to it before index at.
+func countBetter(row []float32, x float32, at int) int {
+	n := 0
+	for i, y := range row {
+		if y > x || y == x && i < at {
+			n++
+		}
+	}
+	return n
+}
+
+// pass multiplies the states first, first+1, … (one for each accumulator) by the
+// head, slice by slice, and feeds the accumulators. keep may be nil.
+func (c *chunk) pass(accs []accumulator, first int, keep func(i, from int, xs []float32)) error {
+	scope := c.states.Scope().NewScope()
+	defer scope.Close()
+	h := mlx.Slice(scope.Hold(c.states), 0, first, first+len(accs))
+	for from := 0; from < c.vocab; from += vocabSlice {
+		to := min(from+vocabSlice, c.vocab)
+		logits := mlx.AsType(c.m.Unembed(h, from, to), mlx.Float32)
+		err := mlx.Borrow(logits, func(data []float32) error {
+			n := to - from
+			parallel(len(accs), func(k int) {
+				// position by position, so that the reference's slice is read from the cache
+				i := k%(len(accs)/c.width)*c.width + k/(len(accs)/c.width)
+				xs := data[i*n : (i+1)*n]
+				accs[i].add(xs, from)
+				if keep != nil {
+					keep(i, from, xs)
+				}
+			})
+			return nil
+		})
+		logits.Free()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *chunk) accumulators(from, to int) []accumulator {
+	accs := make([]accumulator, to-from)
+	tops := make([]candidate, len(accs)*c.o.Top)
+	for i := range accs {
+		accs[i] = accumulator{top: tops[i*c.o.Top : i*c.o.Top : (i+1)*c.o.Top], max: float32(math.Inf(-1)), metrics: !c.o.TopOnly}
+	}
+	return accs
+}
+
+// collect turns finished accumulators into the scores from first on.
+func (c *chunk) collect(accs []accumulator, first int) {
+	for i := range accs {
+		a, s := &accs[i], &c.scores[first+i]
+		slices.SortFunc(a.top, better)
+		s.top = a.top
+		if a.metrics {
+			ln := math.Log(a.sum)
+			s.lse = float64(a.max) + ln
+			s.entropy = max(0, ln-a.moment/a.sum)
+		}
+	}
+}
+
+// accumulator gathers the scores of one state over the slices of the vocabulary.
+// Exponentials are relative to the greatest logit so far.
+type accumulator struct {
+	top     []candidate // a heap, the worst at the front, until it is sorted
+	metrics bool
+	max     float32
+	sum     float64 // Σ e^(x−max)
+	moment  float64 // Σ e^(x−max)·(x−max)
+	cross   float64 // Σ p_final·x
+
+	final   []float32 // the reference's probabilities, or nil
+	targets []targetScore
+}
+
+// add takes in the logits of the ids from, from+1, …
+func (a *accumulator) add(xs []float32, from int) {
+	greatest := a.addTop(xs, from)
+	if !a.metrics {
+		return
+	}
+	if greatest > a.max {
+		if shift := float64(a.max - greatest); !math.IsInf(shift, -1) {
+			scale := math.Exp(shift)
+			a.moment = scale * (a.moment + shift*a.sum)
+			a.sum *= scale
+		}
+		a.max = greatest
+	}
+	var sum, moment, cross float64
+	const block = 256 // float32 sums over so few terms lose nothing that float32 logits have
+	var final []float32
+	if a.final != nil {
+		final = a.final[from : from+len(xs)]
+	}
+	for len(xs) > 0 {
+		n := min(block, len(xs))
+		s, t := sums2(xs[:n], a.max)
+		if final != nil {
+			cross += float64(sumProducts(final[:n], xs[:n]))
+			final = final[n:]
+		}
+		for j := range a.targets {
+			a.targets[j].rank += countAbove(xs[:n], a.targets[j].logit)
+		}
+		sum += float64(s)
+		moment += float64(t)
+		xs = xs[n:]
+	}
+	a.sum += sum
+	a.moment += moment
+	a.cross += cross
+}
+
+// addTop keeps the best candidates and returns the greatest of them.
+func (a *accumulator) addTop(xs []float32, from int) float32 {
+	i := 0
+	for ; i < len(xs) && len(a.top) < cap(a.top); i++ {
+		a.push(candidate{int32(from + i), xs[i]})
+	}
+	if i < len(xs) {
+		worst := a.top[0].logit
+		for j, x := range xs[i:] {
+			if x > worst {
+				a.push(candidate{int32(from + i + j), x})
+				worst = a.top[0].logit
+			}
+		}
+	}
+	greatest := float32(math.Inf(-1))
+	for _, c := range a.top {
+		greatest = max(greatest, c.logit)
+	}
+	return greatest
+}
+
+// push puts a candidate in the heap, in place of the worst when it is full. Ids
+// come in ascending order, so that of equal logits the earlier stays.
+func (a *accumulator) push(c candidate) {
+	if c.logit != c.logit { // NaN is no score
+		return
+	}
+	h := a.top
+	if len(h) < cap(h) {
+		h = append(h, c)
+		a.top = h
+		for i := len(h) - 1; i > 0; {
+			parent := (i - 1) / 2
+			if better(h[i], h[parent]) <= 0 {
+				break
+			}
+			h[i], h[parent] = h[parent], h[i]
+			i = parent
+		}
+		return
+	}
+	h[0] = c
+	for i := 0; ; {
+		worst := i
+		for _, child := range [2]int{2*i + 1, 2*i + 2} {
+			if child < len(h) && better(h[child], h[worst]) > 0 {
+				worst = child
+			}
+		}
+		if worst == i {
+			return
+		}
+		h[i], h[worst] = h[worst], h[i]
+		i = worst
+	}
+}
+
+// countAbove counts the elements above t.
+func countAbove(xs []float32, t float32) int {
+	n := 0
+	for len(xs) >= 4 { // four conditions at a time are four instructions without a jump
+		var a, b, c, d int
+		if xs[0] > t {
+			a = 1
+		}
+		if xs[1] > t {
+			b = 1
+		}
+		if xs[2] > t {
+			c = 1
+		}
+		if xs[3] > t {
+			d = 1
+		}
+		n += a + b + c + d
+		xs = xs[4:]
+	}
+	for _, x := range xs {
+		if x > t {
+			n++
+		}
+	}
+	return n
+}
+
+// negligible is how far below the greatest logit an exponential is left out: 10⁶ of
+// them would add 1e-7 to the sum, less than float32 resolves.
+const negligible = -30
+
+// sums2 returns Σ e^(x−m) and Σ e^(x−m)·(x−m).
+func sums2(xs []float32, m float32) (sum, moment float32) {
+	for _, x := range xs {
+		if d := x - m; d > negligible {
+			e := exp32(d)
+			sum += e
+			moment += e * d
+		}
+	}
+	return
+}
+
+// sumProducts returns Σ p·x.
+func sumProducts(ps, xs []float32) float32 {
+	var a, b, c, d float32
+	ps = ps[:len(xs)]
+	for len(xs) >= 4 && len(ps) >= 4 {
+		a += ps[0] * xs[0]
+		b += ps[1] * xs[1]
+		c += ps[2] * xs[2]
+		d += ps[3] * xs[3]
+		xs, ps = xs[4:], ps[4:]
+	}
+	for i, x := range xs {
+		a += ps[i] * x
+	}
+	return (a + b) + (c + d)
+}
+
+// exp32 returns e^x for x ≤ 0 with a relative error below 2e-7; below −87, where
+// float32 ends, it returns about 1e-38. e^x = 2^(k/64)·e^f with |f| ≤ ln 2/128.
+func exp32(x float32) float32 {
+	const (
+		perOctave = 64
+		toSteps   = perOctave / math.Ln2
+		// adding and subtracting 1.5·2²³ rounds to an integer, which then stands in
+		// the low bits
+		magic = 3 << 22
+		// ln 2/64 in two parts: k times the first is exact
+		stepHigh = 0x1.62p-7
+		stepLow  = math.Ln2/perOctave - stepHigh
+	)
+	if !(x > -87) {
+		x = -87
+	}
+	t := x*toSteps + magic
+	k := t - magic
+	f := x - k*stepHigh - k*stepLow
+	bits := math.Float32bits(t)
+	y := exp2Table[bits%perOctave] * (1 + f*(1+f*(0.5+f*(1.0/6))))
+	// bits holds k above the magic number's own bits, which the shift drops
+	return math.Float32frombits(math.Float32bits(y) + (bits>>6)<<23)
+}
+
+// exp2Table holds 2^(i/64).
+var exp2Table = func() (t [64]float32) {
+	for i := range t {
+		t[i] = float32(math.Exp2(float64(i) / 64))
+	}
+	return
+}()
+
+// parallel calls f for 0 … n−1 on all cores, in contiguous ranges.
+func parallel(n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w * n / workers; i < (w+1)*n/workers; i++ {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

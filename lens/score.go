@@ -1,0 +1,164 @@
+package lens
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// score is one cell before it is labelled.
+type score struct {
+	top     []candidate // score descending, then id ascending
+	lse     float64
+	entropy float64
+	kl      float64
+	targets []targetScore // those asked for, and the answer last
+}
+
+type candidate struct {
+	id    int32
+	logit float32
+}
+
+type targetScore struct {
+	candidate
+	rank int
+}
+
+// better orders candidates: score descending, then id ascending.
+func better(a, b candidate) int {
+	if c := cmp.Compare(b.logit, a.logit); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.id, b.id)
+}
+
+// chunkRows bounds the states that go through the head at once, and with them the
+// memory: a slice of logits is chunkRows × vocabSlice. Fewer rows make the product
+// slower (64: by 15 %).
+const chunkRows = 4096
+
+// vocabSlice is how many logits of each state are held at once: enough for the
+// product to be efficient, few enough for a row of them to stay in the first-level
+// cache while it is scanned.
+const vocabSlice = 4096
+
+// score puts the states [pos, d_model] of every place through final norm and
+// unembedding, and reduces each to a score: [place][pos].
+func (p *reading) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options) ([][]score, error) {
+	rows, positions := len(states), len(p.positions)
+	out := make([][]score, rows)
+	for i := range out {
+		out[i] = make([]score, positions)
+	}
+	onDevice := m.Device() == mlx.GPU
+	if o.OnDevice != nil {
+		onDevice = *o.OnDevice
+	}
+	step := max(1, chunkRows/rows)
+	for from := 0; from < positions; from += step {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		to := min(from+step, positions)
+		c := &chunk{m: m, o: o, rows: rows, width: to - from, vocab: m.Shape().DVocab}
+		if err := c.run(states, from, to, onDevice); err != nil {
+			return nil, err
+		}
+		for r := range rows {
+			copy(out[r][from:to], c.scores[r*c.width:(r+1)*c.width])
+		}
+		if o.Progress != nil {
+			o.Progress(rows*to, rows*positions)
+		}
+	}
+	return out, nil
+}
+
+// chunk is the work on all rows of a range of positions. Its states and scores are
+// numbered row·width + position; the last row is the reference.
+type chunk struct {
+	m     model.Model
+	o     *Options
+	rows  int
+	width int
+	vocab int
+
+	states *mlx.Array // [rows·width, d_model], normed, float32
+	scores []score
+}
+
+func (c *chunk) run(states []*mlx.Array, from, to int, onDevice bool) error {
+	scope := states[0].Scope().NewScope()
+	defer scope.Close()
+	parts := make([]*mlx.Array, len(states))
+	for i, s := range states {
+		parts[i] = mlx.AsType(mlx.Slice(scope.Hold(s), 0, from, to), mlx.Float32)
+	}
+	c.states = c.m.FinalNorm(mlx.Concatenate(0, parts...))
+	if err := mlx.Eval(c.states); err != nil {
+		return err
+	}
+	c.scores = make([]score, c.rows*c.width)
+	if onDevice {
+		return c.reduce()
+	}
+	return c.scan()
+}
+
+// targetIDs returns, for each position of the chunk, the ids that every row scores:
+// those asked for, then the reference row's top token.
+func (c *chunk) targetIDs() [][]int32 {
+	ids := make([][]int32, c.width)
+	reference := (c.rows - 1) * c.width
+	for i := range ids {
+		for _, t := range c.o.Targets {
+			ids[i] = append(ids[i], int32(t))
+		}
+		answer := int32(0)
+		if top := c.scores[reference+i].top; len(top) > 0 { // empty when every logit is NaN
+			answer = top[0].id
+		}
+		ids[i] = append(ids[i], answer)
+	}
+	return ids
+}
+
+// targetLogits computes the logits of single ids for every state of the chunk, and
+// returns the ids' columns in it.
+func (c *chunk) targetLogits(ids [][]int32) (logits []float32, column map[int32]int, err error) {
+	column = map[int32]int{}
+	var unique []int
+	for _, at := range ids {
+		for _, id := range at {
+			if _, ok := column[id]; !ok {
+				column[id] = len(unique)
+				unique = append(unique, int(id))
+			}
+		}
+	}
+	scope := c.states.Scope().NewScope()
+	defer scope.Close()
+	logits, err = mlx.Data[float32](mlx.AsType(c.m.UnembedIDs(scope.Hold(c.states), unique), mlx.Float32))
+	return logits, column, err
+}
+
+// finishTargets takes a target's logit and rank from the candidates where it is one
+// of them: the two are computed by products of different shapes, which may differ
+// in the last bit.
+func (c *chunk) finishTargets() {
+	for i := range c.scores {
+		s := &c.scores[i]
+		for j := range s.targets {
+			t := &s.targets[j]
+			if at := slices.IndexFunc(s.top, func(x candidate) bool { return x.id == t.id }); at >= 0 {
+				t.logit, t.rank = s.top[at].logit, at+1
+			} else {
+				t.rank = max(t.rank, len(s.top)+1)
+			}
+		}
+	}
+}

@@ -1,0 +1,125 @@
+// Package nn holds the layers that transformers are made of: plain structs of
+// parameters with a Forward. A parameter that a layer may lack is nil.
+package nn
+
+import (
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// Linear is y = x·Wᵀ + b. The weight is dense [out, in], or packed with Scales and
+// Biases as Quant says.
+type Linear struct {
+	Weight *mlx.Array
+	Scales *mlx.Array // nil: Weight is dense
+	Biases *mlx.Array // the quantization's offsets, not b
+	Quant  mlx.Quantization
+	Bias   *mlx.Array // b: [out], or nil
+}
+
+// Forward maps [..., in] to [..., out].
+func (l *Linear) Forward(x *mlx.Array) *mlx.Array {
+	return l.add(l.product(x, l.Weight, l.Scales, l.Biases))
+}
+
+// Rows is Forward for the outputs [from, to) alone: x [..., in] to [..., to−from].
+func (l *Linear) Rows(x *mlx.Array, from, to int) *mlx.Array {
+	if from == 0 && to == l.Out() {
+		return l.Forward(x)
+	}
+	return l.part(x, func(a *mlx.Array) *mlx.Array { return mlx.Slice(a, 0, from, to) })
+}
+
+// Take is Forward for single outputs alone: x [..., in] to [..., len(outputs)].
+func (l *Linear) Take(x *mlx.Array, outputs []int) *mlx.Array {
+	at := make([]int32, len(outputs))
+	for i, o := range outputs {
+		at[i] = int32(o)
+	}
+	indices := mlx.FromSlice(x.Scope(), at)
+	return l.part(x, func(a *mlx.Array) *mlx.Array { return mlx.Take(a, indices, 0) })
+}
+
+// part is Forward with some rows of the parameters.
+func (l *Linear) part(x *mlx.Array, rows func(*mlx.Array) *mlx.Array) *mlx.Array {
+	some := &Linear{Quant: l.Quant}
+	for _, p := range []struct{ dst, src **mlx.Array }{
+		{&some.Weight, &l.Weight}, {&some.Scales, &l.Scales}, {&some.Biases, &l.Biases}, {&some.Bias, &l.Bias},
+	} {
+		if *p.src != nil {
+			*p.dst = rows(*p.src)
+			defer (*p.dst).Free() // made of weights alone, it has no scope
+		}
+	}
+	return some.Forward(x)
+}
+
+func (l *Linear) product(x, w, scales, biases *mlx.Array) *mlx.Array {
+	if scales == nil {
+		return mlx.MatmulT(x, w)
+	}
+	return mlx.QuantizedMatmul(x, w, scales, biases, l.Quant)
+}
+
+func (l *Linear) add(y *mlx.Array) *mlx.Array {
+	if l.Bias == nil {
+		return y
+	}
+	return mlx.Add(y, l.Bias)
+}
+
+// Out returns the number of outputs.
+func (l *Linear) Out() int { return l.Weight.Dim(0) }
+
+// Arrays returns the layer's parameters.
+func (l *Linear) Arrays() []*mlx.Array { return present(l.Weight, l.Scales, l.Biases, l.Bias) }
+
+// Embedding is a table of d_vocab rows, dense or packed as in Linear.
+type Embedding struct {
+	Weight *mlx.Array
+	Scales *mlx.Array
+	Biases *mlx.Array
+	Quant  mlx.Quantization
+}
+
+// Forward maps ids [...] to rows [..., d_model]. Of a packed table only the rows
+// asked for are unpacked, in the type of the scales.
+func (e *Embedding) Forward(ids *mlx.Array) *mlx.Array {
+	if e.Scales == nil {
+		return mlx.Take(e.Weight, ids, 0)
+	}
+	var biases *mlx.Array
+	if e.Biases != nil {
+		biases = mlx.Take(e.Biases, ids, 0)
+	}
+	return mlx.Dequantize(mlx.Take(e.Weight, ids, 0), mlx.Take(e.Scales, ids, 0), biases, e.Quant, e.Scales.Dtype())
+}
+
+// Unembedding returns the table as the matrix of a tied head, sharing its memory.
+func (e *Embedding) Unembedding() *Linear {
+	return &Linear{Weight: e.Weight, Scales: e.Scales, Biases: e.Biases, Quant: e.Quant}
+}
+
+// Arrays returns the layer's parameters.
+func (e *Embedding) Arrays() []*mlx.Array { return present(e.Weight, e.Scales, e.Biases) }
+
+// RMSNorm is x/√(mean x² + Eps)·Weight (Zhang and Sennrich 2019, arXiv:1910.07467).
+type RMSNorm struct {
+	Weight *mlx.Array // [d_model]
+	Eps    float64
+}
+
+// Forward normalises the last axis.
+func (n *RMSNorm) Forward(x *mlx.Array) *mlx.Array { return mlx.RMSNorm(x, n.Weight, n.Eps) }
+
+// Arrays returns the layer's parameters.
+func (n *RMSNorm) Arrays() []*mlx.Array { return present(n.Weight) }
+
+func present(arrays ...*mlx.Array) []*mlx.Array {
+	var out []*mlx.Array
+	for _, a := range arrays {
+		if a != nil {
+			out = append(out, a)
+		}
+	}
+	return out
+}
