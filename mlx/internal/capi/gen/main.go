@@ -105,24 +105,43 @@ func main() {
 	log.SetPrefix("gen: ")
 	root, err := filepath.Abs("../../..")
 	check(err)
-	raw, err := os.ReadFile(filepath.Join(root, "include/mlxc.json"))
+	g, err := load(root)
 	check(err)
-	var c contract
-	check(json.Unmarshal(raw, &c))
+	for path, text := range g.files() {
+		check(os.WriteFile(path, text, 0o644))
+	}
+}
 
-	g := &generator{c: c, handles: map[string]bool{}, enums: map[string]bool{}, names: map[string]string{}}
-	for _, s := range c.Structs {
+// load reads the contract.
+func load(root string) (*generator, error) {
+	raw, err := os.ReadFile(filepath.Join(root, "include/mlxc.json"))
+	if err != nil {
+		return nil, err
+	}
+	g := &generator{root: root, handles: map[string]bool{}, enums: map[string]bool{}, names: map[string]string{}}
+	if err := json.Unmarshal(raw, &g.c); err != nil {
+		return nil, err
+	}
+	for _, s := range g.c.Structs {
 		if len(s.Fields) == 1 && s.Fields[0].Type == "void*" {
 			g.handles[s.Name] = true
 		}
 	}
-	for _, e := range c.Enums {
+	for _, e := range g.c.Enums {
 		g.enums[e.Name] = true
 	}
-	check(os.WriteFile(filepath.Join(root, "include/mlxc.h"), g.cHeader(), 0o644))
-	g.write("ztypes.go", g.types())
-	g.write("zfuncs.go", g.funcs())
-	g.write("ztable.go", g.table())
+	return g, nil
+}
+
+// files returns the text of every generated file by its path.
+func (g *generator) files() map[string][]byte {
+	room := filepath.Join(g.root, "mlx/internal/capi")
+	return map[string][]byte{
+		filepath.Join(g.root, "include/mlxc.h"): g.cHeader(),
+		filepath.Join(room, "ztypes.go"):        formatted(g.types()),
+		filepath.Join(room, "zfuncs.go"):        formatted(g.funcs()),
+		filepath.Join(room, "ztable.go"):        formatted(g.table()),
+	}
 }
 
 func check(err error) {
@@ -132,18 +151,19 @@ func check(err error) {
 }
 
 type generator struct {
+	root    string
 	c       contract
 	handles map[string]bool
 	enums   map[string]bool
 	names   map[string]string // Go name → C name, to stop at a collision
 }
 
-func (g *generator) write(name string, src []byte) {
+func formatted(src []byte) []byte {
 	out, err := format.Source(src)
 	if err != nil {
-		log.Fatalf("%s: %v\n%s", name, err, src)
+		log.Fatalf("%v in generated code:\n%s", err, src)
 	}
-	check(os.WriteFile(name, out, 0o644))
+	return out
 }
 
 // goName turns mlx_fast_rms_norm into FastRmsNorm.

@@ -1,0 +1,61 @@
+# One target for each thing that a person does. `make help` lists them.
+
+PREFIX ?= /usr/local
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+RACE = ./mlx/... ./tokenizer ./checkpoint ./model/... ./lens
+
+.PHONY: help run mlx-c model build test lint race cross generate bench fuzz install clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+run: mlx-c model build ## fetch and build all that is needed, and trace a prompt
+	bin/mlxlens trace "The capital of France is"
+
+mlx-c: ## get or build the MLX library
+	@third_party/mlx-c/build.sh
+
+model: ## fetch SmolLM2-135M-Instruct
+	@third_party/smollm2/fetch.sh
+
+build: ## build bin/mlxlens
+	$(GO_BUILD) -o bin/mlxlens ./cmd/mlxlens
+
+test: mlx-c model lint cross ## run every check and every test
+	go test ./...
+	go test -tags mlxgate ./mlx/... ./lens
+	$(MAKE) --no-print-directory race
+
+race: mlx-c ## run what uses goroutines under the race detector
+	CGO_ENABLED=1 go test -short -race $(RACE)
+
+lint: ## check format, vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	go vet ./...
+	$(STATICCHECK) ./...
+
+cross: ## build and vet for the other platforms
+	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
+	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go vet ./...
+
+generate: ## write the generated files again
+	go generate ./...
+
+bench: mlx-c model ## measure speed, as ratios to the bare matrix product
+	go test -run '^$$' -bench . -benchtime 5x ./lens ./model/auto
+	go test -run '^$$' -bench . ./mlx ./checkpoint ./tokenizer
+
+fuzz: mlx-c ## look for inputs that break the readers, a minute each
+	go test -run '^$$' -fuzz FuzzSafetensorsHeader -fuzztime 60s ./checkpoint
+	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
+	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
+
+install: mlx-c build ## install the program and its library under PREFIX
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
+	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin/mlxlens"
+	if [ -d third_party/mlx-c/lib ]; then cp third_party/mlx-c/lib/lib* "$(DESTDIR)$(PREFIX)/lib/mlxlens/"; fi
+
+clean: ## remove what was built, not what was downloaded
+	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib

@@ -1,0 +1,97 @@
+// Package archtest holds the architecture as a test: which package may import
+// which. A package's line is written the day that the package is made.
+package archtest
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/mlxlens/mlxlens"
+
+// allowed lists, for each package of the module, the packages of the module that
+// its code (not its tests) may import.
+var allowed = map[string][]string{
+	"mlx/internal/capi":     {},
+	"mlx/internal/capi/gen": {},
+	"mlx/internal/gate":     {"mlx/internal/capi"},
+	"mlx":                   {"mlx/internal/capi", "mlx/internal/gate"},
+	"mlx/nn":                {"mlx"},
+
+	"checkpoint": {},
+	"tokenizer":  {},
+
+	"model":       {"mlx", "mlx/nn", "checkpoint"},
+	"model/llama": {"mlx", "mlx/nn", "model"},
+	"model/auto":  {"mlx", "checkpoint", "tokenizer", "model", "model/llama"},
+
+	"lens":        {"mlx", "model"},
+	"lens/render": {"lens"},
+
+	"cmd/mlxlens":              {"cmd/mlxlens/internal/cli"},
+	"cmd/mlxlens/internal/cli": {"checkpoint", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
+
+	"include":           {},
+	"internal/archtest": {},
+	"internal/golden":   {"lens"},
+	"internal/testlib":  {},
+}
+
+// cRoom is the only package that may import what can break memory.
+const cRoom = "mlx/internal/capi"
+
+type pkg struct {
+	ImportPath   string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p pkg
+		require.NoError(t, d.Decode(&p))
+		all = append(all, p)
+	}
+	require.NotEmpty(t, all)
+	return all
+}
+
+func TestPackagesImportOnlyWhatTheTableAllows(t *testing.T) {
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		may, listed := allowed[name]
+		if !listed {
+			t.Errorf("%s has no line in the import table", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if own, ok := strings.CutPrefix(imported, module+"/"); ok && !slices.Contains(may, own) {
+				t.Errorf("%s imports %s, which its line does not allow (it has: %v)", name, own, may)
+			}
+		}
+	}
+}
+
+func TestOnlyTheCRoomImportsUnsafeOrPurego(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.ImportPath == module+"/"+cRoom {
+			continue
+		}
+		for _, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {
+			for _, banned := range []string{"unsafe", "C", "github.com/ebitengine/purego"} {
+				require.NotContains(t, imports, banned, p.ImportPath)
+			}
+		}
+	}
+}
