@@ -198,6 +198,9 @@ func (t *Tokenizer) name(p *parts, c config) error {
 		t.addEOS(id)
 	}
 	t.finish(p, c.template)
+	if c.eos.content != "" {
+		t.eosText = c.eos.content
+	}
 	return nil
 }
 
@@ -219,7 +222,12 @@ func (t *Tokenizer) addEOS(id int) {
 	t.eos = append(t.eos, id)
 }
 
+// finish sets what follows from BOS, EOS and the parts.
 func (t *Tokenizer) finish(p *parts, chatTemplate string) {
 	t.addsBOS = t.bos >= 0 && p.template != nil && len(p.template.before) > 0 && p.template.before[0] == t.bos
 	t.chatTemplate = chatTemplate
+	t.bosText, _ = t.Piece(t.bos)
+	if len(t.eos) > 0 {
+		t.eosText, _ = t.Piece(t.eos[0])
+	}
 }

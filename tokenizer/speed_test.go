@@ -3,7 +3,9 @@ package tokenizer
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -17,6 +19,17 @@ func prose(t testing.TB) string {
 		}
 	}
 	return strings.Repeat(b.String(), 1<<20/b.Len()+1)
+}
+
+// The aim is 100 ms (BenchmarkEncodeOneWordOf30kB); a merge loop that is quadratic takes a minute.
+func TestAWordOf30kBIsNotQuadratic(t *testing.T) {
+	for _, d := range goldenDirs()[:2] {
+		tok := d.open(t)
+		start := time.Now()
+		_, err := tok.Encode(strings.Repeat("abcdefghij", 3000), true)
+		require.NoError(t, err)
+		assert.Less(t, time.Since(start), 2*time.Second)
+	}
 }
 
 func BenchmarkEncode(b *testing.B) {

@@ -24,6 +24,8 @@ type Tokenizer struct {
 	eos          []int
 	addsBOS      bool
 	chatTemplate string
+	bosText      string // as the chat template writes them
+	eosText      string
 }
 
 // parts are a tokenizer as a file describes it, whatever the file's format.
@@ -162,7 +164,8 @@ func (t *template) processor() *processor.TemplateProcessing {
 
 // Encode returns the ids of text. With special, what the model expects around a text (its BOS token, as a rule) is
 // added. Special tokens that are written in the text are recognised either way, as in Hugging Face. Bytes that are
-// not UTF-8 are read as U+FFFD.
+// not UTF-8 are read as U+FFFD; characters for which the vocabulary has neither tokens nor an unknown token are left
+// out.
 func (t *Tokenizer) Encode(text string, special bool) ([]int, error) {
 	encoding, err := t.encoding(validUTF8(text))
 	if err != nil {
