@@ -102,8 +102,8 @@ func (c *Checkpoint) Files() []string {
 	return files
 }
 
-// Verify fails when a file no longer has the size that was mapped. Reading what
-// was cut off would kill the process, so ask before a load (see the package's text).
+// Verify fails when a file no longer has the size that was mapped. Reading Bytes that
+// were cut off kills the process, so ask before a load (see the package's text).
 func (c *Checkpoint) Verify() error {
 	var errs []error
 	for _, m := range c.maps {
@@ -131,7 +131,11 @@ func (c *Checkpoint) add(path string, parse func([]byte) ([]entry, map[string]an
 		return nil, nil, err
 	}
 	c.maps = append(c.maps, m)
-	entries, metadata, err := parse(m.data)
+	var entries []entry
+	var metadata map[string]any
+	if fault := readMapped(func() { entries, metadata, err = parse(m.data) }); fault != nil {
+		err = fault
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("checkpoint: %s: %w%s", path, err, unfinished(path))
 	}

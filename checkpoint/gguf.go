@@ -105,7 +105,7 @@ func parseGGUF(file []byte) ([]entry, map[string]any, error) {
 		if _, ok := ggmlTypes[info.typ]; !ok {
 			name, known := ggmlTypeNames[info.typ]
 			if !known {
-				name = fmt.Sprintf("number %d, which no GGML is known to have", info.typ)
+				name = fmt.Sprintf("%d (no known GGML type)", info.typ)
 			}
 			unknown.add(info.name, name)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -114,12 +115,12 @@ func TestDamagedGGUFIsRefused(t *testing.T) {
 		{"version 1", ggufSpec{version: 1}.bytes(), "is GGUF version 1, which is not supported (have: 2, 3); convert it again with a current llama.cpp"},
 		{"version 99", ggufSpec{version: 99}.bytes(), "is GGUF version 99, which is not supported (have: 2, 3)"},
 		{"big-endian", ggufSpec{version: 3 << 24}.bytes(), "is a big-endian GGUF file, which is not supported (have: little-endian)"},
-		{"truncated in the counts", whole[:20], "is truncated: the file has 20 bytes and ends within its header, in the number of metadata keys; download it again"},
+		{"truncated in the counts", whole[:14], "is truncated: the file has 14 bytes and ends within its header, in the number of tensors; download it again"},
 		{"truncated in a tensor info", meta(kv{"k", ggufUint32, uint32(7)})[:60], "is truncated: the file has 60 bytes and ends within its header, in tensor \"a\"; download it again"},
 		{"data truncated", whole[:len(whole)-1], fmt.Sprintf("is truncated: the file has %d bytes, its header needs %d; download it again", len(whole)-1, len(whole))},
 		{"tensor count 2^63", ggufSpec{tensorCount: 1 << 63, tensors: one, data: 32}.bytes(), "the number of tensors, 9223372036854775808, " + roomless},
 		{"tensor count 1000, one there", ggufSpec{tensorCount: 1000, tensors: one, data: 32}.bytes(), "the number of tensors, 1000, is more than the "},
-		{"tensor count 2, one there", ggufSpec{tensorCount: 2, tensors: one, data: 32}.bytes(), "a tensor's name is empty"},
+		{"tensor count 2, one there", ggufSpec{tensorCount: 2, tensors: one, data: 32}.bytes(), "the length of a tensor name, 216172782113783808, " + roomless},
 		{"key count 2^63", ggufSpec{kvCount: 1 << 63, tensors: one, data: 32}.bytes(), "the number of metadata keys, 9223372036854775808, " + roomless},
 		{"key count 1000", ggufSpec{kvCount: 1000, tensors: one, data: 32}.bytes(), "the number of metadata keys, 1000, " + roomless},
 		{"key length 2^64-8", lengthAt(meta(kv{"k", ggufUint8, uint8(1)}), 24, 1<<64-8), "the length of a metadata key, 18446744073709551608, " + roomless},
@@ -135,7 +136,7 @@ func TestDamagedGGUFIsRefused(t *testing.T) {
 		{"array of 2^32+1 uint8", array(ggufUint8, 1<<32+1, uint8(1)), `the length of metadata key "k", 4294967297, ` + roomless},
 		{"array of 2^62 strings", array(ggufString, 1<<62, "x"), `the length of metadata key "k", 4611686018427387904, ` + roomless},
 		{"array with a string of length 2^64-8", lengthAt(array(ggufString, 1, "x"), 49, 1<<64-8), `metadata key "k" has a string of length 18446744073709551608 at index 0, but `},
-		{"array of more strings than there are", array(ggufString, 11, []string{"x"}), `metadata key "k" has a string of length `},
+		{"array of more strings than there are", array(ggufString, 5, []string{"x"}), `metadata key "k" has a string of length `},
 		{"array of arrays", array(ggufArray, 1, ggufArrayOf{ggufUint8, 1, uint8(1)}), `metadata key "k" is an array of arrays, which is not supported`},
 		{"array of value type 99", array(99, 1, uint8(1)), `metadata key "k" is an array of value type 99, which GGUF does not have`},
 		{"array with the boolean 3", array(ggufBool, 1, uint8(3)), `metadata key "k" has the boolean 3, which is neither 0 nor 1`},
@@ -172,8 +173,8 @@ func TestDamagedGGUFIsRefused(t *testing.T) {
 		{"name not UTF-8", named("a\xff"), `the tensor name "a\xff" is not UTF-8`},
 		{"name length 2^63", lengthAt(named("a"), 24, 1<<63), "the length of a tensor name, 9223372036854775808, " + roomless},
 		{"name length 2^64-8", lengthAt(named("a"), 24, 1<<64-8), "the length of a tensor name, 18446744073709551608, " + roomless},
-		{"type 99", tensor(99, 64), `tensor "a" has type number 99, which no GGML is known to have, which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1)`},
-		{"type 2^32-1", tensor(math.MaxUint32, 64), `tensor "a" has type number 4294967295, which`},
+		{"type 99", tensor(99, 64), `tensor "a" has type 99 (no known GGML type), which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1)`},
+		{"type 2^32-1", tensor(math.MaxUint32, 64), `tensor "a" has type 4294967295 (no known GGML type), which`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -207,14 +208,12 @@ func TestGGUFTypesThatAreNotReadAreNamed(t *testing.T) {
 // A count that lies must not make the parser allocate what the file cannot hold.
 func TestGGUFCountsDoNotAllocate(t *testing.T) {
 	file := ggufSpec{kvCount: 4_000_000, data: 64 << 20}.bytes()
-	var err error
-	allocated := testing.Benchmark(func(b *testing.B) {
-		for b.Loop() {
-			_, _, err = parseGGUF(file)
-		}
-	}).AllocedBytesPerOp()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := parseGGUF(file)
+	runtime.ReadMemStats(&after)
 	require.Error(t, err)
-	assert.Less(t, allocated, int64(1<<20))
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 }
 
 func FuzzGGUF(f *testing.F) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime/debug"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -71,6 +72,27 @@ func cause(err error) error {
 		return pathErr.Err
 	}
 	return err
+}
+
+// errShrank is what reading a mapped file ends in when the file was cut short.
+var errShrank = errors.New("the file was cut short while it was read: another program changed it; open it again")
+
+// readMapped runs f, which reads mapped bytes, and turns the SIGBUS of a page that
+// the file no longer has into an error instead of the end of the process. It covers
+// the calling goroutine only.
+func readMapped(f func()) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case interface{ Addr() uintptr }: // a fault, as documented at SetPanicOnFault
+			err = errShrank
+		default:
+			panic(r)
+		}
+	}()
+	f()
+	return nil
 }
 
 // verify fails when the file no longer has the size that was mapped.

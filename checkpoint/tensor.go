@@ -138,17 +138,22 @@ func (t *Tensor) each(op string, from, to int, f func(at int, src []byte)) error
 	if data == nil {
 		return t.failed(op, errClosed)
 	}
-	if t.order == nil {
-		f(0, data[from*t.rowBytes:to*t.rowBytes])
-		return nil
-	}
-	for i := from; i < to; {
-		first, n := t.order[i], 1
-		for i+n < to && t.order[i+n] == first+n {
-			n++
+	err := readMapped(func() {
+		if t.order == nil {
+			f(0, data[from*t.rowBytes:to*t.rowBytes])
+			return
 		}
-		f(i-from, data[first*t.rowBytes:(first+n)*t.rowBytes])
-		i += n
+		for i := from; i < to; {
+			first, n := t.order[i], 1
+			for i+n < to && t.order[i+n] == first+n {
+				n++
+			}
+			f(i-from, data[first*t.rowBytes:(first+n)*t.rowBytes])
+			i += n
+		}
+	})
+	if err != nil {
+		return t.failed(op, err)
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func (s *score) cell(label func(int) Token, metrics bool) Cell {
 		}
 		return math.Exp(float64(logit) - s.lse)
 	}
-	c := Cell{LogSumExp: s.lse, Entropy: s.entropy, KL: s.kl}
+	c := Cell{LogSumExp: s.lse, Entropy: s.entropy, KL: s.kl, Norm: s.norm}
 	for _, t := range s.top {
 		c.Top = append(c.Top, Candidate{Token: label(int(t.id)), Logit: float64(t.logit), Prob: prob(t.logit)})
 	}

@@ -110,6 +110,7 @@ type Cell struct {
 	LogSumExp float64     `json:"logsumexp"` // ln Σ e^logit
 	Entropy   float64     `json:"entropy"`   // −Σ p ln p
 	KL        float64     `json:"kl"`        // KL(final ‖ this) = Σ p_final (ln p_final − ln p)
+	Norm      float64     `json:"norm"`      // L2 norm of the state, before the final norm
 	Targets   []Target    `json:"targets,omitempty"`
 
 	// Answer is the final row's top token at this position, as this row scores it.

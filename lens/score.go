@@ -15,6 +15,7 @@ type score struct {
 	lse     float64
 	entropy float64
 	kl      float64
+	norm    float64
 	targets []targetScore // those asked for, and the answer last
 }
 
@@ -98,11 +99,22 @@ func (c *chunk) run(states []*mlx.Array, from, to int, onDevice bool) error {
 	for i, s := range states {
 		parts[i] = mlx.AsType(mlx.Slice(scope.Hold(s), 0, from, to), mlx.Float32)
 	}
-	c.states = c.m.FinalNorm(mlx.Concatenate(0, parts...))
-	if err := mlx.Eval(c.states); err != nil {
+	raw := mlx.Concatenate(0, parts...) // [rows·width, d_model]
+	c.states = c.m.FinalNorm(raw)
+	norms := mlx.Sqrt(mlx.Sum(mlx.Square(raw), -1))
+	if err := mlx.Eval(c.states, norms); err != nil {
 		return err
 	}
 	c.scores = make([]score, c.rows*c.width)
+	err := mlx.Borrow(norms, func(data []float32) error {
+		for i, x := range data {
+			c.scores[i].norm = float64(x)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	if onDevice {
 		return c.reduce()
 	}

@@ -229,7 +229,7 @@ func (l *Loader) floats(t *checkpoint.Tensor, shape, rows []int, dst **mlx.Array
 	}
 	d, ok := floatType[t.Type]
 	if !ok {
-		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is %s, want a floating type", t.Name, t.Type))
+		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is %s, want F32, F16 or BF16", t.Name, t.Type))
 		return
 	}
 	if rows != nil {
@@ -238,7 +238,7 @@ func (l *Loader) floats(t *checkpoint.Tensor, shape, rows []int, dst **mlx.Array
 	n := t.NumElements()
 	l.describe(strings.ToLower(t.Type.String()), n*4)
 	l.jobs = append(l.jobs, job{n, func(scratch *[]float32) error {
-		if l.device == mlx.CPU || t.Type == checkpoint.F64 {
+		if l.device == mlx.CPU {
 			buf := grown(scratch, n)
 			if err := t.Float32(buf, 0, t.Shape[0]); err != nil {
 				return err
@@ -246,13 +246,17 @@ func (l *Loader) floats(t *checkpoint.Tensor, shape, rows []int, dst **mlx.Array
 			*dst = mlx.FromSlice(l.scope, buf, shape...)
 			return (*dst).Err()
 		}
-		*dst = mlx.FromBytes(l.scope, t.Bytes(), d, shape...)
+		raw := make([]byte, t.NumRows()*t.RowBytes()) // Bytes has no reordered rows
+		if err := t.Read(raw, 0, t.NumRows()); err != nil {
+			return err
+		}
+		*dst = mlx.FromBytes(l.scope, raw, d, shape...)
 		return (*dst).Err()
 	}})
 }
 
 var floatType = map[checkpoint.Type]mlx.Dtype{
-	checkpoint.F32: mlx.Float32, checkpoint.F16: mlx.Float16, checkpoint.BF16: mlx.BFloat16, checkpoint.F64: mlx.Float64,
+	checkpoint.F32: mlx.Float32, checkpoint.F16: mlx.Float16, checkpoint.BF16: mlx.BFloat16,
 }
 
 // describe completes the note of the weight that find has just found.
@@ -395,7 +399,7 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 func (l *Loader) stored(t *checkpoint.Tensor) (*mlx.Array, error) {
 	d, ok := floatType[t.Type]
 	if !ok {
-		return nil, fmt.Errorf("model: tensor %q is %s, want a floating type", t.Name, t.Type)
+		return nil, fmt.Errorf("model: tensor %q is %s, want F32, F16 or BF16", t.Name, t.Type)
 	}
 	if l.device != mlx.CPU {
 		return mlx.FromBytes(l.scope, t.Bytes(), d, t.Shape...), nil
