@@ -3,6 +3,7 @@ package lens
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"strings"
 	"unicode/utf8"
 )
@@ -106,15 +107,58 @@ func marshal(v any) ([]byte, error) {
 // Cell is the lens at one site and position: a distribution over the vocabulary
 // for the token at position+1.
 type Cell struct {
-	Top       []Candidate `json:"top"`       // score descending, then id ascending
-	LogSumExp float64     `json:"logsumexp"` // ln Σ e^logit
-	Entropy   float64     `json:"entropy"`   // −Σ p ln p
-	KL        float64     `json:"kl"`        // KL(final ‖ this) = Σ p_final (ln p_final − ln p)
-	Norm      float64     `json:"norm"`      // L2 norm of the state, before the final norm
-	Targets   []Target    `json:"targets,omitempty"`
+	Top       []Candidate // score descending, then id ascending
+	LogSumExp float64     // ln Σ e^logit
+	Entropy   float64     // −Σ p ln p
+	KL        float64     // KL(final ‖ this) = Σ p_final (ln p_final − ln p)
+	Norm      float64     // L2 norm of the state, before the final norm
+	Targets   []Target    // those asked for
 
 	// Answer is the final row's top token at this position, as this row scores it.
-	Answer Target `json:"answer"`
+	Answer Target
+}
+
+// MarshalJSON writes null for a number that is not finite.
+func (c Cell) MarshalJSON() ([]byte, error) {
+	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, c.Answer})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Cell) UnmarshalJSON(data []byte) error {
+	var j cellJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*c = Cell{j.Top, float64(j.LogSumExp), float64(j.Entropy), float64(j.KL), float64(j.Norm), j.Targets, j.Answer}
+	return nil
+}
+
+type cellJSON struct {
+	Top       []Candidate `json:"top"`
+	LogSumExp number      `json:"logsumexp"`
+	Entropy   number      `json:"entropy"`
+	KL        number      `json:"kl"`
+	Norm      number      `json:"norm"`
+	Targets   []Target    `json:"targets,omitempty"`
+	Answer    Target      `json:"answer"`
+}
+
+// number is null in JSON when it is not finite.
+type number float64
+
+func (x number) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(x))
+}
+
+func (x *number) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*x = number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(data, (*float64)(x))
 }
 
 // Candidate is one of a cell's best tokens.
@@ -126,13 +170,13 @@ type Candidate struct {
 
 type candidateJSON struct {
 	tokenJSON
-	Logit float64 `json:"logit"`
-	Prob  float64 `json:"prob"`
+	Logit number `json:"logit"`
+	Prob  number `json:"prob"`
 }
 
 // MarshalJSON writes the token's fields, logit and prob.
 func (c Candidate) MarshalJSON() ([]byte, error) {
-	return marshal(candidateJSON{c.Token.json(), c.Logit, c.Prob})
+	return marshal(candidateJSON{c.Token.json(), number(c.Logit), number(c.Prob)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -141,7 +185,7 @@ func (c *Candidate) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	c.Logit, c.Prob = j.Logit, j.Prob
+	c.Logit, c.Prob = float64(j.Logit), float64(j.Prob)
 	return c.Token.set(j.tokenJSON)
 }
 
@@ -155,14 +199,14 @@ type Target struct {
 
 type targetJSON struct {
 	tokenJSON
-	Logit float64 `json:"logit"`
-	Prob  float64 `json:"prob"`
-	Rank  int     `json:"rank"`
+	Logit number `json:"logit"`
+	Prob  number `json:"prob"`
+	Rank  int    `json:"rank"`
 }
 
 // MarshalJSON writes the token's fields, logit, prob and rank.
 func (t Target) MarshalJSON() ([]byte, error) {
-	return marshal(targetJSON{t.Token.json(), t.Logit, t.Prob, t.Rank})
+	return marshal(targetJSON{t.Token.json(), number(t.Logit), number(t.Prob), t.Rank})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -171,7 +215,7 @@ func (t *Target) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	t.Logit, t.Prob, t.Rank = j.Logit, j.Prob, j.Rank
+	t.Logit, t.Prob, t.Rank = float64(j.Logit), float64(j.Prob), j.Rank
 	return t.Token.set(j.tokenJSON)
 }
 
@@ -186,9 +230,28 @@ type Final struct {
 
 // Check is the comparison of the last lens row with the model's own logits.
 type Check struct {
-	MaxDifference float64 `json:"max_difference"` // of a logit, over all positions read
-	Tolerance     float64 `json:"tolerance"`
-	OK            bool    `json:"ok"`
+	MaxDifference float64 // of a logit, over all positions read
+	Tolerance     float64
+	OK            bool
+}
+
+type checkJSON struct {
+	MaxDifference number `json:"max_difference"`
+	Tolerance     number `json:"tolerance"`
+	OK            bool   `json:"ok"`
+}
+
+// MarshalJSON writes null for a number that is not finite.
+func (c Check) MarshalJSON() ([]byte, error) {
+	return json.Marshal(checkJSON{number(c.MaxDifference), number(c.Tolerance), c.OK})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (c *Check) UnmarshalJSON(data []byte) error {
+	var j checkJSON
+	err := json.Unmarshal(data, &j)
+	*c = Check{float64(j.MaxDifference), float64(j.Tolerance), j.OK}
+	return err
 }
 
 // Timing is wall time in seconds.

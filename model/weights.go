@@ -38,6 +38,7 @@ type Loader struct {
 
 	jobs     []job
 	taken    map[string]bool
+	roles    []string // all that the model asked for
 	missing  []string
 	wrong    []string
 	resolved []Resolved
@@ -111,6 +112,7 @@ type Want struct {
 
 // find returns the module that w names, and notes it; "" when none exists.
 func (l *Loader) find(w Want) string {
+	l.roles = append(l.roles, w.Role)
 	if path, ok := l.own[w.Role]; ok {
 		if l.ck.Tensor(path+".weight") == nil {
 			l.wrong = append(l.wrong, fmt.Sprintf("%s: the module %q that you named has no weight", w.Role, path))
@@ -493,6 +495,7 @@ func (l *Loader) Load() error {
 		problems = append(problems, fmt.Sprintf("%d that the model does not use: %s", len(left), listed(left)))
 	}
 	problems = append(problems, l.wrong...)
+	problems = append(problems, l.strangers()...)
 	if len(problems) > 0 {
 		return fmt.Errorf("model: the weights in %s do not fit the config: %s", l.ck.Path, strings.Join(problems, "; "))
 	}
@@ -524,6 +527,17 @@ func (l *Loader) Load() error {
 		return err
 	}
 	return l.ck.Verify()
+}
+
+// strangers names the user's roles that no part of the model has.
+func (l *Loader) strangers() []string {
+	var out []string
+	for role := range l.own {
+		if !slices.Contains(l.roles, role) {
+			out = append(out, fmt.Sprintf("%q is no part of the model (have: %s)", role, strings.Join(l.roles, ", ")))
+		}
+	}
+	return out
 }
 
 // Resolved returns what was found where, in the order that the model asked.

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+type doctorOptions struct {
+	json bool
+}
+
+func newDoctorCmd(s *streams) *cobra.Command {
+	o := &doctorOptions{}
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look over the MLX library, its devices and its speed",
+		Long: `Doctor shows the MLX library that was found, its version, its devices, the BLAS
+that it multiplies with, how fast that is, the self-check of functions whose calls
+have changed between versions, and which model is opened when none is named. Each
+problem comes with what to do about it. It fails when mlxlens cannot work.`,
+		Example: `  mlxlens doctor
+  mlxlens doctor --json`,
+		Args: wantArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return runDoctor(s, o) },
+	}
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+// diagnosis is what doctor finds.
+type diagnosis struct {
+	Library  string    `json:"library"`
+	MLX      string    `json:"mlx"`
+	Devices  []string  `json:"devices"`
+	BLAS     string    `json:"blas"`
+	Memory   int       `json:"memory_bytes"`
+	Speed    float64   `json:"gmac_per_s"` // of a dense float32 product on the default device
+	Refused  []string  `json:"refused"`
+	Model    string    `json:"model"`
+	Problems []problem `json:"problems"`
+}
+
+type problem struct {
+	What string `json:"what"`
+	Do   string `json:"do"`
+}
+
+func runDoctor(s *streams, o *doctorOptions) error {
+	var d diagnosis
+	libraryErr := d.library()
+	if libraryErr == nil {
+		if err := d.measure(); err != nil {
+			return err
+		}
+	}
+	d.model()
+	var err error
+	if o.json {
+		e := json.NewEncoder(s.out)
+		e.SetEscapeHTML(false)
+		err = e.Encode(d)
+	} else {
+		err = d.print(s)
+	}
+	if libraryErr != nil {
+		return libraryErr
+	}
+	return err
+}
+
+func (d *diagnosis) library() error {
+	lib, err := mlx.LoadedLibrary()
+	if err != nil {
+		d.add("there is no usable MLX library", "run `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
+		return err
+	}
+	d.Library, d.MLX, d.BLAS, d.Memory, d.Refused = lib.Path, lib.MLX, lib.BLAS, lib.Memory, lib.Refused
+	for _, dev := range lib.Devices {
+		d.Devices = append(d.Devices, dev.String())
+	}
+	for _, r := range lib.Refused {
+		d.add("the library computes wrongly: "+r, "install mlx-c 0.7.0, the version that mlxlens is written for")
+	}
+	if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
+		d.add("OpenBLAS was not found: matrix products run 50 times slower than they could", "install it (Debian, Ubuntu: sudo apt-get install -y libopenblas0-pthread), or name one in $"+mlx.EnvBLAS)
+	}
+	return nil
+}
+
+func (d *diagnosis) add(what, do string) { d.Problems = append(d.Problems, problem{what, do}) }
+
+// measure times a dense product. The first one also starts the BLAS' threads.
+func (d *diagnosis) measure() error {
+	const n = 512
+	s := mlx.NewScope(mlx.DefaultDevice())
+	defer s.Close()
+	x := mlx.Full(s, 0.5, mlx.Float32, n, n)
+	if err := mlx.Eval(mlx.Matmul(x, x)); err != nil {
+		return err
+	}
+	start := time.Now()
+	products := 0
+	for time.Since(start) < 50*time.Millisecond {
+		y := mlx.Matmul(x, x)
+		if err := mlx.Eval(y); err != nil {
+			return err
+		}
+		y.Free()
+		products++
+	}
+	d.Speed = float64(products) * n * n * n / time.Since(start).Seconds() / 1e9
+	return nil
+}
+
+func (d *diagnosis) model() {
+	quiet := modelOptions{quiet: true}
+	path, err := quiet.locate(&streams{out: io.Discard, err: io.Discard})
+	if err == nil {
+		d.Model = path
+		return
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		d.add("no model is there", "run `make model` in a checkout of mlxlens, or name one with -m")
+		return
+	}
+	d.add(err.Error(), "name another in $"+envModel)
+}
+
+func (d *diagnosis) print(s *streams) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	or := func(value, none string) string {
+		if value == "" {
+			return none
+		}
+		return value
+	}
+	fmt.Fprintf(w, "library\t%s\n", or(d.Library, "none"))
+	if d.Library != "" {
+		fmt.Fprintf(w, "MLX\t%s\n", d.MLX)
+		fmt.Fprintf(w, "devices\t%s\n", strings.Join(d.Devices, ", "))
+		fmt.Fprintf(w, "memory limit\t%s\n", humanize.IBytes(uint64(d.Memory)))
+		blas := "MLX's own"
+		if runtime.GOOS == "darwin" {
+			blas = "Accelerate"
+		}
+		fmt.Fprintf(w, "BLAS\t%s\n", or(d.BLAS, blas))
+		fmt.Fprintf(w, "speed\t%.1f GMAC/s, float32\n", d.Speed)
+		check := "passed"
+		if len(d.Refused) > 0 {
+			check = fmt.Sprintf("%d functions are refused", len(d.Refused))
+		}
+		fmt.Fprintf(w, "self-check\t%s\n", check)
+	}
+	fmt.Fprintf(w, "model\t%s\n", or(d.Model, "none"))
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, p := range d.Problems {
+		fmt.Fprintf(s.out, "\nproblem: %s\n  to do: %s\n", p.What, p.Do)
+	}
+	if len(d.Problems) == 0 {
+		fmt.Fprintln(s.out, "\nno problems")
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+type infoOptions struct {
+	modelOptions
+	json bool
+}
+
+func newInfoCmd(s *streams) *cobra.Command {
+	o := &infoOptions{}
+	cmd := &cobra.Command{
+		Use:   "info",
+		Short: "Describe a model: sizes, weights, and where each part was found",
+		Long: `Info opens a model and prints its sizes in the words of the help topic sites, how
+its weights are stored and held, what that takes in memory, and which module of
+the checkpoint each part was found in, by which of the names that were tried.`,
+		Example: `  mlxlens info
+  mlxlens info --json`,
+		Args: wantArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return runInfo(s, o) },
+	}
+	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+func runInfo(s *streams, o *infoOptions) error {
+	opened, err := o.open(s, false)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	info := infoResult{Info: opened.Info, Tokenizer: opened.Tokenizer != nil}
+	if opened.Tokenizer != nil {
+		info.TokenizerVocab, info.AddsBOS = opened.Tokenizer.VocabSize(), opened.Tokenizer.AddsBOS()
+	}
+	for _, site := range model.Sites() {
+		info.Sites = append(info.Sites, place(site))
+	}
+	if o.json {
+		e := json.NewEncoder(s.out)
+		e.SetEscapeHTML(false)
+		return e.Encode(info)
+	}
+	return info.print(s)
+}
+
+func place(site model.Site) string {
+	if site.PerLayer() {
+		return "layers.N." + site.String()
+	}
+	return site.String()
+}
+
+type infoResult struct {
+	auto.Info
+	Tokenizer      bool     `json:"tokenizer"`
+	TokenizerVocab int      `json:"tokenizer_vocab,omitempty"`
+	AddsBOS        bool     `json:"adds_bos"`
+	Sites          []string `json:"sites"`
+}
+
+func (i *infoResult) print(s *streams) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	line("model", "%s", i.Ref)
+	line("type", "%s (%s, %d files, %s)", i.Type, i.Format, len(i.Files), humanize.Bytes(uint64(i.DiskBytes)))
+	line("layers", "%d", i.Shape.Layers)
+	line("d_model", "%d", i.Shape.DModel)
+	line("heads", "%d of %d dimensions, %d for keys and values", i.Shape.Heads, i.Shape.DHead, i.Shape.KVHeads)
+	line("d_mlp", "%d", i.Shape.DMLP)
+	line("d_vocab", "%d", i.Shape.DVocab)
+	line("context", "%d", i.Shape.Context)
+	line("quantization", "%s", i.Quantization)
+	line("weights", "%s, %s on the %s", i.Weights, humanize.Bytes(uint64(i.WeightBytes)), i.Device)
+	switch {
+	case !i.Tokenizer:
+		line("tokenizer", "none: give prompts with --ids")
+	case i.AddsBOS:
+		line("tokenizer", "%d tokens, adds BOS", i.TokenizerVocab)
+	default:
+		line("tokenizer", "%d tokens, adds no BOS", i.TokenizerVocab)
+	}
+	line("sites", "%s", strings.Join(i.Sites, " "))
+	fmt.Fprintf(w, "\npart\tmodule\tfound by\tstored as\tshape\n")
+	for _, m := range i.Modules {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", m.Role, m.Module, m.Rule, m.Form, m.Shape)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,191 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// envModel names the model when -m does not.
+const envModel = "MLXLENS_MODEL"
+
+// defaultHubModel is what mlxlens opens when the Hugging Face cache has it.
+const defaultHubModel = "mlx-community/Llama-3.2-1B-Instruct-4bit"
+
+// modelOptions are the flags of every command that opens a model.
+type modelOptions struct {
+	ref     string
+	device  string
+	weights string
+	quiet   bool
+}
+
+func (o *modelOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name in the Hugging Face cache (default $"+envModel+", or what is there)")
+	f.StringVar(&o.device, "device", "auto", "where to compute: auto, cpu or gpu")
+	f.StringVar(&o.weights, "weights", "auto", "how quantized weights are held: auto, packed or dense")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+}
+
+// resolved is auto's options for the flags.
+func (o *modelOptions) resolved() (auto.Options, error) {
+	var opts auto.Options
+	switch o.device {
+	case "auto":
+	case "cpu":
+		d := mlx.CPU
+		opts.Device = &d
+	case "gpu":
+		d := mlx.GPU
+		opts.Device = &d
+	default:
+		return opts, usagef("--device %q: want auto, cpu or gpu", o.device)
+	}
+	switch opts.Weights = model.Form(o.weights); opts.Weights {
+	case model.Auto, model.Packed, model.Dense:
+	default:
+		return opts, usagef("--weights %q: want auto, packed or dense", o.weights)
+	}
+	return opts, nil
+}
+
+// locate turns what the user named into a path, and says on stderr which model it
+// is when the user named none.
+func (o *modelOptions) locate(s *streams) (string, error) {
+	ref, from := o.ref, ""
+	if ref == "" {
+		ref, from = os.Getenv(envModel), "$"+envModel
+	}
+	if ref == "" {
+		if path := inHubCache(defaultHubModel); path != "" {
+			ref, from = path, "the Hugging Face cache"
+		}
+	}
+	if ref == "" {
+		if path := fetchedModel(); path != "" {
+			ref, from = path, "`make model`"
+		}
+	}
+	if ref == "" {
+		return "", usagef("no model was named, and none is there: run `make model` in a checkout of mlxlens, or name one with -m (a directory, a .gguf file, or owner/name)")
+	}
+	if from != "" && !o.quiet {
+		fmt.Fprintf(s.err, "mlxlens: model %s (from %s)\n", ref, from)
+	}
+	return expand(ref)
+}
+
+// hubName is owner/name with an optional revision, as the hub writes it.
+var hubName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?$`)
+
+// expand finds owner/name in the Hugging Face cache; a path stays as it is.
+func expand(ref string) (string, error) {
+	if _, err := os.Stat(ref); err == nil || !hubName.MatchString(ref) || strings.HasSuffix(ref, ".gguf") {
+		return ref, nil
+	}
+	if path := inHubCache(ref); path != "" {
+		return path, nil
+	}
+	name, _, _ := strings.Cut(ref, "@")
+	return "", fmt.Errorf("model %q is neither a path nor in the Hugging Face cache, and mlxlens cannot download yet: run `hf download %s`, then try again", ref, name)
+}
+
+// inHubCache returns the snapshot of owner/name[@revision] in the cache's layout,
+// "" when it is not there.
+func inHubCache(ref string) string {
+	name, revision, _ := strings.Cut(ref, "@")
+	if revision == "" {
+		revision = "main"
+	}
+	cache := hubCache()
+	if cache == "" {
+		return ""
+	}
+	repo := filepath.Join(cache, "models--"+strings.ReplaceAll(name, "/", "--"))
+	commit, err := os.ReadFile(filepath.Join(repo, "refs", revision))
+	if err != nil {
+		commit = []byte(revision)
+	}
+	snapshot := filepath.Join(repo, "snapshots", strings.TrimSpace(string(commit)))
+	if _, err := os.Stat(filepath.Join(snapshot, "config.json")); err != nil {
+		return ""
+	}
+	return snapshot
+}
+
+func hubCache() string {
+	if dir := os.Getenv("HF_HUB_CACHE"); dir != "" {
+		return dir
+	}
+	if home := os.Getenv("HF_HOME"); home != "" {
+		return filepath.Join(home, "hub")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".cache", "huggingface", "hub")
+}
+
+// fetchedModel finds the model of `make model`, from the program's folder and the
+// working directory upward.
+func fetchedModel() string {
+	starts := []string{"."}
+	if exe, err := os.Executable(); err == nil {
+		if real, err := filepath.EvalSymlinks(exe); err == nil {
+			exe = real
+		}
+		starts = append(starts, filepath.Dir(exe))
+	}
+	for _, start := range starts {
+		dir, err := filepath.Abs(start)
+		if err != nil {
+			continue
+		}
+		for {
+			if found, _ := filepath.Glob(filepath.Join(dir, "models", "smollm2", "*.gguf")); len(found) > 0 {
+				return found[0]
+			}
+			parent := filepath.Dir(dir)
+			if parent == dir {
+				break
+			}
+			dir = parent
+		}
+	}
+	return ""
+}
+
+// open opens the model that the flags name.
+func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error) {
+	opts, err := o.resolved()
+	if err != nil {
+		return nil, err
+	}
+	path, err := o.locate(s)
+	if err != nil {
+		return nil, err
+	}
+	opened, err := auto.Open(path, opts)
+	if err != nil {
+		return nil, err
+	}
+	if err := opened.TokenizerErr; err != nil && (needTokenizer || !errors.Is(err, auto.ErrNoTokenizer)) {
+		opened.Close()
+		if errors.Is(err, auto.ErrNoTokenizer) {
+			return nil, fmt.Errorf("%w: give the prompt as numbers with --ids", err)
+		}
+		return nil, err
+	}
+	return opened, nil
+}

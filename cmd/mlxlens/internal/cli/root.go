@@ -1,0 +1,180 @@
+// Package cli is the command line of mlxlens. A command is an options struct, a
+// newXCmd that only parses, and a runX that only works.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+// streams are where a command reads and writes.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// terminal returns the width of w's terminal, 0 when it is none.
+func terminal(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// Exit codes. The help topic exit-codes prints this table.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitNoLibrary   = 3
+	exitInterrupted = 130
+)
+
+var exitCodes = []struct {
+	code  int
+	means string
+}{
+	{exitDone, "done"},
+	{exitFailed, "failed; the reason is on stderr"},
+	{exitUsage, "wrong usage: a command, flag or value that does not exist"},
+	{exitNoLibrary, "no usable MLX library; `mlxlens doctor` says why"},
+	{exitInterrupted, "interrupted by Ctrl-C"},
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func exitCode(err error) int {
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.Is(err, mlx.ErrLibrary):
+		return exitNoLibrary
+	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// Main runs the command line of the process and returns its exit code. Ctrl-C ends
+// it at once, whatever MLX is doing, and leaves no half-written file.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	done := make(chan int, 1)
+	go func() { done <- Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+		unfinished.remove()
+		fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
+		return exitInterrupted
+	}
+}
+
+// Run runs one command line and returns its exit code.
+func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	s := &streams{in, out, errs}
+	root := newRootCmd(s)
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errs)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitCode(err)
+	fmt.Fprintf(errs, "mlxlens: %s\n", strings.TrimSpace(err.Error()))
+	if code == exitUsage {
+		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
+	}
+	return code
+}
+
+func newRootCmd(s *streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mlxlens",
+		Short: "Show what a language model thinks layer by layer",
+		Long: `mlxlens is a logit lens (nostalgebraist 2020) for language models on Apple's MLX: it
+puts the residual stream after each layer through the model's own final norm and
+unembedding, and shows what the model would say if it had to answer there.`,
+		Example:           `  mlxlens trace "The capital of France is"`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newTraceCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newVersionCmd(s))
+	root.AddCommand(helpTopics()...)
+	return root
+}
+
+// wantArgs turns what cobra says of the arguments into a usage error.
+func wantArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// unfinished holds the temporary files of outputs that are being written.
+var unfinished temporaries
+
+type temporaries struct {
+	mu    sync.Mutex
+	paths map[string]bool
+}
+
+func (t *temporaries) add(path string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.paths == nil {
+		t.paths = map[string]bool{}
+	}
+	t.paths[path] = true
+}
+
+func (t *temporaries) done(path string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.paths, path)
+}
+
+func (t *temporaries) remove() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for path := range t.paths {
+		os.Remove(path)
+	}
+}

@@ -1,0 +1,167 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/tokenizer"
+)
+
+type tokenizeOptions struct {
+	modelOptions
+	text  *string
+	file  string
+	noBOS bool
+	json  bool
+}
+
+func newTokenizeCmd(s *streams) *cobra.Command {
+	o := &tokenizeOptions{}
+	cmd := &cobra.Command{
+		Use:   "tokenize [text]",
+		Short: "Show the tokens of a text: ids, pieces and bytes",
+		Long: `Tokenize shows the ids that a model sees for a text, what each stands for, and
+whether BOS was added. It needs no weights and no MLX: a folder with a
+tokenizer.json, or a GGUF file. The text "-" is read from stdin.
+
+With --file each line is a JSON string, and --json answers one object a line.`,
+		Example: `  mlxlens tokenize "The capital of France is"
+  mlxlens tokenize "naïve 😀" --json`,
+		Args: wantArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.text = &args[0]
+			}
+			return runTokenize(s, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name in the Hugging Face cache (default $"+envModel+", or what is there)")
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+	f.StringVar(&o.file, "file", "", "a file with one JSON string a line")
+	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+func runTokenize(s *streams, o *tokenizeOptions) error {
+	if (o.text == nil) == (o.file == "") {
+		return usagef("give either a text or --file")
+	}
+	path, err := o.locate(s)
+	if err != nil {
+		return err
+	}
+	t, err := openTokenizer(path)
+	if err != nil {
+		return err
+	}
+	if o.file != "" {
+		return o.lines(s, t)
+	}
+	text := *o.text
+	if text == "-" {
+		data, err := io.ReadAll(s.in)
+		if err != nil {
+			return fmt.Errorf("stdin: %w", err)
+		}
+		text = strings.TrimSuffix(string(data), "\n")
+	}
+	return o.print(s.out, t, text)
+}
+
+// openTokenizer opens a tokenizer without its model.
+func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
+	if !strings.HasSuffix(path, ".gguf") {
+		return tokenizer.Open(path)
+	}
+	ck, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer ck.Close()
+	return tokenizer.FromGGUF(ck.Metadata)
+}
+
+// lines answers each line of a file.
+func (o *tokenizeOptions) lines(s *streams, t *tokenizer.Tokenizer) error {
+	f, err := os.Open(o.file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	out := bufio.NewWriter(s.out)
+	d := json.NewDecoder(f)
+	for n := 1; ; n++ {
+		var text string
+		if err := d.Decode(&text); errors.Is(err, io.EOF) {
+			return out.Flush()
+		} else if err != nil {
+			return fmt.Errorf("%s: string %d: %w", o.file, n, err)
+		}
+		if err := o.print(out, t, text); err != nil {
+			return err
+		}
+	}
+}
+
+type pieceJSON struct {
+	ID    int    `json:"id"`
+	Text  string `json:"text"`
+	Bytes string `json:"bytes"` // base64
+}
+
+func (o *tokenizeOptions) print(w io.Writer, t *tokenizer.Tokenizer, text string) error {
+	ids, err := t.Encode(text, !o.noBOS)
+	if err != nil {
+		return err
+	}
+	bos := !o.noBOS && t.AddsBOS()
+	if o.json {
+		result := struct {
+			Tokens   []pieceJSON `json:"tokens"`
+			BOSAdded bool        `json:"bos_added"`
+		}{[]pieceJSON{}, bos}
+		for _, id := range ids {
+			piece, _ := t.Piece(id)
+			result.Tokens = append(result.Tokens, pieceJSON{id, lens.Token{Bytes: piece}.Text(), base64.StdEncoding.EncodeToString([]byte(piece))})
+		}
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		return e.Encode(result)
+	}
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "position\tid\ttext\tbytes")
+	for i, id := range ids {
+		piece, _ := t.Piece(id)
+		note := ""
+		if t.IsSpecial(id) {
+			note = "  (special)"
+		} else if !utf8.ValidString(piece) {
+			note = "  (part of a character)"
+		}
+		fmt.Fprintf(tw, "%d\t%d\t%s%s\t% x\n", i, id, render.Visible(piece), note, piece)
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	added := "no BOS was added"
+	if bos {
+		added = "BOS was added"
+	}
+	_, err = fmt.Fprintf(w, "%d tokens, %s\n", len(ids), added)
+	return err
+}

@@ -1,0 +1,312 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/tokenizer"
+)
+
+type traceOptions struct {
+	modelOptions
+	prompt    *string
+	ids       string
+	layers    string
+	positions string
+	top       int
+	view      string
+	targets   []string
+	embed     bool
+	mid       bool
+	last      bool
+	check     bool
+	noBOS     bool
+	json      bool
+	noColor   bool
+	width     int
+	output    string
+}
+
+func newTraceCmd(s *streams) *cobra.Command {
+	o := &traceOptions{}
+	cmd := &cobra.Command{
+		Use:   "trace [prompt]",
+		Short: "Show the logit lens of a prompt",
+		Long: `Trace runs a prompt through a model once. The residual stream after each layer
+(resid_post) goes through the model's own final norm and unembedding, over the
+whole vocabulary (nostalgebraist 2020, "interpreting GPT: the logit lens").
+
+Each row is a layer, the last on top, and each column a position; a cell shows the
+token that the layer would say next. Its colour is the view: the probability,
+logit or rank that the layer gives to the model's final answer there, or the
+layer's own entropy, KL(final ‖ layer) or margin, in nats and logits.
+
+The prompt "-" is read from stdin. With --ids no tokenizer is needed.
+Selections such as 0,4,8:12,-1 count from 0; a range leaves out its end, and a
+negative number counts from the end.`,
+		Example: `  mlxlens trace "The capital of France is"
+  mlxlens trace "The capital of France is" --last -k 3
+  mlxlens trace "The capital of France is" --target " Paris" --view rank
+  mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
+		Args: wantArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.prompt = &args[0]
+			}
+			return runTrace(cmd.Context(), s, o)
+		},
+	}
+	o.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.ids, "ids", "", "token ids instead of a prompt: 504,3575,282")
+	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
+	f.StringVar(&o.positions, "positions", "", "columns, likewise (default all)")
+	f.IntVarP(&o.top, "top", "k", 5, "candidates in each cell")
+	f.StringVar(&o.view, "view", "prob", "what the colour shows: "+strings.Join(render.ViewNames(), ", "))
+	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
+	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
+	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")
+	f.BoolVar(&o.last, "last", false, "the last position only, each layer's candidates side by side")
+	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
+	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
+	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
+	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
+	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
+	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv")
+	return cmd
+}
+
+// runTrace checks what can be checked before the model is opened, traces and prints.
+func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
+	view, err := render.ParseView(o.view)
+	if err != nil {
+		return usageError{err}
+	}
+	if o.top < 1 {
+		return usagef("--top %d: want 1 or more", o.top)
+	}
+	if o.last && o.positions != "" {
+		return usagef("--last and --positions exclude each other")
+	}
+	text, ids, err := o.input(s)
+	if err != nil {
+		return err
+	}
+	var file *output
+	if o.output != "" {
+		if file, err = newOutput(o.output, ".json", ".csv"); err != nil {
+			return err
+		}
+		defer file.drop()
+	}
+
+	opened, err := o.open(s, text != nil || len(o.targets) > 0)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	g, err := o.trace(ctx, s, opened, text, ids)
+	if err != nil {
+		return err
+	}
+	if file != nil {
+		write := render.JSON
+		if strings.EqualFold(filepath.Ext(o.output), ".csv") {
+			write = render.CSV
+		}
+		err = file.write(func(w io.Writer) error { return write(w, g) })
+	} else {
+		err = o.print(s, g, view)
+	}
+	if err == nil && g.Check != nil && !g.Check.OK {
+		err = fmt.Errorf("check: the last row differs from the model's own logits by %.3g, more than %.3g", g.Check.MaxDifference, g.Check.Tolerance)
+	}
+	return err
+}
+
+// input returns the prompt's text, or its ids.
+func (o *traceOptions) input(s *streams) (text *string, ids []int, err error) {
+	switch {
+	case o.prompt != nil && o.ids != "":
+		return nil, nil, usagef("a prompt and --ids exclude each other")
+	case o.ids != "":
+		for part := range strings.SplitSeq(o.ids, ",") {
+			id, err := strconv.Atoi(strings.TrimSpace(part))
+			if err != nil {
+				return nil, nil, usagef("--ids: %q is no token id", part)
+			}
+			ids = append(ids, id)
+		}
+		return nil, ids, nil
+	case o.prompt == nil:
+		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, or --ids")
+	case *o.prompt == "-":
+		data, err := io.ReadAll(s.in)
+		if err != nil {
+			return nil, nil, fmt.Errorf("stdin: %w", err)
+		}
+		// the newline that ends the last line of a file or an echo is not meant
+		prompt := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+		o.prompt = &prompt
+	}
+	if *o.prompt == "" {
+		return nil, nil, usagef("the prompt is empty")
+	}
+	return o.prompt, nil, nil
+}
+
+// trace computes the grid.
+func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (*lens.Grid, error) {
+	bos := false
+	if text != nil {
+		var err error
+		if ids, err = opened.Tokenizer.Encode(*text, !o.noBOS); err != nil {
+			return nil, err
+		}
+		bos = !o.noBOS && opened.Tokenizer.AddsBOS()
+	}
+	shape := opened.Model.Shape()
+	for _, id := range ids {
+		if id < 0 || id >= shape.DVocab {
+			return nil, usagef("--ids: %d is outside the vocabulary: ids go from 0 to %d", id, shape.DVocab-1)
+		}
+	}
+	lo := lens.Options{Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Check: o.check, Label: labels(opened.Tokenizer)}
+	var err error
+	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
+		return nil, err
+	}
+	if lo.Positions, err = selection(o.positions, len(ids), "position"); err != nil {
+		return nil, err
+	}
+	if o.last {
+		lo.Positions = []int{-1}
+	}
+	for _, t := range o.targets {
+		id, err := o.target(s, opened.Tokenizer, t)
+		if err != nil {
+			return nil, err
+		}
+		lo.Targets = append(lo.Targets, id)
+	}
+	if !o.quiet && terminal(s.err) > 0 {
+		lo.Progress = progress(s.err)
+	}
+	g, err := lens.Run(ctx, opened.Model, ids, lo)
+	if err != nil {
+		return nil, err
+	}
+	g.Prompt, g.BOSAdded = text, bos
+	g.Model.Ref, g.Model.Type, g.Model.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
+	g.Timing.Load = opened.Info.LoadSeconds
+	return g, nil
+}
+
+func selection(text string, n int, what string) ([]int, error) {
+	if text == "" {
+		return nil, nil
+	}
+	chosen, err := lens.ParseIndices(text, n, what)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return chosen, nil
+}
+
+// labels returns the bytes of each id, or its number in angle brackets where there
+// is no tokenizer or it does not know the id.
+func labels(t *tokenizer.Tokenizer) func(int) string {
+	return func(id int) string {
+		if t != nil {
+			if piece, ok := t.Piece(id); ok {
+				return piece
+			}
+		}
+		return "<" + strconv.Itoa(id) + ">"
+	}
+}
+
+// target returns the id of a target; what is more than one token counts by its
+// first, with a warning.
+func (o *traceOptions) target(s *streams, t *tokenizer.Tokenizer, text string) (int, error) {
+	ids, err := t.Encode(text, false)
+	if err != nil {
+		return 0, err
+	}
+	if len(ids) == 0 {
+		return 0, usagef("--target %q is no token", text)
+	}
+	if o.quiet {
+		return ids[0], nil
+	}
+	if len(ids) > 1 {
+		var pieces []string
+		for _, id := range ids {
+			piece, _ := t.Piece(id)
+			pieces = append(pieces, strconv.Quote(piece))
+		}
+		fmt.Fprintf(s.err, "mlxlens: target %q is %d tokens (%s): the first is used\n", text, len(ids), strings.Join(pieces, " "))
+	}
+	if !strings.HasPrefix(text, " ") {
+		if spaced, err := t.Encode(" "+text, false); err == nil && len(spaced) == 1 {
+			fmt.Fprintf(s.err, "mlxlens: target %q has no space before it; in the middle of a text %q is likelier\n", text, " "+text)
+		}
+	}
+	return ids[0], nil
+}
+
+// progress draws a bar with an estimate once the work has taken a second and is not
+// nearly done.
+func progress(w io.Writer) func(done, total int) {
+	start := time.Now()
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+		if bar == nil && (time.Since(start) < time.Second || done*2 > total) {
+			return
+		}
+		if bar == nil {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("cells"),
+				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+		}
+		_ = bar.Set(done) // a bar that cannot be drawn stops nothing
+	}
+}
+
+// print draws the grid on stdout.
+func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
+	if o.json {
+		return render.JSON(s.out, g)
+	}
+	width := o.width
+	if width == 0 {
+		width = terminal(s.out)
+	}
+	if width == 0 {
+		width = 100
+	}
+	return render.Terminal(s.out, g, render.TerminalOptions{Width: width, Color: o.color(s), View: view, Last: o.last})
+}
+
+// color returns what stdout can show.
+func (o *traceOptions) color(s *streams) render.Color {
+	if o.noColor || os.Getenv("NO_COLOR") != "" || terminal(s.out) == 0 || os.Getenv("TERM") == "dumb" {
+		return render.NoColor
+	}
+	switch os.Getenv("COLORTERM") {
+	case "truecolor", "24bit":
+		return render.TrueColor
+	}
+	return render.Color256
+}

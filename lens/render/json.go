@@ -1,0 +1,60 @@
+package render
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+// JSON writes a grid as one object on one line (schema mlxlens.trace/1). A number
+// that is not finite is null.
+func JSON(w io.Writer, g *lens.Grid) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(g); err != nil {
+		return fmt.Errorf("render: JSON: %w", err)
+	}
+	return nil
+}
+
+// CSV writes a grid in long form, one line for each candidate and target of each
+// cell, under a line of names. A number that is not finite is empty.
+func CSV(w io.Writer, g *lens.Grid) error {
+	c := csv.NewWriter(w)
+	lines := [][]string{{"row", "position", "input_id", "input_text", "kind", "rank", "id", "text", "logit", "prob", "logsumexp", "entropy", "kl", "norm"}}
+	for r, name := range g.Rows {
+		for p, position := range g.Positions {
+			cell := &g.Cells[r][p]
+			line := func(kind string, rank int, t lens.Token, logit, prob float64) {
+				in := g.Tokens[position]
+				lines = append(lines, []string{
+					name, strconv.Itoa(position), strconv.Itoa(in.ID), in.Text(), kind, strconv.Itoa(rank), strconv.Itoa(t.ID), t.Text(),
+					number(logit), number(prob), number(cell.LogSumExp), number(cell.Entropy), number(cell.KL), number(cell.Norm),
+				})
+			}
+			for i, t := range cell.Top {
+				line("top", i+1, t.Token, t.Logit, t.Prob)
+			}
+			for _, t := range cell.Targets {
+				line("target", t.Rank, t.Token, t.Logit, t.Prob)
+			}
+		}
+		if err := c.WriteAll(lines); err != nil {
+			return fmt.Errorf("render: CSV: %w", err)
+		}
+		lines = lines[:0]
+	}
+	return nil
+}
+
+func number(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return ""
+	}
+	return strconv.FormatFloat(x, 'g', -1, 32)
+}

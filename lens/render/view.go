@@ -1,0 +1,123 @@
+package render
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+// View is the number that a cell's background shows.
+type View uint8
+
+// The views. The first three are those of the first logit-lens post: how much a row
+// believes in the final row's own top token at that position.
+const (
+	Prob    View = iota // probability of the final answer
+	Logit               // its logit
+	Rank                // its rank, 1 the best
+	KL                  // KL(final ‖ row), nats
+	Entropy             // the row's own entropy, nats
+	Margin              // the row's best logit minus its second best
+	Token               // no number: the tokens alone
+)
+
+var views = [...]struct {
+	name, means string
+	format      string
+}{
+	Prob:    {"prob", "probability that the row gives to the final answer", "%.3f"},
+	Logit:   {"logit", "logit that the row gives to the final answer", "%.1f"},
+	Rank:    {"rank", "rank that the row gives to the final answer (1 is the best)", "%.0f"},
+	KL:      {"kl", "KL(final ‖ row) in nats", "%.2f"},
+	Entropy: {"entropy", "entropy of the row in nats", "%.2f"},
+	Margin:  {"margin", "the row's best logit minus its second best", "%.2f"},
+	Token:   {"token", "", ""},
+}
+
+// ViewNames lists the views.
+func ViewNames() []string {
+	var out []string
+	for _, v := range views {
+		out = append(out, v.name)
+	}
+	return out
+}
+
+// ParseView returns the view of a name.
+func ParseView(name string) (View, error) {
+	for i, v := range views {
+		if v.name == name {
+			return View(i), nil
+		}
+	}
+	return 0, fmt.Errorf("render: view %q is unknown (have: %s)", name, strings.Join(ViewNames(), ", "))
+}
+
+// number is the view's number for a cell; NaN where there is none.
+func (v View) number(c *lens.Cell) float64 {
+	switch v {
+	case Prob:
+		return c.Answer.Prob
+	case Logit:
+		return c.Answer.Logit
+	case Rank:
+		return float64(c.Answer.Rank)
+	case KL:
+		return c.KL
+	case Entropy:
+		return c.Entropy
+	case Margin:
+		if len(c.Top) > 1 {
+			return c.Top[0].Logit - c.Top[1].Logit
+		}
+	}
+	return math.NaN()
+}
+
+// text writes the view's number.
+func (v View) text(x float64) string {
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return "–"
+	}
+	return fmt.Sprintf(views[v].format, x)
+}
+
+// scale maps numbers to 0 (dark) … 1 (light): light is where the row is close to the
+// final answer, or sure.
+type scale struct {
+	view   View
+	lo, hi float64
+	log    bool
+}
+
+func (v View) scale(g *lens.Grid) scale {
+	s := scale{view: v, lo: math.Inf(1), hi: math.Inf(-1), log: v == Rank}
+	for r := range g.Cells {
+		for p := range g.Cells[r] {
+			if x := v.number(&g.Cells[r][p]); !math.IsNaN(x) && !math.IsInf(x, 0) {
+				s.lo, s.hi = min(s.lo, x), max(s.hi, x)
+			}
+		}
+	}
+	if v == Prob { // a share of 1 is a share of 1 in every picture
+		s.lo, s.hi = 0, 1
+	}
+	return s
+}
+
+func (s scale) at(x float64) float64 {
+	if !(s.hi > s.lo) || math.IsNaN(x) || math.IsInf(x, 0) {
+		return 0
+	}
+	y := (x - s.lo) / (s.hi - s.lo)
+	if s.log {
+		y = math.Log(x/s.lo) / math.Log(s.hi/s.lo)
+	}
+	switch s.view {
+	case Rank, KL, Entropy: // the less the better
+		return 1 - y
+	}
+	return y
+}
