@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli"
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mlxlens": func() { os.Exit(cli.Main()) }})
+}
+
+// TestScripts runs whole command lines. $TINY is a random Llama without a
+// tokenizer, $MODEL the SmolLM2 of `make model`; a script that needs the latter
+// starts with [!model] skip.
+func TestScripts(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lib, err := mlx.LoadedLibrary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	models, _ := filepath.Glob(filepath.Join(root, "models/smollm2/*.gguf"))
+	testscript.Run(t, testscript.Params{
+		Dir:  "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Setup: func(env *testscript.Env) error {
+			env.Setenv(mlx.EnvLibrary, lib.Path)
+			env.Setenv("TINY", filepath.Join(root, "testdata/models/tiny-llama-b-4bit-mixed"))
+			env.Setenv("MLXLENS_MODEL", env.Getenv("TINY"))
+			if len(models) > 0 {
+				env.Setenv("MODEL", models[0])
+			}
+			env.Setenv("HOME", env.WorkDir)
+			return nil
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "model":
+				return len(models) > 0, nil
+			case "root":
+				return os.Getuid() == 0, nil
+			}
+			return false, errors.New("unknown condition " + cond)
+		},
+	})
+}
+
+// exits runs a command that must end with the given code, say one thing on stderr,
+// and no stack trace: exits CODE COMMAND…
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND…")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		code = exit.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+	said := ts.ReadFile("stderr")
+	if strings.Contains(said, "goroutine ") || strings.Count(said, "mlxlens: ") < 1 {
+		ts.Fatalf("stderr is not one clear sentence: %s", said)
+	}
+}
