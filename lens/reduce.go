@@ -21,15 +21,8 @@ func (c *chunk) reduce() error {
 			return err
 		}
 	}
-	ids := c.targetIDs()
-	logits, column, err := c.targetLogits(ids)
-	if err != nil {
+	if err := c.setTargets(); err != nil {
 		return err
-	}
-	for i := range c.scores {
-		for _, id := range ids[i%c.width] {
-			c.scores[i].targets = append(c.scores[i].targets, targetScore{candidate: candidate{id, logits[i*len(column)+column[id]]}})
-		}
 	}
 	if !c.o.TopOnly {
 		for from := 0; from < c.width; from += step {
@@ -108,13 +101,14 @@ func (c *chunk) reduceRanks(from, to int) error {
 	l := c.logits(scope, from, to)
 	n := to - from
 	for j := range c.scores[0].targets {
-		thresholds := make([]float32, 0, c.rows*n)
+		ids := make([]int32, 0, c.rows*n)
 		for r := range c.rows {
 			for i := range n {
-				thresholds = append(thresholds, c.scores[r*c.width+from+i].targets[j].logit)
+				ids = append(ids, c.scores[r*c.width+from+i].targets[j].id)
 			}
 		}
-		above := mlx.Greater(l, mlx.FromSlice(scope, thresholds, c.rows, n, 1))
+		own := mlx.TakeAlongAxis(l, mlx.FromSlice(scope, ids, c.rows, n, 1), -1)
+		above := mlx.Greater(l, own)
 		counts, err := mlx.Data[int32](mlx.Sum(mlx.AsType(above, mlx.Int32), -1))
 		if err != nil {
 			return err

@@ -23,7 +23,11 @@ func (c *chunk) scan() error {
 			return err
 		}
 		c.collect(accs, 0)
-		return c.scanTargets(nil)
+		if err := c.setTargets(); err != nil {
+			return err
+		}
+		c.finishTargets()
+		return nil
 	}
 	final := make([]float32, c.width*c.vocab) // the reference's logits, then its probabilities
 	accs := c.accumulators(reference, reference+c.width)
@@ -31,37 +35,37 @@ func (c *chunk) scan() error {
 		return err
 	}
 	c.collect(accs, reference)
+	if err := c.setTargets(); err != nil {
+		return err
+	}
 	parallel(c.width, func(i int) {
-		lse := float32(c.scores[reference+i].lse)
-		for row := final[i*c.vocab : (i+1)*c.vocab]; len(row) > 0; row = row[1:] {
-			if d := min(row[0]-lse, 0); d > negligible {
-				row[0] = exp32(d)
+		row := final[i*c.vocab : (i+1)*c.vocab]
+		s := &c.scores[reference+i]
+		for j := range s.targets {
+			t := &s.targets[j]
+			t.logit = row[t.id]
+			t.rank = 1 + countBetter(row, t.logit, int(t.id))
+		}
+		lse := float32(s.lse)
+		for j, x := range row {
+			if d := min(x-lse, 0); d > negligible {
+				row[j] = exp32(d)
 			} else {
-				row[0] = 0
+				row[j] = 0
 			}
 		}
 	})
-	return c.scanTargets(final)
-}
-
-// scanTargets scores the rows before the reference (all numbers, unless only the
-// top was wanted and is there), and the targets of every row.
-func (c *chunk) scanTargets(final []float32) error {
-	ids := c.targetIDs()
-	logits, column, err := c.targetLogits(ids)
-	if err != nil {
-		return err
-	}
-	for i := range c.scores {
-		for _, id := range ids[i%c.width] {
-			c.scores[i].targets = append(c.scores[i].targets, targetScore{candidate: candidate{id, logits[i*len(column)+column[id]]}})
+	if reference > 0 {
+		if err := c.scanRest(final, reference); err != nil {
+			return err
 		}
 	}
-	reference := (c.rows - 1) * c.width
-	if final == nil {
-		c.finishTargets()
-		return nil
-	}
+	c.finishTargets()
+	return nil
+}
+
+// scanRest scores the rows before the reference, whose probabilities are in final.
+func (c *chunk) scanRest(final []float32, reference int) error {
 	accs := c.accumulators(0, reference)
 	for i := range accs {
 		accs[i].final = final[i%c.width*c.vocab : (i%c.width+1)*c.vocab]
@@ -70,10 +74,8 @@ func (c *chunk) scanTargets(final []float32) error {
 			accs[i].targets[j].rank = 1 // plus those above it
 		}
 	}
-	if reference > 0 {
-		if err := c.pass(accs, 0, nil); err != nil {
-			return err
-		}
+	if err := c.pass(accs, 0, nil); err != nil {
+		return err
 	}
 	c.collect(accs, 0)
 	for i := range accs {
@@ -82,14 +84,6 @@ func (c *chunk) scanTargets(final []float32) error {
 		// Σ p_f (ln p_f − ln p) = −H_f − Σ p_f·logit + lse
 		s.kl = max(0, s.lse-f.entropy-accs[i].cross)
 	}
-	for i := reference; i < len(c.scores); i++ { // ranks on the reference row itself
-		row := final[(i-reference)*c.vocab : (i-reference+1)*c.vocab]
-		for j := range c.scores[i].targets {
-			t := &c.scores[i].targets[j]
-			t.rank = 1 + countBetter(row, row[t.id], int(t.id))
-		}
-	}
-	c.finishTargets()
 	return nil
 }
 
@@ -203,11 +197,18 @@ func (a *accumulator) add(xs []float32, from int) {
 			final = final[n:]
 		}
 		for j := range a.targets {
-			a.targets[j].rank += countAbove(xs[:n], a.targets[j].logit)
+			t := &a.targets[j]
+			t.rank += countAbove(xs[:n], t.logit)
+			// the target's own logit comes from a product of another shape here, and
+			// may be the larger by a rounding
+			if at := int(t.id) - from; at >= 0 && at < n && xs[at] > t.logit {
+				t.rank--
+			}
 		}
 		sum += float64(s)
 		moment += float64(t)
 		xs = xs[n:]
+		from += n
 	}
 	a.sum += sum
 	a.moment += moment

@@ -157,6 +157,21 @@ func (c *chunk) targetLogits(ids [][]int32) (logits []float32, column map[int32]
 	return logits, column, err
 }
 
+// setTargets gives every score its targets, with logits from a product of their own.
+func (c *chunk) setTargets() error {
+	ids := c.targetIDs()
+	logits, column, err := c.targetLogits(ids)
+	if err != nil {
+		return err
+	}
+	for i := range c.scores {
+		for _, id := range ids[i%c.width] {
+			c.scores[i].targets = append(c.scores[i].targets, targetScore{candidate: candidate{id, logits[i*len(column)+column[id]]}})
+		}
+	}
+	return nil
+}
+
 // finishTargets takes a target's logit and rank from the candidates where it is one
 // of them: the two are computed by products of different shapes, which may differ
 // in the last bit.

@@ -1,0 +1,219 @@
+package lens_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+const tinyLlama = "../testdata/models/tiny-llama-b-4bit-mixed"
+
+func tiny(t testing.TB) model.Model { return open(t, tinyLlama, auto.Options{}).Model }
+
+func trace(t testing.TB, m model.Model, ids []int, o lens.Options) *lens.Grid {
+	t.Helper()
+	g, err := lens.Run(context.Background(), m, ids, o)
+	require.NoError(t, err)
+	return g
+}
+
+var sixty = func() []int {
+	ids := make([]int, 60)
+	for i := range ids {
+		ids[i] = (37*i + 11) % 512
+	}
+	return ids
+}()
+
+func TestRowsAndColumnsAreWhatWasAskedFor(t *testing.T) {
+	m := tiny(t)
+	g := trace(t, m, sixty, lens.Options{Layers: []int{-2, 0}, Positions: []int{-1, 5}, Embed: true, Mid: true, Top: 3, Targets: []int{7, 9}})
+	assert.Equal(t, []string{"embed", "layers.0.resid_mid", "layers.0.resid_post", "layers.1.resid_mid", "layers.1.resid_post"}, g.Rows)
+	assert.Equal(t, []int{5, 59}, g.Positions)
+	require.Len(t, g.Cells, 5)
+	for _, row := range g.Cells {
+		require.Len(t, row, 2)
+		for _, c := range row {
+			require.Len(t, c.Top, 3)
+			require.Len(t, c.Targets, 2)
+			require.Equal(t, []int{7, 9}, []int{c.Targets[0].ID, c.Targets[1].ID})
+		}
+	}
+	assert.Equal(t, -1, g.Final.Position)
+}
+
+// The number of states changes the shape of the products, and with it the order of
+// their sums.
+const sameToRounding = 1e-5
+
+func TestCellsDoNotDependOnWhatElseIsRead(t *testing.T) {
+	m := tiny(t)
+	whole := trace(t, m, sixty, lens.Options{Top: 5, Targets: []int{100}})
+	for _, o := range []lens.Options{
+		{Top: 5, Targets: []int{100}, Layers: []int{1}, Positions: []int{3, 44}},
+		{Top: 5, Targets: []int{100}, Layers: []int{2}},
+		{Top: 5, Targets: []int{100}, Positions: []int{0}, Embed: true, Mid: true},
+	} {
+		g := trace(t, m, sixty, o)
+		at := map[string]int{}
+		for i, r := range whole.Rows {
+			at[r] = i
+		}
+		for r, name := range g.Rows {
+			i, ok := at[name]
+			if !ok {
+				continue
+			}
+			for p, pos := range g.Positions {
+				same(t, &whole.Cells[i][pos], &g.Cells[r][p], sameToRounding)
+			}
+		}
+	}
+}
+
+func same(t *testing.T, want, got *lens.Cell, most float64) {
+	t.Helper()
+	require.Len(t, got.Top, len(want.Top))
+	for k := range want.Top {
+		require.Equal(t, want.Top[k].ID, got.Top[k].ID)
+		require.InDelta(t, want.Top[k].Logit, got.Top[k].Logit, most*(1+math.Abs(want.Top[k].Logit)))
+		require.InDelta(t, want.Top[k].Prob, got.Top[k].Prob, 10*most)
+	}
+	require.InDelta(t, want.LogSumExp, got.LogSumExp, 10*most)
+	require.InDelta(t, want.Entropy, got.Entropy, 10*most)
+	require.InDelta(t, want.KL, got.KL, 20*most)
+	for k := range want.Targets {
+		require.Equal(t, want.Targets[k].Rank, got.Targets[k].Rank)
+	}
+	require.Equal(t, want.Answer.ID, got.Answer.ID)
+	require.Equal(t, want.Answer.Rank, got.Answer.Rank)
+}
+
+// MLX's own logsumexp sums 512 exponentials one after the other in float32.
+func TestReductionByMLXEqualsTheScan(t *testing.T) {
+	m := tiny(t)
+	scan, reduce := false, true
+	for _, topOnly := range []bool{false, true} {
+		o := lens.Options{Top: 7, Targets: []int{3, 500}, Embed: true, TopOnly: topOnly, OnDevice: &scan}
+		want := trace(t, m, sixty, o)
+		o.OnDevice = &reduce
+		got := trace(t, m, sixty, o)
+		for r := range want.Cells {
+			for p := range want.Cells[r] {
+				same(t, &want.Cells[r][p], &got.Cells[r][p], 1e-5)
+			}
+		}
+	}
+}
+
+func TestTopOnlyGivesTheSameCandidates(t *testing.T) {
+	m := tiny(t)
+	all, top := trace(t, m, sixty, lens.Options{Top: 9}), trace(t, m, sixty, lens.Options{Top: 9, TopOnly: true})
+	for r := range all.Cells {
+		for p := range all.Cells[r] {
+			for k, c := range top.Cells[r][p].Top {
+				require.Equal(t, all.Cells[r][p].Top[k].ID, c.ID)
+				require.Zero(t, c.Prob)
+			}
+		}
+	}
+}
+
+func TestNumbersOfACellFitTogether(t *testing.T) {
+	m := tiny(t)
+	g := trace(t, m, sixty, lens.Options{Top: 512, Check: true, Targets: []int{42}})
+	require.True(t, g.Check.OK)
+	for r := range g.Cells {
+		for p, c := range g.Cells[r] {
+			require.Len(t, c.Top, 512, "the whole vocabulary")
+			total, entropy, kl := 0.0, 0.0, 0.0
+			final := map[int]float64{}
+			for _, x := range g.Cells[len(g.Cells)-1][p].Top {
+				final[x.ID] = x.Prob
+			}
+			for k, x := range c.Top {
+				total += x.Prob
+				entropy -= x.Prob * math.Log(x.Prob)
+				kl += final[x.ID] * (math.Log(final[x.ID]) - math.Log(x.Prob))
+				if k > 0 {
+					require.True(t, c.Top[k-1].Logit > x.Logit || c.Top[k-1].Logit == x.Logit && c.Top[k-1].ID < x.ID)
+				}
+				if x.ID == 42 {
+					require.Equal(t, k+1, c.Targets[0].Rank)
+					require.Equal(t, x.Logit, c.Targets[0].Logit)
+				}
+				if x.ID == c.Answer.ID {
+					require.Equal(t, k+1, c.Answer.Rank)
+				}
+			}
+			require.InDelta(t, 1, total, 1e-5)
+			require.InDelta(t, entropy, c.Entropy, 1e-4)
+			require.InDelta(t, kl, c.KL, 1e-4)
+		}
+	}
+}
+
+func TestWrongRequestsAreErrors(t *testing.T) {
+	m := tiny(t)
+	for want, c := range map[string]struct {
+		ids []int
+		o   lens.Options
+	}{
+		"the prompt is empty": {nil, lens.Options{}},
+		"id 512 (number 2) is outside the vocabulary: ids go from 0 to 511": {[]int{1, 512}, lens.Options{}},
+		"id -1 (number 1) is outside":                                       {[]int{-1}, lens.Options{}},
+		"target 600":                                                        {[]int{1}, lens.Options{Targets: []int{600}}},
+		"layer 3 does not exist: there are 3 (0–2)":                         {[]int{1}, lens.Options{Layers: []int{3}}},
+		"position -3 does not exist":                                        {[]int{1, 2}, lens.Options{Positions: []int{-3}}},
+		"no layer was asked for":                                            {[]int{1}, lens.Options{Layers: []int{}}},
+		"top 513: want 1 to 512":                                            {[]int{1}, lens.Options{Top: 513}},
+		"the prompt has 2049 tokens, and the model was made for 2048":       {make([]int, 2049), lens.Options{}},
+	} {
+		_, err := lens.Run(context.Background(), m, c.ids, c.o)
+		require.ErrorContains(t, err, want)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, err := lens.Run(ctx, m, []int{1}, lens.Options{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestNothingGrowsOverAThousandTraces(t *testing.T) {
+	m := tiny(t)
+	trace(t, m, sixty[:20], lens.Options{})
+	before := mlx.ActiveMemory()
+	n := 1000
+	if testing.Short() {
+		n = 50
+	}
+	for range n {
+		trace(t, m, sixty[:20], lens.Options{Check: true, Mid: true, Targets: []int{1}})
+	}
+	require.Equal(t, before, mlx.ActiveMemory())
+}
+
+func TestTracesInParallelAgree(t *testing.T) {
+	m := tiny(t)
+	want := trace(t, m, sixty, lens.Options{})
+	results := make(chan *lens.Grid, 8)
+	for range cap(results) {
+		go func() {
+			g, err := lens.Run(context.Background(), m, sixty, lens.Options{})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- g
+		}()
+	}
+	for range cap(results) {
+		require.Equal(t, want.Cells, (<-results).Cells)
+	}
+}
