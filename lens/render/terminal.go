@@ -29,6 +29,7 @@ const (
 func Terminal(w io.Writer, g *lens.Grid, o TerminalOptions) error {
 	b := bufio.NewWriter(w)
 	d := &drawing{Writer: b, g: g, o: o, scale: o.View.scale(g)}
+	d.measure()
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
 		if o.Last {
 			d.candidates()
@@ -50,6 +51,24 @@ type drawing struct {
 	g     *lens.Grid
 	o     TerminalOptions
 	scale scale
+
+	labels  int // the room for row names and the words beside the tokens
+	numbers int // the room for the view's numbers
+}
+
+func (d *drawing) measure() {
+	d.labels = len("input")
+	for _, r := range d.g.Rows {
+		d.labels = max(d.labels, len(label(r)))
+	}
+	if !d.numbered() {
+		return
+	}
+	for r := range d.g.Cells {
+		for p := range d.g.Cells[r] {
+			d.numbers = max(d.numbers, len([]rune(d.o.View.text(d.o.View.number(&d.g.Cells[r][p])))))
+		}
+	}
 }
 
 // label is a row's name in short: 29, 29 mid, embed.
@@ -68,22 +87,13 @@ func label(row string) string {
 	return fmt.Sprint(layer, " ", site)
 }
 
-// labelWidth is the room for row names and the words beside the tokens.
-func (d *drawing) labelWidth() int {
-	n := len("input")
-	for _, r := range d.g.Rows {
-		n = max(n, len(label(r)))
-	}
-	return n
-}
-
 // numbered reports whether cells carry the view's number as text.
 func (d *drawing) numbered() bool { return d.o.Color == NoColor && d.o.View != Token }
 
 // pages draws the columns in pages of the terminal's width.
 func (d *drawing) pages() {
 	cell := d.cellWidth()
-	perPage := max(1, (d.o.Width-d.labelWidth()-1)/(cell+1))
+	perPage := max(1, (d.o.Width-d.labels-1)/(cell+1))
 	n := len(d.g.Positions)
 	for to := n; to > 0; to -= perPage {
 		from := max(0, to-perPage)
@@ -113,19 +123,9 @@ func (d *drawing) cellWidth() int {
 	}
 	want = min(want, widest) + 1 // the mark
 	if d.numbered() {
-		want += 1 + d.numberWidth()
+		want += 1 + d.numbers
 	}
-	return min(want, max(1, d.o.Width-d.labelWidth()-2))
-}
-
-func (d *drawing) numberWidth() int {
-	n := 1
-	for r := range d.g.Cells {
-		for p := range d.g.Cells[r] {
-			n = max(n, len([]rune(d.o.View.text(d.o.View.number(&d.g.Cells[r][p])))))
-		}
-	}
-	return n
+	return min(want, max(1, d.o.Width-d.labels-2))
 }
 
 // page draws some positions: what comes next, the rows from the last to the first,
@@ -133,7 +133,7 @@ func (d *drawing) numberWidth() int {
 func (d *drawing) page(from, to, cell int) {
 	d.tokens("next", from, to, cell, 1)
 	for r := len(d.g.Rows) - 1; r >= 0; r-- {
-		fmt.Fprintf(d, "%-*s", d.labelWidth(), label(d.g.Rows[r]))
+		fmt.Fprintf(d, "%-*s", d.labels, label(d.g.Rows[r]))
 		for p := from; p < to; p++ {
 			d.WriteString(" ")
 			d.cell(r, p, cell)
@@ -145,7 +145,7 @@ func (d *drawing) page(from, to, cell int) {
 
 // tokens draws a line of the prompt's tokens, shifted by one for what came next.
 func (d *drawing) tokens(name string, from, to, cell, shift int) {
-	d.WriteString(d.o.Color.faint(fmt.Sprintf("%-*s", d.labelWidth(), name)))
+	d.WriteString(d.o.Color.faint(fmt.Sprintf("%-*s", d.labels, name)))
 	for p := from; p < to; p++ {
 		text := fit([]glyph{plain("–")}, cell)
 		if at := d.g.Positions[p] + shift; at < len(d.g.Tokens) {
@@ -173,7 +173,7 @@ func (d *drawing) cell(r, p, width int) {
 	room := width - 1
 	number := ""
 	if d.numbered() {
-		number = fmt.Sprintf(" %*s", d.numberWidth(), d.o.View.text(x))
+		number = fmt.Sprintf(" %*s", d.numbers, d.o.View.text(x))
 		room -= len([]rune(number))
 	}
 	mark := " "
@@ -195,10 +195,10 @@ func (d *drawing) candidates() {
 	for r := range d.g.Cells {
 		k = max(k, len(d.g.Cells[r][last].Top))
 	}
-	cell := max(narrowest, min(widest+7, (d.o.Width-d.labelWidth())/max(1, k)-1)) // 7: a probability
-	k = min(k, max(1, (d.o.Width-d.labelWidth())/(cell+1)))
+	cell := max(narrowest, min(widest+7, (d.o.Width-d.labels)/max(1, k)-1)) // 7: a probability
+	k = min(k, max(1, (d.o.Width-d.labels)/(cell+1)))
 	for r := len(d.g.Rows) - 1; r >= 0; r-- {
-		fmt.Fprintf(d, "%-*s", d.labelWidth(), label(d.g.Rows[r]))
+		fmt.Fprintf(d, "%-*s", d.labels, label(d.g.Rows[r]))
 		for _, t := range d.g.Cells[r][last].Top[:min(k, len(d.g.Cells[r][last].Top))] {
 			prob := fmt.Sprintf(" %5.3f", t.Prob)
 			text := fit(token(t.Bytes), max(1, cell-len(prob))) + prob
@@ -255,10 +255,10 @@ func (d *drawing) targets() {
 	}
 	for i, t := range d.g.Cells[0][last].Targets {
 		fmt.Fprintf(d, "\n%s (id %d) after position %d\n", quote(t.Bytes), t.ID, d.g.Positions[last])
-		fmt.Fprintf(d, "  %-*s  %8s  %8s  %8s\n", d.labelWidth(), "row", "rank", "prob", "logit")
+		fmt.Fprintf(d, "  %-*s  %8s  %8s  %8s\n", d.labels, "row", "rank", "prob", "logit")
 		for r := len(d.g.Rows) - 1; r >= 0; r-- {
 			t := d.g.Cells[r][last].Targets[i]
-			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f\n", d.labelWidth(), label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
+			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f\n", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
 		}
 	}
 }
