@@ -1,8 +1,9 @@
 # One target for each thing that a person does. `make help` lists them.
 
 PREFIX ?= /usr/local
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-GO_BUILD = CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# git has told the version: go need not ask it, and fail where git will not answer
+GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE = ./mlx/... ./tokenizer ./checkpoint ./model/... ./lens
 
@@ -52,10 +53,11 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each
 	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
 
-install: mlx-c build ## install the program and its library under PREFIX
+install: mlx-c ## install what `make build` built, and its library, under PREFIX
+	@test -x bin/mlxlens || $(MAKE) --no-print-directory build
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
-	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin/mlxlens"
-	if [ -d third_party/mlx-c/lib ]; then cp third_party/mlx-c/lib/lib* "$(DESTDIR)$(PREFIX)/lib/mlxlens/"; fi
+	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin"
+	@test ! -d third_party/mlx-c/lib || set -x && install -m 644 third_party/mlx-c/lib/*.* "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 
-clean: ## remove what was built, not what was downloaded
+clean: ## remove what was built; the model stays
 	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib

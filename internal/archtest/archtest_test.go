@@ -39,7 +39,6 @@ var allowed = map[string][]string{
 	"include":           {},
 	"internal/archtest": {},
 	"internal/golden":   {"lens"},
-	"internal/testlib":  {},
 }
 
 // cRoom is the only package that may import what can break memory.

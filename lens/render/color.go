@@ -98,15 +98,6 @@ func ramp(x float64) rgb {
 	return lch(0.30+0.62*x, 0.13, 300-195*x)
 }
 
-// twoEnded is the colour of x in −1..1: blue, light grey at 0, orange.
-func twoEnded(x float64) rgb {
-	hue := 255.0
-	if x > 0 {
-		hue = 50
-	}
-	return lch(0.94-0.42*math.Abs(x), 0.14*math.Abs(x), hue)
-}
-
 var (
 	black = rgb{0, 0, 0}
 	white = rgb{255, 255, 255}
