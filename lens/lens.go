@@ -25,8 +25,9 @@ type Options struct {
 	Mid       bool  // a row after each layer's attention, before its MLP
 	Targets   []int // ids whose score and rank every cell has
 
-	// TopOnly leaves out everything that needs an exponential per logit: Prob,
-	// LogSumExp, Entropy and KL are 0.
+	// TopOnly leaves out everything but ids and logits: Prob, LogSumExp, Entropy, KL,
+	// Norm, and the ranks of targets that are no candidates, are 0. The Answer's logit
+	// is NaN where it is no candidate.
 	TopOnly bool
 
 	// Check compares the last row with the model's own logits.

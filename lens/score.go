@@ -3,6 +3,7 @@ package lens
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -100,19 +101,21 @@ func (c *chunk) run(states []*mlx.Array, from, to int, onDevice bool) error {
 	}
 	raw := mlx.Concatenate(0, parts...) // [rows·width, d_model]
 	c.states = c.m.FinalNorm(raw)
-	norms := mlx.Sqrt(mlx.Sum(mlx.Square(raw), -1))
-	if err := mlx.Eval(c.states, norms); err != nil {
+	if err := mlx.Eval(c.states); err != nil {
 		return err
 	}
 	c.scores = make([]score, c.rows*c.width)
-	err := mlx.Borrow(norms, func(data []float32) error {
-		for i, x := range data {
-			c.scores[i].norm = float64(x)
+	if !c.o.TopOnly {
+		norms := mlx.Sqrt(mlx.Sum(mlx.Square(raw), -1))
+		err := mlx.Borrow(norms, func(data []float32) error {
+			for i, x := range data {
+				c.scores[i].norm = float64(x)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	if onDevice {
 		return c.reduce()
@@ -158,16 +161,26 @@ func (c *chunk) targetLogits(ids [][]int32) (logits []float32, column map[int32]
 }
 
 // setTargets gives every score its targets, with logits from a product of their own.
+// The answer alone, when only the top is wanted, is not worth one: NaN where it is no
+// candidate.
 func (c *chunk) setTargets() error {
 	ids := c.targetIDs()
-	logits, column, err := c.targetLogits(ids)
-	if err != nil {
-		return err
-	}
-	for i := range c.scores {
-		for _, id := range ids[i%c.width] {
-			c.scores[i].targets = append(c.scores[i].targets, targetScore{candidate: candidate{id, logits[i*len(column)+column[id]]}})
+	logit := func(int, int32) float32 { return float32(math.NaN()) }
+	if !c.o.TopOnly || len(c.o.Targets) > 0 {
+		logits, column, err := c.targetLogits(ids)
+		if err != nil {
+			return err
 		}
+		logit = func(i int, id int32) float32 { return logits[i*len(column)+column[id]] }
+	}
+	n := len(ids[0])
+	all := make([]targetScore, n*len(c.scores))
+	for i := range c.scores {
+		targets := all[i*n : (i+1)*n]
+		for j, id := range ids[i%c.width] {
+			targets[j].candidate = candidate{id, logit(i, id)}
+		}
+		c.scores[i].targets = targets
 	}
 	return nil
 }
@@ -182,7 +195,7 @@ func (c *chunk) finishTargets() {
 			t := &s.targets[j]
 			if at := slices.IndexFunc(s.top, func(x candidate) bool { return x.id == t.id }); at >= 0 {
 				t.logit, t.rank = s.top[at].logit, at+1
-			} else {
+			} else if !c.o.TopOnly {
 				t.rank = max(t.rank, len(s.top)+1)
 			}
 		}

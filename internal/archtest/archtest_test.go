@@ -36,6 +36,8 @@ var allowed = map[string][]string{
 	"cmd/mlxlens":              {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/cli": {"checkpoint", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
 
+	"examples/trace": {"lens", "model/auto"},
+
 	"include":           {},
 	"internal/archtest": {},
 	"internal/golden":   {"lens"},
