@@ -28,42 +28,31 @@ func Reshape(x *Array, shape ...int) *Array {
 // Transpose returns x with its axes in the given order; none reverses them.
 // Binds mlx_transpose_axes.
 func Transpose(x *Array, axes ...int) *Array {
-	const op = "transpose"
-	if bad := required(op, x); bad != nil {
-		return bad
-	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		if len(axes) == 0 {
-			return capi.Transpose(res, x.h, s)
-		}
-		return capi.TransposeAxes(res, x.h, int32s(axes), s)
-	})
+	return onAxes("transpose", capi.TransposeAxes, capi.Transpose, x, axes)
 }
 
 // ExpandDims returns x with new axes of length 1 at the given places of the
 // result. Binds mlx_expand_dims_axes.
 func ExpandDims(x *Array, axes ...int) *Array {
-	const op = "expand_dims"
-	if bad := required(op, x); bad != nil {
-		return bad
-	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.ExpandDimsAxes(res, x.h, int32s(axes), s)
-	})
+	return onAxes("expand_dims", capi.ExpandDimsAxes, nil, x, axes)
 }
 
 // Squeeze returns x without the given axes, each of length 1; none means all such.
 // Binds mlx_squeeze_axes.
 func Squeeze(x *Array, axes ...int) *Array {
-	const op = "squeeze"
+	return onAxes("squeeze", capi.SqueezeAxes, capi.Squeeze, x, axes)
+}
+
+// onAxes calls some with axes, or all when none are given and no axes mean all.
+func onAxes(op string, some func(*capi.Array, capi.Array, []int32, capi.Stream) int32, all func(*capi.Array, capi.Array, capi.Stream) int32, x *Array, axes []int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		if len(axes) == 0 {
-			return capi.Squeeze(res, x.h, s)
+		if len(axes) == 0 && all != nil {
+			return all(res, x.h, s)
 		}
-		return capi.SqueezeAxes(res, x.h, int32s(axes), s)
+		return some(res, x.h, int32s(axes), s)
 	})
 }
 

@@ -1,0 +1,32 @@
+// Package mlx is a Go binding of Apple's MLX: lazy n-dimensional arrays on the CPU
+// of any machine and the GPU of a Mac. It calls the mlx-c library at run time,
+// without cgo; Load finds it, and every function that needs it calls Load.
+//
+// An operation only adds to a graph. Eval, Data, Borrow and Item compute:
+//
+//	s := mlx.NewScope(mlx.DefaultDevice())
+//	defer s.Close()
+//	x := mlx.FromSlice(s, []float32{1, 2, 3, 4}, 2, 2)
+//	y := mlx.Softmax(mlx.Matmul(x, x), -1)
+//	rows, err := mlx.Data[float32](y)
+//
+// # Errors
+//
+// An operation returns no error and never panics: on failure its result carries the
+// reason, and so does everything computed from that. What computes returns it, as an
+// [*Error] that knows the operation, its operands and where it was called. errors.Is
+// tells the kinds apart: ErrShape, ErrDtype, ErrIndex, ErrMemory, ErrFreed and so on.
+//
+// # Memory
+//
+// A [Scope] owns what is made in it and what is computed from that; Close frees it
+// all but what was kept. Arrays without a scope, such as a model's weights, are freed
+// by Free, or when the garbage collector finds them, which it is slow to do: it sees
+// 48 bytes of an array that may hold gigabytes. In a long computation [Within] lets
+// intermediate results go.
+//
+// # Goroutines
+//
+// Any goroutine may call anything at any time. Evaluations take turns; [Do] keeps a
+// turn for a whole loop. Building operations waits for no one.
+package mlx
