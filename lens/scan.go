@@ -223,9 +223,22 @@ func (a *accumulator) addTop(xs []float32, from int) float32 {
 	}
 	if i < len(xs) {
 		worst := a.top[0].logit
-		for j, x := range xs[i:] {
+		at := from + i
+		rest := xs[i:]
+		for ; len(rest) >= 4; rest, at = rest[4:], at+4 { // nearly always none of four
+			if !(rest[0] > worst || rest[1] > worst || rest[2] > worst || rest[3] > worst) {
+				continue
+			}
+			for j, x := range rest[:4] {
+				if x > worst {
+					a.push(candidate{int32(at + j), x})
+					worst = a.top[0].logit
+				}
+			}
+		}
+		for j, x := range rest {
 			if x > worst {
-				a.push(candidate{int32(from + i + j), x})
+				a.push(candidate{int32(at + j), x})
 				worst = a.top[0].logit
 			}
 		}
