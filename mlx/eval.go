@@ -78,13 +78,13 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
-	if want, got := DtypeOf[T](), a.Dtype(); want != got {
-		return newError("data", ErrDtype, fmt.Sprintf("the array is %s, not %s: convert it with AsType", got, want))
-	}
 	if !a.acquire() {
 		return newError("data", ErrFreed, "the array was freed")
 	}
 	defer a.release()
+	if want, got := DtypeOf[T](), Dtype(capi.ArrayDtype(a.h)); want != got {
+		return newError("data", ErrDtype, fmt.Sprintf("the array is %s, not %s: convert it with AsType", got, want))
+	}
 	n := capi.ArraySize(a.h)
 	var row capi.Array // a row-contiguous copy, where a is not
 	var data []T

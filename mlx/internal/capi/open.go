@@ -2,6 +2,7 @@ package capi
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 
 	"github.com/ebitengine/purego"
@@ -16,28 +17,49 @@ const witness = "mlx_compile_cache_new"
 
 // OpenGlobal opens a library whose symbols later ones bind to (a BLAS, libmlx).
 func OpenGlobal(path string) error {
-	_, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_GLOBAL)
+	_, err := open(path, purego.RTLD_GLOBAL)
 	return err
+}
+
+// open is dlopen. The loader keeps its error per thread, where the goroutine must
+// still be when it asks for it.
+func open(path string, mode int) (uintptr, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	lib, err := purego.Dlopen(path, purego.RTLD_NOW|mode)
+	if err == nil && lib == 0 {
+		err = fmt.Errorf("%s cannot be opened", path)
+	}
+	return lib, err
+}
+
+// symbol is dlsym; 0 when the library does not have it.
+func symbol(lib uintptr, name string) uintptr {
+	address, err := purego.Dlsym(lib, name)
+	if err != nil {
+		return 0
+	}
+	return address
 }
 
 // Open opens libmlxc at path, resolves every function of the contract and
 // installs the error handler, whose default would end the process. It is called
 // once that succeeds; the library is never closed.
 func Open(path string) error {
-	lib, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	lib, err := open(path, purego.RTLD_LOCAL)
 	if err != nil {
 		return err
 	}
-	if _, err := purego.Dlsym(lib, "mlx_array_new"); err != nil {
+	if symbol(lib, "mlx_array_new") == 0 {
 		return fmt.Errorf("it is not mlx-c: it has no symbol mlx_array_new")
 	}
-	if _, err := purego.Dlsym(lib, witness); err != nil {
+	if symbol(lib, witness) == 0 {
 		return fmt.Errorf("it is an mlx-c older than %s: it has no symbol %s", Release, witness)
 	}
 	var resolved [numFuncs]uintptr
 	var missing []string
 	for i, name := range symbols {
-		if resolved[i], err = purego.Dlsym(lib, name); err != nil && !halfOnly[name] {
+		if resolved[i] = symbol(lib, name); resolved[i] == 0 && !halfOnly[name] {
 			missing = append(missing, name)
 		}
 	}
