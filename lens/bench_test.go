@@ -68,7 +68,7 @@ func BenchmarkForward(b *testing.B) {
 			}
 			for range b.N {
 				s := mlx.NewScope(o.Model.Device())
-				require.NoError(b, mlx.Eval(o.Model.Forward(mlx.FromSlice(s, tokens, 1, n), nil)))
+				require.NoError(b, mlx.Eval(o.Model.Forward(mlx.FromSlice(s, tokens, 1, n), nil, nil)))
 				s.Close()
 			}
 		})

@@ -2,9 +2,7 @@ package lens_test
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -106,24 +104,25 @@ func TestSmolLM2GivesMLXLMsAndMLXterpsNumbers(t *testing.T) {
 const stories = "../../shared/models/stories260K"
 
 func TestEveryRecordedCaseAgrees(t *testing.T) {
-	for name, ref := range map[string]string{"smollm2": "../models/smollm2", "stories260K": stories} {
-		t.Run(name, func(t *testing.T) {
-			all := cases(t, "../../shared/golden/"+name+"/lens/*.json*")
+	gpt2 := "../../shared/golden/tiny-gpt2-mlx/*.json*" // one result for three file layouts
+	for _, c := range []struct{ name, ref, cases string }{
+		{"smollm2", "../models/smollm2/*.gguf", "../../shared/golden/smollm2/lens/*.json*"},
+		{"stories260K", stories, "../../shared/golden/stories260K/lens/*.json*"},
+		{"tiny-gpt2-mlx", "../../shared/models/tiny-gpt2-mlx", gpt2},
+		{"tiny-gpt2-hf", "../../shared/models/tiny-gpt2-hf", gpt2},
+		{"tiny-gpt2-hf-transformer", "../../shared/models/tiny-gpt2-hf-transformer", gpt2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			all := cases(t, c.cases)
 			if len(all) == 0 {
 				t.Skip("../shared/golden is not there")
 			}
-			if strings.HasPrefix(ref, "../models") {
-				files, err := filepath.Glob(ref + "/*.gguf")
-				require.NoError(t, err)
-				if len(files) == 0 {
-					t.Skip("SmolLM2 is not there: make model")
-				}
-				ref = files[0]
+			refs, err := filepath.Glob(c.ref)
+			require.NoError(t, err)
+			if len(refs) == 0 {
+				t.Skip(c.ref + " is not there")
 			}
-			if _, err := os.Stat(ref); err != nil {
-				t.Skip("the model is not there")
-			}
-			o := open(t, ref, auto.Options{})
+			o := open(t, refs[0], auto.Options{})
 			for _, c := range all {
 				t.Run(c.Name, func(t *testing.T) { compare(t, o, c) })
 			}

@@ -21,7 +21,7 @@ type Options struct {
 	Layers    []int // rows; negative ones count from the end; nil: all
 	Positions []int // columns, likewise
 	Top       int   // candidates a cell; 0 means 5
-	Embed     bool  // a row for the token embedding
+	Embed     bool  // a row for what enters the first block
 	Mid       bool  // a row after each layer's attention, before its MLP
 	Targets   []int // ids whose score and rank every cell has
 
@@ -122,7 +122,7 @@ func plan(m model.Model, ids []int, o *Options) (*reading, error) {
 	}
 	p.all = len(p.positions) == len(ids)
 	if o.Embed {
-		p.places = append(p.places, model.Place{Site: model.Embed})
+		p.places = append(p.places, firstState(m))
 	}
 	for _, l := range layers {
 		if o.Mid {
@@ -137,6 +137,15 @@ func plan(m model.Model, ids []int, o *Options) (*reading, error) {
 		p.hidden = true
 	}
 	return p, nil
+}
+
+// firstState is the stream that enters the first block: the embedding, or where
+// positions are embedded too (GPT-2) the sum of both.
+func firstState(m model.Model) model.Place {
+	if _, ok := m.Paths().Modules[model.PosEmbed]; ok {
+		return model.Place{Site: model.ResidPre}
+	}
+	return model.Place{Site: model.Embed}
 }
 
 func inVocabulary(ids []int, vocab int, what string) error {
@@ -187,7 +196,7 @@ func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, wantLogits b
 	for i, id := range ids {
 		tokens[i] = int32(id)
 	}
-	out := m.Forward(mlx.FromSlice(pass, tokens, 1, len(ids)), tap)
+	out := m.Forward(mlx.FromSlice(pass, tokens, 1, len(ids)), nil, tap)
 	for i, s := range states {
 		if s == nil {
 			if err := out.Err(); err != nil {

@@ -361,3 +361,26 @@ func BenchmarkEvalSmall(b *testing.B) {
 		y.Free()
 	}
 }
+
+func TestRoundingTo16BitsUndoesWidening(t *testing.T) {
+	for bits := range 1 << 16 {
+		h, b := mlx.Half(bits), mlx.Brain(bits)
+		if x := h.Float32(); x == x {
+			require.Equal(t, h, mlx.HalfOf(x), "%#x", bits)
+		}
+		if x := b.Float32(); x == x {
+			require.Equal(t, b, mlx.BrainOf(x), "%#x", bits)
+		}
+	}
+	for x, want := range map[float32]mlx.Half{
+		1 + 0x1p-11: 0x3c00, 1 + 0x1p-11 + 0x1p-20: 0x3c01, 1 + 0x3p-11: 0x3c02, // halves go to even
+		65519: 0x7bff, 65520: 0x7c00, 1e9: 0x7c00, -0x1p-25: 0x8000, 0x1.8p-25: 1,
+	} {
+		require.Equal(t, want, mlx.HalfOf(x), "%v", x)
+	}
+	require.Equal(t, mlx.Brain(0x3f80), mlx.BrainOf(1+0x1p-8), "a half goes to even")
+	require.Equal(t, mlx.Brain(0x3f82), mlx.BrainOf(1+0x3p-8))
+	for _, nan := range []float32{mlx.HalfOf(float32(math.NaN())).Float32(), mlx.BrainOf(math.Float32frombits(0x7f800001)).Float32()} {
+		require.True(t, nan != nan)
+	}
+}

@@ -70,6 +70,15 @@ type Half uint16
 // Brain holds the upper half of a float32's bits, the element of a BFloat16 array.
 type Brain uint16
 
+// BrainOf rounds to the nearest, ties to even; NaN stays NaN.
+func BrainOf(x float32) Brain {
+	bits := math.Float32bits(x)
+	if x != x {
+		return Brain(bits>>16 | 0x40) // quiet: a payload in the low bits is lost
+	}
+	return Brain((bits + 0x7fff + bits>>16&1) >> 16)
+}
+
 // Float32 widens exactly.
 func (b Brain) Float32() float32 { return math.Float32frombits(uint32(b) << 16) }
 
@@ -84,6 +93,23 @@ func (h Half) Float32() float32 {
 		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
 	}
 	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+// HalfOf rounds to the nearest, ties to even; what is too large becomes infinite.
+func HalfOf(x float32) Half {
+	bits := math.Float32bits(x)
+	sign := Half(bits >> 16 & 0x8000)
+	switch a := math.Abs(float64(x)); {
+	case x != x:
+		return sign | 0x7e00
+	case a < 0x1p-14: // subnormal: whole multiples of 2^-24
+		return sign | Half(math.RoundToEven(a*0x1p24))
+	case a >= 65520: // halfway between the largest, 65504, and the next
+		return sign | 0x7c00
+	}
+	bits &= 0x7fffffff
+	bits += 0xfff + bits>>13&1 // round what will be cut off
+	return sign | Half(bits>>13-112<<10)
 }
 
 // Element is a Go type that an array's elements have.

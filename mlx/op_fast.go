@@ -81,12 +81,18 @@ func Attention(q, k, v *Array, scale float64, causal bool, mask *Array) *Array {
 	})
 }
 
-// CausalMask returns [pos, key] booleans, true where query i may see key j: j ≤ i +
-// key − pos.
-func CausalMask(s *Scope, pos, key int) *Array {
-	rows := Arange(s, float64(key-pos), float64(key), 1, Int32)
-	cols := Arange(s, 0, float64(key), 1, Int32)
-	return GreaterEqual(ExpandDims(rows, 1), ExpandDims(cols, 0))
+// CausalMask returns [pos, key] booleans, true where query i may see key j, the last
+// query standing at the last key: j ≤ i + key − pos, and with a window above 0 j > i +
+// key − pos − window, so that a query sees window keys, its own included (Beltagy et
+// al. 2020, arXiv:2004.05150).
+func CausalMask(s *Scope, pos, key, window int) *Array {
+	rows := ExpandDims(Arange(s, float64(key-pos), float64(key), 1, Int32), 1)
+	cols := ExpandDims(Arange(s, 0, float64(key), 1, Int32), 0)
+	seen := GreaterEqual(rows, cols)
+	if window <= 0 {
+		return seen
+	}
+	return LogicalAnd(seen, Less(Subtract(rows, cols), Full(s, float64(window), Int32)))
 }
 
 // Masked returns scores where allowed holds, and the most negative finite number

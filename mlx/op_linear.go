@@ -36,6 +36,14 @@ type Quantization struct {
 	Mode      string // "affine", "mxfp4", "mxfp8", "nvfp4"
 }
 
+// Err returns an error if MLX has no such packing.
+func (q Quantization) Err() error {
+	if e := q.check("quantization"); e != nil {
+		return e
+	}
+	return nil
+}
+
 // check refuses what MLX's CPU kernels abort the process for.
 func (q Quantization) check(op string) *Error {
 	ok := false
@@ -51,7 +59,7 @@ func (q Quantization) check(op string) *Error {
 		ok = q.GroupSize == 16 && q.Bits == 4
 	}
 	if !ok {
-		return newError(op, ErrShape, "quantization mode "+quote(q.Mode)+" with "+itoa(q.Bits)+" bits in groups of "+itoa(q.GroupSize)+
+		return newError(op, ErrShape, "mode "+quote(q.Mode)+" with "+itoa(q.Bits)+" bits in groups of "+itoa(q.GroupSize)+
 			" does not exist (have: affine with 2, 3, 4, 5, 6, 8 bits in groups of 32, 64, 128; mxfp4 4/32; mxfp8 8/32; nvfp4 4/16)")
 	}
 	return nil

@@ -182,6 +182,11 @@ func withConstant(op string, f func(*capi.Array, capi.Array, capi.Array, capi.St
 	})
 }
 
+// ReLU returns max(x, 0), in x's type. Binds mlx_maximum.
+func ReLU(x *Array) *Array {
+	return withConstant("relu", capi.Maximum, x, 0)
+}
+
 // SiLU returns x·σ(x) (Elfwing et al. 2017, arXiv:1702.03118).
 func SiLU(x *Array) *Array {
 	return Multiply(x, Sigmoid(x))

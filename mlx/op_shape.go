@@ -1,6 +1,8 @@
 package mlx
 
 import (
+	"slices"
+
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
 
@@ -118,15 +120,63 @@ func Slice(x *Array, axis, start, stop int) *Array {
 	if x.err != nil {
 		return x
 	}
+	from, to, step, e := along(op, x, axis, start, stop)
+	if e != nil {
+		return &Array{err: e}
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.Slice(res, x.h, from, to, step, s)
+	})
+}
+
+// SliceUpdate returns x with update in place of the elements from start on along
+// axis; update has x's shape but for that axis. Where nothing else refers to x, its
+// memory becomes the result's. Binds mlx_slice_update.
+func SliceUpdate(x, update *Array, axis, start int) *Array {
+	const op = "slice_update"
+	if bad := required(op, x, update); bad != nil {
+		return bad
+	}
+	if x.err != nil {
+		return x
+	}
+	if update.err != nil {
+		return update
+	}
+	want, got := x.Shape(), update.Shape()
+	if axis < 0 {
+		axis += len(want)
+	}
+	if axis >= 0 && axis < len(want) && len(got) == len(want) {
+		want[axis] = got[axis]
+	}
+	if !slices.Equal(got, want) {
+		return failed(op, ErrShape, "update %s does not fit into %s along axis %d", update, x, axis)
+	}
+	from, to, step, e := along(op, x, axis, start, start+got[axis])
+	if e != nil {
+		return &Array{err: e}
+	}
+	if int(from[axis]) != start || int(to[axis]) != start+got[axis] {
+		return failed(op, ErrIndex, "elements %d to %d along axis %d of %s", start, start+got[axis], axis, x)
+	}
+	return build(op, []*Array{x, update}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.SliceUpdate(res, x.h, update.h, from, to, step, s)
+	})
+}
+
+// along returns the bounds of elements start to stop of one axis, all of the others;
+// negative places count from the end, and both are clamped.
+func along(op string, x *Array, axis, start, stop int) (from, to, step []int32, e *Error) {
 	shape := x.Shape()
 	n := len(shape)
 	if axis < 0 {
 		axis += n
 	}
 	if axis < 0 || axis >= n {
-		return failed(op, ErrIndex, "axis %d of an array with %d axes", axis, n)
+		return nil, nil, nil, newError(op, ErrIndex, "axis "+itoa(axis)+" of an array with "+itoa(n)+" axes")
 	}
-	from, to, step := make([]int32, n), int32s(shape), make([]int32, n)
+	from, to, step = make([]int32, n), int32s(shape), make([]int32, n)
 	for i := range step {
 		step[i] = 1
 	}
@@ -138,9 +188,7 @@ func Slice(x *Array, axis, start, stop int) *Array {
 	}
 	from[axis], to[axis] = clamp(start), clamp(stop)
 	to[axis] = max(from[axis], to[axis])
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.Slice(res, x.h, from, to, step, s)
-	})
+	return from, to, step, nil
 }
 
 // Split cuts x along axis into parts of equal length. Binds mlx_split.

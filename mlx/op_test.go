@@ -198,13 +198,39 @@ func TestFusedAttentionEqualsItsEquation(t *testing.T) {
 		return mlx.Reshape(mlx.BroadcastTo(mlx.ExpandDims(x, 2), 1, kv, heads/kv, pos, d), 1, heads, pos, d)
 	}
 	scores := mlx.Scale(mlx.Matmul(q, mlx.Transpose(repeat(k), 0, 1, 3, 2)), 0.5)
-	pattern := mlx.Softmax(mlx.Masked(scores, mlx.CausalMask(s, pos, pos)), -1)
+	pattern := mlx.Softmax(mlx.Masked(scores, mlx.CausalMask(s, pos, pos, 0)), -1)
 	want := floats(t, mlx.Matmul(pattern, repeat(v)))
 	assert.InDeltaSlice(t, want, floats(t, mlx.Attention(q, k, v, 0.5, true, nil)), tolerance)
-	assert.InDeltaSlice(t, want, floats(t, mlx.Attention(q, k, v, 0.5, false, mlx.CausalMask(s, pos, pos))), tolerance)
+	assert.InDeltaSlice(t, want, floats(t, mlx.Attention(q, k, v, 0.5, false, mlx.CausalMask(s, pos, pos, 0))), tolerance)
 	for i, p := range floats(t, pattern) {
 		if key, query := i%pos, i/pos%pos; key > query {
 			require.Zero(t, p, "weight on the future")
 		}
+	}
+}
+
+func TestWindowedMaskLetsAQuerySeeItsLastKeys(t *testing.T) {
+	s := scope(t)
+	got, err := mlx.Data[bool](mlx.CausalMask(s, 3, 5, 2))
+	require.NoError(t, err)
+	const x, o = true, false
+	assert.Equal(t, []bool{
+		o, x, x, o, o,
+		o, o, x, x, o,
+		o, o, o, x, x,
+	}, got)
+}
+
+func TestSliceUpdateReplacesElementsOfAnAxis(t *testing.T) {
+	s := scope(t)
+	x := mlx.Reshape(mlx.Arange(s, 0, 12, 1, mlx.Float32), 3, 4)
+	u := mlx.FromSlice(s, []float32{-1, -2, -3, -4, -5, -6}, 3, 2)
+	near(t, []float32{0, -1, -2, 3, 4, -3, -4, 7, 8, -5, -6, 11}, mlx.SliceUpdate(x, u, 1, 1), "columns 1 and 2")
+	near(t, []float32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, x, "the operand is as it was")
+	for what, bad := range map[string]*mlx.Array{
+		"beyond the end": mlx.SliceUpdate(x, u, 1, 3), "before the start": mlx.SliceUpdate(x, u, 1, -1),
+		"no such axis": mlx.SliceUpdate(x, u, 2, 0), "another shape": mlx.SliceUpdate(x, u, 0, 0),
+	} {
+		require.Error(t, bad.Err(), what)
 	}
 }

@@ -1,9 +1,11 @@
 // Package model says what a lens needs of a language model: the places in its
-// computation ([Site]), a way to see and change what passes there ([Tap]), and the
-// two functions that turn a state into logits ([Model]).
+// computation ([Site]), a way to see and change what passes there ([Tap]), what is
+// remembered from pass to pass ([Cache]), and the two functions that turn a state
+// into logits ([Model]).
 //
-// Each architecture has a folder of its own with its own block; model/auto opens a
-// checkpoint by its model_type.
+// Each architecture has a folder of its own with its own block; [Decoder] is what
+// they all have around their blocks; model/auto opens a checkpoint by its
+// model_type.
 package model
 
 import (
@@ -13,15 +15,17 @@ import (
 // Model is a decoder-only transformer opened up for inspection.
 type Model interface {
 	// Forward computes logits [batch, pos, d_vocab] from ids [batch, pos] int32.
+	// With a cache the ids continue what it has seen, and are added to it.
 	// Nothing is computed before it is evaluated, so that a caller who only wants
 	// what the tap saw does not pay for the logits.
-	Forward(tokens *mlx.Array, tap *Tap) *mlx.Array
+	Forward(tokens *mlx.Array, cache *Cache, tap *Tap) *mlx.Array
 
 	// FinalNorm maps a residual stream [..., d_model] to [..., d_model], float32.
 	FinalNorm(h *mlx.Array) *mlx.Array
 
-	// Unembed maps [..., d_model] to the logits [..., to−from] of the ids [from, to):
-	// the matrix alone, without the norm, in the type of h.
+	// Unembed maps [..., d_model] to the logits [..., to−from] of the ids [from, to),
+	// in the type of h: the unembedding without the norm, and what the architecture
+	// does to its logits (a soft-cap, a scale).
 	Unembed(h *mlx.Array, from, to int) *mlx.Array
 
 	// UnembedIDs maps [..., d_model] to the logits [..., len(ids)] of single ids.

@@ -60,6 +60,9 @@ func ParseQuantization(config []byte) (*Quantization, error) {
 			return nil, fmt.Errorf("model: config.json: quantization: %q: %w", key, err)
 		}
 	}
+	if err := q.Default.Err(); err != nil {
+		return nil, fmt.Errorf("model: config.json: quantization: %w", err)
+	}
 	return q, nil
 }
 
@@ -91,7 +94,7 @@ func (q *Quantization) override(module string, raw json.RawMessage) error {
 		own.Mode = *j.Mode
 	}
 	q.Modules[module] = &own
-	return nil
+	return own.Err()
 }
 
 // of returns how a module is packed, nil if it is not; hasScales says whether the

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -34,14 +35,54 @@ type Loader struct {
 	scope  *mlx.Scope
 	device mlx.Device
 	dense  bool
+	wide   bool              // 16-bit weights become float32
 	own    map[string]string // role → the user's module path
 
+	weights  *Weights
 	jobs     []job
 	taken    map[string]bool
 	roles    []string // all that the model asked for
 	missing  []string
 	wrong    []string
 	resolved []Resolved
+}
+
+// Weights are a model's arrays.
+type Weights struct {
+	device mlx.Device
+	mu     sync.Mutex
+	arrays []*mlx.Array
+}
+
+func (w *Weights) add(a *mlx.Array) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.arrays = append(w.arrays, a)
+}
+
+// Free frees the arrays.
+func (w *Weights) Free() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.arrays {
+		a.Free()
+	}
+	w.arrays = nil
+}
+
+// Weights returns the arrays that the loader makes and holds.
+func (l *Loader) Weights() *Weights { return l.weights }
+
+// Hold makes an array one of the weights, so that it is freed with them.
+func (l *Loader) Hold(a *mlx.Array) *mlx.Array {
+	l.weights.add(a)
+	return a
+}
+
+// put is Hold for an array that a layer has asked for.
+func (l *Loader) put(dst **mlx.Array, a *mlx.Array) error {
+	*dst = l.Hold(a)
+	return a.Err()
 }
 
 // Resolved tells which module of the checkpoint a part of the model was found in.
@@ -61,13 +102,13 @@ type job struct {
 }
 
 // NewLoader returns a Loader for a checkpoint. own names modules by role, where the
-// usual names do not hold.
-func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string) (*Loader, error) {
+// usual names do not hold; asStored keeps 16-bit weights on a CPU.
+func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string, asStored bool) (*Loader, error) {
 	lib, err := mlx.LoadedLibrary()
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, taken: map[string]bool{}}
+	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, weights: &Weights{device: device}}
 	switch form {
 	case Dense:
 		l.dense = true
@@ -108,6 +149,9 @@ type Want struct {
 	Shape   []int    // [out, in], or [d_model]
 	Bias    bool     // a linear layer with a bias
 	Rows    []int    // row r of the result is row Rows[r] of the file, nil: as they are
+
+	Transposed bool // the file has [in, out] (GPT-2's Conv1D); never packed
+	PlusOne    bool // a norm's gain is 1 + what the file has (Gemma)
 }
 
 // find returns the module that w names, and notes it; "" when none exists.
@@ -157,7 +201,7 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 			l.missing = append(l.missing, path+".bias")
 			return lin
 		}
-		l.floats(t, w.Shape[:1], w.Rows, &lin.Bias)
+		l.floats(t, Want{Shape: w.Shape[:1], Rows: w.Rows}, &lin.Bias)
 	}
 	return lin
 }
@@ -165,8 +209,19 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 // Embedding takes a table [d_vocab, d_model].
 func (l *Loader) Embedding(w Want) *nn.Embedding {
 	e := &nn.Embedding{}
-	if path := l.find(w); path != "" {
-		l.matrix(w, path, l.dense, &e.Weight, &e.Scales, &e.Biases, &e.Quant)
+	path := l.find(w)
+	if path == "" {
+		return e
+	}
+	l.matrix(w, path, l.dense, &e.Weight, &e.Scales, &e.Biases, &e.Quant)
+	e.Dtype = mlx.Float32
+	if !l.wide {
+		e.Dtype = mlx.BFloat16 // of the modes whose scales are bytes; as mlx-lm
+		if t := l.ck.Tensor(path + ".scales"); t != nil && floatType[t.Type] != 0 {
+			e.Dtype = floatType[t.Type]
+		} else if l.ck.Format == checkpoint.GGUF {
+			e.Dtype = mlx.Float16
+		}
 	}
 	return e
 }
@@ -175,9 +230,66 @@ func (l *Loader) Embedding(w Want) *nn.Embedding {
 func (l *Loader) RMSNorm(w Want, eps float64) *nn.RMSNorm {
 	n := &nn.RMSNorm{Eps: eps}
 	if path := l.find(w); path != "" {
-		l.floats(l.ck.Tensor(path+".weight"), w.Shape, nil, &n.Weight)
+		l.floats(l.ck.Tensor(path+".weight"), w, &n.Weight)
 	}
 	return n
+}
+
+// LayerNorm takes a norm's gain and bias, both [d_model].
+func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
+	n := &nn.LayerNorm{Eps: eps}
+	path := l.find(w)
+	if path == "" {
+		return n
+	}
+	l.floats(l.ck.Tensor(path+".weight"), w, &n.Weight)
+	if t := l.ck.Tensor(path + ".bias"); t != nil {
+		l.floats(t, w, &n.Bias)
+	} else {
+		l.missing = append(l.missing, path+".bias")
+	}
+	return n
+}
+
+// Part takes the weights of one part of a model, such as a layer: roles and modules
+// are named below those of the part.
+type Part struct {
+	l        *Loader
+	role     string
+	prefixes []string
+}
+
+// Layer returns layer i, whose modules' paths begin with one of the patterns: %d
+// stands for i.
+func (l *Loader) Layer(i int, patterns ...string) Part {
+	p := Part{l: l, role: fmt.Sprintf("layers.%d.", i)}
+	for _, pattern := range patterns {
+		p.prefixes = append(p.prefixes, fmt.Sprintf(pattern, i))
+	}
+	return p
+}
+
+// Want names a weight of the part; modules are its names under any of the prefixes.
+func (p Part) Want(role string, modules []string, shape ...int) Want {
+	w := Want{Role: p.role + role, Shape: shape}
+	for _, prefix := range p.prefixes {
+		for _, m := range modules {
+			w.Modules = append(w.Modules, prefix+m)
+		}
+	}
+	return w
+}
+
+// Linear takes a linear layer [out, in].
+func (p Part) Linear(role string, modules []string, out, in int, bias bool) *nn.Linear {
+	w := p.Want(role, modules, out, in)
+	w.Bias = bias
+	return p.l.Linear(w)
+}
+
+// RMSNorm takes a norm of n dimensions.
+func (p Part) RMSNorm(role string, modules []string, n int, eps float64) *nn.RMSNorm {
+	return p.l.RMSNorm(p.Want(role, modules, n), eps)
 }
 
 // Floats takes a plain tensor by its full name as float32, nil when the checkpoint
@@ -215,7 +327,7 @@ func (l *Loader) matrix(w Want, path string, dense bool, weight, scales, biases 
 	s := l.ck.Tensor(path + ".scales")
 	q := l.quant.of(path, s != nil)
 	if q == nil {
-		l.floats(t, w.Shape, w.Rows, weight)
+		l.floats(t, w, weight)
 		return
 	}
 	l.packed(w, path, *q, dense, weight, scales, biases, quant)
@@ -223,8 +335,12 @@ func (l *Loader) matrix(w Want, path string, dense bool, weight, scales, biases 
 
 // floats takes an unpacked tensor: in float32 on the CPU, which computes in it, and
 // as stored on a GPU.
-func (l *Loader) floats(t *checkpoint.Tensor, shape, rows []int, dst **mlx.Array) {
+func (l *Loader) floats(t *checkpoint.Tensor, w Want, dst **mlx.Array) {
 	l.taken[t.Name] = true
+	shape := slices.Clone(w.Shape)
+	if w.Transposed {
+		slices.Reverse(shape)
+	}
 	if !slices.Equal(t.Shape, shape) {
 		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q has shape %v, want %v", t.Name, t.Shape, shape))
 		return
@@ -234,27 +350,43 @@ func (l *Loader) floats(t *checkpoint.Tensor, shape, rows []int, dst **mlx.Array
 		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is %s, want F32, F16 or BF16", t.Name, t.Type))
 		return
 	}
-	if rows != nil {
-		t = t.Rows(rows)
+	if w.Rows != nil {
+		t = t.Rows(w.Rows)
 	}
 	n := t.NumElements()
-	l.describe(strings.ToLower(t.Type.String()), n*4)
+	if l.wide {
+		d = mlx.Float32
+	}
+	l.describe(strings.ToLower(t.Type.String()), n*d.Size())
 	l.jobs = append(l.jobs, job{n, func(scratch *[]float32) error {
-		if l.device == mlx.CPU {
+		var a *mlx.Array
+		if l.wide {
 			buf := grown(scratch, n)
 			if err := t.Float32(buf, 0, t.Shape[0]); err != nil {
 				return err
 			}
-			*dst = mlx.FromSlice(l.scope, buf, shape...)
-			return (*dst).Err()
+			a = mlx.FromSlice(l.scope, buf, shape...)
+		} else {
+			raw := make([]byte, t.NumRows()*t.RowBytes()) // Bytes has no reordered rows
+			if err := t.Read(raw, 0, t.NumRows()); err != nil {
+				return err
+			}
+			a = mlx.FromBytes(l.scope, raw, d, shape...)
 		}
-		raw := make([]byte, t.NumRows()*t.RowBytes()) // Bytes has no reordered rows
-		if err := t.Read(raw, 0, t.NumRows()); err != nil {
-			return err
+		if w.Transposed {
+			a = replaced(a, mlx.Contiguous(mlx.Transpose(a)))
 		}
-		*dst = mlx.FromBytes(l.scope, raw, d, shape...)
-		return (*dst).Err()
+		if w.PlusOne { // in the stored type, as mlx-lm adds it
+			a = replaced(a, mlx.Shift(a, 1))
+		}
+		return errors.Join(mlx.Eval(a), l.put(dst, a))
 	}})
+}
+
+// replaced frees a, of which b was made.
+func replaced(a, b *mlx.Array) *mlx.Array {
+	a.Free()
+	return b
 }
 
 var floatType = map[checkpoint.Type]mlx.Dtype{
@@ -296,8 +428,7 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 			if err := t.Float32(buf, 0, rows); err != nil {
 				return err
 			}
-			*weight = mlx.FromSlice(l.scope, buf, w.Shape...)
-			return (*weight).Err()
+			return l.put(weight, mlx.FromSlice(l.scope, buf, w.Shape...))
 		}})
 		return
 	}
@@ -310,16 +441,16 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 		if err := t.Affine(0, rows, pw, ps, pb); err != nil {
 			return err
 		}
-		*weight = mlx.FromSlice(l.scope, pw, rows, cols*bits/32)
-		*scales = l.halves(ps, rows, cols/32)
-		*biases = l.halves(pb, rows, cols/32)
-		return firstError(*weight, *scales, *biases)
+		return errors.Join(
+			l.put(weight, mlx.FromSlice(l.scope, pw, rows, cols*bits/32)),
+			l.put(scales, l.halves(ps, rows, cols/32)),
+			l.put(biases, l.halves(pb, rows, cols/32)))
 	}})
 }
 
 // halves makes a float16 array, widened where the CPU computes.
 func (l *Loader) halves(bits []uint16, shape ...int) *mlx.Array {
-	if l.device == mlx.CPU {
+	if l.wide {
 		wide := make([]float32, len(bits))
 		for i, b := range bits {
 			wide[i] = mlx.Half(b).Float32()
@@ -352,9 +483,13 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 	}
 	out, in := w.Shape[0], w.Shape[1]
 	wantW, wantS := []int{out, in * q.Bits / 32}, []int{out, in / max(q.GroupSize, 1)}
-	if t.Type != checkpoint.U32 || !slices.Equal(t.Shape, wantW) || !slices.Equal(s.Shape, wantS) || b != nil && !slices.Equal(b.Shape, wantS) {
-		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is %s%v with scales %v, and a matrix %v in %s needs U32%v with scales %v",
-			t.Name, t.Type, t.Shape, s.Shape, w.Shape, describeQuantization(q), wantW, wantS))
+	scaleOK := s.Type == checkpoint.U8
+	if q.Mode == "affine" {
+		_, scaleOK = floatType[s.Type]
+	}
+	if !scaleOK || t.Type != checkpoint.U32 || !slices.Equal(t.Shape, wantW) || !slices.Equal(s.Shape, wantS) || b != nil && !slices.Equal(b.Shape, wantS) {
+		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is %s%v with scales %s%v, and a matrix %v in %s needs U32%v with scales %v",
+			t.Name, t.Type, t.Shape, s.Type, s.Shape, w.Shape, describeQuantization(q), wantW, wantS))
 		return
 	}
 	n := out * in
@@ -365,34 +500,33 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 			if err := unpackAffine(buf, t, s, b, q); err != nil {
 				return err
 			}
-			*weight = mlx.FromSlice(l.scope, buf, out, in)
-			return (*weight).Err()
+			return l.put(weight, mlx.FromSlice(l.scope, buf, out, in))
 		}})
 		return
 	}
 	*quant = q
 	l.describe(describeQuantization(q), n*q.Bits/8+s.NumElements()*4)
 	l.jobs = append(l.jobs, job{n / 8, func(*[]float32) error {
-		*weight = mlx.FromBytes(l.scope, t.Bytes(), mlx.Uint32, wantW...)
+		codes := mlx.FromBytes(l.scope, t.Bytes(), mlx.Uint32, wantW...)
 		if q.Mode != "affine" { // scales of one byte, each mode's own code
-			*scales = mlx.FromBytes(l.scope, s.Bytes(), mlx.Uint8, wantS...)
+			bytes := mlx.FromBytes(l.scope, s.Bytes(), mlx.Uint8, wantS...)
 			if !dense {
-				return firstError(*weight, *scales)
+				return errors.Join(l.put(weight, codes), l.put(scales, bytes))
 			}
-			w, sc := *weight, *scales
-			*weight, *scales, *quant = mlx.Dequantize(w, sc, nil, q, mlx.Float32), nil, mlx.Quantization{}
-			defer w.Free()
-			defer sc.Free()
-			return mlx.Eval(*weight)
+			defer bytes.Free()
+			*quant = mlx.Quantization{}
+			a := replaced(codes, mlx.Dequantize(codes, bytes, nil, q, mlx.Float32))
+			return errors.Join(mlx.Eval(a), l.put(weight, a))
 		}
-		var err error
-		if *scales, err = l.stored(s); err != nil {
+		ss, err := l.stored(s)
+		if err != nil {
 			return err
 		}
-		if *biases, err = l.stored(b); err != nil {
+		bs, err := l.stored(b)
+		if err != nil {
 			return err
 		}
-		return firstError(*weight, *scales, *biases)
+		return errors.Join(l.put(weight, codes), l.put(scales, ss), l.put(biases, bs))
 	}})
 }
 
@@ -403,7 +537,7 @@ func (l *Loader) stored(t *checkpoint.Tensor) (*mlx.Array, error) {
 	if !ok {
 		return nil, fmt.Errorf("model: tensor %q is %s, want F32, F16 or BF16", t.Name, t.Type)
 	}
-	if l.device != mlx.CPU {
+	if !l.wide {
 		return mlx.FromBytes(l.scope, t.Bytes(), d, t.Shape...), nil
 	}
 	wide := make([]float32, t.NumElements())
@@ -461,15 +595,6 @@ func unpackAffine(dst []float32, t, s, b *checkpoint.Tensor, q mlx.Quantization)
 	return nil
 }
 
-func firstError(arrays ...*mlx.Array) error {
-	for _, a := range arrays {
-		if err := a.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // grown returns n elements of a buffer that is kept from job to job.
 func grown(scratch *[]float32, n int) []float32 {
 	if cap(*scratch) < n {
@@ -494,7 +619,11 @@ func (l *Loader) Load() error {
 	if len(left) > 0 {
 		problems = append(problems, fmt.Sprintf("%d that the model does not use: %s", len(left), listed(left)))
 	}
-	problems = append(problems, l.wrong...)
+	const most = 4
+	problems = append(problems, l.wrong[:min(most, len(l.wrong))]...)
+	if n := len(l.wrong) - most; n > 0 {
+		problems = append(problems, fmt.Sprintf("and %d more such tensors", n))
+	}
 	problems = append(problems, l.strangers()...)
 	if len(problems) > 0 {
 		return fmt.Errorf("model: the weights in %s do not fit the config: %s", l.ck.Path, strings.Join(problems, "; "))

@@ -26,9 +26,18 @@ var allowed = map[string][]string{
 	"checkpoint": {},
 	"tokenizer":  {},
 
-	"model":       {"mlx", "mlx/nn", "checkpoint"},
-	"model/llama": {"mlx", "mlx/nn", "model"},
-	"model/auto":  {"mlx", "checkpoint", "tokenizer", "model", "model/llama"},
+	"model": {"mlx", "mlx/nn", "checkpoint"},
+	"model/auto": {"mlx", "checkpoint", "tokenizer", "model", "model/gemma2", "model/gemma3", "model/gpt2", "model/llama",
+		"model/mistral", "model/olmo2", "model/phi3", "model/qwen2", "model/qwen3"},
+	"model/gemma2":  {"mlx", "mlx/nn", "model"},
+	"model/gemma3":  {"mlx", "mlx/nn", "model"},
+	"model/gpt2":    {"mlx", "mlx/nn", "model"},
+	"model/llama":   {"mlx", "mlx/nn", "model"},
+	"model/mistral": {"mlx", "mlx/nn", "model"},
+	"model/olmo2":   {"mlx", "mlx/nn", "model"},
+	"model/phi3":    {"mlx", "mlx/nn", "model"},
+	"model/qwen2":   {"mlx", "mlx/nn", "model"},
+	"model/qwen3":   {"mlx", "mlx/nn", "model"},
 
 	"lens":        {"mlx", "model"},
 	"lens/render": {"lens"},
@@ -40,7 +49,7 @@ var allowed = map[string][]string{
 
 	"include":           {},
 	"internal/archtest": {},
-	"internal/golden":   {"lens"},
+	"internal/golden":   {"lens", "mlx"},
 }
 
 // cRoom is the only package that may import what can break memory.

@@ -70,19 +70,17 @@ func (l *Linear) add(y *mlx.Array) *mlx.Array {
 // Out returns the number of outputs.
 func (l *Linear) Out() int { return l.Weight.Dim(0) }
 
-// Arrays returns the layer's parameters.
-func (l *Linear) Arrays() []*mlx.Array { return present(l.Weight, l.Scales, l.Biases, l.Bias) }
-
 // Embedding is a table of d_vocab rows, dense or packed as in Linear.
 type Embedding struct {
 	Weight *mlx.Array
 	Scales *mlx.Array
 	Biases *mlx.Array
 	Quant  mlx.Quantization
+	Dtype  mlx.Dtype // what a packed table's rows are unpacked to
 }
 
 // Forward maps ids [...] to rows [..., d_model]. Of a packed table only the rows
-// asked for are unpacked, in the type of the scales.
+// asked for are unpacked.
 func (e *Embedding) Forward(ids *mlx.Array) *mlx.Array {
 	if e.Scales == nil {
 		return mlx.Take(e.Weight, ids, 0)
@@ -91,16 +89,13 @@ func (e *Embedding) Forward(ids *mlx.Array) *mlx.Array {
 	if e.Biases != nil {
 		biases = mlx.Take(e.Biases, ids, 0)
 	}
-	return mlx.Dequantize(mlx.Take(e.Weight, ids, 0), mlx.Take(e.Scales, ids, 0), biases, e.Quant, e.Scales.Dtype())
+	return mlx.Dequantize(mlx.Take(e.Weight, ids, 0), mlx.Take(e.Scales, ids, 0), biases, e.Quant, e.Dtype)
 }
 
 // Unembedding returns the table as the matrix of a tied head, sharing its memory.
 func (e *Embedding) Unembedding() *Linear {
 	return &Linear{Weight: e.Weight, Scales: e.Scales, Biases: e.Biases, Quant: e.Quant}
 }
-
-// Arrays returns the layer's parameters.
-func (e *Embedding) Arrays() []*mlx.Array { return present(e.Weight, e.Scales, e.Biases) }
 
 // RMSNorm is x/√(mean x² + Eps)·Weight (Zhang and Sennrich 2019, arXiv:1910.07467).
 type RMSNorm struct {
@@ -111,15 +106,15 @@ type RMSNorm struct {
 // Forward normalises the last axis.
 func (n *RMSNorm) Forward(x *mlx.Array) *mlx.Array { return mlx.RMSNorm(x, n.Weight, n.Eps) }
 
-// Arrays returns the layer's parameters.
-func (n *RMSNorm) Arrays() []*mlx.Array { return present(n.Weight) }
+// LayerNorm is (x − mean x)/√(var x + Eps)·Weight + Bias (Ba et al. 2016,
+// arXiv:1607.06450).
+type LayerNorm struct {
+	Weight *mlx.Array // [d_model]
+	Bias   *mlx.Array // [d_model]
+	Eps    float64
+}
 
-func present(arrays ...*mlx.Array) []*mlx.Array {
-	var out []*mlx.Array
-	for _, a := range arrays {
-		if a != nil {
-			out = append(out, a)
-		}
-	}
-	return out
+// Forward normalises the last axis.
+func (n *LayerNorm) Forward(x *mlx.Array) *mlx.Array {
+	return mlx.LayerNorm(x, n.Weight, n.Bias, n.Eps)
 }

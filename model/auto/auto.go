@@ -5,15 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/gemma2"
+	"github.com/mlxlens/mlxlens/model/gemma3"
+	"github.com/mlxlens/mlxlens/model/gpt2"
 	"github.com/mlxlens/mlxlens/model/llama"
+	"github.com/mlxlens/mlxlens/model/mistral"
+	"github.com/mlxlens/mlxlens/model/olmo2"
+	"github.com/mlxlens/mlxlens/model/phi3"
+	"github.com/mlxlens/mlxlens/model/qwen2"
+	"github.com/mlxlens/mlxlens/model/qwen3"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
@@ -23,6 +34,10 @@ type Options struct {
 	Weights     model.Form        // "" is auto
 	Modules     map[string]string // module paths by role, where the usual names do not hold
 	NoTokenizer bool              // do not look for one
+
+	// AsStored computes in the checkpoint's own types on the CPU too, which is slow
+	// there: 16-bit weights are float32 on a CPU else.
+	AsStored bool
 }
 
 // Opened is a model with what belongs to it.
@@ -111,20 +126,21 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	}
 	quant, err := model.ParseQuantization(configOf(ck))
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", ck.Path, err)
 	}
-	loader, err := model.NewLoader(ck, quant, device, o.Weights, o.Modules)
+	loader, err := model.NewLoader(ck, quant, device, o.Weights, o.Modules, o.AsStored)
 	if err != nil {
 		return err
 	}
-	kind, err := construct(ck, loader, device, &opened.Model)
+	m, kind, err := construct(ck, loader)
+	if err == nil {
+		err = loader.Load()
+	}
 	if err != nil {
+		loader.Weights().Free()
 		return err
 	}
-	if err := loader.Load(); err != nil {
-		opened.Model.Close()
-		return err
-	}
+	opened.Model = m
 	opened.Info = Info{
 		Type: kind, Format: ck.Format.String(), Files: ck.Files(), DiskBytes: ck.Size(), Shape: opened.Model.Shape(),
 		Quantization: quantization(ck, quant), Weights: model.Packed, Device: device.String(), Modules: loader.Resolved(),
@@ -145,42 +161,88 @@ func configOf(ck *checkpoint.Checkpoint) []byte {
 	return ck.Config
 }
 
+// from makes an architecture's constructor of its reader of config.json and its New.
+func from[C any](parse func(config []byte) (*C, error), build func(*C, *model.Loader) (*model.Decoder, error)) func([]byte, *model.Loader) (*model.Decoder, error) {
+	return func(config []byte, l *model.Loader) (*model.Decoder, error) {
+		c, err := parse(config)
+		if err != nil {
+			return nil, err
+		}
+		return build(c, l)
+	}
+}
+
+// architectures has a constructor for each model_type.
+var architectures = map[string]func(config []byte, l *model.Loader) (*model.Decoder, error){
+	"gemma2":      from(gemma2.ParseConfig, gemma2.New),
+	"gemma3":      from(gemma3.ParseConfig, gemma3.New),
+	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
+	"gpt2":        from(gpt2.ParseConfig, gpt2.New),
+	"llama":       from(llama.ParseConfig, llama.New),
+	"mistral":     from(mistral.ParseConfig, mistral.New),
+	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
+	"phi3":        from(phi3.ParseConfig, phi3.New),
+	"qwen2":       from(qwen2.ParseConfig, qwen2.New),
+	"qwen3":       from(qwen3.ParseConfig, qwen3.New),
+}
+
+// fromGGUF is from for the metadata of a GGUF file.
+func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), build func(*C, *model.Loader) (*model.Decoder, error)) func(map[string]any, int, *model.Loader) (*model.Decoder, error) {
+	return func(meta map[string]any, vocab int, l *model.Loader) (*model.Decoder, error) {
+		c, err := read(meta, vocab)
+		if err != nil {
+			return nil, err
+		}
+		return build(c, l)
+	}
+}
+
+// ggufArchitectures has a constructor for each general.architecture.
+var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *model.Loader) (*model.Decoder, error){
+	"gpt2":  fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
+	"llama": fromGGUF(llama.ConfigFromGGUF, llama.New),
+	"qwen2": fromGGUF(qwen2.ConfigFromGGUF, qwen2.New),
+}
+
+// listed joins the names of a table.
+func listed[T any](table map[string]T) string {
+	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
+}
+
 // construct makes the model that the checkpoint's model_type names.
-func construct(ck *checkpoint.Checkpoint, l *model.Loader, device mlx.Device, dst *model.Model) (kind string, err error) {
+func construct(ck *checkpoint.Checkpoint, l *model.Loader) (d *model.Decoder, kind string, err error) {
 	if ck.Format == checkpoint.GGUF {
 		kind, _ = ck.Metadata["general.architecture"].(string)
-		if kind != "llama" {
-			return kind, fmt.Errorf("auto: %s: general.architecture %q is not supported (have: llama)", ck.Path, kind)
+		build, ok := ggufArchitectures[kind]
+		if !ok {
+			return nil, kind, fmt.Errorf("auto: %s: general.architecture %q is not supported (have: %s)", ck.Path, kind, listed(ggufArchitectures))
 		}
 		embedding := ck.Tensor("token_embd.weight")
 		if embedding == nil || len(embedding.Shape) != 2 {
-			return kind, fmt.Errorf("auto: %s has no embedding (token_embd.weight)", ck.Path)
+			return nil, kind, fmt.Errorf("auto: %s has no embedding (token_embd.weight)", ck.Path)
 		}
-		config, err := llama.ConfigFromGGUF(ck.Metadata, embedding.Shape[0])
-		if err != nil {
-			return kind, fmt.Errorf("%s: %w", ck.Path, err)
+		d, err = build(ck.Metadata, embedding.Shape[0], l)
+	} else {
+		var head struct {
+			ModelType string `json:"model_type"`
 		}
-		*dst, err = llama.New(config, l, device)
-		return kind, err
-	}
-	var head struct {
-		ModelType string `json:"model_type"`
-	}
-	if err := json.Unmarshal(ck.Config, &head); err != nil {
-		return "", fmt.Errorf("auto: %s: config.json is no JSON object: %w", ck.Path, err)
-	}
-	switch kind = head.ModelType; kind {
-	case "llama", "mistral":
-		config, err := llama.ParseConfig(ck.Config)
-		if err != nil {
-			return kind, fmt.Errorf("%s: %w", ck.Path, err)
+		if err := json.Unmarshal(ck.Config, &head); err != nil {
+			return nil, "", fmt.Errorf("auto: %s: config.json is no JSON object: %w", ck.Path, err)
 		}
-		*dst, err = llama.New(config, l, device)
-		return kind, err
-	case "":
-		return kind, fmt.Errorf("auto: %s: config.json has no model_type", ck.Path)
+		kind = head.ModelType
+		build, ok := architectures[kind]
+		switch {
+		case kind == "":
+			return nil, kind, fmt.Errorf("auto: %s: config.json has no model_type", ck.Path)
+		case !ok:
+			return nil, kind, fmt.Errorf("auto: %s: model_type %q is not supported (have: %s)", ck.Path, kind, listed(architectures))
+		}
+		d, err = build(ck.Config, l)
 	}
-	return kind, fmt.Errorf("auto: %s: model_type %q is not supported (have: llama, mistral)", ck.Path, kind)
+	if err != nil {
+		return nil, kind, fmt.Errorf("%s: %w", ck.Path, err)
+	}
+	return d, kind, nil
 }
 
 // quantization describes how a checkpoint's matrices are stored.

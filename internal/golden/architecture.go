@@ -1,0 +1,166 @@
+package golden
+
+import (
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"os"
+	"path/filepath"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// Architecture is a tiny random model and what mlx-lm computes with it: a case of
+// tools/golden/architectures.py. Its weights are drawn anew by the same rule.
+type Architecture struct {
+	Name     string          `json:"name"`
+	Config   json.RawMessage `json:"config"`
+	Tensors  []Drawn         `json:"tensors"`
+	Runs     []LogitRun      `json:"runs"`
+	Greedy   GreedyRun       `json:"greedy"`
+	BFloat16 *LogitRun       `json:"bfloat16"` // in that type; the others in float32
+}
+
+// LogitRun is a forward pass: the logits at some positions, and the L2 norm of the
+// stream after each layer, [layer][pos].
+type LogitRun struct {
+	IDs       []int32     `json:"ids"`
+	Positions []int       `json:"positions"`
+	Logits    [][]float64 `json:"logits"`
+	Norms     [][]float64 `json:"norms"`
+}
+
+// GreedyRun is a continuation, each token the likeliest.
+type GreedyRun struct {
+	IDs         []int32 `json:"ids"`
+	NewIDs      []int32 `json:"new_ids"`
+	SmallestGap float64 `json:"smallest_gap"` // between the two best logits
+}
+
+// Drawn is a tensor's rule: [name, type, shape, center, amplitude].
+type Drawn struct {
+	Name      string
+	Type      string
+	Shape     []int
+	Center    float64
+	Amplitude float64
+}
+
+// UnmarshalJSON reads the list form.
+func (d *Drawn) UnmarshalJSON(raw []byte) error {
+	return json.Unmarshal(raw, &[]any{&d.Name, &d.Type, &d.Shape, &d.Center, &d.Amplitude})
+}
+
+// LoadArchitecture reads a case.
+func LoadArchitecture(path string) (*Architecture, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, fmt.Errorf("golden: %s: %w", path, err)
+	}
+	var file struct {
+		Schema string `json:"schema"`
+		Architecture
+	}
+	if err := json.NewDecoder(z).Decode(&file); err != nil {
+		return nil, fmt.Errorf("golden: %s: %w", path, err)
+	}
+	if want := "mlxlens-golden/architecture/1"; file.Schema != want {
+		return nil, fmt.Errorf("golden: %s: schema %q, want %q", path, file.Schema, want)
+	}
+	return &file.Architecture, nil
+}
+
+// Write makes the checkpoint, a directory with config.json and model.safetensors.
+func (a *Architecture) Write(dir string) error {
+	return a.WriteAs(dir, func(name string) (string, bool) { return name, false })
+}
+
+// WriteAs is Write for another layout, which names a tensor in its own way and may
+// transpose it.
+func (a *Architecture) WriteAs(dir string, layout func(name string) (file string, transposed bool)) error {
+	type entry struct {
+		Dtype   string `json:"dtype"`
+		Shape   []int  `json:"shape"`
+		Offsets [2]int `json:"data_offsets"`
+	}
+	header, data := map[string]entry{}, []byte{}
+	for _, t := range a.Tensors {
+		from, shape := len(data), t.Shape
+		var err error
+		if data, err = t.draw(data); err != nil {
+			return err
+		}
+		name, transposed := layout(t.Name)
+		if transposed {
+			copy(data[from:], transpose(data[from:], shape[0], shape[1]))
+			shape = []int{shape[1], shape[0]}
+		}
+		header[name] = entry{safetensorsTypes[t.Type], shape, [2]int{from, len(data)}}
+	}
+	names, err := json.Marshal(header)
+	if err != nil {
+		return err
+	}
+	file := binary.LittleEndian.AppendUint64(nil, uint64(len(names)))
+	file = append(append(file, names...), data...)
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), file, 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "config.json"), a.Config, 0o644)
+}
+
+// transpose returns the elements of a matrix column by column.
+func transpose(data []byte, rows, cols int) []byte {
+	size := len(data) / rows / cols
+	out := make([]byte, 0, len(data))
+	for c := range cols {
+		for r := range rows {
+			at := (r*cols + c) * size
+			out = append(out, data[at:at+size]...)
+		}
+	}
+	return out
+}
+
+var safetensorsTypes = map[string]string{"float32": "F32", "bfloat16": "BF16", "float16": "F16", "uint32": "U32", "uint8": "U8"}
+
+// draw appends the tensor's elements: splitmix64 (Steele et al. 2014) seeded with
+// FNV-1a of the name, element i its value i+1.
+func (d *Drawn) draw(data []byte) ([]byte, error) {
+	h := fnv.New64a()
+	h.Write([]byte(d.Name))
+	seed, n := h.Sum64(), 1
+	for _, s := range d.Shape {
+		n *= s
+	}
+	for i := range n {
+		z := seed + (uint64(i)+1)*0x9E3779B97F4A7C15
+		z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+		z = (z ^ z>>27) * 0x94D049BB133111EB
+		z ^= z >> 31
+		x := float32(d.Center + d.Amplitude*(float64(z>>40)/(1<<23)-1))
+		switch d.Type {
+		case "float32":
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(x))
+		case "bfloat16":
+			data = binary.LittleEndian.AppendUint16(data, uint16(mlx.BrainOf(x)))
+		case "float16":
+			data = binary.LittleEndian.AppendUint16(data, uint16(mlx.HalfOf(x)))
+		case "uint32":
+			data = binary.LittleEndian.AppendUint32(data, uint32(z>>32)&uint32(d.Amplitude))
+		case "uint8":
+			data = append(data, byte(uint64(d.Center)+(z>>40)%uint64(d.Amplitude)))
+		default:
+			return nil, fmt.Errorf("golden: tensor %q has type %q", d.Name, d.Type)
+		}
+	}
+	return data, nil
+}

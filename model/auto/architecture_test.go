@@ -1,0 +1,236 @@
+package auto_test
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// relative bounds the difference of a number from mlx-lm's, as a part of the largest
+// logit (or of the norm). Both compute in float32.
+const relative = 1e-4
+
+// bfloatBound is the bound where both compute in bfloat16, by the same operations but
+// for the order inside of activations: two steps of its 8 bits.
+const bfloatBound = 1.0 / 64
+
+func architectures(t *testing.T) []*golden.Architecture {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/golden/architectures/*.json.gz")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	var all []*golden.Architecture
+	for _, f := range files {
+		a, err := golden.LoadArchitecture(f)
+		require.NoError(t, err)
+		all = append(all, a)
+	}
+	return all
+}
+
+func openArchitecture(t *testing.T, a *golden.Architecture, o auto.Options) model.Model {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, a.Write(dir))
+	opened, err := auto.Open(dir, o)
+	require.NoError(t, err)
+	t.Cleanup(opened.Close)
+	return opened.Model
+}
+
+// pass returns the logits [pos][vocab] and each layer's norms [layer][pos].
+func pass(t *testing.T, m model.Model, ids []int32, cache *model.Cache) (logits [][]float32, norms [][]float64) {
+	t.Helper()
+	s := mlx.NewScope(m.Device())
+	defer s.Close()
+	streams := make([]*mlx.Array, m.Shape().Layers)
+	tap := &model.Tap{
+		Wanted: func(site model.Site, _ int) bool { return site == model.ResidPost },
+		Visit: func(_ model.Site, layer int, x *mlx.Array) *mlx.Array {
+			streams[layer] = s.Hold(x)
+			return x
+		},
+	}
+	flat, err := mlx.Data[float32](mlx.AsType(m.Forward(mlx.FromSlice(s, ids, 1, len(ids)), cache, tap), mlx.Float32))
+	require.NoError(t, err)
+	vocab := m.Shape().DVocab
+	for p := range ids {
+		logits = append(logits, flat[p*vocab:(p+1)*vocab])
+	}
+	for _, x := range streams {
+		h, err := mlx.Data[float32](mlx.AsType(x, mlx.Float32))
+		require.NoError(t, err)
+		var row []float64
+		for p := range ids {
+			total := 0.0
+			for _, v := range h[p*len(h)/len(ids) : (p+1)*len(h)/len(ids)] {
+				total += float64(v) * float64(v)
+			}
+			row = append(row, math.Sqrt(total))
+		}
+		norms = append(norms, row)
+	}
+	return logits, norms
+}
+
+// firstDifference walks the layers in order, then the logits, and describes the first
+// number that differs by more than bound; "" if none does.
+func firstDifference(t *testing.T, m model.Model, run golden.LogitRun, bound float64) string {
+	t.Helper()
+	logits, norms := pass(t, m, run.IDs, nil)
+	for l, row := range run.Norms {
+		for p, want := range row {
+			if d := math.Abs(norms[l][p]-want) / want; !(d <= bound) {
+				return fmt.Sprintf("%d ids: layer %d position %d: norm %v, want %v (%.2g)", len(run.IDs), l, p, norms[l][p], want, d)
+			}
+		}
+	}
+	largest := 0.0
+	for _, row := range run.Logits {
+		for _, x := range row {
+			largest = max(largest, math.Abs(x))
+		}
+	}
+	for i, row := range run.Logits {
+		p := run.Positions[i]
+		for id, want := range row {
+			if d := math.Abs(float64(logits[p][id])-want) / largest; !(d <= bound) {
+				return fmt.Sprintf("%d ids: position %d id %d: logit %v, want %v (%.2g of the largest)", len(run.IDs), p, id, logits[p][id], want, d)
+			}
+		}
+	}
+	return ""
+}
+
+func forms(a *golden.Architecture) []model.Form {
+	if strings.Contains(string(a.Config), `"quantization"`) {
+		return []model.Form{model.Dense, model.Packed}
+	}
+	return []model.Form{model.Auto}
+}
+
+func TestEveryArchitectureGivesMLXLMsNumbers(t *testing.T) {
+	for _, a := range architectures(t) {
+		for _, form := range forms(a) {
+			t.Run(a.Name+" "+string(form), func(t *testing.T) {
+				m := openArchitecture(t, a, auto.Options{Weights: form})
+				require.Len(t, a.Runs, 3)
+				for _, run := range a.Runs {
+					require.Empty(t, firstDifference(t, m, run, relative))
+				}
+			})
+		}
+	}
+}
+
+func TestGPT2sThreeFileLayoutsAreOneModel(t *testing.T) {
+	a := architecture(t, "gpt2")
+	for _, prefix := range []string{"", "transformer."} {
+		dir := t.TempDir()
+		require.NoError(t, a.WriteAs(dir, func(name string) (string, bool) { // as Hugging Face's Conv1D
+			linear := strings.Contains(name, ".c_") && strings.HasSuffix(name, ".weight")
+			return prefix + strings.TrimPrefix(name, "model."), linear
+		}))
+		o, err := auto.Open(dir, auto.Options{})
+		require.NoError(t, err)
+		defer o.Close()
+		for _, run := range a.Runs {
+			require.Empty(t, firstDifference(t, o.Model, run, relative))
+		}
+	}
+}
+
+// What a GPU computes, in the checkpoint's own types, computed on the CPU.
+func TestStoredTypesGiveMLXLMsBFloat16Numbers(t *testing.T) {
+	seen := 0
+	for _, a := range architectures(t) {
+		if a.BFloat16 == nil {
+			continue
+		}
+		seen++
+		t.Run(a.Name, func(t *testing.T) {
+			m := openArchitecture(t, a, auto.Options{AsStored: true, Weights: model.Packed})
+			require.Empty(t, firstDifference(t, m, *a.BFloat16, bfloatBound))
+		})
+	}
+	require.Equal(t, 3, seen)
+}
+
+// best returns the id of the largest logit, the lowest of several.
+func best(logits []float32) int32 {
+	at := 0
+	for i, x := range logits {
+		if x > logits[at] {
+			at = i
+		}
+	}
+	return int32(at)
+}
+
+func TestCacheContinuesAsMLXLMs(t *testing.T) {
+	for _, a := range architectures(t) {
+		t.Run(a.Name, func(t *testing.T) {
+			m := openArchitecture(t, a, auto.Options{})
+			cache := model.NewCache(m)
+			defer cache.Close()
+			require.Greater(t, a.Greedy.SmallestGap, 2*relative, "else two tokens are as good")
+			feed, got := a.Greedy.IDs, []int32(nil)
+			for range a.Greedy.NewIDs {
+				logits, _ := pass(t, m, feed, cache)
+				next := best(logits[len(logits)-1])
+				got, feed = append(got, next), []int32{next}
+			}
+			assert.Equal(t, a.Greedy.NewIDs, got)
+			assert.Equal(t, len(a.Greedy.IDs)+len(got)-1, cache.Len())
+		})
+	}
+}
+
+// A cache holds what a pass over all would compute, however the ids are cut; but the
+// dynamic rope turns keys by the length that it knew when they came.
+func TestPiecesThroughACacheAreTheWholeSequence(t *testing.T) {
+	for _, a := range architectures(t) {
+		if a.Name == "llama-rope-dynamic" {
+			continue
+		}
+		t.Run(a.Name, func(t *testing.T) {
+			m := openArchitecture(t, a, auto.Options{})
+			ids := a.Runs[2].IDs
+			whole, wholeNorms := pass(t, m, ids, nil)
+			largest := 0.0
+			for _, row := range whole {
+				for _, x := range row {
+					largest = max(largest, math.Abs(float64(x)))
+				}
+			}
+			for _, pieces := range [][]int{{1, 1, 1, 57}, {5, 1, 20, 1, 1, 17, 15}, {30, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 13}} {
+				cache := model.NewCache(m)
+				at := 0
+				for _, n := range pieces {
+					logits, norms := pass(t, m, ids[at:at+n], cache)
+					for p := range n {
+						require.InDeltaSlice(t, whole[at+p], logits[p], relative*largest, "pieces %v, position %d", pieces, at+p)
+						for l := range norms {
+							require.InEpsilon(t, wholeNorms[l][at+p], norms[l][p], relative)
+						}
+					}
+					at += n
+				}
+				require.Equal(t, 60, at)
+				require.NoError(t, cache.Eval())
+				cache.Close()
+				require.Zero(t, cache.Bytes())
+			}
+		})
+	}
+}

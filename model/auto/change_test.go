@@ -1,0 +1,207 @@
+package auto_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+func architecture(t *testing.T, name string) *golden.Architecture {
+	t.Helper()
+	a, err := golden.LoadArchitecture("../../testdata/golden/architectures/" + name + ".json.gz")
+	require.NoError(t, err)
+	return a
+}
+
+// change sets a key of the config; a dot goes into an object, and a nil value removes
+// the key.
+func change(t *testing.T, a *golden.Architecture, key string, value any) {
+	t.Helper()
+	var config map[string]any
+	require.NoError(t, json.Unmarshal(a.Config, &config))
+	at := config
+	parts := strings.Split(key, ".")
+	for _, part := range parts[:len(parts)-1] {
+		at = at[part].(map[string]any)
+	}
+	if last := parts[len(parts)-1]; value == nil {
+		require.Contains(t, at, last)
+		delete(at, last)
+	} else {
+		at[last] = value
+	}
+	var err error
+	a.Config, err = json.Marshal(config)
+	require.NoError(t, err)
+}
+
+// The comparison with mlx-lm is worth something only if it notices.
+func TestOneThingBrokenIsNoticed(t *testing.T) {
+	for _, c := range []struct {
+		name, key string
+		value     any
+	}{
+		{"llama", "rope_theta", 11000.0},
+		{"llama", "rms_norm_eps", 2e-3},
+		{"llama", "rope_traditional", true},
+		{"llama-traditional", "rope_traditional", false},
+		{"llama-rope-linear", "rope_scaling.factor", 4.1},
+		{"llama-rope-dynamic", "rope_scaling.factor", 4.5},
+		{"llama-rope-dynamic", "max_position_embeddings", 33},
+		{"llama-rope-llama3", "rope_scaling.low_freq_factor", 1.5},
+		{"llama-rope-llama3", "rope_scaling.original_max_position_embeddings", 64},
+		{"llama-rope-yarn", "rope_scaling.beta_slow", 2},
+		{"llama-rope-yarn", "rope_scaling.attention_factor", 1.0},
+		{"llama-rope-yarn-scaled", "rope_scaling.mscale", 0.8},
+		{"llama-rope-longrope", "max_position_embeddings", 300},
+		{"llama-sliding", "sliding_window", 15},
+		{"llama-sliding", "layer_types", []string{"sliding_attention", "sliding_attention", "full_attention"}},
+		{"mistral-sliding", "sliding_window", 17},
+		{"qwen2-untied-sliding", "max_window_layers", 2},
+		{"gemma2", "query_pre_attn_scalar", 25},
+		{"gemma2", "attn_logit_softcapping", 5.2},
+		{"gemma2", "final_logit_softcapping", 3.1},
+		{"gemma2-sliding", "sliding_window", 17},
+		{"gemma3", "rope_local_base_freq", 330.0},
+		{"gemma3", "sliding_window_pattern", 2},
+		{"gemma3", "rope_theta", 11000.0},
+		{"phi3-longrope-partial", "original_max_position_embeddings", 40},
+		{"phi3-sliding", "sliding_window", nil},
+		{"olmo2", "rope_theta", 11000.0},
+		{"gpt2", "activation_function", "gelu"},
+		{"gpt2-gelu-inverse-layer", "activation_function", "gelu_new"},
+		{"gpt2-gelu-inverse-layer", "scale_attn_by_inverse_layer_idx", false},
+		{"gpt2-silu-unscaled", "scale_attn_weights", true},
+		{"gpt2", "layer_norm_epsilon", 2e-3},
+	} {
+		t.Run(c.name+" "+c.key, func(t *testing.T) {
+			a := architecture(t, c.name)
+			change(t, a, c.key, c.value)
+			requireNoticed(t, openArchitecture(t, a, auto.Options{}), a)
+		})
+	}
+}
+
+// requireNoticed requires that one of the runs differs from what is recorded.
+func requireNoticed(t *testing.T, m model.Model, a *golden.Architecture) {
+	t.Helper()
+	for _, run := range a.Runs {
+		if firstDifference(t, m, run, relative) != "" {
+			return
+		}
+	}
+	require.Fail(t, "the numbers are the recorded ones")
+}
+
+func TestBrokenWeightsAreNoticed(t *testing.T) {
+	for _, c := range []struct{ what, name, tensor string }{
+		{"queries go to other keys", "llama", "model.layers.1.self_attn.q_proj.weight"},
+		{"queries go to other keys", "qwen3", "model.layers.0.self_attn.q_proj.weight"},
+		{"keys and values are swapped", "phi3", "model.layers.2.self_attn.qkv_proj.weight"},
+		{"gate and up are swapped", "phi3", "model.layers.0.mlp.gate_up_proj.weight"},
+	} {
+		t.Run(c.what+" "+c.name, func(t *testing.T) {
+			a := architecture(t, c.name)
+			dir := t.TempDir()
+			require.NoError(t, a.Write(dir))
+			swapThirdQuarter(t, filepath.Join(dir, "model.safetensors"), c.tensor)
+			o, err := auto.Open(dir, auto.Options{})
+			require.NoError(t, err)
+			defer o.Close()
+			requireNoticed(t, o.Model, a)
+		})
+	}
+	t.Run("gain without one", func(t *testing.T) {
+		a := architecture(t, "gemma3")
+		for i := range a.Tensors {
+			if strings.HasSuffix(a.Tensors[i].Name, "layers.2.input_layernorm.weight") {
+				a.Tensors[i].Center--
+			}
+		}
+		requireNoticed(t, openArchitecture(t, a, auto.Options{}), a)
+	})
+}
+
+// swapThirdQuarter swaps the second and third quarter of a tensor's rows.
+func swapThirdQuarter(t *testing.T, file, tensor string) {
+	t.Helper()
+	raw, err := os.ReadFile(file)
+	require.NoError(t, err)
+	n := binary.LittleEndian.Uint64(raw)
+	var header map[string]struct {
+		Offsets [2]int `json:"data_offsets"`
+	}
+	require.NoError(t, json.Unmarshal(raw[8:8+n], &header))
+	at, ok := header[tensor]
+	require.True(t, ok)
+	data := raw[8+int(n)+at.Offsets[0] : 8+int(n)+at.Offsets[1]]
+	q := len(data) / 4
+	second := append([]byte{}, data[q:2*q]...)
+	copy(data[q:2*q], data[2*q:3*q])
+	copy(data[2*q:3*q], second)
+	require.NoError(t, os.WriteFile(file, raw, 0o644))
+}
+
+func TestWhatWouldChangeTheMathematicsIsRefused(t *testing.T) {
+	full := []string{"full_attention", "full_attention", "full_attention"}
+	for _, c := range []struct {
+		name, key string
+		value     any
+		want      string
+	}{
+		{"llama", "hidden_act", "gelu", `llama: config.json: hidden_act "gelu" is not implemented (have: silu)`},
+		{"llama", "num_local_experts", 8, "num_local_experts 8 is not implemented"},
+		{"llama", "logits_scaling", 8.0, "logits_scaling 8 is not implemented"},
+		{"llama", "final_logit_softcapping", 30.0, "final_logit_softcapping 30 is not implemented"},
+		{"llama", "clip_qkv", 8.0, "clip_qkv 8 is not implemented"},
+		{"llama", "layer_types", append(full, "full_attention"), "layer_types has 4 layers, and num_hidden_layers is 3"},
+		{"llama", "rope_scaling", map[string]any{"type": "ntk", "factor": 2}, `rope_scaling type "ntk" is not implemented`},
+		{"llama", "quantization", map[string]any{"quant_method": "gptq"}, `quant_method "gptq" is not implemented`},
+		{"mistral", "attention_bias", true, "mistral: config.json: attention_bias true is not implemented"},
+		{"mistral", "hidden_act", "gelu", `hidden_act "gelu" is not implemented`},
+		{"qwen2", "num_experts", 60, "qwen2: config.json: num_experts 60 is not implemented"},
+		{"qwen2", "hidden_size", 66, "hidden_size 66 is no multiple of num_attention_heads 4"},
+		{"qwen3", "num_experts", 128, "num_experts 128 is not implemented"},
+		{"qwen3", "layer_types", []string{"full_attention", "full_attention", "linear_attention"}, `layer_types "linear_attention" is not implemented`},
+		{"gemma2", "hidden_activation", "relu", `gemma2: config.json: hidden_activation "relu" is not implemented`},
+		{"gemma2", "tie_word_embeddings", false, "tie_word_embeddings false is not implemented"},
+		{"gemma2", "query_pre_attn_scalar", 0, "query_pre_attn_scalar 0, want both above 0"},
+		{"gemma3", "hidden_activation", "gelu", `hidden_activation "gelu" is not implemented`},
+		{"gemma3", "use_bidirectional_attention", true, "use_bidirectional_attention true is not implemented"},
+		{"gemma3", "sliding_window_pattern", 0, "sliding_window_pattern is 0, want a number above 0"},
+		{"gemma3", "sliding_window", 0, "layer 0 slides, and sliding_window is 0"},
+		{"phi3", "attention_bias", true, "phi3: config.json: attention_bias true is not implemented"},
+		{"phi3", "partial_rotary_factor", 0.1, "turns 1 dimensions, want an even number"},
+		{"phi3-longrope-partial", "rope_scaling.long_factor", []float64{1}, "has 1 long factors (long_factor), want 6"},
+		{"phi3-longrope-partial", "rope_scaling.short_mscale", 1.1, "short_mscale"},
+		{"olmo2", "sliding_window", 16, "olmo2: config.json: sliding_window 16 is not implemented"},
+		{"olmo2", "layer_types", []string{"sliding_attention"}, "layer_types [sliding_attention] is not implemented"},
+		{"gpt2", "activation_function", "mish", `activation_function "mish" is not implemented (have: gelu, gelu_fast`},
+		{"gpt2", "add_cross_attention", true, "add_cross_attention true is not implemented"},
+		{"gpt2", "n_head", 5, "n_embd 64 is no multiple of n_head 5"},
+		{"gpt2", "n_embd", 0, "n_embd is 0, want a number above 0"},
+		{"affine-4bit-group64", "quantization.bits", 7, `mode "affine" with 7 bits in groups of 64 does not exist`},
+		{"affine-4bit-group64", "quantization.bits", 8, "8-bit group 64 needs U32"},
+		{"affine-4bit-group64", "quantization.mode", "mxfp4", `mode "mxfp4" with 4 bits in groups of 64 does not exist`},
+	} {
+		t.Run(c.name+" "+c.key+fmt.Sprint(c.value), func(t *testing.T) {
+			a := architecture(t, c.name)
+			change(t, a, c.key, c.value)
+			dir := t.TempDir()
+			require.NoError(t, a.Write(dir))
+			_, err := auto.Open(dir, auto.Options{})
+			require.ErrorContains(t, err, c.want)
+			require.ErrorContains(t, err, dir)
+		})
+	}
+}

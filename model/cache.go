@@ -1,0 +1,163 @@
+package model
+
+import (
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// Cache holds the keys and values of the positions that a model has seen, so that
+// each next position is computed alone. A layer with a window keeps no more keys
+// than it looks at. A nil Cache is one that nothing enters. A Cache belongs to one
+// goroutine at a time, and to one sequence (or batch of equal length).
+type Cache struct {
+	device mlx.Device
+	layers []kv
+}
+
+// NewCache returns an empty cache for a model.
+func NewCache(m Model) *Cache {
+	return &Cache{device: m.Device(), layers: make([]kv, m.Shape().Layers)}
+}
+
+// Len returns how many positions were seen.
+func (c *Cache) Len() int { return c.seen(0) }
+
+func (c *Cache) seen(layer int) int {
+	if c == nil {
+		return 0
+	}
+	return c.layers[layer].seen
+}
+
+// Eval computes what passes have added: a pass of whose results nothing else is
+// wanted.
+func (c *Cache) Eval() error {
+	var all []*mlx.Array
+	for i := range c.layers {
+		if l := &c.layers[i]; l.k != nil {
+			all = append(all, l.k, l.v)
+		}
+	}
+	return mlx.Eval(all...)
+}
+
+// Bytes returns the memory that the keys and values take.
+func (c *Cache) Bytes() int {
+	total := 0
+	for i := range c.layers {
+		if l := &c.layers[i]; l.k != nil {
+			total += l.k.Size()*l.k.Dtype().Size() + l.v.Size()*l.v.Dtype().Size()
+		}
+	}
+	return total
+}
+
+// Close frees the keys and values; the cache is empty then.
+func (c *Cache) Close() {
+	for i := range c.layers {
+		if l := &c.layers[i]; l.k != nil {
+			l.k.Free()
+			l.v.Free()
+		}
+		c.layers[i] = kv{}
+	}
+}
+
+// add remembers k and v, [batch, kv_head, pos, d_head], and returns those of all
+// positions that the new ones may look at, the newest last. Only for a single
+// position with a window that is full, and unless ordered is asked for, they stand in
+// another order, which attention does not depend on.
+func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys, values *mlx.Array) {
+	if c == nil {
+		return k, v
+	}
+	l := &c.layers[layer]
+	n := k.Dim(2)
+	l.seen += n
+	switch {
+	case window == 0 || l.rows+n <= window:
+		if l.rows+n > l.capacity() {
+			l.set(c, extended(l.k, k, l.rows, n), extended(l.v, v, l.rows, n))
+		}
+		l.set(c, mlx.SliceUpdate(l.k, k, 2, l.rows), mlx.SliceUpdate(l.v, v, 2, l.rows))
+		l.rows += n
+		return within(mlx.Slice(l.k, 2, 0, l.rows), k), within(mlx.Slice(l.v, 2, 0, l.rows), v)
+	case n == 1 && l.rows == window && !ordered:
+		l.set(c, mlx.SliceUpdate(l.k, k, 2, l.oldest), mlx.SliceUpdate(l.v, v, 2, l.oldest))
+		l.oldest = (l.oldest + 1) % window
+		return within(mlx.Slice(l.k, 2, 0, window), k), within(mlx.Slice(l.v, 2, 0, window), v)
+	}
+	// the first of the new positions sees window−1 before it
+	keys, values = l.latest(l.k, k, window-1), l.latest(l.v, v, window-1)
+	total := keys.Dim(2)
+	l.rows, l.oldest = min(window, total), 0
+	l.set(c, mlx.Contiguous(mlx.Slice(keys, 2, total-l.rows, total)), mlx.Contiguous(mlx.Slice(values, 2, total-l.rows, total)))
+	return keys, values
+}
+
+// kv is one layer's part: rows of k and v, [batch, kv_head, capacity, d_head], in
+// the order of their positions from oldest on, and around.
+type kv struct {
+	k, v   *mlx.Array
+	rows   int // in use
+	oldest int
+	seen   int
+}
+
+func (l *kv) capacity() int {
+	if l.k == nil {
+		return 0
+	}
+	return l.k.Dim(2)
+}
+
+// set takes new arrays in place of the old. These end here, so that an update
+// computed from them alone is made where they lie.
+func (l *kv) set(c *Cache, k, v *mlx.Array) {
+	own := mlx.On(c.device)
+	oldK, oldV := l.k, l.v
+	l.k, l.v = own.Hold(k), own.Hold(v)
+	if oldK != nil {
+		oldK.Free()
+		oldV.Free()
+	}
+}
+
+// cacheStep is how many positions room is made for at a time.
+const cacheStep = 256
+
+// extended returns x with room for n rows after the first rows, which it keeps; like
+// has the shape and type of what will come.
+func extended(x, like *mlx.Array, rows, n int) *mlx.Array {
+	room := (rows+n+cacheStep-1)/cacheStep*cacheStep - rows
+	zeros := mlx.Zeros(like.Scope(), like.Dtype(), like.Dim(0), like.Dim(1), room, like.Dim(3))
+	if x == nil {
+		return zeros
+	}
+	return mlx.Concatenate(2, mlx.Slice(x, 2, 0, rows), zeros)
+}
+
+// latest returns the last n rows of x in the order of their positions, and then next.
+func (l *kv) latest(x, next *mlx.Array, n int) *mlx.Array {
+	if x == nil {
+		return next
+	}
+	var parts []*mlx.Array
+	drop := max(0, l.rows-n)
+	if l.oldest+drop < l.rows {
+		parts = append(parts, mlx.Slice(x, 2, l.oldest+drop, l.rows))
+	}
+	if head := l.oldest; head > 0 {
+		parts = append(parts, mlx.Slice(x, 2, max(0, drop-(l.rows-l.oldest)), head))
+	}
+	out := mlx.Concatenate(2, append(parts, next)...)
+	for _, p := range parts {
+		p.Free() // made of the cache alone, it has no scope
+	}
+	return out
+}
+
+// within moves a view of the cache, which has no scope, into like's.
+func within(view, like *mlx.Array) *mlx.Array {
+	defer view.Free()
+	return like.Scope().Hold(view)
+}

@@ -1,0 +1,95 @@
+// Package gpt2 is the GPT-2 architecture (Radford et al. 2019): layer norms before
+// attention and MLP, learned positions, biases everywhere, a GELU MLP.
+package gpt2
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+const arch = "gpt2"
+
+// Config holds the keys of config.json that the model depends on, under the names
+// that they have there.
+type Config struct {
+	NEmbd                      int     `json:"n_embd"`
+	NHead                      int     `json:"n_head"`
+	NLayer                     int     `json:"n_layer"`
+	NPositions                 int     `json:"n_positions"` // default: NCtx
+	NCtx                       int     `json:"n_ctx"`
+	NInner                     int     `json:"n_inner"` // default: 4·NEmbd
+	VocabSize                  int     `json:"vocab_size"`
+	LayerNormEpsilon           float64 `json:"layer_norm_epsilon"`  // default: 1e-5
+	ActivationFunction         string  `json:"activation_function"` // default: gelu_new
+	ScaleAttnWeights           bool    `json:"scale_attn_weights"`  // by d_head^−½; default: true
+	ScaleAttnByInverseLayerIdx bool    `json:"scale_attn_by_inverse_layer_idx"`
+	TieWordEmbeddings          *bool   `json:"tie_word_embeddings"` // absent: tied when there is no head
+
+	activation func(*mlx.Array) *mlx.Array
+}
+
+// activations are the names that a config may give.
+var activations = map[string]func(*mlx.Array) *mlx.Array{
+	"gelu_new": mlx.GELUTanh, "gelu_pytorch_tanh": mlx.GELUTanh, "gelu_fast": mlx.GELUTanh,
+	"gelu": mlx.GELU, "silu": mlx.SiLU, "swish": mlx.SiLU, "tanh": mlx.Tanh, "relu": mlx.ReLU,
+}
+
+// ParseConfig reads a config.json. It rejects what would change the mathematics and
+// is not implemented; other unknown keys are fine.
+func ParseConfig(raw []byte) (*Config, error) {
+	c := &Config{LayerNormEpsilon: 1e-5, ActivationFunction: "gelu_new", ScaleAttnWeights: true}
+	if err := model.ReadConfig(arch, raw, c, nil); err != nil {
+		return nil, err
+	}
+	return c, c.complete()
+}
+
+// ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
+// general.architecture gpt2. vocab is the number of rows of the embedding.
+func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	r := model.ReadMetadata(arch, meta)
+	c := &Config{
+		NEmbd: r.Required("embedding_length"), NHead: r.Required("attention.head_count"), NLayer: r.Required("block_count"),
+		NPositions: r.Required("context_length"), NInner: r.Required("feed_forward_length"), VocabSize: vocab,
+		LayerNormEpsilon: r.Number("attention.layer_norm_epsilon", 1e-5), ActivationFunction: "gelu_new", ScaleAttnWeights: true,
+	}
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return c, c.complete()
+}
+
+func (c *Config) complete() error {
+	if c.NPositions == 0 {
+		c.NPositions = c.NCtx
+	}
+	if c.NInner == 0 {
+		c.NInner = 4 * c.NEmbd
+	}
+	err := model.CheckSizes(arch, model.Size{Key: "n_embd", Value: c.NEmbd}, model.Size{Key: "n_head", Value: c.NHead}, model.Size{Key: "n_layer", Value: c.NLayer},
+		model.Size{Key: "n_positions", Value: c.NPositions}, model.Size{Key: "n_inner", Value: c.NInner}, model.Size{Key: "vocab_size", Value: c.VocabSize})
+	if err != nil {
+		return err
+	}
+	if c.NEmbd%c.NHead != 0 {
+		return fmt.Errorf("gpt2: config.json: n_embd %d is no multiple of n_head %d", c.NEmbd, c.NHead)
+	}
+	if c.LayerNormEpsilon <= 0 {
+		return fmt.Errorf("gpt2: config.json: layer_norm_epsilon is %v, want a number above 0", c.LayerNormEpsilon)
+	}
+	act, ok := activations[c.ActivationFunction]
+	if !ok {
+		var have []string
+		for name := range activations {
+			have = append(have, name)
+		}
+		slices.Sort(have)
+		return fmt.Errorf("gpt2: config.json: activation_function %q is not implemented (have: %s)", c.ActivationFunction, strings.Join(have, ", "))
+	}
+	c.activation = act
+	return nil
+}

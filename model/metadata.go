@@ -1,0 +1,106 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+)
+
+// Metadata reads what llama.cpp's converter writes about an architecture into a GGUF
+// file: numbers of any width, under keys that begin with the architecture's name. The
+// first problem is kept, for Err.
+type Metadata struct {
+	arch string
+	meta map[string]any
+	err  error
+}
+
+// ReadMetadata returns a reader of an architecture's keys.
+func ReadMetadata(arch string, meta map[string]any) *Metadata {
+	return &Metadata{arch: arch, meta: meta}
+}
+
+// Err returns the first problem.
+func (r *Metadata) Err() error { return r.err }
+
+// Required returns a whole number that must be there.
+func (r *Metadata) Required(key string) int {
+	if _, ok := r.meta[r.arch+"."+key]; !ok && r.err == nil {
+		r.err = fmt.Errorf("%s: GGUF: the metadata has no %s.%s", r.arch, r.arch, key)
+	}
+	return r.Int(key, 0)
+}
+
+// Int returns a whole number.
+func (r *Metadata) Int(key string, missing int) int {
+	x := r.Number(key, float64(missing))
+	if (x != math.Trunc(x) || math.Abs(x) > math.MaxInt32) && r.err == nil {
+		r.err = fmt.Errorf("%s: GGUF: %s.%s is %v, want a whole number", r.arch, r.arch, key, x)
+	}
+	return int(x)
+}
+
+// Text returns a string, "" if there is none.
+func (r *Metadata) Text(key string) string {
+	s, _ := r.meta[r.arch+"."+key].(string)
+	return s
+}
+
+// Number returns a number.
+func (r *Metadata) Number(key string, missing float64) float64 {
+	key = r.arch + "." + key
+	x := r.meta[key]
+	if x == nil {
+		return missing
+	}
+	switch x := x.(type) {
+	case uint8:
+		return float64(x)
+	case uint16:
+		return float64(x)
+	case uint32:
+		return float64(x)
+	case uint64:
+		return float64(x)
+	case int8:
+		return float64(x)
+	case int16:
+		return float64(x)
+	case int32:
+		return float64(x)
+	case int64:
+		return float64(x)
+	case float32:
+		// the shortest decimal that is this float32 is the number that was meant:
+		// 1e-5, not 9.99999974737875e-06
+		d, err := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
+		if err == nil {
+			return d
+		}
+	case float64:
+		return x
+	}
+	if r.err == nil {
+		r.err = fmt.Errorf("%s: GGUF: %s is %T, want a number", r.arch, key, x)
+	}
+	return missing
+}
+
+// Rope reads rope.freq_base and rope.scaling; theta is the base that is meant when
+// there is none.
+func (r *Metadata) Rope(theta float64, context int) (*RopeConfig, error) {
+	factor := 1.0
+	switch kind := r.Text("rope.scaling.type"); kind {
+	case "", "none":
+	case "linear":
+		factor = r.Number("rope.scaling.factor", 1)
+	default:
+		return nil, fmt.Errorf("%s: GGUF: %s.rope.scaling.type %q is not implemented (have: none, linear)", r.arch, r.arch, kind)
+	}
+	c := LinearRope(r.Number("rope.freq_base", theta), factor)
+	c.Context = context
+	if r.err == nil && (c.Theta <= 0 || factor <= 0) {
+		return nil, fmt.Errorf("%s: GGUF: rope.freq_base %v and rope.scaling.factor %v, want both above 0", r.arch, c.Theta, factor)
+	}
+	return c, nil
+}
