@@ -55,14 +55,16 @@ func (t Token) Text() string {
 	return string([]rune(t.Bytes)) // one U+FFFD a byte that is no text, as Python's errors="replace" does for a lone byte
 }
 
-type tokenJSON struct {
+// TokenJSON is a token's JSON form.
+type TokenJSON struct {
 	ID    int    `json:"id"`
 	Text  string `json:"text"`
 	Bytes string `json:"bytes,omitempty"` // base64, where text loses something
 }
 
-func (t Token) json() tokenJSON {
-	j := tokenJSON{ID: t.ID, Text: t.Text()}
+// JSON returns the token's JSON form.
+func (t Token) JSON() TokenJSON {
+	j := TokenJSON{ID: t.ID, Text: t.Text()}
 	if j.Text != t.Bytes {
 		j.Bytes = base64.StdEncoding.EncodeToString([]byte(t.Bytes))
 	}
@@ -70,18 +72,18 @@ func (t Token) json() tokenJSON {
 }
 
 // MarshalJSON writes id, text, and bytes in base64 where text loses something.
-func (t Token) MarshalJSON() ([]byte, error) { return marshal(t.json()) }
+func (t Token) MarshalJSON() ([]byte, error) { return marshal(t.JSON()) }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (t *Token) UnmarshalJSON(data []byte) error {
-	var j tokenJSON
+	var j TokenJSON
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
 	return t.set(j)
 }
 
-func (t *Token) set(j tokenJSON) error {
+func (t *Token) set(j TokenJSON) error {
 	t.ID, t.Bytes = j.ID, j.Text
 	if j.Bytes != "" {
 		raw, err := base64.StdEncoding.DecodeString(j.Bytes)
@@ -169,14 +171,14 @@ type Candidate struct {
 }
 
 type candidateJSON struct {
-	tokenJSON
+	TokenJSON
 	Logit number `json:"logit"`
 	Prob  number `json:"prob"`
 }
 
 // MarshalJSON writes the token's fields, logit and prob.
 func (c Candidate) MarshalJSON() ([]byte, error) {
-	return marshal(candidateJSON{c.Token.json(), number(c.Logit), number(c.Prob)})
+	return marshal(candidateJSON{c.Token.JSON(), number(c.Logit), number(c.Prob)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -186,7 +188,7 @@ func (c *Candidate) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	c.Logit, c.Prob = float64(j.Logit), float64(j.Prob)
-	return c.Token.set(j.tokenJSON)
+	return c.Token.set(j.TokenJSON)
 }
 
 // Target is a given token as a cell scores it. Rank 1 is the best.
@@ -198,7 +200,7 @@ type Target struct {
 }
 
 type targetJSON struct {
-	tokenJSON
+	TokenJSON
 	Logit number `json:"logit"`
 	Prob  number `json:"prob"`
 	Rank  int    `json:"rank"`
@@ -206,7 +208,7 @@ type targetJSON struct {
 
 // MarshalJSON writes the token's fields, logit, prob and rank.
 func (t Target) MarshalJSON() ([]byte, error) {
-	return marshal(targetJSON{t.Token.json(), number(t.Logit), number(t.Prob), t.Rank})
+	return marshal(targetJSON{t.Token.JSON(), number(t.Logit), number(t.Prob), t.Rank})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -216,7 +218,7 @@ func (t *Target) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	t.Logit, t.Prob, t.Rank = float64(j.Logit), float64(j.Prob), j.Rank
-	return t.Token.set(j.tokenJSON)
+	return t.Token.set(j.TokenJSON)
 }
 
 // Final is what the model says at the last position that was read, and where its

@@ -91,7 +91,7 @@ type reading struct {
 	all       bool // positions are all of them
 }
 
-// plan resolves and checks what was asked.
+// plan resolves and checks what was asked of a prompt.
 func plan(m model.Model, ids []int, o *Options) (*reading, error) {
 	shape := m.Shape()
 	if len(ids) == 0 {
@@ -103,6 +103,20 @@ func plan(m model.Model, ids []int, o *Options) (*reading, error) {
 	if err := inVocabulary(ids, shape.DVocab, "id"); err != nil {
 		return nil, err
 	}
+	p, err := planRows(m, o)
+	if err != nil {
+		return nil, err
+	}
+	if p.positions, err = indices(o.Positions, len(ids), "position"); err != nil {
+		return nil, err
+	}
+	p.all = len(p.positions) == len(ids)
+	return p, nil
+}
+
+// planRows resolves and checks all but the positions.
+func planRows(m model.Model, o *Options) (*reading, error) {
+	shape := m.Shape()
 	if err := inVocabulary(o.Targets, shape.DVocab, "target"); err != nil {
 		return nil, err
 	}
@@ -117,10 +131,6 @@ func plan(m model.Model, ids []int, o *Options) (*reading, error) {
 		return nil, err
 	}
 	p := &reading{}
-	if p.positions, err = indices(o.Positions, len(ids), "position"); err != nil {
-		return nil, err
-	}
-	p.all = len(p.positions) == len(ids)
 	if o.Embed {
 		p.places = append(p.places, firstState(m))
 	}
@@ -157,61 +167,76 @@ func inVocabulary(ids []int, vocab int, what string) error {
 	return nil
 }
 
-// trace runs the model and returns the stream at each place, [pos, d_model], and
-// the model's own logits [pos, d_vocab] when they are wanted.
-func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, wantLogits bool) ([]*mlx.Array, *mlx.Array, error) {
-	pass := scope.NewScope()
-	defer pass.Close()
+// tap keeps the stream at each place, [pos, d_model], in states, held by scope. at
+// chooses positions, nil all.
+func (p *reading) tap(scope *mlx.Scope, states []*mlx.Array, at *mlx.Array) *model.Tap {
 	row := map[model.Place]int{}
-	for i, at := range p.places {
-		row[at] = i
+	for i, place := range p.places {
+		row[place] = i
 	}
-	var at *mlx.Array
-	if !p.all {
-		wanted := make([]int32, len(p.positions))
-		for i, x := range p.positions {
-			wanted[i] = int32(x)
-		}
-		at = mlx.FromSlice(pass, wanted)
-	}
-	pick := func(x *mlx.Array) *mlx.Array { // [1, pos, n] → [positions, n], held by scope
-		x = mlx.Reshape(x, x.Dim(1), x.Dim(2))
-		if at != nil {
-			x = mlx.Take(x, at, 0)
-		}
-		return scope.Hold(x)
-	}
-	states := make([]*mlx.Array, len(p.places))
-	tap := &model.Tap{
+	return &model.Tap{
 		Wanted: func(site model.Site, layer int) bool {
 			_, ok := row[model.Place{Site: site, Layer: layer}]
 			return ok
 		},
 		Visit: func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
-			states[row[model.Place{Site: site, Layer: layer}]] = pick(x)
+			states[row[model.Place{Site: site, Layer: layer}]] = pick(scope, x, at)
 			return x
 		},
 	}
-	tokens := make([]int32, len(ids))
-	for i, id := range ids {
-		tokens[i] = int32(id)
+}
+
+// pick returns [1, pos, n] as [positions, n], held by scope.
+func pick(scope *mlx.Scope, x, at *mlx.Array) *mlx.Array {
+	x = mlx.Reshape(x, x.Dim(1), x.Dim(2))
+	if at != nil {
+		x = mlx.Take(x, at, 0)
 	}
-	out := m.Forward(mlx.FromSlice(pass, tokens, 1, len(ids)), nil, tap)
-	for i, s := range states {
-		if s == nil {
-			if err := out.Err(); err != nil {
-				return nil, nil, err
-			}
-			return nil, nil, fmt.Errorf("lens: the model never reached %s", p.places[i])
-		}
+	return scope.Hold(x)
+}
+
+// trace runs the model and returns the stream at each place, [pos, d_model], and
+// the model's own logits [pos, d_vocab] when they are wanted.
+func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, wantLogits bool) ([]*mlx.Array, *mlx.Array, error) {
+	pass := scope.NewScope()
+	defer pass.Close()
+	var at *mlx.Array
+	if !p.all {
+		at = mlx.FromSlice(pass, int32s(p.positions))
+	}
+	states := make([]*mlx.Array, len(p.places))
+	out := m.Forward(mlx.FromSlice(pass, int32s(ids), 1, len(ids)), nil, p.tap(scope, states, at))
+	if err := p.complete(states, out); err != nil {
+		return nil, nil, err
 	}
 	wanted := states
 	var logits *mlx.Array
 	if wantLogits {
-		logits = pick(out)
+		logits = pick(scope, out, at)
 		wanted = append(wanted[:len(wanted):len(wanted)], logits)
 	}
 	return states, logits, mlx.Eval(wanted...)
+}
+
+// complete returns an error unless the pass went by every place.
+func (p *reading) complete(states []*mlx.Array, out *mlx.Array) error {
+	for i, s := range states {
+		if s == nil {
+			if out != nil && out.Err() != nil {
+				return out.Err()
+			}
+			return fmt.Errorf("lens: the model never reached %s", p.places[i])
+		}
+	}
+	return nil
+}
+
+func int32s(xs []int) []int32 {
+	out := make([]int32, len(xs))
+	for i, x := range xs {
+		out[i] = int32(x)
+	}
+	return out
 }
 
 // checkTolerance bounds the difference between the last lens row and the model's

@@ -13,7 +13,14 @@ import (
 
 // Eval computes the arrays. It returns the first error that one of them carries,
 // or MLX's.
-func Eval(arrays ...*Array) error {
+func Eval(arrays ...*Array) error { return evaluate("eval", capi.Eval, arrays) }
+
+// AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
+// the next operations can be built. It returns an error that one of them carries; one
+// of the computation comes to whoever reads.
+func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", capi.AsyncEval, arrays) }
+
+func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error {
 	for i, a := range arrays {
 		if err := a.Err(); err != nil {
 			finish(arrays[:i])
@@ -21,7 +28,7 @@ func Eval(arrays ...*Array) error {
 		}
 		if !a.acquire() {
 			finish(arrays[:i])
-			return newError("eval", ErrFreed, fmt.Sprintf("array %d was freed", i+1))
+			return newError(op, ErrFreed, fmt.Sprintf("array %d was freed", i+1))
 		}
 	}
 	defer finish(arrays)
@@ -31,8 +38,8 @@ func Eval(arrays ...*Array) error {
 	var err error
 	gate.Run(func() {
 		list := vector(arrays)
-		if capi.Eval(list) != 0 {
-			err = mlxError("eval", nil)
+		if f(list) != 0 {
+			err = mlxError(op, nil)
 		}
 		capi.VectorArrayFree(list)
 	})

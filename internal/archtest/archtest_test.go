@@ -39,11 +39,12 @@ var allowed = map[string][]string{
 	"model/qwen2":   {"mlx", "mlx/nn", "model"},
 	"model/qwen3":   {"mlx", "mlx/nn", "model"},
 
+	"generate":    {"mlx", "model"},
 	"lens":        {"mlx", "model"},
 	"lens/render": {"lens"},
 
 	"cmd/mlxlens":              {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"checkpoint", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
+	"cmd/mlxlens/internal/cli": {"checkpoint", "generate", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
 
 	"examples/trace": {"lens", "model/auto"},
 

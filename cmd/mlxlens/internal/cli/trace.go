@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens"
@@ -21,21 +18,16 @@ import (
 
 type traceOptions struct {
 	modelOptions
-	prompt    *string
-	ids       string
+	promptOptions
+	drawOptions
 	layers    string
 	positions string
-	top       int
-	view      string
 	targets   []string
 	embed     bool
 	mid       bool
 	last      bool
 	check     bool
-	noBOS     bool
 	json      bool
-	noColor   bool
-	width     int
 	output    string
 }
 
@@ -62,45 +54,36 @@ negative number counts from the end.`,
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.prompt = &args[0]
-			}
+			o.arg(args)
 			return runTrace(cmd.Context(), s, o)
 		},
 	}
-	o.flags(cmd)
+	o.modelOptions.flags(cmd)
+	o.promptOptions.flags(cmd)
+	o.drawOptions.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.ids, "ids", "", "token ids instead of a prompt: 504,3575,282")
 	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
 	f.StringVar(&o.positions, "positions", "", "columns, likewise (default all)")
-	f.IntVarP(&o.top, "top", "k", 5, "candidates in each cell")
-	f.StringVar(&o.view, "view", "prob", "what the colour shows: "+strings.Join(render.ViewNames(), ", "))
 	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
 	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
 	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")
 	f.BoolVar(&o.last, "last", false, "the last position only, each layer's candidates side by side")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
-	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
-	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
-	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
 	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv")
 	return cmd
 }
 
 // runTrace checks what can be checked before the model is opened, traces and prints.
 func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
-	view, err := render.ParseView(o.view)
+	view, err := o.drawOptions.check()
 	if err != nil {
-		return usageError{err}
-	}
-	if o.top < 1 {
-		return usagef("--top %d: want 1 or more", o.top)
+		return err
 	}
 	if o.last && o.positions != "" {
 		return usagef("--last and --positions exclude each other")
 	}
-	text, ids, err := o.input(s)
+	text, ids, err := o.read(s)
 	if err != nil {
 		return err
 	}
@@ -136,55 +119,14 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	return err
 }
 
-// input returns the prompt's text, or its ids.
-func (o *traceOptions) input(s *streams) (text *string, ids []int, err error) {
-	switch {
-	case o.prompt != nil && o.ids != "":
-		return nil, nil, usagef("a prompt and --ids exclude each other")
-	case o.ids != "":
-		for part := range strings.SplitSeq(o.ids, ",") {
-			id, err := strconv.Atoi(strings.TrimSpace(part))
-			if err != nil {
-				return nil, nil, usagef("--ids: %q is no token id", part)
-			}
-			ids = append(ids, id)
-		}
-		return nil, ids, nil
-	case o.prompt == nil:
-		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, or --ids")
-	case *o.prompt == "-":
-		data, err := io.ReadAll(s.in)
-		if err != nil {
-			return nil, nil, fmt.Errorf("stdin: %w", err)
-		}
-		// the newline that ends the last line of a file or an echo is not meant
-		prompt := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
-		o.prompt = &prompt
-	}
-	if *o.prompt == "" {
-		return nil, nil, usagef("the prompt is empty")
-	}
-	return o.prompt, nil, nil
-}
-
 // trace computes the grid.
 func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (*lens.Grid, error) {
-	bos := false
-	if text != nil {
-		var err error
-		if ids, err = opened.Tokenizer.Encode(*text, !o.noBOS); err != nil {
-			return nil, err
-		}
-		bos = !o.noBOS && opened.Tokenizer.AddsBOS()
+	ids, bos, err := o.encode(opened, text, ids)
+	if err != nil {
+		return nil, err
 	}
 	shape := opened.Model.Shape()
-	for _, id := range ids {
-		if id < 0 || id >= shape.DVocab {
-			return nil, usagef("--ids: %d is outside the vocabulary: ids go from 0 to %d", id, shape.DVocab-1)
-		}
-	}
 	lo := lens.Options{Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Check: o.check, Label: labels(opened.Tokenizer)}
-	var err error
 	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 		return nil, err
 	}
@@ -202,7 +144,7 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 		lo.Targets = append(lo.Targets, id)
 	}
 	if !o.quiet && terminal(s.err) > 0 {
-		lo.Progress = progress(s.err)
+		lo.Progress = progress(s.err, "cells")
 	}
 	g, err := lens.Run(ctx, opened.Model, ids, lo)
 	if err != nil {
@@ -267,46 +209,10 @@ func (o *traceOptions) target(s *streams, t *tokenizer.Tokenizer, text string) (
 	return ids[0], nil
 }
 
-// progress draws a bar with an estimate once the work has taken a second and is not
-// nearly done.
-func progress(w io.Writer) func(done, total int) {
-	start := time.Now()
-	var bar *progressbar.ProgressBar
-	return func(done, total int) {
-		if bar == nil && (time.Since(start) < time.Second || done*2 > total) {
-			return
-		}
-		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("cells"),
-				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
-		}
-		_ = bar.Set(done) // a bar that cannot be drawn stops nothing
-	}
-}
-
-// print draws the grid on stdout.
+// print writes the grid on stdout.
 func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
 	if o.json {
 		return render.JSON(s.out, g)
 	}
-	width := o.width
-	if width == 0 {
-		width = terminal(s.out)
-	}
-	if width == 0 {
-		width = 100
-	}
-	return render.Terminal(s.out, g, render.TerminalOptions{Width: width, Color: o.color(s), View: view, Last: o.last})
-}
-
-// color returns what stdout can show.
-func (o *traceOptions) color(s *streams) render.Color {
-	if o.noColor || os.Getenv("NO_COLOR") != "" || terminal(s.out) == 0 || os.Getenv("TERM") == "dumb" {
-		return render.NoColor
-	}
-	switch os.Getenv("COLORTERM") {
-	case "truecolor", "24bit":
-		return render.TrueColor
-	}
-	return render.Color256
+	return o.draw(s, g, view, o.last)
 }

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+)
+
+// drawOptions are the flags of every command that draws a grid.
+type drawOptions struct {
+	top     int
+	view    string
+	noColor bool
+	width   int
+}
+
+func (o *drawOptions) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.IntVarP(&o.top, "top", "k", 5, "candidates in each cell")
+	f.StringVar(&o.view, "view", "prob", "what the colour shows: "+strings.Join(render.ViewNames(), ", "))
+	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
+	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
+}
+
+func (o *drawOptions) check() (render.View, error) {
+	view, err := render.ParseView(o.view)
+	if err != nil {
+		return view, usageError{err}
+	}
+	if o.top < 1 {
+		return view, usagef("--top %d: want 1 or more", o.top)
+	}
+	return view, nil
+}
+
+// draw draws the grid on stdout.
+func (o *drawOptions) draw(s *streams, g *lens.Grid, view render.View, last bool) error {
+	width := o.width
+	if width == 0 {
+		width = terminal(s.out)
+	}
+	if width == 0 {
+		width = 100
+	}
+	return render.Terminal(s.out, g, render.TerminalOptions{Width: width, Color: o.color(s), View: view, Last: last})
+}
+
+// color returns what stdout can show.
+func (o *drawOptions) color(s *streams) render.Color {
+	if o.noColor || os.Getenv("NO_COLOR") != "" || terminal(s.out) == 0 || os.Getenv("TERM") == "dumb" {
+		return render.NoColor
+	}
+	switch os.Getenv("COLORTERM") {
+	case "truecolor", "24bit":
+		return render.TrueColor
+	}
+	return render.Color256
+}
+
+// progress draws a bar with an estimate once the work has taken a second and is not
+// nearly done.
+func progress(w io.Writer, what string) func(done, total int) {
+	start := time.Now()
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+		if bar == nil && (time.Since(start) < time.Second || done*2 > total) {
+			return
+		}
+		if bar == nil {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+		}
+		_ = bar.Set(done) // a bar that cannot be drawn stops nothing
+	}
+}

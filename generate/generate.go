@@ -1,0 +1,215 @@
+// Package generate continues a sequence of ids token by token: a cache of keys and
+// values, sampling, stop strings. It speaks ids, and never sees a tokenizer.
+package generate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Options say how a token is chosen; the zero value takes the likeliest.
+type Options struct {
+	Sampling
+
+	// Watch returns the tap of each pass that a token is chosen by; nil: none.
+	// Those passes have one position.
+	Watch func() *model.Tap
+
+	// Progress is called as the prompt is computed; it may be nil.
+	Progress func(done, total int)
+}
+
+// Token is a generated token.
+type Token struct {
+	ID      int
+	LogProb float64 // in nats, after the repetition penalty, before temperature and filters
+}
+
+// ErrContext is what Next returns when the model's positions are used up.
+var ErrContext = errors.New("the model's context is full")
+
+// Generator continues one sequence. It belongs to one goroutine at a time.
+type Generator struct {
+	m     model.Model
+	o     Options
+	cache *model.Cache
+	rand  *rand.Rand
+	seen  []int // all ids
+	work  sampler
+	ahead *step // the pass of the last id, under way; nil: the cache lacks the last id
+}
+
+// New checks the options.
+func New(m model.Model, o Options) (*Generator, error) {
+	if err := o.Sampling.Err(); err != nil {
+		return nil, err
+	}
+	return &Generator{m: m, o: o, cache: model.NewCache(m), rand: rand.New(rand.NewPCG(o.Seed, 0))}, nil
+}
+
+// Close frees the cache.
+func (g *Generator) Close() {
+	g.drop()
+	g.cache.Close()
+}
+
+// IDs returns the sequence so far, the prompt first.
+func (g *Generator) IDs() []int { return append([]int(nil), g.seen...) }
+
+// chunk is how many positions of a prompt one pass computes: enough for the matrix
+// products to be efficient, few enough for the scores of attention, [head, chunk, key],
+// to stay small under a long prompt.
+const chunk = 512
+
+// Prompt appends ids to the sequence and computes all but the last: that one's pass
+// chooses the next token.
+func (g *Generator) Prompt(ctx context.Context, ids []int) error {
+	shape := g.m.Shape()
+	if len(g.seen)+len(ids) == 0 {
+		return fmt.Errorf("generate: the prompt is empty: there is no token to continue")
+	}
+	if n := len(g.seen) + len(ids); n > shape.Context {
+		return fmt.Errorf("generate: the prompt has %d tokens, and the model was made for %d", n, shape.Context)
+	}
+	for i, id := range ids {
+		if id < 0 || id >= shape.DVocab {
+			return fmt.Errorf("generate: id %d (number %d) is outside the vocabulary: ids go from 0 to %d", id, i+1, shape.DVocab-1)
+		}
+	}
+	if len(ids) > 0 {
+		g.drop() // it chose what follows the ids before
+	}
+	g.seen = append(g.seen, ids...)
+	for total := len(g.seen) - 1; g.cache.Len() < total; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		from := g.cache.Len()
+		to := min(from+chunk, total)
+		if err := g.pass(g.seen[from:to], nil, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
+			return err
+		}
+		if g.o.Progress != nil {
+			g.o.Progress(to, total)
+		}
+	}
+	return nil
+}
+
+// pass runs the model on ids that continue the cache.
+func (g *Generator) pass(ids []int, tap *model.Tap, use func(logits *mlx.Array) error) error {
+	scope := mlx.NewScope(g.m.Device())
+	defer scope.Close()
+	tokens := make([]int32, len(ids))
+	for i, id := range ids {
+		tokens[i] = int32(id)
+	}
+	return use(g.m.Forward(mlx.FromSlice(scope, tokens, 1, len(ids)), g.cache, tap))
+}
+
+// Next computes the last id's pass and chooses the id that follows, which becomes the
+// last.
+func (g *Generator) Next(ctx context.Context) (Token, error) {
+	if err := ctx.Err(); err != nil {
+		return Token{}, err
+	}
+	if len(g.seen) == 0 {
+		return Token{}, fmt.Errorf("generate: there is no prompt to continue")
+	}
+	if n := g.m.Shape().Context; len(g.seen) > n {
+		return Token{}, fmt.Errorf("generate: %w: %d positions", ErrContext, n)
+	}
+	var next Token
+	var err error
+	if g.o.Temperature == 0 && !g.o.penalizes() && g.o.Watch == nil {
+		next, err = g.likeliest()
+	} else {
+		next, err = g.sampled()
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	g.seen = append(g.seen, next.ID)
+	return next, nil
+}
+
+// sampled reads the logits of the last id's pass, and samples from them here.
+func (g *Generator) sampled() (next Token, err error) {
+	var tap *model.Tap
+	if g.o.Watch != nil {
+		tap = g.o.Watch()
+	}
+	err = g.pass(g.seen[len(g.seen)-1:], tap, func(logits *mlx.Array) error {
+		return mlx.Borrow(mlx.AsType(logits, mlx.Float32), func(values []float32) error {
+			next, err = g.work.sample(values, g.seen, g.o.Sampling, g.rand)
+			return err
+		})
+	})
+	return next, err
+}
+
+// step is a pass that is under way, and what it will choose.
+type step struct {
+	scope *mlx.Scope
+	id    *mlx.Array // [1, 1] uint32
+	score *mlx.Array // [1, 1] its log-probability
+}
+
+// launch starts the pass of an id [1, 1] that continues the cache.
+func (g *Generator) launch(scope *mlx.Scope, id *mlx.Array) (*step, error) {
+	logits := mlx.AsType(g.m.Forward(id, g.cache, nil), mlx.Float32) // [1, 1, d_vocab]
+	next := mlx.Argmax(logits, -1)
+	score := mlx.Subtract(mlx.Max(logits, -1), mlx.LogSumExp(logits, -1))
+	return &step{scope, next, score}, mlx.AsyncEval(next, score)
+}
+
+// likeliest chooses the best id where the logits are, and starts that id's own pass
+// before it reads which it is: the device does not wait for the passes to be built.
+func (g *Generator) likeliest() (Token, error) {
+	now := g.ahead
+	g.ahead = nil
+	if now == nil {
+		scope := mlx.NewScope(g.m.Device())
+		var err error
+		if now, err = g.launch(scope, mlx.FromSlice(scope, []int32{int32(g.seen[len(g.seen)-1])}, 1, 1)); err != nil {
+			scope.Close()
+			return Token{}, err
+		}
+	}
+	defer now.scope.Close()
+	if len(g.seen) < g.m.Shape().Context {
+		scope := mlx.NewScope(g.m.Device())
+		next, err := g.launch(scope, scope.Hold(now.id))
+		if err != nil {
+			scope.Close()
+			return Token{}, err
+		}
+		g.ahead = next
+	}
+	id, err := mlx.Item[uint32](now.id)
+	if err != nil {
+		return Token{}, err
+	}
+	score, err := mlx.Item[float32](now.score)
+	if err != nil {
+		return Token{}, err
+	}
+	if math.IsNaN(float64(score)) {
+		return Token{}, fmt.Errorf("generate: the logits are not numbers: the model computed no distribution")
+	}
+	return Token{ID: int(id), LogProb: float64(score)}, nil
+}
+
+// drop forgets the pass that is under way; what it added to the cache stays.
+func (g *Generator) drop() {
+	if g.ahead != nil {
+		g.ahead.scope.Close()
+		g.ahead = nil
+	}
+}

@@ -1,0 +1,198 @@
+package generate_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/generate"
+	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+func open(t testing.TB, ref string) *auto.Opened {
+	t.Helper()
+	o, err := auto.Open(ref, auto.Options{})
+	require.NoError(t, err)
+	t.Cleanup(o.Close)
+	return o
+}
+
+func generator(t testing.TB, o *auto.Opened, opts generate.Options) *generate.Generator {
+	t.Helper()
+	g, err := generate.New(o.Model, opts)
+	require.NoError(t, err)
+	t.Cleanup(g.Close)
+	return g
+}
+
+const tiny = "../testdata/models/tiny-llama-b-4bit-mixed"
+
+// next generates n ids.
+func next(t testing.TB, g *generate.Generator, n int) (ids []int) {
+	t.Helper()
+	for range n {
+		token, err := g.Next(context.Background())
+		require.NoError(t, err)
+		ids = append(ids, token.ID)
+	}
+	return ids
+}
+
+type greedyRun struct {
+	Name        string  `json:"prompt_name"`
+	Prompt      string  `json:"prompt"`
+	IDs         []int   `json:"ids"`
+	NewIDs      []int   `json:"new_ids"`
+	Text        string  `json:"text"`
+	SmallestGap float64 `json:"smallest_gap"`
+}
+
+func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
+	for _, c := range []struct{ ref, golden string }{
+		{"../models/smollm2/*.gguf", "../testdata/golden/smollm2-greedy.json"},
+		{"../../shared/models/stories260K", "../../shared/golden/stories260K/greedy.json"},
+	} {
+		t.Run(filepath.Base(filepath.Dir(c.ref)), func(t *testing.T) {
+			refs, err := filepath.Glob(c.ref)
+			require.NoError(t, err)
+			raw, err := os.ReadFile(c.golden)
+			if len(refs) == 0 || err != nil {
+				t.Skip("the model or its golden file is not there")
+			}
+			var file struct {
+				Runs []greedyRun `json:"runs"`
+			}
+			require.NoError(t, json.Unmarshal(raw, &file))
+			require.NotEmpty(t, file.Runs)
+			o := open(t, refs[0])
+			for _, run := range file.Runs {
+				g := generator(t, o, generate.Options{})
+				require.NoError(t, g.Prompt(context.Background(), run.IDs))
+				got := next(t, g, len(run.NewIDs))
+				require.Equal(t, run.NewIDs, got, run.Name)
+				require.Equal(t, append(run.IDs, got...), g.IDs())
+				text, err := o.Tokenizer.Decode(got, false)
+				require.NoError(t, err)
+				assert.Equal(t, run.Text, text, run.Name)
+			}
+		})
+	}
+}
+
+func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
+	o := open(t, tiny)
+	options := lens.Options{Top: 4, Embed: true, Mid: true, Targets: []int{3}}
+	watch, err := lens.NewWatch(o.Model, options)
+	require.NoError(t, err)
+	defer watch.Close()
+	g := generator(t, o, generate.Options{Watch: watch.Tap})
+	prompt := []int{30, 7, 500, 7, 123, 9}
+	require.NoError(t, g.Prompt(context.Background(), prompt))
+	var cached *lens.Grid
+	fed := prompt[len(prompt)-1]
+	for range 12 {
+		token, err := g.Next(context.Background())
+		require.NoError(t, err)
+		step, err := watch.Read(context.Background(), []int{fed})
+		require.NoError(t, err)
+		last := step.Cells[len(step.Cells)-1][0]
+		require.Equal(t, token.ID, last.Top[0].ID, "the last row is the model")
+		require.InDelta(t, math.Log(last.Top[0].Prob), token.LogProb, 1e-4)
+		if cached == nil {
+			cached = step
+		} else {
+			require.NoError(t, cached.Append(step))
+		}
+		fed = token.ID
+	}
+	ids := g.IDs()
+	whole, err := lens.Run(context.Background(), o.Model, ids[:len(ids)-1], options)
+	require.NoError(t, err)
+	require.Equal(t, whole.Rows, cached.Rows)
+	for r := range cached.Cells {
+		for i := range cached.Cells[r] {
+			want, got := whole.Cells[r][len(prompt)-1+i], cached.Cells[r][i]
+			for k := range want.Top {
+				require.Equal(t, want.Top[k].ID, got.Top[k].ID)
+				require.InDelta(t, want.Top[k].Logit, got.Top[k].Logit, 1e-4)
+			}
+			require.InDelta(t, want.KL, got.KL, golden.MetricTolerance)
+			require.InDelta(t, want.Norm, got.Norm, 1e-3)
+			require.Equal(t, want.Targets[0].Rank, got.Targets[0].Rank)
+		}
+	}
+	assert.Equal(t, whole.Final.FirstTop1, cached.Final.FirstTop1)
+	assert.Equal(t, ids[len(prompt)-1:len(ids)-1], tokenIDs(cached.Tokens))
+}
+
+func tokenIDs(tokens []lens.Token) (ids []int) {
+	for _, t := range tokens {
+		ids = append(ids, t.ID)
+	}
+	return ids
+}
+
+func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
+	o := open(t, "../testdata/models/tiny-llama-d-linear-rope")
+	ids := make([]int, o.Model.Shape().Context-3)
+	for i := range ids {
+		ids[i] = (i*37 + 11) % o.Model.Shape().DVocab
+	}
+	g := generator(t, o, generate.Options{})
+	require.NoError(t, g.Prompt(context.Background(), ids))
+	first, err := g.Next(context.Background())
+	require.NoError(t, err)
+	whole, err := lens.Run(context.Background(), o.Model, ids, lens.Options{Layers: []int{-1}, Positions: []int{-1}})
+	require.NoError(t, err)
+	assert.Equal(t, whole.Cells[0][0].Top[0].ID, first.ID)
+	assert.InDelta(t, math.Log(whole.Cells[0][0].Top[0].Prob), first.LogProb, 1e-3)
+	next(t, g, 3) // up to the last position, and one id that has none
+	_, err = g.Next(context.Background())
+	require.ErrorIs(t, err, generate.ErrContext)
+}
+
+func TestPromptThatCannotBeContinuedIsRefused(t *testing.T) {
+	o := open(t, tiny)
+	g := generator(t, o, generate.Options{})
+	ctx := context.Background()
+	_, err := g.Next(ctx)
+	require.ErrorContains(t, err, "there is no prompt")
+	require.ErrorContains(t, g.Prompt(ctx, nil), "the prompt is empty")
+	require.ErrorContains(t, g.Prompt(ctx, []int{1, 512}), "id 512 (number 2) is outside the vocabulary: ids go from 0 to 511")
+	require.ErrorContains(t, g.Prompt(ctx, make([]int, o.Model.Shape().Context+1)), "the model was made for")
+	stopped, cancel := context.WithCancel(ctx)
+	cancel()
+	require.ErrorIs(t, g.Prompt(stopped, []int{1, 2, 3}), context.Canceled)
+	_, err = generate.New(o.Model, generate.Options{Sampling: generate.Sampling{TopP: 2}})
+	require.ErrorContains(t, err, "top-p 2")
+}
+
+func TestClosedGeneratorsLeaveNoMemory(t *testing.T) {
+	o := open(t, tiny)
+	active := func() int {
+		g := generator(t, o, generate.Options{})
+		require.NoError(t, g.Prompt(context.Background(), []int{30, 7, 500}))
+		next(t, g, 20)
+		_, err := g.Next(context.Background())
+		require.NoError(t, err)
+		g.Close()
+		// the pass that ran ahead ends before what is evaluated after it
+		scope := mlx.NewScope(o.Model.Device())
+		defer scope.Close()
+		require.NoError(t, mlx.Eval(mlx.Ones(scope, mlx.Float32, 1)))
+		return mlx.ActiveMemory()
+	}
+	before := active()
+	for range 20 {
+		require.Equal(t, before, active())
+	}
+}
