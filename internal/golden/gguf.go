@@ -1,0 +1,105 @@
+package golden
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// WriteGGUF makes the checkpoint as a GGUF file, as llama.cpp's converter would: meta
+// is the metadata (string, uint32 or float32 values), layout names each tensor in the
+// file ("" leaves it out) and says which row of the matrix each row of the file is, nil
+// for the same. Tensors are float32.
+func (a *Architecture) WriteGGUF(path string, meta map[string]any, layout func(name string) (file string, rows []int)) error {
+	le := binary.LittleEndian
+	text := func(b []byte, s string) []byte { return append(le.AppendUint64(b, uint64(len(s))), s...) }
+	var infos, data []byte
+	count := 0
+	for _, t := range a.Tensors {
+		name, rows := layout(t.Name)
+		if name == "" {
+			continue
+		}
+		if t.Type != "float32" {
+			return fmt.Errorf("golden: tensor %q is %s, want float32", t.Name, t.Type)
+		}
+		raw, err := t.draw(nil)
+		if err != nil {
+			return err
+		}
+		infos = le.AppendUint32(text(infos, name), uint32(len(t.Shape)))
+		for i := len(t.Shape) - 1; i >= 0; i-- { // innermost first
+			infos = le.AppendUint64(infos, uint64(t.Shape[i]))
+		}
+		infos = le.AppendUint64(le.AppendUint32(infos, 0), uint64(len(data))) // type 0 is F32
+		if rows != nil {
+			raw = reordered(raw, rows)
+		}
+		data = append(data, raw...)
+		data = append(data, make([]byte, -len(data)&31)...)
+		count++
+	}
+	file := le.AppendUint64(le.AppendUint64(le.AppendUint32([]byte("GGUF"), 3), uint64(count)), uint64(len(meta)))
+	for key, value := range meta {
+		file = text(file, key)
+		switch v := value.(type) {
+		case string:
+			file = text(le.AppendUint32(file, 8), v)
+		case uint32:
+			file = le.AppendUint32(le.AppendUint32(file, 4), v)
+		default:
+			var err error
+			if file, err = binary.Append(le.AppendUint32(file, 6), le, value.(float32)); err != nil {
+				return err
+			}
+		}
+	}
+	file = append(file, infos...)
+	file = append(file, make([]byte, -len(file)&31)...)
+	return os.WriteFile(path, append(file, data...), 0o644)
+}
+
+func reordered(data []byte, rows []int) []byte {
+	size := len(data) / len(rows)
+	var out []byte
+	for _, r := range rows {
+		out = append(out, data[r*size:(r+1)*size]...)
+	}
+	return out
+}
+
+// GGUFName is llama.cpp's name of a tensor of a model with Llama's modules.
+func GGUFName(name string) string {
+	name = strings.TrimPrefix(name, "model.")
+	for _, n := range [][2]string{
+		{"embed_tokens.", "token_embd."}, {"lm_head.", "output."}, {"layers.", "blk."}, {"input_layernorm.", "attn_norm."},
+		{"post_attention_layernorm.", "ffn_norm."}, {"self_attn.q_proj.", "attn_q."}, {"self_attn.k_proj.", "attn_k."},
+		{"self_attn.v_proj.", "attn_v."}, {"self_attn.o_proj.", "attn_output."}, {"mlp.gate_proj.", "ffn_gate."},
+		{"mlp.up_proj.", "ffn_up."}, {"mlp.down_proj.", "ffn_down."},
+		{"wte.", "token_embd."}, {"wpe.", "position_embd."}, {"h.", "blk."}, {"ln_1.", "attn_norm."}, {"ln_2.", "ffn_norm."},
+		{"ln_f.", "output_norm."}, {"attn.c_attn.", "attn_qkv."}, {"attn.c_proj.", "attn_output."}, {"mlp.c_fc.", "ffn_up."},
+		{"mlp.c_proj.", "ffn_down."},
+	} {
+		if strings.HasPrefix(name, n[0]) || strings.Contains(name, "."+n[0]) {
+			name = strings.Replace(name, n[0], n[1], 1)
+		}
+	}
+	if strings.HasPrefix(name, "norm.") {
+		name = "output_" + name
+	}
+	return name
+}
+
+// Interleaved returns the row order that llama.cpp gives Llama's queries and keys: the
+// two halves of a head's dimensions, pair by pair.
+func Interleaved(heads, headDim int) []int {
+	var order []int
+	for h := range heads {
+		for i := range headDim / 2 {
+			order = append(order, h*headDim+i, h*headDim+headDim/2+i)
+		}
+	}
+	return slices.Clip(order)
+}
