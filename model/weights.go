@@ -95,10 +95,22 @@ type Resolved struct {
 	Bytes  int    `json:"bytes"`  // in memory
 }
 
-// job makes one array; weight orders the jobs, the largest first.
+// job makes the arrays of one weight; size orders the jobs, the largest first.
 type job struct {
-	weight int
-	run    func(scratch *[]float32) error
+	size  int
+	run   func(work *buffers) error
+	reads []*checkpoint.Tensor
+}
+
+func (l *Loader) job(size int, run func(work *buffers) error, reads ...*checkpoint.Tensor) {
+	l.jobs = append(l.jobs, job{size, run, reads})
+}
+
+// buffers are kept from job to job by the goroutine that runs them.
+type buffers struct {
+	floats         []float32
+	words          []uint32
+	scales, biases []uint16
 }
 
 // NewLoader returns a Loader for a checkpoint. own names modules by role, where the
@@ -358,10 +370,10 @@ func (l *Loader) floats(t *checkpoint.Tensor, w Want, dst **mlx.Array) {
 		d = mlx.Float32
 	}
 	l.describe(strings.ToLower(t.Type.String()), n*d.Size())
-	l.jobs = append(l.jobs, job{n, func(scratch *[]float32) error {
+	l.job(n, func(work *buffers) error {
 		var a *mlx.Array
 		if l.wide {
-			buf := grown(scratch, n)
+			buf := grown(&work.floats, n)
 			if err := t.Float32(buf, 0, t.Shape[0]); err != nil {
 				return err
 			}
@@ -380,7 +392,7 @@ func (l *Loader) floats(t *checkpoint.Tensor, w Want, dst **mlx.Array) {
 			a = replaced(a, mlx.Shift(a, 1))
 		}
 		return errors.Join(mlx.Eval(a), l.put(dst, a))
-	}})
+	}, t)
 }
 
 // replaced frees a, of which b was made.
@@ -423,43 +435,42 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 	rows := t.Shape[0]
 	if dense {
 		l.describe(t.Type.String(), n*4)
-		l.jobs = append(l.jobs, job{n, func(scratch *[]float32) error {
-			buf := grown(scratch, n)
+		l.job(n, func(work *buffers) error {
+			buf := grown(&work.floats, n)
 			if err := t.Float32(buf, 0, rows); err != nil {
 				return err
 			}
 			return l.put(weight, mlx.FromSlice(l.scope, buf, w.Shape...))
-		}})
+		}, t)
 		return
 	}
 	*quant = q
 	l.describe(t.Type.String(), n*bits/8+n/32*4)
-	l.jobs = append(l.jobs, job{n, func(*[]float32) error {
+	l.job(n, func(work *buffers) error {
 		cols := w.Shape[1]
-		pw := make([]uint32, n*bits/32)
-		ps, pb := make([]uint16, n/32), make([]uint16, n/32)
+		pw, ps, pb := grown(&work.words, n*bits/32), grown(&work.scales, n/32), grown(&work.biases, n/32)
 		if err := t.Affine(0, rows, pw, ps, pb); err != nil {
 			return err
 		}
 		return errors.Join(
 			l.put(weight, mlx.FromSlice(l.scope, pw, rows, cols*bits/32)),
-			l.put(scales, l.halves(ps, rows, cols/32)),
-			l.put(biases, l.halves(pb, rows, cols/32)))
-	}})
+			l.put(scales, l.halves(work, ps, rows, cols/32)),
+			l.put(biases, l.halves(work, pb, rows, cols/32)))
+	}, t)
 }
 
 // halves makes a float16 array, widened where the CPU computes.
-func (l *Loader) halves(bits []uint16, shape ...int) *mlx.Array {
+func (l *Loader) halves(work *buffers, bits []uint16, shape ...int) *mlx.Array {
 	if l.wide {
-		wide := make([]float32, len(bits))
-		for i, b := range bits {
-			wide[i] = mlx.Half(b).Float32()
+		wide := grown(&work.floats, len(bits))
+		for i, h := range bits {
+			wide[i] = mlx.Half(h).Float32()
 		}
 		return mlx.FromSlice(l.scope, wide, shape...)
 	}
 	hs := make([]mlx.Half, len(bits))
-	for i, b := range bits {
-		hs[i] = mlx.Half(b)
+	for i, h := range bits {
+		hs[i] = mlx.Half(h)
 	}
 	return mlx.FromSlice(l.scope, hs, shape...)
 }
@@ -495,18 +506,22 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 	n := out * in
 	if dense && q.Mode == "affine" {
 		l.describe(describeQuantization(q), n*4)
-		l.jobs = append(l.jobs, job{n, func(scratch *[]float32) error {
-			buf := grown(scratch, n)
+		l.job(n, func(work *buffers) error {
+			buf := grown(&work.floats, n)
 			if err := unpackAffine(buf, t, s, b, q); err != nil {
 				return err
 			}
 			return l.put(weight, mlx.FromSlice(l.scope, buf, out, in))
-		}})
+		}, t, s, b)
 		return
 	}
 	*quant = q
 	l.describe(describeQuantization(q), n*q.Bits/8+s.NumElements()*4)
-	l.jobs = append(l.jobs, job{n / 8, func(*[]float32) error {
+	reads := []*checkpoint.Tensor{t, s}
+	if b != nil {
+		reads = append(reads, b)
+	}
+	l.job(n/8, func(*buffers) error {
 		codes := mlx.FromBytes(l.scope, t.Bytes(), mlx.Uint32, wantW...)
 		if q.Mode != "affine" { // scales of one byte, each mode's own code
 			bytes := mlx.FromBytes(l.scope, s.Bytes(), mlx.Uint8, wantS...)
@@ -527,7 +542,7 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 			return err
 		}
 		return errors.Join(l.put(weight, codes), l.put(scales, ss), l.put(biases, bs))
-	}})
+	}, reads...)
 }
 
 // stored makes an array of a floating tensor: in float32 on the CPU, as stored on a
@@ -596,11 +611,11 @@ func unpackAffine(dst []float32, t, s, b *checkpoint.Tensor, q mlx.Quantization)
 }
 
 // grown returns n elements of a buffer that is kept from job to job.
-func grown(scratch *[]float32, n int) []float32 {
-	if cap(*scratch) < n {
-		*scratch = make([]float32, n)
+func grown[T any](buffer *[]T, n int) []T {
+	if cap(*buffer) < n {
+		*buffer = make([]T, n)
 	}
-	return (*scratch)[:n]
+	return (*buffer)[:n]
 }
 
 // Load makes the arrays. Nothing is made when a weight is missing, misshapen or
@@ -631,13 +646,13 @@ func (l *Loader) Load() error {
 	if err := l.ck.Verify(); err != nil {
 		return err
 	}
-	slices.SortStableFunc(l.jobs, func(a, b job) int { return b.weight - a.weight })
+	slices.SortStableFunc(l.jobs, func(a, b job) int { return b.size - a.size })
 	var mu sync.Mutex
 	next := 0
 	var group errgroup.Group
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
-			var scratch []float32
+			var b buffers
 			for {
 				mu.Lock()
 				i := next
@@ -646,8 +661,11 @@ func (l *Loader) Load() error {
 				if i >= len(l.jobs) {
 					return nil
 				}
-				if err := l.jobs[i].run(&scratch); err != nil {
+				if err := l.jobs[i].run(&b); err != nil {
 					return err
+				}
+				for _, t := range l.jobs[i].reads {
+					t.Forget()
 				}
 			}
 		})
