@@ -5,7 +5,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unkno
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-RACE = ./mlx/... ./tokenizer ./checkpoint ./model/... ./lens
+RACE = ./mlx/... ./tokenizer ./checkpoint ./model/... ./lens ./generate
 
 .PHONY: help run mlx-c model build test lint race cross generate bench fuzz install clean
 
@@ -44,9 +44,10 @@ cross: ## build and vet for the other platforms
 generate: ## write the generated files again
 	go generate ./...
 
-bench: mlx-c model ## measure speed, as ratios to the bare matrix product
-	go test -run '^$$' -bench . -benchtime 5x ./lens ./model/auto
+bench: mlx-c model ## measure speed: the lens beside the bare product, generation beside mlx-lm
+	go test -run '^$$' -bench . -benchtime 5x ./lens ./model/auto ./generate
 	go test -run '^$$' -bench . ./mlx ./checkpoint ./tokenizer
+	@tools/golden/peers.sh
 
 fuzz: mlx-c ## look for inputs that break the readers, a minute each
 	go test -run '^$$' -fuzz FuzzSafetensorsHeader -fuzztime 60s ./checkpoint

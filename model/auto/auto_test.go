@@ -148,16 +148,23 @@ func TestClosedModelFreesItsWeights(t *testing.T) {
 	require.Equal(t, before, mlx.ActiveMemory())
 }
 
-// BenchmarkOpen times opening SmolLM2, tokenizer and all.
+// BenchmarkOpen times opening SmolLM2: all of it, and as tools/golden/peers.py times
+// mlx-lm, without a tokenizer.
 func BenchmarkOpen(b *testing.B) {
 	files, err := filepath.Glob("../../models/smollm2/*.gguf")
 	require.NoError(b, err)
 	if len(files) == 0 {
 		b.Skip("SmolLM2 is not there: make model")
 	}
-	for range b.N {
-		o, err := auto.Open(files[0], auto.Options{})
-		require.NoError(b, err)
-		o.Close()
+	for name, options := range map[string]auto.Options{
+		"all": {}, "packed, no tokenizer": {Weights: model.Packed, NoTokenizer: true}, "dense, no tokenizer": {Weights: model.Dense, NoTokenizer: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				o, err := auto.Open(files[0], options)
+				require.NoError(b, err)
+				o.Close()
+			}
+		})
 	}
 }
