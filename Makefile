@@ -53,6 +53,7 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each
 	go test -run '^$$' -fuzz FuzzSafetensorsHeader -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
+	go test -run '^$$' -fuzz FuzzRewriteInlineIfs -fuzztime 60s ./tokenizer
 
 install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build

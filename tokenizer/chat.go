@@ -54,7 +54,7 @@ func (c chat) render(messages []Message, addGenerationPrompt bool) (out string, 
 	}()
 	config := gonja.New()
 	config.TrimBlocks, config.LeftStripBlocks = true, true
-	template, err := exec.NewTemplate("chat_template", config, onlyTemplate(c.template), chatEnvironment())
+	template, err := exec.NewTemplate("chat_template", config, onlyTemplate(rewriteInlineIfs(c.template)), chatEnvironment())
 	if err != nil {
 		return "", fmt.Errorf("the template cannot be read: %s", c.reason(err))
 	}
@@ -66,6 +66,12 @@ func (c chat) render(messages []Message, addGenerationPrompt bool) (out string, 
 	out, err = template.ExecuteToString(exec.NewContext(map[string]any{
 		"messages": list, "add_generation_prompt": addGenerationPrompt, "bos_token": c.bos, "eos_token": c.eos,
 		"tools": nil, "documents": nil,
+		inlineIf: func(value *exec.Value, test *exec.Value, otherwise *exec.Value) *exec.Value {
+			if test.IsTrue() {
+				return value
+			}
+			return otherwise
+		},
 		"raise_exception": func(text string) (string, error) {
 			raised = fmt.Errorf("the template does not accept these messages: %s", text)
 			return "", raised
