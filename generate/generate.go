@@ -95,6 +95,7 @@ func (g *Generator) Prompt(ctx context.Context, ids []int) error {
 		if err := g.pass(g.seen[from:to], nil, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
 			return err
 		}
+		mlx.ClearCache() // the next part has scores of another size
 		if g.o.Progress != nil {
 			g.o.Progress(to, total)
 		}

@@ -1,6 +1,9 @@
 package mlx
 
-import "github.com/mlxlens/mlxlens/mlx/internal/capi"
+import (
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
 
 // ActiveMemory returns the bytes that arrays hold now, 0 before the library is
 // loaded. Binds mlx_get_active_memory.
@@ -9,6 +12,18 @@ func ActiveMemory() int { return memoryFigure(capi.GetActiveMemory) }
 // PeakMemory returns the most bytes that arrays have held at once.
 // Binds mlx_get_peak_memory.
 func PeakMemory() int { return memoryFigure(capi.GetPeakMemory) }
+
+// CacheMemory returns the bytes that no array holds any more and MLX keeps for the
+// next ones. Binds mlx_get_cache_memory.
+func CacheMemory() int { return memoryFigure(capi.GetCacheMemory) }
+
+// ClearCache gives that memory back to the system: after work whose sizes do not come
+// again, such as a part of a long prompt. Binds mlx_clear_cache.
+func ClearCache() {
+	if Load() == nil {
+		gate.Run(func() { capi.ClearCache() })
+	}
+}
 
 func memoryFigure(f func(*int) int32) int {
 	if Load() != nil {

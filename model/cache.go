@@ -133,7 +133,9 @@ func extended(x, like *mlx.Array, rows, n int) *mlx.Array {
 	if x == nil {
 		return zeros
 	}
-	return mlx.Concatenate(2, mlx.Slice(x, 2, 0, rows), zeros)
+	kept := mlx.Slice(x, 2, 0, rows)
+	defer kept.Free() // made of the cache alone, it has no scope
+	return mlx.Concatenate(2, kept, zeros)
 }
 
 // latest returns the last n rows of x in the order of their positions, and then next.

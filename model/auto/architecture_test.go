@@ -234,3 +234,23 @@ func TestPiecesThroughACacheAreTheWholeSequence(t *testing.T) {
 		})
 	}
 }
+
+func TestCacheHoldsItsKeysAndValuesAlone(t *testing.T) {
+	for _, name := range []string{"llama", "llama-sliding", "gemma3"} {
+		t.Run(name, func(t *testing.T) {
+			m := openArchitecture(t, architecture(t, name), auto.Options{})
+			cache := model.NewCache(m)
+			defer cache.Close()
+			before := mlx.ActiveMemory()
+			for n := range 30 { // past several extensions and windows
+				ids := make([]int32, 1+n*2%41)
+				s := mlx.NewScope(m.Device())
+				require.NoError(t, mlx.Eval(m.Forward(mlx.FromSlice(s, ids, 1, len(ids)), cache, nil)))
+				require.NoError(t, cache.Eval())
+				s.Close()
+			}
+			require.Greater(t, cache.Len(), 512)
+			assert.InEpsilon(t, cache.Bytes(), mlx.ActiveMemory()-before, 0.03, "MLX rounds sizes up")
+		})
+	}
+}
