@@ -57,6 +57,9 @@ type greedyRun struct {
 }
 
 func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
+	if testing.Short() {
+		t.Skip("real models are slow under the race detector")
+	}
 	for _, c := range []struct{ ref, golden string }{
 		{"../models/smollm2/*.gguf", "../testdata/golden/smollm2-greedy.json"},
 		{"../../shared/models/stories260K", "../../shared/golden/stories260K/greedy.json"},

@@ -44,40 +44,102 @@ type Options struct {
 	OnDevice *bool
 }
 
-// Run traces a prompt's ids through the model, one forward pass, and reads the
-// lens at every row and position asked for. The context is looked at between the
-// pieces of the work; an evaluation is not interrupted.
+// Run traces a prompt's ids through the model, and reads the lens at every row and
+// position asked for. A prompt goes through once, a long one in parts with a cache. The
+// context is looked at between the pieces of the work; an evaluation is not
+// interrupted.
 func Run(ctx context.Context, m model.Model, ids []int, o Options) (*Grid, error) {
 	p, err := plan(m, ids, &o)
 	if err != nil {
 		return nil, err
 	}
-	scope := mlx.NewScope(m.Device())
-	defer scope.Close()
-
-	start := time.Now()
-	states, logits, err := p.trace(scope, m, ids, o.Check)
-	if err != nil {
-		return nil, err
+	scores := make([][]score, len(p.places))
+	var check *Check
+	var timing Timing
+	var cache *model.Cache
+	if len(ids) > passPositions {
+		cache = model.NewCache(m)
+		defer cache.Close()
 	}
-	forward := time.Since(start)
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-
-	start = time.Now()
-	scores, err := p.score(ctx, m, states, &o)
-	if err != nil {
-		return nil, err
-	}
-	g := p.grid(m, ids, scores, &o)
-	if o.Check {
-		if g.Check, err = p.check(m, states, logits); err != nil {
+	for from, done := 0, 0; done < len(p.positions); from += passPositions {
+		part := p.part(from, min(from+passPositions, len(ids)), done)
+		if err := part.run(ctx, m, ids, cache, &o, scores, &timing, &check); err != nil {
 			return nil, err
 		}
+		done += len(part.positions)
 	}
-	g.Timing = Timing{Forward: forward.Seconds(), Lens: time.Since(start).Seconds()}
+	g := p.grid(m, ids, scores, &o)
+	g.Check, g.Timing = check, timing
 	return g, nil
+}
+
+// passPositions is how many positions one forward pass computes. The states of a
+// longer prompt, and the scores of its attention, [head, pos, key], are never there at
+// once: it goes through in parts, with a cache of keys and values between them.
+const passPositions = 512
+
+// part is a range of a prompt's positions, and a reading of those asked for in it.
+type part struct {
+	*reading // positions count from the first of the part
+	from, to int
+	done     int // positions read before it
+	total    int // of the whole prompt
+}
+
+func (p *reading) part(from, to, done int) *part {
+	own := *p
+	own.positions = nil
+	for _, at := range p.positions[done:] {
+		if at < to {
+			own.positions = append(own.positions, at-from)
+		}
+	}
+	own.all = len(own.positions) == to-from
+	return &part{&own, from, to, done, len(p.positions)}
+}
+
+// run traces and scores the part, and adds to what the parts before it gave.
+func (p *part) run(ctx context.Context, m model.Model, ids []int, cache *model.Cache, o *Options, scores [][]score, timing *Timing, check **Check) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if cache != nil {
+		defer mlx.ClearCache() // the next part has scores of another size
+	}
+	scope := mlx.NewScope(m.Device())
+	defer scope.Close()
+	start := time.Now()
+	states, logits, err := p.trace(scope, m, ids[p.from:p.to], cache, o.Check)
+	if err != nil {
+		return err
+	}
+	timing.Forward += time.Since(start).Seconds()
+	if len(p.positions) == 0 {
+		return nil
+	}
+	start = time.Now()
+	own := *o
+	if o.Progress != nil {
+		own.Progress = func(done, _ int) { o.Progress(len(states)*p.done+done, len(states)*p.total) }
+	}
+	part, err := p.score(ctx, m, states, &own)
+	if err != nil {
+		return err
+	}
+	for i := range scores {
+		scores[i] = append(scores[i], part[i]...)
+	}
+	if o.Check {
+		c, err := p.check(m, states, logits)
+		if err != nil {
+			return err
+		}
+		if *check == nil || !(c.MaxDifference <= (*check).MaxDifference) {
+			*check = c
+		}
+	}
+	timing.Lens += time.Since(start).Seconds()
+	return nil
 }
 
 // defaultTop is how many candidates a cell has when nobody says.
@@ -195,17 +257,25 @@ func pick(scope *mlx.Scope, x, at *mlx.Array) *mlx.Array {
 	return scope.Hold(x)
 }
 
-// trace runs the model and returns the stream at each place, [pos, d_model], and
-// the model's own logits [pos, d_vocab] when they are wanted.
-func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, wantLogits bool) ([]*mlx.Array, *mlx.Array, error) {
+// trace runs the model on ids, which continue the cache, and returns the stream at
+// each place, [pos, d_model], and the model's own logits [pos, d_vocab] when they are
+// wanted; nothing where no position is.
+func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, cache *model.Cache, wantLogits bool) ([]*mlx.Array, *mlx.Array, error) {
 	pass := scope.NewScope()
 	defer pass.Close()
+	tokens := mlx.FromSlice(pass, int32s(ids), 1, len(ids))
+	if len(p.positions) == 0 {
+		if err := m.Forward(tokens, cache, nil).Err(); err != nil {
+			return nil, nil, err
+		}
+		return nil, nil, cache.Eval()
+	}
 	var at *mlx.Array
 	if !p.all {
 		at = mlx.FromSlice(pass, int32s(p.positions))
 	}
 	states := make([]*mlx.Array, len(p.places))
-	out := m.Forward(mlx.FromSlice(pass, int32s(ids), 1, len(ids)), nil, p.tap(scope, states, at))
+	out := m.Forward(tokens, cache, p.tap(scope, states, at))
 	if err := p.complete(states, out); err != nil {
 		return nil, nil, err
 	}

@@ -3,11 +3,13 @@ package lens_test
 import (
 	"context"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -216,4 +218,53 @@ func TestTracesInParallelAgree(t *testing.T) {
 	for range cap(results) {
 		require.Equal(t, want.Cells, (<-results).Cells)
 	}
+}
+
+func TestLongPromptInPartsIsOnePass(t *testing.T) {
+	a, err := golden.LoadArchitecture("../testdata/golden/architectures/gemma3.json.gz")
+	require.NoError(t, err)
+	const n = 1100 // three parts; the second has no position that is read
+	a.Config = []byte(strings.Replace(string(a.Config), `"max_position_embeddings":256`, `"max_position_embeddings":2000`, 1))
+	dir := t.TempDir()
+	require.NoError(t, a.Write(dir))
+	m := open(t, dir, auto.Options{}).Model
+	ids := make([]int, n)
+	tokens := make([]int32, n)
+	for i := range ids {
+		ids[i] = (i*i + 7*i) % m.Shape().DVocab
+		tokens[i] = int32(ids[i])
+	}
+	o := lens.Options{Top: 3, Embed: true, Targets: []int{5}}
+	watch, err := lens.NewWatch(m, o)
+	require.NoError(t, err)
+	s := mlx.NewScope(m.Device())
+	defer s.Close()
+	require.NoError(t, mlx.Eval(m.Forward(mlx.FromSlice(s, tokens, 1, n), nil, watch.Tap())))
+	whole, err := watch.Read(context.Background(), ids)
+	require.NoError(t, err)
+
+	o.Positions, o.Check = []int{0, 30, n - 2, n - 1}, true
+	last := 0
+	o.Progress = func(done, total int) {
+		require.Equal(t, len(whole.Rows)*4, total)
+		require.Greater(t, done, last)
+		last = done
+	}
+	parts, err := lens.Run(context.Background(), m, ids, o)
+	require.NoError(t, err)
+	require.True(t, parts.Check.OK)
+	require.Equal(t, len(whole.Rows)*4, last)
+	require.Equal(t, []int{0, 30, n - 2, n - 1}, parts.Positions)
+	for r := range parts.Cells {
+		for i, at := range parts.Positions {
+			want, got := whole.Cells[r][at], parts.Cells[r][i]
+			require.InDelta(t, want.LogSumExp, got.LogSumExp, 1e-4)
+			require.InDelta(t, want.KL, got.KL, 1e-4)
+			for k := range want.Top {
+				require.Equal(t, want.Top[k].ID, got.Top[k].ID)
+				require.InDelta(t, want.Top[k].Logit, got.Top[k].Logit, 1e-4)
+			}
+		}
+	}
+	require.Equal(t, whole.Final.FirstTop1, parts.Final.FirstTop1)
 }
