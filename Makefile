@@ -5,7 +5,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unkno
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-RACE = ./mlx/... ./tokenizer ./checkpoint ./model/... ./lens ./generate
+RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./lens ./generate
 
 .PHONY: help run mlx-c model build test lint race cross generate bench fuzz install clean
 

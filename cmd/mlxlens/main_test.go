@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli"
+	"github.com/mlxlens/mlxlens/internal/hubtest"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -21,7 +22,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs whole command lines. $TINY is a random Llama without a
 // tokenizer, $MODEL the SmolLM2 of `make model`; a script that needs the latter
-// starts with [!model] skip.
+// starts with [!model] skip. The command hub starts a model hub on loopback; no
+// script reaches another.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -34,7 +36,7 @@ func TestScripts(t *testing.T) {
 	models, _ := filepath.Glob(filepath.Join(root, "models/smollm2/*.gguf"))
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": startHub},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(mlx.EnvLibrary, lib.Path)
 			env.Setenv("TINY", filepath.Join(root, "testdata/models/tiny-llama-b-4bit-mixed"))
@@ -43,6 +45,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv("MODEL", models[0])
 			}
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("HF_ENDPOINT", "http://127.0.0.1:1") // where nobody listens
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
@@ -55,6 +58,30 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 	})
+}
+
+// startHub starts a hub that has $TINY as someone/tiny, the same gated as
+// someone/gated, and in GGUF as someone/gguf. It sets HF_ENDPOINT.
+func startHub(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: hub")
+	}
+	files := map[string][]byte{"README.md": []byte("# tiny\n")}
+	entries, err := os.ReadDir(ts.Getenv("TINY"))
+	ts.Check(err)
+	for _, e := range entries {
+		content, err := os.ReadFile(filepath.Join(ts.Getenv("TINY"), e.Name()))
+		ts.Check(err)
+		files[e.Name()] = content
+	}
+	commit := strings.Repeat("1", 40)
+	s := hubtest.New(map[string]*hubtest.Repo{
+		"someone/tiny":  {Commit: commit, Files: files},
+		"someone/gated": {Commit: commit, Files: files, Gated: "hf_good"},
+		"someone/gguf":  {Commit: commit, Files: map[string][]byte{"tiny.gguf": []byte("GGUF")}},
+	})
+	ts.Defer(s.Close)
+	ts.Setenv("HF_ENDPOINT", s.URL)
 }
 
 // exits runs a command that must end with the given code, say one thing on stderr,

@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"mlx/nn":                {"mlx"},
 
 	"checkpoint": {},
+	"hub":        {},
 	"tokenizer":  {},
 
 	"model": {"mlx", "mlx/nn", "checkpoint"},
@@ -44,13 +45,14 @@ var allowed = map[string][]string{
 	"lens/render": {"lens"},
 
 	"cmd/mlxlens":              {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"checkpoint", "generate", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
+	"cmd/mlxlens/internal/cli": {"checkpoint", "generate", "hub", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
 
 	"examples/trace": {"lens", "model/auto"},
 
 	"include":           {},
 	"internal/archtest": {},
 	"internal/golden":   {"lens", "mlx"},
+	"internal/hubtest":  {},
 }
 
 // cRoom is the only package that may import what can break memory.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -125,7 +126,7 @@ func (d *diagnosis) measure() error {
 
 func (d *diagnosis) model() {
 	quiet := modelOptions{quiet: true}
-	path, err := quiet.locate(&streams{out: io.Discard, err: io.Discard})
+	path, err := quiet.locate(&streams{ctx: context.Background(), out: io.Discard, err: io.Discard})
 	if err == nil {
 		d.Model = path
 		return

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/hub"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -27,13 +27,21 @@ type modelOptions struct {
 	device  string
 	weights string
 	quiet   bool
+	yes     bool
 }
 
 func (o *modelOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name in the Hugging Face cache (default $"+envModel+", or what is there)")
+	o.refFlags(cmd)
 	f.StringVar(&o.device, "device", "auto", "where to compute: auto, cpu or gpu")
 	f.StringVar(&o.weights, "weights", "auto", "how quantized weights are held: auto, packed or dense")
+}
+
+// refFlags are those that find the model and do not open it.
+func (o *modelOptions) refFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name[@revision] on the hub (default $"+envModel+", or what is there)")
+	f.BoolVarP(&o.yes, "yes", "y", false, "download the model without asking when it is not in the Hugging Face cache")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 }
 
@@ -67,7 +75,7 @@ func (o *modelOptions) locate(s *streams) (string, error) {
 		ref, from = os.Getenv(envModel), "$"+envModel
 	}
 	if ref == "" {
-		if path := inHubCache(defaultHubModel); path != "" {
+		if path := defaultFromCache(); path != "" {
 			ref, from = path, "the Hugging Face cache"
 		}
 	}
@@ -82,59 +90,37 @@ func (o *modelOptions) locate(s *streams) (string, error) {
 	if from != "" && !o.quiet {
 		fmt.Fprintf(s.err, "mlxlens: model %s (from %s)\n", ref, from)
 	}
-	return expand(ref)
+	return o.expand(s, ref)
 }
 
-// hubName is owner/name with an optional revision, as the hub writes it.
-var hubName = regexp.MustCompile(`^[A-Za-z0-9][\w.-]*/[\w.-]+(@[\w./-]+)?$`)
-
-// expand finds owner/name in the Hugging Face cache; a path stays as it is.
-func expand(ref string) (string, error) {
-	if _, err := os.Stat(ref); err == nil || !hubName.MatchString(ref) || strings.HasSuffix(ref, ".gguf") {
+// expand turns owner/name into its snapshot in the Hugging Face cache; a path stays as
+// it is.
+func (o *modelOptions) expand(s *streams, ref string) (string, error) {
+	if _, err := os.Stat(ref); err == nil || strings.HasSuffix(ref, ".gguf") {
 		return ref, nil
 	}
-	if path := inHubCache(ref); path != "" {
-		return path, nil
-	}
-	name, _, _ := strings.Cut(ref, "@")
-	return "", fmt.Errorf("model %q is neither a path nor in the Hugging Face cache, and mlxlens cannot download yet: run `hf download %s`, then try again", ref, name)
-}
-
-// inHubCache returns the snapshot of owner/name[@revision] in the cache's layout,
-// "" when it is not there.
-func inHubCache(ref string) string {
-	name, revision, _ := strings.Cut(ref, "@")
-	if revision == "" {
-		revision = "main"
-	}
-	cache := hubCache()
-	if cache == "" {
-		return ""
-	}
-	repo := filepath.Join(cache, "models--"+strings.ReplaceAll(name, "/", "--"))
-	commit, err := os.ReadFile(filepath.Join(repo, "refs", revision))
+	onHub, err := hub.ParseRef(ref)
 	if err != nil {
-		commit = []byte(revision)
+		return ref, nil // a path, and whoever opens it says that it is not there
 	}
-	snapshot := filepath.Join(repo, "snapshots", strings.TrimSpace(string(commit)))
-	if _, err := os.Stat(filepath.Join(snapshot, "config.json")); err != nil {
-		return ""
-	}
-	return snapshot
+	return o.fromHub(s, onHub)
 }
 
-func hubCache() string {
-	if dir := os.Getenv("HF_HUB_CACHE"); dir != "" {
-		return dir
-	}
-	if home := os.Getenv("HF_HOME"); home != "" {
-		return filepath.Join(home, "hub")
-	}
-	home, err := os.UserHomeDir()
+// defaultFromCache is the snapshot of defaultHubModel, "" when the cache has it not.
+func defaultFromCache() string {
+	ref, err := hub.ParseRef(defaultHubModel)
 	if err != nil {
 		return ""
 	}
-	return filepath.Join(home, ".cache", "huggingface", "hub")
+	c, err := hub.New(hub.Options{})
+	if err != nil {
+		return ""
+	}
+	snapshot, err := c.Find(ref)
+	if err != nil {
+		return ""
+	}
+	return snapshot.Path
 }
 
 // fetchedModel finds the model of `make model`, from the program's folder and the

@@ -22,10 +22,12 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
-// streams are where a command reads and writes.
+// streams are where a command reads and writes, and until when.
 type streams struct {
+	ctx      context.Context
 	in       io.Reader
 	out, err io.Writer
+	asks     bool // someone at a terminal can answer a question
 }
 
 // terminal returns the width of w's terminal, 0 when it is none.
@@ -39,6 +41,12 @@ func terminal(w io.Writer) int {
 		return 0
 	}
 	return width
+}
+
+// isTerminal reports whether what r reads is typed.
+func isTerminal(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // Exit codes. The help topic exit-codes prints this table.
@@ -102,7 +110,7 @@ func Main() int {
 
 // Run runs one command line and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	s := &streams{in, out, errs}
+	s := &streams{ctx: ctx, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in)}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -133,7 +141,8 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTraceCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newVersionCmd(s))
+	root.AddCommand(newTraceCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+		newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	return root
 }

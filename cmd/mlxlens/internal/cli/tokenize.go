@@ -48,9 +48,8 @@ With --file each line is a JSON string, and --json answers one object a line.`,
 			return runTokenize(s, o)
 		},
 	}
+	o.refFlags(cmd)
 	f := cmd.Flags()
-	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name in the Hugging Face cache (default $"+envModel+", or what is there)")
-	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	f.StringVar(&o.file, "file", "", "a file with one JSON string a line")
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
 	f.BoolVar(&o.json, "json", false, "print JSON")

@@ -60,11 +60,17 @@ func environmentTopic() string {
 		{envModel, "the model when -m names none"},
 		{mlx.EnvLibrary, "libmlxc, or the folder that holds it, instead of the search"},
 		{mlx.EnvBLAS, "the BLAS to open before libmlx, or none (Linux)"},
-		{"HF_HUB_CACHE, HF_HOME", "where the Hugging Face cache is"},
+		{"HF_HUB_CACHE, HF_HOME", "where the Hugging Face cache is: $HF_HUB_CACHE, else $HF_HOME/hub,"},
+		{"XDG_CACHE_HOME", "else $XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub"},
+		{"HF_TOKEN, HF_TOKEN_PATH", "the token for the hub, or its file (default $HF_HOME/token)"},
+		{"HF_ENDPOINT", "the hub's address"},
+		{"HF_HUB_OFFLINE", "1: take models from the cache only, and download nothing"},
+		{"HF_HUB_DISABLE_SYMLINKS", "1: keep files, not links, in the snapshots of the cache"},
+		{"HTTPS_PROXY, NO_PROXY", "the proxy for downloads"},
 		{"NO_COLOR", "no colour when it is set"},
 		{"COLORTERM", "truecolor or 24bit: 16 million colours instead of 256"},
 	} {
-		fmt.Fprintf(&b, "  %-22s %s\n", v[0], v[1])
+		fmt.Fprintf(&b, "  %-24s %s\n", v[0], v[1])
 	}
 	return strings.TrimRight(b.String(), "\n")
 }

@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/hub"
+	"github.com/mlxlens/mlxlens/lens/render"
+)
+
+func newModelsCmd(s *streams) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "models",
+		Short: "List the models in the Hugging Face cache",
+		Long: `Models lists what the Hugging Face cache holds: each model, the branches and tags that
+were fetched of it, its size on disk, when its newest file came, and whether it is
+complete. What is not, ` + "`mlxlens pull`" + ` completes. Whether mlxlens can run a model,
+` + "`mlxlens info -m`" + ` tells.`,
+		Example: `  mlxlens models
+  mlxlens models --json`,
+		Args: wantArgs(cobra.NoArgs),
+		RunE: func(*cobra.Command, []string) error { return runModels(s, asJSON) },
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// modelsResult is what `models --json` prints.
+type modelsResult struct {
+	Cache  string        `json:"cache"`
+	Models []cachedModel `json:"models"`
+}
+
+type cachedModel struct {
+	Repo      string           `json:"repo"`
+	Path      string           `json:"path"`
+	Bytes     int64            `json:"bytes"` // on disk, unfinished downloads included
+	Modified  *time.Time       `json:"modified"`
+	Revisions []cachedRevision `json:"revisions"`
+}
+
+type cachedRevision struct {
+	Commit   string     `json:"commit"`
+	Refs     []string   `json:"refs"`
+	Path     string     `json:"path"`
+	Files    int        `json:"files"`
+	Bytes    int64      `json:"bytes"`
+	Modified *time.Time `json:"modified"`
+	Complete bool       `json:"complete"`
+	Missing  []string   `json:"missing"`
+}
+
+func runModels(s *streams, asJSON bool) error {
+	c, err := hub.New(hub.Options{})
+	if err != nil {
+		return err
+	}
+	models, err := c.List()
+	if err != nil {
+		return err
+	}
+	result := modelsResult{Cache: c.Cache(), Models: []cachedModel{}}
+	for _, m := range models {
+		cached := cachedModel{m.Repo, m.Path, m.Bytes, when(m.Modified), []cachedRevision{}}
+		for _, r := range m.Revisions {
+			cached.Revisions = append(cached.Revisions, cachedRevision{
+				r.Commit, orEmpty(r.Refs), r.Path, r.Files, r.Bytes, when(r.Modified), r.Complete(), orEmpty(r.Missing),
+			})
+		}
+		result.Models = append(result.Models, cached)
+	}
+	if asJSON {
+		e := json.NewEncoder(s.out)
+		e.SetEscapeHTML(false)
+		return e.Encode(result)
+	}
+	if len(models) == 0 {
+		fmt.Fprintf(s.err, "mlxlens: no model is in the Hugging Face cache %s; `mlxlens pull owner/name` fetches one\n", c.Cache())
+		return nil
+	}
+	return result.print(s)
+}
+
+func (r *modelsResult) print(s *streams) error {
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "model\trevision\tcommit\tsize\tmodified\tstate")
+	row := func(repo, revision, commit string, bytes int64, at *time.Time, state string) {
+		day := "–"
+		if at != nil {
+			day = at.Local().Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", render.Visible(repo), render.Visible(revision), render.Visible(commit),
+			humanize.Bytes(uint64(bytes)), day, state)
+	}
+	for _, m := range r.Models {
+		if len(m.Revisions) == 0 {
+			row(m.Repo, "–", "–", m.Bytes, m.Modified, "not complete")
+		}
+		for _, v := range m.Revisions {
+			refs, state := strings.Join(v.Refs, ","), "complete"
+			if refs == "" {
+				refs = "–"
+			}
+			switch {
+			case len(v.Missing) == 1:
+				state = "lacks " + render.Visible(v.Missing[0])
+			case len(v.Missing) > 1:
+				state = fmt.Sprintf("lacks %s and %d more", render.Visible(v.Missing[0]), len(v.Missing)-1)
+			}
+			row(m.Repo, refs, v.Commit[:min(7, len(v.Commit))], v.Bytes, v.Modified, state)
+		}
+	}
+	return w.Flush()
+}
+
+func when(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
+}
+
+// orEmpty is a list that JSON shows as [] and not as null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/hub"
+)
+
+type pullOptions struct {
+	ref   string
+	quiet bool
+	json  bool
+}
+
+func newPullCmd(s *streams) *cobra.Command {
+	o := &pullOptions{}
+	cmd := &cobra.Command{
+		Use:   "pull owner/name[@revision]",
+		Short: "Fetch a model from the Hugging Face hub",
+		Long: `Pull fetches what the Hugging Face cache lacks of a model: weights in safetensors,
+configuration, tokenizer and chat template. It prints the folder that -m would open.
+
+The cache is the one of Python's huggingface_hub: what either fetched, the other
+finds. Every file is checked against the hash that the hub gives. A download that
+was stopped goes on where it ended when the command is run again. A revision is a
+branch, a tag or a commit; without one it is main, as it is now.
+
+The help topic environment lists the variables that say where the cache and the hub
+are, and with which token to ask.`,
+		Example: `  mlxlens pull mlx-community/Llama-3.2-1B-Instruct-4bit
+  mlxlens pull mlx-community/Qwen3-0.6B-4bit@main --json`,
+		Args: wantArgs(cobra.ExactArgs(1)),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.ref = args[0]
+			return runPull(s, o)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
+	f.BoolVar(&o.json, "json", false, "print JSON")
+	return cmd
+}
+
+// pullResult is what `pull --json` prints.
+type pullResult struct {
+	Repo         string `json:"repo"`
+	Revision     string `json:"revision"`
+	Commit       string `json:"commit"`
+	Path         string `json:"path"`
+	FetchedFiles int    `json:"fetched_files"`
+	FetchedBytes int64  `json:"fetched_bytes"` // of those files, with what was there from an earlier try
+}
+
+func runPull(s *streams, o *pullOptions) error {
+	ref, err := hub.ParseRef(o.ref)
+	if err != nil {
+		return usageError{err}
+	}
+	c, err := hub.New(hub.Options{Agent: agent()})
+	if err != nil {
+		return err
+	}
+	result := pullResult{Repo: ref.Repo(), Revision: ref.Revision}
+	if result.Revision == "" {
+		result.Revision = "main"
+	}
+	show := showPull(s, o.quiet)
+	snapshot, err := c.Pull(s.ctx, ref, hub.PullOptions{Progress: func(e hub.Event) {
+		if e.Kind == hub.Started {
+			result.FetchedFiles, result.FetchedBytes = e.Files, e.Total
+		}
+		show(e)
+	}})
+	if err != nil {
+		return err
+	}
+	result.Commit, result.Path = snapshot.Commit, snapshot.Path
+	if o.json {
+		e := json.NewEncoder(s.out)
+		e.SetEscapeHTML(false)
+		return e.Encode(result)
+	}
+	fmt.Fprintln(s.out, snapshot.Path)
+	return nil
+}
+
+// agent names this program to the hub.
+func agent() string { return "mlxlens/" + version }
+
+// showPull tells on stderr how a download gets on: a bar on a terminal, a line a file
+// elsewhere.
+func showPull(s *streams, quiet bool) func(hub.Event) {
+	if quiet {
+		return func(hub.Event) {}
+	}
+	if terminal(s.err) > 0 {
+		return showBar(s.err)
+	}
+	return func(e hub.Event) {
+		switch e.Kind {
+		case hub.Started:
+			fmt.Fprintf(s.err, "mlxlens: %s\n", started(e))
+		case hub.Finished:
+			fmt.Fprintf(s.err, "mlxlens: %s, %s\n", e.File.Name, humanize.Bytes(uint64(e.File.Size)))
+		case hub.Retrying, hub.Waiting:
+			fmt.Fprintf(s.err, "mlxlens: %s\n", hitch(e))
+		}
+	}
+}
+
+func showBar(w io.Writer) func(hub.Event) {
+	var bar *progressbar.ProgressBar
+	return func(e hub.Event) {
+		switch e.Kind {
+		case hub.Started:
+			if e.Files == 0 {
+				fmt.Fprintf(w, "mlxlens: %s\n", started(e))
+				return
+			}
+			bar = progressbar.NewOptions64(max(1, e.Total), progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("fetching"),
+				progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
+				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
+		case hub.Retrying, hub.Waiting:
+			if bar != nil {
+				_ = bar.Clear()
+			}
+			fmt.Fprintf(w, "mlxlens: %s\n", hitch(e))
+		}
+		if bar != nil {
+			_ = bar.Set64(e.Done) // a bar that cannot be drawn stops nothing
+		}
+	}
+}
+
+func started(e hub.Event) string {
+	switch e.Files {
+	case 0:
+		return "all files are in the cache"
+	case 1:
+		return "fetching 1 file, " + humanize.Bytes(uint64(e.Total))
+	}
+	return fmt.Sprintf("fetching %d files, %s", e.Files, humanize.Bytes(uint64(e.Total)))
+}
+
+// hitch says why nothing comes for a while.
+func hitch(e hub.Event) string {
+	what := ""
+	if e.File.Name != "" {
+		what = e.File.Name + ": "
+	}
+	if e.Kind == hub.Waiting {
+		return what + "another process fetches it; waiting"
+	}
+	if e.Wait < time.Second {
+		return fmt.Sprintf("%s%v; trying again", what, e.Err)
+	}
+	return fmt.Sprintf("%s%v; trying again in %v", what, e.Err, e.Wait.Round(time.Second))
+}
+
+// fromHub finds a model in the Hugging Face cache and fetches it when the user agrees:
+// by --yes, or by an answer on the terminal.
+func (o *modelOptions) fromHub(s *streams, ref hub.Ref) (string, error) {
+	c, err := hub.New(hub.Options{Agent: agent()})
+	if err != nil {
+		return "", err
+	}
+	snapshot, err := c.Find(ref)
+	progress := hub.PullOptions{Progress: showPull(s, o.quiet)}
+	switch missing := err; {
+	case !errors.Is(err, hub.ErrNotCached):
+	case o.yes || c.Offline(): // offline Pull says why it cannot
+		snapshot, err = c.Pull(s.ctx, ref, progress)
+	case s.asks:
+		var plan hub.Plan
+		if plan, err = c.Plan(s.ctx, ref, progress); err != nil {
+			break
+		}
+		if plan.Bytes > 0 && !confirm(s.in, s.err, fmt.Sprintf("Download %s (%s)?", ref, humanize.Bytes(uint64(plan.Bytes)))) {
+			return "", fmt.Errorf("model %s was not downloaded", ref)
+		}
+		snapshot, err = c.Fetch(s.ctx, plan, progress)
+	default:
+		where := fmt.Sprintf("model %q is neither a path nor in the Hugging Face cache %s", ref, c.Cache())
+		if errors.Is(missing, hub.ErrIncomplete) {
+			where = missing.Error()
+		}
+		return "", fmt.Errorf("%s: run `mlxlens pull %s`, or pass --yes to download it", where, ref)
+	}
+	return snapshot.Path, err
+}
+
+// confirm asks a question on w and reads the answer; no answer is no.
+func confirm(in io.Reader, w io.Writer, question string) bool {
+	fmt.Fprintf(w, "%s [y/N] ", question)
+	answer, _ := bufio.NewReaderSize(oneByte{in}, 16).ReadString('\n')
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return true
+	}
+	return false
+}
+
+// oneByte leaves what follows a line to the next reader: a prompt may come from stdin.
+type oneByte struct{ io.Reader }
+
+func (r oneByte) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(1, len(p))]) }

@@ -1,0 +1,226 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha1" // git names small files by it
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// chunk is how much is read, hashed and written at a time.
+const chunk = 256 << 10
+
+// download fetches a file into its blob. The lock is held.
+func (c *Client) download(ctx context.Context, p Plan, f File, t *tally) error {
+	final := blob(filepath.Join(c.cache, p.Ref.folder()), f)
+	// once more from the start when the content is wrong: what an earlier download left
+	// may have been damaged
+	for again := true; ; again = false {
+		err := c.transfer(ctx, p, f, final, t)
+		if err == nil || !errors.Is(err, ErrChecksum) || !again {
+			return err
+		}
+		t.retrying(f, err, 0)
+	}
+}
+
+// transfer fetches a file once, over as many connections as it takes, from where
+// <etag>.incomplete ends.
+func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *tally) error {
+	file, err := os.OpenFile(final+incomplete, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return fmt.Errorf("hub: %s: %w", p.Ref, err)
+	}
+	defer file.Close()
+	w := &writer{file: file, want: f, changed: func(n int64) { t.set(f, n) }}
+	if err := w.adopt(ctx); err != nil {
+		return fmt.Errorf("hub: %s: %w", p.Ref, err)
+	}
+	what := p.Ref.String() + ": " + f.Name
+	err = c.retry(ctx, what, func(err error, wait time.Duration) { t.retrying(f, err, wait) }, func() (bool, error) {
+		from := w.n
+		err := c.stream(ctx, p, f, w)
+		return w.n > from, err
+	})
+	if errors.Is(err, ErrChecksum) || err == nil && w.sum() != f.ETag {
+		if err == nil {
+			err = &failure{
+				text: fmt.Sprintf("hub: %s: what came has the hash %s, not %s: the server or a proxy changes the file; try again later or from another network",
+					what, short(w.sum()), short(f.ETag)),
+				kinds: []error{ErrChecksum},
+			}
+		}
+		_ = os.Remove(file.Name()) // nothing of it can be kept
+		t.set(f, 0)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("hub: %s: %w", what, err)
+	}
+	if err := os.Rename(file.Name(), final); err != nil {
+		return fmt.Errorf("hub: %s: %w", what, err)
+	}
+	syncDir(filepath.Dir(final))
+	return nil
+}
+
+// stream adds to w what one connection brings.
+func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
+	if w.n == f.Size {
+		return nil
+	}
+	header := http.Header{}
+	if w.n > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", w.n))
+	}
+	r, err := c.do(ctx, http.MethodGet, c.resolve(p.Ref, p.Commit, f.Name), header)
+	if err != nil {
+		return cut(err)
+	}
+	defer r.close()
+	wrong := func(format string, args ...any) error {
+		return &failure{text: fmt.Sprintf("hub: %s: %s: ", p.Ref, f.Name) + fmt.Sprintf(format, args...), kinds: []error{ErrChecksum}}
+	}
+	switch {
+	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && w.n > 0:
+		if err := w.restart(); err != nil {
+			return err
+		}
+		return &retryable{errors.New("the server refuses to go on where the last download stopped"), 0}
+	case r.StatusCode == http.StatusPartialContent:
+		from, total, ok := contentRange(r.Header.Get("Content-Range"))
+		switch {
+		case !ok || from != w.n:
+			return nonsense(p.Ref, "was asked for %s from byte %d and answers with Content-Range %q", f.Name, w.n, r.Header.Get("Content-Range"))
+		case total >= 0 && total != f.Size:
+			return wrong("the server has %d bytes of it and the hub lists %d", total, f.Size)
+		}
+	case r.StatusCode == http.StatusOK:
+		if r.Header.Get("Content-Encoding") == "" && r.ContentLength >= 0 && r.ContentLength != f.Size {
+			return wrong("the server has %d bytes of it and the hub lists %d", r.ContentLength, f.Size)
+		}
+		if w.n > 0 { // the Range was ignored: this is the file from its start
+			if err := w.restart(); err != nil {
+				return err
+			}
+		}
+	default:
+		return c.refusal(r.Response, p.Ref, f.Name)
+	}
+	buffer := make([]byte, chunk)
+	for {
+		n, err := r.Read(buffer)
+		if w.n+int64(n) > f.Size {
+			return wrong("the server sends more than the %d bytes that the hub lists", f.Size)
+		}
+		if _, failed := w.Write(buffer[:n]); failed != nil {
+			return fmt.Errorf("hub: %s: %s: %w", p.Ref, f.Name, failed)
+		}
+		switch {
+		case err == io.EOF && w.n == f.Size:
+			return nil
+		case err == io.EOF:
+			return &retryable{fmt.Errorf("the connection ended after %d of %d bytes", w.n, f.Size), 0}
+		case err != nil:
+			return cut(err)
+		}
+	}
+}
+
+// contentRange reads "bytes 5-9/10"; total is -1 when the server does not know it.
+func contentRange(s string) (from, total int64, ok bool) {
+	s, ok = strings.CutPrefix(s, "bytes ")
+	span, size, slash := strings.Cut(s, "/")
+	start, _, dash := strings.Cut(span, "-")
+	from, err := strconv.ParseInt(start, 10, 64)
+	total = -1
+	if size != "*" {
+		var bad error
+		if total, bad = strconv.ParseInt(size, 10, 64); bad != nil {
+			err = bad
+		}
+	}
+	return from, total, ok && slash && dash && err == nil
+}
+
+// A writer fills a file from its start and hashes what it has. Every byte is
+// written to its own place: on a disk without locks, two processes that fetch the same
+// file do each other no harm.
+type writer struct {
+	file    *os.File
+	want    File
+	n       int64
+	hash    hash.Hash
+	changed func(n int64)
+}
+
+// adopt goes on from what is in the file.
+func (w *writer) adopt(ctx context.Context) error {
+	w.reset()
+	info, err := w.file.Stat()
+	if err != nil {
+		return err
+	}
+	if info.Size() > w.want.Size {
+		return w.restart()
+	}
+	buffer := make([]byte, chunk)
+	for w.n < info.Size() {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, err := w.file.ReadAt(buffer[:min(chunk, info.Size()-w.n)], w.n)
+		w.hash.Write(buffer[:n])
+		w.n += int64(n)
+		if err != nil && err != io.EOF || n == 0 {
+			return w.restart()
+		}
+	}
+	if w.n > 0 {
+		w.changed(w.n)
+	}
+	return nil
+}
+
+// reset starts the hash: of the content, or as git does, of a header and the content.
+func (w *writer) reset() {
+	w.n = 0
+	if len(w.want.ETag) == sha256.Size*2 {
+		w.hash = sha256.New()
+		return
+	}
+	w.hash = sha1.New()
+	fmt.Fprintf(w.hash, "blob %d\x00", w.want.Size)
+}
+
+func (w *writer) restart() error {
+	w.reset()
+	w.changed(0)
+	return w.file.Truncate(0)
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := w.file.WriteAt(p, w.n)
+	w.hash.Write(p[:n])
+	w.n += int64(n)
+	w.changed(w.n)
+	return n, err
+}
+
+func (w *writer) sum() string { return hex.EncodeToString(w.hash.Sum(nil)) }

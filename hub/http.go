@@ -1,0 +1,289 @@
+package hub
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	maxRedirects = 10
+	maxWait      = 30 * time.Second // the longest wait between two attempts
+	maxRetryTime = 10 * time.Minute // the longest wait that a server may ask for
+	maxAnswer    = 64 << 20         // of the API, in bytes
+)
+
+// newHTTPClient follows redirects, and sends the token to the endpoint's own origin
+// only. net/http would let it pass to another port and to subdomains.
+func newHTTPClient(c *Client) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	t.DisableCompression = true // a Range counts the file's bytes, not those of its gzip
+	return &http.Client{
+		Transport: &authorized{t, origin(c.endpoint), c.token},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			switch from := via[len(via)-1].URL; {
+			case len(via) >= maxRedirects:
+				return &failure{text: fmt.Sprintf("hub: more than %d redirects", maxRedirects), kinds: []error{ErrProtocol}}
+			case from.Scheme == "https" && r.URL.Scheme != "https":
+				return &failure{text: fmt.Sprintf("hub: %s redirects from https to %s", from.Host, r.URL.Scheme), kinds: []error{ErrProtocol}}
+			}
+			return nil
+		},
+	}
+}
+
+type authorized struct {
+	next   http.RoundTripper
+	origin string
+	token  string
+}
+
+func (a *authorized) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.token != "" && origin(r.URL) == a.origin {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+a.token)
+	}
+	return a.next.RoundTrip(r)
+}
+
+// origin is what makes two addresses the same party.
+func origin(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Hostname() + ":" + port)
+}
+
+// redact leaves out of an address what may be secret.
+func redact(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "?"
+	}
+	u.RawQuery, u.User = "", nil
+	return u.String()
+}
+
+// errStalled ends a request that brings nothing.
+var errStalled = errors.New("stalled")
+
+// A response is an answer that ends with an error when it brings nothing for a while.
+type response struct {
+	*http.Response
+	watch *time.Timer
+	stall time.Duration
+	ctx   context.Context
+	end   context.CancelCauseFunc
+}
+
+// do sends a request and follows its redirects.
+func (c *Client) do(ctx context.Context, method, address string, header http.Header) (*response, error) {
+	return c.send(ctx, c.http, method, address, header)
+}
+
+// doOnce sends a request and returns a redirect as it is.
+func (c *Client) doOnce(ctx context.Context, method, address string) (*response, error) {
+	once := *c.http
+	once.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return c.send(ctx, &once, method, address, nil)
+}
+
+func (c *Client) send(ctx context.Context, client *http.Client, method, address string, header http.Header) (*response, error) {
+	ctx, end := context.WithCancelCause(ctx)
+	r, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		end(nil)
+		return nil, err
+	}
+	for k, v := range header {
+		r.Header[k] = v
+	}
+	r.Header.Set("User-Agent", c.agent)
+	r.Header.Set("Accept-Encoding", "identity")
+	stalled := fmt.Errorf("%w: nothing came for %v", errStalled, c.stall)
+	watch := time.AfterFunc(c.stall, func() { end(stalled) })
+	answer, err := client.Do(r)
+	out := &response{answer, watch, c.stall, ctx, end}
+	if err != nil {
+		watch.Stop()
+		err = out.reason(err)
+		end(nil)
+		return nil, err
+	}
+	return out, nil
+}
+
+// reason is why a request ended: the stall that cancelled it, or what net/http says
+// without the address, which may carry a signature.
+func (r *response) reason(err error) error {
+	if cause := context.Cause(r.ctx); cause != nil {
+		return cause
+	}
+	var at *url.Error
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+func (r *response) Read(p []byte) (int, error) {
+	n, err := r.Body.Read(p)
+	if n > 0 {
+		r.watch.Reset(r.stall)
+	}
+	if err != nil && err != io.EOF {
+		err = r.reason(err)
+	}
+	return n, err
+}
+
+func (r *response) close() {
+	r.watch.Stop()
+	r.end(nil)
+	_ = r.Body.Close()
+}
+
+// A retryable error is worth another attempt, after the wait that the server asked
+// for, if any.
+type retryable struct {
+	error
+	after time.Duration
+}
+
+func (r *retryable) Unwrap() error { return r.error }
+
+// retry calls f until it succeeds, fails for good, or has failed c.attempts times in a
+// row without progress.
+func (c *Client) retry(ctx context.Context, what string, notify func(error, time.Duration), f func() (progressed bool, err error)) error {
+	waits := backoff.NewExponentialBackOff()
+	waits.InitialInterval, waits.Multiplier, waits.MaxInterval = c.wait, 2, maxWait
+	for failed := 0; ; {
+		progressed, err := f()
+		var again *retryable
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !errors.As(err, &again):
+			return err
+		}
+		if progressed {
+			failed = 0
+			waits.Reset()
+		}
+		failed++
+		wait := max(waits.NextBackOff(), again.after)
+		if failed >= c.attempts || again.after > maxRetryTime {
+			text := fmt.Sprintf("hub: %s: %v; gave up after %d attempts", what, again.error, failed)
+			if again.after > maxRetryTime {
+				text = fmt.Sprintf("hub: %s: %v; the server asks to come back in %v", what, again.error, again.after)
+			}
+			return &failure{text: text + ": check the connection and run it again; what has come is kept", cause: again.error, kinds: []error{ErrUnavailable}}
+		}
+		if notify != nil {
+			notify(again.error, wait)
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// transient reports whether an answer's status may change by itself.
+func transient(status int) bool {
+	switch status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return true
+	}
+	return false
+}
+
+// retryAfter is how long the server asks to wait: Retry-After in seconds or as a
+// date, else the t= of the RateLimit header, which the hub sends.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := strings.TrimSpace(h.Get("Retry-After"))
+	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
+		return time.Duration(min(n, 1<<30)) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, t.Sub(now))
+	}
+	for _, part := range strings.Split(h.Get("RateLimit"), ";") {
+		if s, ok := strings.CutPrefix(strings.TrimSpace(part), "t="); ok {
+			if n, err := strconv.Atoi(s); err == nil && n >= 0 {
+				return time.Duration(min(n, 1<<30)) * time.Second
+			}
+		}
+	}
+	return 0
+}
+
+// refusal is the error of an answer that is not a success. file is "" for the model
+// itself.
+func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
+	what := ref.String()
+	if file != "" {
+		what += ": " + file
+	}
+	page := c.endpoint.JoinPath(ref.Repo()).String()
+	code, says := r.Header.Get("X-Error-Code"), r.Header.Get("X-Error-Message")
+	fail := func(text string, kinds ...error) error { return &failure{text: "hub: " + text, kinds: kinds} }
+	ask := fmt.Sprintf("if it is private, or its licence must be accepted first (at %s), set HF_TOKEN to a token of an account that may read it", page)
+	if c.token != "" {
+		ask = fmt.Sprintf("if it is private, or its licence must be accepted first (at %s), use a token (HF_TOKEN) of an account that may read it", page)
+	}
+	status := r.StatusCode
+	switch elsewhere := origin(r.Request.URL) != origin(c.endpoint); {
+	case transient(status), elsewhere && status/100 == 4: // a signed address ends; the hub makes a new one
+		return &retryable{fmt.Errorf("%s answers %d %s", r.Request.URL.Host, status, http.StatusText(status)), retryAfter(r.Header, time.Now())}
+	case code == "GatedRepo" || status == http.StatusForbidden:
+		text := fmt.Sprintf("%s is gated: accept its licence at %s, then set HF_TOKEN to a token of the account that did", what, page)
+		if code != "GatedRepo" && says != "" {
+			text += fmt.Sprintf(" (the hub says %q)", says)
+		}
+		return fail(text, ErrUnauthorized)
+	case code == "RevisionNotFound":
+		return fail(fmt.Sprintf("%s has no revision %q: give a branch, a tag or a commit (40 digits) that stands at %s", ref.Repo(), ref.revision(), page), ErrNotFound)
+	case code == "EntryNotFound" || status == http.StatusNotFound && file != "":
+		return fail(fmt.Sprintf("%s: the hub lists this file and does not have it (404)", what), ErrNotFound)
+	case status == http.StatusUnauthorized && strings.HasPrefix(says, "Invalid credentials"):
+		return fail(fmt.Sprintf("%s: the hub does not accept the token: set HF_TOKEN to a valid one, or to none", what), ErrUnauthorized)
+	case status == http.StatusUnauthorized: // the hub does not tell strangers whether a name exists
+		return fail(fmt.Sprintf("there is no model %q at %s, or not for everyone (401): check the spelling; %s", ref.Repo(), c.endpoint, ask), ErrNotFound, ErrUnauthorized)
+	case code == "RepoNotFound", status == http.StatusNotFound, status == http.StatusGone:
+		return fail(fmt.Sprintf("there is no model %q, or no revision %q of it, at %s (%d): check the spelling; %s", ref.Repo(), ref.revision(), c.endpoint, status, ask), ErrNotFound)
+	}
+	return fail(fmt.Sprintf("%s: %s answers %d %s %q", what, c.endpoint.Host, status, http.StatusText(status), says), ErrProtocol)
+}
+
+// cut makes a failed connection retryable, unless another attempt would end the same.
+func cut(err error) error {
+	var known *failure
+	var dns *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &dns) && dns.IsNotFound:
+		return &failure{text: fmt.Sprintf("hub: the host %q is not known: check the connection and HF_ENDPOINT", dns.Name), cause: err, kinds: []error{ErrUnavailable}}
+	case errors.As(err, &certificate):
+		return &failure{text: fmt.Sprintf("hub: %v: check HF_ENDPOINT, the proxy and the system's certificates", err), cause: err, kinds: []error{ErrUnavailable}}
+	}
+	return &retryable{err, 0}
+}

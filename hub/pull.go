@@ -1,0 +1,328 @@
+package hub
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/gofrs/flock"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+)
+
+// An EventKind says what a Pull is at.
+type EventKind int
+
+const (
+	Started  EventKind = iota // the plan is known
+	Advanced                  // bytes have come, or those of an earlier download were kept
+	Finished                  // a file is whole and checked
+	Retrying                  // a connection failed; there will be another attempt after Wait
+	Waiting                   // another process fetches the file
+)
+
+// An Event is the progress of a Pull.
+type Event struct {
+	Kind        EventKind
+	File        File // none for Started
+	Done, Total int64
+	Files       int // to fetch
+	Err         error
+	Wait        time.Duration
+}
+
+// PullOptions are the settings of one Pull.
+type PullOptions struct {
+	// Progress is told how the Pull gets on, by one goroutine at a time.
+	Progress func(Event)
+}
+
+// Pull fetches what the cache lacks of a model and returns the snapshot. It always asks
+// the hub which commit the revision stands for now; offline it takes what the cache has.
+// When ctx ends it ends at once, and another Pull goes on where it stopped.
+func (c *Client) Pull(ctx context.Context, ref Ref, o PullOptions) (Snapshot, error) {
+	if c.offline {
+		if s, err := c.Find(ref); err == nil {
+			return s, nil
+		}
+	}
+	t := newTally(o.Progress)
+	p, err := c.plan(ctx, ref, t)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	return c.fetch(ctx, p, t)
+}
+
+// Fetch carries out a plan.
+func (c *Client) Fetch(ctx context.Context, p Plan, o PullOptions) (Snapshot, error) {
+	return c.fetch(ctx, p, newTally(o.Progress))
+}
+
+func (c *Client) fetch(ctx context.Context, p Plan, t *tally) (Snapshot, error) {
+	repo := filepath.Join(c.cache, p.Ref.folder())
+	s := Snapshot{p.Ref, p.Commit, filepath.Join(repo, "snapshots", p.Commit)}
+	if err := c.room(p); err != nil {
+		return Snapshot{}, err
+	}
+	for _, dir := range []string{filepath.Join(repo, "blobs"), filepath.Dir(s.Path), filepath.Join(c.cache, ".locks", p.Ref.folder())} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return Snapshot{}, fmt.Errorf("hub: cache %s cannot be written: %w: set HF_HOME or HF_HUB_CACHE to a folder that can", c.cache, err)
+		}
+	}
+	c.tag()
+	t.start(p)
+
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(c.parallel)
+	for _, f := range p.Missing {
+		group.Go(func() error {
+			if err := c.ensure(within, p, f, t); err != nil {
+				return err
+			}
+			t.finish(f)
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return Snapshot{}, err
+	}
+	if err := c.link(ctx, repo, p); err != nil {
+		return Snapshot{}, err
+	}
+	if err := c.setRef(repo, p.Ref.revision(), p.Commit); err != nil {
+		return Snapshot{}, err
+	}
+	if missing := absent(repo, p.Commit); len(missing) > 0 {
+		return Snapshot{}, nonsense(p.Ref, "does not list %s, which the model promises", enumerate(missing))
+	}
+	return s, nil
+}
+
+// room fails when the disk cannot hold what is missing.
+func (c *Client) room(p Plan) error {
+	free, err := c.free(c.cache)
+	if err != nil || uint64(p.Bytes) <= free { // a disk that does not tell may have room
+		return nil
+	}
+	return &failure{
+		text: fmt.Sprintf("hub: %s needs %s more, and %s has %s free: make room, or set HF_HOME to a folder on another disk",
+			p.Ref, humanize.Bytes(uint64(p.Bytes)), c.cache, humanize.Bytes(free)),
+		kinds: []error{ErrNoSpace},
+	}
+}
+
+// tag marks the cache for programs that make backups (bford.info/cachedir).
+func (c *Client) tag() {
+	path := filepath.Join(c.cache, "CACHEDIR.TAG")
+	if _, err := os.Stat(path); err == nil {
+		return
+	}
+	_ = writeWhole(path, func(w io.Writer) error { // a cache without it is as good
+		_, err := io.WriteString(w, "Signature: 8a477f597d28d172789f06886806bc55\n# This folder is a cache: it can be fetched again.\n")
+		return err
+	})
+}
+
+// ensure makes the blob of a file exist. Processes that want the same blob take
+// turns by a lock on the file that huggingface_hub locks too.
+func (c *Client) ensure(ctx context.Context, p Plan, f File, t *tally) error {
+	repo := filepath.Join(c.cache, p.Ref.folder())
+	unlock, err := c.lock(ctx, p.Ref, f, t)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if c.has(repo, p.Commit, f) {
+		t.set(f, f.Size)
+		return nil
+	}
+	return c.download(ctx, p, f, t)
+}
+
+// lockPoll is how often a lock that another process holds is tried.
+const lockPoll = 50 * time.Millisecond
+
+func (c *Client) lock(ctx context.Context, ref Ref, f File, t *tally) (unlock func(), err error) {
+	path := filepath.Join(c.cache, ".locks", ref.folder(), f.ETag+".lock")
+	l := flock.New(path, flock.SetPermissions(0o664)) // group-writable, for caches that users share
+	got, err := l.TryLock()
+	if err == nil && !got {
+		t.waiting(f)
+		_, err = l.TryLockContext(ctx, lockPoll)
+	}
+	switch {
+	case err == nil:
+		return func() { _ = l.Close() }, nil
+	case ctx.Err() != nil:
+		_ = l.Close()
+		return nil, context.Cause(ctx)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOLCK):
+		// Some network disks have no locks. Two processes then fetch the same file twice,
+		// and write the same bytes to the same places.
+		_ = l.Close()
+		return func() {}, nil
+	}
+	_ = l.Close()
+	return nil, fmt.Errorf("hub: lock %s: %w", path, err)
+}
+
+// link makes the snapshot's names. config.json comes last: without it a snapshot is no
+// model.
+func (c *Client) link(ctx context.Context, repo string, p Plan) error {
+	files := slices.Clone(p.Files)
+	slices.SortStableFunc(files, func(a, b File) int {
+		switch {
+		case a.Name == "config.json":
+			return 1
+		case b.Name == "config.json":
+			return -1
+		}
+		return 0
+	})
+	for i, f := range files {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		path := pointer(repo, p.Commit, f)
+		if info, err := os.Stat(path); err == nil && info.Size() == f.Size {
+			continue
+		}
+		// a blob is moved only by its last user, and only if this Pull brought it: another
+		// commit's snapshot may need an older one
+		same := func(g File) bool { return g.ETag == f.ETag }
+		move := slices.ContainsFunc(p.Missing, same) && !slices.ContainsFunc(files[i+1:], same)
+		if err := c.point(path, blob(repo, f), move); err != nil {
+			return fmt.Errorf("hub: %s: %w", p.Ref, err)
+		}
+	}
+	syncDir(filepath.Join(repo, "snapshots", p.Commit))
+	return nil
+}
+
+// point makes path a relative link to a blob. Where no link can be made, path becomes
+// the file itself: moved, or copied when others use the blob.
+func (c *Client) point(path, blob string, move bool) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	to, err := filepath.Rel(filepath.Dir(path), blob)
+	if err != nil {
+		return err
+	}
+	if !c.noSymlinks {
+		// made aside and renamed, so that a broken link is replaced at once
+		aside := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
+		_ = os.Remove(aside)
+		if os.Symlink(to, aside) == nil {
+			if err := os.Rename(aside, path); err != nil {
+				_ = os.Remove(aside)
+				return err
+			}
+			return nil
+		}
+	}
+	if move {
+		return os.Rename(blob, path)
+	}
+	return writeWhole(path, func(w io.Writer) error {
+		in, err := os.Open(blob)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		_, err = io.Copy(w, in)
+		return err
+	})
+}
+
+// setRef notes which commit a branch or tag stands for.
+func (c *Client) setRef(repo, revision, commit string) error {
+	if revision == commit {
+		return nil
+	}
+	path := filepath.Join(repo, "refs", filepath.FromSlash(revision))
+	if text, err := os.ReadFile(path); err == nil && string(text) == commit {
+		return nil
+	}
+	err := os.MkdirAll(filepath.Dir(path), 0o777)
+	if err == nil {
+		err = writeWhole(path, func(w io.Writer) error { _, err := io.WriteString(w, commit); return err })
+	}
+	if err != nil {
+		return fmt.Errorf("hub: the revision cannot be noted: %w", err)
+	}
+	return nil
+}
+
+// A tally adds up what goroutines fetch and tells the caller.
+type tally struct {
+	mu    sync.Mutex
+	tell  func(Event)
+	total int64
+	files int
+	done  map[string]int64 // by etag
+}
+
+func newTally(tell func(Event)) *tally { return &tally{tell: tell, done: map[string]int64{}} }
+
+func (t *tally) send(e Event) {
+	if t.tell == nil {
+		return
+	}
+	for _, n := range t.done {
+		e.Done += n
+	}
+	e.Total, e.Files = t.total, t.files
+	t.tell(e)
+}
+
+func (t *tally) start(p Plan) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.total, t.files = 0, len(p.Missing)
+	for _, f := range p.Missing {
+		t.total += f.Size
+	}
+	t.send(Event{Kind: Started})
+}
+
+// set notes how much of a file there is.
+func (t *tally) set(f File, n int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done[f.ETag] = n
+	t.send(Event{Kind: Advanced, File: f})
+}
+
+func (t *tally) finish(f File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.send(Event{Kind: Finished, File: f})
+}
+
+func (t *tally) retrying(f File, err error, wait time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.send(Event{Kind: Retrying, File: f, Err: err, Wait: wait})
+}
+
+func (t *tally) waiting(f File) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.send(Event{Kind: Waiting, File: f})
+}
+
+// short is an etag for people.
+func short(etag string) string { return strings.ToLower(etag[:min(12, len(etag))]) }
