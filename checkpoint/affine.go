@@ -5,16 +5,59 @@ import (
 	"fmt"
 )
 
-// AffineBits returns how many bits a weight has in what Affine makes: 4 for Q4_0 and
-// Q4_1, 8 for Q8_0, and 0 for types that Affine does not take.
-func (t *Tensor) AffineBits() int {
-	switch t.Type {
-	case Q4_0, Q4_1:
+// AffineBits returns how many bits a weight has in what Affine or Affine32 makes: 4 for
+// Q4_0, Q4_1 and Q4_K, 5 for Q5_K, 8 for Q8_0; and 0 for types that are not affine in
+// groups of 32: they can be unpacked only.
+func (t Type) AffineBits() int {
+	switch t {
+	case Q4_0, Q4_1, Q4_K:
 		return 4
+	case Q5_K:
+		return 5
 	case Q8_0:
 		return 8
 	}
 	return 0
+}
+
+// WideScales says that a type's affine scales need a float32: Affine32 makes them.
+func (t Type) WideScales() bool { return t == Q4_K || t == Q5_K }
+
+// Affine32 is Affine for Q4_K and Q5_K, whose scales and biases are products that a
+// float16 cannot hold.
+func (t *Tensor) Affine32(fromRow, toRow int, weight []uint32, scales, biases []float32) error {
+	const op = "affine32"
+	if !t.Type.WideScales() {
+		return t.failed(op, fmt.Errorf("type %s has no affine form with float32 scales (have: Q4_K, Q5_K)", t.Type))
+	}
+	words, groups, err := t.affine(op, fromRow, toRow, len(weight), len(scales), len(biases))
+	if err != nil {
+		return err
+	}
+	pack := packQ4_K
+	if t.Type == Q5_K {
+		pack = packQ5_K
+	}
+	return t.each(op, fromRow, toRow, func(at int, src []byte) {
+		pack(weight[at*words:], scales[at*groups:], biases[at*groups:], src)
+	})
+}
+
+// affine checks what Affine and Affine32 are given, and returns a row's words and
+// groups.
+func (t *Tensor) affine(op string, fromRow, toRow, weight, scales, biases int) (words, groups int, err error) {
+	if err := t.check(op, fromRow, toRow); err != nil {
+		return 0, 0, err
+	}
+	rows := toRow - fromRow
+	words, groups = t.rowLen*t.Type.AffineBits()/32, t.rowLen/groupSize
+	if err := t.fits(op, "words of weight", weight, rows*words); err != nil {
+		return 0, 0, err
+	}
+	if err := t.fits(op, "scales", scales, rows*groups); err != nil {
+		return 0, 0, err
+	}
+	return words, groups, t.fits(op, "biases", biases, rows*groups)
 }
 
 // Affine repacks rows [fromRow, toRow) of a Q4_0, Q4_1 or Q8_0 tensor as MLX's affine
@@ -28,27 +71,16 @@ func (t *Tensor) AffineBits() int {
 // −128 times a finite scale overflows a float16. It starts no goroutines.
 func (t *Tensor) Affine(fromRow, toRow int, weight []uint32, scales, biases []uint16) error {
 	const op = "affine"
-	bits := t.AffineBits()
-	if bits == 0 {
-		return t.failed(op, fmt.Errorf("type %s has no affine form (have: Q4_0, Q4_1, Q8_0)", t.Type))
+	if t.Type.AffineBits() == 0 || t.Type.WideScales() {
+		return t.failed(op, fmt.Errorf("type %s has no affine form with float16 scales (have: Q4_0, Q4_1, Q8_0)", t.Type))
 	}
-	if err := t.check(op, fromRow, toRow); err != nil {
-		return err
-	}
-	rows := toRow - fromRow
-	words, groups := t.rowLen*bits/32, t.rowLen/groupSize
-	if err := t.fits(op, "words of weight", len(weight), rows*words); err != nil {
-		return err
-	}
-	if err := t.fits(op, "scales", len(scales), rows*groups); err != nil {
-		return err
-	}
-	if err := t.fits(op, "biases", len(biases), rows*groups); err != nil {
+	words, groups, err := t.affine(op, fromRow, toRow, len(weight), len(scales), len(biases))
+	if err != nil {
 		return err
 	}
 	pack := map[Type]func([]uint32, []uint16, []uint16, []byte) bool{Q4_0: packQ4_0, Q4_1: packQ4_1, Q8_0: packQ8_0}[t.Type]
 	inRange := true
-	err := t.each(op, fromRow, toRow, func(at int, src []byte) {
+	err = t.each(op, fromRow, toRow, func(at int, src []byte) {
 		ok := pack(weight[at*words:], scales[at*groups:], biases[at*groups:], src)
 		inRange = inRange && ok
 	})

@@ -10,7 +10,7 @@ import (
 )
 
 // ggufHave are the element types that an error offers: those of weights.
-const ggufHave = "F32, F16, BF16, Q8_0, Q4_0, Q4_1"
+const ggufHave = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS"
 
 // The value types of GGUF metadata (gguf_metadata_value_type in the GGUF
 // specification, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md).

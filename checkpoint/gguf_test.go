@@ -173,7 +173,7 @@ func TestDamagedGGUFIsRefused(t *testing.T) {
 		{"name not UTF-8", named("a\xff"), `the tensor name "a\xff" is not UTF-8`},
 		{"name length 2^63", lengthAt(named("a"), 24, 1<<63), "the length of a tensor name, 9223372036854775808, " + roomless},
 		{"name length 2^64-8", lengthAt(named("a"), 24, 1<<64-8), "the length of a tensor name, 18446744073709551608, " + roomless},
-		{"type 99", tensor(99, 64), `tensor "a" has type 99 (no known GGML type), which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1)`},
+		{"type 99", tensor(99, 64), `tensor "a" has type 99 (no known GGML type), which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS)`},
 		{"type 2^32-1", tensor(math.MaxUint32, 64), `tensor "a" has type 4294967295 (no known GGML type), which`},
 	}
 	for _, c := range cases {
@@ -187,10 +187,10 @@ func TestDamagedGGUFIsRefused(t *testing.T) {
 }
 
 func TestGGUFTypesThatAreNotReadAreNamed(t *testing.T) {
-	spec := ggufSpec{tensors: []ggufTensor{{name: "blk.0.ffn_down.weight", dims: []uint64{256}, typ: 12}}, data: 144}
+	spec := ggufSpec{tensors: []ggufTensor{{name: "blk.0.ffn_down.weight", dims: []uint64{256}, typ: 16}}, data: 66}
 	path := filepath.Join(write(t, map[string]string{"m.gguf": string(spec.bytes())}), "m.gguf")
 	_, err := Open(path)
-	require.EqualError(t, err, "checkpoint: "+path+`: tensor "blk.0.ffn_down.weight" has type Q4_K, which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1)`)
+	require.EqualError(t, err, "checkpoint: "+path+`: tensor "blk.0.ffn_down.weight" has type IQ2_XXS, which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS)`)
 
 	for number, name := range ggmlTypeNames {
 		_, _, err := parseGGUF(ggufSpec{tensors: []ggufTensor{{name: "a", dims: []uint64{256}, typ: number}}, data: 512}.bytes())
@@ -199,10 +199,10 @@ func TestGGUFTypesThatAreNotReadAreNamed(t *testing.T) {
 	}
 
 	_, _, err = parseGGUF(ggufSpec{tensors: []ggufTensor{
-		{name: "a", dims: []uint64{256}, typ: 12}, vector("b", 8, 0),
-		{name: "c", dims: []uint64{256}, typ: 14}, {name: "d", dims: []uint64{256}, typ: 12},
+		{name: "a", dims: []uint64{256}, typ: 16}, vector("b", 8, 0),
+		{name: "c", dims: []uint64{256}, typ: 17}, {name: "d", dims: []uint64{256}, typ: 16},
 	}, data: 512}.bytes())
-	assert.EqualError(t, err, `3 tensors have types that are not supported: Q4_K (2, the first is "a"), Q6_K (1, the first is "c") (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1)`)
+	assert.EqualError(t, err, `3 tensors have types that are not supported: IQ2_XXS (2, the first is "a"), IQ2_XS (1, the first is "c") (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS)`)
 }
 
 // A count that lies must not make the parser allocate what the file cannot hold.

@@ -61,7 +61,7 @@ type affine struct {
 func affineOf(t testing.TB, w *Tensor, from, to int) affine {
 	t.Helper()
 	n := (to - from) * w.RowLen()
-	a := affine{make([]uint32, n*w.AffineBits()/32), make([]uint16, n/32), make([]uint16, n/32)}
+	a := affine{make([]uint32, n*w.Type.AffineBits()/32), make([]uint16, n/32), make([]uint16, n/32)}
 	require.NoError(t, w.Affine(from, to, a.weight, a.scales, a.biases))
 	return a
 }
@@ -92,7 +92,7 @@ func TestAffineAndFloat32Agree(t *testing.T) {
 		typ := map[string]Type{"Q4_0": Q4_0, "Q4_1": Q4_1, "Q8_0": Q8_0}[c.Type]
 		w := tensorOf(typ, []int{2, 2, 64}, stored)
 		require.Equal(t, 2, w.NumRows())
-		a, bits := affineOf(t, w, 0, 2), w.AffineBits()
+		a, bits := affineOf(t, w, 0, 2), w.Type.AffineBits()
 		for i, want := range float32s(t, w) {
 			q := a.weight[i*bits/32] >> (i * bits % 32) & (1<<bits - 1)
 			assert.Equal(t, want, float16(a.scales[i/32])*float32(q)+float16(a.biases[i/32]), "%s weight %d", c.Type, i)
@@ -172,10 +172,10 @@ func TestTypesThatAreNotFloat32AreRefused(t *testing.T) {
 		_, size := typ.Block()
 		err := tensorOf(typ, []int{1}, make([]byte, size)).Float32(make([]float32, 1), 0, 1)
 		assert.EqualError(t, err, `checkpoint: m: float32 of tensor "w": not every `+typ.String()+
-			` is a float32 (have: F32, F16, BF16, I8, U8, I16, U16, Q4_0, Q4_1, Q8_0)`)
+			` is a float32 (have: F32, F16, BF16, I8, U8, I16, U16, and the quantized types)`)
 	}
 	err := tensorOf(F32, []int{1}, make([]byte, 4)).Affine(0, 1, nil, nil, nil)
-	assert.EqualError(t, err, `checkpoint: m: affine of tensor "w": type F32 has no affine form (have: Q4_0, Q4_1, Q8_0)`)
+	assert.EqualError(t, err, `checkpoint: m: affine of tensor "w": type F32 has no affine form with float16 scales (have: Q4_0, Q4_1, Q8_0)`)
 }
 
 func TestARowIsAnIndexOfTheOutermostDimension(t *testing.T) {
@@ -219,7 +219,7 @@ func TestRowsReordersEveryReader(t *testing.T) {
 		all, plain := float32s(t, v), float32s(t, w)
 		packed, raw := affineOf(t, v, 0, 5), make([]byte, 5*w.RowBytes())
 		require.NoError(t, v.Read(raw, 0, 5))
-		words := 64 * w.AffineBits() / 32
+		words := 64 * w.Type.AffineBits() / 32
 		for r, from := range order {
 			assert.Equal(t, plain[64*from:64*from+64], all[64*r:64*r+64])
 			assert.Equal(t, stored[w.RowBytes()*from:w.RowBytes()*(from+1)], raw[w.RowBytes()*r:w.RowBytes()*(r+1)])
@@ -322,7 +322,7 @@ func BenchmarkAffine(b *testing.B) {
 			_, size := typ.Block()
 			stored := make([]byte, rows*rowLen/32*size)
 			w := tensorOf(typ, []int{rows, rowLen}, stored)
-			weight := make([]uint32, rows*rowLen*w.AffineBits()/32)
+			weight := make([]uint32, rows*rowLen*w.Type.AffineBits()/32)
 			scales, biases := make([]uint16, rows*rowLen/32), make([]uint16, rows*rowLen/32)
 			for b.Loop() {
 				if err := w.Affine(0, rows, weight, scales, biases); err != nil {

@@ -48,6 +48,17 @@ const (
 	Q4_0 // 32 weights in 18 bytes: float16 d, 16 bytes of nibbles; w = d·(q−8)
 	Q4_1 // 32 weights in 20 bytes: float16 d and m, 16 bytes of nibbles; w = d·q + m
 	Q8_0 // 32 weights in 34 bytes: float16 d, 32 int8; w = d·q
+
+	// The types below are described where they are decoded, in widen_k.go.
+	Q5_0
+	Q5_1
+	Q2_K
+	Q3_K
+	Q4_K
+	Q5_K
+	Q6_K
+	IQ4_NL
+	IQ4_XS
 )
 
 // typeInfo is the size of a type's smallest storable unit.
@@ -65,6 +76,10 @@ var types = [...]typeInfo{
 	Q4_0: {"Q4_0", groupSize, 2 + groupSize/2},
 	Q4_1: {"Q4_1", groupSize, 2 + 2 + groupSize/2},
 	Q8_0: {"Q8_0", groupSize, 2 + groupSize},
+	Q5_0: {"Q5_0", groupSize, 2 + 4 + groupSize/2}, Q5_1: {"Q5_1", groupSize, 2 + 2 + 4 + groupSize/2},
+	Q2_K: {"Q2_K", superBlock, 84}, Q3_K: {"Q3_K", superBlock, 110}, Q4_K: {"Q4_K", superBlock, 144},
+	Q5_K: {"Q5_K", superBlock, 176}, Q6_K: {"Q6_K", superBlock, 210},
+	IQ4_NL: {"IQ4_NL", groupSize, 2 + groupSize/2}, IQ4_XS: {"IQ4_XS", superBlock, 136},
 }
 
 // groupSize is the number of weights in a block of Q4_0, Q4_1 and Q8_0 (QK4_0,
@@ -86,7 +101,7 @@ func (t Type) Block() (elements, bytes int) {
 }
 
 // Quantized says whether the type stores blocks of weights with shared scales.
-func (t Type) Quantized() bool { return t == Q4_0 || t == Q4_1 || t == Q8_0 }
+func (t Type) Quantized() bool { return t >= Q4_0 && t <= IQ4_XS }
 
 // safetensorsTypes is keyed by the dtype strings of the safetensors format.
 var safetensorsTypes = map[string]Type{
@@ -98,15 +113,15 @@ var safetensorsTypes = map[string]Type{
 // ggmlTypes is keyed by ggml_type in ggml.h; ggmlTypeNames has the numbers that
 // are known but not read here.
 var ggmlTypes = map[uint32]Type{
-	0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 8: Q8_0,
+	0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 6: Q5_0, 7: Q5_1, 8: Q8_0,
+	10: Q2_K, 11: Q3_K, 12: Q4_K, 13: Q5_K, 14: Q6_K, 20: IQ4_NL, 23: IQ4_XS,
 	24: I8, 25: I16, 26: I32, 27: I64, 28: F64, 30: BF16,
 }
 
 var ggmlTypeNames = map[uint32]string{
-	4: "Q4_2", 5: "Q4_3", 6: "Q5_0", 7: "Q5_1", 9: "Q8_1",
-	10: "Q2_K", 11: "Q3_K", 12: "Q4_K", 13: "Q5_K", 14: "Q6_K", 15: "Q8_K",
-	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
-	22: "IQ2_S", 23: "IQ4_XS", 29: "IQ1_M",
+	4: "Q4_2", 5: "Q4_3", 9: "Q8_1", 15: "Q8_K",
+	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S",
+	22: "IQ2_S", 29: "IQ1_M",
 	31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 34: "TQ1_0", 35: "TQ2_0",
 	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0",
 }

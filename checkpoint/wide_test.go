@@ -39,7 +39,7 @@ func TestSmolLM2IsWhatGGMLAndMLXMakeOfIt(t *testing.T) {
 	for _, name := range c.Names() {
 		w := c.Tensor(name)
 		sum("float32", float32s(t, w))
-		if w.AffineBits() > 0 {
+		if w.Type.AffineBits() > 0 {
 			a := affineOf(t, w, 0, w.NumRows())
 			sum("weight", a.weight)
 			sum("scales", a.scales)

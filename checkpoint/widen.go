@@ -9,9 +9,8 @@ import (
 
 // Float32 widens or dequantizes rows [fromRow, toRow) into dst, which has
 // (toRow-fromRow)·RowLen elements. F32, F16, BF16 and the 8- and 16-bit integers are
-// exact; a quantized weight is what ggml makes of it, computed in float32 and rounded at
-// most once: Q4_0 d·(q−8), Q4_1 d·q + m, Q8_0 d·q. Other types fail: their values
-// do not all fit a float32. It starts no goroutines: split the rows to use several.
+// exact; a quantized weight is what ggml makes of it in float32, to the last bit.
+// Other types fail: their values do not all fit a float32. It starts no goroutines: split the rows to use several.
 func (t *Tensor) Float32(dst []float32, fromRow, toRow int) error {
 	if err := t.check("float32", fromRow, toRow); err != nil {
 		return err
@@ -21,7 +20,7 @@ func (t *Tensor) Float32(dst []float32, fromRow, toRow int) error {
 	}
 	widen := widenTo[t.Type]
 	if widen == nil {
-		return t.failed("float32", fmt.Errorf("not every %s is a float32 (have: F32, F16, BF16, I8, U8, I16, U16, Q4_0, Q4_1, Q8_0)", t.Type))
+		return t.failed("float32", fmt.Errorf("not every %s is a float32 (have: F32, F16, BF16, I8, U8, I16, U16, and the quantized types)", t.Type))
 	}
 	return t.each("float32", fromRow, toRow, func(at int, src []byte) {
 		widen(dst[at*t.rowLen:], src)
@@ -33,7 +32,9 @@ func (t *Tensor) Float32(dst []float32, fromRow, toRow int) error {
 var widenTo = [...]func(dst []float32, src []byte){
 	F32: widenF32, F16: widenF16, BF16: widenBF16,
 	I8: widenI8, U8: widenU8, I16: widenI16, U16: widenU16,
-	Q4_0: widenQ4_0, Q4_1: widenQ4_1, Q8_0: widenQ8_0,
+	Q4_0: widenQ4_0, Q4_1: widenQ4_1, Q8_0: widenQ8_0, Q5_0: widenQ5_0, Q5_1: widenQ5_1,
+	Q2_K: widenQ2_K, Q3_K: widenQ3_K, Q4_K: widenQ4_K, Q5_K: widenQ5_K, Q6_K: widenQ6_K,
+	IQ4_NL: widenIQ4_NL, IQ4_XS: widenIQ4_XS,
 }
 
 // The loops over blocks take them through array pointers, so that the compiler

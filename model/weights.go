@@ -233,6 +233,9 @@ func (l *Loader) Embedding(w Want) *nn.Embedding {
 			e.Dtype = floatType[t.Type]
 		} else if l.ck.Format == checkpoint.GGUF {
 			e.Dtype = mlx.Float16
+			if l.ck.Tensor(path + ".weight").Type.WideScales() {
+				e.Dtype = mlx.Float32
+			}
 		}
 	}
 	return e
@@ -423,10 +426,8 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q has shape %v, want %v", t.Name, t.Shape, w.Shape))
 		return
 	}
-	bits := 4
-	if t.Type == checkpoint.Q8_0 {
-		bits = 8
-	}
+	bits := t.Type.AffineBits()
+	dense = dense || bits == 0 // groups of 16, or no affine form: MLX has no packing for it
 	q := mlx.Quantization{GroupSize: 32, Bits: bits, Mode: "affine"}
 	if w.Rows != nil {
 		t = t.Rows(w.Rows)
@@ -445,17 +446,33 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 		return
 	}
 	*quant = q
-	l.describe(t.Type.String(), n*bits/8+n/32*4)
+	scale := 2
+	if l.wide || t.Type.WideScales() {
+		scale = 4
+	}
+	l.describe(t.Type.String(), n*bits/8+n/32*2*scale)
 	l.job(n, func(work *buffers) error {
 		cols := w.Shape[1]
-		pw, ps, pb := grown(&work.words, n*bits/32), grown(&work.scales, n/32), grown(&work.biases, n/32)
-		if err := t.Affine(0, rows, pw, ps, pb); err != nil {
+		words := grown(&work.words, n*bits/32)
+		if t.Type.WideScales() {
+			both := grown(&work.floats, n/32*2)
+			ss, bs := both[:n/32], both[n/32:]
+			if err := t.Affine32(0, rows, words, ss, bs); err != nil {
+				return err
+			}
+			return errors.Join(
+				l.put(weight, mlx.FromSlice(l.scope, words, rows, cols*bits/32)),
+				l.put(scales, mlx.FromSlice(l.scope, ss, rows, cols/32)),
+				l.put(biases, mlx.FromSlice(l.scope, bs, rows, cols/32)))
+		}
+		ss, bs := grown(&work.scales, n/32), grown(&work.biases, n/32)
+		if err := t.Affine(0, rows, words, ss, bs); err != nil {
 			return err
 		}
 		return errors.Join(
-			l.put(weight, mlx.FromSlice(l.scope, pw, rows, cols*bits/32)),
-			l.put(scales, l.halves(work, ps, rows, cols/32)),
-			l.put(biases, l.halves(work, pb, rows, cols/32)))
+			l.put(weight, mlx.FromSlice(l.scope, words, rows, cols*bits/32)),
+			l.put(scales, l.halves(work, ss, rows, cols/32)),
+			l.put(biases, l.halves(work, bs, rows, cols/32)))
 	}, t)
 }
 

@@ -11,7 +11,7 @@ import (
 // WriteGGUF makes the checkpoint as a GGUF file, as llama.cpp's converter would: meta
 // is the metadata (string, uint32 or float32 values), layout names each tensor in the
 // file ("" leaves it out) and says which row of the matrix each row of the file is, nil
-// for the same. Tensors are float32.
+// for the same. Tensors are float32, or random blocks of a quantized type.
 func (a *Architecture) WriteGGUF(path string, meta map[string]any, layout func(name string) (file string, rows []int)) error {
 	le := binary.LittleEndian
 	text := func(b []byte, s string) []byte { return append(le.AppendUint64(b, uint64(len(s))), s...) }
@@ -22,18 +22,24 @@ func (a *Architecture) WriteGGUF(path string, meta map[string]any, layout func(n
 		if name == "" {
 			continue
 		}
-		if t.Type != "float32" {
-			return fmt.Errorf("golden: tensor %q is %s, want float32", t.Name, t.Type)
+		block, quantized := ggufBlocks[t.Type]
+		if t.Type != "float32" && !quantized {
+			return fmt.Errorf("golden: tensor %q is %s, want float32 or a quantized GGUF type", t.Name, t.Type)
 		}
-		raw, err := t.draw(nil)
-		if err != nil {
-			return err
+		var raw []byte
+		if quantized {
+			raw = t.blocks(block)
+		} else {
+			var err error
+			if raw, err = t.draw(nil); err != nil {
+				return err
+			}
 		}
 		infos = le.AppendUint32(text(infos, name), uint32(len(t.Shape)))
 		for i := len(t.Shape) - 1; i >= 0; i-- { // innermost first
 			infos = le.AppendUint64(infos, uint64(t.Shape[i]))
 		}
-		infos = le.AppendUint64(le.AppendUint32(infos, 0), uint64(len(data))) // type 0 is F32
+		infos = le.AppendUint64(le.AppendUint32(infos, block.number), uint64(len(data))) // 0 is F32
 		if rows != nil {
 			raw = reordered(raw, rows)
 		}
@@ -59,6 +65,35 @@ func (a *Architecture) WriteGGUF(path string, meta map[string]any, layout func(n
 	file = append(file, infos...)
 	file = append(file, make([]byte, -len(file)&31)...)
 	return os.WriteFile(path, append(file, data...), 0o644)
+}
+
+// ggufBlock describes a quantized type: its number, a block's size, and where its
+// float16 factors stand.
+type ggufBlock struct {
+	number          uint32
+	elements, bytes int
+	factors         []int
+}
+
+var ggufBlocks = map[string]ggufBlock{
+	"Q8_0": {8, 32, 34, []int{0}}, "Q4_0": {2, 32, 18, []int{0}}, "Q5_1": {7, 32, 24, []int{0, 2}},
+	"Q3_K": {11, 256, 110, []int{108}}, "Q4_K": {12, 256, 144, []int{0, 2}}, "Q5_K": {13, 256, 176, []int{0, 2}},
+	"Q6_K": {14, 256, 210, []int{208}}, "IQ4_XS": {23, 256, 136, []int{0}},
+}
+
+// blocks draws random blocks whose factors are Center·(1 + u/4).
+func (d *Drawn) blocks(b ggufBlock) []byte {
+	n := d.Shape[0] * d.Shape[1] / b.elements
+	bytes := Drawn{Name: d.Name, Type: "uint8", Shape: []int{n * b.bytes}, Amplitude: 256}
+	raw, _ := bytes.draw(nil)
+	factors := Drawn{Name: d.Name + " factors", Type: "float16", Shape: []int{n * len(b.factors)}, Center: d.Center, Amplitude: d.Center / 4}
+	values, _ := factors.draw(nil)
+	for i := range n {
+		for j, at := range b.factors {
+			copy(raw[i*b.bytes+at:], values[(i*len(b.factors)+j)*2:][:2])
+		}
+	}
+	return raw
 }
 
 func reordered(data []byte, rows []int) []byte {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -57,6 +58,55 @@ func TestGGUFFilesGiveTheSameNumbers(t *testing.T) {
 			defer o.Close()
 			for _, run := range a.Runs {
 				require.Empty(t, firstDifference(t, o.Model, run, relative))
+			}
+		})
+	}
+}
+
+// Every quantized type gives the same logits packed, where MLX has a form for it, and
+// unpacked; which weights a block stands for is tested in checkpoint.
+func TestQuantizedGGUFTypesGiveTheSameLogitsPackedAndUnpacked(t *testing.T) {
+	for typ, size := range map[string]float64{
+		"Q8_0": 1e-3, "Q4_0": 8e-3, "Q5_1": 4e-3, "Q3_K": 1e-3, "Q4_K": 4e-4, "Q5_K": 2e-4, "Q6_K": 3e-5, "IQ4_XS": 2e-5,
+	} {
+		t.Run(typ, func(t *testing.T) {
+			a := &golden.Architecture{}
+			matrix := func(name string, out, in int) {
+				a.Tensors = append(a.Tensors, golden.Drawn{Name: name, Type: typ, Shape: []int{out, in}, Center: size})
+			}
+			gain := func(name string) {
+				a.Tensors = append(a.Tensors, golden.Drawn{Name: name, Type: "float32", Shape: []int{256}, Center: 1, Amplitude: 0.2})
+			}
+			matrix("token_embd.weight", 96, 256)
+			gain("output_norm.weight")
+			gain("blk.0.attn_norm.weight")
+			gain("blk.0.ffn_norm.weight")
+			for _, name := range []string{"attn_q", "attn_output", "ffn_gate", "ffn_up", "ffn_down"} {
+				matrix("blk.0."+name+".weight", 256, 256)
+			}
+			matrix("blk.0.attn_k.weight", 128, 256)
+			matrix("blk.0.attn_v.weight", 128, 256)
+			path := filepath.Join(t.TempDir(), "m.gguf")
+			meta := kinMeta("llama", 256, map[string]any{
+				"llama.embedding_length": uint32(256), "llama.feed_forward_length": uint32(256), "llama.block_count": uint32(1),
+			})
+			require.NoError(t, a.WriteGGUF(path, meta, func(name string) (string, []int) { return name, nil }))
+			var all [][][]float32
+			for _, form := range []model.Form{model.Dense, model.Packed} {
+				o, err := auto.Open(path, auto.Options{Weights: form})
+				require.NoError(t, err)
+				defer o.Close()
+				logits, _ := pass(t, o.Model, []int32{3, 95, 40, 41}, nil)
+				all = append(all, logits)
+				require.Equal(t, typ, o.Info.Modules[0].Form)
+			}
+			largest := float32(0)
+			for _, x := range all[0][3] {
+				largest = max(largest, x, -x)
+			}
+			require.Greater(t, largest, float32(0.1))
+			for p := range all[0] {
+				require.InDeltaSlice(t, all[0][p], all[1][p], 1e-4*float64(largest))
 			}
 		})
 	}
