@@ -26,7 +26,7 @@ build: ## build bin/mlxlens
 
 test: mlx-c model lint cross ## run every check and every test
 	go test ./...
-	go test -tags mlxgate ./mlx/... ./lens
+	go test -tags mlxgate ./mlx/... ./model/auto ./lens ./generate
 	$(MAKE) --no-print-directory race
 
 race: mlx-c ## run what uses goroutines under the race detector
