@@ -10,12 +10,13 @@ type Pass struct {
 	*Tap
 	Cache *Cache
 
-	scope *mlx.Scope            // the tokens'
-	masks map[[3]int]*mlx.Array // by queries, keys and window: layers share them
+	scope  *mlx.Scope            // the tokens'
+	masks  map[[3]int]*mlx.Array // by queries, keys and window: layers share them
+	angles map[*Rope]angles      // likewise
 }
 
 func newPass(scope *mlx.Scope, cache *Cache, tap *Tap) *Pass {
-	return &Pass{Tap: tap, Cache: cache, scope: scope, masks: map[[3]int]*mlx.Array{}}
+	return &Pass{Tap: tap, Cache: cache, scope: scope, masks: map[[3]int]*mlx.Array{}, angles: map[*Rope]angles{}}
 }
 
 // mask returns [pos, key] booleans as [mlx.CausalMask] does.
@@ -35,11 +36,26 @@ func Heads(x *mlx.Array, n int) *mlx.Array {
 // Rotate applies RoPE to [batch, pos, head, d_head], shows the result to the tap in
 // that shape, and returns it as [batch, head, pos, d_head].
 func (p *Pass) Rotate(site Site, layer int, x *mlx.Array, r *Rope) *mlx.Array {
-	x = r.Turn(swap(x), p.Cache.seen(layer))
+	x = p.turn(swap(x), layer, r)
 	if !p.Wants(site, layer) {
 		return x
 	}
 	return swap(p.At(site, layer, swap(x)))
+}
+
+// turn applies RoPE to [batch, head, pos, d_head]. On a GPU that is one kernel; on a CPU
+// MLX would compute the angles anew in every layer, for queries and for keys.
+func (p *Pass) turn(x *mlx.Array, layer int, r *Rope) *mlx.Array {
+	offset := p.Cache.seen(layer)
+	if x.Device() != mlx.CPU || x.Dtype() != mlx.Float32 || r.Traditional {
+		return r.turn(x, offset)
+	}
+	a, ok := p.angles[r]
+	if !ok {
+		a = r.angles(p.scope, offset, x.Dim(2))
+		p.angles[r] = a
+	}
+	return r.turnBy(x, a)
 }
 
 // swap swaps the axes of positions and heads.

@@ -146,13 +146,18 @@ type Rope struct {
 	factor, trained float64
 }
 
-// Turn maps [batch, head, pos, d_head] at the positions from offset on.
-func (r *Rope) Turn(x *mlx.Array, offset int) *mlx.Array {
+// at returns the rotation for a sequence of n positions.
+func (r *Rope) at(n int) mlx.Rotary {
 	rotary := r.Rotary
 	if r.trained > 0 {
-		n, d := max(float64(x.Dim(2)+offset), r.trained), float64(r.Dims)
+		n, d := max(float64(n), r.trained), float64(r.Dims)
 		rotary.Base *= math.Pow(r.factor*n/r.trained-(r.factor-1), d/(d-2))
 	}
+	return rotary
+}
+
+// turn maps [batch, head, pos, d_head] at the positions from offset on.
+func (r *Rope) turn(x *mlx.Array, offset int) *mlx.Array {
 	if r.magnitude != 1 {
 		if head := x.Dim(3); r.Dims == head {
 			x = mlx.Scale(x, r.magnitude)
@@ -160,7 +165,45 @@ func (r *Rope) Turn(x *mlx.Array, offset int) *mlx.Array {
 			x = mlx.Concatenate(3, mlx.Scale(mlx.Slice(x, 3, 0, r.Dims), r.magnitude), mlx.Slice(x, 3, r.Dims, head))
 		}
 	}
-	return mlx.RoPE(x, rotary, offset)
+	return mlx.RoPE(x, r.at(x.Dim(2)+offset), offset)
+}
+
+// angles are what the dimensions of each position are multiplied by: [pos, Dims]
+// cosines, and sines of which the first half is negative.
+type angles struct {
+	cos, sin *mlx.Array
+}
+
+// angles computes them in float32, as mlx.RoPE does where it is no kernel.
+func (r *Rope) angles(scope *mlx.Scope, offset, n int) angles {
+	half := r.Dims / 2
+	rotary := r.at(offset + n)
+	var frequency *mlx.Array // [Dims/2]
+	if rotary.Freqs != nil {
+		frequency = mlx.Reciprocal(scope.Hold(rotary.Freqs))
+	} else {
+		frequency = mlx.Exp(mlx.Scale(mlx.Arange(scope, 0, float64(-half), -1, mlx.Float32), math.Log(rotary.Base)/float64(half)))
+	}
+	at := mlx.Scale(mlx.Arange(scope, float64(offset), float64(offset+n), 1, mlx.Float32), rotary.Scale)
+	theta := mlx.Multiply(mlx.ExpandDims(at, 1), frequency)
+	cos, sin := mlx.Scale(mlx.Cos(theta), r.magnitude), mlx.Scale(mlx.Sin(theta), r.magnitude)
+	return angles{mlx.Concatenate(1, cos, cos), mlx.Concatenate(1, mlx.Negative(sin), sin)}
+}
+
+// turnBy maps [batch, head, pos, d_head]: of two dimensions x₁ and x₂ half of Dims
+// apart, to x₁·cos − x₂·sin and x₂·cos + x₁·sin.
+func (r *Rope) turnBy(x *mlx.Array, a angles) *mlx.Array {
+	half, head := r.Dims/2, x.Dim(3)
+	first, second := mlx.Slice(x, 3, 0, half), mlx.Slice(x, 3, half, r.Dims)
+	turning := x
+	if r.Dims < head {
+		turning = mlx.Slice(x, 3, 0, r.Dims)
+	}
+	y := mlx.Add(mlx.Multiply(turning, a.cos), mlx.Multiply(mlx.Concatenate(3, second, first), a.sin))
+	if r.Dims < head {
+		y = mlx.Concatenate(3, y, mlx.Slice(x, 3, r.Dims, head))
+	}
+	return y
 }
 
 // Rope returns the rotation of heads of headDim dimensions. Frequencies are computed
