@@ -34,6 +34,7 @@ type Decoder struct {
 
 	Sizes   Shape
 	Names   map[Site]string // [Paths.Modules]
+	Lacking []Site          // [Paths.Lacking]
 	Weights *Weights        // all arrays, freed by Close
 }
 
@@ -106,7 +107,9 @@ func (d *Decoder) Device() mlx.Device { return d.Weights.device }
 func (d *Decoder) Shape() Shape { return d.Sizes }
 
 // Paths returns mlx-lm's module paths.
-func (d *Decoder) Paths() Paths { return Paths{Modules: d.Names, Layers: d.Sizes.Layers} }
+func (d *Decoder) Paths() Paths {
+	return Paths{Modules: d.Names, Lacking: d.Lacking, Layers: d.Sizes.Layers}
+}
 
 // Close frees the weights.
 func (d *Decoder) Close() { d.Weights.Free() }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -153,7 +154,13 @@ func (t *Tap) At(site Site, layer int, x *mlx.Array) *mlx.Array {
 // a module of their own are absent.
 type Paths struct {
 	Modules map[Site]string
+	Lacking []Site // that the architecture does not have
 	Layers  int
+}
+
+// Sites returns the sites that the model has, in forward order.
+func (p Paths) Sites() []Site {
+	return slices.DeleteFunc(Sites(), func(s Site) bool { return slices.Contains(p.Lacking, s) })
 }
 
 // Module returns the module whose output a place is, "" if none.
@@ -202,6 +209,13 @@ func (p Paths) Place(text string) (Place, error) {
 }
 
 func (p Paths) checked(at Place) (Place, error) {
+	if slices.Contains(p.Lacking, at.Site) {
+		var have []string
+		for _, s := range p.Sites() {
+			have = append(have, s.String())
+		}
+		return Place{}, fmt.Errorf("model: %s: the architecture has no such site (have: %s)", at, strings.Join(have, ", "))
+	}
 	if at.Layer < 0 || at.Layer >= p.Layers {
 		return Place{}, fmt.Errorf("model: %s: the model has %d layers (0–%d)", at, p.Layers, p.Layers-1)
 	}

@@ -1,6 +1,7 @@
 package auto_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,20 +44,8 @@ func sum(a, b []float32) []float32 {
 	return out
 }
 
-// lacking are the sites that an architecture does not have.
-var lacking = map[string][]model.Site{
-	"gpt2":  {model.RotQ, model.RotK, model.MLPPreLinear},
-	"olmo2": {model.PosEmbed, model.AttnNorm, model.MLPNorm},
-	"":      {model.PosEmbed},
-}
-
 func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 	for _, a := range architectures(t) {
-		kind, _, _ := strings.Cut(a.Name, "-")
-		lacks, ok := lacking[kind]
-		if !ok {
-			lacks = lacking[""]
-		}
 		t.Run(a.Name, func(t *testing.T) {
 			m := openArchitecture(t, a, auto.Options{})
 			ids := a.Runs[2].IDs
@@ -67,12 +56,15 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 				if site.PerLayer() {
 					place.Layer = shape.Layers - 1
 				}
-				missing := false
-				for _, l := range lacks {
-					missing = missing || l == site
+				require.Equal(t, slices.Contains(m.Paths().Sites(), site), at[place] != nil, "%s", place)
+				_, err := m.Paths().Place(place.String())
+				if at[place] == nil {
+					require.ErrorContains(t, err, "the architecture has no such site (have: embed, ")
+				} else {
+					require.NoError(t, err)
 				}
-				require.Equal(t, missing, at[place] == nil, "%s", place)
 			}
+			require.GreaterOrEqual(t, len(m.Paths().Sites()), 19)
 			get := func(s model.Site, l int) []float32 { return at[model.Place{Site: s, Layer: l}] }
 			first := get(model.Embed, 0)
 			if p := get(model.PosEmbed, 0); p != nil {

@@ -26,6 +26,7 @@ func New(c *Config, l *model.Loader) (*model.Decoder, error) {
 		SoftCap:    orNone(c.FinalLogitSoftcapping),
 		Names:      names(c.before),
 		Weights:    l.Weights(),
+		Lacking:    []model.Site{model.PosEmbed},
 		Sizes: model.Shape{
 			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
 			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),

@@ -24,6 +24,7 @@ func New(c *Config, l *model.Loader) (*model.Decoder, error) {
 		Embedding: l.Embedding(model.Want{Role: "embed", Modules: ends("wte", "token_embd"), Shape: []int{c.VocabSize, c.NEmbd}}),
 		Positions: l.Embedding(model.Want{Role: "pos_embed", Modules: ends("wpe", "position_embd"), Shape: []int{c.NPositions, c.NEmbd}}),
 		Weights:   l.Weights(),
+		Lacking:   []model.Site{model.RotQ, model.RotK, model.MLPPreLinear},
 		Names: map[model.Site]string{
 			model.Embed: "model.wte", model.PosEmbed: "model.wpe",
 			model.AttnNorm: "model.h.%d.ln_1", model.AttnOut: "model.h.%d.attn",

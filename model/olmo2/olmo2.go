@@ -18,6 +18,7 @@ func New(c *Config, l *model.Loader) (*model.Decoder, error) {
 		Embedding: l.KinEmbedding("", c.VocabSize, c.HiddenSize),
 		Names:     names(),
 		Weights:   l.Weights(),
+		Lacking:   []model.Site{model.PosEmbed, model.AttnNorm, model.MLPNorm},
 		Sizes: model.Shape{
 			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
 			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/model"
@@ -46,7 +47,7 @@ func runInfo(s *streams, o *infoOptions) error {
 	if opened.Tokenizer != nil {
 		info.TokenizerVocab, info.AddsBOS = opened.Tokenizer.VocabSize(), opened.Tokenizer.AddsBOS()
 	}
-	for _, site := range model.Sites() {
+	for _, site := range opened.Model.Paths().Sites() {
 		info.Sites = append(info.Sites, place(site))
 	}
 	if o.json {
@@ -76,7 +77,7 @@ func (i *infoResult) print(s *streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	line("model", "%s", i.Ref)
-	line("type", "%s (%s, %d files, %s)", i.Type, i.Format, len(i.Files), humanize.Bytes(uint64(i.DiskBytes)))
+	line("type", "%s (%s, %s, %s)", i.Type, i.Format, english.Plural(len(i.Files), "file", ""), humanize.Bytes(uint64(i.DiskBytes)))
 	line("layers", "%d", i.Shape.Layers)
 	line("d_model", "%d", i.Shape.DModel)
 	line("heads", "%d of %d dimensions, %d for keys and values", i.Shape.Heads, i.Shape.DHead, i.Shape.KVHeads)
