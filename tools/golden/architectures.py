@@ -97,6 +97,8 @@ CASES = {
     ),
     "qwen3": kin("qwen3", head_dim=32, use_sliding_window=False),
     "qwen3-untied": kin("qwen3", head_dim=16, tie_word_embeddings=False),
+    "qwen3-rope-parameters": {k: v for k, v in kin("qwen3", head_dim=32).items() if k != "rope_theta"}
+    | {"rope_parameters": {"rope_theta": 3000.0, "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}},
     "gemma2": kin("gemma2", **GEMMA, query_pre_attn_scalar=24, attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
     "gemma2-sliding": kin(
         "gemma2", **GEMMA, query_pre_attn_scalar=24, attn_logit_softcapping=5.0, final_logit_softcapping=3.0, sliding_window=16
