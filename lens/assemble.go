@@ -23,6 +23,9 @@ func (p *reading) grid(m model.Model, ids []int, scores [][]score, o *Options) *
 	for _, id := range ids {
 		g.Tokens = append(g.Tokens, label(id))
 	}
+	for _, c := range o.Contrasts {
+		g.Contrasts = append(g.Contrasts, Contrast{label(c[0]), label(c[1])})
+	}
 	shown := len(p.places)
 	if p.hidden {
 		shown--
@@ -31,7 +34,7 @@ func (p *reading) grid(m model.Model, ids []int, scores [][]score, o *Options) *
 		g.Rows = append(g.Rows, at.String())
 		row := make([]Cell, len(p.positions))
 		for j := range row {
-			row[j] = scores[i][j].cell(label, !o.TopOnly)
+			row[j] = scores[i][j].cell(label, o)
 		}
 		g.Cells = append(g.Cells, row)
 	}
@@ -39,9 +42,9 @@ func (p *reading) grid(m model.Model, ids []int, scores [][]score, o *Options) *
 	return g
 }
 
-func (s *score) cell(label func(int) Token, metrics bool) Cell {
+func (s *score) cell(label func(int) Token, o *Options) Cell {
 	prob := func(logit float32) float64 {
-		if !metrics {
+		if o.TopOnly {
 			return 0
 		}
 		return math.Exp(float64(logit) - s.lse)
@@ -56,8 +59,12 @@ func (s *score) cell(label func(int) Token, metrics bool) Cell {
 	}
 	last := len(targets) - 1
 	c.Answer = targets[last]
-	if last > 0 {
-		c.Targets = targets[:last]
+	n := len(o.Targets)
+	if n > 0 {
+		c.Targets = targets[:n]
+	}
+	for pair := n; pair < last; pair += 2 {
+		c.Contrasts = append(c.Contrasts, targets[pair].Logit-targets[pair+1].Logit)
 	}
 	return c
 }

@@ -25,9 +25,18 @@ type Grid struct {
 	Positions []int     `json:"positions"` // indices into Tokens, ascending
 	Cells     [][]Cell  `json:"cells"`     // [row][position]
 	Final     Final     `json:"final"`
-	Edits     []string  `json:"edits"`
-	Check     *Check    `json:"check,omitempty"` // only when asked for
-	Timing    Timing    `json:"timing"`
+
+	Contrasts []Contrast `json:"contrasts,omitempty"` // what each cell's contrasts are of
+
+	Edits  []string `json:"edits"`
+	Check  *Check   `json:"check,omitempty"` // only when asked for
+	Timing Timing   `json:"timing"`
+}
+
+// Contrast is a pair of tokens whose logits are compared.
+type Contrast struct {
+	Target Token `json:"target"`
+	Versus Token `json:"vs"`
 }
 
 // ModelInfo says which model a result is of.
@@ -115,6 +124,7 @@ type Cell struct {
 	KL        float64     // KL(final ‖ this) = Σ p_final (ln p_final − ln p)
 	Norm      float64     // L2 norm of the state, before the final norm
 	Targets   []Target    // those asked for
+	Contrasts []float64   // logit of each contrast's target less that of its other
 
 	// Answer is the final row's top token at this position, as this row scores it.
 	Answer Target
@@ -122,7 +132,11 @@ type Cell struct {
 
 // MarshalJSON writes null for a number that is not finite.
 func (c Cell) MarshalJSON() ([]byte, error) {
-	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, c.Answer})
+	contrasts := make([]number, len(c.Contrasts))
+	for i, x := range c.Contrasts {
+		contrasts[i] = number(x)
+	}
+	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, contrasts, c.Answer})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -131,7 +145,10 @@ func (c *Cell) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	*c = Cell{j.Top, float64(j.LogSumExp), float64(j.Entropy), float64(j.KL), float64(j.Norm), j.Targets, j.Answer}
+	*c = Cell{j.Top, float64(j.LogSumExp), float64(j.Entropy), float64(j.KL), float64(j.Norm), j.Targets, nil, j.Answer}
+	for _, x := range j.Contrasts {
+		c.Contrasts = append(c.Contrasts, float64(x))
+	}
 	return nil
 }
 
@@ -142,6 +159,7 @@ type cellJSON struct {
 	KL        number      `json:"kl"`
 	Norm      number      `json:"norm"`
 	Targets   []Target    `json:"targets,omitempty"`
+	Contrasts []number    `json:"contrasts,omitempty"`
 	Answer    Target      `json:"answer"`
 }
 

@@ -10,6 +10,7 @@ package lens
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -24,6 +25,10 @@ type Options struct {
 	Embed     bool  // a row for what enters the first block
 	Mid       bool  // a row after each layer's attention, before its MLP
 	Targets   []int // ids whose score and rank every cell has
+
+	// Contrasts are pairs of ids: every cell has the difference of their logits, which
+	// is ln(p/q) of their probabilities.
+	Contrasts [][2]int
 
 	// TopOnly leaves out everything but ids and logits: Prob, LogSumExp, Entropy, KL,
 	// Norm, and the ranks of targets that are no candidates, are 0. The Answer's logit
@@ -42,6 +47,15 @@ type Options struct {
 	// OnDevice makes MLX reduce the logits where it computes them, as on a GPU,
 	// instead of scanning them in Go, as on a CPU. nil: by the model's device.
 	OnDevice *bool
+}
+
+// scored returns the ids whose logits every cell needs: the targets, then the contrasts.
+func (o *Options) scored() []int {
+	ids := slices.Clone(o.Targets)
+	for _, c := range o.Contrasts {
+		ids = append(ids, c[0], c[1])
+	}
+	return ids
 }
 
 // Run traces a prompt's ids through the model, and reads the lens at every row and
@@ -179,7 +193,7 @@ func plan(m model.Model, ids []int, o *Options) (*reading, error) {
 // planRows resolves and checks all but the positions.
 func planRows(m model.Model, o *Options) (*reading, error) {
 	shape := m.Shape()
-	if err := inVocabulary(o.Targets, shape.DVocab, "target"); err != nil {
+	if err := inVocabulary(o.scored(), shape.DVocab, "target"); err != nil {
 		return nil, err
 	}
 	if o.Top == 0 {

@@ -163,6 +163,24 @@ func TestNumbersOfACellFitTogether(t *testing.T) {
 	}
 }
 
+func TestContrastsAreDifferencesOfLogits(t *testing.T) {
+	m := tiny(t)
+	for _, onDevice := range []bool{false, true} {
+		g := trace(t, m, sixty, lens.Options{Targets: []int{7, 90, 3}, Contrasts: [][2]int{{7, 90}, {3, 500}}, OnDevice: &onDevice})
+		require.Equal(t, []lens.Contrast{{Target: lens.Token{ID: 7}, Versus: lens.Token{ID: 90}}, {Target: lens.Token{ID: 3}, Versus: lens.Token{ID: 500}}}, g.Contrasts)
+		plain := trace(t, m, sixty, lens.Options{Targets: []int{7, 90, 3, 500}, OnDevice: &onDevice})
+		for r := range g.Cells {
+			for p := range g.Cells[r] {
+				cell, want := g.Cells[r][p], plain.Cells[r][p].Targets
+				require.Len(t, cell.Targets, 3)
+				require.InDelta(t, want[0].Logit-want[1].Logit, cell.Contrasts[0], 1e-5)
+				require.InDelta(t, want[2].Logit-want[3].Logit, cell.Contrasts[1], 1e-5)
+				require.Equal(t, plain.Cells[r][p].Answer.ID, cell.Answer.ID)
+			}
+		}
+	}
+}
+
 func TestWrongRequestsAreErrors(t *testing.T) {
 	m := tiny(t)
 	for want, c := range map[string]struct {

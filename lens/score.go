@@ -17,7 +17,7 @@ type score struct {
 	entropy float64
 	kl      float64
 	norm    float64
-	targets []targetScore // those asked for, and the answer last
+	targets []targetScore // those asked for, the pairs of contrasts, and the answer last
 }
 
 type candidate struct {
@@ -127,9 +127,10 @@ func (c *chunk) run(states []*mlx.Array, from, to int, onDevice bool) error {
 // those asked for, then the reference row's top token.
 func (c *chunk) targetIDs() [][]int32 {
 	ids := make([][]int32, c.width)
+	scored := c.o.scored()
 	reference := (c.rows - 1) * c.width
 	for i := range ids {
-		for _, t := range c.o.Targets {
+		for _, t := range scored {
 			ids[i] = append(ids[i], int32(t))
 		}
 		answer := int32(0)
@@ -166,7 +167,7 @@ func (c *chunk) targetLogits(ids [][]int32) (logits []float32, column map[int32]
 func (c *chunk) setTargets() error {
 	ids := c.targetIDs()
 	logit := func(int, int32) float32 { return float32(math.NaN()) }
-	if !c.o.TopOnly || len(c.o.Targets) > 0 {
+	if !c.o.TopOnly || len(c.o.Targets)+len(c.o.Contrasts) > 0 {
 		logits, column, err := c.targetLogits(ids)
 		if err != nil {
 			return err

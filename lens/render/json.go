@@ -43,6 +43,10 @@ func CSV(w io.Writer, g *lens.Grid) error {
 			for _, t := range cell.Targets {
 				line("target", t.Rank, t.Token, t.Logit, t.Prob)
 			}
+			for i, x := range cell.Contrasts { // its logit is the difference; it has no rank and no probability
+				pair := g.Contrasts[i]
+				line("contrast", 0, lens.Token{ID: pair.Target.ID, Bytes: pair.Target.Bytes + " − " + pair.Versus.Bytes}, x, math.NaN())
+			}
 		}
 		if err := c.WriteAll(lines); err != nil {
 			return fmt.Errorf("render: CSV: %w", err)

@@ -247,18 +247,33 @@ func (d *drawing) legend() {
 	d.WriteString("\n")
 }
 
-// targets draws each target at the last position, row by row from the last.
+// targets draws each target at the last position, row by row from the last, beside what
+// it is compared with.
 func (d *drawing) targets() {
 	last := len(d.g.Positions) - 1
 	if len(d.g.Cells[0][last].Targets) == 0 {
 		return
 	}
 	for i, t := range d.g.Cells[0][last].Targets {
-		fmt.Fprintf(d, "\n%s (id %d) after position %d\n", quote(t.Bytes), t.ID, d.g.Positions[last])
-		fmt.Fprintf(d, "  %-*s  %8s  %8s  %8s\n", d.labels, "row", "rank", "prob", "logit")
+		versus := i < len(d.g.Contrasts)
+		fmt.Fprintf(d, "\n%s (id %d) after position %d", quote(t.Bytes), t.ID, d.g.Positions[last])
+		if versus {
+			other := d.g.Contrasts[i].Versus
+			fmt.Fprintf(d, "; vs: its logit less that of %s (id %d)", quote(other.Bytes), other.ID)
+		}
+		fmt.Fprintf(d, "\n  %-*s  %8s  %8s  %8s", d.labels, "row", "rank", "prob", "logit")
+		if versus {
+			fmt.Fprintf(d, "  %8s", "vs")
+		}
+		d.WriteString("\n")
 		for r := len(d.g.Rows) - 1; r >= 0; r-- {
-			t := d.g.Cells[r][last].Targets[i]
-			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f\n", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
+			cell := &d.g.Cells[r][last]
+			t := cell.Targets[i]
+			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
+			if versus {
+				fmt.Fprintf(d, "  %+8.2f", cell.Contrasts[i])
+			}
+			d.WriteString("\n")
 		}
 	}
 }

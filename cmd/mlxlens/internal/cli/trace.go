@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens"
@@ -23,11 +24,13 @@ type traceOptions struct {
 	layers    string
 	positions string
 	targets   []string
+	versus    []string
 	embed     bool
 	mid       bool
 	last      bool
 	check     bool
 	json      bool
+	export    string
 	output    string
 }
 
@@ -51,6 +54,7 @@ negative number counts from the end.`,
 		Example: `  mlxlens trace "The capital of France is"
   mlxlens trace "The capital of France is" --last -k 3
   mlxlens trace "The capital of France is" --target " Paris" --view rank
+  mlxlens trace "The capital of France is" --target " Paris" --vs " London" --last
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -65,11 +69,13 @@ negative number counts from the end.`,
 	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
 	f.StringVar(&o.positions, "positions", "", "columns, likewise (default all)")
 	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
+	f.StringArrayVar(&o.versus, "vs", nil, "a token to compare the target with: the difference of their logits (one, or one for each target)")
 	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
 	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")
 	f.BoolVar(&o.last, "last", false, "the last position only, each layer's candidates side by side")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
+	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp")
 	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv")
 	return cmd
 }
@@ -82,6 +88,12 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	}
 	if o.last && o.positions != "" {
 		return usagef("--last and --positions exclude each other")
+	}
+	if n := len(o.versus); n > 1 && n != len(o.targets) || n > 0 && len(o.targets) == 0 {
+		return usagef("--vs was given %s, and --target %d: want one --vs, or one for each --target", english.Plural(n, "time", ""), len(o.targets))
+	}
+	if err := o.checkExport(); err != nil {
+		return err
 	}
 	text, ids, err := o.read(s)
 	if err != nil {
@@ -105,8 +117,8 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	if file != nil {
-		write := render.JSON
-		if strings.EqualFold(filepath.Ext(o.output), ".csv") {
+		write := o.format()
+		if o.export == "" && strings.EqualFold(filepath.Ext(o.output), ".csv") {
 			write = render.CSV
 		}
 		err = file.write(func(w io.Writer) error { return write(w, g) })
@@ -136,12 +148,8 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 	if o.last {
 		lo.Positions = []int{-1}
 	}
-	for _, t := range o.targets {
-		id, err := o.target(s, opened.Tokenizer, t)
-		if err != nil {
-			return nil, err
-		}
-		lo.Targets = append(lo.Targets, id)
+	if lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer); err != nil {
+		return nil, err
 	}
 	if !o.quiet && terminal(s.err) > 0 {
 		lo.Progress = progress(s.err, "cells")
@@ -180,6 +188,53 @@ func labels(t *tokenizer.Tokenizer) func(int) string {
 	}
 }
 
+// scored returns the ids of the targets, and the pairs that --vs makes of them.
+func (o *traceOptions) scored(s *streams, t *tokenizer.Tokenizer) (targets []int, contrasts [][2]int, err error) {
+	for i, text := range o.targets {
+		id, err := o.target(s, t, text)
+		if err != nil {
+			return nil, nil, err
+		}
+		targets = append(targets, id)
+		if len(o.versus) == 0 {
+			continue
+		}
+		other := o.versus[min(i, len(o.versus)-1)]
+		versus, err := o.target(s, t, other)
+		if err != nil {
+			return nil, nil, err
+		}
+		if versus == id {
+			return nil, nil, usagef("--vs %q is the same token as --target %q", other, text)
+		}
+		contrasts = append(contrasts, [2]int{id, versus})
+	}
+	return targets, contrasts, nil
+}
+
+// checkExport refuses what the other tool's shape has no place for.
+func (o *traceOptions) checkExport() error {
+	switch {
+	case o.export == "":
+		return nil
+	case o.export != "mlxterp":
+		return usagef("--export %q: want mlxterp", o.export)
+	case o.json || o.embed || o.mid || o.check || len(o.targets) > 0:
+		return usagef("--export %s has no place for --json, --embed, --mid, --check and --target", o.export)
+	case o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".json"):
+		return usagef("--export %s is JSON: give --output a name that ends in .json", o.export)
+	}
+	return nil
+}
+
+// format returns what writes JSON.
+func (o *traceOptions) format() func(io.Writer, *lens.Grid) error {
+	if o.export == "mlxterp" {
+		return render.MLXTerp
+	}
+	return render.JSON
+}
+
 // target returns the id of a target; what is more than one token counts by its
 // first, with a warning.
 func (o *traceOptions) target(s *streams, t *tokenizer.Tokenizer, text string) (int, error) {
@@ -211,8 +266,8 @@ func (o *traceOptions) target(s *streams, t *tokenizer.Tokenizer, text string) (
 
 // print writes the grid on stdout.
 func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
-	if o.json {
-		return render.JSON(s.out, g)
+	if o.json || o.export != "" {
+		return o.format()(s.out, g)
 	}
 	return o.draw(s, g, view, o.last)
 }
