@@ -80,7 +80,7 @@ func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) ([]
 	if text == nil {
 		for _, id := range ids {
 			if id < 0 || id >= vocab {
-				return nil, false, usagef("--ids: %d is outside the vocabulary: ids go from 0 to %d", id, vocab-1)
+				return nil, false, usagef("token id %d is outside the vocabulary: ids go from 0 to %d", id, vocab-1)
 			}
 		}
 		return ids, false, nil

@@ -31,6 +31,7 @@ type traceOptions struct {
 	check     bool
 	json      bool
 	export    string
+	file      string
 	output    string
 }
 
@@ -55,6 +56,7 @@ negative number counts from the end.`,
   mlxlens trace "The capital of France is" --last -k 3
   mlxlens trace "The capital of France is" --target " Paris" --view rank
   mlxlens trace "The capital of France is" --target " Paris" --vs " London" --last
+  mlxlens trace --file prompts.txt --last -o lens.jsonl
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -76,7 +78,8 @@ negative number counts from the end.`,
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp")
-	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv")
+	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
+	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv, with --file .jsonl, which goes on where it stopped")
 	return cmd
 }
 
@@ -95,6 +98,9 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if err := o.checkExport(); err != nil {
 		return err
 	}
+	if o.file != "" {
+		return runTraceFile(ctx, s, o)
+	}
 	text, ids, err := o.read(s)
 	if err != nil {
 		return err
@@ -112,7 +118,14 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	defer opened.Close()
-	g, err := o.trace(ctx, s, opened, text, ids)
+	lo, err := o.lensOptions(s, opened)
+	if err != nil {
+		return err
+	}
+	if !o.quiet && terminal(s.err) > 0 {
+		lo.Progress = progress(s.err, "cells")
+	}
+	g, err := o.trace(ctx, opened, lo, text, ids)
 	if err != nil {
 		return err
 	}
@@ -125,21 +138,36 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	} else {
 		err = o.print(s, g, view)
 	}
-	if err == nil && g.Check != nil && !g.Check.OK {
-		err = fmt.Errorf("check: the last row differs from the model's own logits by %.3g, more than %.3g", g.Check.MaxDifference, g.Check.Tolerance)
+	if err == nil {
+		err = checkFailure(g)
 	}
 	return err
 }
 
-// trace computes the grid.
-func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (*lens.Grid, error) {
-	ids, bos, err := o.encode(opened, text, ids)
-	if err != nil {
-		return nil, err
+// checkFailure is what --check says when it fails.
+func checkFailure(g *lens.Grid) error {
+	if g.Check == nil || g.Check.OK {
+		return nil
 	}
+	return fmt.Errorf("check: the last row differs from the model's own logits by %.3g, more than %.3g", g.Check.MaxDifference, g.Check.Tolerance)
+}
+
+// lensOptions returns what does not depend on the prompt.
+func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Options, error) {
 	shape := opened.Model.Shape()
 	lo := lens.Options{Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Check: o.check, Label: labels(opened.Tokenizer)}
+	var err error
 	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
+		return lo, err
+	}
+	lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer)
+	return lo, err
+}
+
+// trace computes the grid of a prompt.
+func (o *traceOptions) trace(ctx context.Context, opened *auto.Opened, lo lens.Options, text *string, ids []int) (*lens.Grid, error) {
+	ids, bos, err := o.encode(opened, text, ids)
+	if err != nil {
 		return nil, err
 	}
 	if lo.Positions, err = selection(o.positions, len(ids), "position"); err != nil {
@@ -147,12 +175,6 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 	}
 	if o.last {
 		lo.Positions = []int{-1}
-	}
-	if lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer); err != nil {
-		return nil, err
-	}
-	if !o.quiet && terminal(s.err) > 0 {
-		lo.Progress = progress(s.err, "cells")
 	}
 	g, err := lens.Run(ctx, opened.Model, ids, lo)
 	if err != nil {
