@@ -5,9 +5,12 @@ import (
 	"fmt"
 )
 
-// AffineBits returns how many bits a weight has in what Affine or Affine32 makes: 4 for
-// Q4_0, Q4_1 and Q4_K, 5 for Q5_K, 8 for Q8_0; and 0 for types that are not affine in
-// groups of 32: they can be unpacked only.
+// AffineBits returns how many bits a weight has in MLX's affine quantization with groups
+// of 32, if the type can be kept packed in it without loss: 4 for Q4_0 and Q4_1, 8 for
+// Q8_0 (see Affine), 4 for Q4_K and 5 for Q5_K (see Affine32, as WideScales says).
+// It returns 0 for types that Float32 must unpack: plain ones; Q2_K, Q3_K and Q6_K,
+// whose groups of 16 weights are smaller than MLX's smallest; IQ4_NL and IQ4_XS, whose
+// steps are not even; and Q5_0 and Q5_1, which have a 5-bit form that is not made here.
 func (t Type) AffineBits() int {
 	switch t {
 	case Q4_0, Q4_1, Q4_K:
@@ -20,11 +23,22 @@ func (t Type) AffineBits() int {
 	return 0
 }
 
-// WideScales says that a type's affine scales need a float32: Affine32 makes them.
+// WideScales says whether the type's affine scales and biases take float32, so that
+// Affine32 makes them: those of Q4_K and Q5_K are products of a float16 and a 6-bit
+// number, and rounding them to float16 would change the weights.
 func (t Type) WideScales() bool { return t == Q4_K || t == Q5_K }
 
-// Affine32 is Affine for Q4_K and Q5_K, whose scales and biases are products that a
-// float16 cannot hold.
+// Affine32 repacks rows [fromRow, toRow) of a Q4_K or Q5_K tensor as MLX's affine
+// quantization in groups of 32 weights: w = scale·q + bias, with q unsigned. Each
+// sub-block of the file, w = d·sc·q − dmin·m, becomes one group.
+//
+//	weight [rows, RowLen·bits/32]  q, the first weight in the lowest bits; 5 bits may straddle words
+//	scales [rows, RowLen/32]       float32 d·sc: exact, 11 bits times 6
+//	biases [rows, RowLen/32]       float32 −dmin·m: exact too
+//
+// scale·q is exact as well (22 bits at most), so that scale·q + bias in float32, fused or
+// not, is what Float32 gives, to the last bit. bits is AffineBits. The slices must have
+// exactly these lengths. It starts no goroutines.
 func (t *Tensor) Affine32(fromRow, toRow int, weight []uint32, scales, biases []float32) error {
 	const op = "affine32"
 	if !t.Type.WideScales() {

@@ -11,7 +11,8 @@
 //   - [Tensor.Float32] widens or dequantizes rows exactly;
 //   - [Tensor.Affine] repacks GGUF's quantized blocks as MLX's affine
 //     quantization (groups of 32 weights, 4 or 8 bits, float16 scales and biases),
-//     in which they keep their values;
+//     in which they keep their values, and [Tensor.Affine32] those of Q4_K and Q5_K
+//     (4 or 5 bits, float32 scales and biases); [Type.AffineBits] says of which types;
 //   - [Tensor.Rows] is a view whose rows stand in another order, which undoes
 //     llama.cpp's permutation of the query and key projections without a copy.
 //
@@ -22,7 +23,7 @@
 // # Mapped files
 //
 // The files stay mapped until [Checkpoint.Close]. Should another program cut one
-// short meanwhile, Float32, Affine and Read fail with an error; but reading the part
+// short meanwhile, Float32, Affine, Affine32 and Read fail with an error; but reading the part
 // of [Tensor.Bytes] that is gone kills the process with SIGBUS. [Checkpoint.Verify]
 // asks whether every file still has the size that was mapped: call it before a load,
 // and after it when bytes were handed on that are read later. A file replaced by

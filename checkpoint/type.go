@@ -77,13 +77,14 @@ var types = [...]typeInfo{
 	Q4_1: {"Q4_1", groupSize, 2 + 2 + groupSize/2},
 	Q8_0: {"Q8_0", groupSize, 2 + groupSize},
 	Q5_0: {"Q5_0", groupSize, 2 + 4 + groupSize/2}, Q5_1: {"Q5_1", groupSize, 2 + 2 + 4 + groupSize/2},
+	// the sizes of super-blocks are sizeof block_q2_K and so on in ggml-common.h
 	Q2_K: {"Q2_K", superBlock, 84}, Q3_K: {"Q3_K", superBlock, 110}, Q4_K: {"Q4_K", superBlock, 144},
 	Q5_K: {"Q5_K", superBlock, 176}, Q6_K: {"Q6_K", superBlock, 210},
 	IQ4_NL: {"IQ4_NL", groupSize, 2 + groupSize/2}, IQ4_XS: {"IQ4_XS", superBlock, 136},
 }
 
-// groupSize is the number of weights in a block of Q4_0, Q4_1 and Q8_0 (QK4_0,
-// QK4_1 and QK8_0 in ggml), and so in an affine group made of it.
+// groupSize is the number of weights in a block of the types without a super-block
+// (QK4_0, QK8_0, QK4_NL and their kin in ggml), and in every affine group.
 const groupSize = 32
 
 // String returns the type's name: "F16", "Q4_1".
@@ -111,7 +112,8 @@ var safetensorsTypes = map[string]Type{
 }
 
 // ggmlTypes is keyed by ggml_type in ggml.h; ggmlTypeNames has the numbers that
-// are known but not read here.
+// are known but not read here. Q8_1 and Q8_K are what ggml makes of activations
+// within a product: no file has them.
 var ggmlTypes = map[uint32]Type{
 	0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 6: Q5_0, 7: Q5_1, 8: Q8_0,
 	10: Q2_K, 11: Q3_K, 12: Q4_K, 13: Q5_K, 14: Q6_K, 20: IQ4_NL, 23: IQ4_XS,

@@ -10,7 +10,8 @@ import (
 // Float32 widens or dequantizes rows [fromRow, toRow) into dst, which has
 // (toRow-fromRow)·RowLen elements. F32, F16, BF16 and the 8- and 16-bit integers are
 // exact; a quantized weight is what ggml makes of it in float32, to the last bit.
-// Other types fail: their values do not all fit a float32. It starts no goroutines: split the rows to use several.
+// Other types fail: their values do not all fit a float32. It starts no goroutines:
+// split the rows to use several.
 func (t *Tensor) Float32(dst []float32, fromRow, toRow int) error {
 	if err := t.check("float32", fromRow, toRow); err != nil {
 		return err

@@ -1,16 +1,15 @@
 package checkpoint
 
-import (
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // superBlock is the number of weights in a block of the K types (QK_K in ggml), which
 // share float16 factors of the scales of its sub-blocks.
 const superBlock = 256
 
-// A product and a sum are rounded one by one, as the conversions say: a fused
-// multiply-add, which some processors use otherwise, gives other bits than ggml's
-// reference.
+// As in widenQ4_1, every product is exact: a float16 has 11 bits, and the scales and
+// weights of no type more than 12 together, of the 24 in a float32. Only the
+// subtraction of a minimum, or the sum with one, rounds, so that neither the order of
+// the factors nor a fused multiply-add makes a difference.
 
 // widenQ5_0 adds a fifth bit to each nibble, weight j's in bit j of a word: w = d·(q−16).
 func widenQ5_0(dst []float32, src []byte) {
@@ -31,8 +30,8 @@ func widenQ5_1(dst []float32, src []byte) {
 		high := binary.LittleEndian.Uint32(src[4:])
 		w, q := (*[groupSize]float32)(dst), (*[groupSize / 2]byte)(src[8:])
 		for j, b := range q {
-			w[j] = float32(d*float32(uint32(b&15)|high>>j&1<<4)) + m
-			w[j+groupSize/2] = float32(d*float32(uint32(b>>4)|high>>(j+groupSize/2)&1<<4)) + m
+			w[j] = d*float32(uint32(b&15)|high>>j&1<<4) + m
+			w[j+groupSize/2] = d*float32(uint32(b>>4)|high>>(j+groupSize/2)&1<<4) + m
 		}
 	}
 }
@@ -48,7 +47,7 @@ func widenQ2_K(dst []float32, src []byte) {
 			scale, least := d*float32(b[group]&15), dmin*float32(b[group]>>4)
 			var table [4]float32
 			for q := range table {
-				table[q] = float32(scale*float32(q)) - least
+				table[q] = scale*float32(q) - least
 			}
 			half, part, from := group/8, group/2%4, group%2*16
 			q := (*[16]byte)(b[16+half*32+from:])
@@ -113,7 +112,7 @@ func nibbleTable(s *[12]byte, j int, d, dmin float32) (table [16]float32) {
 	sc, m := scaleMin(s, j)
 	scale, least := d*float32(sc), dmin*float32(m)
 	for q := range table {
-		table[q] = float32(scale*float32(q)) - least
+		table[q] = scale*float32(q) - least
 	}
 	return table
 }
@@ -131,7 +130,7 @@ func widenQ5_K(dst []float32, src []byte) {
 			q, shift := (*[32]byte)(b[48+j/2*32:]), j%2*4
 			out := (*[32]float32)(w[j*32:])
 			for l, x := range q {
-				out[l] = float32(scale*float32(x>>shift&15|fifth[l]>>j&1<<4)) - least
+				out[l] = scale*float32(x>>shift&15|fifth[l]>>j&1<<4) - least
 			}
 		}
 	}
@@ -191,8 +190,7 @@ func widenNonLinear(w *[groupSize]float32, q *[groupSize / 2]byte, d float32) {
 	}
 }
 
-// packQ4_K writes sub-blocks as affine groups: scale = d·sc, bias = −dmin·m, which are
-// exact in float32 (11 bits times 6).
+// packQ4_K writes each sub-block as an affine group.
 func packQ4_K(weight []uint32, scales, biases []float32, src []byte) {
 	for i := 0; len(src) >= 144; i, src = i+1, src[144:] {
 		b := (*[144]byte)(src)
