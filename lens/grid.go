@@ -15,22 +15,20 @@ const TraceSchema = "mlxlens.trace/1"
 // read and a column for each position. Logits have no unit; entropy and KL are in
 // nats.
 type Grid struct {
-	Schema    string    `json:"schema"`
-	Model     ModelInfo `json:"model"`
-	Lens      string    `json:"lens"`   // "logit"
-	Prompt    *string   `json:"prompt"` // nil when ids were given instead of text
-	BOSAdded  bool      `json:"bos_added"`
-	Tokens    []Token   `json:"tokens"`    // the whole prompt
-	Rows      []string  `json:"rows"`      // sites in forward order
-	Positions []int     `json:"positions"` // indices into Tokens, ascending
-	Cells     [][]Cell  `json:"cells"`     // [row][position]
-	Final     Final     `json:"final"`
-
+	Schema    string     `json:"schema"`
+	Model     ModelInfo  `json:"model"`
+	Lens      string     `json:"lens"`   // "logit"
+	Prompt    *string    `json:"prompt"` // nil when ids were given instead of text
+	BOSAdded  bool       `json:"bos_added"`
+	Tokens    []Token    `json:"tokens"`              // the whole prompt
+	Rows      []string   `json:"rows"`                // sites in forward order
+	Positions []int      `json:"positions"`           // indices into Tokens, ascending
 	Contrasts []Contrast `json:"contrasts,omitempty"` // what each cell's contrasts are of
-
-	Edits  []string `json:"edits"`
-	Check  *Check   `json:"check,omitempty"` // only when asked for
-	Timing Timing   `json:"timing"`
+	Cells     [][]Cell   `json:"cells"`               // [row][position]
+	Final     Final      `json:"final"`
+	Edits     []string   `json:"edits"`
+	Check     *Check     `json:"check,omitempty"` // only when asked for
+	Timing    Timing     `json:"timing"`
 }
 
 // Contrast is a pair of tokens whose logits are compared.

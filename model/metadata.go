@@ -86,6 +86,16 @@ func (r *Metadata) Number(key string, missing float64) float64 {
 	return missing
 }
 
+// Refuse keeps an error for a key that is there, is not 0, and changes the mathematics
+// in a way that is not implemented.
+func (r *Metadata) Refuse(keys ...string) {
+	for _, key := range keys {
+		if x := r.Number(key, 0); x != 0 && r.err == nil {
+			r.err = fmt.Errorf("%s: GGUF: %s.%s %v is not implemented", r.arch, r.arch, key, x)
+		}
+	}
+}
+
 // Rope reads rope.freq_base and rope.scaling; theta is the base that is meant when
 // there is none.
 func (r *Metadata) Rope(theta float64, context int) (*RopeConfig, error) {

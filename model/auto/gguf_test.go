@@ -119,6 +119,7 @@ func TestGGUFThatIsNotImplementedIsRefused(t *testing.T) {
 		`general.architecture "mamba" is not supported (have: gpt2, llama, qwen2)`: kinMeta("mamba", 256, nil),
 		`qwen2.rope.scaling.type "yarn" is not implemented (have: none, linear)`:   kinMeta("qwen2", 256, map[string]any{"qwen2.rope.scaling.type": "yarn"}),
 		"qwen2: config.json: hidden_size is 0":                                     kinMeta("qwen2", 256, map[string]any{"qwen2.embedding_length": uint32(0)}),
+		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":             kinMeta("qwen2", 256, map[string]any{"qwen2.attention.sliding_window": uint32(4096)}),
 		"GGUF: qwen2.block_count is string, want a number":                         kinMeta("qwen2", 256, map[string]any{"qwen2.block_count": "three"}),
 	} {
 		path := filepath.Join(t.TempDir(), "m.gguf")

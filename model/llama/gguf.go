@@ -31,9 +31,7 @@ func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
 	if n := r.Int("attention.value_length", c.HeadDim); n != c.HeadDim {
 		return nil, fmt.Errorf("llama: GGUF: llama.attention.value_length %d differs from the key's %d: not implemented", n, c.HeadDim)
 	}
-	if n := r.Int("expert_count", 0); n > 0 {
-		return nil, fmt.Errorf("llama: GGUF: llama.expert_count %d: mixtures of experts are not implemented", n)
-	}
+	r.Refuse("expert_count", "attention.sliding_window", "attention.clamp_kqv", "logit_scale", "residual_scale", "embedding_scale", "attention.scale")
 	var err error
 	if c.Rope, err = r.Rope(10_000, c.MaxPositionEmbeddings); err != nil {
 		return nil, err

@@ -63,6 +63,7 @@ func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
 		RMSNormEps:            r.Number("attention.layer_norm_rms_epsilon", 0),
 		HiddenAct:             "silu",
 	}
+	r.Refuse("expert_count", "attention.sliding_window")
 	var err error
 	if c.Rope, err = r.Rope(1_000_000, c.MaxPositionEmbeddings); err != nil {
 		return nil, err
