@@ -1,0 +1,57 @@
+package lens_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	s, err := jsonschema.NewCompiler().Compile("../docs/schema/trace-1.schema.json")
+	require.NoError(t, err)
+	return s
+}
+
+func document(t *testing.T, v any) any {
+	t.Helper()
+	raw, err := json.Marshal(v)
+	require.NoError(t, err)
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	require.NoError(t, err)
+	return doc
+}
+
+func TestJSONFollowsThePublishedSchema(t *testing.T) {
+	s, m := schema(t), tiny(t)
+	for _, o := range []lens.Options{
+		{},
+		{Embed: true, Mid: true, Check: true, Targets: []int{7, 9}, Contrasts: [][2]int{{7, 8}}, Label: func(int) string { return "\xff" }},
+		{Layers: []int{0}, Positions: []int{2, -1}, Top: 512},
+		{TopOnly: true},
+	} {
+		require.NoError(t, s.Validate(document(t, trace(t, m, sixty, o))))
+	}
+}
+
+func TestSchemaNoticesWhatIsWrong(t *testing.T) {
+	s := schema(t)
+	raw, err := json.Marshal(trace(t, tiny(t), sixty[:3], lens.Options{Top: 2, Targets: []int{7}}))
+	require.NoError(t, err)
+	for _, broken := range [][2]string{
+		{`"mlxlens.trace/1"`, `"mlxlens.trace/2"`}, {`"rows":["layers.0.resid_post"`, `"rows":["layers.00.resid_post"`}, {`"positions":[0`, `"positions":[-1`},
+		{`"logsumexp":`, `"lse":`}, {`"rank":`, `"ranks":`}, {`"prob":`, `"prob":2,"p":`}, {`"kl":`, `"kl":"0","k":`}, {`"bos_added":false`, `"bos_added":0`},
+	} {
+		text := strings.Replace(string(raw), broken[0], broken[1], 1)
+		require.NotEqual(t, string(raw), text, broken[0])
+		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+		require.NoError(t, err)
+		require.Error(t, s.Validate(doc), broken[1])
+	}
+}
