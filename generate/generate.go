@@ -126,6 +126,9 @@ func (g *Generator) Next(ctx context.Context) (Token, error) {
 	if n := g.m.Shape().Context; len(g.seen) > n {
 		return Token{}, fmt.Errorf("generate: %w: %d positions", ErrContext, n)
 	}
+	if missing := len(g.seen) - g.cache.Len(); g.ahead == nil && missing != 1 {
+		return Token{}, fmt.Errorf("generate: a pass before failed: %d of %d positions are computed", g.cache.Len(), len(g.seen))
+	}
 	var next Token
 	var err error
 	if g.o.Temperature == 0 && !g.o.penalizes() && g.o.Watch == nil {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -98,10 +99,10 @@ func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
 	require.NoError(t, err)
 	defer watch.Close()
 	g := generator(t, o, generate.Options{Watch: watch.Tap})
-	prompt := []int{30, 7, 500, 7, 123, 9}
-	require.NoError(t, g.Prompt(context.Background(), prompt))
+	start := []int{30, 7, 500, 7, 123, 9}
+	require.NoError(t, g.Prompt(context.Background(), start))
 	var cached *lens.Grid
-	fed := prompt[len(prompt)-1]
+	fed := start[len(start)-1]
 	for range 12 {
 		token, err := g.Next(context.Background())
 		require.NoError(t, err)
@@ -123,7 +124,7 @@ func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
 	require.Equal(t, whole.Rows, cached.Rows)
 	for r := range cached.Cells {
 		for i := range cached.Cells[r] {
-			want, got := whole.Cells[r][len(prompt)-1+i], cached.Cells[r][i]
+			want, got := whole.Cells[r][len(start)-1+i], cached.Cells[r][i]
 			for k := range want.Top {
 				require.Equal(t, want.Top[k].ID, got.Top[k].ID)
 				require.InDelta(t, want.Top[k].Logit, got.Top[k].Logit, 1e-4)
@@ -134,7 +135,7 @@ func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
 		}
 	}
 	assert.Equal(t, whole.Final.FirstTop1, cached.Final.FirstTop1)
-	assert.Equal(t, ids[len(prompt)-1:len(ids)-1], tokenIDs(cached.Tokens))
+	assert.Equal(t, ids[len(start)-1:len(ids)-1], tokenIDs(cached.Tokens))
 }
 
 func tokenIDs(tokens []lens.Token) (ids []int) {
@@ -144,14 +145,36 @@ func tokenIDs(tokens []lens.Token) (ids []int) {
 	return ids
 }
 
-func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
-	o := open(t, "../testdata/models/tiny-llama-d-linear-rope")
-	ids := make([]int, o.Model.Shape().Context-3)
+// long opens a recorded random model with windows and room for 1,200 positions.
+func long(t *testing.T) *auto.Opened {
+	t.Helper()
+	a, err := golden.LoadArchitecture("../testdata/golden/architectures/gemma3.json.gz")
+	require.NoError(t, err)
+	a.Config = []byte(strings.Replace(string(a.Config), `"max_position_embeddings":256`, `"max_position_embeddings":1200`, 1))
+	dir := t.TempDir()
+	require.NoError(t, a.Write(dir))
+	return open(t, dir)
+}
+
+func prompt(o *auto.Opened, n int) []int {
+	ids := make([]int, n)
 	for i := range ids {
-		ids[i] = (i*37 + 11) % o.Model.Shape().DVocab
+		ids[i] = (i*i + 11) % o.Model.Shape().DVocab
 	}
-	g := generator(t, o, generate.Options{})
+	return ids
+}
+
+func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
+	o := long(t)
+	require.Equal(t, 1200, o.Model.Shape().Context)
+	ids := prompt(o, 1197)
+	var done []int
+	g := generator(t, o, generate.Options{Progress: func(n, total int) {
+		require.Equal(t, 1196, total)
+		done = append(done, n)
+	}})
 	require.NoError(t, g.Prompt(context.Background(), ids))
+	require.Equal(t, []int{512, 1024, 1196}, done)
 	first, err := g.Next(context.Background())
 	require.NoError(t, err)
 	whole, err := lens.Run(context.Background(), o.Model, ids, lens.Options{Layers: []int{-1}, Positions: []int{-1}})
@@ -161,6 +184,36 @@ func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
 	next(t, g, 3) // up to the last position, and one id that has none
 	_, err = g.Next(context.Background())
 	require.ErrorIs(t, err, generate.ErrContext)
+}
+
+func TestPromptThatWasInterruptedGoesOn(t *testing.T) {
+	o := long(t)
+	ids := prompt(o, 1100)
+	ctx, cancel := context.WithCancel(context.Background())
+	g := generator(t, o, generate.Options{Progress: func(int, int) { cancel() }})
+	require.ErrorIs(t, g.Prompt(ctx, ids), context.Canceled)
+	_, err := g.Next(context.Background())
+	require.EqualError(t, err, "generate: a pass before failed: 512 of 1100 positions are computed")
+	require.NoError(t, g.Prompt(context.Background(), nil))
+	got := next(t, g, 4)
+
+	fresh := generator(t, o, generate.Options{})
+	require.NoError(t, fresh.Prompt(context.Background(), ids))
+	require.Equal(t, next(t, fresh, 4), got)
+}
+
+func TestTextIsContinuedAfterGeneration(t *testing.T) {
+	o := open(t, tiny)
+	ctx := context.Background()
+	g := generator(t, o, generate.Options{})
+	require.NoError(t, g.Prompt(ctx, []int{30, 7, 500}))
+	said := next(t, g, 3)
+	require.NoError(t, g.Prompt(ctx, []int{9, 123})) // as a user's next message
+	got := next(t, g, 3)
+
+	whole := generator(t, o, generate.Options{})
+	require.NoError(t, whole.Prompt(ctx, append(append([]int{30, 7, 500}, said...), 9, 123)))
+	require.Equal(t, next(t, whole, 3), got)
 }
 
 func TestPromptThatCannotBeContinuedIsRefused(t *testing.T) {

@@ -384,3 +384,31 @@ func TestRoundingTo16BitsUndoesWidening(t *testing.T) {
 		require.True(t, nan != nan)
 	}
 }
+
+func TestReadersWaitForWhatIsUnderWay(t *testing.T) {
+	s := mlx.NewScope(mlx.CPU)
+	defer s.Close()
+	x := mlx.Ones(s, mlx.Float32, 300, 300)
+	for range 5 {
+		x = mlx.Scale(mlx.Matmul(x, x), 1./300)
+	}
+	require.NoError(t, mlx.AsyncEval(x))
+	y := mlx.Shift(x, 1) // built meanwhile
+	got, err := mlx.Data[float32](y)
+	require.NoError(t, err)
+	require.InDelta(t, 2, got[123], 1e-5)
+	require.ErrorIs(t, mlx.AsyncEval(mlx.Add(x, mlx.Ones(s, mlx.Float32, 7))), mlx.ErrShape)
+	x.Free()
+	require.ErrorIs(t, mlx.AsyncEval(x), mlx.ErrFreed)
+}
+
+func TestClearedCacheHoldsNoBuffers(t *testing.T) {
+	s := mlx.NewScope(mlx.CPU)
+	require.NoError(t, mlx.Eval(mlx.Ones(s, mlx.Float32, 1<<20)))
+	s.Close()
+	require.NoError(t, mlx.Do(context.Background(), func() error { return nil })) // what is queued to be freed is
+	before := mlx.CacheMemory()
+	require.GreaterOrEqual(t, before, 4<<20)
+	mlx.ClearCache()
+	require.Less(t, mlx.CacheMemory(), 4<<20, "the collector may free something meanwhile")
+}
