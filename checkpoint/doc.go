@@ -23,12 +23,12 @@
 // # Mapped files
 //
 // The files stay mapped until [Checkpoint.Close]. Should another program cut one
-// short meanwhile, Float32, Affine, Affine32 and Read fail with an error; but reading the part
-// of [Tensor.Bytes] that is gone kills the process with SIGBUS. [Checkpoint.Verify]
-// asks whether every file still has the size that was mapped: call it before a load,
-// and after it when bytes were handed on that are read later. A file replaced by
-// renaming another onto it (as downloads do) is no danger: the mapping keeps the
-// old one.
+// short meanwhile, Float32, Affine, Affine32 and Read fail with an error; but
+// reading the part of [Tensor.Bytes] that is gone kills the process with SIGBUS.
+// [Checkpoint.Verify] asks whether every file still has the size that was mapped:
+// call it before a load, and after it when bytes were handed on that are read
+// later. A file replaced by renaming another onto it (as downloads do) is no
+// danger: the mapping keeps the old one.
 //
 // The package knows nothing of MLX: it builds and tests without it.
 package checkpoint

@@ -226,9 +226,24 @@ func FuzzGGUF(f *testing.F) {
 	for typ := range uint32(13) {
 		f.Add(ggufSpec{kvs: []kv{{"k", typ, uint64(1)}}, tensors: []ggufTensor{{name: "w", dims: []uint64{256}, typ: typ}}, data: 512}.bytes())
 	}
+	for number, typ := range ggmlTypes {
+		elements, size := typ.Block()
+		f.Add(ggufSpec{tensors: []ggufTensor{{name: "w", dims: []uint64{uint64(elements), 2}, typ: number}}, data: 2 * size}.bytes())
+	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		if entries, _, err := parseGGUF(file); err == nil {
-			checkEntries(t, entries, len(file))
+		entries, _, err := parseGGUF(file)
+		if err != nil {
+			return
+		}
+		checkEntries(t, entries, len(file))
+		for _, e := range entries {
+			w := newTensor(&mapping{path: "m", data: file}, e)
+			if w.Type.Quantized() {
+				float32s(t, w)
+			}
+			if w.Type.WideScales() {
+				affine32Of(t, w, 0, w.NumRows())
+			}
 		}
 	})
 }

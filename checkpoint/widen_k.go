@@ -216,15 +216,22 @@ func packQ5_K(weight []uint32, scales, biases []float32, src []byte) {
 			sc, m := scaleMin((*[12]byte)(b[4:]), j)
 			scales[8*i+j], biases[8*i+j] = d*float32(sc), -dmin*float32(m)
 			q, fifth := (*[32]byte)(b[48+j/2*32:]), (*[32]byte)(b[16:])
-			words := weight[(8*i+j)*5 : (8*i+j)*5+5]
-			clear(words)
-			for l, x := range q {
-				v := uint64(x>>(j%2*4)&15|fifth[l]>>j&1<<4) << (5 * l % 32)
-				words[5*l/32] |= uint32(v)
-				if v>>32 != 0 {
-					words[5*l/32+1] |= uint32(v >> 32)
-				}
+			var s [4]uint64 // 40 bits each
+			for i := range s {
+				low := binary.LittleEndian.Uint64(q[8*i:8*i+8]) >> (j % 2 * 4) & 0x0f0f0f0f0f0f0f0f
+				high := binary.LittleEndian.Uint64(fifth[8*i:8*i+8]) >> j & 0x0101010101010101
+				s[i] = gatherFives(low | high<<4)
+			}
+			*(*[5]uint32)(weight[5*(8*i+j):]) = [5]uint32{
+				uint32(s[0]), uint32(s[0]>>32 | s[1]<<8), uint32(s[1]>>24 | s[2]<<16), uint32(s[2]>>16 | s[3]<<24), uint32(s[3] >> 8),
 			}
 		}
 	}
+}
+
+// gatherFives moves the low 5 bits of 8 bytes, whose other bits are zero, together.
+func gatherFives(x uint64) uint64 {
+	x = x&0x001f001f001f001f | x>>3&0x03e003e003e003e0
+	x = x&0x000003ff000003ff | x>>6&0x000ffc00000ffc00
+	return x&0x00000000000fffff | x>>12&0x000000fffff00000
 }
