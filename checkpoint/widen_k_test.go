@@ -53,12 +53,14 @@ func recordedTensor(t testing.TB, c quantizedCase) (tensor *Tensor, want []float
 	return opened(t, filepath.Join(dir, "m.gguf")).Tensor("w"), want
 }
 
+func sameBit(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
+
 // sameBits compares with the signs of zeros, which == does not see.
 func sameBits(t testing.TB, want, got []float32, what ...any) {
 	t.Helper()
 	require.Equal(t, len(want), len(got), what...)
 	for i := range want {
-		if math.Float32bits(want[i]) != math.Float32bits(got[i]) {
+		if !sameBit(want[i], got[i]) {
 			require.Failf(t, "bits differ", "%v weight %d: %x, want %x", what, i, got[i], want[i])
 		}
 	}
@@ -237,18 +239,18 @@ func TestQuantizedTensorsMustFillBlocksAndTheFile(t *testing.T) {
 		checked++
 		elements, size := typ.Block()
 		open := func(rowLen, data int) error {
-			spec := ggufSpec{tensors: []ggufTensor{{name: "w", dims: []uint64{uint64(rowLen), 3}, typ: number}}, data: data}
+			spec := ggufSpec{tensors: []ggufTensor{{name: "w", dims: []uint64{uint64(rowLen), 2}, typ: number}}, data: data}
 			c, err := Open(filepath.Join(write(t, map[string]string{"m.gguf": string(spec.bytes())}), "m.gguf"))
 			if err == nil {
 				require.NoError(t, c.Close())
 			}
 			return err
 		}
-		require.NoError(t, open(2*elements, 6*size))
-		assert.ErrorContains(t, open(elements/2, 3*size), fmt.Sprintf(
-			`tensor "w" has type %s and shape [3 %d]: the last dimension is not a multiple of the block of %d weights`, typ, elements/2, elements))
-		assert.ErrorContains(t, open(0x7fffff00, 3*size), "is truncated: the file has")
-		assert.ErrorContains(t, open(2*elements, 6*size-1), "is truncated: the file has")
+		require.NoError(t, open(2*elements, 4*size))
+		assert.ErrorContains(t, open(elements/2, size), fmt.Sprintf( // the two rows together fill a block
+			`tensor "w" has type %s and shape [2 %d]: the last dimension is not a multiple of the block of %d weights`, typ, elements/2, elements))
+		assert.ErrorContains(t, open(0x7fffff00, 4*size), "is truncated: the file has")
+		assert.ErrorContains(t, open(2*elements, 4*size-1), "is truncated: the file has")
 	}
 	assert.Equal(t, int(IQ4_XS-Q4_0)+1, checked)
 }
