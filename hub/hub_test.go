@@ -314,7 +314,11 @@ func TestPullSurvives(t *testing.T) {
 			s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 				return resolves(r, shard1) && misbehave(int(n.Add(1)), w, r)
 			})
-			c := client(t, s, func(o *Options) { o.Stall = 300 * time.Millisecond })
+			c := client(t, s, func(o *Options) {
+				if o.Stall = 20 * time.Second; strings.HasPrefix(name, "a stall") {
+					o.Stall = 2 * time.Second // a loaded machine is not a stalled one
+				}
+			})
 			retried := 0
 			got, err := c.Pull(t.Context(), ref, PullOptions{Progress: func(e Event) {
 				if e.Kind == Retrying {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -223,8 +224,7 @@ func (c *Client) point(path, blob string, move bool) error {
 	}
 	if !c.noSymlinks {
 		// made aside and renamed, so that a broken link is replaced at once
-		aside := fmt.Sprintf("%s.%d.tmp", path, os.Getpid())
-		_ = os.Remove(aside)
+		aside := fmt.Sprintf("%s.%x.tmp", path, rand.Uint64()) // another goroutine may be at it too
 		if os.Symlink(to, aside) == nil {
 			if err := os.Rename(aside, path); err != nil {
 				_ = os.Remove(aside)
