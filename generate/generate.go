@@ -62,11 +62,6 @@ func (g *Generator) Close() {
 // IDs returns the sequence so far, the prompt first.
 func (g *Generator) IDs() []int { return append([]int(nil), g.seen...) }
 
-// chunk is how many positions of a prompt one pass computes: enough for the matrix
-// products to be efficient, few enough for the scores of attention, [head, chunk, key],
-// to stay small under a long prompt.
-const chunk = 512
-
 // Prompt appends ids to the sequence and computes all but the last: that one's pass
 // chooses the next token.
 func (g *Generator) Prompt(ctx context.Context, ids []int) error {
@@ -91,7 +86,7 @@ func (g *Generator) Prompt(ctx context.Context, ids []int) error {
 			return err
 		}
 		from := g.cache.Len()
-		to := min(from+chunk, total)
+		to := min(from+model.PassPositions, total)
 		if err := g.pass(g.seen[from:to], nil, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
 			return err
 		}
@@ -107,11 +102,7 @@ func (g *Generator) Prompt(ctx context.Context, ids []int) error {
 func (g *Generator) pass(ids []int, tap *model.Tap, use func(logits *mlx.Array) error) error {
 	scope := mlx.NewScope(g.m.Device())
 	defer scope.Close()
-	tokens := make([]int32, len(ids))
-	for i, id := range ids {
-		tokens[i] = int32(id)
-	}
-	return use(g.m.Forward(mlx.FromSlice(scope, tokens, 1, len(ids)), g.cache, tap))
+	return use(g.m.Forward(model.Tokens(scope, ids), g.cache, tap))
 }
 
 // Next computes the last id's pass and chooses the id that follows, which becomes the
@@ -181,7 +172,7 @@ func (g *Generator) likeliest() (Token, error) {
 	if now == nil {
 		scope := mlx.NewScope(g.m.Device())
 		var err error
-		if now, err = g.launch(scope, mlx.FromSlice(scope, []int32{int32(g.seen[len(g.seen)-1])}, 1, 1)); err != nil {
+		if now, err = g.launch(scope, model.Tokens(scope, g.seen[len(g.seen)-1:])); err != nil {
 			scope.Close()
 			return Token{}, err
 		}

@@ -6,8 +6,21 @@ import (
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// grid labels the scores.
-func (p *reading) grid(m model.Model, ids []int, scores [][]score, o *Options) *Grid {
+// grids labels the scores, a prompt's after another's.
+func (r *run) grids() []*Grid {
+	grids := make([]*Grid, len(r.prompts))
+	from := 0
+	for i, prompt := range r.prompts {
+		to := from + len(prompt.Positions)
+		grids[i] = r.grid(r.m, prompt, r.scores, from, r.o)
+		grids[i].Check, grids[i].Timing = r.check, r.timing
+		from = to
+	}
+	return grids
+}
+
+// grid labels the scores of a prompt, which begin at column from.
+func (p *reading) grid(m model.Model, prompt Prompt, scores [][]score, from int, o *Options) *Grid {
 	shape := m.Shape()
 	label := func(id int) Token {
 		t := Token{ID: id}
@@ -17,29 +30,54 @@ func (p *reading) grid(m model.Model, ids []int, scores [][]score, o *Options) *
 		return t
 	}
 	g := &Grid{
-		Schema: TraceSchema, Lens: "logit", Positions: p.positions, Edits: []string{},
+		Schema: TraceSchema, Lens: "logit", Positions: prompt.Positions, Edits: []string{},
 		Model: ModelInfo{Layers: shape.Layers, DModel: shape.DModel, DVocab: shape.DVocab},
 	}
-	for _, id := range ids {
+	if o.Decoder != nil {
+		g.Lens = o.Decoder.Name()
+	}
+	for _, e := range o.Edits {
+		g.Edits = append(g.Edits, e.String())
+	}
+	for _, id := range prompt.IDs {
 		g.Tokens = append(g.Tokens, label(id))
 	}
 	for _, c := range o.Contrasts {
 		g.Contrasts = append(g.Contrasts, Contrast{label(c[0]), label(c[1])})
 	}
-	shown := len(p.places)
-	if p.hidden {
-		shown--
-	}
-	for i, at := range p.places[:shown] {
-		g.Rows = append(g.Rows, at.String())
-		row := make([]Cell, len(p.positions))
+	n := len(prompt.Positions)
+	for i := range p.shown() {
+		g.Rows = append(g.Rows, p.place(i).String())
+		row := make([]Cell, n)
 		for j := range row {
-			row[j] = scores[i][j].cell(label, o)
+			row[j] = scores[i][from+j].cell(label, o)
 		}
 		g.Cells = append(g.Cells, row)
 	}
-	g.Final = final(p.places[:shown], scores, len(ids), p.positions, label)
+	if o.Track > 0 {
+		for j := range n {
+			g.Tracked = append(g.Tracked, trajectories(scores[:p.shown()], from+j, label))
+		}
+	}
+	g.Final = p.final(scores, from+n-1, label)
+	g.Final.Position = prompt.Positions[n-1] - len(prompt.IDs)
 	return g
+}
+
+// trajectories returns the tracked tokens of a position, by their best rank.
+func trajectories(scores [][]score, at int, label func(int) Token) []Trajectory {
+	of := make([]Trajectory, len(scores[0][at].tracked))
+	for i := range of {
+		of[i].Token = label(int(scores[0][at].tracked[i].id))
+		for r := range scores {
+			s := &scores[r][at]
+			t := s.tracked[i]
+			of[i].Logit = append(of[i].Logit, float64(t.logit))
+			of[i].Prob = append(of[i].Prob, math.Exp(float64(t.logit)-s.lse))
+			of[i].Rank = append(of[i].Rank, t.rank)
+		}
+	}
+	return of
 }
 
 func (s *score) cell(label func(int) Token, o *Options) Cell {
@@ -69,23 +107,27 @@ func (s *score) cell(label func(int) Token, o *Options) Cell {
 	return c
 }
 
-// final finds where the answer at the last position read becomes the top token.
-func final(places []model.Place, scores [][]score, tokens int, positions []int, label func(int) Token) Final {
-	at := len(positions) - 1
-	f := Final{Position: positions[at] - tokens}
+// final finds where the answer at a position becomes the top token of the stream. Rows of
+// what attention or an MLP adds are no states of it.
+func (p *reading) final(scores [][]score, at int, label func(int) Token) Final {
+	var f Final
 	reference := scores[len(scores)-1][at].top
 	if len(reference) == 0 {
 		return f
 	}
 	answer := reference[0].id
 	f.Token = label(int(answer))
-	for i := range places {
+	for i := range p.shown() {
+		place := p.place(i)
+		if place.Site == model.AttnOut || place.Site == model.MLPOut {
+			continue
+		}
 		top := scores[i][at].top
 		if len(top) == 0 || top[0].id != answer {
 			f.StableFrom = nil
 			continue
 		}
-		name := places[i].String()
+		name := place.String()
 		if f.FirstTop1 == nil {
 			f.FirstTop1 = &name
 		}

@@ -22,13 +22,16 @@ type Grid struct {
 	BOSAdded  bool       `json:"bos_added"`
 	Tokens    []Token    `json:"tokens"`              // the whole prompt
 	Rows      []string   `json:"rows"`                // sites in forward order
+	Continued int        `json:"continued,omitempty"` // of the tokens, the last so many are the model's own
 	Positions []int      `json:"positions"`           // indices into Tokens, ascending
 	Contrasts []Contrast `json:"contrasts,omitempty"` // what each cell's contrasts are of
 	Cells     [][]Cell   `json:"cells"`               // [row][position]
-	Final     Final      `json:"final"`
-	Edits     []string   `json:"edits"`
-	Check     *Check     `json:"check,omitempty"` // only when asked for
-	Timing    Timing     `json:"timing"`
+	// Tracked are the tokens of best rank in any row, for each position; best first.
+	Tracked [][]Trajectory `json:"tracked,omitempty"`
+	Final   Final          `json:"final"`
+	Edits   []string       `json:"edits"`
+	Check   *Check         `json:"check,omitempty"` // only when asked for
+	Timing  Timing         `json:"timing"`
 }
 
 // Contrast is a pair of tokens whose logits are compared.
@@ -130,11 +133,7 @@ type Cell struct {
 
 // MarshalJSON writes null for a number that is not finite.
 func (c Cell) MarshalJSON() ([]byte, error) {
-	contrasts := make([]number, len(c.Contrasts))
-	for i, x := range c.Contrasts {
-		contrasts[i] = number(x)
-	}
-	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, contrasts, c.Answer})
+	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, convert[number](c.Contrasts), c.Answer})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -144,8 +143,8 @@ func (c *Cell) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*c = Cell{j.Top, float64(j.LogSumExp), float64(j.Entropy), float64(j.KL), float64(j.Norm), j.Targets, nil, j.Answer}
-	for _, x := range j.Contrasts {
-		c.Contrasts = append(c.Contrasts, float64(x))
+	if len(j.Contrasts) > 0 {
+		c.Contrasts = convert[float64](j.Contrasts)
 	}
 	return nil
 }
@@ -235,6 +234,45 @@ func (t *Target) UnmarshalJSON(data []byte) error {
 	}
 	t.Logit, t.Prob, t.Rank = float64(j.Logit), float64(j.Prob), j.Rank
 	return t.Token.set(j.TokenJSON)
+}
+
+// Trajectory is a token at one position as each row scores it, in the order of
+// Grid.Rows. Rank 1 is the best.
+type Trajectory struct {
+	Token
+	Logit []float64
+	Prob  []float64
+	Rank  []int
+}
+
+type trajectoryJSON struct {
+	TokenJSON
+	Logit []number `json:"logit"`
+	Prob  []number `json:"prob"`
+	Rank  []int    `json:"rank"`
+}
+
+// MarshalJSON writes the token's fields, and arrays logit, prob and rank.
+func (t Trajectory) MarshalJSON() ([]byte, error) {
+	return marshal(trajectoryJSON{t.Token.JSON(), convert[number](t.Logit), convert[number](t.Prob), t.Rank})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (t *Trajectory) UnmarshalJSON(data []byte) error {
+	var j trajectoryJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	t.Logit, t.Prob, t.Rank = convert[float64](j.Logit), convert[float64](j.Prob), j.Rank
+	return t.Token.set(j.TokenJSON)
+}
+
+func convert[To, From ~float64](xs []From) []To {
+	out := make([]To, len(xs))
+	for i, x := range xs {
+		out[i] = To(x)
+	}
+	return out
 }
 
 // Final is what the model says at the last position that was read, and where its

@@ -11,7 +11,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -24,16 +23,29 @@ type Options struct {
 	Top       int   // candidates a cell; 0 means 5
 	Embed     bool  // a row for what enters the first block
 	Mid       bool  // a row after each layer's attention, before its MLP
+	Attn      bool  // a row for what each layer's attention adds, read alone
+	MLP       bool  // a row for what each layer's MLP adds, read alone
 	Targets   []int // ids whose score and rank every cell has
 
 	// Contrasts are pairs of ids: every cell has the difference of their logits, which
 	// is ln(p/q) of their probabilities.
 	Contrasts [][2]int
 
+	// Track is how many tokens to follow through all rows at each position: those that
+	// come nearest to the top in any row.
+	Track int
+
 	// TopOnly leaves out everything but ids and logits: Prob, LogSumExp, Entropy, KL,
 	// Norm, and the ranks of targets that are no candidates, are 0. The Answer's logit
 	// is NaN where it is no candidate.
 	TopOnly bool
+
+	// Decoder translates the states of the rows before the final norm reads them; nil:
+	// none. What rows are compared with stays the model's own last state.
+	Decoder Decoder
+
+	// Edits change what flows through the model.
+	Edits []Edit
 
 	// Check compares the last row with the model's own logits.
 	Check bool
@@ -41,8 +53,13 @@ type Options struct {
 	// Label returns the bytes that an id stands for; nil labels no token.
 	Label func(id int) string
 
-	// Progress is called as cells are finished; it may be nil.
-	Progress func(done, total int)
+	// Progress is called with the part of the work that is done, by the number of its
+	// multiplications; it may be nil.
+	Progress func(done float64)
+
+	// MaxMemory bounds, in bytes, what MLX's arrays, the weights among them, and the
+	// results take together; 0: no bound. Less memory is more passes.
+	MaxMemory int64
 
 	// OnDevice makes MLX reduce the logits where it computes them, as on a GPU,
 	// instead of scanning them in Go, as on a CPU. nil: by the model's device.
@@ -58,139 +75,81 @@ func (o *Options) scored() []int {
 	return ids
 }
 
+// progress returns a function that adds to the work that is done, of total.
+func (o *Options) progress(total float64) func(work float64) {
+	if o.Progress == nil || total <= 0 {
+		return func(float64) {}
+	}
+	done := 0.0
+	return func(work float64) {
+		done += work
+		o.Progress(min(1, done/total))
+	}
+}
+
 // Run traces a prompt's ids through the model, and reads the lens at every row and
 // position asked for. A prompt goes through once, a long one in parts with a cache. The
 // context is looked at between the pieces of the work; an evaluation is not
 // interrupted.
 func Run(ctx context.Context, m model.Model, ids []int, o Options) (*Grid, error) {
-	p, err := plan(m, ids, &o)
+	p, err := planRows(m, &o)
 	if err != nil {
 		return nil, err
 	}
-	scores := make([][]score, len(p.places))
-	var check *Check
-	var timing Timing
-	var cache *model.Cache
-	if len(ids) > passPositions {
-		cache = model.NewCache(m)
-		defer cache.Close()
+	prompt := Prompt{IDs: ids, Positions: o.Positions}
+	if prompt.Positions, err = p.positions(m, prompt); err != nil {
+		return nil, err
 	}
-	for from, done := 0, 0; done < len(p.positions); from += passPositions {
-		part := p.part(from, min(from+passPositions, len(ids)), done)
-		if err := part.run(ctx, m, ids, cache, &o, scores, &timing, &check); err != nil {
-			return nil, err
-		}
-		done += len(part.positions)
-	}
-	g := p.grid(m, ids, scores, &o)
-	g.Check, g.Timing = check, timing
-	return g, nil
-}
-
-// passPositions is how many positions one forward pass computes. The states of a
-// longer prompt, and the scores of its attention, [head, pos, key], are never there at
-// once: it goes through in parts, with a cache of keys and values between them.
-const passPositions = 512
-
-// part is a range of a prompt's positions, and a reading of those asked for in it.
-type part struct {
-	*reading // positions count from the first of the part
-	from, to int
-	done     int // positions read before it
-	total    int // of the whole prompt
-}
-
-func (p *reading) part(from, to, done int) *part {
-	own := *p
-	own.positions = nil
-	for _, at := range p.positions[done:] {
-		if at < to {
-			own.positions = append(own.positions, at-from)
-		}
-	}
-	own.all = len(own.positions) == to-from
-	return &part{&own, from, to, done, len(p.positions)}
-}
-
-// run traces and scores the part, and adds to what the parts before it gave.
-func (p *part) run(ctx context.Context, m model.Model, ids []int, cache *model.Cache, o *Options, scores [][]score, timing *Timing, check **Check) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if cache != nil {
-		defer mlx.ClearCache() // the next part has scores of another size
-	}
-	scope := mlx.NewScope(m.Device())
-	defer scope.Close()
-	start := time.Now()
-	states, logits, err := p.trace(scope, m, ids[p.from:p.to], cache, o.Check)
+	grids, err := p.run(ctx, m, []Prompt{prompt}, &o)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	timing.Forward += time.Since(start).Seconds()
-	if len(p.positions) == 0 {
-		return nil
-	}
-	start = time.Now()
-	own := *o
-	if o.Progress != nil {
-		own.Progress = func(done, _ int) { o.Progress(len(states)*p.done+done, len(states)*p.total) }
-	}
-	part, err := p.score(ctx, m, states, &own)
-	if err != nil {
-		return err
-	}
-	for i := range scores {
-		scores[i] = append(scores[i], part[i]...)
-	}
-	if o.Check {
-		c, err := p.check(m, states, logits)
-		if err != nil {
-			return err
-		}
-		if *check == nil || !(c.MaxDifference <= (*check).MaxDifference) {
-			*check = c
-		}
-	}
-	timing.Lens += time.Since(start).Seconds()
-	return nil
+	return grids[0], nil
 }
 
 // defaultTop is how many candidates a cell has when nobody says.
 const defaultTop = 5
 
-// reading is what Run does, resolved and checked.
+// reading is what is read of every prompt, resolved and checked.
 type reading struct {
-	places    []model.Place // rows in forward order; the last is the reference
-	hidden    bool          // the reference row was not asked for
-	positions []int
-	all       bool // positions are all of them
+	places []model.Place // that states are kept of, in forward order
+	rows   []row         // the last is the reference
+	hidden bool          // the reference was not asked for
+	room   room
 }
 
-// plan resolves and checks what was asked of a prompt.
-func plan(m model.Model, ids []int, o *Options) (*reading, error) {
+// row is a state, by its number in places, and what translates it.
+type row struct {
+	state   int
+	decoder Decoder // nil: none
+}
+
+func (p *reading) place(r int) model.Place { return p.places[p.rows[r].state] }
+
+// shown is how many rows were asked for.
+func (p *reading) shown() int {
+	if p.hidden {
+		return len(p.rows) - 1
+	}
+	return len(p.rows)
+}
+
+// positions checks a prompt, and resolves what is read of it.
+func (p *reading) positions(m model.Model, prompt Prompt) ([]int, error) {
 	shape := m.Shape()
-	if len(ids) == 0 {
+	if len(prompt.IDs) == 0 {
 		return nil, fmt.Errorf("lens: the prompt is empty: there is no token to read")
 	}
-	if len(ids) > shape.Context {
-		return nil, fmt.Errorf("lens: the prompt has %d tokens, and the model was made for %d", len(ids), shape.Context)
+	if len(prompt.IDs) > shape.Context {
+		return nil, fmt.Errorf("lens: the prompt has %d tokens, and the model was made for %d", len(prompt.IDs), shape.Context)
 	}
-	if err := inVocabulary(ids, shape.DVocab, "id"); err != nil {
+	if err := inVocabulary(prompt.IDs, shape.DVocab, "id"); err != nil {
 		return nil, err
 	}
-	p, err := planRows(m, o)
-	if err != nil {
-		return nil, err
-	}
-	if p.positions, err = indices(o.Positions, len(ids), "position"); err != nil {
-		return nil, err
-	}
-	p.all = len(p.positions) == len(ids)
-	return p, nil
+	return indices(prompt.Positions, len(prompt.IDs), "position")
 }
 
-// planRows resolves and checks all but the positions.
+// planRows resolves and checks all but the prompt.
 func planRows(m model.Model, o *Options) (*reading, error) {
 	shape := m.Shape()
 	if err := inVocabulary(o.scored(), shape.DVocab, "target"); err != nil {
@@ -202,27 +161,71 @@ func planRows(m model.Model, o *Options) (*reading, error) {
 	if o.Top < 0 || o.Top > shape.DVocab {
 		return nil, fmt.Errorf("lens: top %d: want 1 to %d, the size of the vocabulary", o.Top, shape.DVocab)
 	}
+	if o.Track < 0 || o.Track > 0 && o.TopOnly {
+		return nil, fmt.Errorf("lens: track %d: want 0 or more, and none where only the top is wanted: it needs ranks", o.Track)
+	}
+	for _, e := range o.Edits {
+		if err := e.check(m); err != nil {
+			return nil, err
+		}
+	}
 	layers, err := indices(o.Layers, shape.Layers, "layer")
 	if err != nil {
 		return nil, err
 	}
-	p := &reading{}
-	if o.Embed {
-		p.places = append(p.places, firstState(m))
-	}
-	for _, l := range layers {
-		if o.Mid {
-			p.places = append(p.places, model.Place{Site: model.ResidMid, Layer: l})
+	p := &reading{room: room{passPositions, 0}}
+	add := func(asked bool, place model.Place) {
+		if asked {
+			p.places = append(p.places, place)
+			p.rows = append(p.rows, row{state: len(p.places) - 1})
 		}
-		p.places = append(p.places, model.Place{Site: model.ResidPost, Layer: l})
 	}
-	// KL and the answer refer to the last layer, whether it is shown or not
-	last := model.Place{Site: model.ResidPost, Layer: shape.Layers - 1}
-	if p.places[len(p.places)-1] != last {
-		p.places = append(p.places, last)
-		p.hidden = true
+	add(o.Embed, firstState(m))
+	for _, l := range layers {
+		add(o.Attn, model.Place{Site: model.AttnOut, Layer: l})
+		add(o.Mid, model.Place{Site: model.ResidMid, Layer: l})
+		add(o.MLP, model.Place{Site: model.MLPOut, Layer: l})
+		add(true, model.Place{Site: model.ResidPost, Layer: l})
 	}
+	if err := p.decode(o.Decoder); err != nil {
+		return nil, err
+	}
+	p.refer(model.Place{Site: model.ResidPost, Layer: shape.Layers - 1})
+	p.room.chunk = max(1, chunkRows/len(p.rows))
+	o.Track = min(o.Track, o.Top*p.shown()) // there are no more candidates
 	return p, nil
+}
+
+// decode gives the rows their translators.
+func (p *reading) decode(d Decoder) error {
+	if d == nil {
+		return nil
+	}
+	for i := range p.rows {
+		ok, err := d.Has(p.place(i))
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.rows[i].decoder = d
+		}
+	}
+	return nil
+}
+
+// refer ends the rows with the last layer as the model reads it, to which KL and the
+// answer refer, whether it is shown or not.
+func (p *reading) refer(last model.Place) {
+	n := len(p.rows) - 1
+	shown := p.place(n) == last
+	if shown && p.rows[n].decoder == nil {
+		return
+	}
+	if !shown {
+		p.places = append(p.places, last)
+	}
+	p.rows = append(p.rows, row{state: len(p.places) - 1})
+	p.hidden = true
 }
 
 // firstState is the stream that enters the first block: the embedding, or where
@@ -238,78 +241,6 @@ func inVocabulary(ids []int, vocab int, what string) error {
 	for i, id := range ids {
 		if id < 0 || id >= vocab {
 			return fmt.Errorf("lens: %s %d (number %d) is outside the vocabulary: ids go from 0 to %d", what, id, i+1, vocab-1)
-		}
-	}
-	return nil
-}
-
-// tap keeps the stream at each place, [pos, d_model], in states, held by scope. at
-// chooses positions, nil all.
-func (p *reading) tap(scope *mlx.Scope, states []*mlx.Array, at *mlx.Array) *model.Tap {
-	row := map[model.Place]int{}
-	for i, place := range p.places {
-		row[place] = i
-	}
-	return &model.Tap{
-		Wanted: func(site model.Site, layer int) bool {
-			_, ok := row[model.Place{Site: site, Layer: layer}]
-			return ok
-		},
-		Visit: func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
-			states[row[model.Place{Site: site, Layer: layer}]] = pick(scope, x, at)
-			return x
-		},
-	}
-}
-
-// pick returns [1, pos, n] as [positions, n], held by scope.
-func pick(scope *mlx.Scope, x, at *mlx.Array) *mlx.Array {
-	x = mlx.Reshape(x, x.Dim(1), x.Dim(2))
-	if at != nil {
-		x = mlx.Take(x, at, 0)
-	}
-	return scope.Hold(x)
-}
-
-// trace runs the model on ids, which continue the cache, and returns the stream at
-// each place, [pos, d_model], and the model's own logits [pos, d_vocab] when they are
-// wanted; nothing where no position is.
-func (p *reading) trace(scope *mlx.Scope, m model.Model, ids []int, cache *model.Cache, wantLogits bool) ([]*mlx.Array, *mlx.Array, error) {
-	pass := scope.NewScope()
-	defer pass.Close()
-	tokens := mlx.FromSlice(pass, int32s(ids), 1, len(ids))
-	if len(p.positions) == 0 {
-		if err := m.Forward(tokens, cache, nil).Err(); err != nil {
-			return nil, nil, err
-		}
-		return nil, nil, cache.Eval()
-	}
-	var at *mlx.Array
-	if !p.all {
-		at = mlx.FromSlice(pass, int32s(p.positions))
-	}
-	states := make([]*mlx.Array, len(p.places))
-	out := m.Forward(tokens, cache, p.tap(scope, states, at))
-	if err := p.complete(states, out); err != nil {
-		return nil, nil, err
-	}
-	wanted := states
-	var logits *mlx.Array
-	if wantLogits {
-		logits = pick(scope, out, at)
-		wanted = append(wanted[:len(wanted):len(wanted)], logits)
-	}
-	return states, logits, mlx.Eval(wanted...)
-}
-
-// complete returns an error unless the pass went by every place.
-func (p *reading) complete(states []*mlx.Array, out *mlx.Array) error {
-	for i, s := range states {
-		if s == nil {
-			if out != nil && out.Err() != nil {
-				return out.Err()
-			}
-			return fmt.Errorf("lens: the model never reached %s", p.places[i])
 		}
 	}
 	return nil
@@ -337,7 +268,7 @@ func checkTolerance(d mlx.Dtype, largest float64) float64 {
 	return 1e-4 * max(1, largest/16)
 }
 
-// check compares the last row with the logits of the model's own forward pass.
+// check compares the reference row with the logits of the model's own forward pass.
 func (p *reading) check(m model.Model, states []*mlx.Array, own *mlx.Array) (*Check, error) {
 	d := own.Dtype()
 	scope := states[0].Scope().NewScope()

@@ -91,7 +91,7 @@ func same(t *testing.T, want, got *lens.Cell, most float64) {
 	}
 	require.InDelta(t, want.LogSumExp, got.LogSumExp, 10*most)
 	require.InDelta(t, want.Entropy, got.Entropy, 10*most)
-	require.InDelta(t, want.KL, got.KL, 20*most)
+	require.InDelta(t, want.KL, got.KL, 20*most*max(1, want.KL))
 	for k := range want.Targets {
 		require.Equal(t, want.Targets[k].Rank, got.Targets[k].Rank)
 	}
@@ -262,16 +262,15 @@ func TestLongPromptInPartsIsOnePass(t *testing.T) {
 	require.NoError(t, err)
 
 	o.Positions, o.Check = []int{0, 30, n - 2, n - 1}, true
-	last := 0
-	o.Progress = func(done, total int) {
-		require.Equal(t, len(whole.Rows)*4, total)
+	last := 0.0
+	o.Progress = func(done float64) {
 		require.Greater(t, done, last)
 		last = done
 	}
 	parts, err := lens.Run(context.Background(), m, ids, o)
 	require.NoError(t, err)
 	require.True(t, parts.Check.OK)
-	require.Equal(t, len(whole.Rows)*4, last)
+	require.InDelta(t, 1, last, 1e-9)
 	require.Equal(t, []int{0, 30, n - 2, n - 1}, parts.Positions)
 	for r := range parts.Cells {
 		for i, at := range parts.Positions {

@@ -15,7 +15,7 @@ const reduceBytes = 256 << 20
 
 // reduce scores the chunk with MLX's operations, positions by positions.
 func (c *chunk) reduce() error {
-	step := max(1, reduceBytes/(4*c.vocab*c.rows))
+	step := c.reduceStep()
 	for from := 0; from < c.width; from += step {
 		if err := c.reduceTop(from, min(from+step, c.width)); err != nil {
 			return err
@@ -25,15 +25,27 @@ func (c *chunk) reduce() error {
 		return err
 	}
 	if !c.o.TopOnly {
-		for from := 0; from < c.width; from += step {
-			if err := c.reduceRanks(from, min(from+step, c.width)); err != nil {
-				return err
-			}
+		if err := c.reduceAllRanks(func(s *score) []targetScore { return s.targets }); err != nil {
+			return err
 		}
 	}
 	c.finishTargets()
 	return nil
 }
+
+// reduceAllRanks counts, for each target, the logits above its own.
+func (c *chunk) reduceAllRanks(targets func(*score) []targetScore) error {
+	step := c.reduceStep()
+	for from := 0; from < c.width; from += step {
+		if err := c.reduceRanks(from, min(from+step, c.width), targets); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reduceStep is how many positions are reduced at once.
+func (c *chunk) reduceStep() int { return max(1, reduceBytes/(4*c.vocab*c.rows)) }
 
 // logits returns the logits [rows, to−from, d_vocab] of some positions.
 func (c *chunk) logits(scope *mlx.Scope, from, to int) *mlx.Array {
@@ -94,17 +106,24 @@ func (c *chunk) reduceTop(from, to int) error {
 	return nil
 }
 
-// reduceRanks counts, for each target, the logits above its own.
-func (c *chunk) reduceRanks(from, to int) error {
+// reduceRanks does so for the positions [from, to), a target of each at a time.
+func (c *chunk) reduceRanks(from, to int, targets func(*score) []targetScore) error {
 	scope := c.states.Scope().NewScope()
 	defer scope.Close()
 	l := c.logits(scope, from, to)
 	n := to - from
-	for j := range c.scores[0].targets {
-		ids := make([]int32, 0, c.rows*n)
+	at := func(r, i int) []targetScore { return targets(&c.scores[r*c.width+from+i]) }
+	most := 0
+	for i := range n {
+		most = max(most, len(at(0, i)))
+	}
+	for j := range most {
+		ids := make([]int32, c.rows*n) // 0 where a position has fewer targets
 		for r := range c.rows {
 			for i := range n {
-				ids = append(ids, c.scores[r*c.width+from+i].targets[j].id)
+				if ts := at(r, i); j < len(ts) {
+					ids[r*n+i] = ts[j].id
+				}
 			}
 		}
 		own := mlx.TakeAlongAxis(l, mlx.FromSlice(scope, ids, c.rows, n, 1), -1)
@@ -115,7 +134,9 @@ func (c *chunk) reduceRanks(from, to int) error {
 		}
 		for r := range c.rows {
 			for i := range n {
-				c.scores[r*c.width+from+i].targets[j].rank = 1 + int(counts[r*n+i])
+				if ts := at(r, i); j < len(ts) {
+					ts[j].rank = 1 + int(counts[r*n+i])
+				}
 			}
 		}
 	}

@@ -35,6 +35,7 @@ func TestJSONFollowsThePublishedSchema(t *testing.T) {
 		{Embed: true, Mid: true, Check: true, Targets: []int{7, 9}, Contrasts: [][2]int{{7, 8}}, Label: func(int) string { return "\xff" }},
 		{Layers: []int{0}, Positions: []int{2, -1}, Top: 512},
 		{TopOnly: true},
+		{Attn: true, MLP: true, Track: 4},
 	} {
 		require.NoError(t, s.Validate(document(t, trace(t, m, sixty, o))))
 	}

@@ -18,6 +18,7 @@ type score struct {
 	kl      float64
 	norm    float64
 	targets []targetScore // those asked for, the pairs of contrasts, and the answer last
+	tracked []targetScore // [Options.Track], the same ids in every row
 }
 
 type candidate struct {
@@ -47,11 +48,11 @@ const chunkRows = 4096
 // the first-level cache while it is scanned.
 const vocabSlice = 4096
 
-// score puts the states [pos, d_model] of every place through final norm and
-// unembedding, and reduces each to a score: [place][pos].
-func (p *reading) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options) ([][]score, error) {
-	rows, positions := len(states), len(p.positions)
-	out := make([][]score, rows)
+// score puts the states [positions, d_model] of every place through final norm and
+// unembedding, and reduces each row to scores: [row][position].
+func (p *reading) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options, worked func(work float64)) ([][]score, error) {
+	positions := states[0].Dim(0)
+	out := make([][]score, len(p.rows))
 	for i := range out {
 		out[i] = make([]score, positions)
 	}
@@ -59,22 +60,19 @@ func (p *reading) score(ctx context.Context, m model.Model, states []*mlx.Array,
 	if o.OnDevice != nil {
 		onDevice = *o.OnDevice
 	}
-	step := max(1, chunkRows/rows)
-	for from := 0; from < positions; from += step {
+	for from := 0; from < positions; from += p.room.chunk {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		to := min(from+step, positions)
-		c := &chunk{m: m, o: o, rows: rows, width: to - from, vocab: m.Shape().DVocab}
-		if err := c.run(states, from, to, onDevice); err != nil {
+		to := min(from+p.room.chunk, positions)
+		c := &chunk{m: m, o: o, rows: len(p.rows), width: to - from, vocab: m.Shape().DVocab}
+		if err := c.run(p, states, from, to, onDevice); err != nil {
 			return nil, err
 		}
-		for r := range rows {
+		for r := range out {
 			copy(out[r][from:to], c.scores[r*c.width:(r+1)*c.width])
 		}
-		if o.Progress != nil {
-			o.Progress(rows*to, rows*positions)
-		}
+		worked(lensWork(m, len(c.scores)*o.headPasses()))
 	}
 	return out, nil
 }
@@ -92,15 +90,19 @@ type chunk struct {
 	scores []score
 }
 
-func (c *chunk) run(states []*mlx.Array, from, to int, onDevice bool) error {
+func (c *chunk) run(p *reading, states []*mlx.Array, from, to int, onDevice bool) error {
 	scope := states[0].Scope().NewScope()
 	defer scope.Close()
-	parts := make([]*mlx.Array, len(states))
-	for i, s := range states {
-		parts[i] = mlx.AsType(mlx.Slice(scope.Hold(s), 0, from, to), mlx.Float32)
+	raws, readable := make([]*mlx.Array, len(p.rows)), make([]*mlx.Array, len(p.rows))
+	for i, row := range p.rows {
+		raws[i] = mlx.AsType(mlx.Slice(scope.Hold(states[row.state]), 0, from, to), mlx.Float32)
+		readable[i] = raws[i]
+		if row.decoder != nil {
+			readable[i] = row.decoder.Decode(p.place(i), raws[i])
+		}
 	}
-	raw := mlx.Concatenate(0, parts...) // [rows·width, d_model]
-	c.states = c.m.FinalNorm(raw)
+	raw := mlx.Concatenate(0, raws...) // [rows·width, d_model]
+	c.states = c.m.FinalNorm(mlx.Concatenate(0, readable...))
 	if err := mlx.Eval(c.states); err != nil {
 		return err
 	}
@@ -117,10 +119,17 @@ func (c *chunk) run(states []*mlx.Array, from, to int, onDevice bool) error {
 			return err
 		}
 	}
+	reduce := c.scan
 	if onDevice {
-		return c.reduce()
+		reduce = c.reduce
 	}
-	return c.scan()
+	if err := reduce(); err != nil {
+		return err
+	}
+	if c.o.Track == 0 {
+		return nil
+	}
+	return c.track(p.shown(), onDevice)
 }
 
 // targetIDs returns, for each position of the chunk, the ids that every row scores:
@@ -186,14 +195,20 @@ func (c *chunk) setTargets() error {
 	return nil
 }
 
-// finishTargets takes a target's logit and rank from the candidates where it is one
-// of them: the two are computed by products of different shapes, which may differ
-// in the last bit.
+// finishTargets settles the targets of every score.
 func (c *chunk) finishTargets() {
+	c.settle(func(s *score) []targetScore { return s.targets })
+}
+
+// settle takes a target's logit and rank from the candidates where it is one of them:
+// the two are computed by products of different shapes, which may differ in the last
+// bit.
+func (c *chunk) settle(targets func(*score) []targetScore) {
 	for i := range c.scores {
 		s := &c.scores[i]
-		for j := range s.targets {
-			t := &s.targets[j]
+		of := targets(s)
+		for j := range of {
+			t := &of[j]
 			if at := slices.IndexFunc(s.top, func(x candidate) bool { return x.id == t.id }); at >= 0 {
 				t.logit, t.rank = s.top[at].logit, at+1
 			} else if !c.o.TopOnly {

@@ -23,14 +23,13 @@ type Watch struct {
 // NewWatch checks what is asked. Every position of a pass is read; Positions and Check
 // have no meaning here.
 func NewWatch(m model.Model, o Options) (*Watch, error) {
-	if o.Positions != nil || o.Check {
-		return nil, fmt.Errorf("lens: a watch reads every position of a pass, and has no logits to check")
+	if o.Positions != nil || o.Check || o.Edits != nil {
+		return nil, fmt.Errorf("lens: a watch reads every position of a pass, has no logits to check, and edits nothing")
 	}
 	p, err := planRows(m, &o)
 	if err != nil {
 		return nil, err
 	}
-	p.all = true
 	return &Watch{m: m, o: o, p: p}, nil
 }
 
@@ -62,15 +61,15 @@ func (w *Watch) Read(ctx context.Context, ids []int) (*Grid, error) {
 		return nil, fmt.Errorf("lens: the pass had %d positions, and there are %d ids", n, len(ids))
 	}
 	start := time.Now()
-	w.p.positions = nil
+	prompt := Prompt{IDs: ids}
 	for i := range ids {
-		w.p.positions = append(w.p.positions, i)
+		prompt.Positions = append(prompt.Positions, i)
 	}
-	scores, err := w.p.score(ctx, w.m, w.states, &w.o)
+	scores, err := w.p.score(ctx, w.m, w.states, &w.o, func(float64) {})
 	if err != nil {
 		return nil, err
 	}
-	g := w.p.grid(w.m, ids, scores, &w.o)
+	g := w.p.grid(w.m, prompt, scores, 0, &w.o)
 	g.Timing.Lens = time.Since(start).Seconds()
 	return g, nil
 }
@@ -100,6 +99,7 @@ func (g *Grid) Append(next *Grid) error {
 	for r := range g.Cells {
 		g.Cells[r] = append(g.Cells[r], next.Cells[r]...)
 	}
+	g.Tracked = append(g.Tracked, next.Tracked...)
 	g.Final = next.Final
 	g.Timing.Forward += next.Timing.Forward
 	g.Timing.Lens += next.Timing.Lens

@@ -4,6 +4,20 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
+// PassPositions is how many positions of a long prompt one pass computes: enough for the
+// matrix products to be efficient, few enough for the scores of attention, [head, pos,
+// key], to stay small.
+const PassPositions = 512
+
+// Tokens returns ids as Forward takes them, [1, pos].
+func Tokens(s *mlx.Scope, ids []int) *mlx.Array {
+	tokens := make([]int32, len(ids))
+	for i, id := range ids {
+		tokens[i] = int32(id)
+	}
+	return mlx.FromSlice(s, tokens, 1, len(ids))
+}
+
 // Cache holds the keys and values of the positions that a model has seen, so that
 // each next position is computed alone. A layer with a window keeps no more keys
 // than it looks at. A nil Cache is one that nothing enters. A Cache belongs to one

@@ -2,7 +2,6 @@ package render
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -13,14 +12,7 @@ import (
 
 // JSON writes a grid as one object on one line (schema mlxlens.trace/1). A number
 // that is not finite is null.
-func JSON(w io.Writer, g *lens.Grid) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(g); err != nil {
-		return fmt.Errorf("render: JSON: %w", err)
-	}
-	return nil
-}
+func JSON(w io.Writer, g *lens.Grid) error { return encode(w, "JSON", g) }
 
 // CSV writes a grid in long form, one line for each candidate and target of each
 // cell, under a line of names. A number that is not finite is empty.

@@ -38,6 +38,7 @@ func Terminal(w io.Writer, g *lens.Grid, o TerminalOptions) error {
 		}
 		d.legend()
 		d.targets()
+		d.tracked()
 		d.answer()
 	}
 	if err := b.Flush(); err != nil {
@@ -83,6 +84,10 @@ func label(row string) string {
 		return fmt.Sprint(layer)
 	case "resid_mid":
 		return fmt.Sprint(layer, " mid")
+	case "attn_out":
+		return fmt.Sprint(layer, " attn")
+	case "mlp_out":
+		return fmt.Sprint(layer, " mlp")
 	}
 	return fmt.Sprint(layer, " ", site)
 }
@@ -276,6 +281,41 @@ func (d *drawing) targets() {
 			d.WriteString("\n")
 		}
 	}
+}
+
+// tracked draws the tokens that come nearest to the top in any row, at the last position.
+func (d *drawing) tracked() {
+	if len(d.g.Tracked) == 0 {
+		return
+	}
+	last := len(d.g.Positions) - 1
+	room := max(1, d.o.Width-2-widest-7-d.labels-2-9-2)
+	from := max(0, len(d.g.Rows)-room) // the last rows where not all fit
+	fmt.Fprintf(d, "\nnearest to the top in any row, after position %d\n  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n", d.g.Positions[last],
+		widest, "token", "rank", max(d.labels, 4), "row", "prob", label(d.g.Rows[from]), label(d.g.Rows[len(d.g.Rows)-1]))
+	for _, t := range d.g.Tracked[last] {
+		best := 0
+		for r := range t.Rank {
+			if t.Rank[r] < t.Rank[best] || t.Rank[r] == t.Rank[best] && t.Prob[r] > t.Prob[best] {
+				best = r
+			}
+		}
+		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  %s\n", fit(token(t.Bytes), widest), t.Rank[best], max(d.labels, 4), label(d.g.Rows[best]), t.Prob[best], sparks(t.Prob[from:]))
+	}
+}
+
+// sparks draws probabilities as bars of an eighth each.
+func sparks(xs []float64) string {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	var b strings.Builder
+	for _, x := range xs {
+		if !(x >= 0) { // NaN
+			b.WriteRune('–')
+			continue
+		}
+		b.WriteRune(bars[min(int(x*float64(len(bars))), len(bars)-1)])
+	}
+	return b.String()
 }
 
 // answer draws the last row's candidates at the last position, and where the answer

@@ -67,16 +67,28 @@ func (o *drawOptions) color(s *streams) render.Color {
 // progress draws a bar with an estimate once the work has taken a second and is not
 // nearly done.
 func progress(w io.Writer, what string) func(done, total int) {
+	return bar(w, what, progressbar.OptionShowCount())
+}
+
+// progressOf draws it for work that has no count, by the part that is done.
+func progressOf(w io.Writer, what string) func(done float64) {
+	const steps = 1000
+	step := bar(w, what)
+	return func(done float64) { step(int(done*steps), steps) }
+}
+
+func bar(w io.Writer, what string, more ...progressbar.Option) func(done, total int) {
 	start := time.Now()
-	var bar *progressbar.ProgressBar
+	var b *progressbar.ProgressBar
 	return func(done, total int) {
-		if bar == nil && (time.Since(start) < time.Second || done*2 > total) {
+		if b == nil && (time.Since(start) < time.Second || done*2 > total) {
 			return
 		}
-		if bar == nil {
-			bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-				progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
+		if b == nil {
+			options := []progressbar.Option{progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish()}
+			b = progressbar.NewOptions(total, append(options, more...)...)
 		}
-		_ = bar.Set(done) // a bar that cannot be drawn stops nothing
+		_ = b.Set(done) // a bar that cannot be drawn stops nothing
 	}
 }

@@ -14,6 +14,7 @@ import (
 func helpTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "sites", Short: "The places in a model that can be read", Long: sitesTopic()},
+		{Use: "edits", Short: "How to change what flows through a model", Long: editsTopic},
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesTopic()},
 		{Use: "environment", Short: "The environment variables that mlxlens reads", Long: environmentTopic()},
 	}
@@ -45,6 +46,26 @@ TransformerLens' hook names (blocks.3.hook_resid_post) and mlx-lm's module paths
 (model.layers.3, whose output is layers.3.resid_post) name the same places.`)
 	return b.String()
 }
+
+const editsTopic = `An edit changes what passes a site, and so all that comes after it. What trace reads
+at that site is read after the edit; several edits of a site are made in their order.
+
+  SITE[@POSITIONS][#HEADS]=OP[:ARG]
+
+  SITE       a place of ` + "`mlxlens help sites`" + `, in any of the three dialects
+  POSITIONS  0,4,8:12,-1 as elsewhere; none: all
+  HEADS      likewise, at sites with a head axis: q k v rot_q rot_k z attn_scores pattern
+  OP         zero          0
+             scale:FACTOR  FACTOR times what is there
+             add:FILE      what is there and a vector, for steering
+             set:FILE      the vector alone
+
+  FILE       .npy, or .npz, with :NAME where it holds several arrays: numbers of 32
+             or 64 bits, as many as the site's last axis
+
+  layers.5.mlp_out@3:6=scale:0.5
+  layers.8.z#3=zero
+  layers.9.resid_post@-1=add:vector.npz`
 
 func exitCodesTopic() string {
 	var b strings.Builder

@@ -4,13 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/generate"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -21,14 +23,8 @@ type traceOptions struct {
 	modelOptions
 	promptOptions
 	drawOptions
-	layers    string
-	positions string
-	targets   []string
-	versus    []string
-	embed     bool
-	mid       bool
-	last      bool
-	check     bool
+	rowOptions
+	continued int
 	json      bool
 	export    string
 	file      string
@@ -67,17 +63,11 @@ negative number counts from the end.`,
 	o.modelOptions.flags(cmd)
 	o.promptOptions.flags(cmd)
 	o.drawOptions.flags(cmd)
+	o.rowOptions.flags(cmd)
 	f := cmd.Flags()
-	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
-	f.StringVar(&o.positions, "positions", "", "columns, likewise (default all)")
-	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
-	f.StringArrayVar(&o.versus, "vs", nil, "a token to compare the target with: the difference of their logits (one, or one for each target)")
-	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
-	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")
-	f.BoolVar(&o.last, "last", false, "the last position only, each layer's candidates side by side")
-	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
+	f.IntVar(&o.continued, "continue", 0, "let the model go on for so many tokens first, the likeliest each, and trace these too")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
-	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp")
+	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
 	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
 	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv, with --file .jsonl, which goes on where it stopped")
 	return cmd
@@ -89,11 +79,11 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.last && o.positions != "" {
-		return usagef("--last and --positions exclude each other")
+	if err := o.rowOptions.checkFlags(); err != nil {
+		return err
 	}
-	if n := len(o.versus); n > 1 && n != len(o.targets) || n > 0 && len(o.targets) == 0 {
-		return usagef("--vs was given %s, and --target %d: want one --vs, or one for each --target", english.Plural(n, "time", ""), len(o.targets))
+	if o.continued < 0 {
+		return usagef("--continue %d: want 0 or more", o.continued)
 	}
 	if err := o.checkExport(); err != nil {
 		return err
@@ -123,7 +113,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	if !o.quiet && terminal(s.err) > 0 {
-		lo.Progress = progress(s.err, "cells")
+		lo.Progress = progressOf(s.err, "tracing")
 	}
 	g, err := o.trace(ctx, opened, lo, text, ids)
 	if err != nil {
@@ -154,47 +144,76 @@ func checkFailure(g *lens.Grid) error {
 
 // lensOptions returns what does not depend on the prompt.
 func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Options, error) {
-	shape := opened.Model.Shape()
-	lo := lens.Options{Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Check: o.check, Label: labels(opened.Tokenizer)}
-	var err error
-	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
-		return lo, err
+	lo, err := o.rowOptions.options(s, opened, o.top, o.quiet)
+	if o.export == "logitlenskit" {
+		lo.Track = math.MaxInt // every candidate of any row has its curve there
 	}
-	lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer)
 	return lo, err
 }
 
 // trace computes the grid of a prompt.
 func (o *traceOptions) trace(ctx context.Context, opened *auto.Opened, lo lens.Options, text *string, ids []int) (*lens.Grid, error) {
-	ids, bos, err := o.encode(opened, text, ids)
+	p, err := o.prepare(ctx, opened, text, ids)
 	if err != nil {
 		return nil, err
 	}
-	if lo.Positions, err = selection(o.positions, len(ids), "position"); err != nil {
+	if lo, err = o.rowOptions.of(lo, opened, len(p.ids)); err != nil {
 		return nil, err
 	}
-	if o.last {
-		lo.Positions = []int{-1}
-	}
-	g, err := lens.Run(ctx, opened.Model, ids, lo)
+	g, err := lens.Run(ctx, opened.Model, p.ids, lo)
 	if err != nil {
 		return nil, err
 	}
-	g.Prompt, g.BOSAdded = text, bos
-	g.Model.Ref, g.Model.Type, g.Model.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
-	g.Timing.Load = opened.Info.LoadSeconds
+	o.describe(g, opened, p)
 	return g, nil
 }
 
-func selection(text string, n int, what string) ([]int, error) {
-	if text == "" {
-		return nil, nil
+// prepared is a prompt as the model gets it.
+type prepared struct {
+	text      *string
+	ids       []int
+	bos       bool
+	continued int // of the ids, the model's own
+}
+
+// prepare encodes a prompt, and lets the model continue it.
+func (o *traceOptions) prepare(ctx context.Context, opened *auto.Opened, text *string, ids []int) (prepared, error) {
+	p := prepared{text: text}
+	var err error
+	if p.ids, p.bos, err = o.encode(opened, text, ids); err != nil || o.continued == 0 {
+		return p, err
 	}
-	chosen, err := lens.ParseIndices(text, n, what)
+	gen, err := generate.New(opened.Model, generate.Options{})
 	if err != nil {
-		return nil, usageError{err}
+		return p, err
 	}
-	return chosen, nil
+	defer gen.Close()
+	if err := gen.Prompt(ctx, p.ids); err != nil {
+		return p, err
+	}
+	var eos []int
+	if opened.Tokenizer != nil {
+		eos = opened.Tokenizer.EOS()
+	}
+	for p.continued < o.continued && len(gen.IDs()) < opened.Model.Shape().Context {
+		token, err := gen.Next(ctx)
+		if err != nil {
+			return p, err
+		}
+		if slices.Contains(eos, token.ID) {
+			break
+		}
+		p.continued++
+	}
+	p.ids = gen.IDs()[:len(p.ids)+p.continued]
+	return p, nil
+}
+
+// describe says in the grid what it is of.
+func (o *traceOptions) describe(g *lens.Grid, opened *auto.Opened, p prepared) {
+	g.Prompt, g.BOSAdded, g.Continued = p.text, p.bos, p.continued
+	g.Model.Ref, g.Model.Type, g.Model.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
+	g.Timing.Load = opened.Info.LoadSeconds
 }
 
 // labels returns the bytes of each id, or its number in angle brackets where there
@@ -210,39 +229,15 @@ func labels(t *tokenizer.Tokenizer) func(int) string {
 	}
 }
 
-// scored returns the ids of the targets, and the pairs that --vs makes of them.
-func (o *traceOptions) scored(s *streams, t *tokenizer.Tokenizer) (targets []int, contrasts [][2]int, err error) {
-	for i, text := range o.targets {
-		id, err := o.target(s, t, text)
-		if err != nil {
-			return nil, nil, err
-		}
-		targets = append(targets, id)
-		if len(o.versus) == 0 {
-			continue
-		}
-		other := o.versus[min(i, len(o.versus)-1)]
-		versus, err := o.target(s, t, other)
-		if err != nil {
-			return nil, nil, err
-		}
-		if versus == id {
-			return nil, nil, usagef("--vs %q is the same token as --target %q", other, text)
-		}
-		contrasts = append(contrasts, [2]int{id, versus})
-	}
-	return targets, contrasts, nil
-}
-
 // checkExport refuses what the other tool's shape has no place for.
 func (o *traceOptions) checkExport() error {
 	switch {
 	case o.export == "":
 		return nil
-	case o.export != "mlxterp":
-		return usagef("--export %q: want mlxterp", o.export)
-	case o.json || o.embed || o.mid || o.check || len(o.targets) > 0:
-		return usagef("--export %s has no place for --json, --embed, --mid, --check and --target", o.export)
+	case o.export != "mlxterp" && o.export != "logitlenskit":
+		return usagef("--export %q: want mlxterp or logitlenskit", o.export)
+	case o.json || o.embed || o.mid || o.attn || o.mlp || o.compare || o.track > 0 || len(o.targets) > 0:
+		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --track and --target", o.export)
 	case o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".json"):
 		return usagef("--export %s is JSON: give --output a name that ends in .json", o.export)
 	}
@@ -251,39 +246,13 @@ func (o *traceOptions) checkExport() error {
 
 // format returns what writes JSON.
 func (o *traceOptions) format() func(io.Writer, *lens.Grid) error {
-	if o.export == "mlxterp" {
+	switch o.export {
+	case "mlxterp":
 		return render.MLXTerp
+	case "logitlenskit":
+		return render.LogitLensKit
 	}
 	return render.JSON
-}
-
-// target returns the id of a target; what is more than one token counts by its
-// first, with a warning.
-func (o *traceOptions) target(s *streams, t *tokenizer.Tokenizer, text string) (int, error) {
-	ids, err := t.Encode(text, false)
-	if err != nil {
-		return 0, err
-	}
-	if len(ids) == 0 {
-		return 0, usagef("--target %q is no token", text)
-	}
-	if o.quiet {
-		return ids[0], nil
-	}
-	if len(ids) > 1 {
-		var pieces []string
-		for _, id := range ids {
-			piece, _ := t.Piece(id)
-			pieces = append(pieces, strconv.Quote(piece))
-		}
-		fmt.Fprintf(s.err, "mlxlens: target %q is %d tokens (%s): the first is used\n", text, len(ids), strings.Join(pieces, " "))
-	}
-	if !strings.HasPrefix(text, " ") {
-		if spaced, err := t.Encode(" "+text, false); err == nil && len(spaced) == 1 {
-			fmt.Fprintf(s.err, "mlxlens: target %q has no space before it; in the middle of a text %q is likelier\n", text, " "+text)
-		}
-	}
-	return ids[0], nil
 }
 
 // print writes the grid on stdout.

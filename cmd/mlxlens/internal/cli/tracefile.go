@@ -3,13 +3,16 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -144,38 +147,96 @@ func (o *traceOptions) traceAll(ctx context.Context, s *streams, opened *auto.Op
 	if !o.quiet && terminal(s.err) > 0 {
 		step = progress(s.err, "prompts")
 	}
-	failed := 0
-	for i, t := range tasks {
-		result := fileResult{Line: t.line}
-		err := t.err
-		if err == nil {
-			result.Grid, err = o.trace(ctx, opened, lo, t.prompt, t.ids)
-		}
-		if err == nil {
-			err = checkFailure(result.Grid)
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
+	done, failed := 0, 0
+	for window := range slices.Chunk(tasks, lens.Window) {
+		for result := range o.answer(ctx, opened, lo, window) {
+			if err := ctx.Err(); err != nil {
+				return err
 			}
-			failed++
-			result.Grid, result.Error = nil, &failure{t.prompt, err.Error()}
+			if result.Error != nil {
+				failed++
+			}
+			if err := writeLine(out, result); err != nil {
+				return err
+			}
+			done++
+			step(done, len(tasks))
 		}
-		var b bytes.Buffer
-		e := json.NewEncoder(&b)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(result); err != nil {
-			return err
-		}
-		if _, err := out.Write(b.Bytes()); err != nil {
-			return fmt.Errorf("output: %w", err)
-		}
-		step(i+1, len(tasks))
 	}
 	if failed > 0 {
 		return fmt.Errorf("%d of %s failed: their lines of the output have an error", failed, english.Plural(len(tasks), "prompt", ""))
 	}
 	return nil
+}
+
+func writeLine(out io.Writer, v any) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	if _, err := out.Write(b.Bytes()); err != nil { // one write, so that a line is whole or the last
+		return fmt.Errorf("output: %w", err)
+	}
+	return nil
+}
+
+// answer yields the answers to some tasks in their order. The prompts go through the
+// model together, but where an edit counts from the end of each.
+func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, lo lens.Options, tasks []task) iter.Seq[fileResult] {
+	return func(yield func(fileResult) bool) {
+		all := make([]prepared, len(tasks))
+		prompts := make([]lens.Prompt, len(tasks))
+		for i, t := range tasks {
+			if t.err == nil {
+				all[i], t.err = o.prepare(ctx, opened, t.prompt, t.ids)
+			}
+			if t.err == nil {
+				prompts[i].IDs = all[i].ids
+				prompts[i].Positions, t.err = o.columns(len(all[i].ids))
+			}
+			if t.err != nil {
+				prompts[i] = lens.Prompt{} // RunAll has an error of its own for it
+			}
+			tasks[i].err = t.err
+		}
+		i := 0
+		for g, err := range o.grids(ctx, opened, lo, prompts) {
+			t := tasks[i]
+			result := fileResult{Line: t.line}
+			if err = cmp.Or(t.err, err); err == nil {
+				o.describe(g, opened, all[i])
+				err = checkFailure(g)
+			}
+			if result.Grid = g; err != nil {
+				result.Grid, result.Error = nil, &failure{t.prompt, err.Error()}
+			}
+			if !yield(result) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// grids yields the grids of prompts, whose columns are resolved.
+func (o *traceOptions) grids(ctx context.Context, opened *auto.Opened, lo lens.Options, prompts []lens.Prompt) iter.Seq2[*lens.Grid, error] {
+	if len(o.edits) == 0 {
+		return lens.RunAll(ctx, opened.Model, prompts, lo)
+	}
+	return func(yield func(*lens.Grid, error) bool) {
+		for _, p := range prompts {
+			own, err := o.rowOptions.of(lo, opened, len(p.IDs))
+			var g *lens.Grid
+			if err == nil {
+				g, err = lens.Run(ctx, opened.Model, p.IDs, own)
+			}
+			if !yield(g, err) {
+				return
+			}
+		}
+	}
 }
 
 // resume opens an output that may have the answers to the first tasks already, cuts off a

@@ -1,0 +1,76 @@
+package lens
+
+import (
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// passPositions is how many positions one forward pass computes. The states of a
+// longer prompt, and the scores of its attention, [head, pos, key], are never there at
+// once: it goes through in parts, with a cache of keys and values between them.
+const passPositions = model.PassPositions
+
+// room is how much is worked on at once.
+type room struct {
+	pass  int // positions of a forward pass
+	chunk int // positions that are scored together
+}
+
+// fit makes the room smaller until the work on sequences of so many positions, of which
+// so many are read in all, stays within the bound.
+func (p *reading) fit(m model.Model, sequences, positions, read int, o *Options) error {
+	p.room = room{passPositions, max(1, chunkRows/len(p.rows))}
+	if o.MaxMemory == 0 {
+		return nil
+	}
+	free := o.MaxMemory - int64(mlx.ActiveMemory())
+	for {
+		need := p.memory(m, sequences, positions, read, o)
+		switch {
+		case need <= free:
+			return nil
+		case p.room.pass > leastPass:
+			p.room.pass /= 2
+		case p.room.chunk > 1:
+			p.room.chunk /= 2
+		default:
+			return fmt.Errorf("lens: at least %d MB more than the weights' %d are needed for %d positions, of which %d are read in %d rows, and the bound of %d MB leaves %d: read fewer positions or rows, or allow more",
+				need>>20, mlx.ActiveMemory()>>20, positions, read, len(p.rows), o.MaxMemory>>20, max(0, free>>20))
+		}
+		p.room.chunk = min(p.room.chunk, p.room.pass)
+	}
+}
+
+// leastPass bounds the passes from below: with fewer positions a pass is bound by
+// reading the weights, and takes as long.
+const leastPass = 16
+
+// memory estimates from above what the work takes at its greatest, in bytes.
+func (p *reading) memory(m model.Model, sequences, positions, read int, o *Options) int64 {
+	s := m.Shape()
+	const float = 4
+	pass := min(p.room.pass, positions)
+	n := sequences * pass
+	// a block: the stream and what is added to it, heads, the branches of the MLP
+	block := n * (6*s.DModel + 3*s.DMLP + 4*s.Heads*s.DHead)
+	// scores, their softmax and the mask that was added
+	attention := 3 * n * s.Heads * positions
+	states := min(n, read) * len(p.places) * s.DModel
+	cache := 0
+	if positions > pass {
+		cache = 2 * s.Layers * s.KVHeads * s.DHead * (positions + 256) * 5 / 4 // the layer that grows is there twice
+	}
+	chunk := min(p.room.chunk, read)
+	// states before and after the norm; the reference's probabilities; a slice of logits, twice
+	scoring := 3*chunk*len(p.rows)*s.DModel + chunk*s.DVocab + 2*min(blockRows, chunk*len(p.rows))*vocabSlice
+	work := max(block+attention, scoring) + states + cache
+	return int64(float*work) + int64(read*len(p.rows)*p.cellBytes(o))
+}
+
+// cellBytes is what a cell takes in Go, before and after it is labelled.
+func (p *reading) cellBytes(o *Options) int {
+	const score, candidateBytes, targetBytes = 160, 8 + 40, 16 + 48
+	return score + 200 + (o.Top+o.Track)*candidateBytes + (len(o.scored())+1)*targetBytes
+}
