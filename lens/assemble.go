@@ -19,18 +19,20 @@ func (r *run) grids() []*Grid {
 	return grids
 }
 
-// grid labels the scores of a prompt, which begin at column from.
-func (p *reading) grid(m model.Model, prompt Prompt, scores [][]score, from int, o *Options) *Grid {
-	shape := m.Shape()
-	label := func(id int) Token {
-		t := Token{ID: id}
-		if o.Label != nil {
-			t.Bytes = o.Label(id)
-		}
-		return t
+// label returns the token of an id.
+func (o *Options) label(id int) Token {
+	t := Token{ID: id}
+	if o.Label != nil {
+		t.Bytes = o.Label(id)
 	}
+	return t
+}
+
+// header says what a grid of a prompt is of.
+func header(m model.Model, ids []int, o *Options) *Grid {
+	shape := m.Shape()
 	g := &Grid{
-		Schema: TraceSchema, Lens: "logit", Positions: prompt.Positions, Edits: []string{},
+		Schema: TraceSchema, Lens: "logit", Edits: []string{},
 		Model: ModelInfo{Layers: shape.Layers, DModel: shape.DModel, DVocab: shape.DVocab},
 	}
 	if o.Decoder != nil {
@@ -39,13 +41,20 @@ func (p *reading) grid(m model.Model, prompt Prompt, scores [][]score, from int,
 	for _, e := range o.Edits {
 		g.Edits = append(g.Edits, e.String())
 	}
-	for _, id := range prompt.IDs {
-		g.Tokens = append(g.Tokens, label(id))
+	for _, id := range ids {
+		g.Tokens = append(g.Tokens, o.label(id))
 	}
 	for _, c := range o.Contrasts {
-		g.Contrasts = append(g.Contrasts, Contrast{label(c[0]), label(c[1])})
+		g.Contrasts = append(g.Contrasts, Contrast{o.label(c[0]), o.label(c[1])})
 	}
-	n := len(prompt.Positions)
+	return g
+}
+
+// grid labels the scores of a prompt, which begin at column from.
+func (p *reading) grid(m model.Model, prompt Prompt, scores [][]score, from int, o *Options) *Grid {
+	g := header(m, prompt.IDs, o)
+	g.Positions = prompt.Positions
+	n, label := len(prompt.Positions), o.label
 	for i := range p.shown() {
 		g.Rows = append(g.Rows, p.place(i).String())
 		row := make([]Cell, n)

@@ -10,3 +10,12 @@ func Edited(edits []Edit, tokens int, then *model.Tap) (*model.Tap, error) {
 	}
 	return g.tap(then), nil
 }
+
+// DifferenceOf compares two distributions by their logits.
+func DifferenceOf(a, b []float32) Difference {
+	s := &stream{run: &run{o: &Options{}}}
+	return (&comparing{sides: [2]*stream{s, s}, top: 1}).difference(a, b)
+}
+
+// AtDepth is atDepth.
+var AtDepth = atDepth

@@ -63,15 +63,9 @@ type part struct {
 	work float64 // of a layer
 }
 
-// part traces and scores the positions [from, to) of every prompt.
-func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if cache != nil {
-		defer mlx.ClearCache() // the next part has scores of another size
-	}
-	t := &part{from: from}
+// cut returns the positions [from, to) of every prompt.
+func (r *run) cut(from, to int) *part {
+	t := &part{from: from, work: forwardWork(r.m) * float64(len(r.prompts)*(to-from)) / float64(r.m.Shape().Layers)}
 	for i, prompt := range r.prompts {
 		ids := make([]int32, to-from)
 		copy(ids, int32s(prompt.IDs[min(from, len(prompt.IDs)):min(to, len(prompt.IDs))]))
@@ -82,8 +76,18 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 			}
 		}
 	}
-	t.work = forwardWork(r.m) * float64(len(t.ids)*(to-from)) / float64(r.m.Shape().Layers)
+	return t
+}
 
+// part traces and scores the positions [from, to) of every prompt.
+func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if cache != nil {
+		defer mlx.ClearCache() // the next part has scores of another size
+	}
+	t := r.cut(from, to)
 	scope := mlx.NewScope(r.m.Device())
 	defer scope.Close()
 	start := time.Now()

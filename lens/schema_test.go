@@ -12,9 +12,9 @@ import (
 	"github.com/mlxlens/mlxlens/lens"
 )
 
-func schema(t *testing.T) *jsonschema.Schema {
+func schema(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
-	s, err := jsonschema.NewCompiler().Compile("../docs/schema/trace-1.schema.json")
+	s, err := jsonschema.NewCompiler().Compile("../docs/schema/" + name + ".schema.json")
 	require.NoError(t, err)
 	return s
 }
@@ -29,7 +29,7 @@ func document(t *testing.T, v any) any {
 }
 
 func TestJSONFollowsThePublishedSchema(t *testing.T) {
-	s, m := schema(t), tiny(t)
+	s, m := schema(t, "trace-1"), tiny(t)
 	for _, o := range []lens.Options{
 		{},
 		{Embed: true, Mid: true, Check: true, Targets: []int{7, 9}, Contrasts: [][2]int{{7, 8}}, Label: func(int) string { return "\xff" }},
@@ -42,7 +42,7 @@ func TestJSONFollowsThePublishedSchema(t *testing.T) {
 }
 
 func TestSchemaNoticesWhatIsWrong(t *testing.T) {
-	s := schema(t)
+	s := schema(t, "trace-1")
 	raw, err := json.Marshal(trace(t, tiny(t), sixty[:3], lens.Options{Top: 2, Targets: []int{7}}))
 	require.NoError(t, err)
 	for _, broken := range [][2]string{
@@ -54,5 +54,26 @@ func TestSchemaNoticesWhatIsWrong(t *testing.T) {
 		doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
 		require.NoError(t, err)
 		require.Error(t, s.Validate(doc), broken[1])
+	}
+}
+
+func TestComparisonsFollowThePublishedSchema(t *testing.T) {
+	s, m := schema(t, "compare-1"), tiny(t)
+	a := lens.Side{Model: m, IDs: sixty[:9]}
+	for _, b := range []lens.Side{a, {Model: m, IDs: sixty[1:10]}, {Model: m, IDs: sixty[:9], Edits: []lens.Edit{edit(t, m, "layers.1.z=zero")}}} {
+		c := compareSides(t, a, b, lens.CompareOptions{Mid: true})
+		require.NoError(t, s.Validate(document(t, c)))
+		raw, err := json.Marshal(c)
+		require.NoError(t, err)
+		for _, broken := range [][2]string{{`"js":`, `"j":`}, {`"positions":[[0,0]`, `"positions":[[0]`}, {`"agree":`, `"agree":1,"a_":`}, {`"threshold":0.1`, `"threshold":0`}} {
+			text := strings.Replace(string(raw), broken[0], broken[1], 1)
+			require.NotEqual(t, string(raw), text, broken[0])
+			doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text))
+			require.NoError(t, err)
+			require.Error(t, s.Validate(doc), broken[1])
+		}
+		var back lens.Comparison
+		require.NoError(t, json.Unmarshal(raw, &back))
+		require.Equal(t, *c, back)
 	}
 }

@@ -42,14 +42,18 @@ func (o *drawOptions) check() (render.View, error) {
 
 // draw draws the grid on stdout.
 func (o *drawOptions) draw(s *streams, g *lens.Grid, view render.View, last bool) error {
-	width := o.width
-	if width == 0 {
-		width = terminal(s.out)
+	return render.Terminal(s.out, g, render.TerminalOptions{Width: o.columns(s), Color: o.color(s), View: view, Last: last})
+}
+
+// columns returns how many columns of text to use.
+func (o *drawOptions) columns(s *streams) int {
+	if o.width != 0 {
+		return o.width
 	}
-	if width == 0 {
-		width = 100
+	if width := terminal(s.out); width != 0 {
+		return width
 	}
-	return render.Terminal(s.out, g, render.TerminalOptions{Width: width, Color: o.color(s), View: view, Last: last})
+	return 100
 }
 
 // color returns what stdout can show.

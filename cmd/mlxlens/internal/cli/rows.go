@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
@@ -103,22 +104,28 @@ func (o *rowOptions) options(s *streams, opened *auto.Opened, top int, quiet boo
 // of returns the options for a prompt of so many tokens.
 func (o *rowOptions) of(lo lens.Options, opened *auto.Opened, tokens int) (lens.Options, error) {
 	var err error
-	if lo.Positions, err = o.columns(tokens); err != nil {
+	if lo.Positions, err = o.chosen(tokens); err != nil {
 		return lo, err
 	}
-	lo.Edits = nil
-	for _, text := range o.edits {
-		e, err := lens.ParseEdit(text, opened.Model, tokens, readVector)
-		if err != nil {
-			return lo, usageError{err}
-		}
-		lo.Edits = append(lo.Edits, e)
-	}
-	return lo, nil
+	lo.Edits, err = parseEdits(o.edits, opened.Model, tokens)
+	return lo, err
 }
 
-// columns returns the positions of a prompt of so many tokens.
-func (o *rowOptions) columns(tokens int) ([]int, error) {
+// parseEdits reads edits of a prompt of so many tokens.
+func parseEdits(texts []string, m model.Model, tokens int) ([]lens.Edit, error) {
+	var edits []lens.Edit
+	for _, text := range texts {
+		e, err := lens.ParseEdit(text, m, tokens, readVector)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		edits = append(edits, e)
+	}
+	return edits, nil
+}
+
+// chosen returns the positions of a prompt of so many tokens.
+func (o *rowOptions) chosen(tokens int) ([]int, error) {
 	if o.last {
 		return []int{-1}, nil
 	}

@@ -194,7 +194,7 @@ func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, lo lens.
 			}
 			if t.err == nil {
 				prompts[i].IDs = all[i].ids
-				prompts[i].Positions, t.err = o.columns(len(all[i].ids))
+				prompts[i].Positions, t.err = o.chosen(len(all[i].ids))
 			}
 			if t.err != nil {
 				prompts[i] = lens.Prompt{} // RunAll has an error of its own for it
