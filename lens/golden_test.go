@@ -1,14 +1,17 @@
 package lens_test
 
 import (
+	"bytes"
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -57,6 +60,11 @@ func compare(t *testing.T, o *auto.Opened, c golden.Case) {
 	require.NoError(t, err)
 	require.NoError(t, c.Compare(g))
 	require.True(t, g.Check.OK, "the last row differs from the model's logits by %v", g.Check.MaxDifference)
+
+	g.Rows, g.Cells = g.Rows[1:], g.Cells[1:] // mlxterp has no row for the embedding
+	var export bytes.Buffer
+	require.NoError(t, render.MLXTerp(&export, g))
+	require.NoError(t, c.CompareExport(&export))
 }
 
 func cases(t *testing.T, pattern string) []golden.Case {
@@ -125,6 +133,29 @@ func TestEveryRecordedCaseAgrees(t *testing.T) {
 			o := open(t, refs[0], auto.Options{})
 			for _, c := range all {
 				t.Run(c.Name, func(t *testing.T) { compare(t, o, c) })
+			}
+		})
+	}
+}
+
+func TestLastRowIsTheModelsLogitsOnEveryArchitecture(t *testing.T) {
+	files, err := filepath.Glob("../testdata/golden/architectures/*.json.gz")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 50)
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".json.gz"), func(t *testing.T) {
+			a, err := golden.LoadArchitecture(f)
+			require.NoError(t, err)
+			dir := t.TempDir()
+			require.NoError(t, a.Write(dir))
+			m := open(t, dir, auto.Options{}).Model
+			ids := make([]int, 40)
+			for i := range ids {
+				ids[i] = (i*i + 3) % m.Shape().DVocab
+			}
+			for _, device := range []bool{false, true} {
+				g := trace(t, m, ids, lens.Options{Embed: true, Mid: true, Attn: true, MLP: true, Check: true, Layers: []int{0, -1}, OnDevice: &device})
+				require.True(t, g.Check.OK, "they differ by %v", g.Check.MaxDifference)
 			}
 		})
 	}

@@ -115,7 +115,8 @@ type reading struct {
 	places []model.Place // that states are kept of, in forward order
 	rows   []row         // the last is the reference
 	hidden bool          // the reference was not asked for
-	room   room
+	most   room          // that is ever used
+	room   room          // of the prompts at hand
 }
 
 // row is a state, by its number in places, and what translates it.
@@ -173,7 +174,7 @@ func planRows(m model.Model, o *Options) (*reading, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &reading{room: room{passPositions, 0}}
+	p := &reading{}
 	add := func(asked bool, place model.Place) {
 		if asked {
 			p.places = append(p.places, place)
@@ -191,7 +192,8 @@ func planRows(m model.Model, o *Options) (*reading, error) {
 		return nil, err
 	}
 	p.refer(model.Place{Site: model.ResidPost, Layer: shape.Layers - 1})
-	p.room.chunk = max(1, chunkRows/len(p.rows))
+	p.most = room{passPositions, max(1, chunkRows/len(p.rows))}
+	p.room = p.most
 	o.Track = min(o.Track, o.Top*p.shown()) // there are no more candidates
 	return p, nil
 }

@@ -21,7 +21,7 @@ type room struct {
 // fit makes the room smaller until the work on sequences of so many positions, of which
 // so many are read in all, stays within the bound.
 func (p *reading) fit(m model.Model, sequences, positions, read int, o *Options) error {
-	p.room = room{passPositions, max(1, chunkRows/len(p.rows))}
+	p.room = p.most
 	if o.MaxMemory == 0 {
 		return nil
 	}

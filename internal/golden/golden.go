@@ -10,6 +10,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/lens"
@@ -142,6 +143,43 @@ func (c *Case) Compare(g *lens.Grid) error {
 				if err := compareTop(cell.Top, c.Final.IDs[p], c.Final.Logits[p], c.Final.Next[p]); err != nil {
 					return fmt.Errorf("%s: the model's own logits, position %d: %w", c.Name, p, err)
 				}
+			}
+		}
+	}
+	return nil
+}
+
+// CompareExport returns the first difference between what lens/render.MLXTerp wrote of a
+// full grid and the case, nil if there is none.
+func (c *Case) CompareExport(r io.Reader) error {
+	var layers map[string][][][]json.RawMessage
+	if err := json.NewDecoder(r).Decode(&layers); err != nil {
+		return err
+	}
+	if len(layers) != len(c.Lens.IDs) {
+		return fmt.Errorf("%s: %d layers, want %d", c.Name, len(layers), len(c.Lens.IDs))
+	}
+	for l := range c.Lens.IDs {
+		positions := layers[strconv.Itoa(l)]
+		if len(positions) != len(c.IDs) {
+			return fmt.Errorf("%s: layer %d has %d positions, want %d", c.Name, l, len(positions), len(c.IDs))
+		}
+		for p, candidates := range positions {
+			top := make([]lens.Candidate, len(candidates))
+			for i, triple := range candidates { // id, score, text
+				if len(triple) != 3 {
+					return fmt.Errorf("%s: layer %d position %d: %d fields, want 3", c.Name, l, p, len(triple))
+				}
+				err := json.Unmarshal(triple[0], &top[i].ID)
+				if err == nil {
+					err = json.Unmarshal(triple[1], &top[i].Logit)
+				}
+				if err != nil {
+					return fmt.Errorf("%s: layer %d position %d: %w", c.Name, l, p, err)
+				}
+			}
+			if err := compareTop(top, c.Lens.IDs[l][p], c.Lens.Logits[l][p], c.Lens.Next[l][p]); err != nil {
+				return fmt.Errorf("%s: layer %d position %d: %w", c.Name, l, p, err)
 			}
 		}
 	}

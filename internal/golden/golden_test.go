@@ -1,12 +1,15 @@
 package golden
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 )
 
 const recorded = "../../testdata/golden/tiny-llama-b-4bit-mixed.json.gz"
@@ -68,6 +71,36 @@ func TestFirstDifferenceInForwardOrderIsNamed(t *testing.T) {
 	g.Cells[2][0].Norm = 0
 	g.Cells[1][5].KL = -1
 	require.ErrorContains(t, c.Compare(g), "layers.1.resid_post position 5: kl -1")
+}
+
+func TestOneChangedNumberOfAnExportIsADifference(t *testing.T) {
+	cases, err := Load(recorded)
+	require.NoError(t, err)
+	c := &cases[1]
+	for name, change := range map[string]func(g *lens.Grid){
+		"":                    func(*lens.Grid) {},
+		"a logit":             func(g *lens.Grid) { g.Cells[1][3].Top[2].Logit += 2 * LogitTolerance },
+		"a candidate":         func(g *lens.Grid) { g.Cells[0][0].Top[0].ID++ },
+		"a missing candidate": func(g *lens.Grid) { g.Cells[2][6].Top = g.Cells[2][6].Top[:4] },
+		"a missing layer":     func(g *lens.Grid) { g.Cells, g.Rows = g.Cells[1:], g.Rows[1:] },
+		"a missing position":  func(g *lens.Grid) { g.Positions = g.Positions[1:] },
+	} {
+		g := faithful(c)
+		for l := range g.Rows {
+			g.Rows[l] = fmt.Sprintf("layers.%d.resid_post", l)
+		}
+		for p := range c.IDs {
+			g.Positions = append(g.Positions, p)
+		}
+		change(g)
+		var export bytes.Buffer
+		require.NoError(t, render.MLXTerp(&export, g))
+		if err := c.CompareExport(&export); name == "" {
+			require.NoError(t, err)
+		} else {
+			require.Error(t, err, name)
+		}
+	}
 }
 
 func TestTiesAreComparedAsSets(t *testing.T) {

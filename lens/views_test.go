@@ -1,0 +1,184 @@
+package lens_test
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// float64s reads a tensor of a checkpoint.
+func float64s(t *testing.T, c *checkpoint.Checkpoint, name string) []float64 {
+	t.Helper()
+	x := c.Tensor(name)
+	require.NotNil(t, x, name)
+	narrow := make([]float32, x.NumElements())
+	require.NoError(t, x.Float32(narrow, 0, x.NumRows()))
+	out := make([]float64, len(narrow))
+	for i, y := range narrow {
+		out[i] = float64(y)
+	}
+	return out
+}
+
+// The four views of the first logit-lens post, from the states on: RMSNorm, head, softmax
+// and sums in float64, with weights read from the file and no code of the lens.
+func TestClassicViewsAreWhatFloat64Gives(t *testing.T) {
+	const dir = "../testdata/models/tiny-llama-a-llama3rope"
+	m := open(t, dir, auto.Options{}).Model
+	c, err := checkpoint.Open(dir)
+	require.NoError(t, err)
+	defer c.Close()
+	gain, head := float64s(t, c, "model.norm.weight"), float64s(t, c, "lm_head.weight")
+	d, vocab := m.Shape().DModel, m.Shape().DVocab
+
+	s := mlx.NewScope(m.Device())
+	defer s.Close()
+	states := make([]*mlx.Array, m.Shape().Layers)
+	require.NoError(t, m.Forward(model.Tokens(s, sixty), nil, &model.Tap{
+		Wanted: func(site model.Site, _ int) bool { return site == model.ResidPost },
+		Visit:  func(_ model.Site, layer int, x *mlx.Array) *mlx.Array { states[layer] = s.Hold(x); return x },
+	}).Err())
+	logits := make([][][]float64, len(states)) // [layer][pos][id]
+	for l := range states {
+		h, err := mlx.Data[float32](states[l])
+		require.NoError(t, err)
+		for p := range sixty {
+			x := h[p*d : (p+1)*d]
+			square := 0.0
+			for _, v := range x {
+				square += float64(v) * float64(v)
+			}
+			rms := math.Sqrt(square/float64(d) + 1e-5) // config.json: rms_norm_eps
+			row := make([]float64, vocab)
+			for id := range row {
+				for i, v := range x {
+					row[id] += float64(v) / rms * gain[i] * head[id*d+i]
+				}
+			}
+			logits[l] = append(logits[l], row)
+		}
+	}
+	softmax := func(row []float64) (p []float64, lse float64) {
+		greatest := math.Inf(-1)
+		for _, x := range row {
+			greatest = max(greatest, x)
+		}
+		for _, x := range row {
+			lse += math.Exp(x - greatest)
+		}
+		lse = greatest + math.Log(lse)
+		for _, x := range row {
+			p = append(p, math.Exp(x-lse))
+		}
+		return p, lse
+	}
+
+	g := trace(t, m, sixty, lens.Options{Top: 2})
+	last := len(states) - 1
+	for l := range states {
+		for p := range sixty {
+			final, _ := softmax(logits[last][p])
+			answer := 0
+			for id := range final {
+				if final[id] > final[answer] {
+					answer = id
+				}
+			}
+			probs, lse := softmax(logits[l][p])
+			kl, entropy, rank, best := 0.0, 0.0, 1, 0
+			for id := range probs {
+				kl += final[id] * math.Log(final[id]/probs[id])
+				entropy -= probs[id] * math.Log(probs[id])
+				if logits[l][p][id] > logits[l][p][answer] {
+					rank++
+				}
+				if probs[id] > probs[best] {
+					best = id
+				}
+			}
+			cell := g.Cells[l][p]
+			at := []any{"layer %d position %d", l, p}
+			require.Equal(t, best, cell.Top[0].ID, at...)
+			require.Equal(t, answer, cell.Answer.ID, at...)
+			assert.InDelta(t, logits[l][p][answer], cell.Answer.Logit, 2e-5, at...)
+			assert.InDelta(t, probs[answer], cell.Answer.Prob, 1e-6, at...)
+			assert.Equal(t, rank, cell.Answer.Rank, at...)
+			assert.InDelta(t, kl, cell.KL, 1e-5, at...)
+			assert.InDelta(t, entropy, cell.Entropy, 1e-5, at...)
+			assert.InDelta(t, lse, cell.LogSumExp, 1e-5, at...)
+			assert.InDelta(t, probs[best], cell.Top[0].Prob, 1e-6, at...)
+		}
+	}
+}
+
+// Ids are equal, and logits within 1e-5 of the largest of their distribution, whatever is
+// read beside them, in parts of whatever size, on however many threads.
+func TestNumbersOfARealModelDependOnNothingElse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real model is slow under the race detector")
+	}
+	o := smollm2(t)
+	ids, err := o.Tokenizer.Encode("The capital of France is Paris, and the capital of Italy is Rome. The Eiffel Tower stands in", true)
+	require.NoError(t, err)
+	all := lens.Options{Top: 10, Embed: true, Targets: []int{7042}, Track: 3}
+	want := trace(t, o.Model, ids, all)
+	row := map[string]int{}
+	for r, name := range want.Rows {
+		row[name] = r
+	}
+	agrees := func(g *lens.Grid) {
+		t.Helper()
+		for r, name := range g.Rows {
+			for i, p := range g.Positions {
+				a, b := want.Cells[row[name]][p], g.Cells[r][i]
+				most := 1e-5 * max(1, math.Abs(a.Top[0].Logit))
+				for k := range b.Top {
+					require.Equal(t, a.Top[k].ID, b.Top[k].ID, "%s position %d candidate %d", name, p, k)
+					require.InDelta(t, a.Top[k].Logit, b.Top[k].Logit, most, "%s position %d", name, p)
+				}
+				require.InDelta(t, a.KL, b.KL, 10*most, "%s position %d", name, p)
+			}
+		}
+	}
+	t.Run("layers", func(t *testing.T) {
+		agrees(trace(t, o.Model, ids, lens.Options{Top: 10, Layers: []int{3, 17, 29}}))
+		agrees(trace(t, o.Model, ids, lens.Options{Top: 10, Layers: []int{4}}))
+	})
+	t.Run("positions", func(t *testing.T) {
+		agrees(trace(t, o.Model, ids, lens.Options{Top: 10, Positions: []int{0, -1}}))
+	})
+	t.Run("chunks and parts", func(t *testing.T) {
+		for _, room := range [][2]int{{512, 1}, {512, 5}, {8, 8}, {3, 2}} {
+			agrees(lens.RunInRoom(t, o.Model, ids, all, room[0], room[1]))
+		}
+	})
+	t.Run("batch", func(t *testing.T) {
+		other := lens.Prompt{IDs: prompt(len(ids) + 5)}
+		for i, prompts := range [][]lens.Prompt{{{IDs: ids}, other}, {other, {IDs: ids}, {IDs: ids[:20]}, other}} {
+			n := 0
+			for g, err := range lens.RunAll(context.Background(), o.Model, prompts, all) {
+				require.NoError(t, err)
+				if n == i {
+					agrees(g)
+				}
+				n++
+			}
+		}
+	})
+	t.Run("threads", func(t *testing.T) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+		agrees(trace(t, o.Model, ids, all))
+		runtime.GOMAXPROCS(7)
+		agrees(trace(t, o.Model, ids, all))
+	})
+}
