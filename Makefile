@@ -5,7 +5,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unkno
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./lens ./generate
+RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./lens ./lens/tuned ./generate
 
 .PHONY: help run mlx-c model build test lint race cross generate bench fuzz install clean
 
@@ -52,6 +52,8 @@ bench: mlx-c model ## measure speed: the lens beside the bare product, generatio
 fuzz: mlx-c ## look for inputs that break the readers, a minute each
 	go test -run '^$$' -fuzz FuzzSafetensorsHeader -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
+	go test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./checkpoint/npz
+	go test -run '^$$' -fuzz FuzzTorch -fuzztime 60s ./lens/tuned
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzRewriteInlineIfs -fuzztime 60s ./tokenizer
 

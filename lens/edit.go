@@ -189,7 +189,12 @@ func (g *editing) tap(then *model.Tap) *model.Tap {
 	if len(g.of) == 0 {
 		return then
 	}
+	var until *model.Place
+	if then != nil {
+		until = then.Until
+	}
 	return &model.Tap{
+		Until: until,
 		Wanted: func(site model.Site, layer int) bool {
 			return len(g.of[model.Place{Site: site, Layer: layer}]) > 0 || then.Wants(site, layer)
 		},

@@ -36,8 +36,8 @@ func (p *reading) fit(m model.Model, sequences, positions, read int, o *Options)
 		case p.room.chunk > 1:
 			p.room.chunk /= 2
 		default:
-			return fmt.Errorf("lens: at least %d MB more than the weights' %d are needed for %d positions, of which %d are read in %d rows, and the bound of %d MB leaves %d: read fewer positions or rows, or allow more",
-				need>>20, mlx.ActiveMemory()>>20, positions, read, len(p.rows), o.MaxMemory>>20, max(0, free>>20))
+			return fmt.Errorf("lens: %d positions, of which %d are read in %d rows, need at least %d MB beside the weights, and %d MB are left for them: read fewer positions or rows, or allow more memory",
+				positions, read, len(p.rows), need>>20, max(0, free>>20))
 		}
 		p.room.chunk = min(p.room.chunk, p.room.pass)
 	}

@@ -38,15 +38,21 @@ type Decoder struct {
 	Weights *Weights        // all arrays, freed by Close
 }
 
-// Forward computes logits.
+// Forward computes logits, or goes as far as the tap wants ([Tap.Until]).
 func (d *Decoder) Forward(tokens *mlx.Array, cache *Cache, tap *Tap) *mlx.Array {
 	pass := newPass(tokens.Scope(), cache, tap)
 	x := d.embed(tokens, pass)
-	for i, b := range d.Blocks {
+	for i, b := range d.Blocks[:tap.blocks(len(d.Blocks), cache != nil)] {
 		// of a block's arrays only its result outlives it
 		x = mlx.Within(x, func(x *mlx.Array) *mlx.Array { return b.Forward(x, i, pass) })
 	}
+	if !tap.whole() {
+		return x
+	}
 	x = pass.At(FinalNormOut, 0, d.FinalGain.Forward(x))
+	if tap != nil && tap.Until != nil && tap.Until.Site == FinalNormOut {
+		return x
+	}
 	return pass.At(Logits, 0, d.cap(d.unembedding().Forward(x))) // [batch, pos, d_vocab]
 }
 

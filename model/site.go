@@ -136,6 +136,30 @@ type Tap struct {
 	// Visit gets each wanted value and returns what goes on. A value that is kept
 	// must be held by a scope that outlives the pass (mlx.Scope.Hold).
 	Visit func(site Site, layer int, x *mlx.Array) *mlx.Array
+
+	// Until is the last place that is wanted; nil: all are. What comes after its layer is
+	// not built, and Forward returns the stream there, [batch, pos, d_model], and not
+	// logits. A cache then holds the layers that ran, and goes on with the same Until only.
+	Until *Place
+}
+
+// blocks returns how many of n blocks a pass goes through. Of a pass with a cache that is
+// at least the first, which counts the positions.
+func (t *Tap) blocks(n int, cached bool) int {
+	switch {
+	case t.whole():
+		return n
+	case t.Until.Site.PerLayer():
+		return min(t.Until.Layer+1, n)
+	case cached:
+		return min(1, n)
+	}
+	return 0
+}
+
+// whole reports whether a pass goes through all blocks, and the norm after them.
+func (t *Tap) whole() bool {
+	return t == nil || t.Until == nil || t.Until.Site == FinalNormOut || t.Until.Site == Logits
 }
 
 // Wants reports whether the tap wants a site.

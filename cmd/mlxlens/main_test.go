@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs whole command lines. $TINY is a random Llama without a
-// tokenizer, $MODEL the SmolLM2 of `make model`; a script that needs the latter
+// tokenizer, $TESTDATA the folder of the repository, $MODEL the SmolLM2 of `make model`; a script that needs the latter
 // starts with [!model] skip. The command hub starts a model hub on loopback; no
 // script reaches another.
 func TestScripts(t *testing.T) {
@@ -40,6 +40,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(mlx.EnvLibrary, lib.Path)
 			env.Setenv("TINY", filepath.Join(root, "testdata/models/tiny-llama-b-4bit-mixed"))
+			env.Setenv("TESTDATA", filepath.Join(root, "testdata"))
 			env.Setenv("MLXLENS_MODEL", env.Getenv("TINY"))
 			if len(models) > 0 {
 				env.Setenv("MODEL", models[0])

@@ -23,9 +23,11 @@ var allowed = map[string][]string{
 	"mlx":                   {"mlx/internal/capi", "mlx/internal/gate"},
 	"mlx/nn":                {"mlx"},
 
-	"checkpoint": {},
-	"hub":        {},
-	"tokenizer":  {},
+	"checkpoint":     {},
+	"checkpoint/npz": {"checkpoint"},
+	"activation":     {"checkpoint", "checkpoint/npz"},
+	"hub":            {},
+	"tokenizer":      {},
 
 	"model": {"mlx", "mlx/nn", "checkpoint"},
 	"model/auto": {"mlx", "checkpoint", "tokenizer", "model", "model/gemma2", "model/gemma3", "model/gpt2", "model/llama",
@@ -41,11 +43,13 @@ var allowed = map[string][]string{
 	"model/qwen3":   {"mlx", "mlx/nn", "model"},
 
 	"generate":    {"mlx", "model"},
-	"lens":        {"mlx", "model"},
+	"lens":        {"activation", "checkpoint", "mlx", "model"},
+	"lens/tuned":  {"checkpoint", "checkpoint/npz", "mlx", "model"},
 	"lens/render": {"lens"},
 
-	"cmd/mlxlens":              {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"checkpoint", "generate", "hub", "lens", "lens/render", "mlx", "model", "model/auto", "tokenizer"},
+	"cmd/mlxlens": {"cmd/mlxlens/internal/cli"},
+	"cmd/mlxlens/internal/cli": {"activation", "checkpoint", "checkpoint/npz", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model",
+		"model/auto", "tokenizer"},
 
 	"examples/trace": {"lens", "model/auto"},
 

@@ -1,18 +1,60 @@
 package render
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/csv"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/lens"
 )
 
 // JSON writes a grid as one object on one line (schema mlxlens.trace/1). A number
 // that is not finite is null.
-func JSON(w io.Writer, g *lens.Grid) error { return encode(w, "JSON", g) }
+//
+// It writes cell by cell: the text of a long prompt is larger than the grid, and is
+// never there as a whole.
+func JSON(w io.Writer, g *lens.Grid) error {
+	frame := *g
+	frame.Cells = [][]lens.Cell{}
+	var text bytes.Buffer
+	if err := encode(&text, "JSON", &frame); err != nil {
+		return err
+	}
+	const key = `"cells":[` // no string has it: a quotation mark in one has a backslash before it
+	before, after, _ := strings.Cut(text.String(), key)
+	b := bufio.NewWriter(w)
+	b.WriteString(before + key)
+	for r, row := range g.Cells {
+		b.WriteString(separator(r) + "[")
+		for p, cell := range row {
+			text, err := cell.MarshalJSON()
+			if err != nil {
+				return fmt.Errorf("render: JSON: %w", err)
+			}
+			b.WriteString(separator(p))
+			b.Write(text)
+		}
+		b.WriteByte(']')
+	}
+	b.WriteString(after)
+	if err := b.Flush(); err != nil {
+		return fmt.Errorf("render: JSON: %w", err)
+	}
+	return nil
+}
+
+// separator stands before the i-th element of a list.
+func separator(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return ","
+}
 
 // CSV writes a grid in long form, one line for each candidate and target of each
 // cell, under a line of names. A number that is not finite is empty.

@@ -221,3 +221,24 @@ func TestVisibleKeepsOrdinaryText(t *testing.T) {
 		require.Equal(t, want, Visible(in), fmt.Sprintf("%q", in))
 	}
 }
+
+func TestJSONIsWhatTheEncoderWritesOfTheWholeGrid(t *testing.T) {
+	prompt := `"cells":[ and ,"cells":[]`
+	for _, change := range []func(g *lens.Grid){
+		func(*lens.Grid) {},
+		func(g *lens.Grid) { g.Prompt = &prompt; g.Tokens[0].Bytes = prompt },
+		func(g *lens.Grid) { g.Cells, g.Rows = nil, nil },
+		func(g *lens.Grid) { g.Tracked = [][]lens.Trajectory{{{Token: g.Tokens[0], Rank: []int{1}}}} },
+	} {
+		g := grid()
+		change(g)
+		var got bytes.Buffer
+		require.NoError(t, JSON(&got, g))
+		if g.Cells == nil {
+			g.Cells = [][]lens.Cell{} // the list is there, and empty
+		}
+		var want bytes.Buffer
+		require.NoError(t, encode(&want, "JSON", g))
+		require.Equal(t, want.String(), got.String())
+	}
+}

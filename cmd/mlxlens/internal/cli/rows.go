@@ -2,7 +2,7 @@ package cli
 
 import (
 	"fmt"
-	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -28,6 +29,7 @@ type rowOptions struct {
 	versus    []string
 	track     int
 	edits     []string
+	lens      lensFile
 	maxMemory string
 	last      bool
 	compare   bool // --check
@@ -46,6 +48,7 @@ func (o *rowOptions) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&o.versus, "vs", nil, "a token to compare the target with: the difference of their logits (one, or one for each target)")
 	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those nearest to the top in any row")
 	f.StringArrayVar(&o.edits, "edit", nil, "change what flows through a site: SITE[@POSITIONS][#HEADS]=OP[:ARG] (repeatable; `mlxlens help edits`)")
+	o.lens.flags(cmd)
 	f.StringVar(&o.maxMemory, "max-memory", "", "work in smaller parts to stay within so much, such as 2GiB")
 	f.BoolVar(&o.compare, "check", false, "compare the last row with the model's own logits; fail if they differ")
 }
@@ -77,6 +80,33 @@ func (o *rowOptions) memory() (int64, error) {
 	return int64(n), nil
 }
 
+// lensFile are the flags that name a tuned lens.
+type lensFile struct {
+	path string
+	any  bool
+}
+
+func (o *lensFile) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.path, "lens", "", "a tuned lens to read the rows by: mlxterp's files, tuned-lens' folder, or a .safetensors")
+	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
+}
+
+// open puts the lens on a model, nil without one. The caller closes what it returns.
+func (o *lensFile) open(opened *auto.Opened) (*tuned.Decoder, error) {
+	if o.path == "" {
+		if o.any {
+			return nil, usagef("--any-unembedding needs --lens")
+		}
+		return nil, nil
+	}
+	l, err := tuned.Open(o.path)
+	if err != nil {
+		return nil, err
+	}
+	return l.On(opened.Model, tuned.Options{AnyUnembedding: o.any})
+}
+
 // options returns what does not depend on the prompt; top is the number of candidates.
 func (o *rowOptions) options(s *streams, opened *auto.Opened, top int, quiet bool) (lens.Options, error) {
 	shape := opened.Model.Shape()
@@ -91,14 +121,22 @@ func (o *rowOptions) options(s *streams, opened *auto.Opened, top int, quiet boo
 	if lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer, quiet); err != nil {
 		return lo, err
 	}
-	bound, err := o.memory()
-	if err != nil || bound == 0 {
-		return lo, err
+	lo.MaxMemory, err = o.bound()
+	return lo, err
+}
+
+// bound returns what --max-memory leaves to MLX's arrays and the results, 0 without it.
+func (o *rowOptions) bound() (int64, error) {
+	most, err := o.memory()
+	if err != nil || most == 0 {
+		return 0, err
 	}
-	// what the process takes beside MLX's arrays: the program, its libraries, the tokenizer
-	runtime.GC()
-	lo.MaxMemory = max(1, bound-max(0, residentBytes()-int64(mlx.ActiveMemory())))
-	return lo, nil
+	// what the process takes beside: the program, its libraries, the tokenizer
+	mlx.ReturnFreedMemory()
+	debug.SetGCPercent(20) // the collector's own room counts too
+	debug.FreeOSMemory()
+	beside := max(0, residentBytes()-int64(mlx.ActiveMemory()))
+	return max(1, most-most/20-beside), nil // a twentieth for the collector, and for what malloc cannot give back
 }
 
 // of returns the options for a prompt of so many tokens.

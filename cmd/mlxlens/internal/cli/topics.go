@@ -60,8 +60,8 @@ at that site is read after the edit; several edits of a site are made in their o
              add:FILE      what is there and a vector, for steering
              set:FILE      the vector alone
 
-  FILE       .npy, or .npz, with :NAME where it holds several arrays: numbers of 32
-             or 64 bits, as many as the site's last axis
+  FILE       .npy, .npz or .safetensors, with :NAME where it holds several arrays:
+             as many numbers as the site's last axis has
 
   layers.5.mlp_out@3:6=scale:0.5
   layers.8.z#3=zero

@@ -25,10 +25,12 @@ type traceOptions struct {
 	drawOptions
 	rowOptions
 	continued int
+	places    string
 	json      bool
 	export    string
 	file      string
 	output    string
+	given     func(flag string) bool
 }
 
 func newTraceCmd(s *streams) *cobra.Command {
@@ -57,6 +59,7 @@ negative number counts from the end.`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.arg(args)
+			o.given = cmd.Flags().Changed
 			return runTrace(cmd.Context(), s, o)
 		},
 	}
@@ -66,6 +69,7 @@ negative number counts from the end.`,
 	o.rowOptions.flags(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.continued, "continue", 0, "let the model go on for so many tokens first, the likeliest each, and trace these too")
+	f.StringVar(&o.places, "keep", "layers.*.resid_post", "what to write to a .npz or .safetensors: places such as layers.0:4.mlp_out,layers.-1.pattern (`mlxlens help sites`)")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
 	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
@@ -88,6 +92,9 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if err := o.checkExport(); err != nil {
 		return err
 	}
+	if err := o.checkKeep(o.given); err != nil {
+		return err
+	}
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
@@ -97,7 +104,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	}
 	var file *output
 	if o.output != "" {
-		if file, err = newOutput(o.output, ".json", ".csv"); err != nil {
+		if file, err = newOutput(o.output, ".json", ".csv", ".npz", ".safetensors"); err != nil {
 			return err
 		}
 		defer file.drop()
@@ -108,10 +115,14 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	defer opened.Close()
-	lo, err := o.lensOptions(s, opened)
+	if o.keeps() {
+		return o.keep(ctx, opened, text, ids, file)
+	}
+	lo, done, err := o.lensOptions(s, opened)
 	if err != nil {
 		return err
 	}
+	defer done()
 	if !o.quiet && terminal(s.err) > 0 {
 		lo.Progress = progressOf(s.err, "tracing")
 	}
@@ -142,13 +153,28 @@ func checkFailure(g *lens.Grid) error {
 	return fmt.Errorf("check: the last row differs from the model's own logits by %.3g, more than %.3g", g.Check.MaxDifference, g.Check.Tolerance)
 }
 
-// lensOptions returns what does not depend on the prompt.
-func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Options, error) {
+// lensOptions returns what does not depend on the prompt, and what to call at the end.
+func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Options, func(), error) {
+	decoder, err := o.lens.open(opened)
+	if err != nil {
+		return lens.Options{}, nil, err
+	}
+	done := func() {}
+	if decoder != nil {
+		done = decoder.Close
+	}
 	lo, err := o.rowOptions.options(s, opened, o.top, o.quiet)
+	if err != nil {
+		done()
+		return lo, nil, err
+	}
+	if decoder != nil {
+		lo.Decoder = decoder
+	}
 	if o.export == "logitlenskit" {
 		lo.Track = math.MaxInt // every candidate of any row has its curve there
 	}
-	return lo, err
+	return lo, done, nil
 }
 
 // trace computes the grid of a prompt.

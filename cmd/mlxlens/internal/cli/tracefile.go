@@ -139,10 +139,11 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 
 // traceAll answers the tasks in order.
 func (o *traceOptions) traceAll(ctx context.Context, s *streams, opened *auto.Opened, tasks []task, out io.Writer) error {
-	lo, err := o.lensOptions(s, opened)
+	lo, finish, err := o.lensOptions(s, opened)
 	if err != nil {
 		return err
 	}
+	defer finish()
 	step := func(int, int) {}
 	if !o.quiet && terminal(s.err) > 0 {
 		step = progress(s.err, "prompts")

@@ -2,92 +2,80 @@ package cli
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
-	"github.com/sbinet/npyio"
-	"github.com/sbinet/npyio/npz"
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/checkpoint/npz"
 )
 
-// readVector reads the numbers that an edit adds or sets: FILE.npy, or FILE.npz[:NAME],
-// where NAME is needed among several arrays. Axes of length 1 do not count.
-func readVector(arg string) (numbers []float32, err error) {
-	file, name := arg, ""
-	if at := strings.LastIndex(arg, ".npz:"); at >= 0 {
-		file, name = arg[:at+4], arg[at+5:]
+// vectorFile is FILE.npy, or FILE.npz or FILE.safetensors with :NAME or without.
+var vectorFile = regexp.MustCompile(`(?i)^(.*\.(npy|npz|safetensors))(?::(.+))?$`)
+
+// readVector reads the numbers that an edit adds or sets. The name is needed among
+// several arrays; axes of length 1 do not count.
+func readVector(arg string) ([]float32, error) {
+	parts := vectorFile.FindStringSubmatch(arg)
+	if parts == nil {
+		return nil, fmt.Errorf("vector %q: want a file .npy, .npz or .safetensors", arg)
 	}
-	defer func() { // npyio checks little of what it reads
-		if p := recover(); p != nil {
-			numbers, err = nil, fmt.Errorf("%s is damaged: %v", file, p)
-		}
-	}()
+	file, name := parts[1], parts[3]
+	var a checkpoint.Array
+	var err error
 	switch strings.ToLower(filepath.Ext(file)) {
 	case ".npy":
-		f, err := os.Open(file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		r, err := npyio.NewReader(f)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		return vector(file, r.Header, r.Read)
+		a, err = npz.ReadNPY(file)
 	case ".npz":
-		z, err := npz.Open(file)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		defer z.Close()
-		if name, err = arrayName(z, file, name); err != nil {
-			return nil, err
-		}
-		return vector(file, *z.Header(name), func(to any) error { return z.Read(name, to) })
+		a, err = fromNPZ(file, name)
+	case ".safetensors":
+		a, err = fromSafetensors(file, name)
 	}
-	return nil, fmt.Errorf("vector %q: want a file .npy or .npz", arg)
-}
-
-// arrayName finds the entry of an array, which NumPy gives the extension .npy.
-func arrayName(z *npz.Reader, file, name string) (string, error) {
-	var have []string
-	for _, key := range z.Keys() {
-		short := strings.TrimSuffix(key, ".npy")
-		if name == short || name == "" && len(z.Keys()) == 1 {
-			return key, nil
-		}
-		have = append(have, short)
+	if err != nil {
+		return nil, err
 	}
-	return "", fmt.Errorf("%s: want one of its arrays, such as %s:%s (have: %s)", file, file, have[0], strings.Join(have, ", "))
-}
-
-// vector reads floats of 32 or 64 bits that lie along one axis.
-func vector(file string, h npyio.Header, read func(to any) error) ([]float32, error) {
-	n, long := 1, 0
-	for _, size := range h.Descr.Shape {
-		n *= size
-		if size > 1 {
+	long := 0
+	for _, n := range a.Shape {
+		if n != 1 {
 			long++
 		}
 	}
 	if long > 1 {
-		return nil, fmt.Errorf("%s: the array has the shape %v: want a vector", file, h.Descr.Shape)
+		return nil, fmt.Errorf("%s: the array has the shape %v: want a vector", file, a.Shape)
 	}
-	switch strings.TrimLeft(h.Descr.Type, "<=|") {
-	case "f4":
-		x := make([]float32, n)
-		err := read(&x)
-		return x, err
-	case "f8":
-		wide := make([]float64, n)
-		if err := read(&wide); err != nil {
-			return nil, err
-		}
-		x := make([]float32, n)
-		for i, y := range wide {
-			x[i] = float32(y)
-		}
-		return x, nil
+	return a.Float32()
+}
+
+func fromNPZ(file, name string) (checkpoint.Array, error) {
+	f, err := npz.Open(file)
+	if err != nil {
+		return checkpoint.Array{}, err
 	}
-	return nil, fmt.Errorf("%s: the numbers have the type %q: want float32 or float64", file, h.Descr.Type)
+	defer f.Close()
+	if name, err = oneOf(file, name, f.Names()); err != nil {
+		return checkpoint.Array{}, err
+	}
+	return f.Array(name, nil)
+}
+
+func fromSafetensors(file, name string) (checkpoint.Array, error) {
+	c, err := checkpoint.OpenFile(file)
+	if err != nil {
+		return checkpoint.Array{}, err
+	}
+	defer c.Close()
+	if name, err = oneOf(file, name, c.Names()); err != nil {
+		return checkpoint.Array{}, err
+	}
+	return c.Tensor(name).Array()
+}
+
+// oneOf returns the name that was given, or the only one.
+func oneOf(file, name string, have []string) (string, error) {
+	for _, n := range have {
+		if n == name || name == "" && len(have) == 1 {
+			return n, nil
+		}
+	}
+	return "", fmt.Errorf("%s: name one of its arrays behind a colon (have: %s)", file, strings.Join(have, ", "))
 }

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// The process itself, as the system counts it: program, libraries, weights, activations,
+// results and output. Without a bound it takes 810 MB.
+func TestMaxMemoryHolds(t *testing.T) {
+	models, _ := filepath.Glob("../../models/smollm2/*.gguf")
+	if len(models) == 0 || testing.Short() {
+		t.Skip("SmolLM2 is not there: make model")
+	}
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	bin := filepath.Join(t.TempDir(), "mlxlens")
+	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	ids := make([]string, 600)
+	for i := range ids {
+		ids[i] = strconv.Itoa(1000 + 37*i)
+	}
+	const bound = 740
+	cmd := exec.Command(bin, "trace", "--ids", strings.Join(ids, ","), "-m", models[0], "--quiet", "--json", "--layers", "0:30:6", "--max-memory", strconv.Itoa(bound)+"MiB")
+	cmd.Env = append(os.Environ(), mlx.EnvLibrary+"="+lib.Path)
+	json, err := cmd.Output()
+	require.NoError(t, err)
+	require.Greater(t, len(json), 1<<20)
+	most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10 // KB
+	t.Logf("%d MB", most)
+	require.LessOrEqual(t, most, int64(bound))
+}

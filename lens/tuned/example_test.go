@@ -1,0 +1,41 @@
+package tuned_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/tuned"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+func Example() {
+	m, err := auto.Open("../../testdata/models/tiny-llama-d-linear-rope", auto.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	l, err := tuned.Open("../../testdata/tuned/tiny-llama-d-linear-rope.npz")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	d, err := l.On(m.Model, tuned.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer d.Close()
+	grid, err := lens.Run(context.Background(), m.Model, []int{208, 187, 104}, lens.Options{Top: 1, Decoder: d})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for r, row := range grid.Rows {
+		fmt.Printf("%s says id %d\n", row, grid.Cells[r][2].Top[0].ID)
+	}
+	// Output:
+	// layers.0.resid_post says id 104
+	// layers.1.resid_post says id 104
+}

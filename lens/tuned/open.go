@@ -1,0 +1,277 @@
+package tuned
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/checkpoint/npz"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// want is what Open offers.
+const want = "want NAME.safetensors, mlxterp's NAME (NAME.json and NAME.npz), or a folder with AlignmentResearch's config.json and params.pt"
+
+// Open reads a tuned lens, in the form that path has: NAME.safetensors; mlxterp's, by
+// the name that its save was given, by either of its two files, or by a folder that
+// has one; or AlignmentResearch's, by its folder or params.pt.
+func Open(path string) (*Lens, error) {
+	l, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	l.Path = path
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+func open(path string) (*Lens, error) {
+	switch ext := filepath.Ext(path); {
+	case ext == ".safetensors":
+		return openSafetensors(path)
+	case filepath.Base(path) == "params.pt":
+		return openAlignment(filepath.Dir(path))
+	case ext == ".npz" || ext == ".json":
+		return openMLXterp(strings.TrimSuffix(path, ext))
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return openFolder(path)
+	}
+	for _, prefix := range []string{path, strings.TrimSuffix(path, filepath.Ext(path))} { // Python's with_suffix replaces one
+		if exists(prefix+".npz") || exists(prefix+".json") {
+			return openMLXterp(prefix)
+		}
+	}
+	return nil, fmt.Errorf("tuned: %s: no such lens: %s", path, want)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func openFolder(path string) (*Lens, error) {
+	if exists(filepath.Join(path, "params.pt")) {
+		return openAlignment(path)
+	}
+	var lenses []string
+	files, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("tuned: %w", err)
+	}
+	for _, f := range files {
+		name := filepath.Join(path, f.Name())
+		switch prefix, isNPZ := strings.CutSuffix(name, ".npz"); {
+		case isNPZ && exists(prefix+".json"), filepath.Ext(name) == ".safetensors":
+			lenses = append(lenses, name)
+		}
+	}
+	switch len(lenses) {
+	case 0:
+		return nil, fmt.Errorf("tuned: %s: the folder has no lens: %s", path, want)
+	case 1:
+		return open(lenses[0])
+	}
+	return nil, fmt.Errorf("tuned: %s: the folder has %d lenses: give one of %s", path, len(lenses), strings.Join(lenses, ", "))
+}
+
+// maxLayers and maxDModel bound what a file may say: the largest models have 126 layers
+// (Llama 3.1 405B) and a d_model of 20,480 (PaLM).
+const (
+	maxLayers = 4096
+	maxDModel = 1 << 16
+)
+
+// sizes checks what a file says of itself.
+func sizes(path, layersKey string, layers int, dModelKey string, dModel int) error {
+	if layers < 1 || layers > maxLayers || dModel < 1 || dModel > maxDModel {
+		return fmt.Errorf("tuned: %s: %s is %d and %s is %d, and no model has such sizes", path, layersKey, layers, dModelKey, dModel)
+	}
+	return nil
+}
+
+// maxConfig bounds a config, which has a line a key.
+const maxConfig = 1 << 20
+
+func readConfig(path string, into any) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("tuned: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
+	if err != nil {
+		return fmt.Errorf("tuned: %w", err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("tuned: %s: is not the JSON of a lens: %w", path, err)
+	}
+	return nil
+}
+
+// translators reads n translators with a reader of arrays by their names.
+func translators(n, d int, read func(layer int, part string, shape []int) (checkpoint.Array, error)) ([]Translator, error) {
+	out := make([]Translator, 0, min(n, 128)) // what the file has decides, not what it says
+	for i := range n {
+		w, err := floats(read(i, "weight", []int{d, d}))
+		if err != nil {
+			return nil, err
+		}
+		b, err := floats(read(i, "bias", []int{d}))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Translator{w, b})
+	}
+	return out, nil
+}
+
+func floats(a checkpoint.Array, err error) ([]float32, error) {
+	if err != nil {
+		return nil, err
+	}
+	return a.Float32()
+}
+
+// openMLXterp reads what mlxterp's TunedLens.save writes.
+func openMLXterp(prefix string) (*Lens, error) {
+	var config struct {
+		Layers int `json:"num_layers"`
+		DModel int `json:"hidden_dim"`
+	}
+	if err := readConfig(prefix+".json", &config); err != nil {
+		return nil, err
+	}
+	if err := sizes(prefix+".json", "num_layers", config.Layers, "hidden_dim", config.DModel); err != nil {
+		return nil, err
+	}
+	z, err := npz.Open(prefix + ".npz")
+	if err != nil {
+		return nil, fmt.Errorf("tuned: %w", err)
+	}
+	defer z.Close()
+	if err := count(prefix+".npz", z.Names(), config.Layers, mlxterpName); err != nil {
+		return nil, err
+	}
+	l := &Lens{DModel: config.DModel, Site: model.ResidPost}
+	l.Translators, err = translators(config.Layers, config.DModel, func(layer int, part string, shape []int) (checkpoint.Array, error) {
+		a, err := z.Array(mlxterpName(layer, part), shape)
+		if err != nil {
+			err = fmt.Errorf("tuned: %w", err)
+		}
+		return a, err
+	})
+	return l, err
+}
+
+func mlxterpName(layer int, part string) string {
+	return "translators_" + strconv.Itoa(layer) + "_" + part
+}
+
+// count compares the names in a file with those of so many translators.
+func count(path string, have []string, layers int, name func(layer int, part string) string) error {
+	wanted := map[string]bool{}
+	var missing, more []string
+	for i := range layers {
+		for _, part := range []string{"weight", "bias"} {
+			wanted[name(i, part)] = true
+			if !slices.Contains(have, name(i, part)) {
+				missing = append(missing, name(i, part))
+			}
+		}
+	}
+	for _, n := range have {
+		if !wanted[n] {
+			more = append(more, n)
+		}
+	}
+	var errs []error
+	if len(missing) > 0 {
+		errs = append(errs, fmt.Errorf("tuned: %s: the config says %d layers, and the file lacks %s", path, layers, brief(missing)))
+	}
+	if len(more) > 0 {
+		errs = append(errs, fmt.Errorf("tuned: %s: the config says %d layers, and the file also has %s", path, layers, brief(more)))
+	}
+	return errors.Join(errs...)
+}
+
+// brief lists some of many names.
+func brief(names []string) string {
+	const most = 4
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// The metadata of the own form.
+const (
+	format         = "mlxlens.tuned/1"
+	keyFormat      = "format"
+	keyModel       = "model"
+	keySite        = "site"
+	keyForm        = "form"
+	keyUnembedding = "unembedding_sha256"
+	formAffine     = "W·h + b"
+	formResidual   = "h + W·h + b"
+)
+
+// openSafetensors reads the own form.
+func openSafetensors(path string) (*Lens, error) {
+	c, err := checkpoint.OpenFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("tuned: %w", err)
+	}
+	defer c.Close()
+	text := func(key string) string {
+		s, _ := c.Metadata[key].(string)
+		return s
+	}
+	if text(keyFormat) != format {
+		return nil, fmt.Errorf("tuned: %s: is no tuned lens: its metadata have the format %q, not %q", path, text(keyFormat), format)
+	}
+	l := &Lens{Model: text(keyModel), Unembedding: text(keyUnembedding)}
+	switch text(keyForm) {
+	case formAffine:
+	case formResidual:
+		l.Residual = true
+	default:
+		return nil, fmt.Errorf("tuned: %s: the form %q is unknown (have: %q, %q)", path, text(keyForm), formAffine, formResidual)
+	}
+	place, err := model.ParsePlace("layers.0." + text(keySite))
+	if err != nil {
+		return nil, fmt.Errorf("tuned: %s: %w", path, err)
+	}
+	l.Site = place.Site
+	layers := len(c.Names()) / 2
+	if layers > maxLayers {
+		return nil, fmt.Errorf("tuned: %s: has %d translators, and no model so many layers", path, layers)
+	}
+	if err := count(path, c.Names(), layers, l.name); err != nil {
+		return nil, err
+	}
+	if first := c.Tensor(l.name(0, "bias")); first != nil {
+		l.DModel = first.NumElements()
+	}
+	l.Translators, err = translators(layers, l.DModel, func(layer int, part string, shape []int) (checkpoint.Array, error) {
+		t := c.Tensor(l.name(layer, part))
+		if !slices.Equal(t.Shape, shape) {
+			return checkpoint.Array{}, fmt.Errorf("tuned: %s: %s has the shape %v, not %v", path, t.Name, t.Shape, shape)
+		}
+		return t.Array()
+	})
+	return l, err
+}
+
+func (l *Lens) name(layer int, part string) string {
+	return model.Place{Site: l.Site, Layer: layer}.String() + "." + part
+}
