@@ -20,6 +20,7 @@ const (
 	KL                  // KL(final ‖ row), nats
 	Entropy             // the row's own entropy, nats
 	Margin              // the row's best logit minus its second best
+	Own                 // probability of the row's own top token
 	Token               // no number: the tokens alone
 )
 
@@ -33,6 +34,7 @@ var views = [...]struct {
 	KL:      {"kl", "KL(final ‖ row) in nats", "%.2f"},
 	Entropy: {"entropy", "entropy of the row in nats", "%.2f"},
 	Margin:  {"margin", "the row's best logit minus its second best", "%.2f"},
+	Own:     {"own", "probability that the row gives to its own top token", "%.3f"},
 	Token:   {"token", "", ""},
 }
 
@@ -63,7 +65,9 @@ func (v View) number(c *lens.Cell) float64 {
 	case Logit:
 		return c.Answer.Logit
 	case Rank:
-		return float64(c.Answer.Rank)
+		if c.Answer.Rank > 0 {
+			return float64(c.Answer.Rank)
+		}
 	case KL:
 		return c.KL
 	case Entropy:
@@ -71,6 +75,10 @@ func (v View) number(c *lens.Cell) float64 {
 	case Margin:
 		if len(c.Top) > 1 {
 			return c.Top[0].Logit - c.Top[1].Logit
+		}
+	case Own:
+		if len(c.Top) > 0 {
+			return c.Top[0].Prob
 		}
 	}
 	return math.NaN()
@@ -101,7 +109,7 @@ func (v View) scale(g *lens.Grid) scale {
 			}
 		}
 	}
-	if v == Prob { // a share of 1 is a share of 1 in every picture
+	if v == Prob || v == Own { // a share of 1 is a share of 1 in every picture
 		s.lo, s.hi = 0, 1
 	}
 	return s

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/activation"
@@ -18,7 +17,7 @@ func (o *traceOptions) keeps() bool { return o.writer() != nil }
 
 // writer returns what writes activations in the output's format, nil for another format.
 func (o *traceOptions) writer() func(*activation.Set, io.Writer) error {
-	switch strings.ToLower(filepath.Ext(o.output)) {
+	switch o.extension() {
 	case ".npz":
 		return (*activation.Set).WriteNPZ
 	case ".safetensors":

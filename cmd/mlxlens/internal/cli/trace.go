@@ -30,6 +30,8 @@ type traceOptions struct {
 	export    string
 	file      string
 	output    string
+	picture   string
+	fonts     bool
 	given     func(flag string) bool
 }
 
@@ -69,11 +71,13 @@ negative number counts from the end.`,
 	o.rowOptions.flags(cmd)
 	f := cmd.Flags()
 	f.IntVar(&o.continued, "continue", 0, "let the model go on for so many tokens first, the likeliest each, and trace these too")
+	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
+	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, draw what the built-in fonts have only as dots with the system's")
 	f.StringVar(&o.places, "keep", "layers.*.resid_post", "what to write to a .npz or .safetensors: places such as layers.0:4.mlp_out,layers.-1.pattern (`mlxlens help sites`)")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
 	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
-	f.StringVarP(&o.output, "output", "o", "", "write to a file instead; .json or .csv, with --file .jsonl, which goes on where it stopped")
+	f.StringVarP(&o.output, "output", "o", "", "write to a file instead: "+strings.Join(outputExtensions, " ")+"; with --file .jsonl, which goes on where it stopped")
 	return cmd
 }
 
@@ -95,6 +99,9 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if err := o.checkKeep(o.given); err != nil {
 		return err
 	}
+	if err := o.checkPicture(); err != nil {
+		return err
+	}
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
@@ -104,7 +111,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	}
 	var file *output
 	if o.output != "" {
-		if file, err = newOutput(o.output, ".json", ".csv", ".npz", ".safetensors"); err != nil {
+		if file, err = newOutput(o.output, outputExtensions...); err != nil {
 			return err
 		}
 		defer file.drop()
@@ -131,11 +138,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	if file != nil {
-		write := o.format()
-		if o.export == "" && strings.EqualFold(filepath.Ext(o.output), ".csv") {
-			write = render.CSV
-		}
-		err = file.write(func(w io.Writer) error { return write(w, g) })
+		err = file.write(func(w io.Writer) error { return o.write(w, g, view) })
 	} else {
 		err = o.print(s, g, view)
 	}
@@ -171,10 +174,21 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 	if decoder != nil {
 		lo.Decoder = decoder
 	}
-	if o.export == "logitlenskit" {
-		lo.Track = math.MaxInt // every candidate of any row has its curve there
-	}
+	lo.Track = max(lo.Track, o.curves())
 	return lo, done, nil
+}
+
+// curves returns how many tokens the output follows through all rows by itself.
+func (o *traceOptions) curves() int {
+	switch ext := o.extension(); {
+	case o.export == "logitlenskit":
+		return math.MaxInt // every candidate of any row has its curve there
+	case ext == ".html":
+		return 10 // what a click on a cell draws
+	case (ext == ".png" || ext == ".svg") && o.picture == "curves":
+		return o.top
+	}
+	return 0
 }
 
 // trace computes the grid of a prompt.
@@ -266,6 +280,44 @@ func (o *traceOptions) checkExport() error {
 		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --track and --target", o.export)
 	case o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".json"):
 		return usagef("--export %s is JSON: give --output a name that ends in .json", o.export)
+	}
+	return nil
+}
+
+// outputExtensions are those of --output for one prompt.
+var outputExtensions = []string{".json", ".csv", ".png", ".svg", ".npz", ".safetensors"}
+
+func (o *traceOptions) extension() string { return strings.ToLower(filepath.Ext(o.output)) }
+
+// write writes the grid in the output's format.
+func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error {
+	switch o.extension() {
+	case ".csv":
+		return render.CSV(w, g)
+	case ".png", ".svg":
+		p := render.PictureOptions{Kind: pictures[o.picture], View: view}
+		if o.extension() == ".svg" {
+			p.Format = render.SVG
+		}
+		if o.fonts {
+			p.Fonts = render.SystemFonts()
+		}
+		return render.Picture(w, g, p)
+	}
+	return o.format()(w, g)
+}
+
+// pictures are the kinds by their names.
+var pictures = map[string]render.Kind{"heatmap": render.Heatmap, "curves": render.Curves, "targets": render.Targets}
+
+// checkPicture refuses pictures of what is not there.
+func (o *traceOptions) checkPicture() error {
+	kind, ok := pictures[o.picture]
+	switch {
+	case !ok:
+		return usagef("--picture %q: want heatmap, curves or targets", o.picture)
+	case kind == render.Targets && len(o.targets) == 0:
+		return usagef("--picture targets needs --target")
 	}
 	return nil
 }
