@@ -7,7 +7,7 @@ GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X g
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./lens ./lens/tuned ./generate
 
-.PHONY: help run mlx-c model build test lint race cross generate bench fuzz install clean
+.PHONY: help browser run mlx-c model build test lint race cross generate bench fuzz install clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -24,10 +24,20 @@ model: ## fetch SmolLM2-135M-Instruct
 build: ## build bin/mlxlens
 	$(GO_BUILD) -o bin/mlxlens ./cmd/mlxlens
 
-test: mlx-c model lint cross ## run every check and every test
+test: mlx-c model browser lint cross ## run every check and every test
 	go test ./...
 	go test -tags mlxgate ./mlx/... ./model/auto ./lens ./generate
 	$(MAKE) --no-print-directory race
+
+browser: ## get a Chromium for the tests of the HTML page, as root on Debian
+	@for c in "$$MLXLENS_CHROMIUM" chromium chromium-browser google-chrome; do \
+		if [ -n "$$c" ] && command -v "$$c" >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else \
+		echo 'there is no Chromium, so the tests of the HTML page are skipped: install it, or name it in $$MLXLENS_CHROMIUM'; \
+	fi
 
 race: mlx-c ## run what uses goroutines under the race detector
 	CGO_ENABLED=1 go test -short -race $(RACE)

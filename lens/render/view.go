@@ -123,9 +123,11 @@ func (s scale) at(x float64) float64 {
 	if s.log {
 		y = math.Log(x/s.lo) / math.Log(s.hi/s.lo)
 	}
-	switch s.view {
-	case Rank, KL, Entropy: // the less the better
+	if s.fewer() {
 		return 1 - y
 	}
 	return y
 }
+
+// fewer reports whether the less is the better.
+func (s scale) fewer() bool { return s.view == Rank || s.view == KL || s.view == Entropy }

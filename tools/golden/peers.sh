@@ -1,7 +1,7 @@
 #!/bin/sh
 # Time mlx-lm on the SmolLM2 of `make model`, as a directory that it opens: packed as in
-# the file and unpacked, with the BLAS that its wheel brings and with OpenBLAS. The
-# interpreter is $MLXLENS_PYTHON, or python3.
+# the file and unpacked, with the BLAS that its wheel brings and with OpenBLAS; and
+# mlxterp's lens, where it can be imported. The interpreter is $MLXLENS_PYTHON, or python3.
 set -eu
 cd "$(dirname "$0")"
 python=${MLXLENS_PYTHON:-python3}
@@ -21,3 +21,8 @@ for form in "" --dense; do
 		LD_PRELOAD=$openblas "$python" peers.py "$dir" $form
 	fi
 done
+if "$python" -c 'import mlxterp' 2>/dev/null; then
+	echo "# mlxterp, packed as it opens the model, and dense with OpenBLAS"
+	"$python" peers.py "$dir" --lens
+	[ -z "$openblas" ] || LD_PRELOAD=$openblas "$python" peers.py "$dir" --lens --dense
+fi

@@ -285,7 +285,7 @@ func (o *traceOptions) checkExport() error {
 }
 
 // outputExtensions are those of --output for one prompt.
-var outputExtensions = []string{".json", ".csv", ".png", ".svg", ".npz", ".safetensors"}
+var outputExtensions = []string{".json", ".csv", ".html", ".png", ".svg", ".npz", ".safetensors"}
 
 func (o *traceOptions) extension() string { return strings.ToLower(filepath.Ext(o.output)) }
 
@@ -294,6 +294,8 @@ func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error 
 	switch o.extension() {
 	case ".csv":
 		return render.CSV(w, g)
+	case ".html":
+		return render.HTML(w, g, render.HTMLOptions{View: view})
 	case ".png", ".svg":
 		p := render.PictureOptions{Kind: pictures[o.picture], View: view}
 		if o.extension() == ".svg" {

@@ -1,0 +1,312 @@
+package render
+
+import (
+	"bytes"
+	"crypto/sha256"
+	_ "embed" // the page's parts
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+// The page is one file without a request to anywhere: its style and script stand in it,
+// and its policy allows these two, by their hashes, and nothing else.
+var (
+	//go:embed html/page.html
+	pageHTML string
+	//go:embed html/page.css
+	pageCSS string
+	//go:embed html/page.js
+	pageJS string
+
+	page = template.Must(template.New("page").Parse(pageHTML))
+)
+
+// HTMLOptions say how HTML's page opens.
+type HTMLOptions struct {
+	View View
+}
+
+// HTML writes the grid as one self-contained page: the views to switch between, a cell's
+// candidates on hover and focus, a token's rank and probability by row on a click, search
+// and zoom. It needs a browser of 2023 or later, and no network. The same grid leads to the
+// same bytes.
+func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
+	data, err := json.Marshal(newPageData(g, o.View)) // with < and > escaped
+	if err != nil {
+		return fmt.Errorf("render: HTML: %w", err)
+	}
+	v := pageValues{
+		Title: pageTitle(g), Subtitle: subtitle(g),
+		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", sourceHash(pageCSS), sourceHash(pageJS)),
+		CSS:    template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data),
+	}
+	if len(g.Rows) > 0 && len(g.Positions) > 0 {
+		v.Crystallisation = strings.TrimSpace(crystallisation(g))
+		v.Last = lastPosition(g)
+	}
+	var b bytes.Buffer
+	if err := page.Execute(&b, v); err != nil {
+		return fmt.Errorf("render: HTML: %w", err)
+	}
+	if _, err := w.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("render: HTML: %w", err)
+	}
+	return nil
+}
+
+// sourceHash is a source expression of Content Security Policy level 3 for a text.
+func sourceHash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return "sha256-" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
+type pageValues struct {
+	Title, Subtitle, Crystallisation, Policy string
+
+	CSS  template.CSS
+	JS   template.JS
+	Data template.JS
+	Last []pageRow // what stands there without a script
+}
+
+type pageRow struct {
+	Name       string
+	Candidates []string
+}
+
+func pageTitle(g *lens.Grid) string {
+	if g.Prompt != nil {
+		return Visible(*g.Prompt)
+	}
+	return fmt.Sprintf("%d tokens", len(g.Tokens))
+}
+
+func subtitle(g *lens.Grid) string {
+	parts := []string{g.Lens + " lens"}
+	if g.Model.Ref != "" {
+		name := strings.TrimRight(strings.ReplaceAll(g.Model.Ref, `\`, "/"), "/")
+		parts = append(parts, name[strings.LastIndex(name, "/")+1:])
+	}
+	parts = append(parts, fmt.Sprintf("%d layers", g.Model.Layers), fmt.Sprintf("d_model %d", g.Model.DModel))
+	if q := g.Model.Quantization; q != "" && q != "none" {
+		parts = append(parts, q)
+	}
+	parts = append(parts, fmt.Sprintf("%d tokens", len(g.Tokens)))
+	if g.BOSAdded {
+		parts = append(parts, "BOS added")
+	}
+	if g.Continued > 0 {
+		parts = append(parts, fmt.Sprintf("the last %d its own", g.Continued))
+	}
+	for _, e := range g.Edits {
+		parts = append(parts, "edit "+e)
+	}
+	return strings.Join(parts, " · ")
+}
+
+// lastPosition is the last position's candidates, the final row first.
+func lastPosition(g *lens.Grid) []pageRow {
+	last := len(g.Positions) - 1
+	var rows []pageRow
+	for r := len(g.Rows) - 1; r >= 0; r-- {
+		row := pageRow{Name: label(g.Rows[r])}
+		for _, t := range g.Cells[r][last].Top {
+			row.Candidates = append(row.Candidates, fmt.Sprintf("%s %.3f", draw(token(t.Bytes)), t.Prob))
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// pageData is what the script reads. Numbers of cells are arrays [row][position] of
+// 32-bit elements, little-endian, in base64; rows are in forward order.
+type pageData struct {
+	Rows      []string       `json:"rows"` // names in short
+	Sites     []string       `json:"sites"`
+	Positions []int          `json:"positions"`
+	Total     int            `json:"total"`  // tokens of the prompt
+	IDs       []int          `json:"ids"`    // of the tokens that are named anywhere
+	Texts     []string       `json:"texts"`  // as they are shown
+	Input     []int          `json:"input"`  // [position] index into IDs, and so all tokens below
+	Next      []int          `json:"next"`   // −1 where nothing came next
+	Answer    []int          `json:"answer"` // the final row's best token
+	Views     []pageView     `json:"views"`
+	View      string         `json:"view"`
+	Ramp      string         `json:"ramp"` // 256 colours, rrggbb each
+	Light     string         `json:"light"`
+	K         int            `json:"k"`
+	Top       encoded        `json:"top"`    // [row][position][k] uint32, none: 2³²−1
+	Logits    encoded        `json:"logits"` // [row][position][k]
+	LSE       encoded        `json:"lse"`
+	Scored    bool           `json:"scored"` // there are probabilities
+	Norm      encoded        `json:"norm"`
+	Targets   []pageTarget   `json:"targets"`
+	Contrasts []pageContrast `json:"contrasts"`
+	Tracked   [][]pageCurve  `json:"tracked"` // [position]
+}
+
+type pageView struct {
+	Name   string  `json:"name"`
+	Means  string  `json:"means"`
+	Digits int     `json:"digits"`
+	Lo     float64 `json:"lo"`
+	Hi     float64 `json:"hi"`
+	Log    bool    `json:"log"`
+	Fewer  bool    `json:"fewer"` // the less the lighter
+	Values encoded `json:"values"`
+}
+
+type pageTarget struct {
+	Token  int     `json:"token"`
+	Logits encoded `json:"logits"`
+	Ranks  encoded `json:"ranks"`
+}
+
+type pageContrast struct {
+	Target int     `json:"target"`
+	Versus int     `json:"vs"`
+	Values encoded `json:"values"`
+}
+
+// pageCurve is a token at one position, by row.
+type pageCurve struct {
+	Token  int     `json:"token"`
+	Logits encoded `json:"logits"`
+	Ranks  encoded `json:"ranks"`
+}
+
+// encoded is an array of 32-bit elements.
+type encoded []byte
+
+func (e *encoded) float(x float64) {
+	*e = binary.LittleEndian.AppendUint32(*e, math.Float32bits(float32(x)))
+}
+
+func (e *encoded) uint(x int) { *e = binary.LittleEndian.AppendUint32(*e, uint32(int32(x))) }
+
+// names gives each token that is named a number.
+type names struct {
+	d  *pageData
+	of map[lens.Token]int
+}
+
+func (n *names) number(t lens.Token) int {
+	i, ok := n.of[t]
+	if !ok {
+		i = len(n.d.IDs)
+		n.of[t] = i
+		n.d.IDs = append(n.d.IDs, t.ID)
+		n.d.Texts = append(n.d.Texts, draw(token(t.Bytes)))
+	}
+	return i
+}
+
+func newPageData(g *lens.Grid, view View) *pageData {
+	d := &pageData{Sites: g.Rows, Positions: g.Positions, Total: len(g.Tokens), View: views[view].name}
+	n := &names{d, map[lens.Token]int{}}
+	for _, r := range g.Rows {
+		d.Rows = append(d.Rows, label(r))
+	}
+	for i := range 256 {
+		c := ramp(float64(i) / 255)
+		d.Ramp += fmt.Sprintf("%02x%02x%02x", c.r, c.g, c.b)
+		d.Light += map[rgb]string{white: "0", black: "1"}[ink(c)]
+	}
+	for p, at := range g.Positions {
+		d.Input = append(d.Input, n.number(g.Tokens[at]))
+		next := -1
+		if at+1 < len(g.Tokens) {
+			next = n.number(g.Tokens[at+1])
+		}
+		d.Next = append(d.Next, next)
+		if len(g.Rows) > 0 {
+			d.Answer = append(d.Answer, n.number(g.Cells[0][p].Answer.Token))
+		}
+	}
+	d.views(g)
+	d.cells(g, n)
+	for p := range g.Tracked {
+		var curves []pageCurve
+		for _, t := range g.Tracked[p] {
+			c := pageCurve{Token: n.number(t.Token)}
+			for r := range t.Rank {
+				c.Logits.float(t.Logit[r])
+				c.Ranks.uint(t.Rank[r])
+			}
+			curves = append(curves, c)
+		}
+		d.Tracked = append(d.Tracked, curves)
+	}
+	return d
+}
+
+func (d *pageData) views(g *lens.Grid) {
+	for i := range views {
+		v := View(i)
+		s := v.scale(g)
+		p := pageView{Name: views[i].name, Means: views[i].means, Log: s.log, Fewer: s.fewer()}
+		if s.lo <= s.hi { // there is a number
+			p.Lo, p.Hi = s.lo, s.hi
+		}
+		if _, digits, ok := strings.Cut(views[i].format, "."); ok {
+			p.Digits, _ = strconv.Atoi(strings.TrimSuffix(digits, "f"))
+		}
+		if v != Token {
+			for r := range g.Cells {
+				for c := range g.Cells[r] {
+					p.Values.float(v.number(&g.Cells[r][c]))
+				}
+			}
+		}
+		d.Views = append(d.Views, p)
+	}
+}
+
+func (d *pageData) cells(g *lens.Grid, n *names) {
+	for r := range g.Cells {
+		for p := range g.Cells[r] {
+			d.K = max(d.K, len(g.Cells[r][p].Top))
+		}
+	}
+	if len(g.Cells) > 0 && len(g.Cells[0]) > 0 {
+		for _, t := range g.Cells[0][0].Targets {
+			d.Targets = append(d.Targets, pageTarget{Token: n.number(t.Token)})
+		}
+	}
+	for _, c := range g.Contrasts {
+		d.Contrasts = append(d.Contrasts, pageContrast{Target: n.number(c.Target), Versus: n.number(c.Versus)})
+	}
+	for r := range g.Cells {
+		for p := range g.Cells[r] {
+			c := &g.Cells[r][p]
+			for k := range d.K {
+				if k >= len(c.Top) {
+					d.Top.uint(-1)
+					d.Logits.float(math.NaN())
+					continue
+				}
+				d.Top.uint(n.number(c.Top[k].Token))
+				d.Logits.float(c.Top[k].Logit)
+				d.Scored = d.Scored || c.Top[k].Prob > 0
+			}
+			d.LSE.float(c.LogSumExp)
+			d.Norm.float(c.Norm)
+			for i := range d.Targets {
+				d.Targets[i].Logits.float(c.Targets[i].Logit)
+				d.Targets[i].Ranks.uint(c.Targets[i].Rank)
+			}
+			for i := range d.Contrasts {
+				d.Contrasts[i].Values.float(c.Contrasts[i])
+			}
+		}
+	}
+}
