@@ -51,7 +51,16 @@ var allowed = map[string][]string{
 	"cmd/mlxlens/internal/cli": {"activation", "checkpoint", "checkpoint/npz", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model",
 		"model/auto", "tokenizer"},
 
-	"examples/trace": {"lens", "model/auto"},
+	"docs": {},
+
+	"examples/confidence":      {"lens", "model/auto"},
+	"examples/crystallisation": {"lens", "model/auto"},
+	"examples/heatmap":         {"lens", "lens/render", "model/auto"},
+	"examples/hiddenstates":    {"lens", "model/auto"},
+	"examples/manuallens":      {"mlx", "model", "model/auto"},
+	"examples/positions":       {"lens", "model/auto"},
+	"examples/prompttypes":     {"lens", "model/auto"},
+	"examples/trace":           {"lens", "model/auto"},
 
 	"include":           {},
 	"internal/archtest": {},

@@ -1,0 +1,178 @@
+// Package docs tests what the pages claim.
+package docs
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+var update = flag.Bool("update", false, "write the outputs of the tutorial's commands into it")
+
+const tutorial = "tutorial.md"
+
+// console is a block of commands, each with its output behind it; goCode is a part of an
+// example.
+var (
+	console = regexp.MustCompile("(?s)```console\n(.*?)```")
+	goCode  = regexp.MustCompile("(?s)```go\n(.*?)```")
+)
+
+// shell runs a reader's command in the repository's root, with the program and the
+// examples built beforehand.
+type shell struct {
+	t    *testing.T
+	root string
+	bin  string
+	env  []string
+}
+
+func newShell(t *testing.T) *shell {
+	t.Helper()
+	models, _ := filepath.Glob("../models/smollm2/*.gguf")
+	if len(models) == 0 || testing.Short() {
+		t.Skip("SmolLM2 is not there: make model")
+	}
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	s := &shell{t: t, root: root, bin: t.TempDir()}
+	build := exec.Command("go", "build", "-o", s.bin, "./cmd/mlxlens", "./examples/...")
+	build.Dir = root
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	s.env = append(os.Environ(), "PATH="+s.bin+string(filepath.ListSeparator)+os.Getenv("PATH"), mlx.EnvLibrary+"="+lib.Path, "MLXLENS_MODEL="+filepath.Join(root, models[0][3:]))
+	return s
+}
+
+func (s *shell) run(command string) string {
+	s.t.Helper()
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(command, "go run ./examples/", s.bin+"/"))
+	cmd.Dir, cmd.Env = s.root, s.env
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	require.NoError(s.t, err, "%s: %s", command, said.String())
+	return trimmed(string(out))
+}
+
+// trimmed is a text without blanks at the ends of its lines.
+func trimmed(text string) string {
+	lines := strings.Split(strings.TrimRight(text, "\n "), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+type command struct{ line, output string }
+
+func commands(block string) []command {
+	var all []command
+	for line := range strings.SplitSeq(strings.TrimRight(block, "\n"), "\n") {
+		if c, ok := strings.CutPrefix(line, "$ "); ok {
+			all = append(all, command{line: c})
+		} else if len(all) > 0 {
+			all[len(all)-1].output += line + "\n"
+		}
+	}
+	return all
+}
+
+// float is a number with decimals. Another machine's BLAS rounds its last digit otherwise.
+var float = regexp.MustCompile(`[-−]?\d+\.\d+`)
+
+// same compares texts: exactly but for the last digit of numbers with decimals, which may
+// be off by one.
+func same(want, got string) bool {
+	if float.ReplaceAllString(want, "#") != float.ReplaceAllString(got, "#") {
+		return false
+	}
+	a, b := float.FindAllString(want, -1), float.FindAllString(got, -1)
+	for i := range a {
+		x, errX := strconv.ParseFloat(strings.Replace(a[i], "−", "-", 1), 64)
+		y, errY := strconv.ParseFloat(strings.Replace(b[i], "−", "-", 1), 64)
+		_, decimals, _ := strings.Cut(a[i], ".")
+		if _, others, _ := strings.Cut(b[i], "."); len(others) != len(decimals) {
+			return false
+		}
+		unit := 1.0
+		for range decimals {
+			unit /= 10
+		}
+		if errX != nil || errY != nil || x-y > 1.01*unit || y-x > 1.01*unit {
+			return false
+		}
+	}
+	return true
+}
+
+func TestEveryCommandOfTheTutorialGivesWhatStandsThere(t *testing.T) {
+	page, err := os.ReadFile(tutorial)
+	require.NoError(t, err)
+	s := newShell(t)
+	count := 0
+	written := console.ReplaceAllStringFunc(string(page), func(block string) string {
+		var b strings.Builder
+		b.WriteString("```console\n")
+		for _, c := range commands(console.FindStringSubmatch(block)[1]) {
+			count++
+			got := s.run(c.line)
+			b.WriteString("$ " + c.line + "\n" + got + "\n")
+			if want := trimmed(c.output); !*update && !same(want, got) {
+				t.Errorf("$ %s\nin the page:\n%s\nnow:\n%s", c.line, want, got)
+			}
+		}
+		return b.String() + "```"
+	})
+	require.Greater(t, count, 12)
+	if *update {
+		require.NoError(t, os.WriteFile(tutorial, []byte(written), 0o600))
+	}
+}
+
+func TestCodeOfTheTutorialIsThatOfTheExamples(t *testing.T) {
+	page, err := os.ReadFile(tutorial)
+	require.NoError(t, err)
+	files, err := filepath.Glob("../examples/*/main.go")
+	require.NoError(t, err)
+	var all strings.Builder
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		all.Write(text)
+	}
+	blocks := goCode.FindAllStringSubmatch(string(page), -1)
+	require.NotEmpty(t, blocks)
+	for _, b := range blocks {
+		require.Contains(t, all.String(), b[1])
+	}
+}
+
+func TestEveryExampleIsInTheTutorial(t *testing.T) {
+	page, err := os.ReadFile(tutorial)
+	require.NoError(t, err)
+	dirs, err := filepath.Glob("../examples/*/main.go")
+	require.NoError(t, err)
+	for _, d := range dirs {
+		require.Contains(t, string(page), "go run ./examples/"+filepath.Base(filepath.Dir(d))+"\n")
+	}
+}
+
+func TestOnlyTheLastDigitMayDiffer(t *testing.T) {
+	require.True(t, same("a 0.123 b −5.6", "a 0.124 b −5.5"))
+	require.False(t, same("a 0.123", "a 0.125"))
+	require.False(t, same("a 12", "a 13"))
+	require.False(t, same("a 0.1", "b 0.1"))
+	require.False(t, same("rank 0.10", "rank 0.1"))
+}
