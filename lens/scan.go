@@ -104,32 +104,71 @@ func countBetter(row []float32, x float32, at int) int {
 const blockRows = 2048
 
 // pass multiplies the states first, first+1, … (one for each accumulator) by the
-// head, block by block, and feeds the accumulators. keep may be nil.
+// head, block by block, and feeds the accumulators. keep may be nil. While a block is
+// scanned the next is multiplied: the BLAS' threads would otherwise spin beside the scan.
 func (c *chunk) pass(accs []accumulator, first int, keep func(i, from int, xs []float32)) error {
-	for from := 0; from < c.vocab; from += vocabSlice {
-		n := min(vocabSlice, c.vocab-from)
-		for row := 0; row < len(accs); row += blockRows {
-			block := accs[row:min(row+blockRows, len(accs))]
-			scope := c.states.Scope().NewScope()
-			h := mlx.Slice(scope.Hold(c.states), 0, first+row, first+row+len(block))
-			logits := mlx.AsType(c.m.Unembed(h, from, from+n), mlx.Float32)
-			err := mlx.Borrow(logits, func(data []float32) error {
-				parallel(len(block), func(i int) {
+	next := c.blocks(len(accs))
+	ahead, err := c.multiply(next(), first)
+	for err == nil && ahead != nil {
+		now := ahead
+		if ahead, err = c.multiply(next(), first); err == nil {
+			err = mlx.Borrow(now.logits, func(data []float32) error {
+				n := now.to - now.from
+				parallel(now.rows, func(i int) {
 					xs := data[i*n : (i+1)*n]
-					block[i].add(xs, from)
+					accs[now.row+i].add(xs, now.from)
 					if keep != nil {
-						keep(row+i, from, xs)
+						keep(now.row+i, now.from, xs)
 					}
 				})
 				return nil
 			})
-			scope.Close() // before the next block, which gets the same memory
-			if err != nil {
-				return err
-			}
 		}
+		now.scope.Close()
 	}
-	return nil
+	if ahead != nil {
+		ahead.scope.Close()
+	}
+	return err
+}
+
+// block is the logits of some states, row, row+1, …, for the ids [from, to).
+type block struct {
+	row, rows, from, to int
+
+	scope  *mlx.Scope
+	logits *mlx.Array // [rows, to−from]
+}
+
+// blocks returns a function that gives one block after the other of so many states, nil
+// at the end.
+func (c *chunk) blocks(states int) func() *block {
+	row, from := 0, 0
+	return func() *block {
+		if from >= c.vocab || states == 0 {
+			return nil
+		}
+		b := &block{row: row, rows: min(blockRows, states-row), from: from, to: min(from+vocabSlice, c.vocab)}
+		if row += b.rows; row == states {
+			row, from = 0, b.to
+		}
+		return b
+	}
+}
+
+// multiply starts the product of a block.
+func (c *chunk) multiply(b *block, first int) (*block, error) {
+	if b == nil {
+		return nil, nil
+	}
+	b.scope = c.states.Scope().NewScope()
+	h := mlx.Slice(b.scope.Hold(c.states), 0, first+b.row, first+b.row+b.rows)
+	b.logits = mlx.AsType(c.m.Unembed(h, b.from, b.to), mlx.Float32)
+	if err := mlx.AsyncEval(b.logits); err != nil {
+		b.scope.Close()
+		return nil, err
+	}
+	return b, nil
 }
 
 func (c *chunk) accumulators(from, to int) []accumulator {
@@ -289,6 +328,11 @@ func (a *accumulator) push(c candidate) {
 // countAbove counts the elements above t.
 func countAbove(xs []float32, t float32) int {
 	n := 0
+	if hasVectors {
+		whole := len(xs) &^ 7
+		n = countAboveVectors(xs[:whole], t)
+		xs = xs[whole:]
+	}
 	for len(xs) >= 4 { // four conditions at a time are four instructions without a jump
 		var a, b, c, d int
 		if xs[0] > t {
@@ -318,8 +362,28 @@ func countAbove(xs []float32, t float32) int {
 // too: 10⁶ of them would add 1e-7 to the sum, less than float32 resolves.
 const negligible = -30
 
-// sums2 returns Σ e^(x−m) and Σ e^(x−m)·(x−m).
+// sums2 returns Σ e^(x−m) and Σ e^(x−m)·(x−m). Two sums of each do not wait for one
+// another.
 func sums2(xs []float32, m float32) (sum, moment float32) {
+	if hasVectors {
+		whole := len(xs) &^ 7
+		sum, moment = sums2Vectors(xs[:whole], m)
+		xs = xs[whole:]
+	}
+	var s1, m1 float32
+	for len(xs) >= 2 {
+		if d := xs[0] - m; d > negligible {
+			e := exp32(d)
+			sum += e
+			moment += e * d
+		}
+		if d := xs[1] - m; d > negligible {
+			e := exp32(d)
+			s1 += e
+			m1 += e * d
+		}
+		xs = xs[2:]
+	}
 	for _, x := range xs {
 		if d := x - m; d > negligible {
 			e := exp32(d)
@@ -327,7 +391,7 @@ func sums2(xs []float32, m float32) (sum, moment float32) {
 			moment += e * d
 		}
 	}
-	return
+	return sum + s1, moment + m1
 }
 
 // sumProducts returns Σ p·x.
@@ -348,8 +412,8 @@ func sumProducts(ps, xs []float32) float32 {
 }
 
 // exp32 returns e^x for −32 < x ≤ 0 with a relative error below 2e-7, from a table of
-// e^(−k/64) and the series of e^f with |f| ≤ 1/128: math.Exp takes three times as
-// long. The caller keeps to that range.
+// e^(−k/64) and the series of e^f to its square, whose next term is below 8e-8 for
+// |f| ≤ 1/128: math.Exp takes three times as long. The caller keeps to that range.
 func exp32(x float32) float32 {
 	// adding and subtracting 1.5·2²³ rounds to an integer, which stands in the low
 	// bits in between
@@ -357,7 +421,7 @@ func exp32(x float32) float32 {
 	t := x*-expSteps + magic
 	f := x + (t-magic)*(1.0/expSteps) // exact: the step is a power of two
 	e := expTable[math.Float32bits(t)%uint32(len(expTable))]
-	return e + e*(f+f*f*(0.5+f*(1.0/6)))
+	return e + e*(f+f*f*0.5)
 }
 
 const expSteps = 64
