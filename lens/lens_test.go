@@ -85,8 +85,9 @@ func same(t *testing.T, want, got *lens.Cell, most float64) {
 	t.Helper()
 	require.Len(t, got.Top, len(want.Top))
 	for k := range want.Top {
-		require.Equal(t, want.Top[k].ID, got.Top[k].ID)
-		require.InDelta(t, want.Top[k].Logit, got.Top[k].Logit, most*(1+math.Abs(want.Top[k].Logit)))
+		tie := most * (1 + math.Abs(want.Top[k].Logit))
+		require.True(t, want.Top[k].ID == got.Top[k].ID || tied(want.Top, k, got.Top[k].ID, tie), "candidate %d: want %v\ngot %v", k+1, want.Top, got.Top)
+		require.InDelta(t, want.Top[k].Logit, got.Top[k].Logit, tie)
 		require.InDelta(t, want.Top[k].Prob, got.Top[k].Prob, 10*most)
 	}
 	require.InDelta(t, want.LogSumExp, got.LogSumExp, 10*most)
@@ -97,6 +98,18 @@ func same(t *testing.T, want, got *lens.Cell, most float64) {
 	}
 	require.Equal(t, want.Answer.ID, got.Answer.ID)
 	require.Equal(t, want.Answer.Rank, got.Answer.Rank)
+}
+
+// tied reports whether an id may stand at place k: among the candidates its logit is that of
+// the one there but for rounding, or it is none of them, and k the last place. Products of
+// another shape, and a BLAS whose threads are busy, round otherwise in the last bit.
+func tied(want []lens.Candidate, k, id int, tie float64) bool {
+	for _, c := range want {
+		if c.ID == id {
+			return math.Abs(c.Logit-want[k].Logit) <= tie
+		}
+	}
+	return k == len(want)-1
 }
 
 // MLX's own logsumexp sums 512 exponentials one after the other in float32.

@@ -121,7 +121,7 @@ func TestClassicViewsAreWhatFloat64Gives(t *testing.T) {
 	}
 }
 
-// Ids are equal, and logits within 1e-5 of the largest of their distribution, whatever is
+// Ids are equal but in ties, and logits within 1e-5 of the largest of their distribution, whatever is
 // read beside them, in parts of whatever size, on however many threads.
 func TestNumbersOfARealModelDependOnNothingElse(t *testing.T) {
 	if testing.Short() {
@@ -143,7 +143,7 @@ func TestNumbersOfARealModelDependOnNothingElse(t *testing.T) {
 				a, b := want.Cells[row[name]][p], g.Cells[r][i]
 				most := 1e-5 * max(1, math.Abs(a.Top[0].Logit))
 				for k := range b.Top {
-					require.Equal(t, a.Top[k].ID, b.Top[k].ID, "%s position %d candidate %d", name, p, k)
+					require.True(t, a.Top[k].ID == b.Top[k].ID || tied(a.Top, k, b.Top[k].ID, most), "%s position %d candidate %d: %v, %v", name, p, k, a.Top, b.Top)
 					require.InDelta(t, a.Top[k].Logit, b.Top[k].Logit, most, "%s position %d", name, p)
 				}
 				require.InDelta(t, a.KL, b.KL, 10*most, "%s position %d", name, p)
