@@ -47,7 +47,9 @@ whole vocabulary (nostalgebraist 2020, "interpreting GPT: the logit lens").
 Each row is a layer, the last on top, and each column a position; a cell shows the
 token that the layer would say next. Its colour is the view: the probability,
 logit or rank that the layer gives to the model's final answer there, or the
-layer's own entropy, KL(final ‖ layer) or margin, in nats and logits.
+layer's own entropy, KL(final ‖ layer), margin or confidence, in nats and logits.
+--attn and --mlp read what the halves of a layer add, alone; --lens reads through a
+tuned lens (Belrose et al. 2023, arXiv:2303.08112).
 
 The prompt "-" is read from stdin. With --ids no tokenizer is needed.
 Selections such as 0,4,8:12,-1 count from 0; a range leaves out its end, and a
@@ -56,6 +58,8 @@ negative number counts from the end.`,
   mlxlens trace "The capital of France is" --last -k 3
   mlxlens trace "The capital of France is" --target " Paris" --view rank
   mlxlens trace "The capital of France is" --target " Paris" --vs " London" --last
+  mlxlens trace "The capital of France is" -o lens.html
+  mlxlens trace "The capital of France is" -o states.npz --keep 'layers.0:4.mlp_out'
   mlxlens trace --file prompts.txt --last -o lens.jsonl
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
