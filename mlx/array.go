@@ -18,7 +18,7 @@ import (
 type Array struct {
 	h      capi.Array
 	err    *Error
-	device Device
+	stream Stream
 	scope  atomic.Pointer[Scope] // nil: the collector's
 
 	// state counts the calls that use h now; ended is set by the first Free.
@@ -101,15 +101,18 @@ func (a *Array) Err() error {
 }
 
 // Device returns where the array is computed.
-func (a *Array) Device() Device { return a.device }
+func (a *Array) Device() Device { return a.stream.Device() }
+
+// Stream returns the stream that computes the array.
+func (a *Array) Stream() Stream { return a.stream }
 
 // Scope returns where results of the array go: its scope, or one that owns nothing
-// on its device.
+// on its stream.
 func (a *Array) Scope() *Scope {
 	if s := a.scope.Load(); s != nil {
 		return s
 	}
-	return On(a.device)
+	return a.stream.Scope()
 }
 
 // Shape returns the length of each axis; nil for an array with an error.

@@ -22,7 +22,7 @@ func buildIn(op string, scope *Scope, operands []*Array, f func(res *capi.Array,
 		r.err = e
 		return r
 	}
-	status := f(&r.h, stream(r.device))
+	status := f(&r.h, r.stream.handle())
 	if status != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
 	}
@@ -38,7 +38,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 	}
 	placed := false
 	if scope != nil {
-		r.device, placed = scope.device, true
+		r.stream, placed = scope.stream, true
 		if scope.owns() {
 			r.scope.Store(scope)
 		}
@@ -56,11 +56,11 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 			return newError(op, ErrFreed, fmt.Sprintf("operand %d was freed", i+1))
 		}
 		if !placed {
-			r.device, placed = a.device, true
+			r.stream, placed = a.stream, true
 		}
 		if s := a.scope.Load(); s != nil && (r.scope.Load() == nil || s.depth > r.scope.Load().depth) {
 			r.scope.Store(s)
-			r.device = a.device
+			r.stream = a.stream
 		}
 	}
 	if !placed {
@@ -68,7 +68,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 			finish(operands)
 			return newError(op, ErrLibrary, err.Error())
 		}
-		r.device = DefaultDevice()
+		r.stream = DefaultStream(DefaultDevice())
 	}
 	return nil
 }
@@ -104,7 +104,7 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		return []*Array{first}
 	}
 	var list capi.VectorArray
-	status := f(&list, stream(first.device))
+	status := f(&list, first.stream.handle())
 	if status != 0 {
 		first.err = mlxError(op, operands)
 		finish(operands)
@@ -112,7 +112,7 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 	}
 	out := make([]*Array, capi.VectorArraySize(list))
 	for i := range out {
-		r := &Array{device: first.device}
+		r := &Array{stream: first.stream}
 		r.scope.Store(first.scope.Load())
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)

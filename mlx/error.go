@@ -19,6 +19,7 @@ var (
 	ErrDtype   = errors.New("data types do not fit")           // operand types, or the Go type asked for
 	ErrIndex   = errors.New("index out of range")              // an axis or an element index
 	ErrMemory  = errors.New("not enough memory")               // more than the memory limit
+	ErrDevice  = errors.New("no such device")                  // a device or stream that the library cannot use
 	ErrMLX     = errors.New("MLX reported an error")           // any other failure inside MLX
 	errNoArray = errors.New("an operand is nil, not an array") // a nil *Array
 )

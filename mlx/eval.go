@@ -104,7 +104,7 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 		at := a.h
 		var contiguous bool
 		if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
-			if capi.Contiguous(&row, a.h, false, stream(a.device)) != 0 || capi.ArrayEval(row) != 0 {
+			if capi.Contiguous(&row, a.h, false, a.stream.handle()) != 0 || capi.ArrayEval(row) != 0 {
 				err = mlxError("data", []*Array{a})
 				return
 			}

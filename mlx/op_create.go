@@ -50,7 +50,7 @@ func create(op string, s *Scope, shape []int, d Dtype, operands []*Array, f func
 	if s == nil {
 		s = On(DefaultDevice())
 	}
-	if d == Float64 && s.device == GPU {
+	if d == Float64 && s.Device() == GPU {
 		return failed(op, ErrDtype, "float64 exists on the cpu only")
 	}
 	return buildIn(op, s, operands, f)
@@ -131,7 +131,7 @@ func Full(s *Scope, x float64, d Dtype, shape ...int) *Array {
 		return failed(op, ErrLibrary, "%v", err)
 	}
 	v := Scalar(s, float32(x))
-	if s == nil || s.device == CPU {
+	if s == nil || s.Device() == CPU {
 		v = Scalar(s, x)
 	}
 	if v.err != nil {

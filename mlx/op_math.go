@@ -144,7 +144,7 @@ func AsType(x *Array, d Dtype) *Array {
 	if !d.valid() {
 		return failed(op, ErrDtype, "%v is no data type", d)
 	}
-	if d == Float64 && x.device == GPU {
+	if d == Float64 && x.stream.Device() == GPU {
 		return failed(op, ErrDtype, "float64 exists on the cpu only")
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {

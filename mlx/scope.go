@@ -12,12 +12,12 @@ import (
 // that may hold gigabytes, so that a loop without scopes outruns it.
 //
 // Scopes nest: a result belongs to the innermost scope among its operands, and
-// runs on that operand's device. What is computed from arrays without a scope
+// runs on that operand's stream. What is computed from arrays without a scope
 // (weights) has none either, and is freed when the collector finds it.
 //
 // A Scope may be used from any goroutine.
 type Scope struct {
-	device Device
+	stream Stream
 	depth  int // 0: owns nothing
 
 	mu     sync.Mutex
@@ -26,17 +26,20 @@ type Scope struct {
 }
 
 // NewScope returns a scope on a device.
-func NewScope(d Device) *Scope { return &Scope{device: d, depth: 1} }
+func NewScope(d Device) *Scope { return &Scope{stream: DefaultStream(d), depth: 1} }
 
 // On returns a scope that owns nothing: what is made in it lives on the device
 // until it is freed, or the collector finds it.
-func On(d Device) *Scope { return &Scope{device: d} }
+func On(d Device) *Scope { return DefaultStream(d).Scope() }
 
-// NewScope returns a scope inside s, on its device.
-func (s *Scope) NewScope() *Scope { return &Scope{device: s.device, depth: s.depth + 1} }
+// NewScope returns a scope inside s, on its stream.
+func (s *Scope) NewScope() *Scope { return &Scope{stream: s.stream, depth: s.depth + 1} }
 
 // Device returns where the scope's arrays are computed.
-func (s *Scope) Device() Device { return s.device }
+func (s *Scope) Device() Device { return s.stream.Device() }
+
+// Stream returns the stream that computes the scope's arrays.
+func (s *Scope) Stream() Stream { return s.stream }
 
 // owns reports whether arrays made in s end with it.
 func (s *Scope) owns() bool { return s != nil && s.depth > 0 }
@@ -84,7 +87,7 @@ func (s *Scope) Hold(a *Array) *Array {
 		return failed(op, ErrFreed, "the array was freed")
 	}
 	defer a.release()
-	r.device, r.host = a.device, a.host
+	r.stream, r.host = a.stream, a.host
 	if s.owns() {
 		r.scope.Store(s)
 	}

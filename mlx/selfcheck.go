@@ -15,7 +15,7 @@ func selfCheck() map[string]string {
 	bad := map[string]string{}
 	gate.Run(func() {
 		for _, c := range checks {
-			p := probe{s: stream(CPU)}
+			p := probe{s: DefaultStream(CPU).handle()}
 			got, want := c.run(&p)
 			if why := p.compare(got, want); why != "" {
 				for _, op := range c.ops {

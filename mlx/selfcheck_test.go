@@ -13,7 +13,7 @@ func TestSelfCheckSeesAWrongAnswer(t *testing.T) {
 	require.NoError(t, Load())
 	gate.Run(func() {
 		for _, c := range checks {
-			p := &probe{s: stream(CPU)}
+			p := &probe{s: DefaultStream(CPU).handle()}
 			got, want := c.run(p)
 			require.Empty(t, p.compare(got, want), "%v", c.ops)
 			for i := range want {

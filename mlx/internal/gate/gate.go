@@ -9,6 +9,7 @@ package gate
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -23,10 +24,13 @@ var (
 	// callback, or the body of Hold), 0 for none. Only such code can enter twice.
 	owner atomic.Uint64
 
-	// streams and device are made at the first entry, under mu.
-	streams [2]capi.Stream
-	devices [2]capi.Device
-	used    capi.DeviceType
+	// devices, used and the first two streams, one of each device, are made by Start;
+	// further streams are added under mu, and read without it once numStreams counts them.
+	devices    [2]capi.Device
+	used       capi.DeviceType
+	streams    [MaxStreams]capi.Stream
+	kinds      [MaxStreams]capi.DeviceType
+	numStreams atomic.Int64
 
 	freeing struct {
 		sync.Mutex
@@ -35,6 +39,9 @@ var (
 	}
 	queued atomic.Int64
 )
+
+// MaxStreams bounds the streams of a process: MLX never ends one.
+const MaxStreams = 256
 
 // Run calls f inside the gate, on a locked OS thread whose default device and
 // streams are the gate's: a thread without would make a stream of its own, and
@@ -75,7 +82,7 @@ func enter() {
 	capi.EnterGate()
 	if devices[used] != 0 {
 		capi.SetDefaultDevice(devices[used])
-		for _, s := range streams {
+		for _, s := range streams[:len(devices)] {
 			if s != 0 {
 				capi.SetDefaultStream(s)
 			}
@@ -118,12 +125,45 @@ func Start(kind capi.DeviceType) error {
 			}
 		}
 		used = kind
+		kinds[capi.DeviceTypeGpu] = capi.DeviceTypeGpu
+		numStreams.Store(int64(len(devices)))
 	})
 	return err
 }
 
-// Stream returns the stream of a device, 0 when Start made none.
-func Stream(kind capi.DeviceType) capi.Stream { return streams[kind] }
+// NewStream makes one more stream on a device that Start knows, and returns its number.
+func NewStream(kind capi.DeviceType) (int, error) {
+	n, err := 0, error(nil)
+	Run(func() {
+		n = int(numStreams.Load())
+		switch {
+		case devices[kind] == 0:
+			err = errors.New("the library cannot use this device")
+		case n == MaxStreams:
+			err = fmt.Errorf("there are %d streams, and MLX ends none: use one of them", n)
+		default:
+			if streams[n] = capi.StreamNewThreadUnsafe(devices[kind]); streams[n] == 0 {
+				err = errors.New(capi.TakeError())
+				return
+			}
+			kinds[n] = kind
+			numStreams.Add(1)
+		}
+	})
+	return n, err
+}
+
+// NumStreams returns how many streams there are; 0 and 1 are the devices' own.
+func NumStreams() int { return int(numStreams.Load()) }
+
+// Stream returns stream number i, 0 when there is none: on the GPU's place without a GPU.
+func Stream(i int) capi.Stream { return streams[i] }
+
+// Kind returns the device of stream number i.
+func Kind(i int) capi.DeviceType { return kinds[i] }
+
+// Device returns the library's object for a device, 0 when it cannot be used.
+func Device(kind capi.DeviceType) capi.Device { return devices[kind] }
 
 // Free queues an array's end and, when nobody is inside the gate, does it.
 func Free(hs ...capi.Array) {

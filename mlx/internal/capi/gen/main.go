@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"go/format"
 	"log"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -377,8 +378,9 @@ func enumName(enum, member string) string {
 
 func (g *generator) funcs() []byte {
 	var b bytes.Buffer
-	b.WriteString(header + "package capi\n\nimport (\n\"unsafe\"\n\n\"github.com/ebitengine/purego\"\n)\n\n")
+	b.WriteString(header + "package capi\n\nimport (\n\"sync\"\n\"unsafe\"\n\n\"github.com/ebitengine/purego\"\n)\n\n")
 	var registered []string
+	counts := map[int]bool{} // numbers of argument words
 	for i, f := range g.bound() {
 		name := goName(f.Name)
 		if prev, dup := g.names[name]; dup {
@@ -422,13 +424,28 @@ func (g *generator) funcs() []byte {
 			fmt.Fprintf(&b, "return %s(%s)\n}\n\n", varName, strings.Join(regArgs, ", "))
 			continue
 		}
-		call := fmt.Sprintf("purego.SyscallN(%s)", strings.Join(append([]string{fmt.Sprintf("address[%d]", i)}, words...), ", "))
+		counts[len(words)] = true
+		call := fmt.Sprintf("call%d(%s)", len(words), strings.Join(append([]string{fmt.Sprintf("address[%d]", i)}, words...), ", "))
 		if ret == "" {
 			fmt.Fprintf(&b, "%s\n}\n\n", call)
 		} else {
-			fmt.Fprintf(&b, "r, _, _ := %s\nreturn %s\n}\n\n", call, fmt.Sprintf(conv, "r"))
+			fmt.Fprintf(&b, "r := %s\nreturn %s\n}\n\n", call, fmt.Sprintf(conv, "r"))
 		}
 	}
+	b.WriteString("// callN calls a function with N words. The words travel in a pooled frame, since a\n// variadic call would allocate one; a pointer among them stays alive and in place\n// until the call returns.\n")
+	for _, n := range slices.Sorted(maps.Keys(counts)) {
+		params, frame := []string{"f"}, ""
+		for i := range n {
+			params = append(params, fmt.Sprintf("a%d", i))
+			frame += fmt.Sprintf("w[%d] = a%d\n", i, i)
+		}
+		if n == 0 {
+			b.WriteString("\nfunc call0(f uintptr) uintptr {\nr, _, _ := purego.SyscallN(f)\nreturn r\n}\n")
+			continue
+		}
+		fmt.Fprintf(&b, "\n//go:uintptrescapes\nfunc call%d(%s uintptr) uintptr {\nw := frames.Get().(*frame)\n%sr, _, _ := purego.SyscallN(f, w[:%d]...)\nframes.Put(w)\nreturn r\n}\n", n, strings.Join(params, ", "), frame, n)
+	}
+	fmt.Fprintf(&b, "\ntype frame [%d]uintptr\n\nvar frames = sync.Pool{New: func() any { return new(frame) }}\n\n", slices.Max(slices.Collect(maps.Keys(counts))))
 	b.WriteString("// Functions with floating parameters, or with stack arguments that Apple arm64\n// packs, go through reflection.\n")
 	for _, r := range registered {
 		b.WriteString(r)
