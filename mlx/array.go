@@ -26,14 +26,22 @@ type Array struct {
 
 	cleanup runtime.Cleanup // of an array without a scope
 
-	// host is what is known of the elements of an integer array made from Go data.
+	// host is what is known of the integers or booleans of an array made from Go data.
 	host *bounds
+
+	// most is at least the number of elements, 0 when not yet known.
+	most atomic.Int64
 }
 
 const ended = math.MinInt32
 
-// bounds are the least and greatest element.
-type bounds struct{ lo, hi int64 }
+// bounds are the least and greatest integer, and whether one is 0 or −1; of booleans, how
+// many are true.
+type bounds struct {
+	lo, hi         int64
+	zero, minusOne bool
+	trues          int
+}
 
 // acquire keeps h alive until release; it fails on an array that was freed.
 func (a *Array) acquire() bool {

@@ -2,8 +2,11 @@ package mlx
 
 import (
 	"fmt"
+	"math"
+	"math/bits"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
 
 // Every operation passes through build, whatever its parameters: operands that
@@ -12,11 +15,18 @@ import (
 // that may be absent is nil and its handle 0.
 
 func build(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) int32) *Array {
-	return buildIn(op, nil, operands, f)
+	return buildIn(op, nil, unknown, operands, f)
 }
 
-// buildIn is build for an operation that is told its scope (a creation).
-func buildIn(op string, scope *Scope, operands []*Array, f func(res *capi.Array, s capi.Stream) int32) *Array {
+// What buildIn knows of a result's number of elements beforehand.
+const (
+	unknown = 0  // MLX is asked
+	same    = -1 // not more than the first operand has
+)
+
+// buildIn is build for an operation that is told its scope (a creation), or how many
+// elements its result has at most.
+func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res *capi.Array, s capi.Stream) int32) *Array {
 	r := &Array{}
 	if e := start(op, r, scope, operands); e != nil {
 		r.err = e
@@ -25,10 +35,45 @@ func buildIn(op string, scope *Scope, operands []*Array, f func(res *capi.Array,
 	status := f(&r.h, r.stream.handle())
 	if status != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
+	} else if most == same {
+		r.most.Store(operands[0].most.Load())
+	} else {
+		r.limit(op, most)
 	}
 	finish(operands)
 	r.settle(op)
 	return r
+}
+
+// limit gives r an error when it has more elements than memory may hold, which MLX
+// would find out by crashing. most is an upper bound on their number, unknown for none.
+func (r *Array) limit(op string, most int64) {
+	if most != unknown && uint64(most)*8 <= uint64(loaded.memoryLimit) {
+		r.most.Store(most)
+		return
+	}
+	n := capi.ArrayNdim(r.h)
+	var few [8]int
+	shape := few[:0]
+	for _, d := range capi.SliceAt[int32](capi.ArrayShape(r.h), n) {
+		shape = append(shape, int(d))
+	}
+	if e := checkShape(op, shape, Dtype(capi.ArrayDtype(r.h))); e != nil {
+		gate.Free(r.h)
+		r.err = e
+		return
+	}
+	r.most.Store(int64(max(numElements(shape), 1)))
+}
+
+// bound returns an upper bound on the elements of a, which the caller has acquired.
+func (a *Array) bound() int64 {
+	n := a.most.Load()
+	if n == unknown {
+		n = int64(max(capi.ArraySize(a.h), 1))
+		a.most.Store(n)
+	}
+	return n
 }
 
 // start checks and acquires the operands, and places the result.
@@ -116,6 +161,8 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		r.scope.Store(first.scope.Load())
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)
+		} else {
+			r.limit(op, unknown)
 		}
 		out[i] = r
 	}
@@ -155,14 +202,35 @@ func unary(op string, f func(*capi.Array, capi.Array, capi.Stream) int32, x *Arr
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
 }
 
 func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array) *Array {
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, b.h, s) })
+	r := &Array{}
+	operands := []*Array{a, b}
+	if e := start(op, r, nil, operands); e != nil {
+		r.err = e
+		return r
+	}
+	if f(&r.h, a.h, b.h, r.stream.handle()) != 0 || r.h == 0 {
+		r.err = mlxError(op, operands)
+	} else {
+		r.limit(op, product(a.bound(), b.bound()))
+	}
+	finish(operands)
+	r.settle(op)
+	return r
+}
+
+// product returns a·b, unknown when 63 bits do not hold it eightfold.
+func product(a, b int64) int64 {
+	if hi, lo := bits.Mul64(uint64(a), uint64(b)); hi == 0 && lo < 1<<59 {
+		return int64(lo)
+	}
+	return unknown
 }
 
 // vector makes a list of handles; the caller has acquired the arrays and frees
@@ -175,10 +243,18 @@ func vector(arrays []*Array) capi.VectorArray {
 	return capi.VectorArrayNewData(hs)
 }
 
+// c32 is x as C's int. What does not fit becomes the nearest number that does, which
+// no axis, length or place can be either, so that MLX refuses it.
+func c32(x int) int32 { return int32(max(math.MinInt32, min(math.MaxInt32, x))) }
+
+// int32s is nil for no numbers, which the few functions that tell the difference need.
 func int32s(xs []int) []int32 {
+	if len(xs) == 0 {
+		return nil
+	}
 	out := make([]int32, len(xs))
 	for i, x := range xs {
-		out[i] = int32(x)
+		out[i] = c32(x)
 	}
 	return out
 }

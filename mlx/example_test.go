@@ -26,6 +26,6 @@ func ExampleError() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, mlx.ErrIndex))
 	// Output:
-	// mlx: take: indices from 7 to 7 along an axis of length 2
+	// mlx: take: indices from 7 to 7 along axis 0 of length 2
 	// true
 }

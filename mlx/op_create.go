@@ -53,7 +53,7 @@ func create(op string, s *Scope, shape []int, d Dtype, operands []*Array, f func
 	if d == Float64 && s.Device() == GPU {
 		return failed(op, ErrDtype, "float64 exists on the cpu only")
 	}
-	return buildIn(op, s, operands, f)
+	return buildIn(op, s, int64(max(numElements(shape), 1)), operands, f)
 }
 
 // FromSlice returns an array of the given shape with a copy of data, row-major.
@@ -97,31 +97,78 @@ func FromBytes(s *Scope, data []byte, d Dtype, shape ...int) *Array {
 	})
 }
 
-// boundsOf returns the least and greatest element of 32- and 64-bit integers, the
-// types of indices; nil for others.
+// boundsOf returns what is to be known of integers that may be indices or divisors, and of
+// booleans that may be a mask; nil for other types.
 func boundsOf[T Element](data []T) *bounds {
-	b := bounds{math.MaxInt64, math.MinInt64}
 	switch xs := any(data).(type) {
+	case []bool:
+		b := &bounds{}
+		for _, x := range xs {
+			if x {
+				b.trues++
+			}
+		}
+		return b
+	case []int8:
+		return boundsOfIntegers(xs)
+	case []uint8:
+		return boundsOfIntegers(xs)
+	case []int16:
+		return boundsOfIntegers(xs)
+	case []uint16:
+		return boundsOfIntegers(xs)
 	case []int32:
-		for _, x := range xs {
-			b.lo, b.hi = min(b.lo, int64(x)), max(b.hi, int64(x))
-		}
+		return boundsOfIntegers(xs)
 	case []uint32:
-		for _, x := range xs {
-			b.lo, b.hi = min(b.lo, int64(x)), max(b.hi, int64(x))
-		}
+		return boundsOfIntegers(xs)
 	case []int64:
-		for _, x := range xs {
-			b.lo, b.hi = min(b.lo, x), max(b.hi, x)
+		return boundsOfIntegers(xs)
+	case []uint64:
+		return boundsOfIntegers(xs)
+	}
+	return nil
+}
+
+func boundsOfIntegers[T int8 | uint8 | int16 | uint16 | int32 | uint32 | int64 | uint64](xs []T) *bounds {
+	b := bounds{lo: math.MaxInt64, hi: math.MinInt64}
+	for _, x := range xs {
+		v := int64(x)
+		if v < 0 && x > 0 {
+			v = math.MaxInt64 // a uint64 beyond any place
 		}
-	default:
-		return nil
+		b.lo, b.hi = min(b.lo, v), max(b.hi, v)
+		b.zero = b.zero || x == 0
+		b.minusOne = b.minusOne || v == -1
 	}
 	return &b
 }
 
-// Scalar returns a 0-d array of one value.
-func Scalar[T Element](s *Scope, x T) *Array { return FromSlice(s, []T{x}, []int{}...) }
+// Scalar returns a 0-d array of one value. Binds mlx_array_new_bool, mlx_array_new_int,
+// mlx_array_new_float32, mlx_array_new_float64, mlx_array_new_complex; other types
+// mlx_array_new_data.
+func Scalar[T Element](s *Scope, x T) *Array {
+	var h func() capi.Array
+	switch v := any(x).(type) {
+	case bool:
+		h = func() capi.Array { return capi.ArrayNewBool(v) }
+	case int32:
+		h = func() capi.Array { return capi.ArrayNewInt(v) }
+	case float32:
+		h = func() capi.Array { return capi.ArrayNewFloat32(v) }
+	case float64:
+		h = func() capi.Array { return capi.ArrayNewFloat64(v) }
+	case complex64:
+		h = func() capi.Array { return capi.ArrayNewComplex(real(v), imag(v)) }
+	default:
+		return FromSlice(s, []T{x}, []int{}...)
+	}
+	a := create("scalar", s, nil, DtypeOf[T](), nil, func(res *capi.Array, _ capi.Stream) int32 {
+		*res = h()
+		return 0 // no handle is the failure
+	})
+	a.host = boundsOf([]T{x})
+	return a
+}
 
 // Full returns an array of the given shape and type with every element x.
 // Binds mlx_full.
@@ -169,5 +216,108 @@ func Arange(s *Scope, start, stop, step float64, d Dtype) *Array {
 	}
 	return create(op, s, []int{int(min(max(n, 0), math.MaxInt32+1))}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
 		return capi.Arange(res, start, stop, step, capi.Dtype(d), st)
+	})
+}
+
+// Linspace returns num numbers from start to stop at equal distances; without endpoint, stop
+// is not among them. Binds mlx_linspace, mlx_linspace_endpoint.
+func Linspace(s *Scope, start, stop float64, num int, endpoint bool, d Dtype) *Array {
+	const op = "linspace"
+	if num < 0 {
+		return failed(op, ErrShape, "%d numbers (have: 0 and more)", num)
+	}
+	return create(op, s, []int{num}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+		if endpoint {
+			return capi.Linspace(res, start, stop, c32(num), capi.Dtype(d), st)
+		}
+		return capi.LinspaceEndpoint(res, start, stop, c32(num), false, capi.Dtype(d), st)
+	})
+}
+
+// Eye returns [n, m] with ones on the k-th diagonal and zeros elsewhere. Binds mlx_eye.
+func Eye(s *Scope, n, m, k int, d Dtype) *Array {
+	return create("eye", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+		return capi.Eye(res, c32(n), c32(m), c32(k), capi.Dtype(d), st)
+	})
+}
+
+// Identity returns the unit matrix [n, n]. Binds mlx_identity.
+func Identity(s *Scope, n int, d Dtype) *Array {
+	return create("identity", s, []int{n, n}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+		return capi.Identity(res, c32(n), capi.Dtype(d), st)
+	})
+}
+
+// Tri returns [n, m] with ones on and below the k-th diagonal and zeros above.
+// Binds mlx_tri.
+func Tri(s *Scope, n, m, k int, d Dtype) *Array {
+	return create("tri", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+		return capi.Tri(res, c32(n), c32(m), c32(k), capi.Dtype(d), st)
+	})
+}
+
+// Hanning returns the window 1/2 − 1/2·cos 2πi/(m−1), i from 0 to m−1, float32.
+// Binds mlx_hanning.
+func Hanning(s *Scope, m int) *Array { return window("hanning", capi.Hanning, s, m) }
+
+// Hamming returns the window 0.54 − 0.46·cos 2πi/(m−1), i from 0 to m−1, float32.
+// Binds mlx_hamming.
+func Hamming(s *Scope, m int) *Array { return window("hamming", capi.Hamming, s, m) }
+
+// Blackman returns the window 0.42 − 0.5·cos 2πi/(m−1) + 0.08·cos 4πi/(m−1), i from 0 to
+// m−1, float32. Binds mlx_blackman.
+func Blackman(s *Scope, m int) *Array { return window("blackman", capi.Blackman, s, m) }
+
+// Bartlett returns the window 1 − |2i/(m−1) − 1|, i from 0 to m−1, float32.
+// Binds mlx_bartlett.
+func Bartlett(s *Scope, m int) *Array { return window("bartlett", capi.Bartlett, s, m) }
+
+func window(op string, f func(*capi.Array, int32, capi.Stream) int32, s *Scope, m int) *Array {
+	if m < 0 {
+		return failed(op, ErrShape, "%d elements (have: 0 and more)", m)
+	}
+	return create(op, s, []int{m}, Float32, nil, func(res *capi.Array, st capi.Stream) int32 {
+		return f(res, c32(m), st)
+	})
+}
+
+// ZerosLike returns zeros in x's shape, of x's type or the one given.
+// Binds mlx_zeros_like, mlx_zeros_like_dtype.
+func ZerosLike(x *Array, d ...Dtype) *Array {
+	return like("zeros_like", capi.ZerosLike, capi.ZerosLikeDtype, x, d)
+}
+
+// OnesLike returns ones in x's shape, of x's type or the one given.
+// Binds mlx_ones_like, mlx_ones_like_dtype.
+func OnesLike(x *Array, d ...Dtype) *Array {
+	return like("ones_like", capi.OnesLike, capi.OnesLikeDtype, x, d)
+}
+
+func like(op string, f sortAll, typed func(*capi.Array, capi.Array, capi.Dtype, capi.Stream) int32, x *Array, d []Dtype) *Array {
+	if len(d) == 0 {
+		return unary(op, f, x)
+	}
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if len(d) > 1 || !d[0].valid() {
+		return failed(op, ErrDtype, "%v is not one data type", d)
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return typed(res, x.h, capi.Dtype(d[0]), s)
+	})
+}
+
+// FullLike returns x's shape filled with v converted to a type. Binds mlx_full_like.
+func FullLike(x, v *Array, d Dtype) *Array {
+	const op = "full_like"
+	if bad := required(op, x, v); bad != nil {
+		return bad
+	}
+	if !d.valid() {
+		return failed(op, ErrDtype, "%v is no data type", d)
+	}
+	return build(op, []*Array{x, v}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FullLike(res, x.h, v.h, capi.Dtype(d), s)
 	})
 }

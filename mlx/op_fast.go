@@ -51,7 +51,20 @@ func RoPE(x *Array, r Rotary, offset int) *Array {
 	}
 	base := capi.OptionalFloat{Value: float32(r.Base), HasValue: r.Freqs == nil}
 	return build(op, []*Array{x, r.Freqs}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.FastRope(res, x.h, int32(r.Dims), r.Traditional, base, float32(r.Scale), int32(offset), handle(r.Freqs), s)
+		return capi.FastRope(res, x.h, c32(r.Dims), r.Traditional, base, float32(r.Scale), c32(offset), handle(r.Freqs), s)
+	})
+}
+
+// RoPEDynamic is RoPE with a computed first position: offset is a 0-d integer array, or one
+// position for each element of the first axis. Binds mlx_fast_rope_dynamic.
+func RoPEDynamic(x *Array, r Rotary, offset *Array) *Array {
+	const op = "rope"
+	if bad := required(op, x, offset); bad != nil {
+		return bad
+	}
+	base := capi.OptionalFloat{Value: float32(r.Base), HasValue: r.Freqs == nil}
+	return build(op, []*Array{x, r.Freqs, offset}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FastRopeDynamic(res, x.h, c32(r.Dims), r.Traditional, base, float32(r.Scale), offset.h, handle(r.Freqs), s)
 	})
 }
 
@@ -59,15 +72,16 @@ func RoPE(x *Array, r Rotary, offset int) *Array {
 // (Vaswani et al. 2017, arXiv:1706.03762). q: [batch, head, pos, d_head], k and v:
 // [batch, kv_head, key, d_head] with head a multiple of kv_head. causal masks keys
 // after the query, the last query at the last key; mask, added to the scores or
-// boolean, broadcasts to [batch, head, pos, key] and may be nil.
-// Binds mlx_fast_scaled_dot_product_attention.
-func Attention(q, k, v *Array, scale float64, causal bool, mask *Array) *Array {
+// boolean, broadcasts to [batch, head, pos, key] and may be nil. One further array [head]
+// holds attention sinks: scores of a key whose value is 0 (Xiao et al. 2023,
+// arXiv:2309.17453). Binds mlx_fast_scaled_dot_product_attention.
+func Attention(q, k, v *Array, scale float64, causal bool, mask *Array, sinks ...*Array) *Array {
 	const op = "attention"
 	if bad := required(op, q, k, v); bad != nil {
 		return bad
 	}
-	if causal && mask != nil {
-		return failed(op, ErrShape, "causal and a mask exclude each other")
+	if causal && mask != nil || len(sinks) > 1 {
+		return failed(op, ErrShape, "causal and a mask exclude each other, and sinks are one array")
 	}
 	mode := ""
 	switch {
@@ -76,8 +90,43 @@ func Attention(q, k, v *Array, scale float64, causal bool, mask *Array) *Array {
 	case mask != nil:
 		mode = "array"
 	}
-	return build(op, []*Array{q, k, v, mask}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.FastScaledDotProductAttention(res, q.h, k.h, v.h, float32(scale), capi.Bytes(mode), handle(mask), 0, false, s)
+	operands := append([]*Array{q, k, v, mask}, sinks...)
+	var sink *Array
+	if len(sinks) == 1 {
+		sink = sinks[0]
+	}
+	return build(op, operands, func(res *capi.Array, s capi.Stream) int32 {
+		const forceFused = false
+		return capi.FastScaledDotProductAttention(res, q.h, k.h, v.h, float32(scale), capi.Bytes(mode), handle(mask), handle(sink), forceFused, s)
+	})
+}
+
+// CrossEntropy returns −ln softmax(logits)[target] for each row. logits: [..., d_vocab],
+// targets: [...] integers, result [...]. Targets are checked or clamped as Take's indices.
+// Binds mlx_fast_cross_entropy.
+func CrossEntropy(logits, targets *Array) *Array {
+	const op = "cross_entropy"
+	if bad := required(op, logits, targets); bad != nil {
+		return bad
+	}
+	for _, a := range []*Array{logits, targets} {
+		if a.err != nil {
+			return a
+		}
+	}
+	if b := targets.host; b != nil && b.lo < 0 && targets.Size() > 0 {
+		return failed(op, ErrIndex, "a target is %d", b.lo)
+	}
+	n := logits.Dim(-1)
+	safe, bad := inRange(op, targets, n, 1, "the axis of classes")
+	if bad != nil {
+		return bad
+	}
+	if safe != targets {
+		safe = clamp(safe, 0, n-1)
+	}
+	return build(op, []*Array{logits, safe}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.FastCrossEntropy(res, logits.h, safe.h, s)
 	})
 }
 

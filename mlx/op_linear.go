@@ -34,6 +34,10 @@ type Quantization struct {
 	GroupSize int
 	Bits      int
 	Mode      string // "affine", "mxfp4", "mxfp8", "nvfp4"
+
+	// GlobalScale is a 0-d float32 array by which nvfp4 divides all scales, so that they fit
+	// their 8 bits; nil for none.
+	GlobalScale *Array
 }
 
 // Err returns an error if MLX has no such packing.
@@ -57,6 +61,12 @@ func (q Quantization) check(op string) *Error {
 		ok = q.GroupSize == 32 && q.Bits == 8
 	case "nvfp4":
 		ok = q.GroupSize == 16 && q.Bits == 4
+	}
+	if ok && q.GlobalScale != nil {
+		g := q.GlobalScale
+		if q.Mode != "nvfp4" || g.err == nil && (g.Ndim() != 0 || g.Dtype() != Float32) {
+			return newError(op, ErrShape, "the global scale is "+g.String()+" for mode "+quote(q.Mode)+" (want: nvfp4 and float32[])")
+		}
 	}
 	if !ok {
 		return newError(op, ErrShape, "mode "+quote(q.Mode)+" with "+itoa(q.Bits)+" bits in groups of "+itoa(q.GroupSize)+
@@ -121,8 +131,8 @@ func Dequantize(w, scales, biases *Array, q Quantization, d Dtype) *Array {
 			return &Array{err: e}
 		}
 	}
-	return build(op, []*Array{w, scales, biases}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.Dequantize(res, w.h, scales.h, handle(biases), some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), 0,
+	return build(op, []*Array{w, scales, biases, q.GlobalScale}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.Dequantize(res, w.h, scales.h, handle(biases), some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), handle(q.GlobalScale),
 			capi.OptionalDtype{Value: capi.Dtype(d), HasValue: true}, s)
 	})
 }
@@ -140,8 +150,8 @@ func Quantize(x *Array, q Quantization) (w, scales, biases *Array) {
 	if bad != nil {
 		return bad, bad, bad
 	}
-	parts := buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		return capi.Quantize(res, x.h, some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), 0, s)
+	parts := buildList(op, []*Array{x, q.GlobalScale}, func(res *capi.VectorArray, s capi.Stream) int32 {
+		return capi.Quantize(res, x.h, some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), handle(q.GlobalScale), s)
 	})
 	switch len(parts) {
 	case 3:

@@ -22,37 +22,47 @@ func Reshape(x *Array, shape ...int) *Array {
 			return failed(op, ErrShape, "shape %v: one axis may be -1, and none less", shape)
 		}
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Reshape(res, x.h, int32s(shape), s)
 	})
 }
 
 // Transpose returns x with its axes in the given order; none reverses them.
-// Binds mlx_transpose_axes.
+// Binds mlx_transpose, mlx_transpose_axes.
 func Transpose(x *Array, axes ...int) *Array {
-	return onAxes("transpose", capi.TransposeAxes, capi.Transpose, x, axes)
+	return onAxes("transpose", capi.TransposeAxes, nil, capi.Transpose, x, axes)
 }
 
 // ExpandDims returns x with new axes of length 1 at the given places of the
-// result. Binds mlx_expand_dims_axes.
+// result. Binds mlx_expand_dims, mlx_expand_dims_axes.
 func ExpandDims(x *Array, axes ...int) *Array {
-	return onAxes("expand_dims", capi.ExpandDimsAxes, nil, x, axes)
+	return onAxes("expand_dims", capi.ExpandDimsAxes, capi.ExpandDims, nil, x, axes)
 }
 
 // Squeeze returns x without the given axes, each of length 1; none means all such.
-// Binds mlx_squeeze_axes.
+// Binds mlx_squeeze, mlx_squeeze_axis, mlx_squeeze_axes.
 func Squeeze(x *Array, axes ...int) *Array {
-	return onAxes("squeeze", capi.SqueezeAxes, capi.Squeeze, x, axes)
+	return onAxes("squeeze", capi.SqueezeAxes, capi.SqueezeAxis, capi.Squeeze, x, axes)
 }
 
-// onAxes calls some with axes, or all when none are given and no axes mean all.
-func onAxes(op string, some func(*capi.Array, capi.Array, []int32, capi.Stream) int32, all func(*capi.Array, capi.Array, capi.Stream) int32, x *Array, axes []int) *Array {
+// Flip returns x in the opposite order along axes; none means all.
+// Binds mlx_flip, mlx_flip_axis, mlx_flip_axes.
+func Flip(x *Array, axes ...int) *Array {
+	return onAxes("flip", capi.FlipAxes, capi.FlipAxis, capi.Flip, x, axes)
+}
+
+// onAxes calls some with axes, one where there is but one and such a form, or all when
+// none are given and no axes mean all.
+func onAxes(op string, some func(*capi.Array, capi.Array, []int32, capi.Stream) int32, one sortAxis, all sortAll, x *Array, axes []int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		if len(axes) == 0 && all != nil {
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		switch {
+		case len(axes) == 0 && all != nil:
 			return all(res, x.h, s)
+		case len(axes) == 1 && one != nil:
+			return one(res, x.h, c32(axes[0]), s)
 		}
 		return some(res, x.h, int32s(axes), s)
 	})
@@ -81,22 +91,28 @@ func Contiguous(x *Array) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Contiguous(res, x.h, false, s)
 	})
 }
 
-// Concatenate joins arrays along an axis that they have. Binds mlx_concatenate_axis.
+// Concatenate joins arrays along an axis that they have; Flat joins their elements into one
+// axis. Binds mlx_concatenate, mlx_concatenate_axis.
 func Concatenate(axis int, arrays ...*Array) *Array {
-	return joined("concatenate", capi.ConcatenateAxis, axis, arrays)
+	return joined("concatenate", capi.Concatenate, capi.ConcatenateAxis, axis, arrays)
 }
 
-// Stack joins arrays of one shape along a new axis. Binds mlx_stack_axis.
+// Stack joins arrays of one shape along a new axis. Binds mlx_stack, mlx_stack_axis.
 func Stack(axis int, arrays ...*Array) *Array {
-	return joined("stack", capi.StackAxis, axis, arrays)
+	if axis == 0 {
+		axis = Flat // mlx_stack: the first axis is the new one
+	} else if axis == Flat {
+		return failed("stack", ErrIndex, "arrays are stacked along a new axis, not Flat")
+	}
+	return joined("stack", capi.Stack, capi.StackAxis, axis, arrays)
 }
 
-func joined(op string, f func(*capi.Array, capi.VectorArray, int32, capi.Stream) int32, axis int, arrays []*Array) *Array {
+func joined(op string, whole func(*capi.Array, capi.VectorArray, capi.Stream) int32, along func(*capi.Array, capi.VectorArray, int32, capi.Stream) int32, axis int, arrays []*Array) *Array {
 	if len(arrays) == 0 {
 		return failed(op, ErrShape, "no arrays were given")
 	}
@@ -106,7 +122,10 @@ func joined(op string, f func(*capi.Array, capi.VectorArray, int32, capi.Stream)
 	return build(op, arrays, func(res *capi.Array, s capi.Stream) int32 {
 		list := vector(arrays)
 		defer capi.VectorArrayFree(list)
-		return f(res, list, int32(axis), s)
+		if axis == Flat {
+			return whole(res, list, s)
+		}
+		return along(res, list, c32(axis), s)
 	})
 }
 
@@ -124,7 +143,7 @@ func Slice(x *Array, axis, start, stop int) *Array {
 	if e != nil {
 		return &Array{err: e}
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Slice(res, x.h, from, to, step, s)
 	})
 }
@@ -160,7 +179,7 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 	if int(from[axis]) != start || int(to[axis]) != start+got[axis] {
 		return failed(op, ErrIndex, "elements %d to %d along axis %d of %s", start, start+got[axis], axis, x)
 	}
-	return build(op, []*Array{x, update}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildIn(op, nil, same, []*Array{x, update}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.SliceUpdate(res, x.h, update.h, from, to, step, s)
 	})
 }
@@ -201,92 +220,45 @@ func Split(x *Array, parts, axis int) []*Array {
 		return []*Array{failed(op, ErrShape, "%d parts", parts)}
 	}
 	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		return capi.Split(res, x.h, int32(parts), int32(axis), s)
+		return capi.Split(res, x.h, c32(parts), c32(axis), s)
 	})
 }
 
-// Take returns the slices of x at the given integer indices along axis; negative
-// ones count from the end. The result has x's shape with that axis replaced by the
-// shape of indices. MLX does not look at indices: those that were made from Go data
-// are checked here, computed ones are clamped to the axis. Binds mlx_take_axis.
-func Take(x, indices *Array, axis int) *Array {
-	const op = "take"
-	if bad := required(op, x, indices); bad != nil {
-		return bad
+// SplitAt cuts x along axis before each of the given places, ascending.
+// Binds mlx_split_sections.
+func SplitAt(x *Array, places []int, axis int) []*Array {
+	const op = "split"
+	if bad := required(op, x); bad != nil {
+		return []*Array{bad}
 	}
-	safe := indices
-	if x.err == nil && indices.err == nil {
-		var e *Error
-		if safe, e = inRange(op, x, indices, axis); e != nil {
-			return &Array{err: e}
+	if x.err != nil {
+		return []*Array{x}
+	}
+	n := x.Dim(axis)
+	for i, p := range places {
+		if p < 0 || p > n || i > 0 && p < places[i-1] {
+			return []*Array{failed(op, ErrIndex, "places %v along an axis of length %d of %s (want: ascending, from 0 to its length)", places, n, x)}
 		}
 	}
-	return build(op, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.TakeAxis(res, x.h, safe.h, int32(axis), s)
+	if len(places) == 0 {
+		return []*Array{Positive(x)}
+	}
+	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
+		return capi.SplitSections(res, x.h, int32s(places), c32(axis), s)
 	})
 }
 
-// TakeAlongAxis returns x at indices along axis, the other axes matched one to one:
-// out[i, j] = x[i, indices[i, j]] for axis 1. Indices are checked or clamped as in
-// Take. Binds mlx_take_along_axis.
-func TakeAlongAxis(x, indices *Array, axis int) *Array {
-	const op = "take_along_axis"
-	if bad := required(op, x, indices); bad != nil {
-		return bad
+// Unstack returns the slices of x along axis, without that axis.
+// Binds mlx_unstack, mlx_unstack_axis.
+func Unstack(x *Array, axis int) []*Array {
+	const op = "unstack"
+	if bad := required(op, x); bad != nil {
+		return []*Array{bad}
 	}
-	safe := indices
-	if x.err == nil && indices.err == nil {
-		var e *Error
-		if safe, e = inRange(op, x, indices, axis); e != nil {
-			return &Array{err: e}
+	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
+		if axis == 0 {
+			return capi.Unstack(res, x.h, s)
 		}
-	}
-	return build(op, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.TakeAlongAxis(res, x.h, safe.h, int32(axis), s)
-	})
-}
-
-// inRange returns indices that are safe along x's axis.
-func inRange(op string, x, indices *Array, axis int) (*Array, *Error) {
-	shape := x.Shape()
-	at := axis
-	if at < 0 {
-		at += len(shape)
-	}
-	if at < 0 || at >= len(shape) {
-		return nil, newError(op, ErrIndex, "axis "+itoa(axis)+" of an array with "+itoa(len(shape))+" axes")
-	}
-	if d := indices.Dtype(); !d.IsInteger() {
-		return nil, newError(op, ErrDtype, "the indices are "+d.String()+", not integers")
-	}
-	n := shape[at]
-	if n == 0 && indices.Size() > 0 {
-		return nil, newError(op, ErrIndex, "axis "+itoa(axis)+" is empty")
-	}
-	if b := indices.host; b != nil {
-		if indices.Size() > 0 && (b.lo < int64(-n) || b.hi >= int64(n)) {
-			return nil, newError(op, ErrIndex, "indices from "+itoa(int(b.lo))+" to "+itoa(int(b.hi))+" along an axis of length "+itoa(n))
-		}
-		return indices, nil
-	}
-	low := 0
-	if d := indices.Dtype(); d >= Int8 && d <= Int64 {
-		low = -n
-	}
-	return clamp(indices, low, n-1), nil
-}
-
-// clamp limits integers to [lo, hi] in their own type.
-func clamp(x *Array, lo, hi int) *Array {
-	return build("clip", []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		var l, h capi.Array
-		low, high := capi.ArrayNewInt(int32(lo)), capi.ArrayNewInt(int32(hi))
-		d := capi.ArrayDtype(x.h)
-		status := max(capi.Astype(&l, low, d, s), capi.Astype(&h, high, d, s))
-		if status == 0 {
-			status = capi.Clip(res, x.h, l, h, s)
-		}
-		freeTemporary(low, high, l, h)
-		return status
+		return capi.UnstackAxis(res, x.h, c32(axis), s)
 	})
 }

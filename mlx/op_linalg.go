@@ -1,0 +1,308 @@
+package mlx
+
+import "github.com/mlxlens/mlxlens/mlx/internal/capi"
+
+// Linear algebra over the last two axes; the axes before them are a batch. MLX computes it
+// on the CPU, in float32 or float64: a GPU's arrays must be moved there by their scope.
+
+// Triangle says which half of a matrix counts.
+type Triangle bool
+
+// The halves of a matrix, each with the diagonal.
+const (
+	Lower Triangle = false
+	Upper Triangle = true
+)
+
+func (t Triangle) letter() *byte {
+	if t == Upper {
+		return capi.Bytes("U")
+	}
+	return capi.Bytes("L")
+}
+
+// matrix refuses what is no stack of matrices of floating numbers.
+func matrix(op string, square bool, operands ...*Array) *Array {
+	if bad := required(op, operands...); bad != nil {
+		return bad
+	}
+	for _, a := range operands {
+		if a.err != nil {
+			return a
+		}
+	}
+	a := operands[0]
+	if a.Ndim() < 2 || square && a.Dim(-1) != a.Dim(-2) {
+		what := "a matrix"
+		if square {
+			what = "a square matrix"
+		}
+		return failed(op, ErrShape, "%s is not %s", a, what)
+	}
+	return nil
+}
+
+func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
+	if bad := matrix(op, square, a); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) })
+}
+
+func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
+	if bad := matrix(op, true, a); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, bool(t), s) })
+}
+
+// twoResults is build for a function with two results.
+func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.Stream) int32) (*Array, *Array) {
+	r, q := &Array{}, &Array{}
+	if e := start(op, r, nil, operands); e != nil {
+		r.err = e
+		return r, r
+	}
+	if f(&r.h, &q.h, r.stream.handle()) != 0 || r.h == 0 || q.h == 0 {
+		r.err = mlxError(op, operands)
+		freeTemporary(r.h, q.h) // the first may be there when the second failed
+		finish(operands)
+		return r, r
+	}
+	q.stream = r.stream
+	q.scope.Store(r.scope.Load())
+	for _, a := range []*Array{r, q} {
+		a.limit(op, unknown)
+		a.settle(op)
+	}
+	finish(operands)
+	return r, q
+}
+
+// Inv returns the inverse of square matrices; a singular one is an error of Eval.
+// Binds mlx_linalg_inv.
+func Inv(a *Array) *Array { return ofMatrix("inv", true, capi.LinalgInv, a) }
+
+// TriInv returns the inverse of triangular matrices. Binds mlx_linalg_tri_inv.
+func TriInv(a *Array, t Triangle) *Array { return ofTriangle("tri_inv", capi.LinalgTriInv, a, t) }
+
+// Pinv returns the Moore-Penrose inverse. Binds mlx_linalg_pinv.
+func Pinv(a *Array) *Array { return ofMatrix("pinv", false, capi.LinalgPinv, a) }
+
+// Det returns the determinant of square matrices. Binds mlx_linalg_det.
+func Det(a *Array) *Array { return ofMatrix("det", true, capi.LinalgDet, a) }
+
+// Slogdet returns the sign and ln|det a|. Binds mlx_linalg_slogdet.
+func Slogdet(a *Array) (sign, logAbs *Array) {
+	const op = "slogdet"
+	if bad := matrix(op, true, a); bad != nil {
+		return bad, bad
+	}
+	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgSlogdet(x, y, a.h, s)
+	})
+}
+
+// Cholesky returns the lower L with a = L·Lᵀ, or the upper U with a = Uᵀ·U, of symmetric
+// positive definite matrices. Of another matrix the result is not defined, as in MLX.
+// Binds mlx_linalg_cholesky.
+func Cholesky(a *Array, t Triangle) *Array { return ofTriangle("cholesky", capi.LinalgCholesky, a, t) }
+
+// CholeskyInv returns the inverse of the matrix whose Cholesky factor is given.
+// Binds mlx_linalg_cholesky_inv.
+func CholeskyInv(factor *Array, t Triangle) *Array {
+	return ofTriangle("cholesky_inv", capi.LinalgCholeskyInv, factor, t)
+}
+
+// Solve returns x with a·x = b. a: [..., n, n], b: [..., n] or [..., n, k]; a singular a is an
+// error of Eval. Binds mlx_linalg_solve.
+func Solve(a, b *Array) *Array {
+	if bad := matrix("solve", true, a, b); bad != nil {
+		return bad
+	}
+	return binary("solve", capi.LinalgSolve, a, b)
+}
+
+// SolveTriangular is Solve with a triangular a. Binds mlx_linalg_solve_triangular.
+func SolveTriangular(a, b *Array, t Triangle) *Array {
+	const op = "solve_triangular"
+	if bad := matrix(op, true, a, b); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgSolveTriangular(res, a.h, b.h, bool(t), s)
+	})
+}
+
+// QR returns the orthogonal Q and the upper R with a = Q·R. Binds mlx_linalg_qr.
+func QR(a *Array) (q, r *Array) {
+	const op = "qr"
+	if bad := matrix(op, false, a); bad != nil {
+		return bad, bad
+	}
+	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgQr(x, y, a.h, s)
+	})
+}
+
+// SVD returns U, the singular values in descending order and Vᵀ with a = U·diag(S)·Vᵀ.
+// Binds mlx_linalg_svd.
+func SVD(a *Array) (u, s, vt *Array) {
+	parts, bad := svd(a, true)
+	if bad != nil {
+		return bad, bad, bad
+	}
+	return parts[0], parts[1], parts[2]
+}
+
+// SingularValues returns the singular values alone, in descending order: mlx.core's svd
+// without compute_uv. Binds mlx_linalg_svd.
+func SingularValues(a *Array) *Array {
+	parts, bad := svd(a, false)
+	if bad != nil {
+		return bad
+	}
+	return parts[0]
+}
+
+func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
+	const op = "svd"
+	if bad := matrix(op, false, a); bad != nil {
+		return nil, bad
+	}
+	parts = buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
+		return capi.LinalgSvd(res, a.h, vectors, s)
+	})
+	if parts[0].err != nil {
+		return nil, parts[0]
+	}
+	return parts, nil
+}
+
+// LU returns the permutation as indices, the lower L with a unit diagonal and the upper U of
+// the rows of a: a[permutation] = L·U. Binds mlx_linalg_lu.
+func LU(a *Array) (permutation, l, u *Array) {
+	const op = "lu"
+	if bad := matrix(op, false, a); bad != nil {
+		return bad, bad, bad
+	}
+	parts := buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
+		return capi.LinalgLu(res, a.h, s)
+	})
+	if len(parts) != 3 {
+		return parts[0], parts[0], parts[0]
+	}
+	return parts[0], parts[1], parts[2]
+}
+
+// LUFactor returns L and U in one matrix, and the row that each step exchanged with.
+// Binds mlx_linalg_lu_factor.
+func LUFactor(a *Array) (lu, pivots *Array) {
+	const op = "lu_factor"
+	if bad := matrix(op, false, a); bad != nil {
+		return bad, bad
+	}
+	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgLuFactor(x, y, a.h, s)
+	})
+}
+
+// Eig returns the eigenvalues, complex64, and the eigenvectors as columns, of square
+// matrices. Binds mlx_linalg_eig.
+func Eig(a *Array) (values, vectors *Array) {
+	const op = "eig"
+	if bad := matrix(op, true, a); bad != nil {
+		return bad, bad
+	}
+	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgEig(x, y, a.h, s)
+	})
+}
+
+// Eigvals returns the eigenvalues of square matrices, complex64. Binds mlx_linalg_eigvals.
+func Eigvals(a *Array) *Array { return ofMatrix("eigvals", true, capi.LinalgEigvals, a) }
+
+// Eigh returns the eigenvalues in ascending order and the eigenvectors as columns, of
+// symmetric or Hermitian matrices of which one half is read. Binds mlx_linalg_eigh.
+func Eigh(a *Array, t Triangle) (values, vectors *Array) {
+	const op = "eigh"
+	if bad := matrix(op, true, a); bad != nil {
+		return bad, bad
+	}
+	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgEigh(x, y, a.h, t.letter(), s)
+	})
+}
+
+// Eigvalsh returns the eigenvalues of Eigh alone. Binds mlx_linalg_eigvalsh.
+func Eigvalsh(a *Array, t Triangle) *Array {
+	const op = "eigvalsh"
+	if bad := matrix(op, true, a); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgEigvalsh(res, a.h, t.letter(), s)
+	})
+}
+
+// Cross returns the cross product along an axis of 2 or 3 elements; the other axes broadcast.
+// Binds mlx_linalg_cross.
+func Cross(a, b *Array, axis int) *Array {
+	const op = "cross"
+	if bad := required(op, a, b); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgCross(res, a.h, b.h, c32(axis), s)
+	})
+}
+
+// Norm returns √Σ|x|² over axes, or over all elements: the Euclidean norm, and Frobenius' of
+// two axes. Binds mlx_linalg_norm_l2.
+func Norm(x *Array, axes ...int) *Array {
+	const op = "norm"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgNormL2(res, x.h, int32s(axes), false, s)
+	})
+}
+
+// NormOrd returns a norm of order ord: (Σ|x|ᵒʳᵈ)^(1/ord) of vectors along one axis, max|x| and
+// min|x| for ±∞ and the count of non-zeros for 0; of matrices over two axes the largest or
+// smallest (by sign) sum of a column's (±1) or row's (±∞) magnitudes, or singular value (±2).
+// Binds mlx_linalg_norm.
+func NormOrd(x *Array, ord float64, axes ...int) *Array {
+	const op = "norm"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgNorm(res, x.h, ord, int32s(axes), false, s)
+	})
+}
+
+// MatrixNorm is a norm of matrices that has a name.
+type MatrixNorm string
+
+// The matrix norms that have names.
+const (
+	Frobenius MatrixNorm = "fro" // √Σ|x|²
+	Nuclear   MatrixNorm = "nuc" // the sum of the singular values
+)
+
+// NormMatrix returns a named norm of the matrices over two axes.
+// Binds mlx_linalg_norm_matrix.
+func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
+	const op = "norm"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if name != Frobenius && name != Nuclear {
+		return failed(op, ErrIndex, "there is no matrix norm %q (have: fro, nuc)", string(name))
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.LinalgNormMatrix(res, x.h, capi.Bytes(string(name)), int32s(axes), false, s)
+	})
+}
