@@ -20,6 +20,7 @@ var (
 	ErrIndex   = errors.New("index out of range")              // an axis or an element index
 	ErrMemory  = errors.New("not enough memory")               // more than the memory limit
 	ErrDevice  = errors.New("no such device")                  // a device or stream that the library cannot use
+	ErrPanic   = errors.New("a function panicked")             // Go code that was called back; Stack tells where
 	ErrMLX     = errors.New("MLX reported an error")           // any other failure inside MLX
 	errNoArray = errors.New("an operand is nil, not an array") // a nil *Array
 )

@@ -288,6 +288,10 @@ func prepare() error {
 		return fmt.Errorf("the library at %s cannot make a stream: %w", loaded.library.Path, err)
 	}
 	loaded.gpu = gpu
+	if !gpu {
+		// fused operations would be translated by g++, and no faster
+		gate.Run(func() { capi.SetCompileMode(capi.CompileModeDisabled) })
+	}
 	lib := &loaded.library
 	lib.Devices = []Device{CPU}
 	if gpu {

@@ -36,6 +36,7 @@ var (
 		sync.Mutex
 		queue []capi.Array
 		spare []capi.Array
+		later []func()
 	}
 	queued atomic.Int64
 )
@@ -172,8 +173,23 @@ func Free(hs ...capi.Array) {
 	}
 	freeing.Lock()
 	freeing.queue = append(freeing.queue, hs...)
-	queued.Store(int64(len(freeing.queue)))
+	queued.Add(int64(len(hs)))
 	freeing.Unlock()
+	pass()
+}
+
+// Later queues the end of something else than an array: f is called inside the gate, at once
+// when nobody is there.
+func Later(f func()) {
+	freeing.Lock()
+	freeing.later = append(freeing.later, f)
+	queued.Add(1)
+	freeing.Unlock()
+	pass()
+}
+
+// pass goes through the gate when it is free, and so does what is queued.
+func pass() {
 	if mu.TryLock() {
 		runtime.LockOSThread()
 		capi.EnterGate()
@@ -185,10 +201,13 @@ func Free(hs ...capi.Array) {
 func drain() {
 	for queued.Load() > 0 {
 		freeing.Lock()
-		batch := freeing.queue
-		freeing.queue = freeing.spare[:0]
+		batch, later := freeing.queue, freeing.later
+		freeing.queue, freeing.later = freeing.spare[:0], nil
 		queued.Store(0)
 		freeing.Unlock()
+		for _, f := range later {
+			f()
+		}
 		for _, h := range batch {
 			capi.ArrayFree(h)
 		}

@@ -1,0 +1,145 @@
+package mlx
+
+import (
+	"runtime"
+	"sync"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
+
+// CompileMode says what becomes of a function that [Compile] returns.
+type CompileMode int32
+
+// What becomes of a compiled function.
+const (
+	CompileDisabled   = CompileMode(capi.CompileModeDisabled)   // it is called as it is
+	CompileNoSimplify = CompileMode(capi.CompileModeNoSimplify) // operations are fused
+	CompileNoFuse     = CompileMode(capi.CompileModeNoFuse)     // equal operations are merged
+	CompileEnabled    = CompileMode(capi.CompileModeEnabled)    // both
+)
+
+// SetCompileMode says for the whole process what compiling does. At first it is enabled where
+// there is a GPU and disabled elsewhere: on a CPU, fused operations are translated by g++ at
+// run time and are no faster. It counts for functions whose first call comes after it.
+// Binds mlx_set_compile_mode.
+func SetCompileMode(mode CompileMode) error {
+	const op = "set_compile_mode"
+	if err := Load(); err != nil {
+		return err
+	}
+	if mode < CompileDisabled || mode > CompileEnabled {
+		return newError(op, ErrIndex, "there is no compile mode "+itoa(int(mode))+" (have: 0 to 3)")
+	}
+	var err error
+	gate.Run(func() {
+		if capi.SetCompileMode(capi.CompileMode(mode)) != 0 {
+			err = mlxError(op, nil)
+		}
+	})
+	return err
+}
+
+// Compile returns f that is traced at its first call, and afterwards only for arguments of
+// other shapes or types: MLX merges and fuses the operations of the trace. With shapeless,
+// other shapes need no new trace, and f must not look at shapes. What f computes from arrays
+// that are not its arguments is a constant of the trace. Binds mlx_detail_compile.
+//
+// MLX keeps traces for each thread; goroutines move between threads, so that f may be called
+// again for arguments that it has seen. A trace ends with the function that Compile returned.
+func Compile(f Func, shapeless bool) Func {
+	const op = "compile"
+	k := &kernel{f: f, shapeless: shapeless, traces: &traces{caches: map[uintptr]capi.CompileCache{}}}
+	// what it holds must not lead back to k
+	runtime.AddCleanup(k, func(t *traces) { gate.Later(t.end) }, k.traces)
+	return func(args []*Array) []*Array {
+		expect := []int{1}
+		defer runtime.KeepAlive(k)
+		return transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
+			if status := k.compile(op); status != 0 {
+				return status
+			}
+			expect[0] = k.traces.results
+			return k.traces.call(&results[0], in)
+		})[0]
+	}
+}
+
+// kernel is one compiled function.
+type kernel struct {
+	f         Func
+	shapeless bool
+	once      sync.Once
+	traces    *traces
+}
+
+// traces is what the library holds of a compiled function. It is used inside the gate.
+type traces struct {
+	id       uintptr
+	results  int // of the last trace
+	compiled capi.Closure
+	caches   map[uintptr]capi.CompileCache // by thread
+}
+
+// lastTraced numbers compiled functions: MLX finds traces by the number, which is never used
+// again. By the function's address, its own choice, one function would get another's trace.
+var lastTraced uintptr
+
+// compile makes the closure at the first call, inside the gate.
+func (k *kernel) compile(op string) (status int32) {
+	k.once.Do(func() {
+		lastTraced++
+		k.traces.id = lastTraced
+		f, results := k.f, &k.traces.results
+		*results = 1
+		plain := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) {
+			return callback(op, in, counting(f, results))
+		})
+		status = capi.DetailCompile(&k.traces.compiled, plain, k.traces.id, k.shapeless, nil)
+		capi.ClosureFree(plain)
+	})
+	if k.traces.compiled == 0 && status == 0 {
+		status = 1
+	}
+	return status
+}
+
+// call calls the function, and notes which thread's cache holds a trace of it now.
+func (t *traces) call(res *capi.VectorArray, in capi.VectorArray) int32 {
+	var cache capi.CompileCache
+	if capi.DetailCompileCache(&cache) == 0 {
+		thread := capi.ThreadID()
+		capi.CompileCacheFree(t.caches[thread])
+		t.caches[thread] = cache
+	}
+	return capi.ClosureApply(res, t.compiled, in)
+}
+
+// end takes the traces out of every cache. A cache whose thread has ended is gone already,
+// and says so.
+func (t *traces) end() {
+	for _, cache := range t.caches {
+		if capi.DetailCompileErase(cache, t.id) != 0 {
+			capi.TakeError()
+		}
+		capi.CompileCacheFree(cache)
+	}
+	capi.ClosureFree(t.compiled)
+}
+
+// ClearCompiled forgets every trace made on this goroutine's thread: compiled functions trace
+// again. Binds mlx_detail_compile_clear_cache.
+func ClearCompiled() error {
+	if err := Load(); err != nil {
+		return err
+	}
+	var err error
+	gate.Run(func() {
+		var cache capi.CompileCache
+		if capi.DetailCompileCache(&cache) != 0 || capi.DetailCompileClearCache(cache) != 0 {
+			err = mlxError("clear_compiled", nil)
+		}
+		capi.CompileCacheFree(cache)
+	})
+	return err
+}
