@@ -187,3 +187,72 @@ func (a *Array) String() string {
 	}
 	return fmt.Sprintf("%s%v", a.Dtype(), a.Shape())
 }
+
+// Strides returns, for each axis, how many elements apart its neighbours lie in memory. It
+// computes a first. Binds mlx_array_strides.
+func (a *Array) Strides() ([]int, error) {
+	if err := Eval(a); err != nil {
+		return nil, err
+	}
+	if !a.acquire() {
+		return nil, newError("strides", ErrFreed, "the array was freed")
+	}
+	defer a.release()
+	n := capi.ArrayNdim(a.h)
+	strides := make([]int, n)
+	for i, d := range capi.SliceAt[int64](capi.ArrayStrides(a.h), n) {
+		strides[i] = int(d)
+	}
+	return strides, nil
+}
+
+// Ready reports whether a is computed, so that reading it does not wait.
+// Binds _mlx_array_is_available.
+func (a *Array) Ready() bool {
+	ready := false
+	if a != nil && a.err == nil && a.acquire() {
+		gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
+		a.release()
+	}
+	return ready
+}
+
+// Wait waits until a, whose evaluation was started by AsyncEval, is computed.
+// Binds _mlx_array_wait.
+func (a *Array) Wait() error {
+	if err := a.Err(); err != nil {
+		return err
+	}
+	if !a.Ready() {
+		return Eval(a) // it may never have been started
+	}
+	if !a.acquire() {
+		return newError("wait", ErrFreed, "the array was freed")
+	}
+	defer a.release()
+	var err error
+	gate.Run(func() { err = status("wait", capi.ArrayWait(a.h)) })
+	return err
+}
+
+// Format computes a and returns its elements as text, as Python shows them: the middle of
+// long axes is left out. Binds mlx_array_tostring.
+func (a *Array) Format() (string, error) {
+	if err := Eval(a); err != nil {
+		return "", err
+	}
+	if !a.acquire() {
+		return "", newError("format", ErrFreed, "the array was freed")
+	}
+	defer a.release()
+	var text string
+	var err error
+	gate.Run(func() {
+		var s capi.String
+		if err = status("format", capi.ArrayTostring(&s, a.h)); err == nil {
+			text = capi.StringData(s).String()
+		}
+		capi.StringFree(s)
+	})
+	return text, err
+}

@@ -291,7 +291,9 @@ func TestDoRunsAloneAndCarriesPanicsHome(t *testing.T) {
 	require.NoError(t, err)
 	err = mlx.Do(context.Background(), func() error { panic("boom") })
 	require.ErrorContains(t, err, "boom")
-	require.ErrorContains(t, err, "TestDoRunsAlone")
+	var e *mlx.Error
+	require.ErrorAs(t, err, &e)
+	require.Contains(t, e.Stack(), "TestDoRunsAlone")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	require.ErrorIs(t, mlx.Do(ctx, func() error { return nil }), context.Canceled)

@@ -48,7 +48,7 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 // limit gives r an error when it has more elements than memory may hold, which MLX
 // would find out by crashing. most is an upper bound on their number, unknown for none.
 func (r *Array) limit(op string, most int64) {
-	if most != unknown && uint64(most)*8 <= uint64(loaded.memoryLimit) {
+	if most != unknown && uint64(most)*8 <= uint64(loaded.memoryLimit.Load()) {
 		r.most.Store(most)
 		return
 	}

@@ -19,6 +19,7 @@ var (
 	ErrDtype   = errors.New("data types do not fit")           // operand types, or the Go type asked for
 	ErrIndex   = errors.New("index out of range")              // an axis or an element index
 	ErrMemory  = errors.New("not enough memory")               // more than the memory limit
+	ErrFile    = errors.New("a file cannot be used")           // missing, damaged, not writable
 	ErrDevice  = errors.New("no such device")                  // a device or stream that the library cannot use
 	ErrPanic   = errors.New("a function panicked")             // Go code that was called back; Stack tells where
 	ErrMLX     = errors.New("MLX reported an error")           // any other failure inside MLX
@@ -33,6 +34,7 @@ type Error struct {
 	Kind error  // one of the Err… values
 	Text string // what is wrong, in MLX's words or ours
 
+	cause error // the system's error, for a file
 	stack []uintptr
 }
 
@@ -43,8 +45,13 @@ func (e *Error) Error() string {
 	return "mlx: " + e.Op + ": " + e.Text
 }
 
-// Unwrap gives errors.Is the kind.
-func (e *Error) Unwrap() error { return e.Kind }
+// Unwrap gives errors.Is the kind, and the system's error where there is one.
+func (e *Error) Unwrap() []error {
+	if e.cause != nil {
+		return []error{e.Kind, e.cause}
+	}
+	return []error{e.Kind}
+}
 
 // Stack returns where the failed operation was called, a line per frame,
 // innermost first. The error's text leaves it out.
@@ -65,6 +72,13 @@ func (e *Error) Stack() string {
 func newError(op string, kind error, text string) *Error {
 	e := &Error{Op: op, Kind: kind, Text: text, stack: make([]uintptr, 32)}
 	e.stack = e.stack[:runtime.Callers(2, e.stack)]
+	return e
+}
+
+// fileError is the error of a file that the system refuses.
+func fileError(op string, cause error) *Error {
+	e := newError(op, ErrFile, cause.Error())
+	e.cause = cause
 	return e
 }
 

@@ -2,10 +2,11 @@ package mlx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -35,21 +36,77 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 	if len(arrays) == 0 {
 		return nil
 	}
-	var err error
-	gate.Run(func() {
-		list := vector(arrays)
-		if f(list) != 0 {
-			err = mlxError(op, nil)
-		}
-		capi.VectorArrayFree(list)
+	err := twice(func() (err error) {
+		gate.Run(func() {
+			if err = admit(op, arrays...); err != nil {
+				return
+			}
+			list := vector(arrays)
+			if f(list) != 0 {
+				err = mlxError(op, nil)
+			}
+			capi.VectorArrayFree(list)
+		})
+		return err
 	})
 	collectIfGrown()
 	return err
 }
 
+// twice calls f again, once, when it lacks memory and some could be freed.
+func twice(f func() error) error {
+	err := f()
+	if errors.Is(err, ErrMemory) {
+		reclaim()
+		err = f()
+	}
+	return err
+}
+
+// admit refuses to compute arrays for which the memory limit leaves no room: where MLX cannot
+// get memory from the system it crashes. What else their graphs need is not known before. The
+// caller is inside the gate.
+func admit(op string, arrays ...*Array) error {
+	limit := int(loaded.memoryLimit.Load())
+	var active int
+	capi.GetActiveMemory(&active)
+	need := 0
+	for _, a := range arrays {
+		if n := capi.ArrayNbytes(a.h); active+need+n > limit {
+			var ready bool // what is computed is among the active
+			if capi.ArrayIsAvailable(&ready, a.h); !ready {
+				need += n
+			}
+		} else if active > limit/2 {
+			need += n
+		}
+	}
+	if need > 0 && active+need > limit {
+		return newError(op, ErrMemory, fmt.Sprintf("the arrays need %d bytes, and of MLX's memory limit of %d only %d are free: free arrays, or close scopes", need, limit, max(limit-active, 0)))
+	}
+	return nil
+}
+
+// reclaim frees what the collector finds to be unused, and MLX's cache.
+func reclaim() {
+	done := make(chan struct{})
+	mark := new([16]byte)
+	runtime.AddCleanup(mark, func(done chan struct{}) { close(done) }, done)
+	runtime.KeepAlive(mark)
+	mark = nil
+	runtime.GC()
+	// cleanups run on goroutines of the runtime, after the collection
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+	runtime.GC() // what a cleanup let go
+	gate.Run(func() { capi.ClearCache() })
+}
+
 // Do calls f inside the gate: until it returns, no other goroutine evaluates or
 // frees. A loop of many small evaluations that must not be interleaved with
-// others' goes here. A panic in f comes back as an error with its stack; ctx is
+// others' goes here. A panic in f comes back as an error whose Stack leads to it; ctx is
 // looked at before f starts.
 func Do(ctx context.Context, f func() error) (err error) {
 	if err := Load(); err != nil {
@@ -60,7 +117,7 @@ func Do(ctx context.Context, f func() error) (err error) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			err = newError("do", ErrMLX, fmt.Sprintf("panic: %v\n%s", p, debug.Stack()))
+			err = newError("do", ErrPanic, fmt.Sprintf("panic: %v", p))
 		}
 	}()
 	gate.Hold(func() { err = f() })
@@ -95,24 +152,29 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 	n := capi.ArraySize(a.h)
 	var row capi.Array // a row-contiguous copy, where a is not
 	var data []T
-	var err error
-	gate.Run(func() {
-		if capi.ArrayEval(a.h) != 0 {
-			err = mlxError("eval", nil)
-			return
-		}
-		at := a.h
-		var contiguous bool
-		if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
-			if capi.Contiguous(&row, a.h, false, a.stream.handle()) != 0 || capi.ArrayEval(row) != 0 {
-				err = mlxError("data", []*Array{a})
+	err := twice(func() (err error) {
+		gate.Run(func() {
+			if err = admit("eval", a); err != nil {
 				return
 			}
-			at = row
-		}
-		if n > 0 {
-			data = capi.SliceAt[T](pointer[T](at), n)
-		}
+			if capi.ArrayEval(a.h) != 0 {
+				err = mlxError("eval", nil)
+				return
+			}
+			at := a.h
+			var contiguous bool
+			if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
+				if capi.Contiguous(&row, a.h, false, a.stream.handle()) != 0 || capi.ArrayEval(row) != 0 {
+					err = mlxError("data", []*Array{a})
+					return
+				}
+				at = row
+			}
+			if n > 0 {
+				data = capi.SliceAt[T](pointer[T](at), n)
+			}
+		})
+		return err
 	})
 	if row != 0 {
 		defer gate.Free(row)
@@ -170,7 +232,7 @@ func collectIfGrown() {
 		lastActive.CompareAndSwap(last, int64(active))
 		return
 	}
-	if int64(active)-last > int64(loaded.memoryLimit/4) && lastActive.CompareAndSwap(last, int64(active)) {
+	if int64(active)-last > int64(loaded.memoryLimit.Load()/4) && lastActive.CompareAndSwap(last, int64(active)) {
 		runtime.GC()
 	}
 }

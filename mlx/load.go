@@ -40,10 +40,11 @@ var loaded struct {
 	err     error
 	library Library
 
+	memoryLimit atomic.Int64 // SetMemoryLimit changes it
+
 	// written once, before done
-	gpu         bool
-	memoryLimit int
-	refused     map[string]string // operation → why
+	gpu     bool
+	refused map[string]string // operation → why
 }
 
 // SetLibrary names libmlxc, or the folder that holds it, instead of the search.
@@ -302,8 +303,8 @@ func prepare() error {
 		lib.MLX = capi.StringData(version).String()
 		capi.StringFree(version)
 	}
-	capi.GetMemoryLimit(&loaded.memoryLimit)
-	lib.Memory = loaded.memoryLimit
+	capi.GetMemoryLimit(&lib.Memory)
+	loaded.memoryLimit.Store(int64(lib.Memory))
 	loaded.refused = selfCheck()
 	for op, why := range loaded.refused {
 		lib.Refused = append(lib.Refused, op+": "+why)

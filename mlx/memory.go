@@ -48,3 +48,49 @@ func memoryFigure(f func(*int) int32) int {
 	f(&n)
 	return n
 }
+
+// MemoryLimit returns the bytes beyond which MLX waits for memory to come free, and this
+// package refuses to evaluate; at first most of the machine's memory.
+// Binds mlx_get_memory_limit.
+func MemoryLimit() int { return memoryFigure(capi.GetMemoryLimit) }
+
+// SetMemoryLimit sets MemoryLimit and returns what it was. Binds mlx_set_memory_limit.
+func SetMemoryLimit(bytes int) (before int, err error) {
+	return setLimit("set_memory_limit", capi.SetMemoryLimit, bytes, func() { loaded.memoryLimit.Store(int64(bytes)) })
+}
+
+// SetCacheLimit bounds CacheMemory and returns the bound before; 0 keeps nothing.
+// Binds mlx_set_cache_limit.
+func SetCacheLimit(bytes int) (before int, err error) {
+	return setLimit("set_cache_limit", capi.SetCacheLimit, bytes, func() {})
+}
+
+// SetWiredLimit bounds the memory that the system must not page out, on macOS 15 or later, and
+// returns the bound before. Elsewhere it does nothing. Binds mlx_set_wired_limit.
+func SetWiredLimit(bytes int) (before int, err error) {
+	return setLimit("set_wired_limit", capi.SetWiredLimit, bytes, func() {})
+}
+
+func setLimit(op string, f func(*int, int) int32, bytes int, then func()) (before int, err error) {
+	if err := Load(); err != nil {
+		return 0, err
+	}
+	if bytes < 0 {
+		return 0, newError(op, ErrMemory, "a limit of "+itoa(bytes)+" bytes")
+	}
+	gate.Run(func() {
+		if f(&before, bytes) != 0 {
+			err = mlxError(op, nil)
+			return
+		}
+		then()
+	})
+	return before, err
+}
+
+// ResetPeakMemory makes PeakMemory count from now on. Binds mlx_reset_peak_memory.
+func ResetPeakMemory() {
+	if Load() == nil {
+		gate.Run(func() { capi.ResetPeakMemory() })
+	}
+}

@@ -24,7 +24,7 @@ func checkShape(op string, shape []int, d Dtype) *Error {
 		}
 		total = lo
 	}
-	if limit := uint64(loaded.memoryLimit); limit > 0 && total > limit {
+	if limit := uint64(loaded.memoryLimit.Load()); limit > 0 && total > limit {
 		return newError(op, ErrMemory, fmt.Sprintf("%s%v needs %d bytes, and MLX's memory limit is %d", d, shape, total, limit))
 	}
 	return nil

@@ -166,8 +166,8 @@ func grows(op string, x *Array, factors ...int) *Error {
 			return newError(op, ErrShape, "a count of "+itoa(f)+" (have: 0 and more)")
 		}
 		hi, lo := bits.Mul64(total, uint64(max(f, 1)))
-		if total = lo; hi != 0 || total > uint64(max(loaded.memoryLimit, 0)) {
-			return newError(op, ErrMemory, x.String()+" this many times is more than MLX's memory limit of "+itoa(loaded.memoryLimit)+" bytes")
+		if total = lo; hi != 0 || total > uint64(loaded.memoryLimit.Load()) {
+			return newError(op, ErrMemory, x.String()+" this many times is more than MLX's memory limit of "+itoa(int(loaded.memoryLimit.Load()))+" bytes")
 		}
 	}
 	return nil

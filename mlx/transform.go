@@ -156,6 +156,9 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 	}
 	out := make([][]*Array, len(results))
 	for i, r := range results {
+		if r == 0 {
+			continue // a transformation without results
+		}
 		out[i] = make([]*Array, capi.VectorArraySize(r))
 		for k := range out[i] {
 			a := &Array{stream: place.stream}

@@ -1,0 +1,237 @@
+package mlx
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
+
+// FuncKwargs is a [Func] with named arguments too.
+type FuncKwargs = func(args []*Array, kwargs map[string]*Array) []*Array
+
+// Exporter writes traces of one function to a file that any MLX front end can import, on a
+// machine with the same MLX. Close ends the file.
+type Exporter struct {
+	mu sync.Mutex
+	h  capi.FunctionExporter
+}
+
+// NewExporter starts a file, by custom named .mlxfn. With shapeless, a trace serves arguments
+// of other shapes too. Binds mlx_function_exporter_new.
+func NewExporter(path string, f Func, shapeless bool) (*Exporter, error) {
+	const op = "export_function"
+	if err := creatable(op, path); err != nil {
+		return nil, err
+	}
+	x := &Exporter{}
+	var err error
+	gate.Run(func() {
+		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, f) })
+		if x.h = capi.FunctionExporterNew(capi.Bytes(path), fun, shapeless); x.h == 0 {
+			err = mlxError(op, nil)
+		}
+		capi.ClosureFree(fun)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// creatable refuses a path that the library would crash on or could not write.
+func creatable(op, path string) error {
+	if err := Load(); err != nil {
+		return err
+	}
+	if e := printable(op, "the path", path); e != nil {
+		return e
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return fileError(op, err)
+	}
+	return file.Close()
+}
+
+// Add writes the trace of a call with these arguments: the arguments themselves are not
+// written, but their shapes and types are. Binds mlx_function_exporter_apply.
+func (x *Exporter) Add(args ...*Array) error { return x.AddKwargs(args, nil) }
+
+// AddKwargs is Add with named arguments, which f gets behind the others in the order of
+// their names. Binds mlx_function_exporter_apply_kwargs.
+func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
+	const op = "export_function"
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.h == 0 {
+		return newError(op, ErrFreed, "the exporter was closed")
+	}
+	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
+		if kwargs == nil {
+			return capi.FunctionExporterApply(x.h, in)
+		}
+		return capi.FunctionExporterApplyKwargs(x.h, in, named)
+	})
+}
+
+// Close ends the file. Binds mlx_function_exporter_free.
+func (x *Exporter) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.h != 0 {
+		gate.Run(func() { capi.FunctionExporterFree(x.h) })
+		x.h = 0
+	}
+	return nil
+}
+
+// ExportFunction writes one trace of f. Binds mlx_export_function.
+func ExportFunction(path string, f Func, shapeless bool, args ...*Array) error {
+	const op = "export_function"
+	if err := creatable(op, path); err != nil {
+		return err
+	}
+	return traced(op, args, nil, func(in capi.VectorArray, _ capi.MapStringToArray) int32 {
+		return closure(op, f, func(fun capi.Closure) int32 {
+			return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless)
+		})
+	})
+}
+
+// ExportFunctionKwargs writes one trace of a function with named arguments.
+// Binds mlx_export_function_kwargs.
+func ExportFunctionKwargs(path string, f FuncKwargs, shapeless bool, args []*Array, kwargs map[string]*Array) error {
+	const op = "export_function"
+	if err := creatable(op, path); err != nil {
+		return err
+	}
+	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
+		fun := capi.NewClosureKwargs(func(in capi.VectorArray, named capi.MapStringToArray) (list capi.VectorArray, ok bool) {
+			ok = protect(op, func(s *Scope) *Error {
+				names, e := standInsByName(s, named, slices.Collect(maps.Keys(kwargs)))
+				if e != nil {
+					return e
+				}
+				return handles(op, f(standIns(s, in), names), &list)
+			})
+			return list, ok
+		})
+		defer capi.ClosureKwargsFree(fun)
+		return capi.ExportFunctionKwargs(capi.Bytes(path), fun, in, named, shapeless)
+	})
+}
+
+// standInsByName takes the arrays of a map into a scope.
+func standInsByName(s *Scope, named capi.MapStringToArray, names []string) (map[string]*Array, *Error) {
+	out := map[string]*Array{}
+	for _, name := range names {
+		a := &Array{stream: s.stream}
+		a.scope.Store(s)
+		if capi.MapStringToArrayGet(&a.h, named, capi.Bytes(name)) != 0 {
+			return nil, newError("transform", ErrMLX, fmt.Sprintf("MLX passed no argument %q", name))
+		}
+		a.settle("transform")
+		out[name] = a
+	}
+	return out, nil
+}
+
+// traced calls f inside the gate with lists of the arguments, ready for callbacks.
+func traced(op string, args []*Array, kwargs map[string]*Array, f func(in capi.VectorArray, named capi.MapStringToArray) int32) error {
+	_, err := withNames(op, args, kwargs, nil, func(in capi.VectorArray, named capi.MapStringToArray, _ []capi.VectorArray) int32 {
+		return f(in, named)
+	})
+	return err
+}
+
+// withNames is transformed with named arguments.
+func withNames(op string, args []*Array, kwargs map[string]*Array, expect []int, f func(in capi.VectorArray, named capi.MapStringToArray, results []capi.VectorArray) int32) ([][]*Array, error) {
+	names := slices.Sorted(maps.Keys(kwargs))
+	all := slices.Clone(args)
+	for _, name := range names {
+		if e := printable(op, "the name", name); e != nil {
+			return nil, e
+		}
+		all = append(all, kwargs[name])
+	}
+	var fault error
+	out := transformed(op, all, append(expect, 1)[:max(len(expect), 1)], func(_ capi.VectorArray, results []capi.VectorArray) int32 {
+		in := vector(args)
+		defer capi.VectorArrayFree(in)
+		named := capi.MapStringToArrayNew()
+		defer capi.MapStringToArrayFree(named)
+		for i, name := range names {
+			if s := capi.MapStringToArrayInsert(named, capi.Bytes(name), all[len(args)+i].h); s != 0 {
+				return s
+			}
+		}
+		return f(in, named, results)
+	})
+	if len(out[0]) > 0 {
+		fault = out[0][0].Err()
+	}
+	return out, fault
+}
+
+// ImportedFunction is a function read from a file that an [Exporter], or another MLX front
+// end, wrote.
+type ImportedFunction struct{ h capi.ImportedFunction }
+
+// ImportFunction reads a file of traces. The file is a program of MLX's operations: import
+// only what comes from a source that you trust. Binds mlx_imported_function_new.
+func ImportFunction(path string) (*ImportedFunction, error) {
+	const op = "import_function"
+	if err := Load(); err != nil {
+		return nil, err
+	}
+	if e := printable(op, "the path", path); e != nil {
+		return nil, e
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fileError(op, err)
+	}
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, newError(op, ErrFile, path+" is not a regular file")
+	}
+	f := &ImportedFunction{}
+	gate.Run(func() {
+		if f.h = capi.ImportedFunctionNew(capi.Bytes(path)); f.h == 0 {
+			err = mlxError(op, nil)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	runtime.AddCleanup(f, func(h capi.ImportedFunction) {
+		gate.Later(func() { capi.ImportedFunctionFree(h) })
+	}, f.h)
+	return f, nil
+}
+
+// Call returns what the trace for arguments of these shapes and types computes; none is an
+// error. Binds mlx_imported_function_apply.
+func (f *ImportedFunction) Call(args ...*Array) []*Array { return f.CallKwargs(args, nil) }
+
+// CallKwargs is Call with named arguments. Binds mlx_imported_function_apply_kwargs.
+func (f *ImportedFunction) CallKwargs(args []*Array, kwargs map[string]*Array) []*Array {
+	const op = "imported_function"
+	defer runtime.KeepAlive(f)
+	out, err := withNames(op, args, kwargs, []int{1}, func(in capi.VectorArray, named capi.MapStringToArray, results []capi.VectorArray) int32 {
+		if kwargs == nil {
+			return capi.ImportedFunctionApply(&results[0], f.h, in)
+		}
+		return capi.ImportedFunctionApplyKwargs(&results[0], f.h, in, named)
+	})
+	if out == nil {
+		return []*Array{failed(op, ErrIndex, "%v", err)}
+	}
+	return out[0]
+}
