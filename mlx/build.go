@@ -115,6 +115,10 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		}
 		r.stream = DefaultStream(DefaultDevice())
 	}
+	if r.stream.handle() == 0 {
+		finish(operands)
+		return newError(op, ErrDevice, fmt.Sprintf("there is no %v: the library can use %v", r.stream, loaded.library.Devices))
+	}
 	return nil
 }
 

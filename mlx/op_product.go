@@ -92,7 +92,7 @@ func BlockMaskedMM(a, b *Array, blockSize int, out, lhs, rhs *Array) *Array {
 			return x
 		}
 	}
-	// MLX's kernels read a mask by the counts of blocks, whatever its shape
+	// MLX reads a mask by the counts of blocks
 	if a.Ndim() < 2 || b.Ndim() < 2 || a.Dim(-1) != b.Dim(-2) {
 		return failed(op, ErrShape, "%s and %s have no matrix product", a, b)
 	}
@@ -103,7 +103,8 @@ func BlockMaskedMM(a, b *Array, blockSize int, out, lhs, rhs *Array) *Array {
 		rows int
 		cols int
 	}{{out, m, n}, {lhs, m, k}, {rhs, k, n}} {
-		if mask.x != nil && (mask.x.Ndim() < 2 || mask.x.Dim(-2) != mask.rows || mask.x.Dim(-1) != mask.cols) {
+		fits := func(n, blocks int) bool { return n == blocks || n == 1 }
+		if mask.x != nil && (mask.x.Ndim() < 2 || !fits(mask.x.Dim(-2), mask.rows) || !fits(mask.x.Dim(-1), mask.cols)) {
 			return failed(op, ErrShape, "mask %s for %d by %d blocks", mask.x, mask.rows, mask.cols)
 		}
 	}

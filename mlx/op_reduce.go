@@ -98,8 +98,13 @@ func LogSumExp(x *Array, axes ...int) *Array {
 // Median returns the middle element over axes, the mean of two for an even number.
 // Binds mlx_median, mlx_median_axis, mlx_median_axes.
 func Median(x *Array, axes ...int) *Array {
-	if x != nil && x.err == nil && x.Size() == 0 {
-		return failed("median", ErrShape, "%s has no elements", x)
+	if x != nil && x.err == nil {
+		shape := x.Shape()
+		for i, n := range shape {
+			if n == 0 && (len(axes) == 0 || slices.Contains(axes, i) || slices.Contains(axes, i-len(shape))) {
+				return failed("median", ErrShape, "%s has no elements along axis %d", x, i)
+			}
+		}
 	}
 	return reduce("median", capi.Median, capi.MedianAxis, capi.MedianAxes, x, axes)
 }
