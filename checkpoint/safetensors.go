@@ -17,7 +17,7 @@ import (
 const maxHeader = 100_000_000
 
 // safetensorsHave are the element types that an error offers.
-const safetensorsHave = "F32, F16, BF16, F64, I8, I16, I32, I64, U8, U16, U32, U64, BOOL"
+const safetensorsHave = "F32, F16, BF16, F64, I8, I16, I32, I64, U8, U16, U32, U64, BOOL, C64"
 
 // parseSafetensors reads and checks the header of a safetensors file: eight bytes of
 // length, JSON {name: {dtype, shape, data_offsets}}, then the tensors' bytes, which the

@@ -82,7 +82,7 @@ func TestDamagedSafetensorsAreRefused(t *testing.T) {
 		{"no shape", entry(`"dtype":"F32","data_offsets":[0,64]`), `tensor "a" has no shape`},
 		{"no offsets", entry(`"dtype":"F32","shape":[16]`), `tensor "a" has 0 data_offsets (want 2: begin and end)`},
 		{"dtype number", entry(`"dtype":5,"shape":[16],"data_offsets":[0,64]`), `tensor "a" has dtype 5, which is not a string`},
-		{"dtype F8_E4M3", shape("F8_E4M3", "[64]"), `tensor "a" has type "F8_E4M3", which is not supported (have: F32, F16, BF16, F64, I8, I16, I32, I64, U8, U16, U32, U64, BOOL)`},
+		{"dtype F8_E4M3", shape("F8_E4M3", "[64]"), `tensor "a" has type "F8_E4M3", which is not supported (have: F32, F16, BF16, F64, I8, I16, I32, I64, U8, U16, U32, U64, BOOL, C64)`},
 		{"dtype %s%n", shape("%s%n", "[64]"), `tensor "a" has type "%s%n", which is not supported`},
 		{"two unknown dtypes", header(`{` + stTensor("a", "F4", []int{8}, 0, 4) + "," + stTensor("b", "F4", []int{8}, 4, 8) + `}`), `2 tensors have types that are not supported: "F4" (2, the first is "a") (have: F32, `},
 		{"shape negative", shape("F32", "[-4,-4]"), `tensor "a" has -4 in shape, which is not an integer from 0 to 2^63-1`},

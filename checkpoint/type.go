@@ -59,6 +59,8 @@ const (
 	Q6_K
 	IQ4_NL
 	IQ4_XS
+
+	C64 // a complex number of two F32, in safetensors only
 )
 
 // typeInfo is the size of a type's smallest storable unit.
@@ -81,6 +83,7 @@ var types = [...]typeInfo{
 	Q2_K: {"Q2_K", superBlock, 84}, Q3_K: {"Q3_K", superBlock, 110}, Q4_K: {"Q4_K", superBlock, 144},
 	Q5_K: {"Q5_K", superBlock, 176}, Q6_K: {"Q6_K", superBlock, 210},
 	IQ4_NL: {"IQ4_NL", groupSize, 2 + groupSize/2}, IQ4_XS: {"IQ4_XS", superBlock, 136},
+	C64: {"C64", 1, 8},
 }
 
 // groupSize is the number of weights in a block of the types without a super-block
@@ -108,7 +111,7 @@ func (t Type) Quantized() bool { return t >= Q4_0 && t <= IQ4_XS }
 var safetensorsTypes = map[string]Type{
 	"F32": F32, "F16": F16, "BF16": BF16, "F64": F64,
 	"I8": I8, "I16": I16, "I32": I32, "I64": I64,
-	"U8": U8, "U16": U16, "U32": U32, "U64": U64, "BOOL": BOOL,
+	"U8": U8, "U16": U16, "U32": U32, "U64": U64, "BOOL": BOOL, "C64": C64,
 }
 
 // ggmlTypes is keyed by ggml_type in ggml.h; ggmlTypeNames has the numbers that

@@ -142,13 +142,19 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 	if err := a.Err(); err != nil {
 		return err
 	}
+	if want, got := DtypeOf[T](), a.Dtype(); want != got && a.acquire() {
+		a.release()
+		return newError("data", ErrDtype, fmt.Sprintf("the array is %s, not %s: convert it with AsType", got, want))
+	}
+	return borrow(a, f)
+}
+
+// borrow is Borrow of elements of T's size, whatever they are.
+func borrow[T Element](a *Array, f func(data []T) error) error {
 	if !a.acquire() {
 		return newError("data", ErrFreed, "the array was freed")
 	}
 	defer a.release()
-	if want, got := DtypeOf[T](), Dtype(capi.ArrayDtype(a.h)); want != got {
-		return newError("data", ErrDtype, fmt.Sprintf("the array is %s, not %s: convert it with AsType", got, want))
-	}
 	n := capi.ArraySize(a.h)
 	var row capi.Array // a row-contiguous copy, where a is not
 	var data []T

@@ -20,7 +20,7 @@ import (
 
 // types is keyed by the descr of a header without its byte order.
 var types = map[string]checkpoint.Type{
-	"f4": checkpoint.F32, "f2": checkpoint.F16, "f8": checkpoint.F64, "V2": checkpoint.BF16,
+	"f4": checkpoint.F32, "f2": checkpoint.F16, "f8": checkpoint.F64, "c8": checkpoint.C64, "V2": checkpoint.BF16,
 	"i1": checkpoint.I8, "i2": checkpoint.I16, "i4": checkpoint.I32, "i8": checkpoint.I64,
 	"u1": checkpoint.U8, "u2": checkpoint.U16, "u4": checkpoint.U32, "u8": checkpoint.U64, "b1": checkpoint.BOOL,
 }
@@ -143,6 +143,18 @@ func (f *File) read(e *zip.File, want []int) (checkpoint.Array, error) {
 	return readArray(r, e.UncompressedSize64, want)
 }
 
+// DecodeNPY reads what a file .npy holds, up to the reader's end.
+func DecodeNPY(r io.Reader) (checkpoint.Array, error) {
+	a, err := readArray(r, unknown, nil)
+	if err != nil {
+		return checkpoint.Array{}, fmt.Errorf("npz: the array %w", err)
+	}
+	return a, nil
+}
+
+// unknown is the size of a file that is read to its end.
+const unknown = math.MaxUint64
+
 // readArray reads a .npy file of so many bytes.
 func readArray(r io.Reader, size uint64, want []int) (checkpoint.Array, error) {
 	h, length, err := readHeader(r)
@@ -156,11 +168,20 @@ func readArray(r io.Reader, size uint64, want []int) (checkpoint.Array, error) {
 	if err != nil {
 		return checkpoint.Array{}, err
 	}
-	if uint64(length)+bytes != size {
+	if size != unknown && uint64(length)+bytes != size {
 		return checkpoint.Array{}, fmt.Errorf("has %d bytes, and its header needs %d", size, uint64(length)+bytes)
 	}
-	a := checkpoint.Array{Type: h.typ, Shape: h.shape, Bytes: make([]byte, bytes)}
-	if _, err := io.ReadFull(r, a.Bytes); err != nil {
+	a := checkpoint.Array{Type: h.typ, Shape: h.shape}
+	if size == unknown { // memory is taken for what comes, not for what the header claims
+		a.Bytes, err = io.ReadAll(io.LimitReader(r, int64(bytes)))
+	} else {
+		a.Bytes = make([]byte, bytes)
+		_, err = io.ReadFull(r, a.Bytes)
+	}
+	if err == nil && uint64(len(a.Bytes)) < bytes {
+		err = io.ErrUnexpectedEOF
+	}
+	if err != nil {
 		return checkpoint.Array{}, fmt.Errorf("is truncated: %w", err)
 	}
 	if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) { // the end is where the checksum is compared

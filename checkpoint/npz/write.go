@@ -31,6 +31,16 @@ func Write(w io.Writer, arrays []checkpoint.Array) error {
 }
 
 func write(z *zip.Writer, a checkpoint.Array) error {
+	e, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
+	if err != nil {
+		return err
+	}
+	return EncodeNPY(e, a)
+}
+
+// EncodeNPY writes an array as a file .npy holds it, without its name; of bfloat16, as
+// Write does.
+func EncodeNPY(w io.Writer, a checkpoint.Array) error {
 	if a.Type == checkpoint.BF16 {
 		wide, err := a.Float32()
 		if err != nil {
@@ -42,14 +52,10 @@ func write(z *zip.Writer, a checkpoint.Array) error {
 	if err != nil {
 		return err
 	}
-	e, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
-	if err != nil {
+	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	if _, err := e.Write(h); err != nil {
-		return err
-	}
-	_, err = e.Write(a.Bytes)
+	_, err = w.Write(a.Bytes)
 	return err
 }
 

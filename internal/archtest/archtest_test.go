@@ -20,7 +20,7 @@ var allowed = map[string][]string{
 	"mlx/internal/capi":     {},
 	"mlx/internal/capi/gen": {},
 	"mlx/internal/gate":     {"mlx/internal/capi"},
-	"mlx":                   {"mlx/internal/capi", "mlx/internal/gate"},
+	"mlx":                   {"checkpoint", "checkpoint/npz", "mlx/internal/capi", "mlx/internal/gate"},
 	"mlx/nn":                {"mlx"},
 
 	"checkpoint":     {},

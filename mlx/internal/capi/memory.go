@@ -60,6 +60,12 @@ func SliceAt[T any](p Pointer, n int) []T {
 // and its kin, which copy during the call.
 func Data[T any](s []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
 
+// BytesOf returns the memory of a slice.
+func BytesOf[T any](s []T) []byte {
+	var zero T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
+}
+
 // word is a bool as C's bool in a register.
 func word(b bool) uintptr {
 	if b {
