@@ -13,12 +13,12 @@ import (
 )
 
 // Eval computes the arrays. It returns the first error that one of them carries,
-// or MLX's.
+// or MLX's. Binds mlx_eval.
 func Eval(arrays ...*Array) error { return evaluate("eval", capi.Eval, arrays) }
 
 // AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
 // the next operations can be built. It returns an error that one of them carries; one
-// of the computation comes to whoever reads.
+// of the computation comes to whoever reads. Binds mlx_async_eval.
 func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", capi.AsyncEval, arrays) }
 
 func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error {
