@@ -179,6 +179,15 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 	return out
 }
 
+// unlessEmpty returns r, or zeros in its place when it has no elements: many of MLX's kernels
+// divide by the length of an axis, and end the process, though there is nothing to compute.
+func unlessEmpty(r *Array) *Array {
+	if r.err != nil || r.Size() > 0 {
+		return r
+	}
+	return Zeros(r.Scope(), r.Dtype(), r.Shape()...)
+}
+
 // failed is an array that was refused before MLX saw it.
 func failed(op string, kind error, format string, args ...any) *Array {
 	return &Array{err: newError(op, kind, fmt.Sprintf(format, args...))}

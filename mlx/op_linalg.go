@@ -39,6 +39,11 @@ func matrix(op string, square bool, operands ...*Array) *Array {
 		}
 		return failed(op, ErrShape, "%s is not %s", a, what)
 	}
+	for _, a := range operands {
+		if a.Size() == 0 {
+			return failed(op, ErrShape, "%s has no elements", a) // LAPACK refuses them by ending the process
+		}
+	}
 	return nil
 }
 

@@ -22,15 +22,13 @@ import (
 // argument and result, and compare that with what the generated code asks purego
 // to do. Apple arm64 is the reason: what goes wrong there goes right on Linux.
 //
-// The computed layouts of all functions but the variadic one were compared once
-// with what clang 14.0.6 makes of them, by compiling for x86_64-linux-gnu,
-// aarch64-linux-gnu and arm64-apple-macos13 and reading the code:
-//
-//   - for each function a caller with a distinct constant for each argument, and the
-//     offsets and widths of its stores to the stack;
-//   - for each function and parameter a callee that returns just that parameter,
-//     and the register or stack offset it reads;
-//   - for each function a caller that stores the result.
+// The layouts of all 674 functions (2,380 parameters, 668 results, three ABIs) were
+// compared once with what clang 14.0.6 -O1 makes of them for x86_64-linux-gnu,
+// aarch64-linux-gnu and arm64-apple-macos13: for each parameter a function that stores
+// just that one, and the registers or the stack offset and width that it reads; for each
+// result a caller that stores it. There was no difference. No function of the contract
+// has a small struct behind a 4-byte argument on the stack; clang aligns one to 8 there
+// on Apple arm64, as is done below.
 
 var updateABI = flag.Bool("update", false, "write testdata/abi_layouts.txt and abi_table_test.go again")
 
@@ -206,7 +204,7 @@ func (a callABI) of(t *testing.T, c *cContract, f cFunction) layout {
 			}
 			ct, p.byReference = cType{size: 8, align: 8}, true
 		}
-		// both compilers turn a struct of up to 8 bytes into one 64-bit integer
+		// a struct of up to 8 bytes travels as one 64-bit integer
 		if ct.structure {
 			ct.size, ct.align = alignUp(ct.size, 8), 8
 		}
@@ -372,8 +370,8 @@ func TestTwentyNineFunctionsHaveFloatingParameters(t *testing.T) {
 			continue
 		}
 		floating = append(floating, f.Name)
-		if l := apple.of(t, c, f); l.stack == 0 {
-			require.Equal(t, floatPlaces[f.Name], l.String(), f.Name)
+		if _, spills := appleSpills[f.Name]; !spills {
+			require.Equal(t, floatPlaces[f.Name], apple.of(t, c, f).String(), f.Name)
 		}
 	}
 	require.ElementsMatch(t, append(slices.Collect(maps.Keys(floatPlaces)), "mlx_fast_scaled_dot_product_attention"), floating)
@@ -458,7 +456,8 @@ func TestSyscallNPlacesWhatIsNotRegistered(t *testing.T) {
 // its collectStackArgs finds no register left it puts the rest into a struct made by
 // reflect.StructOf, each at its Go alignment (bundleStackArgs in struct_arm64.go of
 // v0.11.3, read for this test), and copies that to the stack. Both are unexported and
-// panic on other systems, so that the test does the same with the same types.
+// panic on other systems, so that the test does the same with the same types. How they
+// themselves were tried is told at TestEveryGoFunctionPassesItsArguments.
 func TestGoTypesOfRegisteredFunctionsPackAsInC(t *testing.T) {
 	c := readContract(t)
 	for _, f := range c.Functions {
