@@ -22,6 +22,7 @@ func build(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) 
 const (
 	unknown = 0  // MLX is asked
 	same    = -1 // not more than the first operand has
+	none    = -2 // it is empty
 )
 
 // buildIn is build for an operation that is told its scope (a creation), or how many
@@ -35,9 +36,12 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 	status := f(&r.h, r.stream.handle())
 	if status != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
-	} else if most == same {
-		r.most.Store(operands[0].most.Load())
 	} else {
+		if most == same {
+			if most = operands[0].most.Load(); most == none {
+				most = unknown // a reduction of nothing has elements
+			}
+		}
 		r.limit(op, most)
 	}
 	finish(operands)
@@ -45,10 +49,12 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 	return r
 }
 
-// limit gives r an error when it has more elements than memory may hold, which MLX
-// would find out by crashing. most is an upper bound on their number, unknown for none.
+// limit gives r an error when it has more elements than memory may hold, which MLX would
+// find out by crashing. most is an upper bound on their number, unknown for none. A result
+// without elements becomes zeros: many of MLX's kernels divide by the length of an axis, and
+// end the process, though there is nothing to compute.
 func (r *Array) limit(op string, most int64) {
-	if most != unknown && uint64(most)*8 <= uint64(loaded.memoryLimit.Load()) {
+	if most > 0 && uint64(most)*8 <= uint64(loaded.memoryLimit.Load()) || most == none {
 		r.most.Store(most)
 		return
 	}
@@ -58,20 +64,33 @@ func (r *Array) limit(op string, most int64) {
 	for _, d := range capi.SliceAt[int32](capi.ArrayShape(r.h), n) {
 		shape = append(shape, int(d))
 	}
-	if e := checkShape(op, shape, Dtype(capi.ArrayDtype(r.h))); e != nil {
+	d := capi.ArrayDtype(r.h)
+	if e := checkShape(op, shape, Dtype(d)); e != nil {
 		gate.Free(r.h)
 		r.err = e
 		return
 	}
-	r.most.Store(int64(max(numElements(shape), 1)))
+	if most = int64(numElements(shape)); most == 0 {
+		var empty capi.Array
+		if capi.Zeros(&empty, int32s(shape), d, r.stream.handle()) == 0 {
+			gate.Free(r.h)
+			r.h, most = empty, none
+		}
+	}
+	r.most.Store(most)
 }
 
 // bound returns an upper bound on the elements of a, which the caller has acquired.
 func (a *Array) bound() int64 {
 	n := a.most.Load()
 	if n == unknown {
-		n = int64(max(capi.ArraySize(a.h), 1))
+		if n = int64(capi.ArraySize(a.h)); n == 0 {
+			n = none
+		}
 		a.most.Store(n)
+	}
+	if n == none {
+		return 0
 	}
 	return n
 }
@@ -179,15 +198,6 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 	return out
 }
 
-// unlessEmpty returns r, or zeros in its place when it has no elements: many of MLX's kernels
-// divide by the length of an axis, and end the process, though there is nothing to compute.
-func unlessEmpty(r *Array) *Array {
-	if r.err != nil || r.Size() > 0 {
-		return r
-	}
-	return Zeros(r.Scope(), r.Dtype(), r.Shape()...)
-}
-
 // failed is an array that was refused before MLX saw it.
 func failed(op string, kind error, format string, args ...any) *Array {
 	return &Array{err: newError(op, kind, fmt.Sprintf(format, args...))}
@@ -238,7 +248,7 @@ func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) 
 	return r
 }
 
-// product returns a·b, unknown when 63 bits do not hold it eightfold.
+// product returns a·b; unknown when 63 bits do not hold it eightfold, or it is 0.
 func product(a, b int64) int64 {
 	if hi, lo := bits.Mul64(uint64(a), uint64(b)); hi == 0 && lo < 1<<59 {
 		return int64(lo)
@@ -259,6 +269,10 @@ func vector(arrays []*Array) capi.VectorArray {
 // c32 is x as C's int. What does not fit becomes the nearest number that does, which
 // no axis, length or place can be either, so that MLX refuses it.
 func c32(x int) int32 { return int32(max(math.MinInt32, min(math.MaxInt32, x))) }
+
+// offset32 is the number of a diagonal of [rows, cols] as C's int. One beyond the corners
+// becomes the first that holds nothing: MLX would count from it in 32 bits, and not come back.
+func offset32(k, rows, cols int) int32 { return c32(max(-rows, min(cols, k))) }
 
 // int32s is nil for no numbers, which the few functions that tell the difference need.
 func int32s(xs []int) []int32 {

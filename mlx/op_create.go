@@ -53,7 +53,11 @@ func create(op string, s *Scope, shape []int, d Dtype, operands []*Array, f func
 	if d == Float64 && s.Device() == GPU {
 		return failed(op, ErrDtype, "float64 exists on the cpu only")
 	}
-	return buildIn(op, s, int64(max(numElements(shape), 1)), operands, f)
+	most := int64(numElements(shape))
+	if most == 0 {
+		most = none
+	}
+	return buildIn(op, s, most, operands, f)
 }
 
 // FromSlice returns an array of the given shape with a copy of data, row-major.
@@ -237,7 +241,7 @@ func Linspace(s *Scope, start, stop float64, num int, endpoint bool, d Dtype) *A
 // Eye returns [n, m] with ones on the k-th diagonal and zeros elsewhere. Binds mlx_eye.
 func Eye(s *Scope, n, m, k int, d Dtype) *Array {
 	return create("eye", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
-		return capi.Eye(res, c32(n), c32(m), c32(k), capi.Dtype(d), st)
+		return capi.Eye(res, c32(n), c32(m), offset32(k, n, m), capi.Dtype(d), st)
 	})
 }
 
@@ -252,7 +256,7 @@ func Identity(s *Scope, n int, d Dtype) *Array {
 // Binds mlx_tri.
 func Tri(s *Scope, n, m, k int, d Dtype) *Array {
 	return create("tri", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
-		return capi.Tri(res, c32(n), c32(m), c32(k), capi.Dtype(d), st)
+		return capi.Tri(res, c32(n), c32(m), offset32(k, n, m), capi.Dtype(d), st)
 	})
 }
 

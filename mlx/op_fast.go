@@ -90,6 +90,9 @@ func Attention(q, k, v *Array, scale float64, causal bool, mask *Array, sinks ..
 	case mask != nil:
 		mode = "array"
 	}
+	if q.err == nil && k.err == nil && v.err == nil && k.Ndim() == 4 && k.Dim(1) == 0 {
+		return failed(op, ErrShape, "keys %s have no heads, and MLX divides by their number", k)
+	}
 	operands := append([]*Array{q, k, v, mask}, sinks...)
 	var sink *Array
 	if len(sinks) == 1 {

@@ -312,6 +312,8 @@ func Diag(x *Array, k int) *Array {
 		} else if e := checkShape(op, []int{n, n}, x.Dtype()); e != nil {
 			return &Array{err: e}
 		}
+	} else if x.err == nil && x.Ndim() == 2 && (k <= -x.Dim(0) || k >= x.Dim(1)) {
+		return Zeros(x.Scope(), x.Dtype(), 0)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Diag(res, x.h, c32(k), s)
@@ -325,9 +327,35 @@ func Diagonal(x *Array, offset, axis1, axis2 int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
+	if rest, none := noDiagonal(x, offset, axis1, axis2); none {
+		return Zeros(x.Scope(), x.Dtype(), append(rest, 0)...)
+	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Diagonal(res, x.h, c32(offset), c32(axis1), c32(axis2), s)
 	})
+}
+
+// noDiagonal reports whether a diagonal of two axes that exist lies beyond the corners, where
+// MLX counts elements below 0; rest is the shape without the axes.
+func noDiagonal(x *Array, offset, axis1, axis2 int) (rest []int, none bool) {
+	shape := x.Shape()
+	for _, axis := range []*int{&axis1, &axis2} {
+		if *axis < 0 {
+			*axis += len(shape)
+		}
+		if *axis < 0 || *axis >= len(shape) {
+			return nil, false // MLX says so
+		}
+	}
+	if axis1 == axis2 || offset > -shape[axis1] && offset < shape[axis2] {
+		return nil, false
+	}
+	for i, n := range shape {
+		if i != axis1 && i != axis2 {
+			rest = append(rest, n)
+		}
+	}
+	return rest, true
 }
 
 // Trace returns the sum of Diagonal. Binds mlx_trace, mlx_trace_axes.
@@ -335,6 +363,9 @@ func Trace(x *Array, offset, axis1, axis2 int) *Array {
 	const op = "trace"
 	if bad := required(op, x); bad != nil {
 		return bad
+	}
+	if rest, none := noDiagonal(x, offset, axis1, axis2); none {
+		return Sum(Zeros(x.Scope(), x.Dtype(), append(rest, 1)...), -1)
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		if offset == 0 && axis1 == 0 && axis2 == 1 {
@@ -355,7 +386,7 @@ func triangle(op string, f func(*capi.Array, capi.Array, int32, capi.Stream) int
 		return bad
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return f(res, x.h, c32(k), s)
+		return f(res, x.h, offset32(k, x.Dim(-2), x.Dim(-1)), s)
 	})
 }
 

@@ -231,12 +231,12 @@ func cumulate(op string, all cumulateAll, one cumulateAxis, x *Array, axis int, 
 	case len(how) == 1:
 		h = how[0]
 	}
-	return unlessEmpty(buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		if axis == Flat {
 			return all(res, x.h, h.Reverse, !h.Exclusive, s)
 		}
 		return one(res, x.h, c32(axis), h.Reverse, !h.Exclusive, s)
-	}))
+	})
 }
 
 // withDtype leaves the type of sums and products to MLX.
@@ -262,6 +262,7 @@ func Diff(x *Array, n, axis int) *Array {
 	if n < 0 {
 		return failed(op, ErrIndex, "%d differences (have: 0 and more)", n)
 	}
+	n = min(n, max(x.Dim(axis), 1)) // then nothing is left, and MLX would go on
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Diff(res, x.h, c32(n), c32(axis), s)
 	})

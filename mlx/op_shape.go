@@ -166,7 +166,10 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 	if axis < 0 {
 		axis += len(want)
 	}
-	if axis >= 0 && axis < len(want) && len(got) == len(want) {
+	if axis < 0 || axis >= len(want) {
+		return failed(op, ErrIndex, "axis %d of an array with %d axes", axis, len(want))
+	}
+	if len(got) == len(want) {
 		want[axis] = got[axis]
 	}
 	if !slices.Equal(got, want) {

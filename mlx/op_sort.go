@@ -11,12 +11,12 @@ func sorted(op string, all sortAll, one sortAxis, x *Array, axis int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return unlessEmpty(buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		if axis == Flat {
 			return all(res, x.h, s)
 		}
 		return one(res, x.h, c32(axis), s)
-	}))
+	})
 }
 
 // Sort returns x in ascending order along axis, NaN last. Binds mlx_sort, mlx_sort_axis.

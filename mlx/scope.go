@@ -88,6 +88,7 @@ func (s *Scope) Hold(a *Array) *Array {
 	}
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
+	r.most.Store(a.most.Load())
 	if s.owns() {
 		r.scope.Store(s)
 	}

@@ -81,6 +81,8 @@ func standIns(s *Scope, list capi.VectorArray) []*Array {
 		a.scope.Store(s)
 		if capi.VectorArrayGet(&a.h, list, i) != 0 {
 			a.err = mlxError("transform", nil)
+		} else {
+			a.bound()
 		}
 		a.settle("transform")
 		out[i] = a
