@@ -35,6 +35,9 @@ type Array struct {
 
 const ended = math.MinInt32
 
+// live counts the handles that arrays hold.
+var live atomic.Int64
+
 // bounds are the least and greatest integer, and whether one is 0 or −1; of booleans, how
 // many are true.
 type bounds struct {
@@ -55,6 +58,7 @@ func (a *Array) acquire() bool {
 func (a *Array) release() {
 	if a.state.Add(-1) == ended && a.state.CompareAndSwap(ended, ended+1) {
 		// +1: no second caller can see ended again, and no acquire sees ≥ 0
+		live.Add(-1)
 		gate.Free(a.h)
 	}
 }
@@ -74,6 +78,7 @@ func (a *Array) end() capi.Array {
 		if a.state.CompareAndSwap(s, next) {
 			a.cleanup.Stop()
 			if s == 0 {
+				live.Add(-1)
 				return a.h
 			}
 			return 0
@@ -94,7 +99,10 @@ func (a *Array) Free() {
 
 // collect has the collector queue the end of an array that no scope owns.
 func (a *Array) collect() {
-	a.cleanup = runtime.AddCleanup(a, func(h capi.Array) { gate.Free(h) }, a.h)
+	a.cleanup = runtime.AddCleanup(a, func(h capi.Array) {
+		live.Add(-1)
+		gate.Free(h)
+	}, a.h)
 }
 
 // Err returns why the array could not be built, nil if it could.

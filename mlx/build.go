@@ -154,6 +154,7 @@ func (a *Array) settle(op string) {
 	if a.err != nil {
 		return
 	}
+	live.Add(1)
 	if s := a.scope.Load(); s != nil {
 		if !s.adopt(a) {
 			a.Free()

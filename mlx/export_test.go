@@ -4,3 +4,7 @@ import "github.com/mlxlens/mlxlens/mlx/internal/capi"
 
 // HeldFunctions is how many Go functions the library holds.
 func HeldFunctions() int { return capi.NumFunctions() }
+
+// LiveArrays is how many handles the library has made for this package and not freed: those
+// that scopes and the collector still hold.
+func LiveArrays() int { return int(live.Load()) }
