@@ -57,9 +57,14 @@ generate: ## write the generated files again
 bench: mlx-c model ## measure speed: the lens beside the bare product, generation beside mlx-lm
 	go test -run '^$$' -bench . -benchtime 5x ./lens ./model/auto ./generate
 	go test -run '^$$' -bench . ./mlx ./checkpoint ./tokenizer
+	@tools/bench/beside.sh
 	@tools/golden/peers.sh
 
 fuzz: mlx-c ## look for inputs that break the readers, a minute each
+	go test -run '^$$' -fuzz FuzzOps -fuzztime 60s ./mlx
+	go test -run '^$$' -fuzz FuzzReadNpy -fuzztime 60s ./mlx
+	go test -run '^$$' -fuzz FuzzReadSafetensors -fuzztime 60s ./mlx
+	go test -run '^$$' -fuzz FuzzLoadGGUF -fuzztime 60s ./mlx
 	go test -run '^$$' -fuzz FuzzSafetensorsHeader -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./checkpoint/npz

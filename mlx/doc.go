@@ -1,5 +1,5 @@
-// Package mlx is a Go binding of Apple's MLX: lazy n-dimensional arrays on the CPU
-// of any machine and the GPU of a Mac. It calls the mlx-c library at run time,
+// Package mlx is a Go binding of Apple's MLX: lazy n-dimensional arrays on the CPU of any
+// machine and the GPU of a Mac, with gradients. It calls the mlx-c library at run time,
 // without cgo; Load finds it, and every function that needs it calls Load.
 //
 // An operation only adds to a graph. Eval, Data, Borrow and Item compute:
@@ -10,19 +10,32 @@
 //	y := mlx.Softmax(mlx.Matmul(x, x), -1)
 //	rows, err := mlx.Data[float32](y)
 //
+// Names are those of Python's mlx.core in Go's spelling, each in one form; [Index] is
+// Python's brackets, [Flat] its axis=None, and [KeepDims] keeps reduced axes. Random numbers
+// come from keys ([RandomKey]), never from a hidden state.
+//
+// # Functions
+//
+// [Grad], [ValueAndGrad], [VJP], [JVP], [Vmap], [Checkpoint], [CustomFunction] and [Compile] take a
+// [Func], a Go function from arrays to arrays, and look through it:
+//
+//	loss := func(p []*mlx.Array) []*mlx.Array { return []*mlx.Array{mlx.Sum(mlx.Square(p[0]))} }
+//	values, grads := mlx.ValueAndGrad(loss)(w)
+//
 // # Errors
 //
 // An operation returns no error and never panics: on failure its result carries the
 // reason, and so does everything computed from that. What computes returns it, as an
 // [*Error] that knows the operation, its operands and where it was called. errors.Is
-// tells the kinds apart: ErrShape, ErrDtype, ErrIndex, ErrMemory, ErrFreed and so on.
+// tells the kinds apart: ErrShape, ErrDtype, ErrIndex, ErrMemory, ErrFreed and so on. What
+// MLX would answer with a crash is an error here; so is a panic in a Func.
 //
 // # Memory
 //
 // A [Scope] owns what is made in it and what is computed from that; Close frees it
 // all but what was kept. Arrays without a scope, such as a model's weights, are freed
 // by Free, or when the garbage collector finds them, which it is slow to do: it sees
-// 48 bytes of an array that may hold gigabytes. In a long computation [Within] lets
+// 64 bytes of an array that may hold gigabytes. In a long computation [Within] lets
 // intermediate results go.
 //
 // # Goroutines
