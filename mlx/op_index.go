@@ -62,6 +62,14 @@ func putAlong(op string, f func(res *capi.Array, a, indices, values capi.Array, 
 	if bad != nil {
 		return bad
 	}
+	switch {
+	case values.err != nil:
+		return values
+	case indices.Size() == 0:
+		return Positive(x) // MLX divides by the number of values
+	case values.Size() == 0:
+		return failed(op, ErrShape, "values %s for indices %s", values, indices)
+	}
 	return build(op, []*Array{x, safe, values}, func(res *capi.Array, s capi.Stream) int32 {
 		return f(res, x.h, safe.h, values.h, c32(axis), s)
 	})
@@ -239,6 +247,9 @@ func scatter(op string, list scatterList, one scatterOne, x *Array, indices []*A
 	if bad != nil {
 		return bad
 	}
+	if updates.Size() == 0 {
+		return Positive(x) // MLX divides by the number of updates
+	}
 	return buildIn(op, nil, same, append([]*Array{x, updates}, safe...), func(res *capi.Array, s capi.Stream) int32 {
 		if len(safe) == 1 {
 			return one(res, x.h, safe[0].h, updates.h, c32(axes[0]), s)
@@ -309,6 +320,9 @@ func SliceUpdateDynamic(x, update, start *Array, axes ...int) *Array {
 	safe, bad := starts(op, x, start, axes, update.Shape())
 	if bad != nil {
 		return bad
+	}
+	if update.Size() == 0 {
+		return Positive(x)
 	}
 	return buildIn(op, nil, same, []*Array{x, update, safe}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.SliceUpdateDynamic(res, x.h, update.h, safe.h, int32s(axes), s)
