@@ -312,7 +312,7 @@ func Diag(x *Array, k int) *Array {
 		} else if e := checkShape(op, []int{n, n}, x.Dtype()); e != nil {
 			return &Array{err: e}
 		}
-	} else if x.err == nil && x.Ndim() == 2 && (k <= -x.Dim(0) || k >= x.Dim(1)) {
+	} else if x.err == nil && x.Ndim() == 2 && (x.Dim(0)+min(k, 0) <= 0 || x.Dim(1)-max(k, 0) <= 0) {
 		return Zeros(x.Scope(), x.Dtype(), 0)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
@@ -347,7 +347,7 @@ func noDiagonal(x *Array, offset, axis1, axis2 int) (rest []int, none bool) {
 			return nil, false // MLX says so
 		}
 	}
-	if axis1 == axis2 || offset > -shape[axis1] && offset < shape[axis2] {
+	if axis1 == axis2 || shape[axis1]+min(offset, 0) > 0 && shape[axis2]-max(offset, 0) > 0 {
 		return nil, false
 	}
 	for i, n := range shape {
