@@ -286,7 +286,10 @@ func MaskedScatter(x, mask, src *Array) *Array {
 		return failed(op, ErrShape, "src %s has fewer elements than the %d that the mask takes or may take", src, taken)
 	}
 	if src.Size() == 0 || mask.Size() == 0 {
-		return Positive(x) // nothing is taken; MLX divides by the number of elements
+		// nothing is taken; MLX divides by the number of elements
+		return buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
+			return capi.Positive(res, x.h, s)
+		})
 	}
 	return buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.MaskedScatter(res, x.h, mask.h, src.h, s)

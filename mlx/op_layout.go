@@ -291,7 +291,7 @@ func AsStrided(x *Array, shape, strides []int, offset int) *Array {
 			break
 		}
 	}
-	if inside && (first < 0 || last >= size) || offset < 0 || !inside && int64(offset) > size {
+	if inside && (first < 0 || last >= size) || offset < 0 || int64(offset) > size { // of an offset near 2⁶³, last wraps
 		return failed(op, ErrIndex, "shape %v with strides %v from element %d reaches outside %s", shape, strides, offset, x)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {

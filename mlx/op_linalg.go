@@ -54,6 +54,10 @@ func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
 	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) })
 }
 
+// noInf puts NaN in place of ±∞, with which LAPACK's singular values with vectors never end
+// and its general eigenvalues end the process.
+func noInf(a *Array) *Array { return Add(a, Subtract(a, a)) }
+
 func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
@@ -92,7 +96,12 @@ func Inv(a *Array) *Array { return ofMatrix("inv", true, capi.LinalgInv, a) }
 func TriInv(a *Array, t Triangle) *Array { return ofTriangle("tri_inv", capi.LinalgTriInv, a, t) }
 
 // Pinv returns the Moore-Penrose inverse. Binds mlx_linalg_pinv.
-func Pinv(a *Array) *Array { return ofMatrix("pinv", false, capi.LinalgPinv, a) }
+func Pinv(a *Array) *Array {
+	if bad := matrix("pinv", false, a); bad != nil {
+		return bad
+	}
+	return ofMatrix("pinv", false, capi.LinalgPinv, noInf(a))
+}
 
 // Det returns the determinant of square matrices. Binds mlx_linalg_det.
 func Det(a *Array) *Array { return ofMatrix("det", true, capi.LinalgDet, a) }
@@ -175,6 +184,9 @@ func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
 	if bad := matrix(op, false, a); bad != nil {
 		return nil, bad
 	}
+	if a = noInf(a); a.err != nil {
+		return nil, a
+	}
 	parts = buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
 		return capi.LinalgSvd(res, a.h, vectors, s)
 	})
@@ -219,13 +231,19 @@ func Eig(a *Array) (values, vectors *Array) {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad, bad
 	}
+	a = noInf(a)
 	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgEig(x, y, a.h, s)
 	})
 }
 
 // Eigvals returns the eigenvalues of square matrices, complex64. Binds mlx_linalg_eigvals.
-func Eigvals(a *Array) *Array { return ofMatrix("eigvals", true, capi.LinalgEigvals, a) }
+func Eigvals(a *Array) *Array {
+	if bad := matrix("eigvals", true, a); bad != nil {
+		return bad
+	}
+	return ofMatrix("eigvals", true, capi.LinalgEigvals, noInf(a))
+}
 
 // Eigh returns the eigenvalues in ascending order and the eigenvectors as columns, of
 // symmetric or Hermitian matrices of which one half is read. Binds mlx_linalg_eigh.

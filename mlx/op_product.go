@@ -335,7 +335,7 @@ func (c Conv) conv(op string, spatial int, x, w *Array) *Array {
 		groups = 1
 	}
 	in, out := x.Dim(-1), w.Dim(0)
-	if groups < 1 || in != w.Dim(-1)*groups || out%groups != 0 {
+	if groups < 1 || in < 1 || out < 1 || in != w.Dim(-1)*groups || out%groups != 0 {
 		return failed(op, ErrShape, "input %s and weight %s in %s", x, w, plural(groups, "group"))
 	}
 	var bad *Array

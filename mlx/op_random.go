@@ -23,11 +23,11 @@ func RandomKey(s *Scope, seed uint64) *Array {
 func RandomSplit(key *Array, num int) []*Array {
 	const op = "random_split"
 	bad := checkKey(op, key)
-	if bad == nil && num < 1 {
-		bad = failed(op, ErrShape, "%d keys (have: 1 and more)", num)
+	if num < 1 || num > 1<<20 {
+		return []*Array{failed(op, ErrShape, "%d keys (have: 1 to %d)", num, 1<<20)}
 	}
 	if bad != nil {
-		return slices.Repeat([]*Array{bad}, max(num, 1))
+		return slices.Repeat([]*Array{bad}, num)
 	}
 	if num == 2 {
 		a, b := twoResults(op, []*Array{key}, func(a, b *capi.Array, s capi.Stream) int32 {
@@ -153,6 +153,7 @@ func RandomMultivariateNormal(key, mean, cov *Array, shape ...int) *Array {
 	if bad := required(op, mean, cov); bad != nil {
 		return bad
 	}
+	cov = noInf(cov)
 	return draw(op, key, Float32, shape, []*Array{mean, cov}, func(res *capi.Array, shape []int32, s capi.Stream) int32 {
 		return capi.RandomMultivariateNormal(res, mean.h, cov.h, shape, capi.DtypeFloat32, key.h, s)
 	})

@@ -219,8 +219,9 @@ func Split(x *Array, parts, axis int) []*Array {
 	if bad := required(op, x); bad != nil {
 		return []*Array{bad}
 	}
-	if parts < 1 {
-		return []*Array{failed(op, ErrShape, "%d parts", parts)}
+	// an empty axis has any number of empty parts, each an array
+	if parts < 1 || x.err == nil && parts > max(x.Dim(axis), 1<<16) {
+		return []*Array{failed(op, ErrShape, "%d parts of axis %d of %s", parts, axis, x)}
 	}
 	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
 		return capi.Split(res, x.h, c32(parts), c32(axis), s)
@@ -257,6 +258,9 @@ func Unstack(x *Array, axis int) []*Array {
 	const op = "unstack"
 	if bad := required(op, x); bad != nil {
 		return []*Array{bad}
+	}
+	if n := x.Dim(axis); x.err == nil && n > max(x.Size(), 1<<16) {
+		return []*Array{failed(op, ErrShape, "%d arrays without elements of %s", n, x)}
 	}
 	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
 		if axis == 0 {
