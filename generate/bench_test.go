@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/generate"
 )
 
@@ -26,7 +27,7 @@ func BenchmarkGenerate(b *testing.B) {
 	b.Run("prompt", func(b *testing.B) {
 		for range b.N {
 			g := generator(b, o, generate.Options{})
-			require.NoError(b, g.Prompt(context.Background(), ids))
+			require.NoError(b, g.Prompt(context.Background(), edit.Input{IDs: ids}))
 			g.Close()
 		}
 		b.ReportMetric(float64(len(ids)*b.N)/b.Elapsed().Seconds(), "tokens/s")
@@ -35,7 +36,7 @@ func BenchmarkGenerate(b *testing.B) {
 		for range b.N {
 			b.StopTimer()
 			g := generator(b, o, generate.Options{})
-			require.NoError(b, g.Prompt(context.Background(), ids))
+			require.NoError(b, g.Prompt(context.Background(), edit.Input{IDs: ids}))
 			b.StartTimer()
 			next(b, g, 64)
 			b.StopTimer()

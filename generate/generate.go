@@ -1,5 +1,6 @@
 // Package generate continues a sequence of ids token by token: a cache of keys and
-// values, sampling, stop strings. It speaks ids, and never sees a tokenizer.
+// values, sampling, stop strings, edits that act while it goes on. It speaks ids, and never
+// sees a tokenizer.
 package generate
 
 import (
@@ -9,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -17,12 +19,18 @@ import (
 type Options struct {
 	Sampling
 
-	// Watch returns the tap of each pass that a token is chosen by; nil: none.
-	// Those passes have one position.
-	Watch func() *model.Tap
+	// Tap returns what sees a pass, after the edits, and may be nil; nil: no pass is seen.
+	Tap func(Pass) *model.Tap
 
 	// Progress is called as the prompt is computed; it may be nil.
 	Progress func(done, total int)
+}
+
+// Pass says what a pass computes: the positions [From, To) of the sequence. Chooses says
+// that the logits of its last position choose the next token; it has one position then.
+type Pass struct {
+	From, To int
+	Chooses  bool
 }
 
 // Token is a generated token.
@@ -41,6 +49,7 @@ type Generator struct {
 	cache *model.Cache
 	rand  *rand.Rand
 	seen  []int // all ids
+	edits *edit.Batch
 	work  sampler
 	ahead *step // the pass of the last id, under way; nil: the cache lacks the last id
 }
@@ -62,32 +71,34 @@ func (g *Generator) Close() {
 // IDs returns the sequence so far, the prompt first.
 func (g *Generator) IDs() []int { return append([]int(nil), g.seen...) }
 
-// Prompt appends ids to the sequence and computes all but the last: that one's pass
-// chooses the next token.
-func (g *Generator) Prompt(ctx context.Context, ids []int) error {
-	shape := g.m.Shape()
-	if len(g.seen)+len(ids) == 0 {
-		return fmt.Errorf("generate: the prompt is empty: there is no token to continue")
+// Prompt appends an input's ids to the sequence and computes all but the last: that one's
+// pass chooses the next token. The input's edits, whose positions count in the whole
+// sequence, take the place of those before, and stay: one without positions of its own
+// changes the tokens to come too; an input without ids goes on with those that were. It
+// reads no positions.
+func (g *Generator) Prompt(ctx context.Context, in edit.Input) error {
+	if in.Positions != nil {
+		return fmt.Errorf("generate: a prompt reads no positions: every one of them is continued")
 	}
-	if n := len(g.seen) + len(ids); n > shape.Context {
-		return fmt.Errorf("generate: the prompt has %d tokens, and the model was made for %d", n, shape.Context)
+	whole := edit.Input{IDs: append(g.IDs(), in.IDs...), Edits: in.Edits}
+	if len(in.IDs) == 0 && in.Edits == nil && g.edits != nil {
+		whole.Edits = g.edits.Inputs[0].Edits
 	}
-	for i, id := range ids {
-		if id < 0 || id >= shape.DVocab {
-			return fmt.Errorf("generate: id %d (number %d) is outside the vocabulary: ids go from 0 to %d", id, i+1, shape.DVocab-1)
-		}
+	batch, err := edit.NewBatch(g.m, whole)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
 	}
-	if len(ids) > 0 {
+	if len(in.IDs) > 0 {
 		g.drop() // it chose what follows the ids before
 	}
-	g.seen = append(g.seen, ids...)
+	g.seen, g.edits = whole.IDs, batch
 	for total := len(g.seen) - 1; g.cache.Len() < total; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		from := g.cache.Len()
 		to := min(from+model.PassPositions, total)
-		if err := g.pass(g.seen[from:to], nil, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
+		if err := g.pass(Pass{From: from, To: to}, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
 			return err
 		}
 		mlx.ClearCache() // the next part has scores of another size
@@ -98,11 +109,20 @@ func (g *Generator) Prompt(ctx context.Context, ids []int) error {
 	return nil
 }
 
+// tap returns the edits of a pass, and what sees it after them.
+func (g *Generator) tap(p Pass) *model.Tap {
+	edits := g.edits.Tap(p.From, p.To)
+	if g.o.Tap == nil {
+		return edits
+	}
+	return edits.Then(g.o.Tap(p))
+}
+
 // pass runs the model on ids that continue the cache.
-func (g *Generator) pass(ids []int, tap *model.Tap, use func(logits *mlx.Array) error) error {
+func (g *Generator) pass(p Pass, use func(logits *mlx.Array) error) error {
 	scope := mlx.NewScope(g.m.Device())
 	defer scope.Close()
-	return use(g.m.Forward(model.Tokens(scope, ids), g.cache, tap))
+	return use(model.Forward(g.m, model.Tokens(scope, g.seen[p.From:p.To]), g.cache, g.tap(p)))
 }
 
 // Next computes the last id's pass and chooses the id that follows, which becomes the
@@ -122,7 +142,7 @@ func (g *Generator) Next(ctx context.Context) (Token, error) {
 	}
 	var next Token
 	var err error
-	if g.o.Temperature == 0 && !g.o.penalizes() && g.o.Watch == nil {
+	if g.o.Temperature == 0 && !g.o.penalizes() && g.o.Tap == nil {
 		next, err = g.likeliest()
 	} else {
 		next, err = g.sampled()
@@ -136,11 +156,8 @@ func (g *Generator) Next(ctx context.Context) (Token, error) {
 
 // sampled reads the logits of the last id's pass, and samples from them here.
 func (g *Generator) sampled() (next Token, err error) {
-	var tap *model.Tap
-	if g.o.Watch != nil {
-		tap = g.o.Watch()
-	}
-	err = g.pass(g.seen[len(g.seen)-1:], tap, func(logits *mlx.Array) error {
+	n := len(g.seen)
+	err = g.pass(Pass{From: n - 1, To: n, Chooses: true}, func(logits *mlx.Array) error {
 		return mlx.Borrow(mlx.AsType(logits, mlx.Float32), func(values []float32) error {
 			next, err = g.work.sample(values, g.seen, g.o.Sampling, g.rand)
 			return err
@@ -158,7 +175,9 @@ type step struct {
 
 // launch starts the pass of an id [1, 1] that continues the cache.
 func (g *Generator) launch(scope *mlx.Scope, id *mlx.Array) (*step, error) {
-	logits := mlx.AsType(g.m.Forward(id, g.cache, nil), mlx.Float32) // [1, 1, d_vocab]
+	at := g.cache.Len()
+	tap := g.tap(Pass{From: at, To: at + 1, Chooses: true})
+	logits := mlx.AsType(model.Forward(g.m, id, g.cache, tap), mlx.Float32) // [1, 1, d_vocab]
 	next := mlx.Argmax(logits, -1)
 	score := mlx.Subtract(mlx.Max(logits, -1), mlx.LogSumExp(logits, -1))
 	return &step{scope, next, score}, mlx.AsyncEval(next, score)

@@ -12,10 +12,12 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/generate"
 	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -80,7 +82,7 @@ func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
 			o := open(t, refs[0])
 			for _, run := range file.Runs {
 				g := generator(t, o, generate.Options{})
-				require.NoError(t, g.Prompt(context.Background(), run.IDs))
+				require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: run.IDs}))
 				got := next(t, g, len(run.NewIDs))
 				require.Equal(t, run.NewIDs, got, run.Name)
 				require.Equal(t, append(run.IDs, got...), g.IDs())
@@ -94,19 +96,41 @@ func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
 
 func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
 	o := open(t, tiny)
+	mlp := model.Place{Site: model.MLPOut, Layer: 1}
+	z := model.Place{Site: model.Z, Layer: 0}
+	for name, edits := range map[string][]edit.Edit{
+		"as it is":                   nil,
+		"steered in the prompt":      {{Place: mlp, Positions: []int{1, 5}, Op: edit.Scale, Factor: -2}},
+		"steered while it generates": {{Place: mlp, Op: edit.Scale, Factor: -2}, {Place: z, Heads: []int{3}, Op: edit.Zero}},
+		"in noise":                   {{Place: mlp, Op: edit.Noise, Factor: 0.5, Seed: 3}},
+	} {
+		t.Run(name, func(t *testing.T) { requireLensOfTheWhole(t, o, edits) })
+	}
+}
+
+func requireLensOfTheWhole(t *testing.T, o *auto.Opened, edits []edit.Edit) {
 	options := lens.Options{Top: 4, Embed: true, Mid: true, Targets: []int{3}}
-	watch, err := lens.NewWatch(o.Model, options)
+	reader, err := lens.NewReader(o.Model, options)
 	require.NoError(t, err)
-	defer watch.Close()
-	g := generator(t, o, generate.Options{Watch: watch.Tap})
+	defer reader.Close()
+	passes := 0 // that choose nothing
+	g := generator(t, o, generate.Options{Tap: func(p generate.Pass) *model.Tap {
+		if !p.Chooses {
+			passes++
+			return nil
+		}
+		require.Equal(t, 1, p.To-p.From)
+		return reader.Tap()
+	}})
 	start := []int{30, 7, 500, 7, 123, 9}
-	require.NoError(t, g.Prompt(context.Background(), start))
+	require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: start, Edits: edits}))
+	require.Equal(t, 1, passes, "the prompt's pass is seen too")
 	var cached *lens.Grid
 	fed := start[len(start)-1]
 	for range 12 {
 		token, err := g.Next(context.Background())
 		require.NoError(t, err)
-		step, err := watch.Read(context.Background(), []int{fed})
+		step, err := reader.Read(context.Background(), []int{fed})
 		require.NoError(t, err)
 		last := step.Cells[len(step.Cells)-1][0]
 		require.Equal(t, token.ID, last.Top[0].ID, "the last row is the model")
@@ -119,7 +143,7 @@ func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
 		fed = token.ID
 	}
 	ids := g.IDs()
-	whole, err := lens.Run(context.Background(), o.Model, ids[:len(ids)-1], options)
+	whole, err := lens.Run(context.Background(), o.Model, edit.Input{IDs: ids[:len(ids)-1], Edits: edits}, options)
 	require.NoError(t, err)
 	require.Equal(t, whole.Rows, cached.Rows)
 	for r := range cached.Cells {
@@ -173,11 +197,11 @@ func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
 		require.Equal(t, 1196, total)
 		done = append(done, n)
 	}})
-	require.NoError(t, g.Prompt(context.Background(), ids))
+	require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: ids}))
 	require.Equal(t, []int{512, 1024, 1196}, done)
 	first, err := g.Next(context.Background())
 	require.NoError(t, err)
-	whole, err := lens.Run(context.Background(), o.Model, ids, lens.Options{Layers: []int{-1}, Positions: []int{-1}})
+	whole, err := lens.Run(context.Background(), o.Model, edit.Input{IDs: ids, Positions: []int{-1}}, lens.Options{Layers: []int{-1}})
 	require.NoError(t, err)
 	assert.Equal(t, whole.Cells[0][0].Top[0].ID, first.ID)
 	assert.InDelta(t, math.Log(whole.Cells[0][0].Top[0].Prob), first.LogProb, 1e-3)
@@ -191,14 +215,14 @@ func TestPromptThatWasInterruptedGoesOn(t *testing.T) {
 	ids := prompt(o, 1100)
 	ctx, cancel := context.WithCancel(context.Background())
 	g := generator(t, o, generate.Options{Progress: func(int, int) { cancel() }})
-	require.ErrorIs(t, g.Prompt(ctx, ids), context.Canceled)
+	require.ErrorIs(t, g.Prompt(ctx, edit.Input{IDs: ids}), context.Canceled)
 	_, err := g.Next(context.Background())
 	require.EqualError(t, err, "generate: a pass before failed: 512 of 1100 positions are computed")
-	require.NoError(t, g.Prompt(context.Background(), nil))
+	require.NoError(t, g.Prompt(context.Background(), edit.Input{}))
 	got := next(t, g, 4)
 
 	fresh := generator(t, o, generate.Options{})
-	require.NoError(t, fresh.Prompt(context.Background(), ids))
+	require.NoError(t, fresh.Prompt(context.Background(), edit.Input{IDs: ids}))
 	require.Equal(t, next(t, fresh, 4), got)
 }
 
@@ -206,13 +230,13 @@ func TestTextIsContinuedAfterGeneration(t *testing.T) {
 	o := open(t, tiny)
 	ctx := context.Background()
 	g := generator(t, o, generate.Options{})
-	require.NoError(t, g.Prompt(ctx, []int{30, 7, 500}))
+	require.NoError(t, g.Prompt(ctx, edit.Input{IDs: []int{30, 7, 500}}))
 	said := next(t, g, 3)
-	require.NoError(t, g.Prompt(ctx, []int{9, 123})) // as a user's next message
+	require.NoError(t, g.Prompt(ctx, edit.Input{IDs: []int{9, 123}})) // as a user's next message
 	got := next(t, g, 3)
 
 	whole := generator(t, o, generate.Options{})
-	require.NoError(t, whole.Prompt(ctx, append(append([]int{30, 7, 500}, said...), 9, 123)))
+	require.NoError(t, whole.Prompt(ctx, edit.Input{IDs: append(append([]int{30, 7, 500}, said...), 9, 123)}))
 	require.Equal(t, next(t, whole, 3), got)
 }
 
@@ -222,12 +246,12 @@ func TestPromptThatCannotBeContinuedIsRefused(t *testing.T) {
 	ctx := context.Background()
 	_, err := g.Next(ctx)
 	require.ErrorContains(t, err, "there is no prompt")
-	require.ErrorContains(t, g.Prompt(ctx, nil), "the prompt is empty")
-	require.ErrorContains(t, g.Prompt(ctx, []int{1, 512}), "id 512 (number 2) is outside the vocabulary: ids go from 0 to 511")
-	require.ErrorContains(t, g.Prompt(ctx, make([]int, o.Model.Shape().Context+1)), "the model was made for")
+	require.ErrorContains(t, g.Prompt(ctx, edit.Input{}), "the prompt is empty")
+	require.ErrorContains(t, g.Prompt(ctx, edit.Input{IDs: []int{1, 512}}), "id 512 (number 2) is outside the vocabulary: ids go from 0 to 511")
+	require.ErrorContains(t, g.Prompt(ctx, edit.Input{IDs: make([]int, o.Model.Shape().Context+1)}), "the model was made for")
 	stopped, cancel := context.WithCancel(ctx)
 	cancel()
-	require.ErrorIs(t, g.Prompt(stopped, []int{1, 2, 3}), context.Canceled)
+	require.ErrorIs(t, g.Prompt(stopped, edit.Input{IDs: []int{1, 2, 3}}), context.Canceled)
 	_, err = generate.New(o.Model, generate.Options{Sampling: generate.Sampling{TopP: 2}})
 	require.ErrorContains(t, err, "top-p 2")
 }
@@ -236,7 +260,7 @@ func TestClosedGeneratorsLeaveNoMemory(t *testing.T) {
 	o := open(t, tiny)
 	active := func() int {
 		g := generator(t, o, generate.Options{})
-		require.NoError(t, g.Prompt(context.Background(), []int{30, 7, 500}))
+		require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: []int{30, 7, 500}}))
 		next(t, g, 20)
 		_, err := g.Next(context.Background())
 		require.NoError(t, err)

@@ -7,12 +7,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 )
 
 // prompts are of many lengths, so that batches are padded.
-func prompts(n, vocab int) []lens.Prompt {
-	ps := make([]lens.Prompt, n)
+func prompts(n, vocab int) []edit.Input {
+	ps := make([]edit.Input, n)
 	for i := range ps {
 		ids := make([]int, 1+(i*i+3*i)%23)
 		for j := range ids {
@@ -32,8 +33,7 @@ func TestBatchesGiveWhatPromptsGiveOneAtATime(t *testing.T) {
 	i := 0
 	for g, err := range lens.RunAll(context.Background(), m, ps, o) {
 		require.NoError(t, err)
-		o.Positions = ps[i].Positions
-		equalGrids(t, trace(t, m, ps[i].IDs, o), g)
+		equalGrids(t, traceIn(t, m, ps[i], o), g)
 		i++
 	}
 	require.Equal(t, len(ps), i)

@@ -8,8 +8,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // prompt is n ids that are spread over the vocabulary.
@@ -36,7 +38,7 @@ func BenchmarkLens(b *testing.B) {
 				require.NoError(b, mlx.Eval(h))
 				best, bare := time.Duration(1<<62), time.Duration(1<<62)
 				for range b.N {
-					g, err := lens.Run(context.Background(), o.Model, prompt(n), opts)
+					g, err := lens.Run(context.Background(), o.Model, edit.Input{IDs: prompt(n)}, opts)
 					require.NoError(b, err)
 					best = min(best, time.Duration(g.Timing.Lens*1e9))
 					start := time.Now()
@@ -68,7 +70,7 @@ func BenchmarkForward(b *testing.B) {
 			}
 			for range b.N {
 				s := mlx.NewScope(o.Model.Device())
-				require.NoError(b, mlx.Eval(o.Model.Forward(mlx.FromSlice(s, tokens, 1, n), nil, nil)))
+				require.NoError(b, mlx.Eval(model.Forward(o.Model, mlx.FromSlice(s, tokens, 1, n), nil, nil)))
 				s.Close()
 			}
 		})

@@ -9,9 +9,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
-	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 func compareSides(t *testing.T, a, b lens.Side, o lens.CompareOptions) *lens.Comparison {
@@ -23,7 +24,7 @@ func compareSides(t *testing.T, a, b lens.Side, o lens.CompareOptions) *lens.Com
 
 func TestNothingDiffersFromItself(t *testing.T) {
 	m := tiny(t)
-	c := compareSides(t, lens.Side{Model: m, IDs: sixty}, lens.Side{Model: m, IDs: sixty}, lens.CompareOptions{Embed: true, Mid: true})
+	c := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty}}, lens.CompareOptions{Embed: true, Mid: true})
 	require.Equal(t, 7, len(c.Rows))
 	require.Equal(t, c.Rows, c.RowsB)
 	for r := range c.Cells {
@@ -42,7 +43,7 @@ func TestNothingDiffersFromItself(t *testing.T) {
 func TestCandidatesAreThoseOfTheLens(t *testing.T) {
 	m := tiny(t)
 	g := trace(t, m, sixty, lens.Options{Top: 3})
-	c := compareSides(t, lens.Side{Model: m, IDs: sixty}, lens.Side{Model: m, IDs: sixty[:50]}, lens.CompareOptions{Top: 3, Align: lens.AlignStart, Positions: []int{0, 49}})
+	c := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty, Positions: []int{0, 49}}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty[:50]}}, lens.CompareOptions{Top: 3, Align: lens.AlignStart})
 	require.Equal(t, [][2]int{{0, 0}, {49, 49}}, c.Positions)
 	for r := range c.Cells {
 		for i, at := range []int{0, 49} {
@@ -57,7 +58,7 @@ func TestCandidatesAreThoseOfTheLens(t *testing.T) {
 
 func TestAnEditIsWhereTheSidesPart(t *testing.T) {
 	m := tiny(t)
-	c := compareSides(t, lens.Side{Model: m, IDs: sixty}, lens.Side{Model: m, IDs: sixty, Edits: []lens.Edit{edit(t, m, "layers.1.mlp_out@10=scale:-5")}},
+	c := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty, Edits: []edit.Edit{parsed(t, m, "layers.1.mlp_out@10=scale:-5")}}},
 		lens.CompareOptions{Threshold: 1e-9})
 	require.Equal(t, &lens.Divergence{Row: "layers.1.resid_post", Position: [2]int{10, 10}}, c.First)
 	require.Equal(t, []string{"layers.1.mlp_out@10=scale:-5"}, c.B.Edits)
@@ -75,8 +76,8 @@ func TestSidesChangePlaces(t *testing.T) {
 	m := tiny(t)
 	other := append([]int{9}, sixty[:40]...)
 	o := lens.CompareOptions{Align: lens.AlignEnd}
-	ab := compareSides(t, lens.Side{Model: m, IDs: sixty[:40]}, lens.Side{Model: m, IDs: other}, o)
-	ba := compareSides(t, lens.Side{Model: m, IDs: other}, lens.Side{Model: m, IDs: sixty[:40]}, o)
+	ab := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty[:40]}}, lens.Side{Model: m, Input: edit.Input{IDs: other}}, o)
+	ba := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: other}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty[:40]}}, o)
 	require.Equal(t, [2]int{0, 1}, ab.Positions[0])
 	require.Equal(t, [2]int{1, 0}, ba.Positions[0])
 	for r := range ab.Cells {
@@ -125,9 +126,9 @@ func TestDivergencesFollowTheirDefinitions(t *testing.T) {
 }
 
 func TestPackedWeightsDifferFromTheirUnpackedSelvesByRounding(t *testing.T) {
-	dense := open(t, tinyLlama, auto.Options{Weights: model.Dense}).Model
-	packed := open(t, tinyLlama, auto.Options{Weights: model.Packed}).Model
-	c := compareSides(t, lens.Side{Model: dense, IDs: sixty}, lens.Side{Model: packed, IDs: sixty}, lens.CompareOptions{})
+	dense := open(t, tinyLlama, auto.Options{Weights: load.Dense}).Model
+	packed := open(t, tinyLlama, auto.Options{Weights: load.Packed}).Model
+	c := compareSides(t, lens.Side{Model: dense, Input: edit.Input{IDs: sixty}}, lens.Side{Model: packed, Input: edit.Input{IDs: sixty}}, lens.CompareOptions{})
 	for _, row := range c.ByRow {
 		require.Less(t, row.JS, 1e-8)
 		require.InDelta(t, 1, row.Agree, 1e-9)
@@ -142,14 +143,14 @@ func TestModelsOfOtherDepthArePairedByDepth(t *testing.T) {
 
 func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 	m := tiny(t)
-	a := lens.Side{Model: m, IDs: sixty}
+	a := lens.Side{Model: m, Input: edit.Input{IDs: sixty}}
 	for says, run := range map[string]func() error{
 		"have 60 and 3 tokens": func() error {
-			_, err := lens.Compare(context.Background(), a, lens.Side{Model: m, IDs: sixty[:3]}, lens.CompareOptions{})
+			_, err := lens.Compare(context.Background(), a, lens.Side{Model: m, Input: edit.Input{IDs: sixty[:3]}}, lens.CompareOptions{})
 			return err
 		},
 		"1 have a partner": func() error {
-			_, err := lens.Compare(context.Background(), a, lens.Side{Model: m, IDs: sixty[:3]}, lens.CompareOptions{Align: lens.AlignEnd, Positions: []int{0, -1}})
+			_, err := lens.Compare(context.Background(), lens.Side{Model: m, Input: edit.Input{IDs: sixty, Positions: []int{0, -1}}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty[:3]}}, lens.CompareOptions{Align: lens.AlignEnd})
 			return err
 		},
 		"distributions over them cannot be compared": func() error {
@@ -157,7 +158,7 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 			if other.Shape().DVocab == m.Shape().DVocab {
 				t.Skip("the models have one vocabulary")
 			}
-			_, err := lens.Compare(context.Background(), a, lens.Side{Model: other, IDs: sixty[:3]}, lens.CompareOptions{})
+			_, err := lens.Compare(context.Background(), a, lens.Side{Model: other, Input: edit.Input{IDs: sixty[:3]}}, lens.CompareOptions{})
 			return err
 		},
 		"prompt is empty": func() error {

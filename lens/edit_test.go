@@ -7,86 +7,34 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
-	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// edit reads an edit of a prompt of sixty tokens. The file ones has 128 ones, as many as
-// the tiny model's d_model.
-func edit(t testing.TB, m model.Model, text string) lens.Edit {
+// nothing is a source of no numbers.
+type nothing struct{}
+
+func (nothing) Value(string, model.Place) (edit.Value, error) {
+	return edit.Value{}, errors.New("no files")
+}
+func (nothing) Mean(string, model.Place) (edit.Value, error) {
+	return edit.Value{}, errors.New("no means")
+}
+
+// parsed reads an edit of a prompt of sixty tokens.
+func parsed(t testing.TB, m model.Model, text string) edit.Edit {
 	t.Helper()
-	e, err := lens.ParseEdit(text, m, 60, func(name string) ([]float32, error) {
-		if name != "ones" {
-			return nil, errors.New(name + " is not there")
-		}
-		ones := make([]float32, m.Shape().DModel)
-		for i := range ones {
-			ones[i] = 1
-		}
-		return ones, nil
-	})
+	e, err := edit.Parse(text, m, 60, nothing{})
 	require.NoError(t, err)
 	return e
-}
-
-// captured returns what passes a site, with edits.
-func captured(t *testing.T, m model.Model, place model.Place, edits ...lens.Edit) ([]float32, []int) {
-	t.Helper()
-	s := mlx.NewScope(m.Device())
-	defer s.Close()
-	var x *mlx.Array
-	tap, err := lens.Edited(edits, 60, &model.Tap{
-		Wanted: func(site model.Site, layer int) bool { return model.Place{Site: site, Layer: layer} == place },
-		Visit:  func(_ model.Site, _ int, y *mlx.Array) *mlx.Array { x = s.Hold(y); return y },
-	})
-	require.NoError(t, err)
-	require.NoError(t, mlx.Eval(m.Forward(model.Tokens(s, sixty), nil, tap)))
-	data, err := mlx.Data[float32](mlx.AsType(x, mlx.Float32))
-	require.NoError(t, err)
-	return data, x.Shape()
-}
-
-func TestEditsChangeWhatTheyNameAndNothingElse(t *testing.T) {
-	m := tiny(t)
-	for text, want := range map[string]func(at []int, x float32) float32{
-		"layers.1.mlp_out=zero":             func([]int, float32) float32 { return 0 },
-		"layers.1.mlp_out@3:6=scale:0.5":    func(at []int, x float32) float32 { return ifThen(at[1] >= 3 && at[1] < 6, x*0.5, x) },
-		"layers.1.z#1,-1=zero":              func(at []int, x float32) float32 { return ifThen(at[2] == 1 || at[2] == m.Shape().Heads-1, 0, x) },
-		"layers.1.z@-1#0=scale:2":           func(at []int, x float32) float32 { return ifThen(at[1] == 59 && at[2] == 0, 2*x, x) },
-		"layers.1.pattern@7#2=zero":         func(at []int, x float32) float32 { return ifThen(at[2] == 7 && at[1] == 2, 0, x) },
-		"layers.1.resid_post@0,-2=add:ones": func(at []int, x float32) float32 { return ifThen(at[1] == 0 || at[1] == 58, x+1, x) },
-		"embed@5=set:ones":                  func(at []int, x float32) float32 { return ifThen(at[1] == 5, 1, x) },
-		"blocks.1.hook_resid_mid@2=zero":    func(at []int, x float32) float32 { return ifThen(at[1] == 2, 0, x) },
-	} {
-		t.Run(text, func(t *testing.T) {
-			e := edit(t, m, text)
-			before, shape := captured(t, m, e.Place)
-			after, _ := captured(t, m, e.Place, e)
-			require.NotEqual(t, before, after)
-			at := make([]int, len(shape))
-			for i, x := range before {
-				rest := i
-				for axis := len(shape) - 1; axis >= 0; axis-- {
-					at[axis], rest = rest%shape[axis], rest/shape[axis]
-				}
-				require.Equal(t, want(at, x), after[i], "%v", at)
-			}
-		})
-	}
-}
-
-func ifThen(c bool, a, b float32) float32 {
-	if c {
-		return a
-	}
-	return b
 }
 
 func TestLensReadsWhatAnEditLeaves(t *testing.T) {
 	m := tiny(t)
 	plain := trace(t, m, sixty, lens.Options{Top: 3})
-	g := trace(t, m, sixty, lens.Options{Top: 3, Check: true, Edits: []lens.Edit{edit(t, m, "layers.1.mlp_out@10=zero"), edit(t, m, "layers.2.attn_out@10=scale:1")}})
+	edits := []edit.Edit{parsed(t, m, "layers.1.mlp_out@10=zero"), parsed(t, m, "layers.2.attn_out@10=scale:1")}
+	g := traceIn(t, m, edit.Input{IDs: sixty, Edits: edits}, lens.Options{Top: 3, Check: true})
 	require.Equal(t, []string{"layers.1.mlp_out@10=zero", "layers.2.attn_out@10=scale:1"}, g.Edits)
 	require.True(t, g.Check.OK)
 	for p := range 60 {
@@ -99,36 +47,36 @@ func TestLensReadsWhatAnEditLeaves(t *testing.T) {
 	}
 }
 
-func TestWrongEditsAreRefused(t *testing.T) {
+func TestEditsThatALensWouldNotSeeAreRefused(t *testing.T) {
 	m := tiny(t)
-	load := func(string) ([]float32, error) { return []float32{1, 2}, nil }
-	for text, says := range map[string]string{
-		"layers.1.mlp_out":              "want SITE",
-		"layers.40.mlp_out=zero":        "the model has 3 layers (0–2)",
-		"pos_embed=zero":                "no such site",
-		"layers.1.mlp_out@60=zero":      "position 60 does not exist",
-		"layers.1.z#8=zero":             "head 8 does not exist: there are 8",
-		"layers.1.k#2=zero":             "head 2 does not exist: there are 2",
-		"layers.1.mlp_out=zero:1":       "takes no argument",
-		"layers.1.mlp_out=scale:x":      "wants a number",
-		"layers.1.mlp_out=add":          "wants a file",
-		"layers.1.mlp_out=twist":        "(have: zero, scale, add, set)",
-		"layers.1.mlp_out#0=zero":       "mlp_out has no heads",
-		"layers.1.mlp_out=add:two":      "the vector has 2 numbers, and mlp_out wants 128",
-		"layers.1.mlp_pre=set:two":      "mlp_pre wants",
-		"layers.1.pattern=add:two":      "want zero or scale",
-		"layers.one.mlp_out=zero":       "want layers.N.SITE",
-		"layers.1.resid_post@1:0=zero":  "is no range",
-		"layers.1.resid_post@last=zero": "is no number",
-	} {
-		e, err := lens.ParseEdit(text, m, 60, load)
-		if err == nil {
-			_, err = lens.Run(context.Background(), m, sixty, lens.Options{Edits: []lens.Edit{e}})
-		}
-		require.ErrorContains(t, err, says, text)
-		require.ErrorContains(t, err, text)
+	for _, text := range []string{"final_norm=zero", "logits@-1=scale:2"} {
+		_, err := lens.Run(context.Background(), m, edit.Input{IDs: sixty, Edits: []edit.Edit{parsed(t, m, text)}}, lens.Options{})
+		require.ErrorContains(t, err, "it would change nothing: the last place that is read is layers.2.resid_post")
 	}
-	e := edit(t, m, "layers.1.mlp_out@-50=zero")
-	_, err := lens.Run(context.Background(), m, sixty[:4], lens.Options{Edits: []lens.Edit{e, {Place: e.Place, Positions: []int{-50}, Op: lens.EditZero}}})
+	e := parsed(t, m, "layers.1.mlp_out@-50=zero")
+	_, err := lens.Run(context.Background(), m, edit.Input{IDs: sixty[:4], Edits: []edit.Edit{e}}, lens.Options{})
 	require.ErrorContains(t, err, "would never run")
+}
+
+// Different prompts with different edits in one padded pass are each what they are alone.
+func TestABatchOfEditsIsWhatEachIsAlone(t *testing.T) {
+	m := tiny(t)
+	var inputs []edit.Input
+	for i, text := range []string{
+		"layers.0.mlp_out@3=zero", "layers.1.z@-1#2=scale:3", "layers.2.attn_out=scale:0.5", "layers.1.pattern@4:8#1=scale:0.5",
+		"embed@2:5=noise:0.3:7", "layers.0.resid_post=clamp:-0.5:0.5", "layers.1.head_out#0=zero", "layers.2.resid_mid@0=zero",
+	} {
+		ids := sixty[:20-i%4]
+		e, err := edit.Parse(text, m, len(ids), nothing{})
+		require.NoError(t, err)
+		inputs = append(inputs, edit.Input{IDs: ids, Edits: []edit.Edit{e}}, edit.Input{IDs: ids})
+	}
+	o := lens.Options{Top: 3, Mid: true, Check: true}
+	i := 0
+	for g, err := range lens.RunAll(context.Background(), m, inputs, o) {
+		require.NoError(t, err)
+		equalGrids(t, traceIn(t, m, inputs[i], o), g)
+		i++
+	}
+	require.Equal(t, len(inputs), i)
 }

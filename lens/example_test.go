@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -15,7 +16,7 @@ func Example() {
 		return
 	}
 	defer m.Close()
-	grid, err := lens.Run(context.Background(), m.Model, []int{402, 324, 282}, lens.Options{Top: 1})
+	grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: []int{402, 324, 282}}, lens.Options{Top: 1})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,11 +9,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
-	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // open opens a model for a test.
@@ -56,7 +57,7 @@ func compare(t *testing.T, o *auto.Opened, c golden.Case) {
 		}
 		require.Equal(t, c.IDs, ids, "%q", c.Prompt)
 	}
-	g, err := lens.Run(context.Background(), o.Model, ids, lens.Options{Top: c.TopK, Embed: true, Check: true})
+	g, err := lens.Run(context.Background(), o.Model, edit.Input{IDs: ids}, lens.Options{Top: c.TopK, Embed: true, Check: true})
 	require.NoError(t, err)
 	require.NoError(t, c.Compare(g))
 	require.True(t, g.Check.OK, "the last row differs from the model's logits by %v", g.Check.MaxDifference)
@@ -86,7 +87,7 @@ func TestTinyModelsGiveMLXLMsNumbers(t *testing.T) {
 	require.NotEmpty(t, models)
 	for _, dir := range models {
 		name := filepath.Base(dir)
-		for _, form := range []model.Form{model.Dense, model.Packed} {
+		for _, form := range []load.Form{load.Dense, load.Packed} {
 			t.Run(name+" "+string(form), func(t *testing.T) {
 				o := open(t, dir, auto.Options{Weights: form})
 				all := cases(t, "../testdata/golden/"+name+".json.gz")

@@ -9,7 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -18,11 +20,16 @@ import (
 
 const tinyLlama = "../testdata/models/tiny-llama-b-4bit-mixed"
 
-func tiny(t testing.TB) model.Model { return open(t, tinyLlama, auto.Options{}).Model }
+func tiny(t testing.TB) model.Model { return modeltest.Tiny(t) }
 
 func trace(t testing.TB, m model.Model, ids []int, o lens.Options) *lens.Grid {
 	t.Helper()
-	g, err := lens.Run(context.Background(), m, ids, o)
+	return traceIn(t, m, edit.Input{IDs: ids}, o)
+}
+
+func traceIn(t testing.TB, m model.Model, in edit.Input, o lens.Options) *lens.Grid {
+	t.Helper()
+	g, err := lens.Run(context.Background(), m, in, o)
 	require.NoError(t, err)
 	return g
 }
@@ -37,7 +44,7 @@ var sixty = func() []int {
 
 func TestRowsAndColumnsAreWhatWasAskedFor(t *testing.T) {
 	m := tiny(t)
-	g := trace(t, m, sixty, lens.Options{Layers: []int{-2, 0}, Positions: []int{-1, 5}, Embed: true, Mid: true, Top: 3, Targets: []int{7, 9}})
+	g := traceIn(t, m, edit.Input{IDs: sixty, Positions: []int{-1, 5}}, lens.Options{Layers: []int{-2, 0}, Embed: true, Mid: true, Top: 3, Targets: []int{7, 9}})
 	assert.Equal(t, []string{"embed", "layers.0.resid_mid", "layers.0.resid_post", "layers.1.resid_mid", "layers.1.resid_post"}, g.Rows)
 	assert.Equal(t, []int{5, 59}, g.Positions)
 	require.Len(t, g.Cells, 5)
@@ -59,12 +66,15 @@ const sameToRounding = 1e-5
 func TestCellsDoNotDependOnWhatElseIsRead(t *testing.T) {
 	m := tiny(t)
 	whole := trace(t, m, sixty, lens.Options{Top: 5, Targets: []int{100}})
-	for _, o := range []lens.Options{
-		{Top: 5, Targets: []int{100}, Layers: []int{1}, Positions: []int{3, 44}},
-		{Top: 5, Targets: []int{100}, Layers: []int{2}},
-		{Top: 5, Targets: []int{100}, Positions: []int{0}, Embed: true, Mid: true},
+	for _, c := range []struct {
+		positions []int
+		o         lens.Options
+	}{
+		{[]int{3, 44}, lens.Options{Top: 5, Targets: []int{100}, Layers: []int{1}}},
+		{nil, lens.Options{Top: 5, Targets: []int{100}, Layers: []int{2}}},
+		{[]int{0}, lens.Options{Top: 5, Targets: []int{100}, Embed: true, Mid: true}},
 	} {
-		g := trace(t, m, sixty, o)
+		g := traceIn(t, m, edit.Input{IDs: sixty, Positions: c.positions}, c.o)
 		at := map[string]int{}
 		for i, r := range whole.Rows {
 			at[r] = i
@@ -197,25 +207,26 @@ func TestContrastsAreDifferencesOfLogits(t *testing.T) {
 func TestWrongRequestsAreErrors(t *testing.T) {
 	m := tiny(t)
 	for want, c := range map[string]struct {
-		ids []int
-		o   lens.Options
+		ids       []int
+		positions []int
+		o         lens.Options
 	}{
-		"the prompt is empty": {nil, lens.Options{}},
-		"id 512 (number 2) is outside the vocabulary: ids go from 0 to 511": {[]int{1, 512}, lens.Options{}},
-		"id -1 (number 1) is outside":                                       {[]int{-1}, lens.Options{}},
-		"target 600":                                                        {[]int{1}, lens.Options{Targets: []int{600}}},
-		"layer 3 does not exist: there are 3 (0–2)":                         {[]int{1}, lens.Options{Layers: []int{3}}},
-		"position -3 does not exist":                                        {[]int{1, 2}, lens.Options{Positions: []int{-3}}},
-		"no layer was asked for":                                            {[]int{1}, lens.Options{Layers: []int{}}},
-		"top 513: want 1 to 512":                                            {[]int{1}, lens.Options{Top: 513}},
-		"the prompt has 2049 tokens, and the model was made for 2048":       {make([]int, 2049), lens.Options{}},
+		"the prompt is empty": {nil, nil, lens.Options{}},
+		"id 512 (number 2) is outside the vocabulary: ids go from 0 to 511": {[]int{1, 512}, nil, lens.Options{}},
+		"id -1 (number 1) is outside":                                       {[]int{-1}, nil, lens.Options{}},
+		"target 600":                                                        {[]int{1}, nil, lens.Options{Targets: []int{600}}},
+		"layer 3 does not exist: there are 3 (0–2)":                         {[]int{1}, nil, lens.Options{Layers: []int{3}}},
+		"position -3 does not exist":                                        {[]int{1, 2}, []int{-3}, lens.Options{}},
+		"no layer was asked for":                                            {[]int{1}, nil, lens.Options{Layers: []int{}}},
+		"top 513: want 1 to 512":                                            {[]int{1}, nil, lens.Options{Top: 513}},
+		"the prompt has 2049 tokens, and the model was made for 2048":       {make([]int, 2049), nil, lens.Options{}},
 	} {
-		_, err := lens.Run(context.Background(), m, c.ids, c.o)
+		_, err := lens.Run(context.Background(), m, edit.Input{IDs: c.ids, Positions: c.positions}, c.o)
 		require.ErrorContains(t, err, want)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := lens.Run(ctx, m, []int{1}, lens.Options{})
+	_, err := lens.Run(ctx, m, edit.Input{IDs: []int{1}}, lens.Options{})
 	require.ErrorIs(t, err, context.Canceled)
 }
 
@@ -239,7 +250,7 @@ func TestTracesInParallelAgree(t *testing.T) {
 	results := make(chan *lens.Grid, 8)
 	for range cap(results) {
 		go func() {
-			g, err := lens.Run(context.Background(), m, sixty, lens.Options{})
+			g, err := lens.Run(context.Background(), m, edit.Input{IDs: sixty}, lens.Options{})
 			if err != nil {
 				t.Error(err)
 			}
@@ -266,21 +277,21 @@ func TestLongPromptInPartsIsOnePass(t *testing.T) {
 		tokens[i] = int32(ids[i])
 	}
 	o := lens.Options{Top: 3, Embed: true, Targets: []int{5}}
-	watch, err := lens.NewWatch(m, o)
+	reader, err := lens.NewReader(m, o)
 	require.NoError(t, err)
 	s := mlx.NewScope(m.Device())
 	defer s.Close()
-	require.NoError(t, mlx.Eval(m.Forward(mlx.FromSlice(s, tokens, 1, n), nil, watch.Tap())))
-	whole, err := watch.Read(context.Background(), ids)
+	require.NoError(t, mlx.Eval(model.Forward(m, mlx.FromSlice(s, tokens, 1, n), nil, reader.Tap())))
+	whole, err := reader.Read(context.Background(), ids)
 	require.NoError(t, err)
 
-	o.Positions, o.Check = []int{0, 30, n - 2, n - 1}, true
+	o.Check = true
 	last := 0.0
 	o.Progress = func(done float64) {
 		require.Greater(t, done, last)
 		last = done
 	}
-	parts, err := lens.Run(context.Background(), m, ids, o)
+	parts, err := lens.Run(context.Background(), m, edit.Input{IDs: ids, Positions: []int{0, 30, n - 2, n - 1}}, o)
 	require.NoError(t, err)
 	require.True(t, parts.Check.OK)
 	require.InDelta(t, 1, last, 1e-9)

@@ -20,7 +20,7 @@ type room struct {
 
 // fit makes the room smaller until the work on sequences of so many positions, of which
 // so many are read in all, stays within the bound.
-func (p *reading) fit(m model.Model, sequences, positions, read int, o *Options) error {
+func (p *plan) fit(m model.Model, sequences, positions, read int, o *Options) error {
 	p.room = p.most
 	if o.MaxMemory == 0 {
 		return nil
@@ -48,7 +48,7 @@ func (p *reading) fit(m model.Model, sequences, positions, read int, o *Options)
 const leastPass = 16
 
 // memory estimates from above what the work takes at its greatest, in bytes.
-func (p *reading) memory(m model.Model, sequences, positions, read int, o *Options) int64 {
+func (p *plan) memory(m model.Model, sequences, positions, read int, o *Options) int64 {
 	s := m.Shape()
 	const float = 4
 	pass := min(p.room.pass, positions)
@@ -70,7 +70,7 @@ func (p *reading) memory(m model.Model, sequences, positions, read int, o *Optio
 }
 
 // cellBytes is what a cell takes in Go, before and after it is labelled.
-func (p *reading) cellBytes(o *Options) int {
+func (p *plan) cellBytes(o *Options) int {
 	const score, candidateBytes, targetBytes = 160, 8 + 40, 16 + 48
 	return score + 200 + (o.Top+o.Track)*candidateBytes + (len(o.scored())+1)*targetBytes
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -20,6 +21,6 @@ func TestBoundOnMemoryChangesTheWorkAndNotTheNumbers(t *testing.T) {
 
 func TestBoundThatCannotHoldIsAnError(t *testing.T) {
 	m := tiny(t)
-	_, err := lens.Run(context.Background(), m, sixty, lens.Options{MaxMemory: 1000})
+	_, err := lens.Run(context.Background(), m, edit.Input{IDs: sixty}, lens.Options{MaxMemory: 1000})
 	require.ErrorContains(t, err, "read fewer positions or rows, or allow more")
 }

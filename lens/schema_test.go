@@ -9,6 +9,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -33,10 +34,11 @@ func TestJSONFollowsThePublishedSchema(t *testing.T) {
 	for _, o := range []lens.Options{
 		{},
 		{Embed: true, Mid: true, Check: true, Targets: []int{7, 9}, Contrasts: [][2]int{{7, 8}}, Label: func(int) string { return "\xff" }},
-		{Layers: []int{0}, Positions: []int{2, -1}, Top: 512},
+		{Layers: []int{0}, Top: 512},
 		{TopOnly: true},
 		{Attn: true, MLP: true, Track: 4},
 	} {
+		require.NoError(t, s.Validate(document(t, traceIn(t, m, edit.Input{IDs: sixty, Positions: []int{2, -1}}, o))))
 		require.NoError(t, s.Validate(document(t, trace(t, m, sixty, o))))
 	}
 }
@@ -59,8 +61,8 @@ func TestSchemaNoticesWhatIsWrong(t *testing.T) {
 
 func TestComparisonsFollowThePublishedSchema(t *testing.T) {
 	s, m := schema(t, "compare-1"), tiny(t)
-	a := lens.Side{Model: m, IDs: sixty[:9]}
-	for _, b := range []lens.Side{a, {Model: m, IDs: sixty[1:10]}, {Model: m, IDs: sixty[:9], Edits: []lens.Edit{edit(t, m, "layers.1.z=zero")}}} {
+	a := lens.Side{Model: m, Input: edit.Input{IDs: sixty[:9]}}
+	for _, b := range []lens.Side{a, {Model: m, Input: edit.Input{IDs: sixty[1:10]}}, {Model: m, Input: edit.Input{IDs: sixty[:9], Edits: []edit.Edit{parsed(t, m, "layers.1.z=zero")}}}} {
 		c := compareSides(t, a, b, lens.CompareOptions{Mid: true})
 		require.NoError(t, s.Validate(document(t, c)))
 		raw, err := json.Marshal(c)

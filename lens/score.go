@@ -50,7 +50,7 @@ const vocabSlice = 4096
 
 // score puts the states [positions, d_model] of every place through final norm and
 // unembedding, and reduces each row to scores: [row][position].
-func (p *reading) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options, worked func(work float64)) ([][]score, error) {
+func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options, worked func(work float64)) ([][]score, error) {
 	positions := states[0].Dim(0)
 	out := make([][]score, len(p.rows))
 	for i := range out {
@@ -90,15 +90,15 @@ type chunk struct {
 	scores []score
 }
 
-func (c *chunk) run(p *reading, states []*mlx.Array, from, to int, onDevice bool) error {
+func (c *chunk) run(p *plan, states []*mlx.Array, from, to int, onDevice bool) error {
 	scope := states[0].Scope().NewScope()
 	defer scope.Close()
 	raws, readable := make([]*mlx.Array, len(p.rows)), make([]*mlx.Array, len(p.rows))
 	for i, row := range p.rows {
 		raws[i] = mlx.AsType(mlx.Slice(scope.Hold(states[row.state]), 0, from, to), mlx.Float32)
 		readable[i] = raws[i]
-		if row.decoder != nil {
-			readable[i] = row.decoder.Decode(p.place(i), raws[i])
+		if row.translator != nil {
+			readable[i] = row.translator.Translate(p.place(i), raws[i])
 		}
 	}
 	raw := mlx.Concatenate(0, raws...) // [rows·width, d_model]

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -75,7 +76,7 @@ func TestRowsOfWhatIsAddedAreReadAlone(t *testing.T) {
 	g := trace(t, m, sixty, lens.Options{Attn: true, MLP: true, Mid: true, Layers: []int{1}, Top: 3})
 	require.Equal(t, []string{"layers.1.attn_out", "layers.1.resid_mid", "layers.1.mlp_out", "layers.1.resid_post"}, g.Rows)
 	// zeroing what attention adds leaves the stream before it, which the MLP sees
-	zero := trace(t, m, sixty, lens.Options{Layers: []int{0, 1}, Mid: true, Top: 3, Edits: []lens.Edit{edit(t, m, "layers.1.attn_out=zero")}})
+	zero := traceIn(t, m, edit.Input{IDs: sixty, Edits: []edit.Edit{parsed(t, m, "layers.1.attn_out=zero")}}, lens.Options{Layers: []int{0, 1}, Mid: true, Top: 3})
 	for p := range zero.Positions {
 		same(t, &zero.Cells[1][p], &zero.Cells[2][p], 0) // resid_post of 0, resid_mid of 1
 	}

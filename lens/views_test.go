@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -44,9 +45,9 @@ func TestClassicViewsAreWhatFloat64Gives(t *testing.T) {
 	s := mlx.NewScope(m.Device())
 	defer s.Close()
 	states := make([]*mlx.Array, m.Shape().Layers)
-	require.NoError(t, m.Forward(model.Tokens(s, sixty), nil, &model.Tap{
-		Wanted: func(site model.Site, _ int) bool { return site == model.ResidPost },
-		Visit:  func(_ model.Site, layer int, x *mlx.Array) *mlx.Array { states[layer] = s.Hold(x); return x },
+	require.NoError(t, model.Forward(m, model.Tokens(s, sixty), nil, &model.Tap{
+		Wanted: func(at model.Place) bool { return at.Site == model.ResidPost },
+		Visit:  func(at model.Place, x *mlx.Array) *mlx.Array { states[at.Layer] = s.Hold(x); return x },
 	}).Err())
 	logits := make([][][]float64, len(states)) // [layer][pos][id]
 	for l := range states {
@@ -155,7 +156,7 @@ func TestNumbersOfARealModelDependOnNothingElse(t *testing.T) {
 		agrees(trace(t, o.Model, ids, lens.Options{Top: 10, Layers: []int{4}}))
 	})
 	t.Run("positions", func(t *testing.T) {
-		agrees(trace(t, o.Model, ids, lens.Options{Top: 10, Positions: []int{0, -1}}))
+		agrees(traceIn(t, o.Model, edit.Input{IDs: ids, Positions: []int{0, -1}}, lens.Options{Top: 10}))
 	})
 	t.Run("chunks and parts", func(t *testing.T) {
 		for _, room := range [][2]int{{512, 1}, {512, 5}, {8, 8}, {3, 2}} {
@@ -163,8 +164,8 @@ func TestNumbersOfARealModelDependOnNothingElse(t *testing.T) {
 		}
 	})
 	t.Run("batch", func(t *testing.T) {
-		other := lens.Prompt{IDs: prompt(len(ids) + 5)}
-		for i, prompts := range [][]lens.Prompt{{{IDs: ids}, other}, {other, {IDs: ids}, {IDs: ids[:20]}, other}} {
+		other := edit.Input{IDs: prompt(len(ids) + 5)}
+		for i, prompts := range [][]edit.Input{{{IDs: ids}, other}, {other, {IDs: ids}, {IDs: ids[:20]}, other}} {
 			n := 0
 			for g, err := range lens.RunAll(context.Background(), o.Model, prompts, all) {
 				require.NoError(t, err)

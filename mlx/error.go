@@ -69,6 +69,13 @@ func (e *Error) Stack() string {
 	}
 }
 
+// Failed returns an array that could not be built, for a function that is made of this
+// package's and finds something wrong: what is computed from it carries err, and Eval
+// returns it.
+func Failed(op string, err error) *Array {
+	return &Array{err: newError(op, err, err.Error())}
+}
+
 func newError(op string, kind error, text string) *Error {
 	e := &Error{Op: op, Kind: kind, Text: text, stack: make([]uintptr, 32)}
 	e.stack = e.stack[:runtime.Callers(2, e.stack)]

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -9,15 +11,6 @@ import (
 // key], to stay small.
 const PassPositions = 512
 
-// Tokens returns ids as Forward takes them, [1, pos].
-func Tokens(s *mlx.Scope, ids []int) *mlx.Array {
-	tokens := make([]int32, len(ids))
-	for i, id := range ids {
-		tokens[i] = int32(id)
-	}
-	return mlx.FromSlice(s, tokens, 1, len(ids))
-}
-
 // Cache holds the keys and values of the positions that a model has seen, so that
 // each next position is computed alone. A layer with a window keeps no more keys
 // than it looks at. A nil Cache is one that nothing enters. A Cache belongs to one
@@ -25,21 +18,41 @@ func Tokens(s *mlx.Scope, ids []int) *mlx.Array {
 type Cache struct {
 	device mlx.Device
 	layers []kv
+	seen   int // positions
+	blocks int // that passes go through; −1: none went yet
 }
 
 // NewCache returns an empty cache for a model.
 func NewCache(m Model) *Cache {
-	return &Cache{device: m.Device(), layers: make([]kv, m.Shape().Layers)}
+	return &Cache{device: m.Device(), layers: make([]kv, m.Shape().Layers), blocks: -1}
 }
 
-// Len returns how many positions were seen.
-func (c *Cache) Len() int { return c.seen(0) }
-
-func (c *Cache) seen(layer int) int {
+// Len returns how many positions were seen, 0 of a nil Cache.
+func (c *Cache) Len() int {
 	if c == nil {
 		return 0
 	}
-	return c.layers[layer].seen
+	return c.seen
+}
+
+// begin checks that a pass goes through as many blocks as those before it: the others would
+// lack keys and values.
+func (c *Cache) begin(blocks int) error {
+	if c == nil || c.blocks == blocks {
+		return nil
+	}
+	if c.blocks >= 0 {
+		return fmt.Errorf("model: the cache was filled by passes through %d blocks, and this one goes through %d: use another cache", c.blocks, blocks)
+	}
+	c.blocks = blocks
+	return nil
+}
+
+// advance counts the positions of a pass.
+func (c *Cache) advance(n int) {
+	if c != nil {
+		c.seen += n
+	}
 }
 
 // Eval computes what passes have added: a pass of whose results nothing else is
@@ -74,6 +87,7 @@ func (c *Cache) Close() {
 		}
 		c.layers[i] = kv{}
 	}
+	c.seen, c.blocks = 0, -1
 }
 
 // add remembers k and v, [batch, kv_head, pos, d_head], and returns those of all
@@ -86,7 +100,6 @@ func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys,
 	}
 	l := &c.layers[layer]
 	n := k.Dim(2)
-	l.seen += n
 	switch {
 	case window == 0 || l.rows+n <= window:
 		if l.rows+n > l.capacity() {
@@ -114,7 +127,6 @@ type kv struct {
 	k, v   *mlx.Array
 	rows   int // in use
 	oldest int
-	seen   int
 }
 
 func (l *kv) capacity() int {

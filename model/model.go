@@ -1,10 +1,11 @@
 // Package model says what a lens needs of a language model: the places in its
 // computation ([Site]), a way to see and change what passes there ([Tap]), what is
-// remembered from pass to pass ([Cache]), and the two functions that turn a state
-// into logits ([Model]).
+// remembered from pass to pass ([Cache]), and the functions that turn a state into
+// logits ([Model]).
 //
-// Each architecture has a folder of its own with its own block; [Decoder] is what
-// they all have around their blocks; model/auto opens a checkpoint by its
+// Each architecture has a folder of its own with its own block; [Transformer] is what
+// they all have around their blocks, [Pass] and [Attention] what they do alike inside.
+// model/load takes weights out of a checkpoint, and model/auto opens one by its
 // model_type.
 package model
 
@@ -12,13 +13,18 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// Model is a decoder-only transformer opened up for inspection.
+// Model is a decoder-only transformer opened up for inspection. Nothing is computed
+// before it is evaluated.
 type Model interface {
-	// Forward computes logits [batch, pos, d_vocab] from ids [batch, pos] int32.
-	// With a cache the ids continue what it has seen, and are added to it.
-	// Nothing is computed before it is evaluated, so that a caller who only wants
-	// what the tap saw does not pay for the logits.
-	Forward(tokens *mlx.Array, cache *Cache, tap *Tap) *mlx.Array
+	// Stream computes the residual stream behind the first so many blocks, [batch, pos,
+	// d_model], from ids [batch, pos] int32; 0 is what enters the first block. With a
+	// cache the ids continue what it has seen, and are added to it; all passes with one
+	// cache go through the same number of blocks. A nil tap sees nothing.
+	Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks int) *mlx.Array
+
+	// Logits maps the stream behind the last block to logits [batch, pos, d_vocab], in the
+	// type that the model computes in.
+	Logits(h *mlx.Array, tap *Tap) *mlx.Array
 
 	// FinalNorm maps a residual stream [..., d_model] to [..., d_model], float32.
 	FinalNorm(h *mlx.Array) *mlx.Array
@@ -30,6 +36,10 @@ type Model interface {
 
 	// UnembedIDs maps [..., d_model] to the logits [..., len(ids)] of single ids.
 	UnembedIDs(h *mlx.Array, ids []int) *mlx.Array
+
+	// Check returns nil when the model has a place, else why it has not. Whoever is given
+	// places asks it before a pass.
+	Check(at Place) error
 
 	Shape() Shape
 	Paths() Paths
@@ -51,8 +61,39 @@ type Shape struct {
 	Context int `json:"n_ctx"` // positions that the model was made for
 }
 
-// ToLogits applies the final norm and the unembedding: [..., d_model] to
-// [..., d_vocab].
+// Forward computes logits [batch, pos, d_vocab] from ids [batch, pos] int32: the stream
+// through all blocks, and what follows them.
+func Forward(m Model, tokens *mlx.Array, cache *Cache, tap *Tap) *mlx.Array {
+	return m.Logits(m.Stream(tokens, cache, tap, m.Shape().Layers), tap)
+}
+
+// Reach goes as far as some places need: through the blocks before the last of them, and
+// on to the logits if one of them is behind the blocks. What it returns is the last array
+// that was built.
+func Reach(m Model, tokens *mlx.Array, cache *Cache, tap *Tap, places []Place) *mlx.Array {
+	blocks, on := 0, false
+	for _, p := range places {
+		blocks = max(blocks, p.Blocks(m.Shape().Layers))
+		on = on || p.afterBlocks()
+	}
+	h := m.Stream(tokens, cache, tap, blocks)
+	if !on {
+		return h
+	}
+	return m.Logits(h, tap)
+}
+
+// ToLogits applies the final norm and the unembedding in float32, as a lens does:
+// [..., d_model] to [..., d_vocab].
 func ToLogits(m Model, h *mlx.Array) *mlx.Array {
 	return m.Unembed(m.FinalNorm(h), 0, m.Shape().DVocab)
+}
+
+// Tokens returns ids as a pass takes them, [1, pos].
+func Tokens(s *mlx.Scope, ids []int) *mlx.Array {
+	tokens := make([]int32, len(ids))
+	for i, id := range ids {
+		tokens[i] = int32(id)
+	}
+	return mlx.FromSlice(s, tokens, 1, len(ids))
 }

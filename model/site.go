@@ -3,245 +3,263 @@ package model
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// Site is a place in a transformer's computation. The words are TransformerLens'
-// (Nanda and Bloom 2022) without "hook_".
-type Site uint8
+// Site is a place in a transformer's computation, by its name. The words are
+// TransformerLens' (Nanda and Bloom 2022) without "hook_".
+type Site string
 
-// The sites in forward order. b batch, p pos; FinalNormOut and those before the
-// first block exist once, the others in each layer.
+// The sites. What passes each, its axes, and its names in other tools stand in the table
+// that [Sites] lists; docs/names.md and the help topic are made of it.
 const (
-	Embed        Site = iota // token embedding                       [b, p, d_model]
-	PosEmbed                 // position embedding (GPT-2)             [b, p, d_model]
-	ResidPre                 // stream entering the block              [b, p, d_model]
-	AttnNorm                 // first norm, after its gain             [b, p, d_model]
-	Q                        // queries before RoPE                    [b, p, head, d_head]
-	K                        // keys before RoPE                       [b, p, kv_head, d_head]
-	V                        // values                                 [b, p, kv_head, d_head]
-	RotQ                     // queries after RoPE                     [b, p, head, d_head]
-	RotK                     // keys after RoPE                        [b, p, kv_head, d_head]
-	AttnScores               // scaled and masked, before softmax      [b, head, q, k]
-	Pattern                  // after softmax                          [b, head, q, k]
-	Z                        // pattern·v, before the output matrix    [b, p, head, d_head]
-	AttnOut                  // what attention adds                    [b, p, d_model]
-	ResidMid                 // resid_pre + attn_out                   [b, p, d_model]
-	MLPNorm                  // second norm, after its gain            [b, p, d_model]
-	MLPPre                   // before the nonlinearity                [b, p, d_mlp]
-	MLPPreLinear             // the linear branch of a gated MLP       [b, p, d_mlp]
-	MLPPost                  // input of the down matrix               [b, p, d_mlp]
-	MLPOut                   // what the MLP adds                      [b, p, d_model]
-	ResidPost                // resid_mid + mlp_out                    [b, p, d_model]
-	FinalNormOut             // after the last norm                    [b, p, d_model]
-	Logits                   // unembedded                             [b, p, d_vocab]
-	numSites
+	Embed        Site = "embed"
+	PosEmbed     Site = "pos_embed"
+	ResidPre     Site = "resid_pre"
+	AttnNorm     Site = "attn_norm"
+	Q            Site = "q"
+	K            Site = "k"
+	V            Site = "v"
+	QNormed      Site = "q_normed"
+	KNormed      Site = "k_normed"
+	RotQ         Site = "rot_q"
+	RotK         Site = "rot_k"
+	AttnScores   Site = "attn_scores"
+	Pattern      Site = "pattern"
+	Z            Site = "z"
+	HeadOut      Site = "head_out"
+	AttnRaw      Site = "attn_raw"
+	AttnOut      Site = "attn_out"
+	ResidMid     Site = "resid_mid"
+	MLPNorm      Site = "mlp_norm"
+	MLPPre       Site = "mlp_pre"
+	MLPPreLinear Site = "mlp_pre_linear"
+	MLPPost      Site = "mlp_post"
+	MLPRaw       Site = "mlp_raw"
+	MLPOut       Site = "mlp_out"
+	ResidPost    Site = "resid_post"
+	FinalNormOut Site = "final_norm"
+	Logits       Site = "logits"
 )
 
-var siteNames = [numSites]string{
-	Embed: "embed", PosEmbed: "pos_embed", ResidPre: "resid_pre", AttnNorm: "attn_norm", Q: "q", K: "k", V: "v",
-	RotQ: "rot_q", RotK: "rot_k", AttnScores: "attn_scores", Pattern: "pattern", Z: "z", AttnOut: "attn_out",
-	ResidMid: "resid_mid", MLPNorm: "mlp_norm", MLPPre: "mlp_pre", MLPPreLinear: "mlp_pre_linear", MLPPost: "mlp_post",
-	MLPOut: "mlp_out", ResidPost: "resid_post", FinalNormOut: "final_norm", Logits: "logits",
+// Axis is what an axis of a site's array counts.
+type Axis string
+
+// The axes.
+const (
+	Batch  Axis = "batch"
+	Pos    Axis = "pos" // of queries, at attn_scores and pattern
+	Head   Axis = "head"
+	KVHead Axis = "kv_head"
+	Key    Axis = "key"
+	DModel Axis = "d_model"
+	DHead  Axis = "d_head"
+	DMLP   Axis = "d_mlp"
+	DVocab Axis = "d_vocab"
+)
+
+// siteRow is what is known of a site; a name in another tool is "" where that has none.
+type siteRow struct {
+	site     Site
+	perLayer bool
+	axes     []Axis
+	means    string
+
+	transformerLens string // behind "blocks.N." in a layer
+	mlxLM           string // the module of Llama whose output it is; %d is the layer
+	interpEngine    string
 }
 
-// String returns the site's name without its layer.
-func (s Site) String() string {
-	if s >= numSites {
-		return fmt.Sprintf("site(%d)", uint8(s))
+var (
+	stream  = []Axis{Batch, Pos, DModel}
+	queries = []Axis{Batch, Pos, Head, DHead}
+	keys    = []Axis{Batch, Pos, KVHead, DHead}
+	scores  = []Axis{Batch, Head, Pos, Key}
+	hidden  = []Axis{Batch, Pos, DMLP}
+)
+
+// sites is the table, in the order in which a sequential block goes by them.
+var sites = []siteRow{
+	{Embed, false, stream, "token embedding", "hook_embed", "model.embed_tokens", "embeddings"},
+	{PosEmbed, false, stream, "position embedding (GPT-2)", "hook_pos_embed", "", ""},
+	{ResidPre, true, stream, "stream entering the block", "hook_resid_pre", "", "resid_pre"},
+	{AttnNorm, true, stream, "first norm, after its gain", "ln1.hook_out", "model.layers.%d.input_layernorm", "attn_in"},
+	{Q, true, queries, "queries, as projected", "attn.hook_q", "", "q_norm_in"},
+	{K, true, keys, "keys, as projected", "attn.hook_k", "", "k_norm_in"},
+	{V, true, keys, "values", "attn.hook_v", "", "value"},
+	{QNormed, true, queries, "queries after the norm of each head", "attn.hook_q_normed", "", "q_norm_out"},
+	{KNormed, true, keys, "keys after the norm of each head", "attn.hook_k_normed", "", "k_norm_out"},
+	{RotQ, true, queries, "queries after RoPE", "attn.hook_rot_q", "", ""},
+	{RotK, true, keys, "keys after RoPE", "attn.hook_rot_k", "", ""},
+	{AttnScores, true, scores, "scaled and masked, before softmax", "attn.hook_attn_scores", "", "attn_scores"},
+	{Pattern, true, scores, "after softmax", "attn.hook_pattern", "", "attn_probs"},
+	{Z, true, queries, "pattern·v, before the output matrix", "attn.hook_z", "", "z"},
+	{HeadOut, true, []Axis{Batch, Pos, Head, DModel}, "what each head adds, without the output bias", "attn.hook_result", "", ""},
+	{AttnRaw, true, stream, "attention's output before the norm that follows it", "attn.hook_out", "", "attn_out"},
+	{AttnOut, true, stream, "what attention adds to the stream", "hook_attn_out", "model.layers.%d.self_attn", "attn_out_post"},
+	{ResidMid, true, stream, "resid_pre + attn_out", "hook_resid_mid", "", "resid_mid"},
+	{MLPNorm, true, stream, "second norm, after its gain", "ln2.hook_out", "model.layers.%d.post_attention_layernorm", "mlp_in"},
+	{MLPPre, true, hidden, "before the nonlinearity", "mlp.hook_pre", "model.layers.%d.mlp.gate_proj", "mlp_pre"},
+	{MLPPreLinear, true, hidden, "the linear branch of a gated MLP", "mlp.hook_pre_linear", "model.layers.%d.mlp.up_proj", "mlp_pre_linear"},
+	{MLPPost, true, hidden, "input of the down matrix", "mlp.hook_post", "", "mlp_act"},
+	{MLPRaw, true, stream, "the MLP's output before the norm that follows it", "mlp.hook_out", "", "mlp_out"},
+	{MLPOut, true, stream, "what the MLP adds to the stream", "hook_mlp_out", "model.layers.%d.mlp", "mlp_out_post"},
+	{ResidPost, true, stream, "stream leaving the block", "hook_resid_post", "model.layers.%d", "resid_post"},
+	{FinalNormOut, false, stream, "after the last norm", "ln_final.hook_out", "model.norm", "final_norm"},
+	{Logits, false, []Axis{Batch, Pos, DVocab}, "unembedded", "", "lm_head", "lm_head"},
+}
+
+// row returns a site's row, an empty one for a site that is not in the table.
+func (s Site) row() *siteRow {
+	if i := slices.IndexFunc(sites, func(r siteRow) bool { return r.site == s }); i >= 0 {
+		return &sites[i]
 	}
-	return siteNames[s]
+	return &siteRow{}
 }
 
-// PerLayer reports whether each layer has the site.
-func (s Site) PerLayer() bool { return s >= ResidPre && s <= ResidPost }
-
-// Sites returns every site in forward order.
+// Sites returns every site in the order in which a sequential block goes by them.
 func Sites() []Site {
-	all := make([]Site, numSites)
-	for i := range all {
-		all[i] = Site(i)
+	all := make([]Site, len(sites))
+	for i, r := range sites {
+		all[i] = r.site
 	}
 	return all
 }
 
-// Place is a site in a layer; the layer of a site outside the blocks is 0.
-type Place struct {
-	Site  Site
-	Layer int
+// PerLayer reports whether each layer has the site.
+func (s Site) PerLayer() bool { return s.row().perLayer }
+
+// Means says in a few words what passes the site.
+func (s Site) Means() string { return s.row().means }
+
+// Axes returns the axes of the site's arrays, the batch first.
+func (s Site) Axes() []Axis { return s.row().axes }
+
+// Axis returns the number of the first of some axes that the site has, −1 if it has none.
+func (s Site) Axis(any ...Axis) int {
+	return slices.IndexFunc(s.row().axes, func(a Axis) bool { return slices.Contains(any, a) })
 }
 
-// String returns the text form: layers.3.resid_post, or embed.
-func (p Place) String() string {
-	if !p.Site.PerLayer() {
-		return p.Site.String()
-	}
-	return "layers." + strconv.Itoa(p.Layer) + "." + p.Site.String()
-}
+// ShapeText returns the site's shape in words: "[batch, pos, d_model]".
+func (s Site) ShapeText() string { return "[" + names(s.Axes()) + "]" }
 
-// ParsePlace reads the text form, and TransformerLens' hook names
-// (blocks.3.hook_resid_post, blocks.3.attn.hook_q). It does not know how many
-// layers there are.
-func ParsePlace(text string) (Place, error) {
-	name := strings.ReplaceAll(text, "hook_", "")
-	layer := 0
-	perLayer := false
-	for _, prefix := range []string{"layers.", "blocks."} {
-		if rest, ok := strings.CutPrefix(name, prefix); ok {
-			number, site, ok := strings.Cut(rest, ".")
-			n, err := strconv.Atoi(number)
-			if !ok || err != nil || n < 0 {
-				return Place{}, fmt.Errorf("model: site %q: want layers.N.SITE with N a layer", text)
-			}
-			name, layer, perLayer = site, n, true
-		}
-	}
-	if perLayer { // TransformerLens puts a module's name before its hooks
-		inAttn, attn := strings.CutPrefix(name, "attn.")
-		inMLP, mlp := strings.CutPrefix(name, "mlp.")
-		switch {
-		case attn:
-			name = inAttn
-		case mlp:
-			name = "mlp_" + inMLP
-		}
-	}
-	for s, known := range siteNames {
-		if known != name {
-			continue
-		}
-		site := Site(s)
-		if site.PerLayer() != perLayer {
-			if perLayer {
-				return Place{}, fmt.Errorf("model: site %q: %s is not in a layer", text, site)
-			}
-			return Place{}, fmt.Errorf("model: site %q needs a layer: layers.N.%s", text, site)
-		}
-		return Place{site, layer}, nil
-	}
-	return Place{}, fmt.Errorf("model: site %q is unknown (have: %s)", text, strings.Join(siteNames[:], ", "))
-}
-
-// Tap sees what passes the sites of a forward pass, and may replace it: capture
-// and edit are one function, so that what is captured after an edit is what flowed
-// on. A nil Tap is the identity.
-type Tap struct {
-	// Wanted reports whether the tap wants a site. A model may skip computing a
-	// value that no one wants: fused attention never forms the pattern.
-	Wanted func(site Site, layer int) bool
-
-	// Visit gets each wanted value and returns what goes on. A value that is kept
-	// must be held by a scope that outlives the pass (mlx.Scope.Hold).
-	Visit func(site Site, layer int, x *mlx.Array) *mlx.Array
-
-	// Until is the last place that is wanted; nil: all are. What comes after its layer is
-	// not built, and Forward returns the stream there, [batch, pos, d_model], and not
-	// logits. A cache then holds the layers that ran, and goes on with the same Until only.
-	Until *Place
-}
-
-// blocks returns how many of n blocks a pass goes through. Of a pass with a cache that is
-// at least the first, which counts the positions.
-func (t *Tap) blocks(n int, cached bool) int {
-	switch {
-	case t.whole():
-		return n
-	case t.Until.Site.PerLayer():
-		return min(t.Until.Layer+1, n)
-	case cached:
-		return min(1, n)
+// Size returns how long an axis is. Those of batch, pos and key depend on the pass: 0.
+func (s Shape) Size(a Axis) int {
+	switch a {
+	case Head:
+		return s.Heads
+	case KVHead:
+		return s.KVHeads
+	case DModel:
+		return s.DModel
+	case DHead:
+		return s.DHead
+	case DMLP:
+		return s.DMLP
+	case DVocab:
+		return s.DVocab
 	}
 	return 0
 }
 
-// whole reports whether a pass goes through all blocks, and the norm after them.
-func (t *Tap) whole() bool {
-	return t == nil || t.Until == nil || t.Until.Site == FinalNormOut || t.Until.Site == Logits
-}
-
-// Wants reports whether the tap wants a site.
-func (t *Tap) Wants(site Site, layer int) bool { return t != nil && t.Wanted(site, layer) }
-
-// At passes x through the tap.
-func (t *Tap) At(site Site, layer int, x *mlx.Array) *mlx.Array {
-	if t == nil || !t.Wanted(site, layer) {
-		return x
-	}
-	return t.Visit(site, layer, x)
-}
-
-// Paths translates between places and the module paths of mlx-lm, which mlxterp
-// uses too. Modules lists, per site, the path with %d for the layer; sites without
-// a module of their own are absent.
-type Paths struct {
-	Modules map[Site]string
-	Lacking []Site // that the architecture does not have
-	Layers  int
-}
-
-// Sites returns the sites that the model has, in forward order.
-func (p Paths) Sites() []Site {
-	return slices.DeleteFunc(Sites(), func(s Site) bool { return slices.Contains(p.Lacking, s) })
-}
-
-// Module returns the module whose output a place is, "" if none.
-func (p Paths) Module(at Place) string {
-	pattern, ok := p.Modules[at.Site]
-	if !ok {
-		return ""
-	}
-	if at.Site.PerLayer() {
-		return fmt.Sprintf(pattern, at.Layer)
-	}
-	return pattern
-}
-
-// Place reads any of the three dialects: ours, TransformerLens', or a module path
-// with any number of leading "model.". It checks that the layer exists.
-func (p Paths) Place(text string) (Place, error) {
-	name := text
-	for strings.HasPrefix(name, "model.") {
-		name = strings.TrimPrefix(name, "model.")
-	}
-	for site, pattern := range p.Modules {
-		for strings.HasPrefix(pattern, "model.") {
-			pattern = strings.TrimPrefix(pattern, "model.")
-		}
-		if !site.PerLayer() {
-			if name == pattern {
-				return Place{Site: site}, nil
-			}
-			continue
-		}
-		before, after, _ := strings.Cut(pattern, "%d")
-		number, ok := strings.CutPrefix(name, before)
-		if !ok || !strings.HasSuffix(number, after) {
-			continue
-		}
-		if layer, err := strconv.Atoi(strings.TrimSuffix(number, after)); err == nil {
-			return p.checked(Place{site, layer})
+// Sizes returns the sizes of a site's axes behind the positions': [d_model], or
+// [head, d_head]. Not for attn_scores and pattern, whose last axis grows with the pass.
+func (s Shape) Sizes(site Site) []int {
+	var out []int
+	for _, a := range site.Axes() {
+		if a != Batch && a != Pos {
+			out = append(out, s.Size(a))
 		}
 	}
-	at, err := ParsePlace(text)
-	if err != nil {
-		return Place{}, err
-	}
-	return p.checked(at)
+	return out
 }
 
-func (p Paths) checked(at Place) (Place, error) {
-	if slices.Contains(p.Lacking, at.Site) {
-		var have []string
-		for _, s := range p.Sites() {
-			have = append(have, s.String())
+// Dialect is a vocabulary in which places are named.
+type Dialect string
+
+// The dialects that input accepts. MLXLM's names differ by architecture: [Paths].
+const (
+	Ours            Dialect = "mlxlens"
+	TransformerLens Dialect = "TransformerLens"
+	MLXLM           Dialect = "mlx-lm (Llama)"
+	InterpEngine    Dialect = "interp-engine"
+)
+
+// In returns how a dialect writes the site, with N for the layer; "" where it has no name.
+func (s Site) In(d Dialect) string {
+	r := s.row()
+	switch d {
+	case Ours:
+		return Place{Site: s}.text("N")
+	case TransformerLens:
+		if r.perLayer && r.transformerLens != "" {
+			return "blocks.N." + r.transformerLens
 		}
-		return Place{}, fmt.Errorf("model: %s: the architecture has no such site (have: %s)", at, strings.Join(have, ", "))
+		return r.transformerLens
+	case MLXLM:
+		return strings.Replace(r.mlxLM, "%d", "N", 1)
+	case InterpEngine:
+		if r.perLayer && r.interpEngine != "" {
+			return r.interpEngine + ".N"
+		}
+		return r.interpEngine
 	}
-	if at.Layer < 0 || at.Layer >= p.Layers {
-		return Place{}, fmt.Errorf("model: %s: the model has %d layers (0–%d)", at, p.Layers, p.Layers-1)
+	return ""
+}
+
+// alsoTransformerLens has second names of its TransformerBridge.
+var alsoTransformerLens = map[string]Site{"hook_in": ResidPre, "hook_out": ResidPost, "attn.hook_in": AttnNorm, "mlp.hook_in": MLPNorm}
+
+// parseSite reads a site's name in a dialect, "" for any of those outside a layer; our own
+// names are good in all but interp-engine's, where some of them mean something else.
+func parseSite(name string, d Dialect, own map[string]Site) (Site, error) {
+	if site, ok := own[name]; ok && d == TransformerLens {
+		return site, nil
 	}
-	return at, nil
+	if site, ok := alsoTransformerLens[name]; ok && d == TransformerLens {
+		return site, nil
+	}
+	for _, r := range sites {
+		switch {
+		case name == "":
+		case d != InterpEngine && name == string(r.site),
+			d != InterpEngine && name == r.transformerLens,
+			(d == InterpEngine || d == "") && name == r.interpEngine:
+			return r.site, nil
+		}
+	}
+	for ending, why := range map[string]string{
+		"hook_normalized": "is before the norm's gain: attn_norm, mlp_norm and final_norm are after it",
+		"hook_scale":      "is the norm's divisor, which no site is",
+		"hook_attn_in":    "is the stream before the norm: say resid_pre",
+		"hook_mlp_in":     "is the stream before the norm: say resid_mid",
+	} {
+		if strings.HasSuffix(name, ending) {
+			return "", fmt.Errorf("%s", why)
+		}
+	}
+	return "", fmt.Errorf("is unknown (have: %s)", names(Sites()))
+}
+
+// LlamaModules returns mlx-lm's module paths of a Llama by site, as [Paths] has them.
+func LlamaModules() map[Site]string {
+	modules := map[Site]string{}
+	for _, r := range sites {
+		if r.mlxLM != "" {
+			modules[r.site] = r.mlxLM
+		}
+	}
+	return modules
+}
+
+// names lists sites or axes.
+func names[T ~string](of []T) string {
+	var b strings.Builder
+	for i, one := range of {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(one))
+	}
+	return b.String()
 }

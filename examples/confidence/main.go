@@ -8,6 +8,7 @@ import (
 	"log"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -26,7 +27,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	grid, err := lens.Run(context.Background(), m.Model, ids, lens.Options{Positions: []int{-1}, Targets: paris})
+	grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: ids, Positions: []int{-1}}, lens.Options{Targets: paris})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -18,17 +19,17 @@ func main() {
 	}
 	defer m.Close()
 	texts := []string{"The capital of France is", "The capital of Japan is", "The Eiffel Tower is located in", "Barack Obama was the 44th president of the United"}
-	var prompts []lens.Prompt
+	var inputs []edit.Input
 	for _, text := range texts {
 		ids, err := m.Tokenizer.Encode(text, true)
 		if err != nil {
 			log.Fatal(err)
 		}
-		prompts = append(prompts, lens.Prompt{IDs: ids, Positions: []int{-1}})
+		inputs = append(inputs, edit.Input{IDs: ids, Positions: []int{-1}})
 	}
 	piece := func(id int) string { s, _ := m.Tokenizer.Piece(id); return s }
 	i := 0
-	for grid, err := range lens.RunAll(context.Background(), m.Model, prompts, lens.Options{Label: piece}) {
+	for grid, err := range lens.RunAll(context.Background(), m.Model, inputs, lens.Options{Label: piece}) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"log"
 	"os"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -23,7 +24,7 @@ func main() {
 		log.Fatal(err)
 	}
 	piece := func(id int) string { s, _ := m.Tokenizer.Piece(id); return s }
-	grid, err := lens.Run(context.Background(), m.Model, ids, lens.Options{Label: piece, Layers: []int{0, 10, 20, 25, 27, 28, 29}})
+	grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: ids}, lens.Options{Label: piece, Layers: []int{0, 10, 20, 25, 27, 28, 29}})
 	if err != nil {
 		log.Fatal(err)
 	}

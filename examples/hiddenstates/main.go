@@ -8,8 +8,9 @@ import (
 	"log"
 	"math"
 
-	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/states"
 )
 
 func main() {
@@ -22,11 +23,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	places, err := lens.ParsePlaces("embed, layers.*.resid_post", m.Model)
+	places, err := m.Model.Paths().Places("embed, layers.*.resid_post")
 	if err != nil {
 		log.Fatal(err)
 	}
-	set, err := lens.Capture(context.Background(), m.Model, ids, places, []int{-1})
+	set, err := states.Capture(context.Background(), m.Model, edit.Input{IDs: ids, Positions: []int{-1}}, places)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -24,15 +24,12 @@ func main() {
 	scope := mlx.NewScope(m.Model.Device())
 	defer scope.Close() // frees all arrays of the pass
 
-	states := make([]*mlx.Array, m.Model.Shape().Layers) // [1, pos, d_model] each
-	tap := &model.Tap{
-		Wanted: func(site model.Site, _ int) bool { return site == model.ResidPost },
-		Visit: func(_ model.Site, layer int, x *mlx.Array) *mlx.Array {
-			states[layer] = scope.Hold(x)
-			return x
-		},
+	places, err := m.Model.Paths().Places("layers.*.resid_post")
+	if err != nil {
+		log.Fatal(err)
 	}
-	m.Model.Forward(model.Tokens(scope, ids), nil, tap) // nothing is computed before it is asked for
+	tap, states := model.Keep(scope, places)                                   // [1, pos, d_model] each
+	m.Model.Stream(model.Tokens(scope, ids), nil, tap, m.Model.Shape().Layers) // nothing is computed before it is asked for
 
 	for layer, h := range states {
 		last := mlx.Slice(h, 1, len(ids)-1, len(ids))                     // [1, 1, d_model]

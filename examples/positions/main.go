@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -21,7 +22,7 @@ func main() {
 		log.Fatal(err)
 	}
 	piece := func(id int) string { s, _ := m.Tokenizer.Piece(id); return s }
-	grid, err := lens.Run(context.Background(), m.Model, ids, lens.Options{Label: piece, Positions: []int{2, -1}, Layers: []int{0, 8, 16, 22, 25, 27, 29}})
+	grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: ids, Positions: []int{2, -1}}, lens.Options{Label: piece, Layers: []int{0, 8, 16, 22, 25, 27, 29}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -28,7 +29,7 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		grid, err := lens.Run(context.Background(), m.Model, ids, lens.Options{Label: piece, Positions: []int{-1}})
+		grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: ids, Positions: []int{-1}}, lens.Options{Label: piece})
 		if err != nil {
 			log.Fatal(err)
 		}

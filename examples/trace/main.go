@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -21,7 +22,7 @@ func main() {
 		log.Fatal(err)
 	}
 	piece := func(id int) string { s, _ := m.Tokenizer.Piece(id); return s }
-	grid, err := lens.Run(context.Background(), m.Model, ids, lens.Options{Label: piece})
+	grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: ids}, lens.Options{Label: piece})
 	if err != nil {
 		log.Fatal(err)
 	}

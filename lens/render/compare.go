@@ -15,6 +15,7 @@ type CompareOptions struct {
 	Width int
 	Color Color
 	KL    bool // cells show KL(a ‖ b) instead of JS
+	Last  bool // the candidates of the last position compared, side by side, instead of the grid
 }
 
 // Compare draws a comparison for a terminal: a cell has the best token of the first side,
@@ -24,9 +25,13 @@ type CompareOptions struct {
 func Compare(w io.Writer, c *lens.Comparison, o CompareOptions) error {
 	b := bufio.NewWriter(w)
 	d := &compareDrawing{Writer: b, c: c, o: o}
-	d.measure()
-	d.pages()
-	d.legend()
+	if o.Last {
+		d.last()
+	} else {
+		d.measure()
+		d.pages()
+		d.legend()
+	}
 	d.means()
 	d.verdict()
 	if err := b.Flush(); err != nil {

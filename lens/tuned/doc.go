@@ -1,6 +1,6 @@
 // Package tuned reads and writes tuned lenses, one affine translator a layer (Belrose et
 // al. 2023, "Eliciting Latent Predictions from Transformers with the Tuned Lens",
-// arXiv:2303.08112), and applies them: a [Decoder] is what lens.Options.Decoder takes.
+// arXiv:2303.08112), and applies them: a [Translator] is what lens.Options.Translator takes.
 //
 // Three forms of files are read, in their numbers not interchangeable:
 //

@@ -22,7 +22,7 @@ func small() *Lens {
 	l := &Lens{DModel: 2, Site: model.ResidPost}
 	for i := range 2 {
 		x := float32(i)
-		l.Translators = append(l.Translators, Translator{[]float32{1, x, 2, x}, []float32{x, 3}})
+		l.Translators = append(l.Translators, Affine{[]float32{1, x, 2, x}, []float32{x, 3}})
 	}
 	return l
 }

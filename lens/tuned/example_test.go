@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -27,7 +28,7 @@ func Example() {
 		return
 	}
 	defer d.Close()
-	grid, err := lens.Run(context.Background(), m.Model, []int{208, 187, 104}, lens.Options{Top: 1, Decoder: d})
+	grid, err := lens.Run(context.Background(), m.Model, edit.Input{IDs: []int{208, 187, 104}}, lens.Options{Top: 1, Translator: d})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -25,11 +25,11 @@ type Lens struct {
 	// file does not say.
 	Unembedding string
 
-	Translators []Translator // one a layer of the model
+	Translators []Affine // one a layer of the model
 }
 
-// Translator is W·h + b.
-type Translator struct {
+// Affine is W·h + b.
+type Affine struct {
 	Weight []float32 // W: [d_model, d_model], row by row: [out, in]
 	Bias   []float32 // b: [d_model]
 }
@@ -66,8 +66,8 @@ func (l *Lens) check() error {
 }
 
 // identity returns the translator that changes nothing.
-func identity(d int, residual bool) Translator {
-	t := Translator{make([]float32, d*d), make([]float32, d)}
+func identity(d int, residual bool) Affine {
+	t := Affine{make([]float32, d*d), make([]float32, d)}
 	if !residual {
 		plusIdentity(t.Weight, d, 1)
 	}
@@ -82,7 +82,7 @@ func plusIdentity(w []float32, d int, c float32) {
 }
 
 // as returns t in the other form: W·h = h + (W − I)·h.
-func (t Translator) as(residual, want bool, d int) Translator {
+func (t Affine) as(residual, want bool, d int) Affine {
 	if residual == want {
 		return t
 	}
@@ -92,7 +92,7 @@ func (t Translator) as(residual, want bool, d int) Translator {
 	}
 	w := append([]float32(nil), t.Weight...)
 	plusIdentity(w, d, c)
-	return Translator{w, t.Bias}
+	return Affine{w, t.Bias}
 }
 
 // OfPost returns the lens as mlxterp has it: W·h + b of resid_post. One that reads
@@ -101,7 +101,7 @@ func (t Translator) as(residual, want bool, d int) Translator {
 func (l *Lens) OfPost() *Lens {
 	to := *l
 	to.Site, to.Residual = model.ResidPost, false
-	to.Translators = make([]Translator, l.Layers())
+	to.Translators = make([]Affine, l.Layers())
 	for i := range to.Translators {
 		switch {
 		case l.Site == model.ResidPost:
@@ -121,7 +121,7 @@ func (l *Lens) OfPost() *Lens {
 func (l *Lens) OfPre() *Lens {
 	to := *l
 	to.Site, to.Residual = model.ResidPre, true
-	to.Translators = make([]Translator, l.Layers())
+	to.Translators = make([]Affine, l.Layers())
 	for i := range to.Translators {
 		switch {
 		case l.Site == model.ResidPre:

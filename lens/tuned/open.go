@@ -119,8 +119,8 @@ func readConfig(path string, into any) error {
 }
 
 // translators reads n translators with a reader of arrays by their names.
-func translators(n, d int, read func(layer int, part string, shape []int) (checkpoint.Array, error)) ([]Translator, error) {
-	out := make([]Translator, 0, min(n, 128)) // what the file has decides, not what it says
+func translators(n, d int, read func(layer int, part string, shape []int) (checkpoint.Array, error)) ([]Affine, error) {
+	out := make([]Affine, 0, min(n, 128)) // what the file has decides, not what it says
 	for i := range n {
 		w, err := floats(read(i, "weight", []int{d, d}))
 		if err != nil {
@@ -130,7 +130,7 @@ func translators(n, d int, read func(layer int, part string, shape []int) (check
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Translator{w, b})
+		out = append(out, Affine{w, b})
 	}
 	return out, nil
 }

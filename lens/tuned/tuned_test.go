@@ -13,14 +13,16 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
-var _ lens.Decoder = (*tuned.Decoder)(nil)
+var _ lens.Translator = (*tuned.Translator)(nil)
 
 const (
 	recorded = "../../testdata/tuned/"
@@ -43,7 +45,7 @@ type expectedRow struct {
 	Logits [][]float64 `json:"logits"`
 }
 
-func load[T any](t *testing.T, path string) T {
+func loadArrays[T any](t *testing.T, path string) T {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
@@ -67,7 +69,7 @@ func openModel(t *testing.T, ref string) model.Model {
 	return m.Model
 }
 
-func on(t *testing.T, l *tuned.Lens, m model.Model) *tuned.Decoder {
+func on(t *testing.T, l *tuned.Lens, m model.Model) *tuned.Translator {
 	t.Helper()
 	d, err := l.On(m, tuned.Options{})
 	require.NoError(t, err)
@@ -77,7 +79,7 @@ func on(t *testing.T, l *tuned.Lens, m model.Model) *tuned.Decoder {
 
 func run(t *testing.T, m model.Model, ids []int, o lens.Options) *lens.Grid {
 	t.Helper()
-	g, err := lens.Run(context.Background(), m, ids, o)
+	g, err := lens.Run(context.Background(), m, edit.Input{IDs: ids}, o)
 	require.NoError(t, err)
 	return g
 }
@@ -102,9 +104,9 @@ func compare(t *testing.T, want []expectedRow, g *lens.Grid) {
 func TestMLXterpsLensGivesItsLogits(t *testing.T) {
 	for _, name := range []string{tinyA, tinyD} {
 		m := openModel(t, models+name)
-		want := load[expected](t, recorded+name+".expected.json")
+		want := loadArrays[expected](t, recorded+name+".expected.json")
 		d := on(t, open(t, recorded+name), m)
-		g := run(t, m, want.IDs, lens.Options{Top: 5, Decoder: d})
+		g := run(t, m, want.IDs, lens.Options{Top: 5, Translator: d})
 		require.Equal(t, "tuned: "+recorded+name, g.Lens)
 		compare(t, want.Layers, g)
 		plain := run(t, m, want.IDs, lens.Options{Top: 5})
@@ -119,7 +121,7 @@ func TestTheLensThatMLXterpTrainedGivesTheRecordedLogits(t *testing.T) {
 	if _, err := os.Stat(shared + "golden/stories260K/tuned_lens.json"); err != nil {
 		t.Skip("../shared is not there")
 	}
-	golden := load[struct {
+	golden := loadArrays[struct {
 		WeightNorm []float64   `json:"weight_fro"`
 		Corners    [][]float64 `json:"weight_00_04"`
 		Results    []struct {
@@ -141,7 +143,7 @@ func TestTheLensThatMLXterpTrainedGivesTheRecordedLogits(t *testing.T) {
 	m := openModel(t, shared+"models/stories260K")
 	d := on(t, l, m)
 	for _, want := range golden.Results {
-		compare(t, want.Layers, run(t, m, want.IDs, lens.Options{Top: 5, Decoder: d}))
+		compare(t, want.Layers, run(t, m, want.IDs, lens.Options{Top: 5, Translator: d}))
 	}
 }
 
@@ -156,7 +158,7 @@ func TestDecodeIsWhatThePeersCompute(t *testing.T) {
 			l := open(t, path)
 			require.Equal(t, form, l.Site)
 			d := on(t, l, m)
-			want := load[expected](t, recorded+file)
+			want := loadArrays[expected](t, recorded+file)
 			require.Len(t, want.Decoded, l.Layers())
 			for i, rows := range want.Decoded {
 				got := decode(t, d, m, model.Place{Site: form, Layer: i}, want.States)
@@ -168,7 +170,7 @@ func TestDecodeIsWhatThePeersCompute(t *testing.T) {
 	}
 }
 
-func decode(t *testing.T, d *tuned.Decoder, m model.Model, at model.Place, states [][]float64) [][]float64 {
+func decode(t *testing.T, d *tuned.Translator, m model.Model, at model.Place, states [][]float64) [][]float64 {
 	t.Helper()
 	ok, err := d.Has(at)
 	require.NoError(t, err)
@@ -182,7 +184,7 @@ func decode(t *testing.T, d *tuned.Decoder, m model.Model, at model.Place, state
 		}
 	}
 	width := len(states[0])
-	data, err := mlx.Data[float32](d.Decode(at, mlx.FromSlice(scope, x, len(states), width)))
+	data, err := mlx.Data[float32](d.Translate(at, mlx.FromSlice(scope, x, len(states), width)))
 	require.NoError(t, err)
 	out := make([][]float64, len(states))
 	for i, v := range data {
@@ -195,12 +197,12 @@ func decode(t *testing.T, d *tuned.Decoder, m model.Model, at model.Place, state
 func TestBothFormsOfALensGiveTheSameLogits(t *testing.T) {
 	for _, name := range []string{tinyA, tinyD} {
 		m := openModel(t, models+name)
-		want := load[expected](t, recorded+name+".expected.json")
+		want := loadArrays[expected](t, recorded+name+".expected.json")
 		last := len(want.Layers) - 1
 		alignment := open(t, recorded+"alignment/"+name)
 		require.Equal(t, name, alignment.Model)
 		for _, l := range []*tuned.Lens{alignment, alignment.OfPost(), alignment.OfPost().OfPre(), open(t, recorded+name+".npz").OfPre()} {
-			g := run(t, m, want.IDs, lens.Options{Top: 5, Decoder: on(t, l, m)})
+			g := run(t, m, want.IDs, lens.Options{Top: 5, Translator: on(t, l, m)})
 			plain := run(t, m, want.IDs, lens.Options{Top: 5})
 			compare(t, want.Layers[:last], &lens.Grid{Rows: g.Rows[:last], Cells: g.Cells[:last]})
 			for p := range want.IDs { // after the last block the model decodes
@@ -214,10 +216,10 @@ func TestTheEmbeddingHasATranslatorOnlyInALensOfResidPre(t *testing.T) {
 	m := openModel(t, models+tinyD)
 	ids := []int{1, 2, 3}
 	plain := run(t, m, ids, lens.Options{Embed: true})
-	g := run(t, m, ids, lens.Options{Embed: true, Decoder: on(t, open(t, recorded+"alignment/"+tinyD), m)})
+	g := run(t, m, ids, lens.Options{Embed: true, Translator: on(t, open(t, recorded+"alignment/"+tinyD), m)})
 	require.Equal(t, "embed", g.Rows[0])
 	require.NotEqual(t, plain.Cells[0][0].Top[0].Logit, g.Cells[0][0].Top[0].Logit)
-	_, err := lens.Run(context.Background(), m, ids, lens.Options{Embed: true, Decoder: on(t, open(t, recorded+tinyD+".npz"), m)})
+	_, err := lens.Run(context.Background(), m, edit.Input{IDs: ids}, lens.Options{Embed: true, Translator: on(t, open(t, recorded+tinyD+".npz"), m)})
 	require.ErrorContains(t, err, "has no translator of embed: it reads what blocks put out (resid_post)")
 }
 
@@ -225,8 +227,8 @@ func TestBranchesHaveNoTranslator(t *testing.T) {
 	m := openModel(t, models+tinyD)
 	d := on(t, open(t, recorded+tinyD+".npz"), m)
 	for _, o := range []lens.Options{{Mid: true}, {Attn: true}, {MLP: true}} {
-		o.Decoder = d
-		_, err := lens.Run(context.Background(), m, []int{1}, o)
+		o.Translator = d
+		_, err := lens.Run(context.Background(), m, edit.Input{IDs: []int{1}}, o)
 		require.ErrorContains(t, err, "it reads the stream between blocks only; leave that row out")
 	}
 	ok, err := d.Has(model.Place{Site: model.ResidPre, Layer: 1})
@@ -247,9 +249,7 @@ func TestTheFirstStreamOfAModelWithPositionsIsNotItsEmbedding(t *testing.T) {
 // positioned is a model that embeds positions, as GPT-2 does.
 type positioned struct{ model.Model }
 
-func (p positioned) Paths() model.Paths {
-	return model.Paths{Modules: map[model.Site]string{model.PosEmbed: "wpe"}}
-}
+func (p positioned) Check(model.Place) error { return nil }
 
 func TestWhatIsWrittenIsReadBack(t *testing.T) {
 	dir := t.TempDir()
@@ -297,7 +297,7 @@ func TestALensOfAnotherModelIsAnError(t *testing.T) {
 func TestTheUnembeddingHashDoesNotDependOnHowWeightsAreHeld(t *testing.T) {
 	const packed = models + "tiny-llama-b-4bit-mixed"
 	var hashes []string
-	for _, form := range []model.Form{model.Dense, model.Packed} {
+	for _, form := range []load.Form{load.Dense, load.Packed} {
 		m, err := auto.Open(packed, auto.Options{Weights: form})
 		require.NoError(t, err)
 		defer m.Close()

@@ -53,6 +53,16 @@ func (l *Linear) part(x *mlx.Array, rows func(*mlx.Array) *mlx.Array) *mlx.Array
 	return some.Forward(x)
 }
 
+// Dense returns W, [out, in], as an array of scope: unpacked to dtype where it is packed.
+func (l *Linear) Dense(scope *mlx.Scope, dtype mlx.Dtype) *mlx.Array {
+	if l.Scales == nil {
+		return scope.Hold(l.Weight)
+	}
+	w := mlx.Dequantize(l.Weight, l.Scales, l.Biases, l.Quant, dtype)
+	defer w.Free() // made of weights alone, it has no scope
+	return scope.Hold(w)
+}
+
 func (l *Linear) product(x, w, scales, biases *mlx.Array) *mlx.Array {
 	if scales == nil {
 		return mlx.MatmulT(x, w)

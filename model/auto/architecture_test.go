@@ -14,6 +14,7 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // relative bounds the difference of a number from mlx-lm's, as a part of the largest
@@ -55,13 +56,13 @@ func pass(t *testing.T, m model.Model, ids []int32, cache *model.Cache) (logits 
 	defer s.Close()
 	streams := make([]*mlx.Array, m.Shape().Layers)
 	tap := &model.Tap{
-		Wanted: func(site model.Site, _ int) bool { return site == model.ResidPost },
-		Visit: func(_ model.Site, layer int, x *mlx.Array) *mlx.Array {
-			streams[layer] = s.Hold(x)
+		Wanted: func(at model.Place) bool { return at.Site == model.ResidPost },
+		Visit: func(at model.Place, x *mlx.Array) *mlx.Array {
+			streams[at.Layer] = s.Hold(x)
 			return x
 		},
 	}
-	flat, err := mlx.Data[float32](mlx.AsType(m.Forward(mlx.FromSlice(s, ids, 1, len(ids)), cache, tap), mlx.Float32))
+	flat, err := mlx.Data[float32](mlx.AsType(model.Forward(m, mlx.FromSlice(s, ids, 1, len(ids)), cache, tap), mlx.Float32))
 	require.NoError(t, err)
 	vocab := m.Shape().DVocab
 	for p := range ids {
@@ -112,11 +113,11 @@ func firstDifference(t *testing.T, m model.Model, run golden.LogitRun, bound flo
 	return ""
 }
 
-func forms(a *golden.Architecture) []model.Form {
+func forms(a *golden.Architecture) []load.Form {
 	if strings.Contains(string(a.Config), `"quantization"`) {
-		return []model.Form{model.Dense, model.Packed}
+		return []load.Form{load.Dense, load.Packed}
 	}
-	return []model.Form{model.Auto}
+	return []load.Form{load.Auto}
 }
 
 func TestEveryArchitectureGivesMLXLMsNumbers(t *testing.T) {
@@ -159,7 +160,7 @@ func TestStoredTypesGiveMLXLMsBFloat16Numbers(t *testing.T) {
 		}
 		seen++
 		t.Run(a.Name, func(t *testing.T) {
-			m := openArchitecture(t, a, auto.Options{AsStored: true, Weights: model.Packed})
+			m := openArchitecture(t, a, auto.Options{AsStored: true, Weights: load.Packed})
 			require.Empty(t, firstDifference(t, m, *a.BFloat16, bfloatBound))
 		})
 	}
@@ -245,7 +246,7 @@ func TestCacheHoldsItsKeysAndValuesAlone(t *testing.T) {
 			for n := range 30 { // past several extensions and windows
 				ids := make([]int32, 1+n*2%41)
 				s := mlx.NewScope(m.Device())
-				require.NoError(t, mlx.Eval(m.Forward(mlx.FromSlice(s, ids, 1, len(ids)), cache, nil)))
+				require.NoError(t, mlx.Eval(model.Forward(m, mlx.FromSlice(s, ids, 1, len(ids)), cache, nil)))
 				require.NoError(t, cache.Eval())
 				s.Close()
 			}

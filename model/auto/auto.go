@@ -20,7 +20,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gemma3"
 	"github.com/mlxlens/mlxlens/model/gpt2"
 	"github.com/mlxlens/mlxlens/model/llama"
-	"github.com/mlxlens/mlxlens/model/mistral"
+	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
 	"github.com/mlxlens/mlxlens/model/phi3"
 	"github.com/mlxlens/mlxlens/model/qwen2"
@@ -31,7 +31,7 @@ import (
 // Options say how to open a model; the zero value is what most callers want.
 type Options struct {
 	Device      *mlx.Device       // nil: the GPU if there is one
-	Weights     model.Form        // "" is auto
+	Weights     load.Form         // "" is auto
 	Modules     map[string]string // module paths by role, where the usual names do not hold
 	NoTokenizer bool              // do not look for one
 
@@ -54,18 +54,18 @@ type Opened struct {
 
 // Info describes an opened model.
 type Info struct {
-	Ref          string           `json:"ref"`
-	Type         string           `json:"type"`
-	Format       string           `json:"format"`
-	Files        []string         `json:"files"`
-	DiskBytes    int64            `json:"disk_bytes"`
-	Shape        model.Shape      `json:"shape"`
-	Quantization string           `json:"quantization"`
-	Weights      model.Form       `json:"weights"` // dense or packed
-	WeightBytes  int              `json:"weight_bytes"`
-	Device       string           `json:"device"`
-	Modules      []model.Resolved `json:"modules"`
-	LoadSeconds  float64          `json:"load_s"`
+	Ref          string          `json:"ref"`
+	Type         string          `json:"type"`
+	Format       string          `json:"format"`
+	Files        []string        `json:"files"`
+	DiskBytes    int64           `json:"disk_bytes"`
+	Shape        model.Shape     `json:"shape"`
+	Quantization string          `json:"quantization"`
+	Weights      load.Form       `json:"weights"` // dense or packed
+	WeightBytes  int             `json:"weight_bytes"`
+	Device       string          `json:"device"`
+	Modules      []load.Resolved `json:"modules"`
+	LoadSeconds  float64         `json:"load_s"`
 }
 
 // Close frees the weights.
@@ -124,11 +124,11 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	if !device.Available() {
 		return fmt.Errorf("auto: this library has no %s", device)
 	}
-	quant, err := model.ParseQuantization(configOf(ck))
+	quant, err := load.ParseQuantization(configOf(ck))
 	if err != nil {
 		return fmt.Errorf("%s: %w", ck.Path, err)
 	}
-	loader, err := model.NewLoader(ck, quant, device, o.Weights, o.Modules, o.AsStored)
+	loader, err := load.NewLoader(ck, quant, device, o.Weights, o.Modules, o.AsStored)
 	if err != nil {
 		return err
 	}
@@ -143,10 +143,10 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	opened.Model = m
 	opened.Info = Info{
 		Type: kind, Format: ck.Format.String(), Files: ck.Files(), DiskBytes: ck.Size(), Shape: opened.Model.Shape(),
-		Quantization: quantization(ck, quant), Weights: model.Packed, Device: device.String(), Modules: loader.Resolved(),
+		Quantization: quantization(ck, quant), Weights: load.Packed, Device: device.String(), Modules: loader.Resolved(),
 	}
 	if loader.Dense() {
-		opened.Info.Weights = model.Dense
+		opened.Info.Weights = load.Dense
 	}
 	for _, r := range opened.Info.Modules {
 		opened.Info.WeightBytes += r.Bytes
@@ -162,8 +162,8 @@ func configOf(ck *checkpoint.Checkpoint) []byte {
 }
 
 // from makes an architecture's constructor of its reader of config.json and its New.
-func from[C any](parse func(config []byte) (*C, error), build func(*C, *model.Loader) (*model.Decoder, error)) func([]byte, *model.Loader) (*model.Decoder, error) {
-	return func(config []byte, l *model.Loader) (*model.Decoder, error) {
+func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loader) (*model.Transformer, error)) func([]byte, *load.Loader) (*model.Transformer, error) {
+	return func(config []byte, l *load.Loader) (*model.Transformer, error) {
 		c, err := parse(config)
 		if err != nil {
 			return nil, err
@@ -173,13 +173,13 @@ func from[C any](parse func(config []byte) (*C, error), build func(*C, *model.Lo
 }
 
 // architectures has a constructor for each model_type.
-var architectures = map[string]func(config []byte, l *model.Loader) (*model.Decoder, error){
+var architectures = map[string]func(config []byte, l *load.Loader) (*model.Transformer, error){
 	"gemma2":      from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":      from(gemma3.ParseConfig, gemma3.New),
 	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
 	"gpt2":        from(gpt2.ParseConfig, gpt2.New),
 	"llama":       from(llama.ParseConfig, llama.New),
-	"mistral":     from(mistral.ParseConfig, mistral.New),
+	"mistral":     from(llama.ParseMistral, llama.New),
 	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
 	"phi3":        from(phi3.ParseConfig, phi3.New),
 	"qwen2":       from(qwen2.ParseConfig, qwen2.New),
@@ -187,8 +187,8 @@ var architectures = map[string]func(config []byte, l *model.Loader) (*model.Deco
 }
 
 // fromGGUF is from for the metadata of a GGUF file.
-func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), build func(*C, *model.Loader) (*model.Decoder, error)) func(map[string]any, int, *model.Loader) (*model.Decoder, error) {
-	return func(meta map[string]any, vocab int, l *model.Loader) (*model.Decoder, error) {
+func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), build func(*C, *load.Loader) (*model.Transformer, error)) func(map[string]any, int, *load.Loader) (*model.Transformer, error) {
+	return func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error) {
 		c, err := read(meta, vocab)
 		if err != nil {
 			return nil, err
@@ -198,7 +198,7 @@ func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), buil
 }
 
 // ggufArchitectures has a constructor for each general.architecture.
-var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *model.Loader) (*model.Decoder, error){
+var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error){
 	"gpt2":  fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
 	"llama": fromGGUF(llama.ConfigFromGGUF, llama.New),
 	"qwen2": fromGGUF(qwen2.ConfigFromGGUF, qwen2.New),
@@ -210,7 +210,7 @@ func listed[T any](table map[string]T) string {
 }
 
 // construct makes the model that the checkpoint's model_type names.
-func construct(ck *checkpoint.Checkpoint, l *model.Loader) (d *model.Decoder, kind string, err error) {
+func construct(ck *checkpoint.Checkpoint, l *load.Loader) (d *model.Transformer, kind string, err error) {
 	if ck.Format == checkpoint.GGUF {
 		kind, _ = ck.Metadata["general.architecture"].(string)
 		build, ok := ggufArchitectures[kind]
@@ -246,7 +246,7 @@ func construct(ck *checkpoint.Checkpoint, l *model.Loader) (d *model.Decoder, ki
 }
 
 // quantization describes how a checkpoint's matrices are stored.
-func quantization(ck *checkpoint.Checkpoint, q *model.Quantization) string {
+func quantization(ck *checkpoint.Checkpoint, q *load.Quantization) string {
 	if ck.Format != checkpoint.GGUF {
 		return q.String()
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/mlx"
-	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 const tiny = "../../testdata/models/tiny-llama-b-4bit-mixed"
@@ -98,7 +98,7 @@ func TestModulesAreFoundAndReported(t *testing.T) {
 	require.NoError(t, err)
 	defer o.Close()
 	require.ErrorIs(t, o.TokenizerErr, auto.ErrNoTokenizer)
-	byRole := map[string]model.Resolved{}
+	byRole := map[string]load.Resolved{}
 	for _, m := range o.Info.Modules {
 		byRole[m.Role] = m
 	}
@@ -106,7 +106,7 @@ func TestModulesAreFoundAndReported(t *testing.T) {
 	assert.Equal(t, "affine 4-bit group 64", byRole["layers.0.q"].Form)
 	assert.Equal(t, "f16", byRole["layers.1.attn_out"].Form, "an override says false")
 	assert.Equal(t, "name 1 of 3", byRole["final_norm"].Rule)
-	assert.Equal(t, model.Dense, o.Info.Weights)
+	assert.Equal(t, load.Dense, o.Info.Weights)
 	assert.Equal(t, "affine 4-bit group 64, mixed", o.Info.Quantization)
 }
 
@@ -157,7 +157,7 @@ func BenchmarkOpen(b *testing.B) {
 		b.Skip("SmolLM2 is not there: make model")
 	}
 	for name, options := range map[string]auto.Options{
-		"all": {}, "packed, no tokenizer": {Weights: model.Packed, NoTokenizer: true}, "dense, no tokenizer": {Weights: model.Dense, NoTokenizer: true},
+		"all": {}, "packed, no tokenizer": {Weights: load.Packed, NoTokenizer: true}, "dense, no tokenizer": {Weights: load.Dense, NoTokenizer: true},
 	} {
 		b.Run(name, func(b *testing.B) {
 			for range b.N {

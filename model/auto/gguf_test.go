@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/golden"
-	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // kinMeta is the metadata of the recorded models of Llama's kin.
@@ -92,7 +92,7 @@ func TestQuantizedGGUFTypesGiveTheSameLogitsPackedAndUnpacked(t *testing.T) {
 			})
 			require.NoError(t, a.WriteGGUF(path, meta, func(name string) (string, []int) { return name, nil }))
 			var all [][][]float32
-			for _, form := range []model.Form{model.Dense, model.Packed} {
+			for _, form := range []load.Form{load.Dense, load.Packed} {
 				o, err := auto.Open(path, auto.Options{Weights: form})
 				require.NoError(t, err)
 				defer o.Close()

@@ -1,6 +1,7 @@
 package auto_test
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -20,13 +21,13 @@ func sites(t *testing.T, m model.Model, ids []int32, cache *model.Cache, wanted 
 	defer s.Close()
 	seen := map[model.Place]*mlx.Array{}
 	tap := &model.Tap{
-		Wanted: func(site model.Site, _ int) bool { return wanted(site) },
-		Visit: func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
-			seen[model.Place{Site: site, Layer: layer}] = s.Hold(x)
+		Wanted: func(at model.Place) bool { return wanted(at.Site) },
+		Visit: func(at model.Place, x *mlx.Array) *mlx.Array {
+			seen[at] = s.Hold(x)
 			return x
 		},
 	}
-	m.Forward(mlx.FromSlice(s, ids, 1, len(ids)), cache, tap)
+	model.Forward(m, mlx.FromSlice(s, ids, 1, len(ids)), cache, tap)
 	values, shapes := map[model.Place][]float32{}, map[model.Place][]int{}
 	for at, a := range seen {
 		v, err := mlx.Data[float32](a)
@@ -49,51 +50,145 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 		t.Run(a.Name, func(t *testing.T) {
 			m := openArchitecture(t, a, auto.Options{})
 			ids := a.Runs[2].IDs
-			n, shape := len(ids), m.Shape()
 			at, shapes := sites(t, m, ids, nil, func(model.Site) bool { return true })
-			for _, site := range model.Sites() {
-				place := model.Place{Site: site}
-				if site.PerLayer() {
-					place.Layer = shape.Layers - 1
-				}
-				require.Equal(t, slices.Contains(m.Paths().Sites(), site), at[place] != nil, "%s", place)
-				_, err := m.Paths().Place(place.String())
-				if at[place] == nil {
-					require.ErrorContains(t, err, "the architecture has no such site (have: embed, ")
-				} else {
-					require.NoError(t, err)
-				}
+			requireSites(t, m, len(ids), shapes)
+			requireStream(t, m, at)
+			for l := range m.Shape().Layers {
+				requirePattern(t, at[model.Place{Site: model.Pattern, Layer: l}], len(ids), len(ids))
+				requireHeadsSum(t, m, l, at)
+				requireGain(t, at, m.Shape().DHead, model.Place{Site: model.Q, Layer: l}, model.Place{Site: model.QNormed, Layer: l})
+				requireGain(t, at, m.Shape().DHead, model.Place{Site: model.K, Layer: l}, model.Place{Site: model.KNormed, Layer: l})
+				requireGain(t, at, m.Shape().DModel, model.Place{Site: model.AttnRaw, Layer: l}, model.Place{Site: model.AttnOut, Layer: l})
+				requireGain(t, at, m.Shape().DModel, model.Place{Site: model.MLPRaw, Layer: l}, model.Place{Site: model.MLPOut, Layer: l})
 			}
-			require.GreaterOrEqual(t, len(m.Paths().Sites()), 19)
-			get := func(s model.Site, l int) []float32 { return at[model.Place{Site: s, Layer: l}] }
-			first := get(model.Embed, 0)
-			if p := get(model.PosEmbed, 0); p != nil {
-				first = sum(first, p)
-			}
-			require.Equal(t, first, get(model.ResidPre, 0))
-			for l := range shape.Layers {
-				require.Equal(t, get(model.ResidMid, l), sum(get(model.ResidPre, l), get(model.AttnOut, l)))
-				require.Equal(t, get(model.ResidPost, l), sum(get(model.ResidMid, l), get(model.MLPOut, l)))
-				if l > 0 {
-					require.Equal(t, get(model.ResidPre, l), get(model.ResidPost, l-1))
-				}
-				require.Equal(t, []int{1, n, shape.Heads, shape.DHead}, shapes[model.Place{Site: model.Z, Layer: l}])
-				require.Equal(t, []int{1, n, shape.KVHeads, shape.DHead}, shapes[model.Place{Site: model.V, Layer: l}])
-				require.Equal(t, []int{1, n, shape.DMLP}, shapes[model.Place{Site: model.MLPPost, Layer: l}])
-				requirePattern(t, get(model.Pattern, l), n, n)
-			}
-			// the lens of the last state is the model, with whatever it does to its logits
-			s := mlx.NewScope(m.Device())
-			defer s.Close()
-			last := mlx.FromSlice(s, get(model.ResidPost, shape.Layers-1), 1, n, shape.DModel)
-			logits, err := mlx.Data[float32](model.ToLogits(m, last))
-			require.NoError(t, err)
-			require.InDeltaSlice(t, get(model.Logits, 0), logits, 1e-4)
-			// fused attention, and an explicit pattern, are one computation
-			fused, _ := sites(t, m, ids, nil, func(s model.Site) bool { return s == model.Logits })
-			require.InDeltaSlice(t, fused[model.Place{Site: model.Logits}], get(model.Logits, 0), 1e-3)
+			requireLensIsTheModel(t, m, ids, at)
 		})
 	}
+}
+
+// requireSites requires that a pass goes by the places that the model says it has, with the
+// shapes of the table.
+func requireSites(t *testing.T, m model.Model, n int, shapes map[model.Place][]int) {
+	t.Helper()
+	for _, site := range model.Sites() {
+		place := model.Place{Site: site}
+		if site.PerLayer() {
+			place.Layer = m.Shape().Layers - 1
+		}
+		_, err := m.Paths().Place(place.String())
+		require.Equal(t, err, m.Check(place))
+		require.Equal(t, slices.Contains(m.Paths().Sites(), site), shapes[place] != nil, "%s", place)
+		if shapes[place] == nil {
+			require.ErrorContains(t, err, place.String()+": this architecture has no "+string(site)+": ")
+			continue
+		}
+		require.NoError(t, err)
+		var want []int
+		for _, axis := range site.Axes() {
+			switch axis {
+			case model.Batch:
+				want = append(want, 1)
+			case model.Pos, model.Key:
+				want = append(want, n)
+			default:
+				want = append(want, m.Shape().Size(axis))
+			}
+		}
+		require.Equal(t, want, shapes[place], "%s", place)
+	}
+}
+
+// requireStream requires that the stream is the sum of what is added to it.
+func requireStream(t *testing.T, m model.Model, at map[model.Place][]float32) {
+	t.Helper()
+	get := func(s model.Site, l int) []float32 { return at[model.Place{Site: s, Layer: l}] }
+	first := get(model.Embed, 0)
+	if p := get(model.PosEmbed, 0); p != nil {
+		first = sum(first, p)
+	}
+	require.Equal(t, first, get(model.ResidPre, 0))
+	for l := range m.Shape().Layers {
+		if l > 0 {
+			require.Equal(t, get(model.ResidPre, l), get(model.ResidPost, l-1))
+		}
+		if get(model.ResidMid, l) == nil { // a parallel block
+			both := sum(get(model.AttnOut, l), get(model.MLPOut, l))
+			require.InDeltaSlice(t, get(model.ResidPost, l), sum(get(model.ResidPre, l), both), 1e-5)
+			continue
+		}
+		require.Equal(t, get(model.ResidMid, l), sum(get(model.ResidPre, l), get(model.AttnOut, l)))
+		require.Equal(t, get(model.ResidPost, l), sum(get(model.ResidMid, l), get(model.MLPOut, l)))
+	}
+}
+
+// requireHeadsSum requires that what the heads add is attention's output but for the output
+// bias, which is the same at every position.
+func requireHeadsSum(t *testing.T, m model.Model, layer int, at map[model.Place][]float32) {
+	t.Helper()
+	out := at[model.Place{Site: model.AttnRaw, Layer: layer}]
+	if out == nil {
+		out = at[model.Place{Site: model.AttnOut, Layer: layer}]
+	}
+	heads, d := m.Shape().Heads, m.Shape().DModel
+	each := at[model.Place{Site: model.HeadOut, Layer: layer}]
+	require.Len(t, each, heads*len(out))
+	bias := make([]float32, len(out))
+	copy(bias, out)
+	for p := 0; p < len(out); p += d {
+		for h := range heads {
+			for i := range d {
+				bias[p+i] -= each[p*heads+h*d+i]
+			}
+		}
+	}
+	for p := 0; p < len(bias); p += d {
+		require.InDeltaSlice(t, bias[:d], bias[p:p+d], 1e-5)
+	}
+}
+
+// requireGain requires that after is an RMS norm of before, of width numbers each: the same
+// gain everywhere times before/√(mean before²). Places that the model lacks are nil.
+func requireGain(t *testing.T, at map[model.Place][]float32, width int, before, after model.Place) {
+	t.Helper()
+	x, y := at[before], at[after]
+	if x == nil || y == nil {
+		return
+	}
+	require.Equal(t, len(x), len(y))
+	gain := make([]float64, width)
+	for from := 0; from < len(x); from += width {
+		square := 0.0
+		for _, v := range x[from : from+width] {
+			square += float64(v) * float64(v)
+		}
+		rms := math.Sqrt(square / float64(width))
+		for i := range width {
+			if math.Abs(float64(x[from+i])) < 0.3*rms {
+				continue // a quotient of small numbers says little
+			}
+			g := float64(y[from+i]) * rms / float64(x[from+i])
+			if gain[i] == 0 {
+				gain[i] = g
+			}
+			require.InEpsilon(t, gain[i], g, 1e-3, "%s from %s", after, before)
+		}
+	}
+}
+
+// requireLensIsTheModel requires that the lens of the last state is the model, with whatever
+// it does to its logits, and that fused attention and an explicit pattern are one computation.
+func requireLensIsTheModel(t *testing.T, m model.Model, ids []int32, at map[model.Place][]float32) {
+	t.Helper()
+	s := mlx.NewScope(m.Device())
+	defer s.Close()
+	shape := m.Shape()
+	last := mlx.FromSlice(s, at[model.Place{Site: model.ResidPost, Layer: shape.Layers - 1}], 1, len(ids), shape.DModel)
+	logits, err := mlx.Data[float32](model.ToLogits(m, last))
+	require.NoError(t, err)
+	own := at[model.Place{Site: model.Logits}]
+	require.InDeltaSlice(t, own, logits, 1e-4)
+	fused, _ := sites(t, m, ids, nil, func(s model.Site) bool { return s == model.Logits })
+	require.InDeltaSlice(t, fused[model.Place{Site: model.Logits}], own, 1e-3)
 }
 
 // requirePattern requires rows that sum to 1 with nothing on the future, of n queries

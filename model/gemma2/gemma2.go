@@ -6,92 +6,57 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
-func New(c *Config, l *model.Loader) (*model.Decoder, error) {
-	rope, err := c.Rope.Rope(l, c.HeadDim)
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	rope, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
 	}
-	d := &model.Decoder{
-		Embedding:  l.KinEmbedding("", c.VocabSize, c.HiddenSize),
-		EmbedScale: math.Sqrt(float64(c.HiddenSize)),
-		SoftCap:    orNone(c.FinalLogitSoftcapping),
-		Names:      names(),
-		Weights:    l.Weights(),
-		Lacking:    []model.Site{model.PosEmbed},
-		Sizes: model.Shape{
-			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),
-		},
-	}
-	for i := range c.NumHiddenLayers {
-		d.Blocks = append(d.Blocks, newBlock(c, l, l.Layer(i, model.KinLayers...), c.Windows[i], rope))
-	}
-	final := model.KinFinalNorm("", c.HiddenSize)
-	final.PlusOne = true
-	d.FinalGain = l.RMSNorm(final, c.RMSNormEps)
-	tied := true
-	d.Head = l.KinHead("", &tied, c.VocabSize, c.HiddenSize)
-	return d, nil
+	l.PlusOne()
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
+	t.EmbedScale = math.Sqrt(float64(c.HiddenSize))
+	t.SoftCap = load.OrNone(c.FinalLogitSoftcapping)
+	// what attention and the MLP add to the stream comes out of their second norms
+	t.Modules[model.AttnRaw], t.Modules[model.MLPRaw] = t.Modules[model.AttnOut], t.Modules[model.MLPOut]
+	t.Modules[model.AttnOut] = "model.layers.%d.post_attention_layernorm"
+	t.Modules[model.MLPNorm] = "model.layers.%d.pre_feedforward_layernorm"
+	t.Modules[model.MLPOut] = "model.layers.%d.post_feedforward_layernorm"
+	delete(t.Lacks, model.AttnRaw)
+	delete(t.Lacks, model.MLPRaw)
+	return t, nil
 }
 
-func orNone(limit *float64) float64 {
-	if limit == nil {
-		return 0
+func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
+	norm := func(role string, module ...string) *nn.RMSNorm {
+		return p.RMSNorm(role, c.HiddenSize, c.RMSNormEps, module...)
 	}
-	return *limit
-}
-
-// names returns the module paths: what attention and the MLP add to the stream comes
-// out of their second norms.
-func names() map[model.Site]string {
-	n := model.KinNames()
-	n[model.AttnOut] = "model.layers.%d.post_attention_layernorm"
-	n[model.MLPNorm] = "model.layers.%d.pre_feedforward_layernorm"
-	n[model.MLPOut] = "model.layers.%d.post_feedforward_layernorm"
-	return n
-}
-
-func newBlock(c *Config, l *model.Loader, p model.Part, window int, rope *model.Rope) *block {
-	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
-	norm := func(role, module string) *nn.RMSNorm {
-		w := p.Want(role, []string{module}, c.HiddenSize)
-		w.PlusOne = true
-		return l.RMSNorm(w, c.RMSNormEps)
+	attn := &attention{
+		Attention: c.Attention(layer),
+		q:         p.Linear("q", c.QWidth(), c.HiddenSize, c.AttentionBias),
+		k:         p.Linear("k", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		rope:      rope,
 	}
+	attn.Scale, attn.SoftCap = 1/math.Sqrt(c.QueryPreAttnScalar), load.OrNone(c.AttnLogitSoftcapping)
+	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
 	return &block{
-		inputNorm: norm("attn_norm", "input_layernorm"),
-		attn: &attention{
-			q:    p.Linear("q", []string{"self_attn.q_proj"}, q, c.HiddenSize, c.AttentionBias),
-			k:    p.Linear("k", []string{"self_attn.k_proj"}, kv, c.HiddenSize, c.AttentionBias),
-			v:    p.Linear("v", []string{"self_attn.v_proj"}, kv, c.HiddenSize, c.AttentionBias),
-			o:    p.Linear("attn_out", []string{"self_attn.o_proj"}, c.HiddenSize, q, c.AttentionBias),
-			rope: rope,
-			Attention: model.Attention{
-				Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-				Scale: 1 / math.Sqrt(c.QueryPreAttnScalar), Window: window, SoftCap: orNone(c.AttnLogitSoftcapping),
-			},
-		},
+		preAttnNorm:  norm("attn_norm"),
+		attn:         attn,
 		postAttnNorm: norm("post_attn_norm", "post_attention_layernorm"),
 		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm"),
-		mlp: &mlp{
-			gate: p.Linear("mlp_pre", []string{"mlp.gate_proj"}, c.IntermediateSize, c.HiddenSize, false),
-			up:   p.Linear("mlp_pre_linear", []string{"mlp.up_proj"}, c.IntermediateSize, c.HiddenSize, false),
-			down: p.Linear("mlp_out", []string{"mlp.down_proj"}, c.HiddenSize, c.IntermediateSize, false),
-		},
-		postMLPNorm: norm("post_mlp_norm", "post_feedforward_layernorm"),
+		mlp:          p.GatedMLP(&c.Standard, false, mlx.GELUTanh),
+		postMLPNorm:  norm("post_mlp_norm", "post_feedforward_layernorm"),
 	}
 }
 
 type block struct {
-	inputNorm    *nn.RMSNorm
-	attn         *attention
-	postAttnNorm *nn.RMSNorm
-	preMLPNorm   *nn.RMSNorm
-	mlp          *mlp
-	postMLPNorm  *nn.RMSNorm
+	preAttnNorm, postAttnNorm *nn.RMSNorm
+	attn                      *attention
+	preMLPNorm, postMLPNorm   *nn.RMSNorm
+	mlp                       *model.GatedMLP
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
@@ -100,19 +65,21 @@ type block struct {
 //	y = h + RMSNorm(MLP(RMSNorm(h)))
 func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	x = pass.At(model.ResidPre, layer, x)
-	n := pass.At(model.AttnNorm, layer, b.inputNorm.Forward(x))
-	a := pass.At(model.AttnOut, layer, b.postAttnNorm.Forward(b.attn.forward(n, layer, pass)))
+	n := pass.At(model.AttnNorm, layer, b.preAttnNorm.Forward(x))
+	a := pass.At(model.AttnRaw, layer, b.attn.forward(n, layer, pass))
+	a = pass.At(model.AttnOut, layer, b.postAttnNorm.Forward(a))
 	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
 	n = pass.At(model.MLPNorm, layer, b.preMLPNorm.Forward(h))
-	m := pass.At(model.MLPOut, layer, b.postMLPNorm.Forward(b.mlp.forward(n, layer, pass)))
+	m := pass.At(model.MLPRaw, layer, b.mlp.Forward(n, layer, pass))
+	m = pass.At(model.MLPOut, layer, b.postMLPNorm.Forward(m))
 	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
 }
 
 // attention is causal attention with grouped queries and capped scores.
 type attention struct {
 	model.Attention
-	q, k, v, o *nn.Linear
-	rope       *model.Rope
+	q, k, v *nn.Linear
+	rope    *model.Rope
 }
 
 // forward maps [batch, pos, d_model] to the output matrix's [batch, pos, d_model]:
@@ -126,19 +93,5 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
-	return a.o.Forward(pass.Attend(q, k, v, layer, a.Attention))
-}
-
-// mlp is GeGLU (Shazeer 2020, arXiv:2002.05202), with the tanh form of GELU.
-type mlp struct {
-	gate, up, down *nn.Linear
-}
-
-// forward maps [batch, pos, d_model] to the down matrix's [batch, pos, d_model]:
-//
-//	out = (GELU(x·W_gate) ⊙ x·W_up)·W_down
-func (m *mlp) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	gate := pass.At(model.MLPPre, layer, m.gate.Forward(x)) // [batch, pos, d_mlp]
-	up := pass.At(model.MLPPreLinear, layer, m.up.Forward(x))
-	return m.down.Forward(pass.At(model.MLPPost, layer, mlx.Multiply(mlx.GELUTanh(gate), up)))
+	return pass.Attend(q, k, v, layer, a.Attention)
 }

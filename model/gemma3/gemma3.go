@@ -7,111 +7,77 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
-func New(c *Config, l *model.Loader) (*model.Decoder, error) {
-	global, err := c.Rope.Rope(l, c.HeadDim)
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	global, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
 	}
-	local, err := c.LocalRope.Rope(l, c.HeadDim)
+	local, err := c.LocalRope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
 	}
-	d := &model.Decoder{
-		Embedding: l.KinEmbedding(c.before, c.VocabSize, c.HiddenSize),
-		// the factor has 8 bits whatever the model computes in: it was trained so
-		EmbedScale: float64(mlx.BrainOf(float32(math.Sqrt(float64(c.HiddenSize)))).Float32()),
-		SoftCap:    orNone(c.FinalLogitSoftcapping),
-		Names:      names(c.before),
-		Weights:    l.Weights(),
-		Lacking:    []model.Site{model.PosEmbed},
-		Sizes: model.Shape{
-			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),
-		},
-	}
-	for i := range c.NumHiddenLayers {
-		rope := global
-		if c.Windows[i] > 0 {
-			rope = local
+	l.PlusOne()
+	l.Below(c.below)
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block {
+		if c.Windows[layer] > 0 {
+			return newBlock(c, p, layer, local)
 		}
-		layers := append([]string{c.before + "model.layers.%d."}, model.KinLayers[1:]...)
-		d.Blocks = append(d.Blocks, newBlock(c, l, l.Layer(i, layers...), c.Windows[i], rope))
-	}
-	final := model.KinFinalNorm(c.before, c.HiddenSize)
-	final.PlusOne = true
-	d.FinalGain = l.RMSNorm(final, c.RMSNormEps)
-	d.Head = l.KinHead(c.before, c.TieWordEmbeddings, c.VocabSize, c.HiddenSize)
-	if c.before != "" { // what sees pictures
+		return newBlock(c, p, layer, global)
+	})
+	// the factor has 8 bits whatever the model computes in: it was trained so
+	t.EmbedScale = float64(mlx.BrainOf(float32(math.Sqrt(float64(c.HiddenSize)))).Float32())
+	t.SoftCap = load.OrNone(c.FinalLogitSoftcapping)
+	// what attention and the MLP add to the stream comes out of their second norms
+	t.Modules[model.AttnRaw], t.Modules[model.MLPRaw] = t.Modules[model.AttnOut], t.Modules[model.MLPOut]
+	t.Modules[model.AttnOut] = c.below + "model.layers.%d.post_attention_layernorm"
+	t.Modules[model.MLPNorm] = c.below + "model.layers.%d.pre_feedforward_layernorm"
+	t.Modules[model.MLPOut] = c.below + "model.layers.%d.post_feedforward_layernorm"
+	delete(t.Lacks, model.AttnRaw)
+	delete(t.Lacks, model.MLPRaw)
+	delete(t.Lacks, model.QNormed)
+	delete(t.Lacks, model.KNormed)
+	if c.below != "" { // what sees pictures
 		l.Ignore(func(name string) bool {
 			return strings.HasPrefix(name, "vision_tower.") || strings.HasPrefix(name, "multi_modal_projector.")
 		})
 	}
-	return d, nil
+	return t, nil
 }
 
-func orNone(limit *float64) float64 {
-	if limit == nil {
-		return 0
+func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
+	norm := func(role string, module ...string) *nn.RMSNorm {
+		return p.RMSNorm(role, c.HiddenSize, c.RMSNormEps, module...)
 	}
-	return *limit
-}
-
-// names returns the module paths: what attention and the MLP add to the stream comes
-// out of their second norms.
-func names(before string) map[model.Site]string {
-	n := model.KinNames()
-	n[model.AttnOut] = "model.layers.%d.post_attention_layernorm"
-	n[model.MLPNorm] = "model.layers.%d.pre_feedforward_layernorm"
-	n[model.MLPOut] = "model.layers.%d.post_feedforward_layernorm"
-	for site, path := range n {
-		n[site] = before + path
+	attn := &attention{
+		Attention: c.Attention(layer),
+		q:         p.Linear("q", c.QWidth(), c.HiddenSize, c.AttentionBias),
+		k:         p.Linear("k", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		qNorm:     p.RMSNorm("q_norm", c.HeadDim, c.RMSNormEps),
+		kNorm:     p.RMSNorm("k_norm", c.HeadDim, c.RMSNormEps),
+		rope:      rope,
 	}
-	return n
-}
-
-func newBlock(c *Config, l *model.Loader, p model.Part, window int, rope *model.Rope) *block {
-	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
-	norm := func(role, module string, n int) *nn.RMSNorm {
-		w := p.Want(role, []string{module}, n)
-		w.PlusOne = true
-		return l.RMSNorm(w, c.RMSNormEps)
-	}
+	attn.Scale, attn.SoftCap = 1/math.Sqrt(c.QueryPreAttnScalar), load.OrNone(c.AttnLogitSoftcapping)
+	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
 	return &block{
-		inputNorm: norm("attn_norm", "input_layernorm", c.HiddenSize),
-		attn: &attention{
-			q:     p.Linear("q", []string{"self_attn.q_proj"}, q, c.HiddenSize, c.AttentionBias),
-			k:     p.Linear("k", []string{"self_attn.k_proj"}, kv, c.HiddenSize, c.AttentionBias),
-			v:     p.Linear("v", []string{"self_attn.v_proj"}, kv, c.HiddenSize, c.AttentionBias),
-			o:     p.Linear("attn_out", []string{"self_attn.o_proj"}, c.HiddenSize, q, c.AttentionBias),
-			qNorm: norm("q_norm", "self_attn.q_norm", c.HeadDim),
-			kNorm: norm("k_norm", "self_attn.k_norm", c.HeadDim),
-			rope:  rope,
-			Attention: model.Attention{
-				Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-				Scale: 1 / math.Sqrt(c.QueryPreAttnScalar), Window: window, SoftCap: orNone(c.AttnLogitSoftcapping),
-			},
-		},
-		postAttnNorm: norm("post_attn_norm", "post_attention_layernorm", c.HiddenSize),
-		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm", c.HiddenSize),
-		mlp: &mlp{
-			gate: p.Linear("mlp_pre", []string{"mlp.gate_proj"}, c.IntermediateSize, c.HiddenSize, false),
-			up:   p.Linear("mlp_pre_linear", []string{"mlp.up_proj"}, c.IntermediateSize, c.HiddenSize, false),
-			down: p.Linear("mlp_out", []string{"mlp.down_proj"}, c.HiddenSize, c.IntermediateSize, false),
-		},
-		postMLPNorm: norm("post_mlp_norm", "post_feedforward_layernorm", c.HiddenSize),
+		preAttnNorm:  norm("attn_norm"),
+		attn:         attn,
+		postAttnNorm: norm("post_attn_norm", "post_attention_layernorm"),
+		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm"),
+		mlp:          p.GatedMLP(&c.Standard, false, mlx.GELUTanh),
+		postMLPNorm:  norm("post_mlp_norm", "post_feedforward_layernorm"),
 	}
 }
 
 type block struct {
-	inputNorm    *nn.RMSNorm
-	attn         *attention
-	postAttnNorm *nn.RMSNorm
-	preMLPNorm   *nn.RMSNorm
-	mlp          *mlp
-	postMLPNorm  *nn.RMSNorm
+	preAttnNorm, postAttnNorm *nn.RMSNorm
+	attn                      *attention
+	preMLPNorm, postMLPNorm   *nn.RMSNorm
+	mlp                       *model.GatedMLP
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
@@ -120,11 +86,13 @@ type block struct {
 //	y = h + RMSNorm(MLP(RMSNorm(h)))
 func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	x = pass.At(model.ResidPre, layer, x)
-	n := pass.At(model.AttnNorm, layer, b.inputNorm.Forward(x))
-	a := pass.At(model.AttnOut, layer, b.postAttnNorm.Forward(b.attn.forward(n, layer, pass)))
+	n := pass.At(model.AttnNorm, layer, b.preAttnNorm.Forward(x))
+	a := pass.At(model.AttnRaw, layer, b.attn.forward(n, layer, pass))
+	a = pass.At(model.AttnOut, layer, b.postAttnNorm.Forward(a))
 	h := pass.At(model.ResidMid, layer, add(x, a))
 	n = pass.At(model.MLPNorm, layer, b.preMLPNorm.Forward(h))
-	m := pass.At(model.MLPOut, layer, b.postMLPNorm.Forward(b.mlp.forward(n, layer, pass)))
+	m := pass.At(model.MLPRaw, layer, b.mlp.Forward(n, layer, pass))
+	m = pass.At(model.MLPOut, layer, b.postMLPNorm.Forward(m))
 	return pass.At(model.ResidPost, layer, add(h, m))
 }
 
@@ -143,7 +111,7 @@ func add(x, y *mlx.Array) *mlx.Array {
 // attention is causal attention with grouped queries.
 type attention struct {
 	model.Attention
-	q, k, v, o   *nn.Linear
+	q, k, v      *nn.Linear
 	qNorm, kNorm *nn.RMSNorm // [d_head], of each head by itself
 	rope         *model.Rope
 }
@@ -158,21 +126,9 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	q := pass.At(model.Q, layer, model.Heads(a.q.Forward(x), a.Heads))
 	k := pass.At(model.K, layer, model.Heads(a.k.Forward(x), a.KVHeads))
 	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
-	q = pass.Rotate(model.RotQ, layer, a.qNorm.Forward(q), a.rope) // [batch, head, pos, d_head]
-	k = pass.Rotate(model.RotK, layer, a.kNorm.Forward(k), a.rope)
-	return a.o.Forward(pass.Attend(q, k, v, layer, a.Attention))
-}
-
-// mlp is GeGLU (Shazeer 2020, arXiv:2002.05202), with the tanh form of GELU.
-type mlp struct {
-	gate, up, down *nn.Linear
-}
-
-// forward maps [batch, pos, d_model] to the down matrix's [batch, pos, d_model]:
-//
-//	out = (GELU(x·W_gate) ⊙ x·W_up)·W_down
-func (m *mlp) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	gate := pass.At(model.MLPPre, layer, m.gate.Forward(x)) // [batch, pos, d_mlp]
-	up := pass.At(model.MLPPreLinear, layer, m.up.Forward(x))
-	return m.down.Forward(pass.At(model.MLPPost, layer, mlx.Multiply(mlx.GELUTanh(gate), up)))
+	q = pass.At(model.QNormed, layer, a.qNorm.Forward(q))
+	k = pass.At(model.KNormed, layer, a.kNorm.Forward(k))
+	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
+	k = pass.Rotate(model.RotK, layer, k, a.rope)
+	return pass.Attend(q, k, v, layer, a.Attention)
 }

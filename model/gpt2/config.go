@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx"
-	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 const arch = "gpt2"
@@ -42,7 +42,7 @@ var activations = map[string]func(*mlx.Array) *mlx.Array{
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
 	c := &Config{LayerNormEpsilon: 1e-5, ActivationFunction: "gelu_new", ScaleAttnWeights: true}
-	if err := model.ReadConfig(arch, raw, c, nil); err != nil {
+	if err := load.ReadConfig(arch, raw, c, nil); err != nil {
 		return nil, err
 	}
 	return c, c.complete()
@@ -51,7 +51,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 // ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
 // general.architecture gpt2. vocab is the number of rows of the embedding.
 func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
-	r := model.ReadMetadata(arch, meta)
+	r := load.ReadMetadata(arch, meta)
 	c := &Config{
 		NEmbd: r.Required("embedding_length"), NHead: r.Required("attention.head_count"), NLayer: r.Required("block_count"),
 		NPositions: r.Required("context_length"), NInner: r.Required("feed_forward_length"), VocabSize: vocab,
@@ -70,8 +70,8 @@ func (c *Config) complete() error {
 	if c.NInner == 0 {
 		c.NInner = 4 * c.NEmbd
 	}
-	err := model.CheckSizes(arch, model.Size{Key: "n_embd", Value: c.NEmbd}, model.Size{Key: "n_head", Value: c.NHead}, model.Size{Key: "n_layer", Value: c.NLayer},
-		model.Size{Key: "n_positions", Value: c.NPositions}, model.Size{Key: "n_inner", Value: c.NInner}, model.Size{Key: "vocab_size", Value: c.VocabSize})
+	err := load.CheckSizes(arch, load.Size{Key: "n_embd", Value: c.NEmbd}, load.Size{Key: "n_head", Value: c.NHead}, load.Size{Key: "n_layer", Value: c.NLayer},
+		load.Size{Key: "n_positions", Value: c.NPositions}, load.Size{Key: "n_inner", Value: c.NInner}, load.Size{Key: "vocab_size", Value: c.VocabSize})
 	if err != nil {
 		return err
 	}

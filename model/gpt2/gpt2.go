@@ -7,6 +7,7 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // layers are the patterns of a layer's modules: mlx-lm's, Hugging Face's two, and
@@ -19,13 +20,19 @@ func ends(hf, gguf string) []string {
 }
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
-func New(c *Config, l *model.Loader) (*model.Decoder, error) {
-	d := &model.Decoder{
-		Embedding: l.Embedding(model.Want{Role: "embed", Modules: ends("wte", "token_embd"), Shape: []int{c.VocabSize, c.NEmbd}}),
-		Positions: l.Embedding(model.Want{Role: "pos_embed", Modules: ends("wpe", "position_embd"), Shape: []int{c.NPositions, c.NEmbd}}),
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	t := &model.Transformer{
+		Embedding: l.Embedding(load.Want{Role: "embed", Modules: ends("wte", "token_embd"), Shape: []int{c.VocabSize, c.NEmbd}}),
+		Positions: l.Embedding(load.Want{Role: "pos_embed", Modules: ends("wpe", "position_embd"), Shape: []int{c.NPositions, c.NEmbd}}),
 		Weights:   l.Weights(),
-		Lacking:   []model.Site{model.RotQ, model.RotK, model.MLPPreLinear},
-		Names: map[model.Site]string{
+		Lacks: map[model.Site]string{
+			model.RotQ: "positions are embedded, and turn nothing", model.RotK: "positions are embedded, and turn nothing",
+			model.QNormed: "queries have no norm of their own", model.KNormed: "keys have no norm of their own",
+			model.MLPPreLinear: "the MLP has one branch",
+			model.AttnRaw:      "no norm follows attention, and attn_out is its output",
+			model.MLPRaw:       "no norm follows the MLP, and mlp_out is its output",
+		},
+		Modules: map[model.Site]string{
 			model.Embed: "model.wte", model.PosEmbed: "model.wpe",
 			model.AttnNorm: "model.h.%d.ln_1", model.AttnOut: "model.h.%d.attn",
 			model.MLPNorm: "model.h.%d.ln_2", model.MLPPre: "model.h.%d.mlp.c_fc", model.MLPOut: "model.h.%d.mlp",
@@ -37,46 +44,43 @@ func New(c *Config, l *model.Loader) (*model.Decoder, error) {
 		},
 	}
 	// Hugging Face's files hold Conv1D's weights, [in, out]
-	conv := l.Has(model.Want{Modules: []string{"h.0.attn.c_attn", "transformer.h.0.attn.c_attn"}})
+	conv := l.Has(load.Want{Modules: []string{"h.0.attn.c_attn", "transformer.h.0.attn.c_attn"}})
 	for i := range c.NLayer {
-		d.Blocks = append(d.Blocks, newBlock(c, l, l.Layer(i, layers...), i, conv))
+		t.Blocks = append(t.Blocks, newBlock(c, l, l.Layer(i, layers...), i, conv))
 	}
-	d.FinalGain = l.LayerNorm(model.Want{Role: "final_norm", Modules: ends("ln_f", "output_norm"), Shape: []int{c.NEmbd}}, c.LayerNormEpsilon)
-	d.Head = l.KinHead("", c.TieWordEmbeddings, c.VocabSize, c.NEmbd)
+	t.Norm = l.LayerNorm(load.Want{Role: "final_norm", Modules: ends("ln_f", "output_norm"), Shape: []int{c.NEmbd}}, c.LayerNormEpsilon)
+	t.Head = l.Head(c.TieWordEmbeddings, c.VocabSize, c.NEmbd)
 	l.Ignore(func(name string) bool { // the causal mask as a buffer
 		return strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias")
 	})
-	return d, nil
+	return t, nil
 }
 
-func newBlock(c *Config, l *model.Loader, p model.Part, layer int, conv bool) *block {
+func newBlock(c *Config, l *load.Loader, p load.Part, layer int, conv bool) *block {
 	linear := func(role, hf, gguf string, out, in int) *nn.Linear {
-		w := p.Want(role, []string{hf, gguf}, out, in)
+		w := p.Want(role, []int{out, in}, hf, gguf)
 		w.Bias, w.Transposed = true, conv
 		return l.Linear(w)
 	}
-	norm := func(role, hf, gguf string) *nn.LayerNorm {
-		return l.LayerNorm(p.Want(role, []string{hf, gguf}, c.NEmbd), c.LayerNormEpsilon)
+	attn := &attention{
+		Attention: model.Attention{Heads: c.NHead, KVHeads: c.NHead, Scale: 1},
+		qkv:       linear("qkv", "attn.c_attn", "attn_qkv", 3*c.NEmbd, c.NEmbd),
 	}
-	scale := 1.0
 	if c.ScaleAttnWeights {
-		scale = 1 / math.Sqrt(float64(c.NEmbd/c.NHead))
+		attn.Scale = 1 / math.Sqrt(float64(c.NEmbd/c.NHead))
 	}
 	if c.ScaleAttnByInverseLayerIdx { // Mistral's GPT-2 of 2021, for float16
-		scale /= float64(layer + 1)
+		attn.Scale /= float64(layer + 1)
 	}
+	attn.Out = linear("attn_out", "attn.c_proj", "attn_output", c.NEmbd, c.NEmbd)
 	return &block{
-		norm1: norm("attn_norm", "ln_1", "attn_norm"),
-		attn: &attention{
-			qkv:       linear("qkv", "attn.c_attn", "attn_qkv", 3*c.NEmbd, c.NEmbd),
-			out:       linear("attn_out", "attn.c_proj", "attn_output", c.NEmbd, c.NEmbd),
-			Attention: model.Attention{Heads: c.NHead, KVHeads: c.NHead, Scale: scale},
-		},
-		norm2: norm("mlp_norm", "ln_2", "ffn_norm"),
-		mlp: &mlp{
-			fc:         linear("mlp_pre", "mlp.c_fc", "ffn_up", c.NInner, c.NEmbd),
-			proj:       linear("mlp_out", "mlp.c_proj", "ffn_down", c.NEmbd, c.NInner),
-			activation: c.activation,
+		norm1: p.LayerNorm("attn_norm", c.NEmbd, c.LayerNormEpsilon, "ln_1", "attn_norm"),
+		attn:  attn,
+		norm2: p.LayerNorm("mlp_norm", c.NEmbd, c.LayerNormEpsilon, "ln_2", "ffn_norm"),
+		mlp: &model.MLP{
+			Up:   linear("mlp_pre", "mlp.c_fc", "ffn_up", c.NInner, c.NEmbd),
+			Down: linear("mlp_out", "mlp.c_proj", "ffn_down", c.NEmbd, c.NInner),
+			Act:  c.activation,
 		},
 	}
 }
@@ -85,7 +89,7 @@ type block struct {
 	norm1 *nn.LayerNorm
 	attn  *attention
 	norm2 *nn.LayerNorm
-	mlp   *mlp
+	mlp   *model.MLP
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
@@ -98,14 +102,14 @@ func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	a := pass.At(model.AttnOut, layer, b.attn.forward(n, layer, pass))
 	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
 	n = pass.At(model.MLPNorm, layer, b.norm2.Forward(h))
-	m := pass.At(model.MLPOut, layer, b.mlp.forward(n, layer, pass))
+	m := pass.At(model.MLPOut, layer, b.mlp.Forward(n, layer, pass))
 	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
 }
 
 // attention is causal attention; one matrix makes queries, keys and values.
 type attention struct {
 	model.Attention
-	qkv, out *nn.Linear
+	qkv *nn.Linear
 }
 
 // forward maps [batch, pos, d_model] to what attention adds to the stream:
@@ -118,20 +122,5 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	q := pass.At(model.Q, layer, mlx.Slice(qkv, 2, 0, a.Heads))
 	k := pass.At(model.K, layer, mlx.Slice(qkv, 2, a.Heads, 2*a.Heads))
 	v := pass.At(model.V, layer, mlx.Slice(qkv, 2, 2*a.Heads, 3*a.Heads))
-	turn := func(x *mlx.Array) *mlx.Array { return mlx.Transpose(x, 0, 2, 1, 3) } // [batch, head, pos, d_head]
-	return a.out.Forward(pass.Attend(turn(q), turn(k), v, layer, a.Attention))
-}
-
-// mlp is one hidden layer.
-type mlp struct {
-	fc, proj   *nn.Linear
-	activation func(*mlx.Array) *mlx.Array
-}
-
-// forward maps [batch, pos, d_model] to what the MLP adds to the stream:
-//
-//	out = act(x·W_fc + b_fc)·W_proj + b_proj
-func (m *mlp) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	pre := pass.At(model.MLPPre, layer, m.fc.Forward(x)) // [batch, pos, d_mlp]
-	return m.proj.Forward(pass.At(model.MLPPost, layer, m.activation(pre)))
+	return pass.Attend(model.Swap(q), model.Swap(k), v, layer, a.Attention)
 }

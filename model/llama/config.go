@@ -1,73 +1,57 @@
 // Package llama is the Llama architecture (Touvron et al. 2023, arXiv:2302.13971):
 // RMS norms before attention and MLP, rotary positions, grouped queries, a gated
-// SiLU MLP.
+// SiLU MLP. Mistral (Jiang et al. 2023, arXiv:2310.06825) is Llama with a window.
 package llama
 
 import (
-	"fmt"
-
-	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
-const arch = "llama"
-
-// Config holds the keys of config.json that the model depends on, under the names
-// that they have there.
+// Config holds the keys of config.json that the model depends on. Defaults: silu, a base of
+// 10,000, 2,048 positions.
 type Config struct {
-	HiddenSize            int      `json:"hidden_size"`
-	IntermediateSize      int      `json:"intermediate_size"`
-	NumHiddenLayers       int      `json:"num_hidden_layers"`
-	NumAttentionHeads     int      `json:"num_attention_heads"`
-	NumKeyValueHeads      int      `json:"num_key_value_heads"` // default: NumAttentionHeads
-	HeadDim               int      `json:"head_dim"`            // default: HiddenSize / NumAttentionHeads
-	VocabSize             int      `json:"vocab_size"`
-	RMSNormEps            float64  `json:"rms_norm_eps"`
-	MaxPositionEmbeddings int      `json:"max_position_embeddings"` // default: 2048
-	AttentionBias         bool     `json:"attention_bias"`
-	MLPBias               bool     `json:"mlp_bias"`
-	HiddenAct             string   `json:"hidden_act"`          // default: silu
-	TieWordEmbeddings     *bool    `json:"tie_word_embeddings"` // absent: tied when there is no lm_head
-	LayerTypes            []string `json:"layer_types"`         // full_attention or sliding_attention
-	SlidingWindow         int      `json:"sliding_window"`      // of the layers that slide
+	load.Standard
+	AttentionBias bool `json:"attention_bias"`
+	MLPBias       bool `json:"mlp_bias"`
 
-	Rope    *model.RopeConfig `json:"-"` // default theta: 10,000
-	Windows []int             `json:"-"` // keys that each layer's queries see, 0: all
-
-	// Heads of q and k whose rows llama.cpp interleaved stand so in GGUF files.
+	// Heads of q and k whose rows llama.cpp interleaves stand so in GGUF files.
 	interleaved bool
 }
+
+var traits = load.Traits{Arch: "llama", Theta: 10_000, Acts: []string{"silu"}}
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
-	c := &Config{HiddenAct: "silu", MaxPositionEmbeddings: 2048}
-	err := model.ReadConfig(arch, raw, c, nil, "layer_types", "sliding_window")
-	if err != nil {
+	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 2048}}
+	if err := load.ReadConfig(traits.Arch, raw, c, nil, "layer_types", "sliding_window"); err != nil {
 		return nil, err
 	}
-	if c.Rope, err = model.ReadRope(raw, 10_000, "full_attention"); err != nil {
-		return nil, err
-	}
-	return c, c.complete()
+	return c, traits.Complete(raw, &c.Standard)
 }
 
-// complete fills defaults that depend on other keys, and checks the sizes.
-func (c *Config) complete() error {
-	if err := model.CheckActivation(arch, "hidden_act", c.HiddenAct, "silu"); err != nil {
-		return err
+// ParseMistral reads the config.json of a Mistral: no biases, and where there is a window
+// and layer_types does not say otherwise, it is every layer's. Default: 131,072 positions.
+func ParseMistral(raw []byte) (*Config, error) {
+	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 131_072}}
+	mistral := traits
+	mistral.Arch, mistral.Slide = "mistral", func(int) bool { return c.SlidingWindow > 0 }
+	biases := map[string]load.Harmless{"attention_bias": load.Is(false), "mlp_bias": load.Is(false)}
+	if err := load.ReadConfig(mistral.Arch, raw, c, biases, "layer_types", "sliding_window"); err != nil {
+		return nil, err
 	}
-	err := model.CheckSizes(arch, model.Size{Key: "hidden_size", Value: c.HiddenSize}, model.Size{Key: "intermediate_size", Value: c.IntermediateSize},
-		model.Size{Key: "num_hidden_layers", Value: c.NumHiddenLayers}, model.Size{Key: "num_attention_heads", Value: c.NumAttentionHeads},
-		model.Size{Key: "vocab_size", Value: c.VocabSize}, model.Size{Key: "max_position_embeddings", Value: c.MaxPositionEmbeddings})
-	if err != nil {
-		return err
+	return c, mistral.Complete(raw, &c.Standard)
+}
+
+// ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
+// general.architecture llama. vocab is the number of rows of the embedding.
+func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	r := load.ReadMetadata(traits.Arch, meta)
+	c := &Config{Standard: r.Standard(vocab, traits.Theta), interleaved: true}
+	r.WholeHeads(&c.Standard)
+	r.Refuse("expert_count", "attention.sliding_window", "attention.clamp_kqv", "logit_scale", "residual_scale", "embedding_scale", "attention.scale")
+	if err := r.Err(); err != nil {
+		return nil, err
 	}
-	if c.RMSNormEps <= 0 {
-		return fmt.Errorf("llama: config.json: rms_norm_eps is %v, want a number above 0", c.RMSNormEps)
-	}
-	c.Windows, err = model.Windows(arch, c.NumHiddenLayers, c.LayerTypes, c.SlidingWindow, func(int) bool { return false })
-	if err != nil {
-		return err
-	}
-	return model.CheckHeads(arch, c.HiddenSize, c.NumAttentionHeads, &c.NumKeyValueHeads, &c.HeadDim)
+	return c, traits.Complete(nil, &c.Standard)
 }

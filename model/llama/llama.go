@@ -1,40 +1,25 @@
 package llama
 
 import (
-	"math"
-
+	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
-func New(c *Config, l *model.Loader) (*model.Decoder, error) {
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	rope, err := newRope(c, l)
 	if err != nil {
 		return nil, err
 	}
-	d := &model.Decoder{
-		Embedding: l.KinEmbedding("", c.VocabSize, c.HiddenSize),
-		Names:     model.KinNames(),
-		Weights:   l.Weights(),
-		Lacking:   []model.Site{model.PosEmbed},
-		Sizes: model.Shape{
-			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),
-		},
-	}
-	for i := range c.NumHiddenLayers {
-		d.Blocks = append(d.Blocks, newBlock(c, l.Layer(i, model.KinLayers...), c.Windows[i], l, rope))
-	}
-	d.FinalGain = l.RMSNorm(model.KinFinalNorm("", c.HiddenSize), c.RMSNormEps)
-	d.Head = l.KinHead("", c.TieWordEmbeddings, c.VocabSize, c.HiddenSize)
-	return d, nil
+	return l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, l, p, layer, rope) }), nil
 }
 
 // newRope returns the rotation of queries and keys. llama.cpp stores llama3's factors
 // on 1/frequency as the tensor rope_freqs.
-func newRope(c *Config, l *model.Loader) (*model.Rope, error) {
-	rope, err := c.Rope.Rope(l, c.HeadDim)
+func newRope(c *Config, l *load.Loader) (*model.Rope, error) {
+	rope, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
 	}
@@ -42,37 +27,88 @@ func newRope(c *Config, l *model.Loader) (*model.Rope, error) {
 	if err != nil || factors == nil {
 		return rope, err
 	}
-	return rope, rope.StretchBy(l, factors)
+	return rope, l.Stretch(rope, factors)
 }
 
-func newBlock(c *Config, p model.Part, window int, l *model.Loader, rope *model.Rope) *block {
-	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
-	turned := func(role string, modules []string, out, heads int) *nn.Linear {
-		w := p.Want(role, modules, out, c.HiddenSize)
+func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rope) *block {
+	turned := func(role string, out, heads int) *nn.Linear {
+		w := p.Want(role, []int{out, c.HiddenSize})
 		w.Bias = c.AttentionBias
 		if c.interleaved {
-			w.Rows = model.HalvesFromPairs(heads, c.HeadDim)
+			w.Rows = halvesFromPairs(heads, c.HeadDim)
 		}
 		return l.Linear(w)
 	}
-	return &block{
-		inputNorm: p.RMSNorm("attn_norm", []string{"input_layernorm", "attn_norm"}, c.HiddenSize, c.RMSNormEps),
-		attn: &attention{
-			q:    turned("q", []string{"self_attn.q_proj", "attn_q"}, q, c.NumAttentionHeads),
-			k:    turned("k", []string{"self_attn.k_proj", "attn_k"}, kv, c.NumKeyValueHeads),
-			v:    p.Linear("v", []string{"self_attn.v_proj", "attn_v"}, kv, c.HiddenSize, c.AttentionBias),
-			o:    p.Linear("attn_out", []string{"self_attn.o_proj", "attn_output"}, c.HiddenSize, q, c.AttentionBias),
-			rope: rope,
-			Attention: model.Attention{
-				Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-				Scale: 1 / math.Sqrt(float64(c.HeadDim)), Window: window,
-			},
-		},
-		postAttnNorm: p.RMSNorm("mlp_norm", []string{"post_attention_layernorm", "ffn_norm"}, c.HiddenSize, c.RMSNormEps),
-		mlp: &mlp{
-			gate: p.Linear("mlp_pre", []string{"mlp.gate_proj", "ffn_gate"}, c.IntermediateSize, c.HiddenSize, c.MLPBias),
-			up:   p.Linear("mlp_pre_linear", []string{"mlp.up_proj", "ffn_up"}, c.IntermediateSize, c.HiddenSize, c.MLPBias),
-			down: p.Linear("mlp_out", []string{"mlp.down_proj", "ffn_down"}, c.HiddenSize, c.IntermediateSize, c.MLPBias),
-		},
+	attn := &attention{
+		Attention: c.Attention(layer),
+		q:         turned("q", c.QWidth(), c.NumAttentionHeads),
+		k:         turned("k", c.KVWidth(), c.NumKeyValueHeads),
+		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		rope:      rope,
 	}
+	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
+	return &block{
+		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
+		attn:     attn,
+		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
+		mlp:      p.GatedMLP(&c.Standard, c.MLPBias, mlx.SiLU),
+	}
+}
+
+// halvesFromPairs returns the row order that undoes llama.cpp's interleaving of
+// Llama's q and k: it turns neighbouring pairs of dimensions, the Hugging Face form the
+// two halves of a head. Row i of half s of a head is row 2i+s in the file.
+func halvesFromPairs(heads, headDim int) []int {
+	order := make([]int, 0, heads*headDim)
+	for h := range heads {
+		for s := range 2 {
+			for i := range headDim / 2 {
+				order = append(order, h*headDim+2*i+s)
+			}
+		}
+	}
+	return order
+}
+
+type block struct {
+	attnNorm *nn.RMSNorm
+	attn     *attention
+	mlpNorm  *nn.RMSNorm
+	mlp      *model.GatedMLP
+}
+
+// Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
+//
+//	h = x + Attn(RMSNorm(x))
+//	y = h + MLP(RMSNorm(h))
+func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
+	x = pass.At(model.ResidPre, layer, x)
+	n := pass.At(model.AttnNorm, layer, b.attnNorm.Forward(x))
+	a := pass.At(model.AttnOut, layer, b.attn.forward(n, layer, pass))
+	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
+	n = pass.At(model.MLPNorm, layer, b.mlpNorm.Forward(h))
+	m := pass.At(model.MLPOut, layer, b.mlp.Forward(n, layer, pass))
+	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
+}
+
+// attention is causal attention with grouped queries, over the last Window positions where
+// there is a window.
+type attention struct {
+	model.Attention
+	q, k, v *nn.Linear
+	rope    *model.Rope
+}
+
+// forward maps [batch, pos, d_model] to what attention adds to the stream:
+//
+//	q, k, v = x·W_Q, x·W_K, x·W_V,   q, k turned by RoPE
+//	z = softmax(q·kᵀ·d_head^−½ + causal + window)·v
+//	out = z·W_O
+func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
+	q := pass.At(model.Q, layer, model.Heads(a.q.Forward(x), a.Heads))
+	k := pass.At(model.K, layer, model.Heads(a.k.Forward(x), a.KVHeads))
+	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
+	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
+	k = pass.Rotate(model.RotK, layer, k, a.rope)
+	return pass.Attend(q, k, v, layer, a.Attention)
 }

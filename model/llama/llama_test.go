@@ -28,16 +28,16 @@ func run(t *testing.T, m model.Model, wanted func(model.Site) bool, visit func(m
 	t.Cleanup(s.Close)
 	seen := map[model.Place]*mlx.Array{}
 	tap := &model.Tap{
-		Wanted: func(site model.Site, _ int) bool { return wanted(site) },
-		Visit: func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
+		Wanted: func(at model.Place) bool { return wanted(at.Site) },
+		Visit: func(at model.Place, x *mlx.Array) *mlx.Array {
 			if visit != nil {
-				x = visit(site, layer, x)
+				x = visit(at.Site, at.Layer, x)
 			}
-			seen[model.Place{Site: site, Layer: layer}] = s.Hold(x)
+			seen[at] = s.Hold(x)
 			return x
 		},
 	}
-	m.Forward(mlx.FromSlice(s, []int32{30, 7, 500, 7, 123, 9}, 1, 6), nil, tap)
+	model.Forward(m, mlx.FromSlice(s, []int32{30, 7, 500, 7, 123, 9}, 1, 6), nil, tap)
 	values, shapes := map[model.Place][]float32{}, map[model.Place][]int{}
 	for at, a := range seen {
 		v, err := mlx.Data[float32](a)
@@ -78,29 +78,6 @@ func TestResidualStreamIsTheSumOfItsParts(t *testing.T) {
 	logits, err := mlx.Data[float32](model.ToLogits(m, last))
 	require.NoError(t, err)
 	assert.Equal(t, at[model.Place{Site: model.Logits}], logits)
-}
-
-func TestSitesHaveTheShapesOfTheirNames(t *testing.T) {
-	m := tiny(t)
-	_, shapes := run(t, m, everything, nil)
-	c := m.Shape()
-	stream, q, kv, pattern, mlp := []int{1, 6, c.DModel}, []int{1, 6, c.Heads, c.DHead}, []int{1, 6, c.KVHeads, c.DHead}, []int{1, c.Heads, 6, 6}, []int{1, 6, c.DMLP}
-	want := map[model.Site][]int{
-		model.Embed: stream, model.ResidPre: stream, model.AttnNorm: stream, model.Q: q, model.K: kv, model.V: kv, model.RotQ: q, model.RotK: kv,
-		model.AttnScores: pattern, model.Pattern: pattern, model.Z: q, model.AttnOut: stream, model.ResidMid: stream, model.MLPNorm: stream,
-		model.MLPPre: mlp, model.MLPPreLinear: mlp, model.MLPPost: mlp, model.MLPOut: stream, model.ResidPost: stream,
-		model.FinalNormOut: stream, model.Logits: {1, 6, c.DVocab},
-	}
-	for _, site := range model.Sites() {
-		for l := range c.Layers {
-			at := model.Place{Site: site}
-			if site.PerLayer() {
-				at.Layer = l
-			}
-			assert.Equal(t, want[site], shapes[at], "%s", at)
-		}
-	}
-	assert.Len(t, shapes, 3+18*c.Layers, "every site but GPT-2's")
 }
 
 func TestPatternRowsSumToOneWithoutAFuture(t *testing.T) {

@@ -1,78 +1,58 @@
 package olmo2
 
 import (
-	"math"
-
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
-func New(c *Config, l *model.Loader) (*model.Decoder, error) {
-	rope, err := c.Rope.Rope(l, c.HeadDim)
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	rope, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
 	}
-	d := &model.Decoder{
-		Embedding: l.KinEmbedding("", c.VocabSize, c.HiddenSize),
-		Names:     names(),
-		Weights:   l.Weights(),
-		Lacking:   []model.Site{model.PosEmbed, model.AttnNorm, model.MLPNorm},
-		Sizes: model.Shape{
-			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),
-		},
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
+	// what attention and the MLP add to the stream comes out of their norms
+	t.Modules[model.AttnRaw], t.Modules[model.AttnOut] = t.Modules[model.AttnOut], "model.layers.%d.post_attention_layernorm"
+	t.Modules[model.MLPRaw], t.Modules[model.MLPOut] = t.Modules[model.MLPOut], "model.layers.%d.post_feedforward_layernorm"
+	delete(t.Modules, model.AttnNorm)
+	delete(t.Modules, model.MLPNorm)
+	delete(t.Lacks, model.AttnRaw)
+	delete(t.Lacks, model.MLPRaw)
+	t.Lacks[model.QNormed], t.Lacks[model.KNormed] = "the norm is of all heads together: q is after it", "the norm is of all heads together: k is after it"
+	t.Lacks[model.AttnNorm], t.Lacks[model.MLPNorm] = "attention reads the stream without a norm", "the MLP reads the stream without a norm"
+	t.Renamed = map[string]model.Site{
+		"hook_attn_out": model.AttnRaw, "hook_mlp_out": model.MLPRaw, "ln1.hook_out": model.AttnOut, "ln2.hook_out": model.MLPOut,
 	}
-	for i := range c.NumHiddenLayers {
-		d.Blocks = append(d.Blocks, newBlock(c, l.Layer(i, model.KinLayers...), rope))
-	}
-	d.FinalGain = l.RMSNorm(model.KinFinalNorm("", c.HiddenSize), c.RMSNormEps)
-	d.Head = l.KinHead("", c.TieWordEmbeddings, c.VocabSize, c.HiddenSize)
-	return d, nil
+	return t, nil
 }
 
-// names returns the module paths: what attention and the MLP add to the stream comes
-// out of their norms.
-func names() map[model.Site]string {
-	n := model.KinNames()
-	n[model.AttnOut] = "model.layers.%d.post_attention_layernorm"
-	n[model.MLPOut] = "model.layers.%d.post_feedforward_layernorm"
-	delete(n, model.AttnNorm)
-	delete(n, model.MLPNorm)
-	return n
-}
-
-func newBlock(c *Config, p model.Part, rope *model.Rope) *block {
-	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
+func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
+	attn := &attention{
+		Attention: c.Attention(layer),
+		q:         p.Linear("q", c.QWidth(), c.HiddenSize, c.AttentionBias),
+		k:         p.Linear("k", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		qNorm:     p.RMSNorm("q_norm", c.QWidth(), c.RMSNormEps),
+		kNorm:     p.RMSNorm("k_norm", c.KVWidth(), c.RMSNormEps),
+		rope:      rope,
+	}
+	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
 	return &block{
-		attn: &attention{
-			q:     p.Linear("q", []string{"self_attn.q_proj"}, q, c.HiddenSize, c.AttentionBias),
-			k:     p.Linear("k", []string{"self_attn.k_proj"}, kv, c.HiddenSize, c.AttentionBias),
-			v:     p.Linear("v", []string{"self_attn.v_proj"}, kv, c.HiddenSize, c.AttentionBias),
-			o:     p.Linear("attn_out", []string{"self_attn.o_proj"}, c.HiddenSize, q, c.AttentionBias),
-			qNorm: p.RMSNorm("q_norm", []string{"self_attn.q_norm"}, q, c.RMSNormEps),
-			kNorm: p.RMSNorm("k_norm", []string{"self_attn.k_norm"}, kv, c.RMSNormEps),
-			rope:  rope,
-			Attention: model.Attention{
-				Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads, Scale: 1 / math.Sqrt(float64(c.HeadDim)),
-			},
-		},
-		postAttnNorm: p.RMSNorm("post_attn_norm", []string{"post_attention_layernorm"}, c.HiddenSize, c.RMSNormEps),
-		mlp: &mlp{
-			gate: p.Linear("mlp_pre", []string{"mlp.gate_proj"}, c.IntermediateSize, c.HiddenSize, c.MLPBias),
-			up:   p.Linear("mlp_pre_linear", []string{"mlp.up_proj"}, c.IntermediateSize, c.HiddenSize, c.MLPBias),
-			down: p.Linear("mlp_out", []string{"mlp.down_proj"}, c.HiddenSize, c.IntermediateSize, c.MLPBias),
-		},
-		postMLPNorm: p.RMSNorm("post_mlp_norm", []string{"post_feedforward_layernorm"}, c.HiddenSize, c.RMSNormEps),
+		attn:     attn,
+		attnNorm: p.RMSNorm("post_attn_norm", c.HiddenSize, c.RMSNormEps, "post_attention_layernorm"),
+		mlp:      p.GatedMLP(&c.Standard, c.MLPBias, mlx.SiLU),
+		mlpNorm:  p.RMSNorm("post_mlp_norm", c.HiddenSize, c.RMSNormEps, "post_feedforward_layernorm"),
 	}
 }
 
 type block struct {
-	attn         *attention
-	postAttnNorm *nn.RMSNorm
-	mlp          *mlp
-	postMLPNorm  *nn.RMSNorm
+	attn     *attention
+	attnNorm *nn.RMSNorm
+	mlp      *model.GatedMLP
+	mlpNorm  *nn.RMSNorm
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
@@ -81,16 +61,18 @@ type block struct {
 //	y = h + RMSNorm(MLP(h))
 func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	x = pass.At(model.ResidPre, layer, x)
-	a := pass.At(model.AttnOut, layer, b.postAttnNorm.Forward(b.attn.forward(x, layer, pass)))
+	a := pass.At(model.AttnRaw, layer, b.attn.forward(x, layer, pass))
+	a = pass.At(model.AttnOut, layer, b.attnNorm.Forward(a))
 	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
-	m := pass.At(model.MLPOut, layer, b.postMLPNorm.Forward(b.mlp.forward(h, layer, pass)))
+	m := pass.At(model.MLPRaw, layer, b.mlp.Forward(h, layer, pass))
+	m = pass.At(model.MLPOut, layer, b.mlpNorm.Forward(m))
 	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
 }
 
 // attention is causal attention with grouped queries.
 type attention struct {
 	model.Attention
-	q, k, v, o   *nn.Linear
+	q, k, v      *nn.Linear
 	qNorm, kNorm *nn.RMSNorm // of all heads together
 	rope         *model.Rope
 }
@@ -106,19 +88,5 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
-	return a.o.Forward(pass.Attend(q, k, v, layer, a.Attention))
-}
-
-// mlp is SwiGLU (Shazeer 2020, arXiv:2002.05202).
-type mlp struct {
-	gate, up, down *nn.Linear
-}
-
-// forward maps [batch, pos, d_model] to the down matrix's [batch, pos, d_model]:
-//
-//	out = (SiLU(x·W_gate) ⊙ x·W_up)·W_down
-func (m *mlp) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	gate := pass.At(model.MLPPre, layer, m.gate.Forward(x)) // [batch, pos, d_mlp]
-	up := pass.At(model.MLPPreLinear, layer, m.up.Forward(x))
-	return m.down.Forward(pass.At(model.MLPPost, layer, mlx.Multiply(mlx.SiLU(gate), up)))
+	return pass.Attend(q, k, v, layer, a.Attention)
 }

@@ -1,71 +1,47 @@
 package phi3
 
 import (
-	"math"
-
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
-func New(c *Config, l *model.Loader) (*model.Decoder, error) {
-	rope, err := c.Rope.Rope(l, c.HeadDim)
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	rope, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
 	}
-	d := &model.Decoder{
-		Embedding: l.KinEmbedding("", c.VocabSize, c.HiddenSize),
-		Names:     names(),
-		Weights:   l.Weights(),
-		Lacking:   []model.Site{model.PosEmbed},
-		Sizes: model.Shape{
-			Layers: c.NumHiddenLayers, DModel: c.HiddenSize, Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-			DHead: c.HeadDim, DMLP: c.IntermediateSize, DVocab: c.VocabSize, Context: max(c.Rope.Reach(), c.MaxPositionEmbeddings),
-		},
-	}
-	for i := range c.NumHiddenLayers {
-		d.Blocks = append(d.Blocks, newBlock(c, l.Layer(i, model.KinLayers...), c.Windows[i], rope))
-	}
-	d.FinalGain = l.RMSNorm(model.KinFinalNorm("", c.HiddenSize), c.RMSNormEps)
-	d.Head = l.KinHead("", c.TieWordEmbeddings, c.VocabSize, c.HiddenSize)
-	return d, nil
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
+	delete(t.Modules, model.MLPPre) // halves of one matrix
+	delete(t.Modules, model.MLPPreLinear)
+	return t, nil
 }
 
-// names returns the module paths: the fused matrices have no site of their own.
-func names() map[model.Site]string {
-	n := model.KinNames()
-	delete(n, model.MLPPre)
-	delete(n, model.MLPPreLinear)
-	return n
-}
-
-func newBlock(c *Config, p model.Part, window int, rope *model.Rope) *block {
-	q, kv := c.NumAttentionHeads*c.HeadDim, c.NumKeyValueHeads*c.HeadDim
+func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
+	attn := &attention{
+		Attention: c.Attention(layer),
+		qkv:       p.Linear("qkv", c.QWidth()+2*c.KVWidth(), c.HiddenSize, false, "self_attn.qkv_proj"),
+		rope:      rope,
+	}
+	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), false)
 	return &block{
-		inputNorm: p.RMSNorm("attn_norm", []string{"input_layernorm"}, c.HiddenSize, c.RMSNormEps),
-		attn: &attention{
-			qkv:  p.Linear("qkv", []string{"self_attn.qkv_proj"}, q+2*kv, c.HiddenSize, false),
-			o:    p.Linear("attn_out", []string{"self_attn.o_proj"}, c.HiddenSize, q, false),
-			rope: rope,
-			Attention: model.Attention{
-				Heads: c.NumAttentionHeads, KVHeads: c.NumKeyValueHeads,
-				Scale: 1 / math.Sqrt(float64(c.HeadDim)), Window: window,
-			},
-		},
-		postAttnNorm: p.RMSNorm("mlp_norm", []string{"post_attention_layernorm"}, c.HiddenSize, c.RMSNormEps),
+		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
+		attn:     attn,
+		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
 		mlp: &mlp{
-			gateUp: p.Linear("mlp_gate_up", []string{"mlp.gate_up_proj"}, 2*c.IntermediateSize, c.HiddenSize, false),
-			down:   p.Linear("mlp_out", []string{"mlp.down_proj"}, c.HiddenSize, c.IntermediateSize, false),
+			gateUp: p.Linear("mlp_gate_up", 2*c.IntermediateSize, c.HiddenSize, false, "mlp.gate_up_proj"),
+			down:   p.Linear("mlp_out", c.HiddenSize, c.IntermediateSize, false),
 		},
 	}
 }
 
 type block struct {
-	inputNorm    *nn.RMSNorm
-	attn         *attention
-	postAttnNorm *nn.RMSNorm
-	mlp          *mlp
+	attnNorm *nn.RMSNorm
+	attn     *attention
+	mlpNorm  *nn.RMSNorm
+	mlp      *mlp
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
@@ -74,10 +50,10 @@ type block struct {
 //	y = h + MLP(RMSNorm(h))
 func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	x = pass.At(model.ResidPre, layer, x)
-	n := pass.At(model.AttnNorm, layer, b.inputNorm.Forward(x))
+	n := pass.At(model.AttnNorm, layer, b.attnNorm.Forward(x))
 	a := pass.At(model.AttnOut, layer, b.attn.forward(n, layer, pass))
 	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
-	n = pass.At(model.MLPNorm, layer, b.postAttnNorm.Forward(h))
+	n = pass.At(model.MLPNorm, layer, b.mlpNorm.Forward(h))
 	m := pass.At(model.MLPOut, layer, b.mlp.forward(n, layer, pass))
 	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
 }
@@ -85,8 +61,8 @@ func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 // attention is causal attention with grouped queries.
 type attention struct {
 	model.Attention
-	qkv, o *nn.Linear
-	rope   *model.Rope
+	qkv  *nn.Linear
+	rope *model.Rope
 }
 
 // forward maps [batch, pos, d_model] to what attention adds to the stream:
@@ -101,10 +77,10 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	v := pass.At(model.V, layer, mlx.Slice(qkv, 2, a.Heads+a.KVHeads, a.Heads+2*a.KVHeads))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
-	return a.o.Forward(pass.Attend(q, k, v, layer, a.Attention))
+	return pass.Attend(q, k, v, layer, a.Attention)
 }
 
-// mlp is SwiGLU (Shazeer 2020, arXiv:2002.05202).
+// mlp is SwiGLU (Shazeer 2020, arXiv:2002.05202) with one matrix for both branches.
 type mlp struct {
 	gateUp, down *nn.Linear
 }

@@ -3,69 +3,28 @@
 package qwen3
 
 import (
-	"fmt"
-
-	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
-const arch = "qwen3"
-
-// Config holds the keys of config.json that the model depends on, under the names
-// that they have there.
+// Config holds the keys of config.json that the model depends on. Defaults: silu, a base of
+// 1,000,000, 32,768 positions.
 type Config struct {
-	HiddenSize            int      `json:"hidden_size"`
-	IntermediateSize      int      `json:"intermediate_size"`
-	NumHiddenLayers       int      `json:"num_hidden_layers"`
-	NumAttentionHeads     int      `json:"num_attention_heads"`
-	NumKeyValueHeads      int      `json:"num_key_value_heads"` // default: NumAttentionHeads
-	HeadDim               int      `json:"head_dim"`            // default: HiddenSize / NumAttentionHeads
-	VocabSize             int      `json:"vocab_size"`
-	RMSNormEps            float64  `json:"rms_norm_eps"`
-	MaxPositionEmbeddings int      `json:"max_position_embeddings"` // default: 32,768
-	HiddenAct             string   `json:"hidden_act"`              // default: silu
-	TieWordEmbeddings     *bool    `json:"tie_word_embeddings"`     // absent: tied when there is no lm_head
-	AttentionBias         bool     `json:"attention_bias"`
-	UseSlidingWindow      bool     `json:"use_sliding_window"`
-	SlidingWindow         int      `json:"sliding_window"`
-	MaxWindowLayers       int      `json:"max_window_layers"` // layers before it do not slide; default: 28
-	LayerTypes            []string `json:"layer_types"`
-
-	Rope    *model.RopeConfig `json:"-"` // default theta: 1,000,000
-	Windows []int             `json:"-"` // keys that each layer's queries see, 0: all
+	load.Standard
+	AttentionBias    bool `json:"attention_bias"`
+	UseSlidingWindow bool `json:"use_sliding_window"`
+	MaxWindowLayers  int  `json:"max_window_layers"` // layers before it do not slide; default: 28
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
-	c := &Config{HiddenAct: "silu", MaxPositionEmbeddings: 32_768, MaxWindowLayers: 28}
-	err := model.ReadConfig(arch, raw, c, nil, "layer_types", "sliding_window")
-	if err != nil {
+	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}, MaxWindowLayers: 28}
+	if err := load.ReadConfig("qwen3", raw, c, nil, "layer_types", "sliding_window"); err != nil {
 		return nil, err
 	}
-	if c.Rope, err = model.ReadRope(raw, 1_000_000, "full_attention"); err != nil {
-		return nil, err
+	traits := load.Traits{
+		Arch: "qwen3", Theta: 1_000_000, Acts: []string{"silu"},
+		Slide: func(layer int) bool { return c.UseSlidingWindow && c.SlidingWindow > 0 && layer >= c.MaxWindowLayers },
 	}
-	return c, c.complete()
-}
-
-func (c *Config) complete() error {
-	err := model.CheckActivation(arch, "hidden_act", c.HiddenAct, "silu")
-	if err != nil {
-		return err
-	}
-	err = model.CheckSizes(arch, model.Size{Key: "hidden_size", Value: c.HiddenSize}, model.Size{Key: "intermediate_size", Value: c.IntermediateSize},
-		model.Size{Key: "num_hidden_layers", Value: c.NumHiddenLayers}, model.Size{Key: "num_attention_heads", Value: c.NumAttentionHeads},
-		model.Size{Key: "vocab_size", Value: c.VocabSize}, model.Size{Key: "max_position_embeddings", Value: c.MaxPositionEmbeddings})
-	if err != nil {
-		return err
-	}
-	if c.RMSNormEps <= 0 {
-		return fmt.Errorf("qwen3: config.json: rms_norm_eps is %v, want a number above 0", c.RMSNormEps)
-	}
-	c.Windows, err = model.Windows(arch, c.NumHiddenLayers, c.LayerTypes, c.SlidingWindow,
-		func(layer int) bool { return c.UseSlidingWindow && c.SlidingWindow > 0 && layer >= c.MaxWindowLayers })
-	if err != nil {
-		return err
-	}
-	return model.CheckHeads(arch, c.HiddenSize, c.NumAttentionHeads, &c.NumKeyValueHeads, &c.HeadDim)
+	return c, traits.Complete(raw, &c.Standard)
 }

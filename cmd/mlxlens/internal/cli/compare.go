@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -15,22 +16,19 @@ import (
 type compareOptions struct {
 	modelOptions
 	promptOptions
+	rowFlags
+	editFlags
+	lens lensFlags
+	memoryFlags
+	drawFlags
 	second    string // the second prompt
 	idsB      string
 	modelB    string
 	weightsB  string
-	edits     []string
 	editsB    []string
-	layers    string
-	positions string
-	embed     bool
-	mid       bool
+	lensB     string
 	align     string
-	view      string
 	threshold float64
-	top       int
-	noColor   bool
-	width     int
 	json      bool
 	output    string
 }
@@ -42,7 +40,8 @@ func newCompareCmd(s *streams) *cobra.Command {
 		Short: "Compare two logit lenses, cell by cell",
 		Long: `Compare reads the logit lens twice and shows how far the two distributions of each
 layer and position are from each other: two prompts, two models (--model-b), a model's
-weights packed and unpacked (--weights-b), or a model with and without an edit (--edit-b).
+weights packed and unpacked (--weights-b), a model with and without an edit (--edit-b), or
+two lenses (--lens, --lens-b).
 
 In each cell stand Jensen–Shannon divergence (0 to ln 2 = 0.693 nats), KL both ways and
 whether the best tokens agree; below the grid the means of each layer, and the earliest
@@ -63,31 +62,25 @@ Prompts of different length need --align start or end.`,
 			return runCompare(cmd.Context(), s, o)
 		},
 	}
-	o.modelOptions.flags(cmd)
-	o.promptOptions.flags(cmd)
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.editFlags, &o.lens, &o.memoryFlags} {
+		group.flags(cmd)
+	}
+	o.drawFlags.flags(cmd, "js", "js", "kl")
 	f := cmd.Flags()
 	f.StringVar(&o.idsB, "ids-b", "", "token ids instead of a second prompt")
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
-	f.StringArrayVar(&o.edits, "edit", nil, "an edit of both sides (repeatable; `mlxlens help edits`)")
-	f.StringArrayVar(&o.editsB, "edit-b", nil, "an edit of the second side")
-	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
-	f.StringVar(&o.positions, "positions", "", "columns, of the first prompt (default all that have a partner)")
-	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
-	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")
+	f.StringArrayVar(&o.editsB, "edit-b", nil, "an edit of the second side, after those of both (repeatable)")
+	f.StringVar(&o.lensB, "lens-b", "", "the second side's tuned lens, or none (default the first's)")
 	f.StringVar(&o.align, "align", "", "prompts of different length: start or end belong together")
-	f.StringVar(&o.view, "view", "js", "what the colour shows: js or kl")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
-	f.IntVarP(&o.top, "top", "k", 5, "candidates of each side in a cell")
-	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
-	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
 	f.StringVarP(&o.output, "output", "o", "", "write JSON to a file")
 	return cmd
 }
 
-// check finds what is wrong before a model is opened.
-func (o *compareOptions) check() (lens.Alignment, error) {
+// checkFlags finds what is wrong before a model is opened.
+func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 	var align lens.Alignment
 	switch o.align {
 	case "":
@@ -101,16 +94,26 @@ func (o *compareOptions) check() (lens.Alignment, error) {
 	switch {
 	case o.view != "js" && o.view != "kl":
 		return 0, usagef("--view %q: want js or kl", o.view)
-	case o.top < 1:
-		return 0, usagef("--top %d: want 1 or more", o.top)
 	case o.threshold <= 0:
 		return 0, usagef("--threshold %g: want more than 0", o.threshold)
 	case o.second != "" && o.idsB != "":
 		return 0, usagef("a second prompt and --ids-b exclude each other")
-	case o.second == "" && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0:
-		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b or --edit-b")
+	case o.second == "" && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
+		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b, --edit-b or --lens-b")
+	}
+	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.memoryFlags.check, o.checkLens} {
+		if err := check(); err != nil {
+			return 0, err
+		}
 	}
 	return align, nil
+}
+
+func (o *compareOptions) checkLens() error {
+	if o.lens.any && o.lens.path == "" && o.lensB != "" {
+		return nil
+	}
+	return o.lens.check()
 }
 
 // side is a model with what it is given.
@@ -118,12 +121,13 @@ type side struct {
 	opened *auto.Opened
 	text   *string
 	lens.Side
-	bos bool
+	bos   bool
+	close func() // its lens
 }
 
 // runCompare checks what can be checked before a model is opened, compares and prints.
 func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
-	align, err := o.check()
+	align, err := o.checkFlags()
 	if err != nil {
 		return err
 	}
@@ -134,7 +138,7 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 		}
 		defer file.drop()
 	}
-	a, b, closeAll, err := o.sides(s)
+	a, b, closeAll, err := o.sides(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -142,19 +146,12 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	if warning := differentTokens(a, b); warning != "" && !o.quiet {
 		fmt.Fprintln(s.err, "mlxlens: "+warning)
 	}
-	if align == lens.AlignEqual && len(a.IDs) != len(b.IDs) {
-		return usagef("the prompts have %d and %d tokens: give --align start or end\n  a: %s\n  b: %s", len(a.IDs), len(b.IDs), a.pieces(), b.pieces())
+	if na, nb := len(a.Input.IDs), len(b.Input.IDs); align == lens.AlignEqual && na != nb {
+		return usagef("the prompts have %d and %d tokens: give --align start or end\n  a: %s\n  b: %s", na, nb, a.pieces(), b.pieces())
 	}
-	co := lens.CompareOptions{Embed: o.embed, Mid: o.mid, Top: o.top, Align: align, Threshold: o.threshold,
-		Labels: [2]func(int) string{labels(a.opened.Tokenizer), labels(b.opened.Tokenizer)}}
-	if co.Layers, err = selection(o.layers, a.Model.Shape().Layers, "layer"); err != nil {
+	co, err := o.lensOptions(s, a, b, align)
+	if err != nil {
 		return err
-	}
-	if co.Positions, err = selection(o.positions, len(a.IDs), "position"); err != nil {
-		return err
-	}
-	if !o.quiet && terminal(s.err) > 0 {
-		co.Progress = progressOf(s.err, "comparing")
 	}
 	c, err := lens.Compare(ctx, a.Side, b.Side, co)
 	if err != nil {
@@ -168,12 +165,29 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	case o.json:
 		return render.CompareJSON(s.out, c)
 	}
-	d := drawOptions{noColor: o.noColor, width: o.width}
-	return render.Compare(s.out, c, render.CompareOptions{Width: d.columns(s), Color: d.color(s), KL: o.view == "kl"})
+	return render.Compare(s.out, c, render.CompareOptions{Width: o.textColumns(s), Color: o.color(s), KL: o.view == "kl", Last: o.last})
+}
+
+func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignment) (lens.CompareOptions, error) {
+	co := lens.CompareOptions{
+		Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp, Top: o.top, Align: align, Threshold: o.threshold,
+		Labels: [2]func(int) string{labels(a.opened.Tokenizer), labels(b.opened.Tokenizer)},
+	}
+	var err error
+	if co.Layers, err = selection(o.layers, a.Model.Shape().Layers, "layer"); err != nil {
+		return co, err
+	}
+	if co.MaxMemory, err = o.bound(); err != nil {
+		return co, err
+	}
+	if !o.quiet && terminal(s.err) > 0 {
+		co.Progress = progressOf(s.err, "comparing")
+	}
+	return co, nil
 }
 
 // sides opens the models, one for both where they are the same, and encodes the prompts.
-func (o *compareOptions) sides(s *streams) (a, b *side, closeAll func(), err error) {
+func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, closeAll func(), err error) {
 	text, ids, err := o.read(s)
 	if err != nil {
 		return nil, nil, nil, err
@@ -209,31 +223,48 @@ func (o *compareOptions) sides(s *streams) (a, b *side, closeAll func(), err err
 		}
 		closeAll = func() { first.Close(); other.Close() }
 	}
-	if a, err = o.side(first, text, ids, o.edits); err == nil {
-		b, err = o.side(other, textB, idsB, append(o.edits[:len(o.edits):len(o.edits)], o.editsB...))
+	if a, err = o.side(ctx, first, text, ids, o.edits, o.lens); err == nil {
+		second := o.lens
+		if o.lensB != "" {
+			second.path = strings.TrimSuffix(o.lensB, "none")
+		}
+		models := closeAll
+		closeAll = func() { a.close(); models() }
+		b, err = o.side(ctx, other, textB, idsB, append(o.edits[:len(o.edits):len(o.edits)], o.editsB...), second)
 	}
 	if err != nil {
 		closeAll()
 		return nil, nil, nil, err
 	}
-	return a, b, closeAll, nil
+	if a.Input.Positions, err = o.columns(len(a.Input.IDs)); err != nil {
+		closeAll()
+		return nil, nil, nil, err
+	}
+	before := closeAll
+	return a, b, func() { b.close(); before() }, nil
 }
 
-func (o *compareOptions) side(opened *auto.Opened, text *string, ids []int, edits []string) (*side, error) {
-	e := &side{opened: opened, text: text, Side: lens.Side{Model: opened.Model}}
+func (o *compareOptions) side(ctx context.Context, opened *auto.Opened, text *string, ids []int, edits []string, file lensFlags) (*side, error) {
+	e := &side{opened: opened, text: text, Side: lens.Side{Model: opened.Model}, close: func() {}}
 	var err error
-	if e.IDs, e.bos, err = o.encode(opened, text, ids); err != nil {
+	if e.Input.IDs, e.bos, err = o.encode(opened, text, ids); err != nil {
 		return nil, err
 	}
-	e.Edits, err = parseEdits(edits, opened.Model, len(e.IDs))
+	if e.Input.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(edits, e.Input.IDs); err != nil {
+		return nil, err
+	}
+	translator, err := file.open(opened)
+	if translator != nil {
+		e.Translator, e.close = translator, translator.Close
+	}
 	return e, err
 }
 
 func (e *side) pieces() string {
 	if e.opened.Tokenizer == nil {
-		return fmt.Sprint(e.IDs)
+		return fmt.Sprint(e.Input.IDs)
 	}
-	return pieces(e.opened.Tokenizer, e.IDs)
+	return pieces(e.opened.Tokenizer, e.Input.IDs)
 }
 
 // describe says in the result what a side is of.

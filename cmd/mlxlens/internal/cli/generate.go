@@ -12,8 +12,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/generate"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
@@ -21,7 +24,8 @@ import (
 type generateOptions struct {
 	modelOptions
 	promptOptions
-	drawOptions
+	editFlags
+	drawFlags
 	generate.Sampling
 	maxTokens int
 	stops     []string
@@ -42,12 +46,16 @@ the logits, after the repetition penalty and what --top-p, --min-p and --top-k l
 It stops at the model's end-of-text tokens, a stop string, --max-tokens, or where the
 model's positions end.
 
+An --edit acts on every pass, so that a model is steered while it goes on: one without
+positions changes the prompt and all that follows it.
+
 With --lens each new token has its logit lens: a column of the grid that is drawn when
-the text ends, of the pass that chose the token. It equals what trace shows of the
-whole sequence.`,
+the text ends, of the pass that chose the token, after the edits. It equals what trace
+shows of the whole sequence.`,
 		Example: `  mlxlens generate "The capital of France is" -n 8
   mlxlens generate "Name three rivers." --chat --temperature 0.7 --top-p 0.9 --seed 1
   mlxlens generate "The capital of France is" -n 4 --lens --layers 0,10,20,25:
+  mlxlens generate "The capital of France is" -n 8 --edit layers.20.mlp_out=scale:0.5
   mlxlens generate "Once upon a time" -n 16 --stop . --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -57,7 +65,8 @@ whole sequence.`,
 	}
 	o.modelOptions.flags(cmd)
 	o.promptOptions.flags(cmd)
-	o.drawOptions.flags(cmd)
+	o.editFlags.flags(cmd)
+	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
 	f := cmd.Flags()
 	f.IntVarP(&o.maxTokens, "max-tokens", "n", 256, "stop after so many tokens")
 	f.Float64Var(&o.Temperature, "temperature", 0, "0 takes the likeliest token; higher is more random")
@@ -78,8 +87,11 @@ whole sequence.`,
 // runGenerate checks what can be checked before the model is opened, generates and
 // prints.
 func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
-	view, err := o.drawOptions.check()
+	view, err := render.ParseView(o.view)
 	if err != nil {
+		return usageError{err}
+	}
+	if err := o.drawFlags.check(); err != nil {
 		return err
 	}
 	if o.maxTokens < 1 {
@@ -100,7 +112,11 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		return err
 	}
 	defer opened.Close()
-	if ids, _, err = o.encode(opened, text, ids); err != nil {
+	in := edit.Input{}
+	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
+		return err
+	}
+	if in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
 		return err
 	}
 	run, err := newGeneration(s, o, opened)
@@ -108,7 +124,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		return err
 	}
 	defer run.close()
-	if err := run.generate(ctx, ids); err != nil {
+	if err := run.generate(ctx, in); err != nil {
 		return err
 	}
 	if run.grid != nil && !o.json {
@@ -124,8 +140,8 @@ type generation struct {
 	o       *generateOptions
 	opened  *auto.Opened
 	gen     *generate.Generator
-	watch   *lens.Watch // nil without --lens
-	grid    *lens.Grid  // of the tokens so far, or nil
+	reader  *lens.Reader // nil without --lens
+	grid    *lens.Grid   // of the tokens so far, or nil
 	decoder *tokenizer.Decoder
 	stops   *generate.Stops
 	label   func(int) string
@@ -144,10 +160,15 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 		if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 			return nil, err
 		}
-		if g.watch, err = lens.NewWatch(opened.Model, lo); err != nil {
+		if g.reader, err = lens.NewReader(opened.Model, lo); err != nil {
 			return nil, err
 		}
-		options.Watch = g.watch.Tap
+		options.Tap = func(p generate.Pass) *model.Tap {
+			if !p.Chooses {
+				return nil
+			}
+			return g.reader.Tap()
+		}
 	}
 	if opened.Tokenizer != nil {
 		g.decoder = opened.Tokenizer.NewDecoder()
@@ -160,15 +181,15 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 
 func (g *generation) close() {
 	g.gen.Close()
-	if g.watch != nil {
-		g.watch.Close()
+	if g.reader != nil {
+		g.reader.Close()
 	}
 }
 
 // generate runs the prompt and prints tokens until one of the reasons to stop.
-func (g *generation) generate(ctx context.Context, ids []int) error {
-	start := time.Now()
-	if err := g.gen.Prompt(ctx, ids); err != nil {
+func (g *generation) generate(ctx context.Context, in edit.Input) error {
+	start, ids := time.Now(), in.IDs
+	if err := g.gen.Prompt(ctx, in); err != nil {
 		return err
 	}
 	var eos []int
@@ -221,8 +242,8 @@ func rate(n int, d time.Duration) float64 { return float64(n) / max(d.Seconds(),
 // sequence is not shown.
 func (g *generation) show(ctx context.Context, fed int, token generate.Token, ended bool) (stopped bool, err error) {
 	var column *lens.Grid
-	if g.watch != nil {
-		if column, err = g.watch.Read(ctx, []int{fed}); err != nil {
+	if g.reader != nil {
+		if column, err = g.reader.Read(ctx, []int{fed}); err != nil {
 			return false, err
 		}
 		if g.grid == nil {

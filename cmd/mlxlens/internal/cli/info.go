@@ -47,8 +47,14 @@ func runInfo(s *streams, o *infoOptions) error {
 	if opened.Tokenizer != nil {
 		info.TokenizerVocab, info.AddsBOS = opened.Tokenizer.VocabSize(), opened.Tokenizer.AddsBOS()
 	}
-	for _, site := range opened.Model.Paths().Sites() {
-		info.Sites = append(info.Sites, place(site))
+	paths := opened.Model.Paths()
+	for _, site := range paths.Sites() {
+		info.Sites = append(info.Sites, site.In(model.Ours))
+	}
+	for _, site := range model.Sites() {
+		if why := paths.Lacks[site]; why != "" {
+			info.Lacks = append(info.Lacks, lack{string(site), why})
+		}
 	}
 	if o.json {
 		e := json.NewEncoder(s.out)
@@ -58,11 +64,10 @@ func runInfo(s *streams, o *infoOptions) error {
 	return info.print(s)
 }
 
-func place(site model.Site) string {
-	if site.PerLayer() {
-		return "layers.N." + site.String()
-	}
-	return site.String()
+// lack is a site that the architecture does not have.
+type lack struct {
+	Site string `json:"site"`
+	Why  string `json:"why"`
 }
 
 type infoResult struct {
@@ -71,6 +76,7 @@ type infoResult struct {
 	TokenizerVocab int      `json:"tokenizer_vocab,omitempty"`
 	AddsBOS        bool     `json:"adds_bos"`
 	Sites          []string `json:"sites"`
+	Lacks          []lack   `json:"lacks"`
 }
 
 func (i *infoResult) print(s *streams) error {
@@ -95,6 +101,9 @@ func (i *infoResult) print(s *streams) error {
 		line("tokenizer", "%d tokens, adds no BOS", i.TokenizerVocab)
 	}
 	line("sites", "%s", strings.Join(i.Sites, " "))
+	for _, l := range i.Lacks {
+		line("no "+l.Site, "%s", l.Why)
+	}
 	fmt.Fprintf(w, "\npart\tmodule\tfound by\tstored as\tshape\n")
 	for _, m := range i.Modules {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", m.Role, m.Module, m.Rule, m.Form, m.Shape)

@@ -11,8 +11,8 @@ import (
 
 	"github.com/mlxlens/mlxlens/hub"
 	"github.com/mlxlens/mlxlens/mlx"
-	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // envModel names the model when -m does not.
@@ -59,8 +59,8 @@ func (o *modelOptions) resolved() (auto.Options, error) {
 	default:
 		return opts, usagef("--device %q: want auto, cpu or gpu", o.device)
 	}
-	switch opts.Weights = model.Form(o.weights); opts.Weights {
-	case model.Auto, model.Packed, model.Dense:
+	switch opts.Weights = load.Form(o.weights); opts.Weights {
+	case load.Auto, load.Packed, load.Dense:
 	default:
 		return opts, usagef("--weights %q: want auto, packed or dense", o.weights)
 	}

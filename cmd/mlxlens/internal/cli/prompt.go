@@ -77,6 +77,9 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 // whether the tokenizer added BOS.
 func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) ([]int, bool, error) {
 	vocab := opened.Model.Shape().DVocab
+	if text != nil && opened.Tokenizer == nil {
+		return nil, false, fmt.Errorf("%w: give the prompt as numbers with --ids", opened.TokenizerErr)
+	}
 	if text == nil {
 		for _, id := range ids {
 			if id < 0 || id >= vocab {

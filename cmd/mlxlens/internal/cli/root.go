@@ -141,7 +141,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTraceCmd(s), newCompareCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	return root

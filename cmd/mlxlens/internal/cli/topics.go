@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -20,52 +21,53 @@ func helpTopics() []*cobra.Command {
 	}
 }
 
-// siteMeanings says in a line what passes each site, and its shape.
-var siteMeanings = map[model.Site][2]string{
-	model.Embed: {"token embedding", "[batch, pos, d_model]"}, model.PosEmbed: {"position embedding (GPT-2)", "[batch, pos, d_model]"},
-	model.ResidPre: {"stream entering the block", "[batch, pos, d_model]"}, model.AttnNorm: {"first norm, after its gain", "[batch, pos, d_model]"},
-	model.Q: {"queries before RoPE", "[batch, pos, head, d_head]"}, model.K: {"keys before RoPE", "[batch, pos, kv_head, d_head]"},
-	model.V: {"values", "[batch, pos, kv_head, d_head]"}, model.RotQ: {"queries after RoPE", "[batch, pos, head, d_head]"},
-	model.RotK: {"keys after RoPE", "[batch, pos, kv_head, d_head]"}, model.AttnScores: {"scaled and masked, before softmax", "[batch, head, q, k]"},
-	model.Pattern: {"after softmax", "[batch, head, q, k]"}, model.Z: {"pattern·v, before the output matrix", "[batch, pos, head, d_head]"},
-	model.AttnOut: {"what attention adds", "[batch, pos, d_model]"}, model.ResidMid: {"resid_pre + attn_out", "[batch, pos, d_model]"},
-	model.MLPNorm: {"second norm, after its gain", "[batch, pos, d_model]"}, model.MLPPre: {"before the nonlinearity", "[batch, pos, d_mlp]"},
-	model.MLPPreLinear: {"the linear branch of a gated MLP", "[batch, pos, d_mlp]"}, model.MLPPost: {"input of the down matrix", "[batch, pos, d_mlp]"},
-	model.MLPOut: {"what the MLP adds", "[batch, pos, d_model]"}, model.ResidPost: {"resid_mid + mlp_out: what trace reads", "[batch, pos, d_model]"},
-	model.FinalNormOut: {"after the last norm", "[batch, pos, d_model]"}, model.Logits: {"unembedded", "[batch, pos, d_vocab]"},
-}
-
 func sitesTopic() string {
 	var b strings.Builder
 	b.WriteString("The sites of a model, in the order of the computation. N is a layer, from 0.\n\n")
 	for _, s := range model.Sites() {
-		fmt.Fprintf(&b, "  %-24s %-38s %s\n", place(s), siteMeanings[s][0], siteMeanings[s][1])
+		fmt.Fprintf(&b, "  %-24s %-51s %s\n", s.In(model.Ours), s.Means(), s.ShapeText())
 	}
-	b.WriteString(`
-TransformerLens' hook names (blocks.3.hook_resid_post) and mlx-lm's module paths
-(model.layers.3, whose output is layers.3.resid_post) name the same places.`)
-	return b.String()
+	b.WriteString("\nA model may lack some: `mlxlens info` lists those that it has, and says why it lacks the\nothers. Other names of the same places:\n\n")
+	for _, s := range model.Sites() {
+		fmt.Fprintf(&b, "  %-24s %-32s %-41s %s\n", s.In(model.Ours), orDash(s.In(model.TransformerLens)), orDash(s.In(model.MLXLM)), orDash(s.In(model.InterpEngine)))
+	}
+	fmt.Fprintf(&b, "  %-24s %-32s %-41s %s\n", "("+string(model.Ours)+")", model.TransformerLens, model.MLXLM, model.InterpEngine)
+	return strings.TrimRight(b.String(), "\n")
 }
 
-const editsTopic = `An edit changes what passes a site, and so all that comes after it. What trace reads
-at that site is read after the edit; several edits of a site are made in their order.
+func orDash(s string) string { return cmp.Or(s, "–") }
+
+const editsTopic = `An edit changes what passes a site, and so all that comes after it. What is read at
+that site is read after the edit; several edits of a site are made in their order.
 
   SITE[@POSITIONS][#HEADS]=OP[:ARG]
 
-  SITE       a place of ` + "`mlxlens help sites`" + `, in any of the three dialects
-  POSITIONS  0,4,8:12,-1 as elsewhere; none: all
-  HEADS      likewise, at sites with a head axis: q k v rot_q rot_k z attn_scores pattern
-  OP         zero          0
-             scale:FACTOR  FACTOR times what is there
-             add:FILE      what is there and a vector, for steering
-             set:FILE      the vector alone
+  SITE       a place of ` + "`mlxlens help sites`" + `, in any dialect
+  POSITIONS  0,4,8:12,-1 as elsewhere; none: all, or those that a captured FILE has
+  HEADS      likewise, at sites with an axis of heads
+  OP         zero               0
+             mean               the mean over the prompt's positions, in a run without edits
+             mean:@POSITIONS    over some of them
+             mean:PROMPTS       over all positions of the prompts of a .txt or .jsonl file
+             scale:FACTOR       FACTOR times what is there
+             add:FILE           what is there and the numbers of a file, for steering
+             set:FILE           the numbers alone, for patching
+             clamp:LOW:HIGH     nothing below LOW or above HIGH
+             noise:SIZE[:SEED]  what is there and normal noise of that standard deviation
+             project-out:FILE   what is there less its part along one or several vectors
 
-  FILE       .npy, .npz or .safetensors, with :NAME where it holds several arrays:
-             as many numbers as the site's last axis has
+  FILE[:NAME][@POSITIONS]
+             .npy, .npz or .safetensors: as many numbers as the site's last axis has, for all
+             positions and heads or for each its own. NAME chooses an array; without it, it
+             is the one that is named as the site, or the only one. A file of
+             ` + "`mlxlens capture`" + ` sets its positions; @POSITIONS behind it chooses some, which then
+             go wherever the edit says.
 
   layers.5.mlp_out@3:6=scale:0.5
   layers.8.z#3=zero
-  layers.9.resid_post@-1=add:vector.npz`
+  layers.9.resid_post@-1=add:vector.npz
+  layers.9.resid_post=set:states.npz
+  layers.9.resid_post@-1=set:states.npz@-1`
 
 func exitCodesTopic() string {
 	var b strings.Builder

@@ -6,13 +6,12 @@ import (
 	"io"
 	"math"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mlxlens/mlxlens/generate"
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -22,17 +21,21 @@ import (
 type traceOptions struct {
 	modelOptions
 	promptOptions
-	drawOptions
-	rowOptions
-	continued int
-	places    string
-	json      bool
-	export    string
-	file      string
-	output    string
-	picture   string
-	fonts     bool
-	given     func(flag string) bool
+	rowFlags
+	scoreFlags
+	editFlags
+	lens lensFlags
+	memoryFlags
+	drawFlags
+	goOnFlags
+	check   bool
+	json    bool
+	export  string
+	file    string
+	output  string
+	picture string
+	fonts   bool
+	keep    string // that `mlxlens capture` has now
 }
 
 func newTraceCmd(s *streams) *cobra.Command {
@@ -59,25 +62,26 @@ negative number counts from the end.`,
   mlxlens trace "The capital of France is" --target " Paris" --view rank
   mlxlens trace "The capital of France is" --target " Paris" --vs " London" --last
   mlxlens trace "The capital of France is" -o lens.html
-  mlxlens trace "The capital of France is" -o states.npz --keep 'layers.0:4.mlp_out'
   mlxlens trace --file prompts.txt --last -o lens.jsonl
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.arg(args)
-			o.given = cmd.Flags().Changed
 			return runTrace(cmd.Context(), s, o)
 		},
 	}
-	o.modelOptions.flags(cmd)
-	o.promptOptions.flags(cmd)
-	o.drawOptions.flags(cmd)
-	o.rowOptions.flags(cmd)
+	for _, group := range []interface{ flags(*cobra.Command) }{
+		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.scoreFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags,
+	} {
+		group.flags(cmd)
+	}
+	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
 	f := cmd.Flags()
-	f.IntVar(&o.continued, "continue", 0, "let the model go on for so many tokens first, the likeliest each, and trace these too")
+	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
 	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, draw what the built-in fonts have only as dots with the system's")
-	f.StringVar(&o.places, "keep", "layers.*.resid_post", "what to write to a .npz or .safetensors: places such as layers.0:4.mlp_out,layers.-1.pattern (`mlxlens help sites`)")
+	f.StringVar(&o.keep, "keep", "", "")
+	_ = f.MarkHidden("keep") // it exists
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
 	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
@@ -85,25 +89,34 @@ negative number counts from the end.`,
 	return cmd
 }
 
+// checkFlags finds what is wrong before the model is opened.
+func (o *traceOptions) checkFlags() (render.View, error) {
+	view, err := render.ParseView(o.view)
+	if err != nil {
+		return view, usageError{err}
+	}
+	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.scoreFlags.check, o.lens.check, o.memoryFlags.check, o.goOnFlags.check,
+		o.checkExport, o.checkPicture}
+	for _, check := range checks {
+		if err := check(); err != nil {
+			return view, err
+		}
+	}
+	return view, nil
+}
+
+// checkCapture names the command that activations have now.
+func (o *traceOptions) checkCapture() error {
+	if ext := o.extension(); ext == ".npz" || ext == ".safetensors" || o.keep != "" {
+		return usagef("activations are kept by another command now: mlxlens capture … --output FILE.npz --keep PLACES")
+	}
+	return nil
+}
+
 // runTrace checks what can be checked before the model is opened, traces and prints.
 func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
-	view, err := o.drawOptions.check()
+	view, err := o.checkFlags()
 	if err != nil {
-		return err
-	}
-	if err := o.rowOptions.checkFlags(); err != nil {
-		return err
-	}
-	if o.continued < 0 {
-		return usagef("--continue %d: want 0 or more", o.continued)
-	}
-	if err := o.checkExport(); err != nil {
-		return err
-	}
-	if err := o.checkKeep(o.given); err != nil {
-		return err
-	}
-	if err := o.checkPicture(); err != nil {
 		return err
 	}
 	if o.file != "" {
@@ -120,15 +133,11 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		}
 		defer file.drop()
 	}
-
 	opened, err := o.open(s, text != nil || len(o.targets) > 0)
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	if o.keeps() {
-		return o.keep(ctx, opened, text, ids, file)
-	}
 	lo, done, err := o.lensOptions(s, opened)
 	if err != nil {
 		return err
@@ -162,24 +171,27 @@ func checkFailure(g *lens.Grid) error {
 
 // lensOptions returns what does not depend on the prompt, and what to call at the end.
 func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Options, func(), error) {
-	decoder, err := o.lens.open(opened)
-	if err != nil {
-		return lens.Options{}, nil, err
+	shape := opened.Model.Shape()
+	lo := lens.Options{
+		Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp,
+		Track: max(o.track, o.curves()), Check: o.check, Label: labels(opened.Tokenizer),
 	}
-	done := func() {}
-	if decoder != nil {
-		done = decoder.Close
-	}
-	lo, err := o.rowOptions.options(s, opened, o.top, o.quiet)
-	if err != nil {
-		done()
+	var err error
+	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 		return lo, nil, err
 	}
-	if decoder != nil {
-		lo.Decoder = decoder
+	if lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer, o.quiet); err != nil {
+		return lo, nil, err
 	}
-	lo.Track = max(lo.Track, o.curves())
-	return lo, done, nil
+	if lo.MaxMemory, err = o.bound(); err != nil {
+		return lo, nil, err
+	}
+	translator, err := o.lens.open(opened)
+	if err != nil || translator == nil {
+		return lo, func() {}, err
+	}
+	lo.Translator = translator
+	return lo, translator.Close, nil
 }
 
 // curves returns how many tokens the output follows through all rows by itself.
@@ -197,14 +209,11 @@ func (o *traceOptions) curves() int {
 
 // trace computes the grid of a prompt.
 func (o *traceOptions) trace(ctx context.Context, opened *auto.Opened, lo lens.Options, text *string, ids []int) (*lens.Grid, error) {
-	p, err := o.prepare(ctx, opened, text, ids)
+	p, err := o.prepare(ctx, opened, newEditor(ctx, opened, &o.promptOptions), text, ids)
 	if err != nil {
 		return nil, err
 	}
-	if lo, err = o.rowOptions.of(lo, opened, len(p.ids)); err != nil {
-		return nil, err
-	}
-	g, err := lens.Run(ctx, opened.Model, p.ids, lo)
+	g, err := lens.Run(ctx, opened.Model, p.in, lo)
 	if err != nil {
 		return nil, err
 	}
@@ -215,42 +224,26 @@ func (o *traceOptions) trace(ctx context.Context, opened *auto.Opened, lo lens.O
 // prepared is a prompt as the model gets it.
 type prepared struct {
 	text      *string
-	ids       []int
+	in        edit.Input
 	bos       bool
 	continued int // of the ids, the model's own
 }
 
-// prepare encodes a prompt, and lets the model continue it.
-func (o *traceOptions) prepare(ctx context.Context, opened *auto.Opened, text *string, ids []int) (prepared, error) {
+// prepare encodes a prompt, lets the model go on, and reads columns and edits.
+func (o *traceOptions) prepare(ctx context.Context, opened *auto.Opened, e *editor, text *string, ids []int) (prepared, error) {
 	p := prepared{text: text}
 	var err error
-	if p.ids, p.bos, err = o.encode(opened, text, ids); err != nil || o.continued == 0 {
+	if p.in.IDs, p.bos, err = o.encode(opened, text, ids); err != nil {
 		return p, err
 	}
-	gen, err := generate.New(opened.Model, generate.Options{})
-	if err != nil {
+	if p.in.IDs, p.continued, err = o.goOn(ctx, opened, p.in.IDs); err != nil {
 		return p, err
 	}
-	defer gen.Close()
-	if err := gen.Prompt(ctx, p.ids); err != nil {
+	if p.in.Positions, err = o.columns(len(p.in.IDs)); err != nil {
 		return p, err
 	}
-	var eos []int
-	if opened.Tokenizer != nil {
-		eos = opened.Tokenizer.EOS()
-	}
-	for p.continued < o.continued && len(gen.IDs()) < opened.Model.Shape().Context {
-		token, err := gen.Next(ctx)
-		if err != nil {
-			return p, err
-		}
-		if slices.Contains(eos, token.ID) {
-			break
-		}
-		p.continued++
-	}
-	p.ids = gen.IDs()[:len(p.ids)+p.continued]
-	return p, nil
+	p.in.Edits, err = e.parse(o.edits, p.in.IDs)
+	return p, err
 }
 
 // describe says in the grid what it is of.
@@ -280,7 +273,7 @@ func (o *traceOptions) checkExport() error {
 		return nil
 	case o.export != "mlxterp" && o.export != "logitlenskit":
 		return usagef("--export %q: want mlxterp or logitlenskit", o.export)
-	case o.json || o.embed || o.mid || o.attn || o.mlp || o.compare || o.track > 0 || len(o.targets) > 0:
+	case o.json || o.embed || o.mid || o.attn || o.mlp || o.check || o.track > 0 || len(o.targets) > 0:
 		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --track and --target", o.export)
 	case o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".json"):
 		return usagef("--export %s is JSON: give --output a name that ends in .json", o.export)
@@ -289,7 +282,7 @@ func (o *traceOptions) checkExport() error {
 }
 
 // outputExtensions are those of --output for one prompt.
-var outputExtensions = []string{".json", ".csv", ".html", ".png", ".svg", ".npz", ".safetensors"}
+var outputExtensions = []string{".json", ".csv", ".html", ".png", ".svg"}
 
 func (o *traceOptions) extension() string { return strings.ToLower(filepath.Ext(o.output)) }
 

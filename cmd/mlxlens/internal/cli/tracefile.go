@@ -17,6 +17,7 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -149,8 +150,9 @@ func (o *traceOptions) traceAll(ctx context.Context, s *streams, opened *auto.Op
 		step = progress(s.err, "prompts")
 	}
 	done, failed := 0, 0
-	for window := range slices.Chunk(tasks, lens.Window) {
-		for result := range o.answer(ctx, opened, lo, window) {
+	editor := newEditor(ctx, opened, &o.promptOptions)
+	for window := range slices.Chunk(tasks, edit.Lookahead) {
+		for result := range o.answer(ctx, opened, editor, lo, window) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -183,27 +185,23 @@ func writeLine(out io.Writer, v any) error {
 	return nil
 }
 
-// answer yields the answers to some tasks in their order. The prompts go through the
-// model together, but where an edit counts from the end of each.
-func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, lo lens.Options, tasks []task) iter.Seq[fileResult] {
+// answer yields the answers to some tasks in their order; the prompts go through the model
+// together.
+func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, e *editor, lo lens.Options, tasks []task) iter.Seq[fileResult] {
 	return func(yield func(fileResult) bool) {
 		all := make([]prepared, len(tasks))
-		prompts := make([]lens.Prompt, len(tasks))
-		for i, t := range tasks {
+		inputs := make([]edit.Input, len(tasks))
+		for i := range tasks {
+			t := &tasks[i]
 			if t.err == nil {
-				all[i], t.err = o.prepare(ctx, opened, t.prompt, t.ids)
+				all[i], t.err = o.prepare(ctx, opened, e, t.prompt, t.ids)
 			}
 			if t.err == nil {
-				prompts[i].IDs = all[i].ids
-				prompts[i].Positions, t.err = o.chosen(len(all[i].ids))
+				inputs[i] = all[i].in // else RunAll has an error of its own for the empty one
 			}
-			if t.err != nil {
-				prompts[i] = lens.Prompt{} // RunAll has an error of its own for it
-			}
-			tasks[i].err = t.err
 		}
 		i := 0
-		for g, err := range o.grids(ctx, opened, lo, prompts) {
+		for g, err := range lens.RunAll(ctx, opened.Model, inputs, lo) {
 			t := tasks[i]
 			result := fileResult{Line: t.line}
 			if err = cmp.Or(t.err, err); err == nil {
@@ -217,25 +215,6 @@ func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, lo lens.
 				return
 			}
 			i++
-		}
-	}
-}
-
-// grids yields the grids of prompts, whose columns are resolved.
-func (o *traceOptions) grids(ctx context.Context, opened *auto.Opened, lo lens.Options, prompts []lens.Prompt) iter.Seq2[*lens.Grid, error] {
-	if len(o.edits) == 0 {
-		return lens.RunAll(ctx, opened.Model, prompts, lo)
-	}
-	return func(yield func(*lens.Grid, error) bool) {
-		for _, p := range prompts {
-			own, err := o.rowOptions.of(lo, opened, len(p.IDs))
-			var g *lens.Grid
-			if err == nil {
-				g, err = lens.Run(ctx, opened.Model, p.IDs, own)
-			}
-			if !yield(g, err) {
-				return
-			}
 		}
 	}
 }

@@ -1,0 +1,143 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/states"
+)
+
+type captureOptions struct {
+	modelOptions
+	promptOptions
+	editFlags
+	memoryFlags
+	goOnFlags
+	positions string
+	keep      string
+	output    string
+}
+
+func newCaptureCmd(s *streams) *cobra.Command {
+	o := &captureOptions{}
+	cmd := &cobra.Command{
+		Use:   "capture [prompt] --output FILE",
+		Short: "Keep a prompt's activations in a file",
+		Long: `Capture runs a prompt through a model and writes what passes some places
+(mlxlens help sites) to a file: .npz for numpy.load, or .safetensors. An array is named
+by its place, layers.5.resid_post, and has an axis of positions and no batch; beside
+them the file has ids, the prompt's tokens, and positions, those that the arrays are of.
+
+Of attn_scores and pattern all keys are kept. What comes after the last place that is
+kept is not computed. With --edit what is kept is what the edits leave.
+
+The file is a patch: --edit PLACE=set:FILE puts it back, in this prompt or another.`,
+		Example: `  mlxlens capture "The capital of France is" -o states.npz
+  mlxlens capture "The capital of France is" -o states.npz --keep 'layers.0:4.mlp_out,layers.-1.pattern'
+  mlxlens capture "The capital of Italy is" -o italy.npz --keep layers.20.resid_post --positions -1`,
+		Args: wantArgs(cobra.MaximumNArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.arg(args)
+			return runCapture(cmd.Context(), s, o)
+		},
+	}
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.goOnFlags} {
+		group.flags(cmd)
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.keep, "keep", "layers.*.resid_post", "places, such as layers.0:4.mlp_out,layers.-1.pattern (`mlxlens help sites`)")
+	f.StringVar(&o.positions, "positions", "", "positions to keep: 0,4,8:12,-1 (default all)")
+	f.StringVarP(&o.output, "output", "o", "", "the file: "+strings.Join(captureExtensions, " "))
+	return cmd
+}
+
+var captureExtensions = []string{".npz", ".safetensors"}
+
+// runCapture checks what can be checked before the model is opened, captures and writes.
+func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
+	if o.output == "" {
+		return usagef("there is no --output: give a name that ends in %s", strings.Join(captureExtensions, " or "))
+	}
+	if err := o.memoryFlags.check(); err != nil {
+		return err
+	}
+	if err := o.goOnFlags.check(); err != nil {
+		return err
+	}
+	text, ids, err := o.read(s)
+	if err != nil {
+		return err
+	}
+	file, err := newOutput(o.output, captureExtensions...)
+	if err != nil {
+		return err
+	}
+	defer file.drop()
+	opened, err := o.open(s, text != nil)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	places, err := opened.Model.Paths().Places(o.keep)
+	if err != nil {
+		return usageError{err}
+	}
+	in := edit.Input{}
+	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
+		return err
+	}
+	if in.IDs, _, err = o.goOn(ctx, opened, in.IDs); err != nil {
+		return err
+	}
+	if in.Positions, err = selection(o.positions, len(in.IDs), "position"); err != nil {
+		return err
+	}
+	if in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
+		return err
+	}
+	if err := o.fits(opened.Model, in, places); err != nil {
+		return err
+	}
+	set, err := states.Capture(ctx, opened.Model, in, places)
+	if err != nil {
+		return err
+	}
+	set.Metadata["model"] = opened.Info.Ref
+	if text != nil {
+		set.Metadata["prompt"] = *text
+	}
+	if len(o.edits) > 0 {
+		set.Metadata["edits"] = strings.Join(o.edits, " ")
+	}
+	return file.write(func(w io.Writer) error {
+		if strings.EqualFold(filepath.Ext(o.output), ".npz") {
+			return set.WriteNPZ(w)
+		}
+		return set.WriteSafetensors(w)
+	})
+}
+
+// fits returns an error when --max-memory is too little.
+func (o *captureOptions) fits(m model.Model, in edit.Input, places []model.Place) error {
+	bound, err := o.bound()
+	if err != nil || bound == 0 {
+		return err
+	}
+	result, work, err := states.Memory(m, in, places)
+	if err != nil {
+		return err
+	}
+	if free := bound - int64(mlx.ActiveMemory()); work > free {
+		return fmt.Errorf("the activations take %d MB, and to compute them %d MB beside the weights, of which --max-memory leaves %d: keep fewer places or positions, or allow more",
+			result>>20, work>>20, max(0, free>>20))
+	}
+	return nil
+}

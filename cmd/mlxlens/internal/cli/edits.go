@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/states"
+)
+
+// editFlags change what flows through the model.
+type editFlags struct {
+	edits []string
+}
+
+func (o *editFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&o.edits, "edit", nil, "change what flows through a site: SITE[@POSITIONS][#HEADS]=OP[:ARG] (repeatable; `mlxlens help edits`)")
+}
+
+// editor reads the edits of prompts, and what they name.
+type editor struct {
+	ctx    context.Context
+	opened *auto.Opened
+	prompt *promptOptions
+	ids    []int                 // of the prompt at hand
+	means  map[string]edit.Value // over files, by place and file
+}
+
+func newEditor(ctx context.Context, opened *auto.Opened, prompt *promptOptions) *editor {
+	return &editor{ctx: ctx, opened: opened, prompt: prompt, means: map[string]edit.Value{}}
+}
+
+// parse reads edits of a prompt.
+func (e *editor) parse(texts []string, ids []int) ([]edit.Edit, error) {
+	e.ids = ids
+	var edits []edit.Edit
+	for _, text := range texts {
+		one, err := edit.Parse(text, e.opened.Model, len(ids), e)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		edits = append(edits, one)
+	}
+	return edits, nil
+}
+
+// Value reads numbers from a file.
+func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
+	return states.ReadValue(arg, at)
+}
+
+// Mean averages what passes a place in runs without edits: over the prompt, over some of its
+// positions, or over all positions of a file of prompts.
+func (e *editor) Mean(arg string, at model.Place) (edit.Value, error) {
+	positions, some := strings.CutPrefix(arg, "@")
+	if arg != "" && !some {
+		return e.meanOfFile(arg, at)
+	}
+	in := edit.Input{IDs: e.ids}
+	if some {
+		var err error
+		if in.Positions, err = model.ParseIndices(positions, len(e.ids), "position"); err != nil {
+			return edit.Value{}, err
+		}
+	}
+	return states.Mean(e.ctx, e.opened.Model, []edit.Input{in}, at)
+}
+
+func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
+	key := at.String() + " " + name
+	if v, ok := e.means[key]; ok {
+		return v, nil
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return edit.Value{}, fmt.Errorf("mean over %q: want a file of prompts, or positions such as mean:@0:4: %w", name, err)
+	}
+	defer f.Close()
+	tasks, err := readTasks(name, f)
+	if err != nil {
+		return edit.Value{}, err
+	}
+	var inputs []edit.Input
+	for _, t := range tasks {
+		in := edit.Input{}
+		if t.err == nil {
+			in.IDs, _, t.err = e.prompt.encode(e.opened, t.prompt, t.ids)
+		}
+		if t.err != nil {
+			return edit.Value{}, fmt.Errorf("mean over %q: line %d: %w", name, t.line, t.err)
+		}
+		inputs = append(inputs, in)
+	}
+	v, err := states.Mean(e.ctx, e.opened.Model, inputs, at)
+	if err == nil {
+		e.means[key] = v
+	}
+	return v, err
+}

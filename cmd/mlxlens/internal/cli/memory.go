@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"runtime/debug"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// memoryFlags bound the memory of the process.
+type memoryFlags struct {
+	maxMemory string
+}
+
+func (o *memoryFlags) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.maxMemory, "max-memory", "", "work in smaller parts to stay within so much, such as 2GiB")
+}
+
+func (o *memoryFlags) check() error {
+	_, err := o.memory()
+	return err
+}
+
+// memory returns --max-memory in bytes, 0 when it is not given.
+func (o *memoryFlags) memory() (int64, error) {
+	if o.maxMemory == "" {
+		return 0, nil
+	}
+	n, err := humanize.ParseBytes(o.maxMemory)
+	if err != nil || n == 0 || n > 1<<50 {
+		return 0, usagef("--max-memory %q: want a size such as 2GiB or 1500MB", o.maxMemory)
+	}
+	return int64(n), nil
+}
+
+// bound returns what --max-memory leaves to MLX's arrays and the results, 0 without it.
+func (o *memoryFlags) bound() (int64, error) {
+	most, err := o.memory()
+	if err != nil || most == 0 {
+		return 0, err
+	}
+	// what the process takes beside: the program, its libraries, the tokenizer
+	mlx.ReturnFreedMemory()
+	debug.SetGCPercent(20) // the collector's own room counts too
+	debug.FreeOSMemory()
+	beside := max(0, residentBytes()-int64(mlx.ActiveMemory()))
+	return max(1, most-most/20-beside), nil // a twentieth for the collector, and for what malloc cannot give back
+}

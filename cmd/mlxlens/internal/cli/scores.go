@@ -1,0 +1,109 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/tokenizer"
+)
+
+// scoreFlags are the flags that ask about tokens.
+type scoreFlags struct {
+	targets []string
+	versus  []string
+	track   int
+}
+
+func (o *scoreFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
+	f.StringArrayVar(&o.versus, "vs", nil, "a token to compare the target with: the difference of their logits (one, or one for each target)")
+	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those nearest to the top in any row")
+}
+
+func (o *scoreFlags) check() error {
+	if n := len(o.versus); n > 1 && n != len(o.targets) || n > 0 && len(o.targets) == 0 {
+		return usagef("--vs was given %s, and --target %d: want one --vs, or one for each --target", english.Plural(n, "time", ""), len(o.targets))
+	}
+	if o.track < 0 {
+		return usagef("--track %d: want 0 or more", o.track)
+	}
+	return nil
+}
+
+// scored returns the ids of the targets, and the pairs that --vs makes of them.
+func (o *scoreFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (targets []int, contrasts [][2]int, err error) {
+	for i, text := range o.targets {
+		id, err := target(s, t, "--target", text, quiet)
+		if err != nil {
+			return nil, nil, err
+		}
+		targets = append(targets, id)
+		if len(o.versus) == 0 {
+			continue
+		}
+		other := o.versus[min(i, len(o.versus)-1)]
+		versus, err := target(s, t, "--vs", other, quiet)
+		if err != nil {
+			return nil, nil, err
+		}
+		if versus == id {
+			return nil, nil, usagef("--vs %q is the same token as --target %q", other, text)
+		}
+		contrasts = append(contrasts, [2]int{id, versus})
+	}
+	return targets, contrasts, nil
+}
+
+// target returns the id of a target; what is more than one token counts by its
+// first, with a warning.
+func target(s *streams, t *tokenizer.Tokenizer, flag, text string, quiet bool) (int, error) {
+	ids, err := t.Encode(text, false)
+	if err != nil {
+		return 0, err
+	}
+	if len(ids) == 0 {
+		return 0, usagef("%s %q is no token", flag, text)
+	}
+	if quiet {
+		return ids[0], nil
+	}
+	if len(ids) > 1 {
+		fmt.Fprintf(s.err, "mlxlens: %s %q is %d tokens (%s): the first is used\n", flag, text, len(ids), pieces(t, ids))
+	}
+	if likely := likelier(t, text); likely != "" {
+		fmt.Fprintf(s.err, "mlxlens: %s %q: in the middle of a text %q is likelier\n", flag, text, likely)
+	}
+	return ids[0], nil
+}
+
+func pieces(t *tokenizer.Tokenizer, ids []int) string {
+	quoted := make([]string, len(ids))
+	for i, id := range ids {
+		piece, _ := t.Piece(id)
+		quoted[i] = fmt.Sprintf("%q", piece)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// likelier returns what the user probably meant: the word with the space that stands
+// before it in a text, or without what follows it, where that is one token and the text
+// itself is not what a model says.
+func likelier(t *tokenizer.Tokenizer, text string) string {
+	word := strings.TrimSpace(text)
+	if word == "" || text == " "+word {
+		return ""
+	}
+	if ids, err := t.Encode(" "+word, false); err != nil || len(ids) != 1 {
+		return ""
+	}
+	if own, err := t.Encode(text, false); err == nil && len(own) == 1 {
+		if piece, ok := t.Piece(own[0]); ok && strings.HasPrefix(piece, " ") {
+			return "" // the tokenizer put the space there itself
+		}
+	}
+	return " " + word
+}

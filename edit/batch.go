@@ -1,0 +1,122 @@
+package edit
+
+import (
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Batch is inputs that go through a model together, row by row, the shorter padded behind.
+//
+// Padding needs no mask of its own. Attention is causal: a token sees what is before it,
+// and padding is behind every token that is read.
+type Batch struct {
+	Inputs  []Input // with their positions resolved: ascending, none negative
+	Longest int     // tokens of the longest
+
+	rows []*row
+}
+
+// row is the edits of an input by their place, in order.
+type row struct {
+	of map[model.Place][]*resolved
+}
+
+// NewBatch checks inputs, and resolves their positions and edits.
+func NewBatch(m model.Model, inputs ...Input) (*Batch, error) {
+	b := &Batch{}
+	for _, in := range inputs {
+		if err := in.Check(m); err != nil {
+			return nil, err
+		}
+		var err error
+		if in.Positions, err = model.Indices(in.Positions, len(in.IDs), "position"); err != nil {
+			return nil, err
+		}
+		r := &row{of: map[model.Place][]*resolved{}}
+		for i := range in.Edits {
+			e, err := in.Edits[i].resolve(m, len(in.IDs))
+			if err != nil {
+				return nil, err
+			}
+			r.of[e.Place] = append(r.of[e.Place], e)
+		}
+		b.Inputs, b.rows = append(b.Inputs, in), append(b.rows, r)
+		b.Longest = max(b.Longest, len(in.IDs))
+	}
+	return b, nil
+}
+
+// Reach returns an error that names the first edit of a place that comes after all of some
+// places: what is read there it would not change.
+func (b *Batch) Reach(places []model.Place) error {
+	last := model.InForwardOrder(places)[len(places)-1]
+	for _, in := range b.Inputs {
+		for i := range in.Edits {
+			e := &in.Edits[i]
+			if both := model.InForwardOrder([]model.Place{e.Place, last}); both[len(both)-1] != last {
+				return e.wrong("it would change nothing: the last place that is read is %s", last)
+			}
+		}
+	}
+	return nil
+}
+
+// Len returns how many rows there are.
+func (b *Batch) Len() int { return len(b.rows) }
+
+// Reads returns how many positions of all rows are read.
+func (b *Batch) Reads() int {
+	n := 0
+	for _, in := range b.Inputs {
+		n += len(in.Positions)
+	}
+	return n
+}
+
+// Tokens returns the ids of the positions [from, to), as a pass takes them: [row, to−from],
+// padded with 0.
+func (b *Batch) Tokens(scope *mlx.Scope, from, to int) *mlx.Array {
+	ids := make([]int32, 0, b.Len()*(to-from))
+	for _, in := range b.Inputs {
+		for p := from; p < to; p++ {
+			id := 0
+			if p < len(in.IDs) {
+				id = in.IDs[p]
+			}
+			ids = append(ids, int32(id))
+		}
+	}
+	return mlx.FromSlice(scope, ids, b.Len(), to-from)
+}
+
+// Read returns which of the positions [from, to) of all rows are read, row·(to−from) +
+// position−from, those of the first row first.
+func (b *Batch) Read(from, to int) []int32 {
+	var at []int32
+	for i, in := range b.Inputs {
+		for _, p := range in.Positions {
+			if p >= from && p < to {
+				at = append(at, int32(i*(to-from)+p-from))
+			}
+		}
+	}
+	return at
+}
+
+// Tap returns the edits as a tap of the pass that computes the positions [from, to) of all
+// rows; nil when there are none.
+func (b *Batch) Tap(from, to int) *model.Tap {
+	edited := map[model.Place]bool{}
+	for _, r := range b.rows {
+		for at := range r.of {
+			edited[at] = true
+		}
+	}
+	if len(edited) == 0 {
+		return nil
+	}
+	return &model.Tap{
+		Wanted: func(at model.Place) bool { return edited[at] },
+		Visit:  func(at model.Place, x *mlx.Array) *mlx.Array { return b.apply(at, x, from, to) },
+	}
+}

@@ -1,0 +1,166 @@
+package edit
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Edit changes what passes a place: x becomes Op(x) at some positions and heads. What is
+// read of that place, and of all after it, is read after the edit. Several edits of one
+// place are made in their order.
+type Edit struct {
+	Place     model.Place
+	Positions []int // negative ones count from the prompt's end; nil: the value's own, or else all
+	Heads     []int // for sites with a head axis; nil: all
+	Op        Op
+	Factor    float64 // of Scale; of Noise the standard deviation
+	Low, High float64 // of Clamp
+	Seed      uint64  // of Noise
+	Value     Value   // of Add, Set, Mean and ProjectOut
+
+	Text string // as the user wrote it, for results
+}
+
+// Op is what an edit does.
+type Op string
+
+// The operations.
+const (
+	Zero       Op = "zero"        // 0 (zero ablation)
+	Mean       Op = "mean"        // Value, an average of what passes there (mean ablation)
+	Scale      Op = "scale"       // Factor·x
+	Add        Op = "add"         // x + Value (steering)
+	Set        Op = "set"         // Value (patching)
+	Clamp      Op = "clamp"       // min(max(x, Low), High)
+	Noise      Op = "noise"       // x + Factor·ε, ε ~ N(0, 1), the same for a seed, place and position in any batch
+	ProjectOut Op = "project-out" // x less its part in the span of Value's rows
+)
+
+// Ops are the operations.
+func Ops() []Op { return []Op{Zero, Mean, Scale, Add, Set, Clamp, Noise, ProjectOut} }
+
+func opNames() string {
+	var names []string
+	for _, op := range Ops() {
+		names = append(names, string(op))
+	}
+	return strings.Join(names, ", ")
+}
+
+// hasValue reports whether an operation puts numbers of its Value at positions.
+func (op Op) hasValue() bool { return op == Add || op == Set || op == Mean }
+
+// String returns the edit as it was written, or in brief.
+func (e *Edit) String() string {
+	if e.Text != "" {
+		return e.Text
+	}
+	return fmt.Sprintf("%s=%s", e.Place, e.Op)
+}
+
+// Check returns an error unless the model has the place, and the operation what it needs.
+func (e *Edit) Check(m model.Model) error {
+	if err := m.Check(e.Place); err != nil {
+		return e.wrong("%w", err)
+	}
+	if e.Heads != nil && headAxis(e.Place.Site) < 0 {
+		return e.wrong("%s has no heads", e.Place.Site)
+	}
+	if _, err := model.Indices(e.Heads, headsOf(e.Place.Site, m.Shape()), "head"); err != nil {
+		return e.wrong("%w", err)
+	}
+	switch e.Op {
+	case Zero:
+	case Scale, Noise:
+		if math.IsNaN(e.Factor) || math.IsInf(e.Factor, 0) || e.Op == Noise && e.Factor < 0 {
+			return e.wrong("%s by %v: want a finite number, of noise 0 or more", e.Op, e.Factor)
+		}
+	case Clamp:
+		if !(e.Low <= e.High) {
+			return e.wrong("clamp from %v to %v: want the lower bound first", e.Low, e.High)
+		}
+	case Add, Set, Mean:
+		return e.checkValue(m.Shape())
+	case ProjectOut:
+		return e.checkDirections(m.Shape())
+	default:
+		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
+	}
+	return nil
+}
+
+// wrong is an error about the edit.
+func (e *Edit) wrong(format string, args ...any) error {
+	return fmt.Errorf("edit %q: %w", e, fmt.Errorf(format, args...))
+}
+
+func headAxis(s model.Site) int { return s.Axis(model.Head, model.KVHead) }
+
+// headsOf returns how many heads a site has, 0 for one without.
+func headsOf(s model.Site, shape model.Shape) int {
+	at := headAxis(s)
+	if at < 0 {
+		return 0
+	}
+	return shape.Size(s.Axes()[at])
+}
+
+// hasKeys reports whether a site is [batch, head, pos, key].
+func hasKeys(s model.Site) bool { return s.Axis(model.Key) >= 0 }
+
+// tail returns the sizes behind the position's axis: [d] or [head, d]; of a site with keys
+// [head, keys].
+func tail(s model.Site, shape model.Shape, keys int) []int {
+	if hasKeys(s) {
+		return []int{shape.Heads, keys}
+	}
+	return shape.Sizes(s)
+}
+
+// resolved is an edit of a prompt of known length.
+type resolved struct {
+	*Edit
+	all   bool  // at every position, those to come among them
+	at    []int // positions, ascending, where not all
+	rows  []int // which of the value's rows each has; nil: they have the only one
+	heads []int // nil: all
+	shape model.Shape
+	basis []float32 // of ProjectOut: orthonormal rows
+}
+
+// resolve finds out which positions the edit changes, and what it puts there. The edit was
+// checked.
+func (e *Edit) resolve(m model.Model, tokens int) (*resolved, error) {
+	r := &resolved{Edit: e, shape: m.Shape()}
+	var err error
+	switch {
+	case e.Positions != nil:
+		if r.at, err = model.Indices(e.Positions, tokens, "position"); err != nil {
+			return nil, e.wrong("it would never run: %w", err)
+		}
+	case e.Op.hasValue() && e.Value.Positions != nil:
+		r.at = slices.Clone(e.Value.Positions)
+		if last := slices.Max(r.at); last >= tokens {
+			return nil, e.wrong("the value is of position %d too, and the prompt has %d tokens (0–%d): choose positions with @", last, tokens, tokens-1)
+		}
+		slices.Sort(r.at)
+	default:
+		r.all = true
+	}
+	if e.Heads != nil {
+		if r.heads, err = model.Indices(e.Heads, headsOf(e.Place.Site, r.shape), "head"); err != nil {
+			return nil, e.wrong("%w", err)
+		}
+	}
+	switch {
+	case e.Op.hasValue():
+		return r, r.chooseRows(tokens)
+	case e.Op == ProjectOut:
+		r.basis = orthonormal(e.Value.Data, e.Value.last())
+	}
+	return r, nil
+}

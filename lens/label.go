@@ -1,0 +1,150 @@
+package lens
+
+import (
+	"math"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// grids labels the scores, an input's after another's.
+func (r *run) grids() []*Grid {
+	grids := make([]*Grid, r.batch.Len())
+	from := 0
+	for i, in := range r.batch.Inputs {
+		to := from + len(in.Positions)
+		grids[i] = r.grid(r.m, in, r.scores, from, r.o)
+		grids[i].Check, grids[i].Timing = r.check, r.timing
+		from = to
+	}
+	return grids
+}
+
+// label returns the token of an id.
+func (o *Options) label(id int) Token {
+	t := Token{ID: id}
+	if o.Label != nil {
+		t.Bytes = o.Label(id)
+	}
+	return t
+}
+
+// header says what a grid of an input is of.
+func header(m model.Model, in edit.Input, o *Options) *Grid {
+	shape := m.Shape()
+	g := &Grid{
+		Schema: TraceSchema, Lens: "logit", Edits: []string{},
+		Model: ModelInfo{Layers: shape.Layers, DModel: shape.DModel, DVocab: shape.DVocab},
+	}
+	if o.Translator != nil {
+		g.Lens = o.Translator.Name()
+	}
+	for i := range in.Edits {
+		g.Edits = append(g.Edits, in.Edits[i].String())
+	}
+	for _, id := range in.IDs {
+		g.Tokens = append(g.Tokens, o.label(id))
+	}
+	for _, c := range o.Contrasts {
+		g.Contrasts = append(g.Contrasts, Contrast{o.label(c[0]), o.label(c[1])})
+	}
+	return g
+}
+
+// grid labels the scores of an input, whose positions are resolved; they begin at column
+// from.
+func (p *plan) grid(m model.Model, in edit.Input, scores [][]score, from int, o *Options) *Grid {
+	g := header(m, in, o)
+	g.Positions = in.Positions
+	n, label := len(in.Positions), o.label
+	for i := range p.shown() {
+		g.Rows = append(g.Rows, p.place(i).String())
+		row := make([]Cell, n)
+		for j := range row {
+			row[j] = scores[i][from+j].cell(label, o)
+		}
+		g.Cells = append(g.Cells, row)
+	}
+	if o.Track > 0 {
+		for j := range n {
+			g.Tracked = append(g.Tracked, trajectories(scores[:p.shown()], from+j, label))
+		}
+	}
+	g.Final = p.final(scores, from+n-1, label)
+	g.Final.Position = in.Positions[n-1] - len(in.IDs)
+	return g
+}
+
+// trajectories returns the tracked tokens of a position, by their best rank.
+func trajectories(scores [][]score, at int, label func(int) Token) []Trajectory {
+	of := make([]Trajectory, len(scores[0][at].tracked))
+	for i := range of {
+		of[i].Token = label(int(scores[0][at].tracked[i].id))
+		for r := range scores {
+			s := &scores[r][at]
+			t := s.tracked[i]
+			of[i].Logit = append(of[i].Logit, float64(t.logit))
+			of[i].Prob = append(of[i].Prob, math.Exp(float64(t.logit)-s.lse))
+			of[i].Rank = append(of[i].Rank, t.rank)
+		}
+	}
+	return of
+}
+
+func (s *score) cell(label func(int) Token, o *Options) Cell {
+	prob := func(logit float32) float64 {
+		if o.TopOnly {
+			return 0
+		}
+		return math.Exp(float64(logit) - s.lse)
+	}
+	c := Cell{LogSumExp: s.lse, Entropy: s.entropy, KL: s.kl, Norm: s.norm}
+	for _, t := range s.top {
+		c.Top = append(c.Top, Candidate{Token: label(int(t.id)), Logit: float64(t.logit), Prob: prob(t.logit)})
+	}
+	targets := make([]Target, len(s.targets))
+	for i, t := range s.targets {
+		targets[i] = Target{Token: label(int(t.id)), Logit: float64(t.logit), Prob: prob(t.logit), Rank: t.rank}
+	}
+	last := len(targets) - 1
+	c.Answer = targets[last]
+	n := len(o.Targets)
+	if n > 0 {
+		c.Targets = targets[:n]
+	}
+	for pair := n; pair < last; pair += 2 {
+		c.Contrasts = append(c.Contrasts, targets[pair].Logit-targets[pair+1].Logit)
+	}
+	return c
+}
+
+// final finds where the answer at a position becomes the top token of the stream. Rows of
+// what attention or an MLP adds are no states of it.
+func (p *plan) final(scores [][]score, at int, label func(int) Token) Final {
+	var f Final
+	reference := scores[len(scores)-1][at].top
+	if len(reference) == 0 {
+		return f
+	}
+	answer := reference[0].id
+	f.Token = label(int(answer))
+	for i := range p.shown() {
+		place := p.place(i)
+		if place.Site == model.AttnOut || place.Site == model.MLPOut {
+			continue
+		}
+		top := scores[i][at].top
+		if len(top) == 0 || top[0].id != answer {
+			f.StableFrom = nil
+			continue
+		}
+		name := place.String()
+		if f.FirstTop1 == nil {
+			f.FirstTop1 = &name
+		}
+		if f.StableFrom == nil {
+			f.StableFrom = &name
+		}
+	}
+	return f
+}

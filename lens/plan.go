@@ -1,0 +1,145 @@
+package lens
+
+import (
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// defaultTop is how many candidates a cell has when nobody says.
+const defaultTop = 5
+
+// plan is what is read of every prompt, resolved and checked.
+type plan struct {
+	places []model.Place // that states are kept of, in forward order
+	rows   []row         // the last is the reference
+	hidden bool          // the reference was not asked for
+	most   room          // that is ever used
+	room   room          // of the prompts at hand
+}
+
+// row is a state, by its number in places, and what translates it.
+type row struct {
+	state      int
+	translator Translator // nil: none
+}
+
+func (p *plan) place(r int) model.Place { return p.places[p.rows[r].state] }
+
+// shown is how many rows were asked for.
+func (p *plan) shown() int {
+	if p.hidden {
+		return len(p.rows) - 1
+	}
+	return len(p.rows)
+}
+
+// batch checks inputs, and resolves their positions and edits.
+func (p *plan) batch(m model.Model, inputs []edit.Input) (*edit.Batch, error) {
+	b, err := edit.NewBatch(m, inputs...)
+	if err == nil {
+		err = b.Reach(p.places)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lens: %w", err)
+	}
+	return b, nil
+}
+
+// newPlan resolves and checks all but the prompt.
+func newPlan(m model.Model, o *Options) (*plan, error) {
+	shape := m.Shape()
+	if err := edit.CheckIDs(o.scored(), shape.DVocab, "target"); err != nil {
+		return nil, fmt.Errorf("lens: %w", err)
+	}
+	if o.Top == 0 {
+		o.Top = defaultTop
+	}
+	if o.Top < 0 || o.Top > shape.DVocab {
+		return nil, fmt.Errorf("lens: top %d: want 1 to %d, the size of the vocabulary", o.Top, shape.DVocab)
+	}
+	if o.Track < 0 || o.Track > 0 && o.TopOnly {
+		return nil, fmt.Errorf("lens: track %d: want 0 or more, and none where only the top is wanted: it needs ranks", o.Track)
+	}
+	layers, err := model.Indices(o.Layers, shape.Layers, "layer")
+	if err != nil {
+		return nil, fmt.Errorf("lens: %w", err)
+	}
+	p := &plan{places: o.places(m, layers)}
+	for i, at := range p.places {
+		if err := m.Check(at); err != nil {
+			return nil, fmt.Errorf("lens: a row of %s: %w", at.Site, err)
+		}
+		p.rows = append(p.rows, row{state: i})
+	}
+	if err := p.translate(o.Translator); err != nil {
+		return nil, err
+	}
+	p.refer(model.Place{Site: model.ResidPost, Layer: shape.Layers - 1})
+	p.most = room{passPositions, max(1, chunkRows/len(p.rows))}
+	p.room = p.most
+	o.Track = min(o.Track, o.Top*p.shown()) // there are no more candidates
+	return p, nil
+}
+
+// places are those of the rows that are asked for.
+func (o *Options) places(m model.Model, layers []int) []model.Place {
+	var places []model.Place
+	add := func(asked bool, site model.Site, layer int) {
+		if asked {
+			places = append(places, model.Place{Site: site, Layer: layer})
+		}
+	}
+	if o.Embed {
+		places = append(places, firstState(m))
+	}
+	for _, l := range layers {
+		add(o.Attn, model.AttnOut, l)
+		add(o.Mid, model.ResidMid, l)
+		add(o.MLP, model.MLPOut, l)
+		add(true, model.ResidPost, l)
+	}
+	return places
+}
+
+// translate gives the rows their translators.
+func (p *plan) translate(t Translator) error {
+	if t == nil {
+		return nil
+	}
+	for i := range p.rows {
+		ok, err := t.Has(p.place(i))
+		if err != nil {
+			return err
+		}
+		if ok {
+			p.rows[i].translator = t
+		}
+	}
+	return nil
+}
+
+// refer ends the rows with the last layer as the model reads it, to which KL and the
+// answer refer, whether it is shown or not.
+func (p *plan) refer(last model.Place) {
+	n := len(p.rows) - 1
+	shown := p.place(n) == last
+	if shown && p.rows[n].translator == nil {
+		return
+	}
+	if !shown {
+		p.places = append(p.places, last)
+	}
+	p.rows = append(p.rows, row{state: len(p.places) - 1})
+	p.hidden = true
+}
+
+// firstState is the stream that enters the first block: the embedding, or where
+// positions are embedded too (GPT-2) the sum of both.
+func firstState(m model.Model) model.Place {
+	if m.Check(model.Place{Site: model.PosEmbed}) == nil {
+		return model.Place{Site: model.ResidPre}
+	}
+	return model.Place{Site: model.Embed}
+}

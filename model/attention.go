@@ -1,0 +1,93 @@
+package model
+
+import (
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
+)
+
+// Heads cuts [batch, pos, n·d_head] into [batch, pos, head, d_head].
+func Heads(x *mlx.Array, n int) *mlx.Array {
+	return mlx.Reshape(x, x.Dim(0), x.Dim(1), n, -1)
+}
+
+// Swap swaps the axes of positions and heads.
+func Swap(x *mlx.Array) *mlx.Array { return mlx.Transpose(x, 0, 2, 1, 3) }
+
+// Attention says how a layer attends, and holds the matrix that ends it.
+type Attention struct {
+	Heads   int
+	KVHeads int     // each serves Heads/KVHeads heads (Ainslie et al. 2023, arXiv:2305.13245)
+	Scale   float64 // factor on q·kᵀ
+	Window  int     // how many keys a query sees, its own included; 0: all before it
+	SoftCap float64 // c·tanh(score/c) before the mask; 0: none
+
+	Out *nn.Linear // W_O: [d_model, head·d_head]
+}
+
+// Attend lets queries look at the keys of this pass and of the cache:
+//
+//	z = softmax(mask(cap(scale·q·kᵀ)))·v
+//	out = z·W_O + b_O
+//
+// q: [batch, head, pos, d_head], k: [batch, kv_head, pos, d_head], v: [batch, pos,
+// kv_head, d_head]; the result is [batch, pos, d_model].
+func (p *Pass) Attend(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
+	n := q.Dim(2)
+	wanted := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
+	k, v = p.Cache.add(layer, k, Swap(v), a.Window, wanted)
+	keys := k.Dim(2)
+
+	var mask *mlx.Array
+	if a.Window > 0 && n > 1 && keys > a.Window {
+		mask = p.mask(n, keys, a.Window)
+	}
+	var z *mlx.Array // [batch, head, pos, d_head]
+	if wanted || a.SoftCap != 0 {
+		if mask == nil && n > 1 {
+			mask = p.mask(n, keys, 0)
+		}
+		z = p.explicit(q, k, v, mask, layer, a)
+	} else {
+		z = mlx.Attention(q, k, v, a.Scale, n > 1 && mask == nil, mask)
+	}
+	return p.output(p.At(Z, layer, Swap(z)), layer, a.Out)
+}
+
+// explicit forms the pattern that fused attention never has. The two differ in the
+// last bits.
+func (p *Pass) explicit(q, k, v, mask *mlx.Array, layer int, a Attention) *mlx.Array {
+	b, n, keys, d := q.Dim(0), q.Dim(2), k.Dim(2), q.Dim(3)
+	group := a.Heads / a.KVHeads
+	q = mlx.Reshape(q, b, a.KVHeads, group, n, d)
+	k, v = mlx.ExpandDims(k, 2), mlx.ExpandDims(v, 2) // [batch, kv_head, 1, key, d_head]
+
+	scores := mlx.Matmul(mlx.Scale(q, a.Scale), mlx.Transpose(k, 0, 1, 2, 4, 3)) // [batch, kv_head, group, pos, key]
+	scores = softCap(mlx.Reshape(scores, b, a.Heads, n, keys), a.SoftCap)
+	if mask != nil {
+		scores = mlx.Masked(scores, mask)
+	}
+	scores = p.At(AttnScores, layer, scores) // [batch, head, pos, key]
+	pattern := p.At(Pattern, layer, mlx.Softmax(scores, -1))
+
+	z := mlx.Matmul(mlx.Reshape(pattern, b, a.KVHeads, group, n, keys), v) // [batch, kv_head, group, pos, d_head]
+	return mlx.Reshape(z, b, a.Heads, n, d)
+}
+
+// output maps z [batch, pos, head, d_head] to z·W_O + b_O, [batch, pos, d_model]. Where
+// head_out is wanted it is the sum over heads of z_h·W_O,h, which differs in the last bits
+// from the product over all of them.
+func (p *Pass) output(z *mlx.Array, layer int, out *nn.Linear) *mlx.Array {
+	b, n := z.Dim(0), z.Dim(1)
+	if !p.Wants(HeadOut, layer) {
+		return out.Forward(mlx.Reshape(z, b, n, -1))
+	}
+	heads, d := z.Dim(2), z.Dim(3)
+	w := out.Dense(z.Scope(), z.Dtype())                     // [d_model, head·d_head]
+	w = mlx.Transpose(mlx.Reshape(w, -1, heads, d), 1, 2, 0) // [head, d_head, d_model]
+	each := mlx.Matmul(Swap(z), mlx.ExpandDims(w, 0))        // [batch, head, pos, d_model]
+	sum := mlx.Sum(p.At(HeadOut, layer, Swap(each)), 2)
+	if out.Bias == nil {
+		return sum
+	}
+	return mlx.Add(sum, out.Bias)
+}

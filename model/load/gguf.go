@@ -1,0 +1,87 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// ggufMatrix takes a quantized GGUF tensor: blocks of 32 weights along a row.
+func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, scales, biases **mlx.Array, quant *mlx.Quantization) {
+	l.taken[t.Name] = true
+	if !slices.Equal(t.Shape, w.Shape) {
+		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q has shape %v, want %v", t.Name, t.Shape, w.Shape))
+		return
+	}
+	if w.Transposed || w.PlusOne {
+		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is packed in %s, and the model needs it transposed or shifted, which only plain numbers allow", t.Name, t.Type))
+		return
+	}
+	bits := t.Type.AffineBits()
+	dense = dense || bits == 0 // groups of 16, or no affine form: MLX has no packing for it
+	q := mlx.Quantization{GroupSize: 32, Bits: bits, Mode: "affine"}
+	if w.Rows != nil {
+		t = t.Rows(w.Rows)
+	}
+	n := t.NumElements()
+	rows := t.Shape[0]
+	if dense {
+		l.describe(t.Type.String(), n*4)
+		l.job(n, func(work *buffers) error {
+			buf := grown(&work.floats, n)
+			if err := t.Float32(buf, 0, rows); err != nil {
+				return err
+			}
+			return l.put(weight, mlx.FromSlice(l.scope, buf, w.Shape...))
+		}, t)
+		return
+	}
+	*quant = q
+	scale := 2
+	if l.wide || t.Type.WideScales() {
+		scale = 4
+	}
+	l.describe(t.Type.String(), n*bits/8+n/32*2*scale)
+	l.job(n, func(work *buffers) error {
+		cols := w.Shape[1]
+		words := grown(&work.words, n*bits/32)
+		if t.Type.WideScales() {
+			both := grown(&work.floats, n/32*2)
+			ss, bs := both[:n/32], both[n/32:]
+			if err := t.Affine32(0, rows, words, ss, bs); err != nil {
+				return err
+			}
+			return errors.Join(
+				l.put(weight, mlx.FromSlice(l.scope, words, rows, cols*bits/32)),
+				l.put(scales, mlx.FromSlice(l.scope, ss, rows, cols/32)),
+				l.put(biases, mlx.FromSlice(l.scope, bs, rows, cols/32)))
+		}
+		ss, bs := grown(&work.scales, n/32), grown(&work.biases, n/32)
+		if err := t.Affine(0, rows, words, ss, bs); err != nil {
+			return err
+		}
+		return errors.Join(
+			l.put(weight, mlx.FromSlice(l.scope, words, rows, cols*bits/32)),
+			l.put(scales, l.halves(work, ss, rows, cols/32)),
+			l.put(biases, l.halves(work, bs, rows, cols/32)))
+	}, t)
+}
+
+// halves makes a float16 array, widened where the CPU computes.
+func (l *Loader) halves(work *buffers, bits []uint16, shape ...int) *mlx.Array {
+	if l.wide {
+		wide := grown(&work.floats, len(bits))
+		for i, h := range bits {
+			wide[i] = mlx.Half(h).Float32()
+		}
+		return mlx.FromSlice(l.scope, wide, shape...)
+	}
+	hs := make([]mlx.Half, len(bits))
+	for i, h := range bits {
+		hs[i] = mlx.Half(h)
+	}
+	return mlx.FromSlice(l.scope, hs, shape...)
+}

@@ -1,0 +1,132 @@
+// Package load is what the writers of architectures need, and nobody else: it reads
+// config.json and GGUF metadata strictly, finds each weight of a model in a checkpoint by an
+// ordered list of names, and makes the arrays, packed or unpacked.
+//
+// [Standard] are the keys that nearly all architectures since Llama share, and
+// [Loader.Transformer] what stands around their blocks, so that a new architecture is its
+// block, and what it has otherwise.
+package load
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Form says how quantized weights are held.
+type Form string
+
+// The forms of weights.
+const (
+	Auto   Form = "auto"   // dense on the CPU when that fits in memory, else packed
+	Packed Form = "packed" // as the checkpoint has them
+	Dense  Form = "dense"  // unpacked once, at load
+)
+
+// Loader takes the weights of a model out of a checkpoint: it finds each by an
+// ordered list of names, checks its shape, and notes what it took. Load then does
+// the work, in parallel, and fails with all that is missing, misshapen or left
+// over in one error.
+type Loader struct {
+	ck     *checkpoint.Checkpoint
+	quant  *Quantization
+	scope  *mlx.Scope
+	device mlx.Device
+	dense  bool
+	wide   bool              // 16-bit weights become float32
+	own    map[string]string // role → the user's module path
+
+	before  string // in front of each module path
+	plusOne bool   // the gain of every RMS norm is 1 + what the file has
+
+	weights  *model.Weights
+	jobs     []job
+	taken    map[string]bool
+	roles    []string // all that the model asked for
+	missing  []string
+	wrong    []string
+	resolved []Resolved
+}
+
+// Weights returns the arrays that the loader makes and holds.
+func (l *Loader) Weights() *model.Weights { return l.weights }
+
+// Below puts the whole model below a path, such as "language_model.".
+func (l *Loader) Below(path string) { l.before = path }
+
+// PlusOne makes the gain of every RMS norm 1 + what the file has (Gemma).
+func (l *Loader) PlusOne() { l.plusOne = true }
+
+// Hold makes an array one of the weights, so that it is freed with them.
+func (l *Loader) Hold(a *mlx.Array) *mlx.Array {
+	return l.weights.Hold(a)
+}
+
+// Resolved tells which module of the checkpoint a part of the model was found in.
+type Resolved struct {
+	Role   string `json:"role"`   // layers.3.q, final_norm, …
+	Module string `json:"module"` // its path in the checkpoint
+	Rule   string `json:"rule"`   // which candidate matched
+	Form   string `json:"form"`   // bf16, affine 4-bit group 32, …
+	Shape  []int  `json:"shape"`  // of the matrix that it stands for
+	Bytes  int    `json:"bytes"`  // in memory
+}
+
+// NewLoader returns a Loader for a checkpoint. own names modules by role, where the
+// usual names do not hold; asStored keeps 16-bit weights on a CPU.
+func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string, asStored bool) (*Loader, error) {
+	lib, err := mlx.LoadedLibrary()
+	if err != nil {
+		return nil, err
+	}
+	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, weights: model.NewWeights(device)}
+	switch form {
+	case Dense:
+		l.dense = true
+	case Packed:
+	case Auto, "":
+		// On the CPU MLX's packed product is scalar code, 60 times slower than
+		// a dense one; three quarters leave room for the activations.
+		l.dense = device == mlx.CPU && l.denseBytes() < lib.Memory/4*3
+	default:
+		return nil, fmt.Errorf("model: weights %q: want auto, packed or dense", form)
+	}
+	return l, nil
+}
+
+// Dense reports whether quantized weights are unpacked.
+func (l *Loader) Dense() bool { return l.dense }
+
+// denseBytes returns what all weights take in float32.
+func (l *Loader) denseBytes() int {
+	total := 0
+	for _, name := range l.ck.Names() {
+		t := l.ck.Tensor(name)
+		n := 4 * t.NumElements()
+		if module, ok := strings.CutSuffix(name, ".weight"); ok && t.Type == checkpoint.U32 {
+			if q := l.quant.of(module, l.ck.Tensor(module+".scales") != nil); q != nil && q.Bits > 0 {
+				n = n * 32 / q.Bits
+			}
+		}
+		total += n
+	}
+	return total
+}
+
+// unknownRoles names the user's roles that no part of the model has.
+func (l *Loader) unknownRoles() []string {
+	var out []string
+	for role := range l.own {
+		if !slices.Contains(l.roles, role) {
+			out = append(out, fmt.Sprintf("%q is no part of the model (have: %s)", role, strings.Join(l.roles, ", ")))
+		}
+	}
+	return out
+}
+
+// Resolved returns what was found where, in the order that the model asked.
+func (l *Loader) Resolved() []Resolved { return l.resolved }

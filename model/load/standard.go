@@ -1,0 +1,160 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/mlx/nn"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Standard has the keys that nearly every config.json since Llama has, under the names that
+// they have there, and what follows from them. An architecture's Config embeds it.
+type Standard struct {
+	HiddenSize            int      `json:"hidden_size"`
+	IntermediateSize      int      `json:"intermediate_size"`
+	NumHiddenLayers       int      `json:"num_hidden_layers"`
+	NumAttentionHeads     int      `json:"num_attention_heads"`
+	NumKeyValueHeads      int      `json:"num_key_value_heads"` // default: NumAttentionHeads
+	HeadDim               int      `json:"head_dim"`            // default: HiddenSize / NumAttentionHeads
+	VocabSize             int      `json:"vocab_size"`
+	RMSNormEps            float64  `json:"rms_norm_eps"`
+	MaxPositionEmbeddings int      `json:"max_position_embeddings"`
+	HiddenAct             string   `json:"hidden_act"`
+	TieWordEmbeddings     *bool    `json:"tie_word_embeddings"` // absent: tied when there is no lm_head
+	SlidingWindow         int      `json:"sliding_window"`      // null: none
+	LayerTypes            []string `json:"layer_types"`         // full_attention or sliding_attention
+
+	Rope    *Rope `json:"-"`
+	Windows []int `json:"-"` // keys that each layer's queries see, 0: all
+}
+
+// Traits say what an architecture makes of the standard keys.
+type Traits struct {
+	Arch  string               // the architecture's name, for errors
+	Theta float64              // rope_theta where a config has none
+	Act   string               // the key of the activation, "" for hidden_act
+	Acts  []string             // its values that mean the architecture's activation
+	Slide func(layer int) bool // which layers slide where layer_types does not say; nil: none
+}
+
+// Complete fills the defaults that depend on other keys, and checks what raw, a config.json,
+// has put into s. raw is nil for a GGUF file, whose Rope stands already.
+func (t Traits) Complete(raw []byte, s *Standard) error {
+	act := t.Act
+	if act == "" {
+		act = "hidden_act"
+	}
+	if err := CheckActivation(t.Arch, act, s.HiddenAct, t.Acts...); err != nil {
+		return err
+	}
+	err := CheckSizes(t.Arch, Size{"hidden_size", s.HiddenSize}, Size{"intermediate_size", s.IntermediateSize}, Size{"num_hidden_layers", s.NumHiddenLayers},
+		Size{"num_attention_heads", s.NumAttentionHeads}, Size{"vocab_size", s.VocabSize}, Size{"max_position_embeddings", s.MaxPositionEmbeddings})
+	if err != nil {
+		return err
+	}
+	if s.RMSNormEps <= 0 {
+		return fmt.Errorf("%s: config.json: rms_norm_eps is %v, want a number above 0", t.Arch, s.RMSNormEps)
+	}
+	if err := CheckHeads(t.Arch, s.HiddenSize, s.NumAttentionHeads, &s.NumKeyValueHeads, &s.HeadDim); err != nil {
+		return err
+	}
+	slide := t.Slide
+	if slide == nil {
+		slide = func(int) bool { return false }
+	}
+	if s.Windows, err = Windows(t.Arch, s.NumHiddenLayers, s.LayerTypes, s.SlidingWindow, slide); err != nil {
+		return err
+	}
+	if raw != nil {
+		s.Rope, err = ReadRope(raw, t.Theta, "full_attention")
+		if err != nil {
+			return err
+		}
+		s.Rope.Context = s.MaxPositionEmbeddings
+	}
+	return nil
+}
+
+// Shape returns the model's sizes.
+func (s *Standard) Shape() model.Shape {
+	return model.Shape{
+		Layers: s.NumHiddenLayers, DModel: s.HiddenSize, Heads: s.NumAttentionHeads, KVHeads: s.NumKeyValueHeads,
+		DHead: s.HeadDim, DMLP: s.IntermediateSize, DVocab: s.VocabSize, Context: max(s.Rope.Reach(), s.MaxPositionEmbeddings),
+	}
+}
+
+// QWidth is how many numbers the queries of a position are: head·d_head.
+func (s *Standard) QWidth() int { return s.NumAttentionHeads * s.HeadDim }
+
+// KVWidth is how many its keys are, and its values: kv_head·d_head.
+func (s *Standard) KVWidth() int { return s.NumKeyValueHeads * s.HeadDim }
+
+// Attention returns how a layer attends, with scores scaled by d_head^−½.
+func (s *Standard) Attention(layer int) model.Attention {
+	return model.Attention{
+		Heads: s.NumAttentionHeads, KVHeads: s.NumKeyValueHeads, Scale: 1 / math.Sqrt(float64(s.HeadDim)), Window: s.Windows[layer],
+	}
+}
+
+// Transformer takes what stands around the blocks of a Llama-shaped model, and has block
+// make each block of a layer's weights. The caller changes what its architecture has
+// otherwise, and runs Load.
+func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Block) *model.Transformer {
+	t := &model.Transformer{
+		Embedding: l.Embedding(l.Outside("embed", s.VocabSize, s.HiddenSize)),
+		Modules:   l.modules(),
+		Lacks: map[model.Site]string{
+			model.PosEmbed: "positions turn queries and keys, and are not embedded",
+			model.QNormed:  "queries have no norm of their own", model.KNormed: "keys have no norm of their own",
+			model.AttnRaw: "no norm follows attention, and attn_out is its output",
+			model.MLPRaw:  "no norm follows the MLP, and mlp_out is its output",
+		},
+		Weights: l.Weights(),
+		Sizes:   s.Shape(),
+	}
+	for i := range s.NumHiddenLayers {
+		t.Blocks = append(t.Blocks, block(l.Layer(i), i))
+	}
+	t.Norm = l.RMSNorm(l.Outside("final_norm", s.HiddenSize), s.RMSNormEps)
+	t.Head = l.Head(s.TieWordEmbeddings, s.VocabSize, s.HiddenSize)
+	return t
+}
+
+// modules returns the module paths by site, with what stands before them.
+func (l *Loader) modules() map[model.Site]string {
+	paths := model.LlamaModules()
+	for site, path := range paths {
+		paths[site] = l.before + path
+	}
+	return paths
+}
+
+// Outside names a weight outside the layers.
+func (l *Loader) Outside(role string, shape ...int) Want {
+	w := Want{Role: role, Shape: shape}
+	for i, m := range usual[role] {
+		if i == 0 {
+			m = l.before + m
+		}
+		w.Modules = append(w.Modules, m)
+	}
+	return w
+}
+
+// Head takes the head [vocab, dModel], nil when it is tied to the embedding: as
+// tied says, or when that is nil and the checkpoint has no head.
+func (l *Loader) Head(tied *bool, vocab, dModel int) *nn.Linear {
+	w := l.Outside("unembed", vocab, dModel)
+	isTied := tied != nil && *tied || tied == nil && !l.Has(w)
+	l.Ignore(func(name string) bool {
+		return strings.HasSuffix(name, "rotary_emb.inv_freq") ||
+			isTied && slices.ContainsFunc(w.Modules, func(m string) bool { return strings.HasPrefix(name, m+".") })
+	})
+	if isTied {
+		return nil
+	}
+	return l.Linear(w)
+}

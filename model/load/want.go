@@ -1,0 +1,160 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
+)
+
+// Want describes a weight to find.
+type Want struct {
+	Role    string   // its name in this package's words: layers.0.q
+	Modules []string // module paths to try, in order
+	Shape   []int    // [out, in], or [d_model]
+	Bias    bool     // a linear layer with a bias
+	Rows    []int    // row r of the result is row Rows[r] of the file, nil: as they are
+
+	Transposed bool // the file has [in, out] (GPT-2's Conv1D); never packed
+	PlusOne    bool // a norm's gain is 1 + what the file has (Gemma)
+}
+
+// unpackedOnly says what of w a packed weight does not allow, "" if nothing.
+func (w Want) unpackedOnly() string {
+	switch {
+	case w.Rows != nil:
+		return "its rows in another order"
+	case w.Transposed:
+		return "it transposed"
+	case w.PlusOne:
+		return "1 added to it"
+	}
+	return ""
+}
+
+// find returns the module that w names, and notes it; "" when none exists.
+func (l *Loader) find(w Want) string {
+	l.roles = append(l.roles, w.Role)
+	if path, ok := l.own[w.Role]; ok {
+		if l.ck.Tensor(path+".weight") == nil {
+			l.wrong = append(l.wrong, fmt.Sprintf("%s: the module %q that you named has no weight", w.Role, path))
+			return ""
+		}
+		l.note(w, path, "named by the user")
+		return path
+	}
+	for i, path := range w.Modules {
+		if l.ck.Tensor(path+".weight") != nil {
+			l.note(w, path, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			return path
+		}
+	}
+	l.missing = append(l.missing, w.Modules[0]+".weight")
+	return ""
+}
+
+// Has reports whether the checkpoint has one of the modules that w names.
+func (l *Loader) Has(w Want) bool {
+	if _, ok := l.own[w.Role]; ok {
+		return true
+	}
+	return slices.ContainsFunc(w.Modules, func(path string) bool { return l.ck.Tensor(path+".weight") != nil })
+}
+
+func (l *Loader) note(w Want, path, rule string) {
+	l.resolved = append(l.resolved, Resolved{Role: w.Role, Module: path, Rule: rule, Shape: w.Shape})
+}
+
+// Linear takes a linear layer.
+func (l *Loader) Linear(w Want) *nn.Linear {
+	lin := &nn.Linear{}
+	path := l.find(w)
+	if path == "" {
+		return lin
+	}
+	l.matrix(w, path, l.dense, &lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant)
+	if w.Bias {
+		t := l.ck.Tensor(path + ".bias")
+		if t == nil {
+			l.missing = append(l.missing, path+".bias")
+			return lin
+		}
+		l.floats(t, Want{Shape: w.Shape[:1], Rows: w.Rows}, &lin.Bias)
+	}
+	return lin
+}
+
+// Embedding takes a table [d_vocab, d_model].
+func (l *Loader) Embedding(w Want) *nn.Embedding {
+	e := &nn.Embedding{}
+	path := l.find(w)
+	if path == "" {
+		return e
+	}
+	l.matrix(w, path, l.dense, &e.Weight, &e.Scales, &e.Biases, &e.Quant)
+	e.Dtype = mlx.Float32
+	if !l.wide {
+		e.Dtype = mlx.BFloat16 // of the modes whose scales are bytes; as mlx-lm
+		if t := l.ck.Tensor(path + ".scales"); t != nil && floatType[t.Type] != 0 {
+			e.Dtype = floatType[t.Type]
+		} else if l.ck.Format == checkpoint.GGUF {
+			e.Dtype = mlx.Float16
+			if l.ck.Tensor(path + ".weight").Type.WideScales() {
+				e.Dtype = mlx.Float32
+			}
+		}
+	}
+	return e
+}
+
+// RMSNorm takes a norm's gain [d_model].
+func (l *Loader) RMSNorm(w Want, eps float64) *nn.RMSNorm {
+	n := &nn.RMSNorm{Eps: eps}
+	w.PlusOne = w.PlusOne || l.plusOne
+	if path := l.find(w); path != "" {
+		l.floats(l.ck.Tensor(path+".weight"), w, &n.Weight)
+	}
+	return n
+}
+
+// LayerNorm takes a norm's gain and bias, both [d_model].
+func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
+	n := &nn.LayerNorm{Eps: eps}
+	path := l.find(w)
+	if path == "" {
+		return n
+	}
+	l.floats(l.ck.Tensor(path+".weight"), w, &n.Weight)
+	if t := l.ck.Tensor(path + ".bias"); t != nil {
+		l.floats(t, Want{Shape: w.Shape}, &n.Bias) // the bias has no +1
+	} else {
+		l.missing = append(l.missing, path+".bias")
+	}
+	return n
+}
+
+// Floats takes a plain tensor by its full name as float32, nil when the checkpoint
+// has none.
+func (l *Loader) Floats(name string, n int) ([]float32, error) {
+	t := l.ck.Tensor(name)
+	if t == nil {
+		return nil, nil
+	}
+	l.taken[name] = true
+	if t.NumElements() != n {
+		return nil, fmt.Errorf("model: tensor %q has shape %v, want %d elements", name, t.Shape, n)
+	}
+	out := make([]float32, n)
+	return out, t.Float32(out, 0, t.Shape[0])
+}
+
+// Ignore marks tensors that checkpoints carry and models do not need.
+func (l *Loader) Ignore(known func(name string) bool) {
+	for _, name := range l.ck.Names() {
+		if known(name) {
+			l.taken[name] = true
+		}
+	}
+}

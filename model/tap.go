@@ -1,0 +1,64 @@
+package model
+
+import (
+	"github.com/mlxlens/mlxlens/mlx"
+)
+
+// Tap sees what passes the sites of a forward pass, and may replace it: capture
+// and edit are one function, so that what is captured after an edit is what flowed
+// on. A nil Tap is the identity.
+type Tap struct {
+	// Wanted reports whether the tap wants a place; nil: it wants all. A model may skip
+	// computing a value that no one wants: fused attention never forms the pattern.
+	Wanted func(at Place) bool
+
+	// Visit gets each wanted value and returns what goes on. A value that is kept
+	// must be held by a scope that outlives the pass (mlx.Scope.Hold).
+	Visit func(at Place, x *mlx.Array) *mlx.Array
+}
+
+// Wants reports whether the tap wants a site.
+func (t *Tap) Wants(site Site, layer int) bool {
+	return t != nil && (t.Wanted == nil || t.Wanted(Place{site, layer}))
+}
+
+// At passes x through the tap.
+func (t *Tap) At(site Site, layer int, x *mlx.Array) *mlx.Array {
+	if !t.Wants(site, layer) {
+		return x
+	}
+	return t.Visit(Place{site, layer}, x)
+}
+
+// Then returns a tap that lets a value pass t and then next, either of which may be nil.
+func (t *Tap) Then(next *Tap) *Tap {
+	if t == nil {
+		return next
+	}
+	if next == nil {
+		return t
+	}
+	return &Tap{
+		Wanted: func(at Place) bool { return t.Wants(at.Site, at.Layer) || next.Wants(at.Site, at.Layer) },
+		Visit: func(at Place, x *mlx.Array) *mlx.Array {
+			return next.At(at.Site, at.Layer, t.At(at.Site, at.Layer, x))
+		},
+	}
+}
+
+// Keep returns a tap that keeps what passes some places, by their order in places, and the
+// slice that it fills; scope holds the arrays. A place that a pass does not go by stays nil.
+func Keep(scope *mlx.Scope, places []Place) (*Tap, []*mlx.Array) {
+	number := make(map[Place]int, len(places))
+	for i, at := range places {
+		number[at] = i
+	}
+	kept := make([]*mlx.Array, len(places))
+	return &Tap{
+		Wanted: func(at Place) bool { _, ok := number[at]; return ok },
+		Visit: func(at Place, x *mlx.Array) *mlx.Array {
+			kept[number[at]] = scope.Hold(x)
+			return x
+		},
+	}, kept
+}

@@ -1,0 +1,128 @@
+package model
+
+import (
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
+)
+
+// Block is one layer of a transformer: resid_pre to resid_post, both
+// [batch, pos, d_model].
+type Block interface {
+	Forward(x *mlx.Array, layer int, pass *Pass) *mlx.Array
+}
+
+// Norm is a normalisation of the last axis.
+type Norm interface {
+	Forward(x *mlx.Array) *mlx.Array
+}
+
+// Transformer is what every architecture here has around its blocks:
+//
+//	x₀ = E[tokens]·scale + P[positions]
+//	xᵢ₊₁ = blockᵢ(xᵢ)
+//	logits = cap(Norm(x_L)·Uᵀ)
+//
+// with what an architecture lacks left out. It is a [Model].
+type Transformer struct {
+	Embedding  *nn.Embedding // E: [d_vocab, d_model]
+	EmbedScale float64       // 0: none
+	Positions  *nn.Embedding // P: [n_ctx, d_model], nil: none
+	Blocks     []Block
+	Norm       Norm       // the last one
+	Head       *nn.Linear // U: [d_vocab, d_model], nil: E
+	SoftCap    float64    // c·tanh(logit/c), 0: none
+
+	Sizes   Shape
+	Modules map[Site]string // [Paths.Modules]
+	Lacks   map[Site]string // [Paths.Lacks]
+	Renamed map[string]Site // [Paths.TransformerLens]
+	Weights *Weights        // all arrays, freed by Close
+}
+
+// Stream computes the residual stream behind the first so many blocks.
+func (t *Transformer) Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks int) *mlx.Array {
+	pass := newPass(tokens.Scope(), cache, tap)
+	if err := cache.begin(blocks); err != nil {
+		return mlx.Failed("stream", err)
+	}
+	x := t.embed(tokens, pass)
+	for i, b := range t.Blocks[:blocks] {
+		// of a block's arrays only its result outlives it
+		x = mlx.Within(x, func(x *mlx.Array) *mlx.Array { return b.Forward(x, i, pass) })
+	}
+	cache.advance(tokens.Dim(1))
+	return x
+}
+
+// Logits maps the stream behind the last block to logits.
+func (t *Transformer) Logits(h *mlx.Array, tap *Tap) *mlx.Array {
+	h = tap.At(FinalNormOut, 0, t.Norm.Forward(h))
+	return tap.At(Logits, 0, t.cap(t.unembedding().Forward(h))) // [batch, pos, d_vocab]
+}
+
+func (t *Transformer) embed(tokens *mlx.Array, pass *Pass) *mlx.Array {
+	x := t.Embedding.Forward(tokens) // [batch, pos, d_model]
+	if t.EmbedScale != 0 {
+		x = mlx.Scale(x, t.EmbedScale)
+	}
+	x = pass.At(Embed, 0, x)
+	if t.Positions == nil {
+		return x
+	}
+	n := tokens.Dim(1)
+	at := make([]int32, n)
+	for i := range at {
+		at[i] = int32(pass.from + i)
+	}
+	p := t.Positions.Forward(mlx.FromSlice(pass.scope, at, 1, n)) // [1, pos, d_model]
+	return mlx.Add(x, pass.At(PosEmbed, 0, p))
+}
+
+// FinalNorm maps a residual stream to what the head reads, in float32.
+func (t *Transformer) FinalNorm(h *mlx.Array) *mlx.Array {
+	return t.Norm.Forward(mlx.AsType(h, mlx.Float32))
+}
+
+// Unembed maps [..., d_model] to the logits of the ids [from, to).
+func (t *Transformer) Unembed(h *mlx.Array, from, to int) *mlx.Array {
+	return t.cap(t.unembedding().Rows(h, from, to))
+}
+
+// UnembedIDs maps [..., d_model] to the logits of single ids.
+func (t *Transformer) UnembedIDs(h *mlx.Array, ids []int) *mlx.Array {
+	return t.cap(t.unembedding().Take(h, ids))
+}
+
+func (t *Transformer) unembedding() *nn.Linear {
+	if t.Head == nil {
+		return t.Embedding.Unembedding()
+	}
+	return t.Head
+}
+
+func (t *Transformer) cap(logits *mlx.Array) *mlx.Array { return softCap(logits, t.SoftCap) }
+
+// softCap returns c·tanh(x/c), x itself for c = 0 (Gemma 2, arXiv:2408.00118).
+func softCap(x *mlx.Array, c float64) *mlx.Array {
+	if c == 0 {
+		return x
+	}
+	return mlx.Scale(mlx.Tanh(mlx.Scale(x, 1/c)), c)
+}
+
+// Device returns where the weights are.
+func (t *Transformer) Device() mlx.Device { return t.Weights.Device() }
+
+// Shape returns the model's sizes.
+func (t *Transformer) Shape() Shape { return t.Sizes }
+
+// Paths returns what the model's places are called elsewhere, and which it lacks.
+func (t *Transformer) Paths() Paths {
+	return Paths{Modules: t.Modules, Lacks: t.Lacks, TransformerLens: t.Renamed, Layers: t.Sizes.Layers}
+}
+
+// Check returns nil when the model has a place, else why it has not.
+func (t *Transformer) Check(at Place) error { return t.Paths().check(at) }
+
+// Close frees the weights.
+func (t *Transformer) Close() { t.Weights.Free() }
