@@ -286,3 +286,14 @@ func int32s(xs []int) []int32 {
 	}
 	return out
 }
+
+// freeTemporary ends handles that an operation made for itself.
+func freeTemporary(hs ...capi.Array) {
+	live := hs[:0]
+	for _, h := range hs {
+		if h != 0 {
+			live = append(live, h)
+		}
+	}
+	gate.Free(live...)
+}

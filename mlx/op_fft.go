@@ -1,6 +1,10 @@
 package mlx
 
-import "github.com/mlxlens/mlxlens/mlx/internal/capi"
+import (
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
 
 // Fourier transforms are computed in complex64. n is the length along the axis after zeros are
 // added or elements cut off; 0 keeps the length.
@@ -98,10 +102,10 @@ func lengths(op string, x *Array, n, axes []int) *Error {
 			axis += len(shape)
 		}
 		if axis < 0 || axis >= len(shape) {
-			return newError(op, ErrIndex, "axis "+itoa(axes[i])+" of "+x.String())
+			return newError(op, ErrIndex, "axis "+strconv.Itoa(axes[i])+" of "+x.String())
 		}
 		if n[i] < 1 {
-			return newError(op, ErrShape, "length "+itoa(n[i])+" along axis "+itoa(axes[i])+" of "+x.String()+" (have: 1 and more)")
+			return newError(op, ErrShape, "length "+strconv.Itoa(n[i])+" along axis "+strconv.Itoa(axes[i])+" of "+x.String()+" (have: 1 and more)")
 		}
 		shape[axis] = n[i]
 	}

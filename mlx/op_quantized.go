@@ -1,31 +1,10 @@
 package mlx
 
 import (
+	"strconv"
+
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
-
-// Matmul returns the matrix product over the last two axes, a: [..., n, k], b:
-// [..., k, m], result [..., n, m]; the axes before broadcast. Floating types only.
-// Binds mlx_matmul.
-func Matmul(a, b *Array) *Array { return binary("matmul", capi.Matmul, a, b) }
-
-// MatmulT returns x·wᵀ, the product with a weight as checkpoints store it,
-// w: [out, in], x: [..., in], result [..., out]. Binds mlx_transpose, mlx_matmul.
-func MatmulT(x, w *Array) *Array {
-	const op = "matmul"
-	if bad := required(op, x, w); bad != nil {
-		return bad
-	}
-	return build(op, []*Array{x, w}, func(res *capi.Array, s capi.Stream) int32 {
-		var t capi.Array
-		status := capi.Transpose(&t, w.h, s)
-		if status == 0 {
-			status = capi.Matmul(res, x.h, t, s)
-		}
-		freeTemporary(t)
-		return status
-	})
-}
 
 // Quantization says how a matrix is packed: in groups of GroupSize weights along a
 // row, each of Bits bits, w = scale·q + bias for the affine mode; the other modes
@@ -65,11 +44,11 @@ func (q Quantization) check(op string) *Error {
 	if ok && q.GlobalScale != nil {
 		g := q.GlobalScale
 		if q.Mode != "nvfp4" || g.err == nil && (g.Ndim() != 0 || g.Dtype() != Float32) {
-			return newError(op, ErrShape, "the global scale is "+g.String()+" for mode "+quote(q.Mode)+" (want: nvfp4 and float32[])")
+			return newError(op, ErrShape, "the global scale is "+g.String()+" for mode "+strconv.Quote(q.Mode)+" (want: nvfp4 and float32[])")
 		}
 	}
 	if !ok {
-		return newError(op, ErrShape, "mode "+quote(q.Mode)+" with "+itoa(q.Bits)+" bits in groups of "+itoa(q.GroupSize)+
+		return newError(op, ErrShape, "mode "+strconv.Quote(q.Mode)+" with "+strconv.Itoa(q.Bits)+" bits in groups of "+strconv.Itoa(q.GroupSize)+
 			" does not exist (have: affine with 2, 3, 4, 5, 6, 8 bits in groups of 32, 64, 128; mxfp4 4/32; mxfp8 8/32; nvfp4 4/16)")
 	}
 	return nil
@@ -85,13 +64,13 @@ func (q Quantization) fits(op string, packed, scales, biases *Array) *Error {
 	if packed.Dtype() != Uint32 || len(w) < 2 || len(s) != len(w) || w[len(w)-2] != s[len(s)-2] ||
 		w[len(w)-1]*32 != s[len(s)-1]*q.GroupSize*q.Bits {
 		return newError(op, ErrShape, "packed weight "+packed.String()+" and scales "+scales.String()+
-			" do not fit "+itoa(q.Bits)+" bits in groups of "+itoa(q.GroupSize))
+			" do not fit "+strconv.Itoa(q.Bits)+" bits in groups of "+strconv.Itoa(q.GroupSize))
 	}
 	switch {
 	case q.Mode == "affine" && biases == nil:
 		return newError(op, ErrShape, "the affine mode needs biases")
 	case q.Mode != "affine" && biases != nil:
-		return newError(op, ErrShape, "mode "+quote(q.Mode)+" has no biases")
+		return newError(op, ErrShape, "mode "+strconv.Quote(q.Mode)+" has no biases")
 	case biases != nil && biases.String() != scales.String():
 		return newError(op, ErrShape, "scales "+scales.String()+" and biases "+biases.String()+" differ")
 	}
@@ -163,3 +142,85 @@ func Quantize(x *Array, q Quantization) (w, scales, biases *Array) {
 }
 
 func some(x int) capi.OptionalInt { return capi.OptionalInt{Value: int32(x), HasValue: true} }
+
+// GatherQMM is GatherMM with b packed: transpose says that b[rhs] are [out, in·bits/32] and
+// the product is x·wᵀ, else [in, out·bits/32]. biases is nil for modes without.
+// Binds mlx_gather_qmm.
+func GatherQMM(x, w, scales, biases, lhs, rhs *Array, transpose bool, q Quantization, sorted bool) *Array {
+	const op = "gather_qmm"
+	if bad := required(op, x, w, scales); bad != nil {
+		return bad
+	}
+	for _, a := range []*Array{x, w, scales, biases} {
+		if a != nil && a.err != nil {
+			return a
+		}
+	}
+	if e := q.fits(op, w, scales, biases); e != nil {
+		return &Array{err: e}
+	}
+	lhs, bad := matrices(op, x, lhs, "left matrices")
+	if bad == nil {
+		rhs, bad = matrices(op, w, rhs, "packed matrices")
+	}
+	if bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x, w, scales, biases, lhs, rhs}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.GatherQmm(res, x.h, w.h, scales.h, handle(biases), handle(lhs), handle(rhs), transpose,
+			some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), sorted, s)
+	})
+}
+
+// QQMM returns x·wᵀ with both operands rounded to the packing q, of a mode without biases. w
+// is packed and has scales, or is not and scales is nil; xScale is a global scale of x as
+// q.GlobalScale is one of w, both or none given. MLX has it on GPUs. Binds mlx_qqmm.
+func QQMM(x, w, scales *Array, q Quantization, xScale *Array) *Array {
+	const op = "qqmm"
+	if bad := required(op, x, w); bad != nil {
+		return bad
+	}
+	if e := q.checkBoth(op, w, scales); e != nil {
+		return &Array{err: e}
+	}
+	return build(op, []*Array{x, w, scales, xScale, q.GlobalScale}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.Qqmm(res, x.h, w.h, handle(scales), some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), handle(xScale), handle(q.GlobalScale), s)
+	})
+}
+
+// GatherQQMM is QQMM of matrices picked from stacks as GatherMM does.
+// Binds mlx_gather_qqmm.
+func GatherQQMM(x, w, scales, lhs, rhs *Array, q Quantization, xScale *Array, sorted bool) *Array {
+	const op = "gather_qqmm"
+	if bad := required(op, x, w); bad != nil {
+		return bad
+	}
+	if e := q.checkBoth(op, w, scales); e != nil {
+		return &Array{err: e}
+	}
+	lhs, bad := matrices(op, x, lhs, "left matrices")
+	if bad == nil {
+		rhs, bad = matrices(op, w, rhs, "packed matrices")
+	}
+	if bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x, w, scales, lhs, rhs, xScale, q.GlobalScale}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.GatherQqmm(res, x.h, w.h, handle(scales), handle(lhs), handle(rhs), some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode),
+			handle(xScale), handle(q.GlobalScale), sorted, s)
+	})
+}
+
+// checkBoth refuses what products of two packed operands cannot be.
+func (q Quantization) checkBoth(op string, w, scales *Array) *Error {
+	if e := q.check(op); e != nil {
+		return e
+	}
+	if q.Mode == "affine" {
+		return newError(op, ErrShape, `the affine mode has biases (have: mxfp4, mxfp8, nvfp4)`)
+	}
+	if scales == nil || w.err != nil || scales.err != nil {
+		return nil
+	}
+	return q.fits(op, w, scales, nil)
+}
