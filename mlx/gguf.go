@@ -165,43 +165,9 @@ func SaveGGUF(path string, g *GGUF) error {
 	if filepath.Ext(path) != ".gguf" {
 		return newError(op, ErrFile, path+" does not end in .gguf, as MLX wants it")
 	}
-	var all []*Array
-	keys := slices.Sorted(maps.Keys(g.Arrays))
-	for _, key := range keys {
-		if e := printable(op, "the tensor name", key); e != nil {
-			return e
-		}
-		if e := writable(op, key, g.Arrays[key], Float32, Float16, Int8, Int16, Int32); e != nil {
-			return e
-		}
-		all = append(all, g.Arrays[key])
-	}
-	for key, value := range g.Metadata {
-		if e := printable(op, "the metadata key", key); e != nil {
-			return e
-		}
-		switch v := value.(type) {
-		case string:
-			if e := printable(op, "the metadata "+key, v); e != nil {
-				return e
-			}
-		case []string:
-			for _, text := range v {
-				if e := printable(op, "the metadata "+key, text); e != nil {
-					return e
-				}
-			}
-		case *Array:
-			if e := writable(op, key, v, Uint8, Int8, Uint16, Int16, Uint32, Int32, Uint64, Int64, Float32, Bool); e != nil {
-				return e
-			}
-			if v.Ndim() > 1 {
-				return newError(op, ErrShape, fmt.Sprintf("the metadata %q is %s, which has more than one axis", key, v))
-			}
-			all = append(all, v)
-		default:
-			return newError(op, ErrDtype, fmt.Sprintf("the metadata %q is a %T (have: string, []string, *mlx.Array)", key, value))
-		}
+	all, e := g.savable(op)
+	if e != nil {
+		return e
 	}
 	if err := Eval(all...); err != nil {
 		return err
@@ -222,6 +188,54 @@ func SaveGGUF(path string, g *GGUF) error {
 		gate.Run(func() { err = g.save(op, file.Name()) })
 		return err
 	})
+}
+
+// savable returns every array of g, or what MLX's writer cannot write.
+func (g *GGUF) savable(op string) (all []*Array, e *Error) {
+	for _, key := range slices.Sorted(maps.Keys(g.Arrays)) {
+		if e := printable(op, "the tensor name", key); e != nil {
+			return nil, e
+		}
+		if e := writable(op, key, g.Arrays[key], Float32, Float16, Int8, Int16, Int32); e != nil {
+			return nil, e
+		}
+		all = append(all, g.Arrays[key])
+	}
+	for key, value := range g.Metadata {
+		if e := printable(op, "the metadata key", key); e != nil {
+			return nil, e
+		}
+		if e := writableMetadata(op, key, value); e != nil {
+			return nil, e
+		}
+		if a, ok := value.(*Array); ok {
+			all = append(all, a)
+		}
+	}
+	return all, nil
+}
+
+func writableMetadata(op, key string, value any) *Error {
+	switch v := value.(type) {
+	case string:
+		return printable(op, "the metadata "+key, v)
+	case []string:
+		for _, text := range v {
+			if e := printable(op, "the metadata "+key, text); e != nil {
+				return e
+			}
+		}
+	case *Array:
+		if e := writable(op, key, v, Uint8, Int8, Uint16, Int16, Uint32, Int32, Uint64, Int64, Float32, Bool); e != nil {
+			return e
+		}
+		if v.Ndim() > 1 {
+			return newError(op, ErrShape, fmt.Sprintf("the metadata %q is %s, which has more than one axis", key, v))
+		}
+	default:
+		return newError(op, ErrDtype, fmt.Sprintf("the metadata %q is a %T (have: string, []string, *mlx.Array)", key, value))
+	}
+	return nil
 }
 
 // writable refuses an array that MLX's writer has no type for.

@@ -50,7 +50,8 @@ func ConvTranspose2D(x, w *Array, c Conv) *Array { return c.conv("conv_transpose
 // ConvTranspose3D is ConvTranspose1D over three axes. Binds mlx_conv_transpose3d.
 func ConvTranspose3D(x, w *Array, c Conv) *Array { return c.conv("conv_transpose3d", 3, x, w) }
 
-// conv checks what MLX divides by or multiplies in 32 bits, and calls op.
+// conv checks what MLX divides by or multiplies in 32 bits, and calls op, which is over the
+// given number of spatial axes, 0 for as many as x has.
 func (c Conv) conv(op string, spatial int, x, w *Array) *Array {
 	if bad := required(op, x, w); bad != nil {
 		return bad
@@ -63,22 +64,50 @@ func (c Conv) conv(op string, spatial int, x, w *Array) *Array {
 	if spatial == 0 {
 		spatial = x.Ndim() - 2
 	}
+	if c.Groups == 0 {
+		c.Groups = 1
+	}
+	if bad := c.fit(op, spatial, x, w); bad != nil {
+		return bad
+	}
+	steps, bad := c.steps(op, spatial)
+	if bad != nil {
+		return bad
+	}
+	if bad := steps.reach(op, x, w); bad != nil {
+		return bad
+	}
+	return build(op, []*Array{x, w}, func(res *capi.Array, s capi.Stream) int32 {
+		return steps.call(op, c, res, x.h, w.h, s)
+	})
+}
+
+func isTransposed(op string) bool { return strings.HasPrefix(op, "conv_transpose") }
+
+// fit refuses operands and options that do not belong together.
+func (c Conv) fit(op string, spatial int, x, w *Array) *Array {
 	if spatial < 1 || spatial > 3 || x.Ndim() != spatial+2 || w.Ndim() != spatial+2 {
 		return failed(op, ErrShape, "input %s and weight %s (want: [batch, %s, in] and [out, %[3]s, in])", x, w, plural(max(spatial, 1), "spatial axis"))
 	}
-	general, transposed := op == "conv_general", strings.HasPrefix(op, "conv_transpose")
-	if !general && (c.PaddingBehind != nil || c.InputDilation != nil || c.Flip) || !transposed && c.OutputPadding != nil {
+	general := op == "conv_general"
+	if !general && (c.PaddingBehind != nil || c.InputDilation != nil || c.Flip) || !isTransposed(op) && c.OutputPadding != nil {
 		return failed(op, ErrShape, "PaddingBehind, InputDilation and Flip are for conv_general, OutputPadding is for conv_transpose")
 	}
-	groups := c.Groups
-	if groups == 0 {
-		groups = 1
-	}
 	in, out := x.Dim(-1), w.Dim(0)
-	if groups < 1 || in < 1 || out < 1 || in != w.Dim(-1)*groups || out%groups != 0 {
-		return failed(op, ErrShape, "input %s and weight %s in %s", x, w, plural(groups, "group"))
+	if c.Groups < 1 || in < 1 || out < 1 || in != w.Dim(-1)*c.Groups || out%c.Groups != 0 {
+		return failed(op, ErrShape, "input %s and weight %s in %s", x, w, plural(c.Groups, "group"))
 	}
-	var bad *Array
+	return nil
+}
+
+// convSteps are the options of a Conv, a number for each spatial axis.
+type convSteps struct {
+	stride, dilation, inputDilation []int32
+	before, behind                  []int32 // padding of the input
+	output                          []int32 // padding of the result
+}
+
+func (c Conv) steps(op string, spatial int) (p convSteps, bad *Array) {
 	full := func(name string, xs []int, otherwise, least int) []int32 {
 		if len(xs) == 0 {
 			xs = []int{otherwise}
@@ -91,26 +120,32 @@ func (c Conv) conv(op string, spatial int, x, w *Array) *Array {
 		}
 		return int32s(xs)
 	}
-	stride, low := full("stride", c.Stride, 1, 1), full("padding", c.Padding, 0, 0)
-	high, dilation := low, full("dilation", c.Dilation, 1, 1)
+	p.stride = full("stride", c.Stride, 1, 1)
+	p.before = full("padding", c.Padding, 0, 0)
+	p.dilation = full("dilation", c.Dilation, 1, 1)
+	p.behind = p.before
 	if c.PaddingBehind != nil {
-		high = full("padding behind", c.PaddingBehind, 0, 0)
+		p.behind = full("padding behind", c.PaddingBehind, 0, 0)
 	}
-	inputDilation, behind := full("input dilation", c.InputDilation, 1, 1), full("output padding", c.OutputPadding, 0, 0)
-	if bad != nil {
-		return bad
-	}
-	for i := range spatial {
+	p.inputDilation = full("input dilation", c.InputDilation, 1, 1)
+	p.output = full("output padding", c.OutputPadding, 0, 0)
+	return p, bad
+}
+
+// reach refuses a spatial axis along which nothing is left, or more than 32 bits count.
+func (p convSteps) reach(op string, x, w *Array) *Array {
+	in, out := x.Dim(-1), w.Dim(0)
+	for i := range p.stride {
 		n, k := float64(x.Dim(i+1)), float64(w.Dim(i+1))
 		if n < 1 || k < 1 {
 			return failed(op, ErrShape, "input %s and weight %s have an empty axis", x, w)
 		}
-		reach := float64(dilation[i])*(k-1) + 1
-		length := (n-1)*float64(inputDilation[i]) + 1 + float64(low[i]) + float64(high[i])
-		if transposed {
-			length = (n-1)*float64(stride[i]) + reach - 2*float64(low[i]) + float64(behind[i])
+		reach := float64(p.dilation[i])*(k-1) + 1
+		length := (n-1)*float64(p.inputDilation[i]) + 1 + float64(p.before[i]) + float64(p.behind[i])
+		if isTransposed(op) {
+			length = (n-1)*float64(p.stride[i]) + reach - 2*float64(p.before[i]) + float64(p.output[i])
 			if length < 1 {
-				return failed(op, ErrShape, "no result is left along spatial axis %d of %s with padding %d", i, x, low[i])
+				return failed(op, ErrShape, "no result is left along spatial axis %d of %s with padding %d", i, x, p.before[i])
 			}
 		} else if length < reach {
 			return failed(op, ErrShape, "the weight %s reaches over %v places of the %v along spatial axis %d of %s with its padding", w, reach, length, i, x)
@@ -119,24 +154,27 @@ func (c Conv) conv(op string, spatial int, x, w *Array) *Array {
 			return failed(op, ErrMemory, "spatial axis %d of %s becomes %v long", i, x, length)
 		}
 	}
-	return build(op, []*Array{x, w}, func(res *capi.Array, s capi.Stream) int32 {
-		st, p, d, o, g := stride, low, dilation, behind, int32(groups)
-		switch op {
-		case "conv1d":
-			return capi.Conv1d(res, x.h, w.h, st[0], p[0], d[0], g, s)
-		case "conv2d":
-			return capi.Conv2d(res, x.h, w.h, st[0], st[1], p[0], p[1], d[0], d[1], g, s)
-		case "conv3d":
-			return capi.Conv3d(res, x.h, w.h, st[0], st[1], st[2], p[0], p[1], p[2], d[0], d[1], d[2], g, s)
-		case "conv_transpose1d":
-			return capi.ConvTranspose1d(res, x.h, w.h, st[0], p[0], d[0], o[0], g, s)
-		case "conv_transpose2d":
-			return capi.ConvTranspose2d(res, x.h, w.h, st[0], st[1], p[0], p[1], d[0], d[1], o[0], o[1], g, s)
-		case "conv_transpose3d":
-			return capi.ConvTranspose3d(res, x.h, w.h, st[0], st[1], st[2], p[0], p[1], p[2], d[0], d[1], d[2], o[0], o[1], o[2], g, s)
-		}
-		return capi.ConvGeneral(res, x.h, w.h, st, p, high, d, inputDilation, g, c.Flip, s)
-	})
+	return nil
+}
+
+// call calls op's C function.
+func (p convSteps) call(op string, c Conv, res *capi.Array, x, w capi.Array, s capi.Stream) int32 {
+	st, pad, d, o, g := p.stride, p.before, p.dilation, p.output, int32(c.Groups)
+	switch op {
+	case "conv1d":
+		return capi.Conv1d(res, x, w, st[0], pad[0], d[0], g, s)
+	case "conv2d":
+		return capi.Conv2d(res, x, w, st[0], st[1], pad[0], pad[1], d[0], d[1], g, s)
+	case "conv3d":
+		return capi.Conv3d(res, x, w, st[0], st[1], st[2], pad[0], pad[1], pad[2], d[0], d[1], d[2], g, s)
+	case "conv_transpose1d":
+		return capi.ConvTranspose1d(res, x, w, st[0], pad[0], d[0], o[0], g, s)
+	case "conv_transpose2d":
+		return capi.ConvTranspose2d(res, x, w, st[0], st[1], pad[0], pad[1], d[0], d[1], o[0], o[1], g, s)
+	case "conv_transpose3d":
+		return capi.ConvTranspose3d(res, x, w, st[0], st[1], st[2], pad[0], pad[1], pad[2], d[0], d[1], d[2], o[0], o[1], o[2], g, s)
+	}
+	return capi.ConvGeneral(res, x, w, st, pad, p.behind, d, p.inputDilation, g, c.Flip, s)
 }
 
 // plural is a count with its word.

@@ -22,7 +22,7 @@ func Index(x *Array, index ...Indexer) *Array {
 	if x.err != nil {
 		return x
 	}
-	sel, e := parse(op, x, index)
+	sel, e := newSelection(op, x, index)
 	if e != nil {
 		return &Array{err: e}
 	}
@@ -70,7 +70,10 @@ func moveFront(x *Array, n, place int) *Array {
 	return Transpose(x, order...)
 }
 
-type updateSlice = func(res *capi.Array, src, update capi.Array, start, stop, strides []int32, s capi.Stream) int32
+type (
+	updateSlice = func(res *capi.Array, src, update capi.Array, start, stop, strides []int32, s capi.Stream) int32
+	scatterFunc = func(x *Array, indices []*Array, updates *Array, axes []int) *Array
+)
 
 // IndexUpdate returns x with update in place of what Index(x, index...) returns; update
 // broadcasts to that. It is Python's x[...] = update. Which of several values for one place
@@ -103,7 +106,7 @@ func IndexMinimum(x, update *Array, index ...Indexer) *Array {
 	return updated("index_minimum", capi.SliceUpdateMin, ScatterMin, x, update, index)
 }
 
-func updated(op string, bySlice updateSlice, byArrays func(*Array, []*Array, *Array, []int) *Array, x, update *Array, index []Indexer) *Array {
+func updated(op string, bySlice updateSlice, byArrays scatterFunc, x, update *Array, index []Indexer) *Array {
 	if bad := required(op, x, update); bad != nil {
 		return bad
 	}
@@ -112,7 +115,7 @@ func updated(op string, bySlice updateSlice, byArrays func(*Array, []*Array, *Ar
 			return a
 		}
 	}
-	sel, e := parse(op, x, index)
+	sel, e := newSelection(op, x, index)
 	if e != nil {
 		return &Array{err: e}
 	}
@@ -122,38 +125,13 @@ func updated(op string, bySlice updateSlice, byArrays func(*Array, []*Array, *Ar
 		y = ExpandDims(x, sel.added...)
 	}
 	if sel.gathers {
-		part := sel.slice(y)
-		places := BroadcastArrays(sel.arrays...)
-		n := places[0].Ndim()
-		// update as it would come out of Index, then as Gather has it: the arrays' axes in front
-		kept := slices.Clone(sel.counts())
-		for i := len(sel.axes) - 1; i >= 0; i-- {
-			kept = slices.Delete(kept, sel.axes[i], sel.axes[i]+1)
-		}
-		at := sel.together()
-		want := slices.Concat(kept[:at], places[0].Shape(), kept[at:])
-		u := BroadcastTo(update, want...)
-		for i := range n {
-			u = Moveaxis(u, at+i, i)
-		}
-		u = Reshape(u, slices.Concat(places[0].Shape(), sel.sizes())...)
-		indices := sel.arrays
-		if n > 0 {
-			indices = keepBounds(places, sel.arrays)
-		}
-		part = byArrays(part, indices, u, sel.axes)
+		update = sel.updatedAtArrays(y, update, byArrays)
 		if !sel.sliced {
-			return reshapeLike(part, x)
+			return reshapeLike(update, x)
 		}
-		bySlice, update = capi.SliceUpdate, part
+		bySlice = capi.SliceUpdate
 	} else {
-		want := sel.counts()
-		for i := len(sel.single) - 1; i >= 0; i-- {
-			want = slices.Delete(want, sel.single[i], sel.single[i]+1)
-		}
-		if update = BroadcastTo(update, want...); len(sel.single) > 0 {
-			update = Reshape(update, sel.counts()...)
-		}
+		update = sel.asSlice(update)
 	}
 	if update.err != nil {
 		return update
@@ -163,6 +141,42 @@ func updated(op string, bySlice updateSlice, byArrays func(*Array, []*Array, *Ar
 		return bySlice(res, y.h, update.h, start, stop, step, s)
 	})
 	return reshapeLike(z, x)
+}
+
+// updatedAtArrays returns the slice of x with update in place of what the arrays take of it.
+func (sel *selection) updatedAtArrays(x, update *Array, byArrays scatterFunc) *Array {
+	places := BroadcastArrays(sel.arrays...)
+	n := places[0].Ndim()
+	// update as it would come out of Index, then as Gather has it: the arrays' axes in front
+	kept := slices.Clone(sel.counts())
+	for i := len(sel.axes) - 1; i >= 0; i-- {
+		kept = slices.Delete(kept, sel.axes[i], sel.axes[i]+1)
+	}
+	at := sel.together()
+	want := slices.Concat(kept[:at], places[0].Shape(), kept[at:])
+	u := BroadcastTo(update, want...)
+	for i := range n {
+		u = Moveaxis(u, at+i, i)
+	}
+	u = Reshape(u, slices.Concat(places[0].Shape(), sel.sizes())...)
+	indices := sel.arrays
+	if n > 0 {
+		indices = keepBounds(places, sel.arrays)
+	}
+	return byArrays(sel.slice(x), indices, u, sel.axes)
+}
+
+// asSlice returns update in the shape of the slice.
+func (sel *selection) asSlice(update *Array) *Array {
+	want := sel.counts()
+	for i := len(sel.single) - 1; i >= 0; i-- {
+		want = slices.Delete(want, sel.single[i], sel.single[i]+1)
+	}
+	update = BroadcastTo(update, want...)
+	if len(sel.single) > 0 {
+		update = Reshape(update, sel.counts()...)
+	}
+	return update
 }
 
 // keepBounds carries over to broadcast indices what is known of their elements.

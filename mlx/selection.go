@@ -21,14 +21,40 @@ type selection struct {
 	gathers bool
 }
 
-func parse(op string, x *Array, index []Indexer) (selection, *Error) {
-	sel := selection{op: op}
-	shape := x.Shape()
+// newSelection works out an index against x's shape.
+func newSelection(op string, x *Array, index []Indexer) (selection, *Error) {
+	index, rest, e := withEllipsis(op, x, index)
+	if e != nil {
+		return selection{}, e
+	}
+	r := indexReader{selection: selection{op: op}, x: x, shape: x.Shape()}
+	for _, ix := range index {
+		switch ix := ix.(type) {
+		case mark:
+			r.mark(ix, rest)
+		case At:
+			e = r.element(int(ix))
+		case Range:
+			e = r.span(ix)
+		case *Array:
+			e = r.places(ix)
+		}
+		if e != nil {
+			return selection{}, e
+		}
+	}
+	r.placeElements()
+	return r.selection, nil
+}
+
+// withEllipsis returns the index with an Ellipsis, which it gets at its end if it has none,
+// and how many axes that stands for.
+func withEllipsis(op string, x *Array, index []Indexer) (full []Indexer, rest int, e *Error) {
 	takes, ellipses := 0, 0
 	for _, ix := range index {
 		switch ix := ix.(type) {
 		case nil:
-			return sel, newError(op, errNoArray, "an index is nil")
+			return nil, 0, newError(op, errNoArray, "an index is nil")
 		case mark:
 			takes += map[mark]int{Whole: 1}[ix]
 			ellipses += map[mark]int{Ellipsis: 1}[ix]
@@ -36,83 +62,107 @@ func parse(op string, x *Array, index []Indexer) (selection, *Error) {
 			takes++
 		}
 	}
-	if takes > len(shape) || ellipses > 1 {
-		return sel, newError(op, ErrIndex, fmt.Sprintf("%d indices and %d ellipses for %s", takes, ellipses, x))
+	if takes > x.Ndim() || ellipses > 1 {
+		return nil, 0, newError(op, ErrIndex, fmt.Sprintf("%d indices and %d ellipses for %s", takes, ellipses, x))
 	}
-	rest := len(shape) - takes
 	if ellipses == 0 {
 		index = append(slices.Clip(index), Ellipsis)
 	}
-	next := 0 // axis of x
-	var ats []struct{ axis, i int }
-	whole := func() {
-		sel.shape = append(sel.shape, shape[next])
-		sel.spans = append(sel.spans, span{0, 1, shape[next]})
-		next++
-	}
-	for _, ix := range index {
-		axis := len(sel.shape)
-		switch ix := ix.(type) {
-		case mark:
-			switch ix {
-			case NewAxis:
-				sel.added = append(sel.added, axis)
-				sel.shape, sel.spans = append(sel.shape, 1), append(sel.spans, span{0, 1, 1})
-			case Whole:
-				whole()
-			default:
-				for range rest {
-					whole()
-				}
-			}
-		case At:
-			n, i := shape[next], int(ix)
-			if i < -n || i >= n {
-				return sel, newError(op, ErrIndex, fmt.Sprintf("element %d of axis %d of %s", i, next, x))
-			}
-			if i < 0 {
-				i += n
-			}
-			whole()
-			ats = append(ats, struct{ axis, i int }{axis, i})
-		case Range:
-			if ix.step == 0 {
-				return sel, newError(op, ErrIndex, "a range with step 0")
-			}
-			n := shape[next]
-			whole()
-			sel.spans[axis] = ix.over(n)
-			sel.sliced = sel.sliced || sel.spans[axis] != span{0, 1, n}
-		case *Array:
-			if ix == nil {
-				return sel, newError(op, errNoArray, "an index is a nil array")
-			}
-			if ix.err != nil {
-				return sel, ix.err
-			}
-			if !ix.Dtype().IsInteger() {
-				hint := ""
-				if ix.Dtype() == Bool {
-					hint = ": how many elements a mask takes is not known before it is evaluated (use Where or MaskedScatter)"
-				}
-				return sel, newError(op, ErrDtype, fmt.Sprintf("an index is %s, not integers%s", ix.Dtype(), hint))
-			}
-			whole()
-			sel.arrays, sel.axes, sel.gathers = append(sel.arrays, ix), append(sel.axes, axis), true
+	return index, x.Ndim() - takes, nil
+}
+
+// indexReader makes a selection from one word of an index after the other.
+type indexReader struct {
+	selection
+	x        *Array
+	shape    []int // x's
+	next     int   // the axis of x that the next word takes
+	elements []axisElement
+}
+
+// axisElement is one element of an axis of the selection.
+type axisElement struct{ axis, i int }
+
+// whole takes the next axis as it is, and returns its place in the selection.
+func (r *indexReader) whole() (axis int) {
+	n := r.shape[r.next]
+	r.addAxis(span{0, 1, n}, n)
+	r.next++
+	return len(r.selection.shape) - 1
+}
+
+// addAxis adds an axis of length n, of which sp is taken.
+func (r *indexReader) addAxis(sp span, n int) {
+	r.selection.shape, r.spans = append(r.selection.shape, n), append(r.spans, sp)
+}
+
+func (r *indexReader) mark(m mark, rest int) {
+	switch m {
+	case NewAxis:
+		r.added = append(r.added, len(r.selection.shape))
+		r.addAxis(span{0, 1, 1}, 1)
+	case Whole:
+		r.whole()
+	default:
+		for range rest {
+			r.whole()
 		}
 	}
-	// beside arrays a single element is an array of one; else it is a slice of length 1
-	for _, at := range ats {
-		if sel.gathers {
-			k, _ := slices.BinarySearch(sel.axes, at.axis)
-			sel.axes = slices.Insert(sel.axes, k, at.axis)
-			sel.arrays = slices.Insert(sel.arrays, k, Scalar(x.Scope(), int32(at.i)))
+}
+
+func (r *indexReader) element(i int) *Error {
+	n := r.shape[r.next]
+	if i < -n || i >= n {
+		return newError(r.op, ErrIndex, fmt.Sprintf("element %d of axis %d of %s", i, r.next, r.x))
+	}
+	if i < 0 {
+		i += n
+	}
+	r.elements = append(r.elements, axisElement{r.whole(), i})
+	return nil
+}
+
+func (r *indexReader) span(places Range) *Error {
+	if places.step == 0 {
+		return newError(r.op, ErrIndex, "a range with step 0")
+	}
+	axis := r.whole()
+	n := r.selection.shape[axis]
+	r.spans[axis] = places.over(n)
+	r.sliced = r.sliced || r.spans[axis] != span{0, 1, n}
+	return nil
+}
+
+func (r *indexReader) places(ix *Array) *Error {
+	switch {
+	case ix == nil:
+		return newError(r.op, errNoArray, "an index is a nil array")
+	case ix.err != nil:
+		return ix.err
+	case !ix.Dtype().IsInteger():
+		hint := ""
+		if ix.Dtype() == Bool {
+			hint = ": how many elements a mask takes is not known before it is evaluated (use Where or MaskedScatter)"
+		}
+		return newError(r.op, ErrDtype, fmt.Sprintf("an index is %s, not integers%s", ix.Dtype(), hint))
+	}
+	r.arrays, r.axes, r.gathers = append(r.arrays, ix), append(r.axes, r.whole()), true
+	return nil
+}
+
+// placeElements makes an array of one place of each single element when there are arrays
+// beside it, and a slice of length 1 when there are none.
+func (r *indexReader) placeElements() {
+	for _, el := range r.elements {
+		if r.gathers {
+			k, _ := slices.BinarySearch(r.axes, el.axis)
+			r.axes = slices.Insert(r.axes, k, el.axis)
+			r.arrays = slices.Insert(r.arrays, k, Scalar(r.x.Scope(), int32(el.i)))
 			continue
 		}
-		sel.spans[at.axis], sel.sliced = span{at.i, 1, 1}, true
-		sel.single = append(sel.single, at.axis)
+		r.spans[el.axis], r.sliced = span{el.i, 1, 1}, true
+		r.single = append(r.single, el.axis)
 	}
-	return sel, nil
 }
 
 // bounds returns the slice in MLX's terms.

@@ -128,11 +128,33 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 		return fail(e)
 	}
 	defer finish(args)
-	var e *Error
 	results := make([]capi.VectorArray, len(expect))
+	defer func() {
+		for _, r := range results {
+			capi.VectorArrayFree(r)
+		}
+	}()
+	if e := place.stream.transform(op, args, results, call); e != nil {
+		return fail(e)
+	}
+	out := make([][]*Array, len(results))
+	for i, r := range results {
+		if r == 0 {
+			continue // a transformation without results
+		}
+		out[i] = place.elementsOf(op, args, r)
+		for _, a := range out[i] {
+			a.settle(op)
+		}
+	}
+	return out
+}
+
+// transform is transformed's call inside the gate.
+func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (e *Error) {
 	gate.Run(func() {
 		outer := trace
-		trace.stream, trace.failed = place.stream, nil
+		trace.stream, trace.failed = s, nil
 		in := vector(args)
 		if call(in, results) != 0 {
 			if e = trace.failed; e != nil {
@@ -147,33 +169,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 		capi.VectorArrayFree(in)
 		trace = outer
 	})
-	defer func() {
-		for _, r := range results {
-			capi.VectorArrayFree(r)
-		}
-	}()
-	if e != nil {
-		return fail(e)
-	}
-	out := make([][]*Array, len(results))
-	for i, r := range results {
-		if r == 0 {
-			continue // a transformation without results
-		}
-		out[i] = make([]*Array, capi.VectorArraySize(r))
-		for k := range out[i] {
-			a := &Array{stream: place.stream}
-			a.scope.Store(place.scope.Load())
-			if capi.VectorArrayGet(&a.h, r, k) != 0 {
-				a.err = mlxError(op, args)
-			} else {
-				a.limit(op, unknown)
-			}
-			a.settle(op)
-			out[i][k] = a
-		}
-	}
-	return out
+	return e
 }
 
 // counting returns f that stores how many arrays it returned.
