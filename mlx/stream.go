@@ -61,7 +61,7 @@ func (d Device) Count() (int, error) {
 }
 
 // Info returns what MLX tells of the device, each value a string or an int: its name,
-// architecture and memory. Binds mlx_device_info_get and its kin.
+// architecture and memory. Binds mlx_device_info_get, mlx_device_info_get_*.
 func (d Device) Info() (map[string]any, error) {
 	const op = "device_info"
 	if err := Load(); err != nil {
