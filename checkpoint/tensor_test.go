@@ -44,7 +44,7 @@ func readRecorded(t testing.TB) recorded {
 
 // tensorOf is a tensor over bytes in memory.
 func tensorOf(typ Type, shape []int, stored []byte) *Tensor {
-	return newTensor(&mapping{path: "m", data: stored}, entry{name: "w", typ: typ, shape: shape, end: len(stored)})
+	return newTensor(&mapping{path: "m", data: stored}, headerTensor{name: "w", typ: typ, shape: shape, end: len(stored)})
 }
 
 func float32s(t testing.TB, w *Tensor) []float32 {

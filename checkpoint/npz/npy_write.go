@@ -1,7 +1,6 @@
 package npz
 
 import (
-	"archive/zip"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -12,31 +11,6 @@ import (
 
 // align is what the elements' offset in an entry is a multiple of (NEP 1).
 const align = 64
-
-// Write writes arrays as an .npz file that is not compressed, as numpy.savez does. A
-// bfloat16 array, which NumPy has not, is widened to float32.
-func Write(w io.Writer, arrays []checkpoint.Array) error {
-	z := zip.NewWriter(w)
-	names := map[string]bool{}
-	for _, a := range arrays {
-		if names[a.Name] {
-			return fmt.Errorf("npz: the name %q stands for two arrays", a.Name)
-		}
-		names[a.Name] = true
-		if err := write(z, a); err != nil {
-			return fmt.Errorf("npz: array %q: %w", a.Name, err)
-		}
-	}
-	return z.Close()
-}
-
-func write(z *zip.Writer, a checkpoint.Array) error {
-	e, err := z.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
-	if err != nil {
-		return err
-	}
-	return EncodeNPY(e, a)
-}
 
 // EncodeNPY writes an array as a file .npy holds it, without its name; of bfloat16, as
 // Write does.

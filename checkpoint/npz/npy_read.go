@@ -1,7 +1,6 @@
 package npz
 
 import (
-	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"errors"
@@ -18,71 +17,8 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint"
 )
 
-// types is keyed by the descr of a header without its byte order.
-var types = map[string]checkpoint.Type{
-	"f4": checkpoint.F32, "f2": checkpoint.F16, "f8": checkpoint.F64, "c8": checkpoint.C64, "V2": checkpoint.BF16,
-	"i1": checkpoint.I8, "i2": checkpoint.I16, "i4": checkpoint.I32, "i8": checkpoint.I64,
-	"u1": checkpoint.U8, "u2": checkpoint.U16, "u4": checkpoint.U32, "u8": checkpoint.U64, "b1": checkpoint.BOOL,
-}
-
-// maxDeflate is the most that deflate can make of a byte (RFC 1951: 258 bytes of two
-// bits), so that no small file asks for much memory.
-const maxDeflate = 1032
-
 // maxHeader bounds an array's header; NumPy refuses more than 10,000 characters.
 const maxHeader = 10_000
-
-// File is an open .npz file.
-type File struct {
-	path    string
-	size    uint64
-	closer  io.Closer
-	entries map[string]*zip.File
-	names   []string
-}
-
-// Open opens a file and reads its directory; an array is read when it is asked for.
-func Open(path string) (*File, error) {
-	r, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("npz: %w", err)
-	}
-	info, err := r.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("npz: %s: is not a regular file", path)
-	}
-	var f *File
-	if err == nil {
-		f, err = NewFile(path, r, info.Size())
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	f.closer = r
-	return f, nil
-}
-
-// NewFile reads the directory of a file of so many bytes, which errors call by its path.
-func NewFile(path string, r io.ReaderAt, size int64) (*File, error) {
-	z, err := zip.NewReader(r, size)
-	if err != nil {
-		return nil, fmt.Errorf("npz: %s: is no .npz file, or is truncated: %w", path, err)
-	}
-	f := &File{path: path, size: uint64(size), entries: map[string]*zip.File{}}
-	for _, e := range z.File {
-		name, ok := strings.CutSuffix(e.Name, ".npy")
-		if !ok {
-			continue
-		}
-		if f.entries[name] != nil {
-			return nil, fmt.Errorf("npz: %s: has the array %q twice", path, name)
-		}
-		f.entries[name] = e
-		f.names = append(f.names, name)
-	}
-	slices.Sort(f.names)
-	return f, nil
-}
 
 // ReadNPY reads a file .npy, which holds one array without a name.
 func ReadNPY(path string) (checkpoint.Array, error) {
@@ -100,47 +36,6 @@ func ReadNPY(path string) (checkpoint.Array, error) {
 		return checkpoint.Array{}, fmt.Errorf("npz: %s: %w", path, err)
 	}
 	return a, nil
-}
-
-// Names returns the names of the arrays, sorted, without .npy.
-func (f *File) Names() []string { return slices.Clone(f.names) }
-
-// Close closes the file.
-func (f *File) Close() error {
-	if f.closer == nil {
-		return nil
-	}
-	return f.closer.Close()
-}
-
-// Array reads an array. Want is the shape that it must have; nil: any.
-func (f *File) Array(name string, want []int) (checkpoint.Array, error) {
-	e := f.entries[name]
-	if e == nil {
-		return checkpoint.Array{}, fmt.Errorf("npz: %s: has no array %q (have: %s)", f.path, name, strings.Join(f.names, ", "))
-	}
-	a, err := f.read(e, want)
-	if err != nil {
-		return checkpoint.Array{}, fmt.Errorf("npz: %s: array %q %w", f.path, name, err)
-	}
-	a.Name = name
-	return a, nil
-}
-
-func (f *File) read(e *zip.File, want []int) (checkpoint.Array, error) {
-	most := min(e.CompressedSize64, f.size)
-	if e.Method != zip.Store {
-		most = maxDeflate * (most + 1)
-	}
-	if e.UncompressedSize64 > most {
-		return checkpoint.Array{}, fmt.Errorf("claims %d bytes, which its %d in the file cannot hold", e.UncompressedSize64, min(e.CompressedSize64, f.size))
-	}
-	r, err := e.Open()
-	if err != nil {
-		return checkpoint.Array{}, fmt.Errorf("cannot be read: %w", err)
-	}
-	defer r.Close()
-	return readArray(r, e.UncompressedSize64, want)
 }
 
 // DecodeNPY reads what a file .npy holds, up to the reader's end.
@@ -295,4 +190,11 @@ func rowMajor(src []byte, shape []int, width int) []byte {
 		}
 	}
 	return dst
+}
+
+// types is keyed by the descr of a header without its byte order.
+var types = map[string]checkpoint.Type{
+	"f4": checkpoint.F32, "f2": checkpoint.F16, "f8": checkpoint.F64, "c8": checkpoint.C64, "V2": checkpoint.BF16,
+	"i1": checkpoint.I8, "i2": checkpoint.I16, "i4": checkpoint.I32, "i8": checkpoint.I64,
+	"u1": checkpoint.U8, "u2": checkpoint.U16, "u4": checkpoint.U32, "u8": checkpoint.U64, "b1": checkpoint.BOOL,
 }

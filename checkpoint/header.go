@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// entry is what a header says of one tensor, checked against the file's size.
-type entry struct {
+// headerTensor is what a header says of one tensor, checked against the file's size.
+type headerTensor struct {
 	name       string
 	typ        Type
 	shape      []int // row-major, outermost first
@@ -66,7 +66,7 @@ func storedSize(typ Type, shape []int) (int, error) {
 
 // checkOverlap sorts entries by where they stand in the file and fails when two
 // share a byte.
-func checkOverlap(entries []entry) error {
+func checkOverlap(entries []headerTensor) error {
 	sort.SliceStable(entries, func(i, j int) bool {
 		a, b := &entries[i], &entries[j]
 		return a.start < b.start || a.start == b.start && a.end < b.end
