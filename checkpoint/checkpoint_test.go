@@ -16,6 +16,7 @@ const (
 )
 
 func TestReferencesThatAreNoCheckpointAreRefused(t *testing.T) {
+	t.Parallel()
 	const want = "; give a directory with config.json and model*.safetensors, or a .gguf file"
 	dir := write(t, map[string]string{"model.safetensors": string(floats("a")), "empty.gguf": "", "pointer.gguf": pointer, "b.gguf.incomplete": "x", "folder.gguf/x": ""})
 	cases := []struct{ ref, want string }{
@@ -37,6 +38,7 @@ func TestReferencesThatAreNoCheckpointAreRefused(t *testing.T) {
 }
 
 func TestPipesAndBrokenLinksAreRefused(t *testing.T) {
+	t.Parallel()
 	dir := write(t, map[string]string{"config.json": config})
 	pipe, link := filepath.Join(dir, "pipe.gguf"), filepath.Join(dir, "link.gguf")
 	require.NoError(t, unix.Mkfifo(pipe, 0o600))
@@ -53,6 +55,7 @@ func TestPipesAndBrokenLinksAreRefused(t *testing.T) {
 }
 
 func TestGGUFWithoutTensorsIsRefused(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(write(t, map[string]string{"vocab.gguf": string(ggufSpec{kvs: []kv{{"k", ggufUint8, uint8(1)}}}.bytes())}), "vocab.gguf")
 	_, err := Open(path)
 	assert.EqualError(t, err, "checkpoint: "+path+": has no tensors")

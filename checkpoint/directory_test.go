@@ -12,6 +12,7 @@ import (
 )
 
 func TestDirectoryWithOneFileIsOpened(t *testing.T) {
+	t.Parallel()
 	file := floats("b", "a")
 	dir := write(t, map[string]string{
 		"config.json": config, "generation_config.json": `{"eos_token_id":2}`,
@@ -33,6 +34,7 @@ func TestDirectoryWithOneFileIsOpened(t *testing.T) {
 }
 
 func TestShardsAreOpenedWithAndWithoutAnIndex(t *testing.T) {
+	t.Parallel()
 	const one, two = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
 	files := map[string]string{
 		"config.json": config, one: string(floats("a", "b")),
@@ -116,6 +118,7 @@ func brokenIndexes(t *testing.T) []brokenDirectory {
 }
 
 func TestBrokenDirectoriesAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, c := range slices.Concat(brokenDirectories, brokenIndexes(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -129,6 +132,7 @@ func TestBrokenDirectoriesAreRefused(t *testing.T) {
 }
 
 func TestUnfinishedBlobsOfTheHubCacheAreNamed(t *testing.T) {
+	t.Parallel()
 	dir := write(t, map[string]string{
 		"models--a--b/blobs/0123.incomplete":          "x",
 		"models--a--b/snapshots/main/config.json":     config,
@@ -139,6 +143,7 @@ func TestUnfinishedBlobsOfTheHubCacheAreNamed(t *testing.T) {
 }
 
 func TestLongListsAreCut(t *testing.T) {
+	t.Parallel()
 	weightMap := map[string]string{}
 	for _, n := range shardNames("model-00001-of-00011.safetensors") {
 		weightMap[n] = n

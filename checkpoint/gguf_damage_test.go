@@ -141,5 +141,6 @@ var damagedGGUFTensors = []damagedFile{
 }
 
 func TestDamagedGGUFIsRefused(t *testing.T) {
+	t.Parallel()
 	refusedBy(t, parseGGUF, slices.Concat(damagedGGUFFiles, damagedGGUFMetadata, damagedGGUFTensors))
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSplitGGUFIsOpenedWhole(t *testing.T) {
+	t.Parallel()
 	part := func(no uint16, count uint16, total int32, extra []kv, tensor string) string {
 		return string(ggufSpec{kvs: append([]kv{
 			{"split.no", ggufUint16, no}, {"split.count", ggufUint16, count}, {"split.tensors.count", ggufInt32, total},

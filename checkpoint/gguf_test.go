@@ -16,6 +16,7 @@ func vector(name string, n int, offset uint64) ggufTensor {
 }
 
 func TestGGUFMetadataHasTheTypesOfTheFile(t *testing.T) {
+	t.Parallel()
 	_, metadata, err := parseGGUF(ggufSpec{kvs: []kv{
 		{"u8", ggufUint8, uint8(200)}, {"i8", ggufInt8, int8(-100)},
 		{"u16", ggufUint16, uint16(60000)}, {"i16", ggufInt16, int16(-30000)},
@@ -53,6 +54,7 @@ func TestGGUFMetadataHasTheTypesOfTheFile(t *testing.T) {
 }
 
 func TestGGUFShapesAreTurnedRound(t *testing.T) {
+	t.Parallel()
 	for _, version := range []uint32{2, 3} {
 		c := openedGGUF(t, ggufSpec{version: version, tensors: []ggufTensor{
 			{name: "w", dims: []uint64{64, 3}, typ: 2},
@@ -73,6 +75,7 @@ func TestGGUFShapesAreTurnedRound(t *testing.T) {
 }
 
 func TestGGUFAlignmentIsObeyed(t *testing.T) {
+	t.Parallel()
 	c := openedGGUF(t, ggufSpec{
 		kvs:       []kv{{"general.alignment", ggufUint32, uint32(8)}},
 		tensors:   []ggufTensor{vector("a", 2, 0), vector("b", 1, 8)},
@@ -82,6 +85,7 @@ func TestGGUFAlignmentIsObeyed(t *testing.T) {
 }
 
 func TestGGUFTypesThatAreNotReadAreNamed(t *testing.T) {
+	t.Parallel()
 	spec := ggufSpec{tensors: []ggufTensor{{name: "blk.0.ffn_down.weight", dims: []uint64{256}, typ: 16}}, data: 66}
 	path := filepath.Join(write(t, map[string]string{"m.gguf": string(spec.bytes())}), "m.gguf")
 	_, err := Open(path)

@@ -10,6 +10,7 @@ import (
 )
 
 func TestVerifyNoticesThatAFileChangedItsSize(t *testing.T) {
+	t.Parallel()
 	file := string(ggufSpec{tensors: []ggufTensor{vector("a", 8, 0)}, data: 32}.bytes())
 	path := filepath.Join(write(t, map[string]string{"m.gguf": file}), "m.gguf")
 	c := opened(t, path)
@@ -28,6 +29,7 @@ func TestVerifyNoticesThatAFileChangedItsSize(t *testing.T) {
 
 // Without the guard in readMapped, the reads below end the test process with SIGBUS.
 func TestReadingAFileThatWasCutShortIsAnError(t *testing.T) {
+	t.Parallel()
 	const rows = 64 << 10 / 4 // 4 pages of 16 kB, the largest page of the platforms
 	path := filepath.Join(write(t, map[string]string{"m.gguf": string(ggufSpec{tensors: []ggufTensor{
 		{name: "w", dims: []uint64{1, rows}}, {name: "q", dims: []uint64{32, rows / 4}, typ: 8, offset: 4 * rows},
@@ -61,6 +63,7 @@ func TestFailedOpenClosesItsFiles(t *testing.T) {
 }
 
 func TestForgottenBytesAreReadAgain(t *testing.T) {
+	t.Parallel()
 	const rows = 5000 // some pages, and parts of pages at both ends
 	file := safetensorsFile("{"+stTensor("a", "F32", []int{3}, 0, 12)+","+stTensor("b", "U8", []int{rows, 4}, 12, 12+4*rows)+"}", 12+4*rows)
 	c := opened(t, write(t, map[string]string{"model.safetensors": string(file), "config.json": "{}"}))

@@ -27,6 +27,7 @@ func smollm2(t testing.TB) string {
 }
 
 func TestSmolLM2IsWhatGGMLAndMLXMakeOfIt(t *testing.T) {
+	t.Parallel()
 	c := opened(t, smollm2(t))
 	want := readRecorded(t).SmolLM2
 	sums := map[string]hash.Hash{}
@@ -65,6 +66,7 @@ func TestSmolLM2IsWhatGGMLAndMLXMakeOfIt(t *testing.T) {
 // Every folder of ../shared/models, by the checks of Open and by encoding/json's own
 // reading of the same header.
 func TestSharedModelsOpen(t *testing.T) {
+	t.Parallel()
 	folders, err := filepath.Glob(filepath.Join("..", "..", "shared", "models", "*", "config.json"))
 	require.NoError(t, err)
 	if len(folders) == 0 {

@@ -101,5 +101,6 @@ var misplacedSafetensors = []damagedFile{
 }
 
 func TestDamagedSafetensorsAreRefused(t *testing.T) {
+	t.Parallel()
 	refusedBy(t, parseSafetensors, slices.Concat(damagedSafetensorsFiles, damagedSafetensorsJSON, damagedSafetensorsShapes, misplacedSafetensors))
 }

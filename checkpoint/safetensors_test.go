@@ -8,6 +8,7 @@ import (
 )
 
 func TestSafetensorsHeaderIsRead(t *testing.T) {
+	t.Parallel()
 	header := `{"__metadata__":{"format":"mlx","n":"1"},` +
 		stTensor("b", "U32", []int{2, 1}, 6, 14) + "," +
 		stTensor("a", "F16", []int{3}, 0, 6) + "," +
@@ -26,6 +27,7 @@ func TestSafetensorsHeaderIsRead(t *testing.T) {
 }
 
 func TestSafetensorsMetadataMayBeNull(t *testing.T) {
+	t.Parallel()
 	_, metadata, err := parseSafetensors(safetensorsFile(`{"__metadata__":null,`+stTensor("a", "U8", []int{1}, 0, 1)+`}`, 1))
 	require.NoError(t, err)
 	assert.Empty(t, metadata)

@@ -11,6 +11,7 @@ import (
 )
 
 func TestWhatIsWrittenAsSafetensorsIsReadBack(t *testing.T) {
+	t.Parallel()
 	arrays := []Array{
 		Float32Array("z", []float32{1, -2, 3.5, 0, 5, 6}, 2, 3),
 		{"half", F16, []int{2}, []byte{0, 0x3c, 0, 0xc0}},
@@ -45,6 +46,7 @@ func TestWhatIsWrittenAsSafetensorsIsReadBack(t *testing.T) {
 }
 
 func TestArraysThatCannotBeWrittenAreErrors(t *testing.T) {
+	t.Parallel()
 	good := Float32Array("x", []float32{1, 2}, 2)
 	for says, arrays := range map[string][]Array{
 		"stands for two arrays":                           {good, good},
@@ -77,6 +79,7 @@ func (f *full) Write(p []byte) (int, error) {
 }
 
 func TestAFullDiskIsAnErrorOfWriting(t *testing.T) {
+	t.Parallel()
 	x := []Array{Float32Array("x", []float32{1, 2}, 2)}
 	var whole bytes.Buffer
 	require.NoError(t, WriteSafetensors(&whole, nil, x))
@@ -86,6 +89,7 @@ func TestAFullDiskIsAnErrorOfWriting(t *testing.T) {
 }
 
 func TestOpenFileRefusesWhatIsNoSafetensorsFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	_, err := OpenFile(filepath.Join(dir, "none"))
 	require.ErrorContains(t, err, "no such file")
