@@ -121,3 +121,10 @@ func beginsWithWord(s string) bool {
 	r, n := utf8.DecodeRuneInString(s)
 	return n > 0 && isWord(r)
 }
+
+// sortedByID returns added tokens in the order of their ids, as Hugging Face registers them.
+func sortedByID(tokens []addedToken) []addedToken {
+	out := append([]addedToken(nil), tokens...)
+	sort.SliceStable(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
+}
