@@ -82,10 +82,10 @@ var errStalled = errors.New("stalled")
 // A response is an answer that ends with an error when it brings nothing for a while.
 type response struct {
 	*http.Response
-	watch *time.Timer
-	stall time.Duration
-	ctx   context.Context
-	end   context.CancelCauseFunc
+	stallTimer *time.Timer
+	stall      time.Duration
+	ctx        context.Context
+	end        context.CancelCauseFunc
 }
 
 // do sends a request and follows its redirects.
@@ -113,11 +113,11 @@ func (c *Client) send(ctx context.Context, client *http.Client, method, address 
 	r.Header.Set("User-Agent", c.agent)
 	r.Header.Set("Accept-Encoding", "identity")
 	stalled := fmt.Errorf("%w: nothing came for %v", errStalled, c.stall)
-	watch := time.AfterFunc(c.stall, func() { end(stalled) })
+	timer := time.AfterFunc(c.stall, func() { end(stalled) })
 	answer, err := client.Do(r)
-	out := &response{answer, watch, c.stall, ctx, end}
+	out := &response{answer, timer, c.stall, ctx, end}
 	if err != nil {
-		watch.Stop()
+		timer.Stop()
 		err = out.reason(err)
 		end(nil)
 		return nil, err
@@ -141,7 +141,7 @@ func (r *response) reason(err error) error {
 func (r *response) Read(p []byte) (int, error) {
 	n, err := r.Body.Read(p)
 	if n > 0 {
-		r.watch.Reset(r.stall)
+		r.stallTimer.Reset(r.stall)
 	}
 	if err != nil && err != io.EOF {
 		err = r.reason(err)
@@ -150,7 +150,7 @@ func (r *response) Read(p []byte) (int, error) {
 }
 
 func (r *response) close() {
-	r.watch.Stop()
+	r.stallTimer.Stop()
 	r.end(nil)
 	_ = r.Body.Close()
 }
@@ -197,7 +197,7 @@ func (c *Client) retry(ctx context.Context, what string, notify func(error, time
 			notify(again.error, wait)
 		}
 		select {
-		case <-time.After(wait):
+		case <-c.after(wait):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
