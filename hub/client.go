@@ -13,8 +13,8 @@ import (
 // defaultEndpoint is the hub unless HF_ENDPOINT names another.
 const defaultEndpoint = "https://huggingface.co"
 
-// Options are a client's settings. What is left zero comes from the environment, or
-// else is as huggingface_hub has it.
+// Options are a client's settings. What is left zero comes from the environment, and
+// what that does not set is as huggingface_hub has it.
 type Options struct {
 	Cache    string // the cache's folder
 	Endpoint string // the hub's URL

@@ -215,7 +215,7 @@ func transient(status int) bool {
 }
 
 // retryAfter is how long the server asks to wait: Retry-After in seconds or as a
-// date, else the t= of the RateLimit header, which the hub sends.
+// date, or, without one, the t= of the RateLimit header, which the hub sends.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
@@ -264,7 +264,7 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 		return fail(fmt.Sprintf("%s: the hub lists this file and does not have it (404)", what), ErrNotFound)
 	case status == http.StatusUnauthorized && strings.HasPrefix(says, "Invalid credentials"):
 		return fail(fmt.Sprintf("%s: the hub does not accept the token: set HF_TOKEN to a valid one, or to none", what), ErrUnauthorized)
-	case status == http.StatusUnauthorized: // the hub does not tell strangers whether a name exists
+	case status == http.StatusUnauthorized: // without a token the hub does not tell whether a name exists
 		return fail(fmt.Sprintf("there is no model %q at %s, or not for everyone (401): check the spelling; %s", ref.Repo(), c.endpoint, ask), ErrNotFound, ErrUnauthorized)
 	case code == "RepoNotFound", status == http.StatusNotFound, status == http.StatusGone:
 		return fail(fmt.Sprintf("there is no model %q, or no revision %q of it, at %s (%d): check the spelling; %s", ref.Repo(), ref.revision(), c.endpoint, status, ask), ErrNotFound)

@@ -146,21 +146,27 @@ func survives(t *testing.T, name string, misbehave misbehaviour) {
 	}
 }
 
-func TestADropIsResumedByRange(t *testing.T) {
-	t.Parallel()
-	s := serve(t)
-	file := s.Repos[repoName].Files[shard1]
-	var n atomic.Int32
+// firstAnswer makes s promise the whole first shard at its first request, send some bytes of it,
+// and do what then does. It returns how often the file was asked for.
+func firstAnswer(s *hubtest.Server, bytes int, then func(http.ResponseWriter, *http.Request)) *atomic.Int32 {
+	n := &atomic.Int32{}
 	s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if !resolves(r, shard1) || n.Add(1) > 1 {
 			return false
 		}
-		w.Header().Set("Content-Length", fmt.Sprint(len(file)))
-		w.Write(file[:1<<20])
+		w.Header().Set("Content-Length", fmt.Sprint(len(shard1File)))
+		w.Write(shard1File[:bytes])
 		http.NewResponseController(w).Flush()
-		hangUp(w)
+		then(w, r)
 		return true
 	})
+	return n
+}
+
+func TestADropIsResumedByRange(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	firstAnswer(s, 1<<20, func(w http.ResponseWriter, _ *http.Request) { hangUp(w) })
 	whole(t, pull(t, client(t, s)), model())
 	var ranges []string
 	for _, r := range s.Requests() {
@@ -200,17 +206,7 @@ func TestCancelEndsAtOnceAndTheNextPullGoesOn(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
 	file := s.Repos[repoName].Files[shard1]
-	var n atomic.Int32
-	s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
-		if !resolves(r, shard1) || n.Add(1) > 1 {
-			return false
-		}
-		w.Header().Set("Content-Length", fmt.Sprint(len(file)))
-		w.Write(file[:2<<20])
-		http.NewResponseController(w).Flush()
-		<-r.Context().Done()
-		return true
-	})
+	asked := firstAnswer(s, 2<<20, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	c := client(t, s, func(o *Options) { o.Stall = time.Hour }) // nothing but the end of ctx ends the wait
 	ctx, cancel := context.WithCancel(t.Context())
 	_, err := c.Pull(ctx, ref, PullOptions{Progress: func(e Event) {
@@ -220,7 +216,7 @@ func TestCancelEndsAtOnceAndTheNextPullGoesOn(t *testing.T) {
 		assert.NotEqual(t, Retrying, e.Kind)
 	}})
 	require.ErrorIs(t, err, context.Canceled)
-	require.EqualValues(t, 1, n.Load(), "the file is not asked for again")
+	require.EqualValues(t, 1, asked.Load(), "the file is not asked for again")
 	_, err = c.Find(ref)
 	require.ErrorIs(t, err, ErrNotCached)
 	left := filepath.Join(c.Cache(), "models--someone--tiny", "blobs", hubtest.ETag(shard1, file)+".incomplete")

@@ -22,7 +22,7 @@ type KernelSource struct {
 	Source  string   // the body
 	Header  string   // what stands before the function: includes, helpers
 
-	Strided      bool // inputs come in the layout that they have; else row-major
+	Strided      bool // inputs come in the layout that they have, and not in row-major order
 	Atomic       bool // the results are atomic, Metal only
 	SharedMemory int  // bytes of dynamic shared memory, CUDA only
 }

@@ -134,8 +134,16 @@ func BlockMaskedMM(a, b *Array, blockSize int, out, lhs, rhs *Array) *Array {
 	})
 }
 
-// matrices checks indices of matrices in a stack of them: those of x's axes but the last two.
-func matrices(op string, x, indices *Array, what string) (safe, bad *Array) {
+// picked checks the indices of matrices in the stacks a and b, nil for all in order: places
+// among all axes but the last two. right names what b's are.
+func picked(op string, a, b, lhs, rhs *Array, right string) (l, r, bad *Array) {
+	if lhs, bad = inStack(op, a, lhs, "left matrices"); bad == nil {
+		rhs, bad = inStack(op, b, rhs, right)
+	}
+	return lhs, rhs, bad
+}
+
+func inStack(op string, x, indices *Array, what string) (safe, bad *Array) {
 	if indices == nil || indices.err != nil || x.err != nil {
 		return indices, nil
 	}
@@ -151,10 +159,7 @@ func GatherMM(a, b, lhs, rhs *Array, sorted bool) *Array {
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
-	lhs, bad := matrices(op, a, lhs, "left matrices")
-	if bad == nil {
-		rhs, bad = matrices(op, b, rhs, "right matrices")
-	}
+	lhs, rhs, bad := picked(op, a, b, lhs, rhs, "right matrices")
 	if bad != nil {
 		return bad
 	}

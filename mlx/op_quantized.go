@@ -144,7 +144,8 @@ func Quantize(x *Array, q Quantization) (w, scales, biases *Array) {
 func some(x int) capi.OptionalInt { return capi.OptionalInt{Value: int32(x), HasValue: true} }
 
 // GatherQMM is GatherMM with b packed: transpose says that b[rhs] are [out, in·bits/32] and
-// the product is x·wᵀ, else [in, out·bits/32]. biases is nil for modes without.
+// the product is x·wᵀ; without it they are [in, out·bits/32]. biases is nil for modes that have
+// none.
 // Binds mlx_gather_qmm.
 func GatherQMM(x, w, scales, biases, lhs, rhs *Array, transpose bool, q Quantization, sorted bool) *Array {
 	const op = "gather_qmm"
@@ -159,10 +160,7 @@ func GatherQMM(x, w, scales, biases, lhs, rhs *Array, transpose bool, q Quantiza
 	if e := q.fits(op, w, scales, biases); e != nil {
 		return &Array{err: e}
 	}
-	lhs, bad := matrices(op, x, lhs, "left matrices")
-	if bad == nil {
-		rhs, bad = matrices(op, w, rhs, "packed matrices")
-	}
+	lhs, rhs, bad := picked(op, x, w, lhs, rhs, "packed matrices")
 	if bad != nil {
 		return bad
 	}
@@ -198,10 +196,7 @@ func GatherQQMM(x, w, scales, lhs, rhs *Array, q Quantization, xScale *Array, so
 	if e := q.checkBoth(op, w, scales); e != nil {
 		return &Array{err: e}
 	}
-	lhs, bad := matrices(op, x, lhs, "left matrices")
-	if bad == nil {
-		rhs, bad = matrices(op, w, rhs, "packed matrices")
-	}
+	lhs, rhs, bad := picked(op, x, w, lhs, rhs, "packed matrices")
 	if bad != nil {
 		return bad
 	}

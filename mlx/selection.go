@@ -210,7 +210,7 @@ func (sel *selection) sizes() []int {
 }
 
 // together reports where the axes of the arrays go in the result: at the first of them when
-// they are neighbours, else to the front, as in NumPy.
+// they are neighbours, and to the front when they are not, as in NumPy.
 func (sel *selection) together() (place int) {
 	first, last := sel.axes[0], sel.axes[len(sel.axes)-1]
 	if last-first+1 != len(sel.axes) {

@@ -33,7 +33,7 @@ func (d Device) kind() capi.DeviceType {
 	return capi.DeviceTypeCpu
 }
 
-// DefaultDevice returns the GPU when the library can use one, else the CPU.
+// DefaultDevice returns the GPU when the library can use one, and the CPU when it cannot.
 func DefaultDevice() Device {
 	if loaded.gpu {
 		return GPU

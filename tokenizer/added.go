@@ -14,7 +14,7 @@ type addedToken struct {
 	SingleWord bool   `json:"single_word"` // only where no word character touches it
 	LStrip     bool   `json:"lstrip"`      // takes the white space before it
 	RStrip     bool   `json:"rstrip"`      // takes the white space after it
-	Normalized bool   `json:"normalized"`  // looked for in the normalized text, else in the text as given
+	Normalized bool   `json:"normalized"`  // looked for in the normalized text, and not in the text as given
 	Special    bool   `json:"special"`
 }
 

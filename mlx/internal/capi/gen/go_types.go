@@ -51,7 +51,7 @@ type goParam struct {
 }
 
 // params maps the C parameters to Go ones: a pointer followed by its length
-// becomes a slice, everything else stays one to one.
+// becomes a slice, and every other parameter stays one parameter.
 func (g *generator) params(f function) []goParam {
 	var out []goParam
 	for i := 0; i < len(f.Params); i++ {
