@@ -182,3 +182,49 @@ func negatePower(h uint16, n uint) (uint16, bool) {
 	}
 	return sign | uint16(exponent)<<10 | fraction, true
 }
+
+// packQ4_K writes each sub-block as an affine group.
+func packQ4_K(weight []uint32, scales, biases []float32, src []byte) {
+	for i := 0; len(src) >= 144; i, src = i+1, src[144:] {
+		b := (*[144]byte)(src)
+		d, dmin := float16(binary.LittleEndian.Uint16(b[:])), float16(binary.LittleEndian.Uint16(b[2:]))
+		for j := range 8 {
+			sc, m := scaleMin((*[12]byte)(b[4:]), j)
+			scales[8*i+j], biases[8*i+j] = d*float32(sc), -dmin*float32(m)
+			q := (*[32]byte)(b[16+j/2*32:])
+			for word := range 4 {
+				x := binary.LittleEndian.Uint64(q[word*8:]) >> (j % 2 * 4)
+				weight[(8*i+j)*4+word] = gatherNibbles(x)
+			}
+		}
+	}
+}
+
+// packQ5_K is packQ4_K with 5 bits a weight, the first in the lowest bits of the stream.
+func packQ5_K(weight []uint32, scales, biases []float32, src []byte) {
+	for i := 0; len(src) >= 176; i, src = i+1, src[176:] {
+		b := (*[176]byte)(src)
+		d, dmin := float16(binary.LittleEndian.Uint16(b[:])), float16(binary.LittleEndian.Uint16(b[2:]))
+		for j := range 8 {
+			sc, m := scaleMin((*[12]byte)(b[4:]), j)
+			scales[8*i+j], biases[8*i+j] = d*float32(sc), -dmin*float32(m)
+			q, fifth := (*[32]byte)(b[48+j/2*32:]), (*[32]byte)(b[16:])
+			var s [4]uint64 // 40 bits each
+			for i := range s {
+				low := binary.LittleEndian.Uint64(q[8*i:8*i+8]) >> (j % 2 * 4) & 0x0f0f0f0f0f0f0f0f
+				high := binary.LittleEndian.Uint64(fifth[8*i:8*i+8]) >> j & 0x0101010101010101
+				s[i] = gatherFives(low | high<<4)
+			}
+			*(*[5]uint32)(weight[5*(8*i+j):]) = [5]uint32{
+				uint32(s[0]), uint32(s[0]>>32 | s[1]<<8), uint32(s[1]>>24 | s[2]<<16), uint32(s[2]>>16 | s[3]<<24), uint32(s[3] >> 8),
+			}
+		}
+	}
+}
+
+// gatherFives moves the low 5 bits of 8 bytes, whose other bits are zero, together.
+func gatherFives(x uint64) uint64 {
+	x = x&0x001f001f001f001f | x>>3&0x03e003e003e003e0
+	x = x&0x000003ff000003ff | x>>6&0x000ffc00000ffc00
+	return x&0x00000000000fffff | x>>12&0x000000fffff00000
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Array is a tensor in memory, to be written or as another kind of file had it.
@@ -58,4 +59,13 @@ func (a *Array) Float32() ([]float32, error) {
 		widenTo[a.Type](out, a.Bytes)
 	}
 	return out, nil
+}
+
+// Array reads the tensor into memory.
+func (t *Tensor) Array() (Array, error) {
+	a := Array{t.Name, t.Type, slices.Clone(t.Shape), make([]byte, t.NumRows()*t.rowBytes)}
+	if err := t.Read(a.Bytes, 0, t.NumRows()); err != nil {
+		return Array{}, err
+	}
+	return a, nil
 }

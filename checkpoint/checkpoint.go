@@ -125,13 +125,13 @@ func (c *Checkpoint) Close() error {
 
 // add maps a file, parses its header and returns its tensors and metadata. The
 // caller puts them in c; the mapping is c's from here on.
-func (c *Checkpoint) add(path string, parse func([]byte) ([]entry, map[string]any, error)) ([]*Tensor, map[string]any, error) {
+func (c *Checkpoint) add(path string, parse func([]byte) ([]headerTensor, map[string]any, error)) ([]*Tensor, map[string]any, error) {
 	m, err := mapFile(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	c.maps = append(c.maps, m)
-	var entries []entry
+	var entries []headerTensor
 	var metadata map[string]any
 	if fault := readMapped(func() { entries, metadata, err = parse(m.data) }); fault != nil {
 		err = fault
@@ -181,4 +181,23 @@ func unfinished(path string) string {
 		return ""
 	}
 	return fmt.Sprintf("; a download is unfinished (%s): let it end or download again", quoted(found))
+}
+
+// OpenFile opens a single .safetensors file that is no model, such as a tuned lens, as
+// Open does a directory. There is no Config.
+func OpenFile(path string) (*Checkpoint, error) {
+	if _, err := statRegular(path); err != nil {
+		return nil, err
+	}
+	c := &Checkpoint{Path: path, Format: Safetensors, Metadata: map[string]any{}, tensors: map[string]*Tensor{}}
+	tensors, metadata, err := c.add(path, parseSafetensors)
+	if err == nil {
+		err = c.put(tensors)
+	}
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	c.addMetadata(metadata)
+	c.names = slices.Sorted(maps.Keys(c.tensors))
+	return c, nil
 }

@@ -29,7 +29,7 @@ type Tensor struct {
 	err      error // of Rows, returned by every reader
 }
 
-func newTensor(m *mapping, e entry) *Tensor {
+func newTensor(m *mapping, e headerTensor) *Tensor {
 	t := &Tensor{Name: e.name, Type: e.typ, Shape: e.shape, file: m, start: e.start, size: e.end - e.start}
 	t.stored, t.rowLen = 1, 1
 	for i, d := range e.shape {

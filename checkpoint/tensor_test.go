@@ -44,7 +44,7 @@ func readRecorded(t testing.TB) recorded {
 
 // tensorOf is a tensor over bytes in memory.
 func tensorOf(typ Type, shape []int, stored []byte) *Tensor {
-	return newTensor(&mapping{path: "m", data: stored}, entry{name: "w", typ: typ, shape: shape, end: len(stored)})
+	return newTensor(&mapping{path: "m", data: stored}, headerTensor{name: "w", typ: typ, shape: shape, end: len(stored)})
 }
 
 func float32s(t testing.TB, w *Tensor) []float32 {
@@ -68,6 +68,7 @@ func affineOf(t testing.TB, w *Tensor, from, to int) affine {
 }
 
 func TestBlocksAreWhatGGMLAndMLXMakeOfThem(t *testing.T) {
+	t.Parallel()
 	for _, c := range readRecorded(t).Blocks {
 		t.Run(c.Type, func(t *testing.T) {
 			stored, err := hex.DecodeString(c.Stored)
@@ -87,6 +88,7 @@ func TestBlocksAreWhatGGMLAndMLXMakeOfThem(t *testing.T) {
 
 // scale·q + bias of the affine form is the dequantized weight.
 func TestAffineAndFloat32Agree(t *testing.T) {
+	t.Parallel()
 	for _, c := range readRecorded(t).Blocks {
 		stored, err := hex.DecodeString(c.Stored)
 		require.NoError(t, err)
@@ -102,6 +104,7 @@ func TestAffineAndFloat32Agree(t *testing.T) {
 }
 
 func TestFloat16IsIEEEHalfPrecision(t *testing.T) {
+	t.Parallel()
 	for i := range 1 << 16 {
 		h := uint16(i)
 		sign, exponent, fraction := 1.0, int(h>>10&31), float64(h&0x3ff)
@@ -125,6 +128,7 @@ func TestFloat16IsIEEEHalfPrecision(t *testing.T) {
 
 // −8 and −128 times every float16, against float64.
 func TestBiasesAreExactOrRefused(t *testing.T) {
+	t.Parallel()
 	for _, n := range []uint{3, 7} {
 		for i := range 1 << 16 {
 			h := uint16(i)
@@ -141,6 +145,7 @@ func TestBiasesAreExactOrRefused(t *testing.T) {
 }
 
 func TestAffineRefusesScalesWhoseBiasOverflows(t *testing.T) {
+	t.Parallel()
 	stored := make([]byte, 34)
 	binary.LittleEndian.PutUint16(stored, 0x6000) // 512: −128·512 = −65536
 	w := tensorOf(Q8_0, []int{1, 32}, stored)
@@ -149,6 +154,7 @@ func TestAffineRefusesScalesWhoseBiasOverflows(t *testing.T) {
 }
 
 func TestPlainTypesAreWidened(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		typ    Type
 		stored any
@@ -169,6 +175,7 @@ func TestPlainTypesAreWidened(t *testing.T) {
 }
 
 func TestTypesThatAreNotFloat32AreRefused(t *testing.T) {
+	t.Parallel()
 	for _, typ := range []Type{F64, I32, I64, U32, U64, BOOL} {
 		_, size := typ.Block()
 		err := tensorOf(typ, []int{1}, make([]byte, size)).Float32(make([]float32, 1), 0, 1)
@@ -180,6 +187,7 @@ func TestTypesThatAreNotFloat32AreRefused(t *testing.T) {
 }
 
 func TestARowIsAnIndexOfTheOutermostDimension(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		typ          Type
 		shape        []int
@@ -205,6 +213,7 @@ func TestARowIsAnIndexOfTheOutermostDimension(t *testing.T) {
 }
 
 func TestRowsReordersEveryReader(t *testing.T) {
+	t.Parallel()
 	for _, c := range readRecorded(t).Blocks {
 		stored, err := hex.DecodeString(c.Stored)
 		require.NoError(t, err)
@@ -234,6 +243,7 @@ func TestRowsReordersEveryReader(t *testing.T) {
 }
 
 func TestRowsOfAVectorAndOfAView(t *testing.T) {
+	t.Parallel()
 	w := tensorOf(F32, []int{4}, littleEndian(t, []float32{10, 11, 12, 13}))
 	v := w.Rows([]int{3, 2, 0})
 	assert.Equal(t, []float32{13, 12, 10}, float32s(t, v))
@@ -243,6 +253,7 @@ func TestRowsOfAVectorAndOfAView(t *testing.T) {
 }
 
 func TestBadRowsAreTheErrorOfEveryReader(t *testing.T) {
+	t.Parallel()
 	w := tensorOf(Q8_0, []int{2, 32}, make([]byte, 68))
 	const want = "row 2 at index 1 of an order is out of range: the tensor has 2 rows"
 	v := w.Rows([]int{0, 2}).Rows([]int{1})
@@ -256,6 +267,7 @@ func TestBadRowsAreTheErrorOfEveryReader(t *testing.T) {
 }
 
 func TestRangesAndDestinationsAreChecked(t *testing.T) {
+	t.Parallel()
 	w := tensorOf(Q4_1, []int{3, 64}, make([]byte, 3*40))
 	for _, r := range [][2]int{{-1, 2}, {2, 1}, {0, 4}} {
 		assert.ErrorContains(t, w.Float32(nil, r[0], r[1]), "are out of range: it has 3 rows")
@@ -270,6 +282,7 @@ func TestRangesAndDestinationsAreChecked(t *testing.T) {
 }
 
 func TestManyGoroutinesReadWhileOneCloses(t *testing.T) {
+	t.Parallel()
 	c, err := Open(filepath.Join(write(t, map[string]string{"m.gguf": string(ggufSpec{tensors: []ggufTensor{
 		{name: "w", dims: []uint64{64, 64}, typ: 8}}, data: 64 * 68}.bytes())}), "m.gguf"))
 	require.NoError(t, err)

@@ -87,7 +87,7 @@ var types = [...]typeInfo{
 }
 
 // groupSize is the number of weights in a block of the types without a super-block
-// (QK4_0, QK8_0, QK4_NL and their kin in ggml), and in every affine group.
+// (QK4_0, QK8_0, QK4_NL and so on in ggml), and in every affine group.
 const groupSize = 32
 
 // String returns the type's name: "F16", "Q4_1".

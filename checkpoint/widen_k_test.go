@@ -67,6 +67,7 @@ func sameBits(t testing.TB, want, got []float32, what ...any) {
 }
 
 func TestQuantizedBlocksAreGGUFsToTheLastBit(t *testing.T) {
+	t.Parallel()
 	seen := map[Type]bool{}
 	for _, c := range recordedBlocks(t) {
 		t.Run(c.Type, func(t *testing.T) {
@@ -83,6 +84,7 @@ func TestQuantizedBlocksAreGGUFsToTheLastBit(t *testing.T) {
 }
 
 func TestRowsReordersEveryQuantizedType(t *testing.T) {
+	t.Parallel()
 	order := []int{2, 3, 0, 3}
 	for _, c := range recordedBlocks(t) {
 		t.Run(c.Type, func(t *testing.T) {
@@ -121,6 +123,7 @@ func affine32Of(t testing.TB, w *Tensor, from, to int) affine32 {
 // scale·q + bias of the affine form is the dequantized weight, to the last bit. q is read
 // from the words as MLX reads it: one stream of bits, the lowest first.
 func TestAffine32AndFloat32Agree(t *testing.T) {
+	t.Parallel()
 	seen := 0
 	for _, c := range recordedBlocks(t) {
 		w, want := recordedTensor(t, c)
@@ -154,6 +157,7 @@ func TestAffine32AndFloat32Agree(t *testing.T) {
 }
 
 func TestAffine32ChecksWhatItIsGiven(t *testing.T) {
+	t.Parallel()
 	w := tensorOf(Q5_K, []int{2, 256}, make([]byte, 2*176))
 	words, eight := make([]uint32, 40), make([]float32, 8)
 	assert.NoError(t, w.Affine32(1, 2, words, eight, eight))
@@ -179,6 +183,7 @@ func TestAffine32ChecksWhatItIsGiven(t *testing.T) {
 // These are all significands of a float16, and the widest scales and weights of Q4_K and
 // Q5_K (6 and 5 bits), and of Q6_K (8 and 6 bits, signed).
 func TestProductsWithinBlocksAreExact(t *testing.T) {
+	t.Parallel()
 	exact := func(h uint16, scale, q int) bool {
 		return float64(float16(h)*float32(scale)*float32(q)) == float64(float16(h))*float64(scale*q)
 	}
@@ -199,6 +204,7 @@ func TestProductsWithinBlocksAreExact(t *testing.T) {
 // One block of Q4_K by hand: d = 1, dmin = 0.5; sub-block 0 has scale 3 and minimum 2,
 // sub-block 5 scale 33 = 1 + 2·16 and minimum 18 = 2 + 1·16.
 func TestQ4_KByHand(t *testing.T) {
+	t.Parallel()
 	b := make([]byte, 144)
 	binary.LittleEndian.PutUint16(b[0:], 0x3c00)
 	binary.LittleEndian.PutUint16(b[2:], 0x3800)
@@ -218,6 +224,7 @@ func TestQ4_KByHand(t *testing.T) {
 // One block of Q6_K by hand: weight 100 is in the first half, part 3: the high nibble of
 // byte 36 of the low bits, bits 6 and 7 of byte 4 of the high ones, scale 6.
 func TestQ6_KByHand(t *testing.T) {
+	t.Parallel()
 	b := make([]byte, 210)
 	binary.LittleEndian.PutUint16(b[208:], 0x3c00)
 	b[192+6] = 0xfe // −2
@@ -231,6 +238,7 @@ func TestQ6_KByHand(t *testing.T) {
 
 // Every quantized type is checked against its block's size before it is believed.
 func TestQuantizedTensorsMustFillBlocksAndTheFile(t *testing.T) {
+	t.Parallel()
 	checked := 0
 	for number, typ := range ggmlTypes {
 		if !typ.Quantized() {
@@ -256,6 +264,7 @@ func TestQuantizedTensorsMustFillBlocksAndTheFile(t *testing.T) {
 }
 
 func TestSizesOfQuantizedTensorsDoNotOverflow(t *testing.T) {
+	t.Parallel()
 	for _, typ := range []Type{Q8_0, Q2_K, Q6_K} {
 		_, err := storedSize(typ, []int{maxDim, maxDim, 1 << 10})
 		assert.ErrorContains(t, err, "overflows", "%s", typ)
@@ -263,6 +272,7 @@ func TestSizesOfQuantizedTensorsDoNotOverflow(t *testing.T) {
 }
 
 func TestTheTypesThatAnErrorOffersAreThoseThatAreRead(t *testing.T) {
+	t.Parallel()
 	offered := strings.Split(ggufHave, ", ")
 	for _, typ := range ggmlTypes {
 		if typ.Quantized() {

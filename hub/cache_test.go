@@ -22,6 +22,7 @@ func recordedCache(t *testing.T) *Client {
 }
 
 func TestTheRecordedPythonCacheIsRead(t *testing.T) {
+	t.Parallel()
 	c := recordedCache(t)
 	for name, want := range map[string]string{
 		"someone/tiny":                 commit1,
@@ -54,6 +55,7 @@ func TestTheRecordedPythonCacheIsRead(t *testing.T) {
 }
 
 func TestTheRecordedPythonCacheIsListed(t *testing.T) {
+	t.Parallel()
 	models, err := recordedCache(t).List()
 	require.NoError(t, err)
 	type revision struct {
@@ -86,12 +88,14 @@ func TestTheRecordedPythonCacheIsListed(t *testing.T) {
 }
 
 func TestACacheThatIsNotThereIsEmpty(t *testing.T) {
+	t.Parallel()
 	models, err := client(t, nil).List()
 	require.NoError(t, err)
 	require.Empty(t, models)
 }
 
 func TestListLeavesWhatIsNoModel(t *testing.T) {
+	t.Parallel()
 	c := client(t, nil)
 	for _, dir := range []string{"datasets--a--b/blobs", "models--a--b--c", "blobs/ab", ".locks/models--a--b", "models--gpt2/snapshots"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(c.Cache(), dir), 0o777))
@@ -120,6 +124,7 @@ func lay(t *testing.T, files map[string]string) *Client {
 }
 
 func TestOnlyACompleteSnapshotIsFound(t *testing.T) {
+	t.Parallel()
 	const config = "config.json"
 	index := `{"weight_map": {"a": "` + shard1 + `", "b": "` + shard2 + `"}}`
 	for name, test := range map[string]struct {
@@ -154,6 +159,7 @@ func TestOnlyACompleteSnapshotIsFound(t *testing.T) {
 }
 
 func TestARefThatIsNoCommitIsNotFollowed(t *testing.T) {
+	t.Parallel()
 	c := lay(t, map[string]string{"config.json": "", "model.safetensors": ""})
 	require.NoError(t, os.WriteFile(filepath.Join(c.Cache(), ref.folder(), "refs", "main"), []byte("../../../elsewhere"), 0o666))
 	_, err := c.Find(ref)
@@ -161,6 +167,7 @@ func TestARefThatIsNoCommitIsNotFollowed(t *testing.T) {
 }
 
 func TestAPlanTellsTheSizeBeforeAnythingIsWritten(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	c := client(t, s)
 	p, err := c.Plan(t.Context(), ref, PullOptions{})
@@ -200,6 +207,7 @@ func FuzzSafeName(f *testing.F) {
 }
 
 func TestTheServerOfTheTestsNamesBlobsAsGitDoes(t *testing.T) {
+	t.Parallel()
 	// echo -n hello | git hash-object --stdin
 	require.Equal(t, "b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0", hubtest.ETag("x.json", []byte("hello")))
 }

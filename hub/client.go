@@ -6,8 +6,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
@@ -15,8 +13,8 @@ import (
 // defaultEndpoint is the hub unless HF_ENDPOINT names another.
 const defaultEndpoint = "https://huggingface.co"
 
-// Options are a client's settings. What is left zero comes from the environment, or
-// else is as huggingface_hub has it.
+// Options are a client's settings. What is left zero comes from the environment, and
+// what that does not set is as huggingface_hub has it.
 type Options struct {
 	Cache    string // the cache's folder
 	Endpoint string // the hub's URL
@@ -45,6 +43,8 @@ type Client struct {
 
 	http *http.Client
 	free func(dir string) (uint64, error) // bytes free for dir
+
+	after func(time.Duration) <-chan time.Time // time.After, but in tests
 }
 
 // New makes a client. It touches neither disk, but for the token's file, nor network.
@@ -70,6 +70,7 @@ func New(o Options) (*Client, error) {
 		stall:      positive(o.Stall, 30*time.Second),
 		wait:       positive(o.Wait, time.Second),
 		free:       freeSpace,
+		after:      time.After,
 	}
 	if c.cache == "" && home != "" {
 		c.cache = filepath.Join(home, "hub")
@@ -100,57 +101,6 @@ func (c *Client) Offline() bool { return c.offline }
 
 // Endpoint is the address of the hub.
 func (c *Client) Endpoint() string { return c.endpoint.String() }
-
-// token is the user's, "" when there is none.
-func token(home string) string {
-	if truth(os.Getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
-		return ""
-	}
-	if t := clean(first(os.Getenv("HF_TOKEN"), os.Getenv("HUGGING_FACE_HUB_TOKEN"))); t != "" {
-		return t
-	}
-	path := envPath("HF_TOKEN_PATH")
-	if path == "" && home != "" {
-		path = filepath.Join(home, "token")
-	}
-	if path == "" {
-		return ""
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "" // as without a login; the hub says when one is needed
-	}
-	return clean(string(text))
-}
-
-// clean takes line ends out of a token: they may not stand in a header.
-func clean(token string) string {
-	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(token))
-}
-
-// truth reads a switch in the environment as huggingface_hub does.
-func truth(s string) bool {
-	return slices.Contains([]string{"1", "ON", "YES", "TRUE"}, strings.ToUpper(s))
-}
-
-var variable = regexp.MustCompile(`\$(\w+|\{[^}]*\})`)
-
-// envPath is a path from the environment, with ~ and $variables replaced; an unknown
-// variable stays as it is written.
-func envPath(name string) string {
-	path := os.Getenv(name)
-	if rest, ok := strings.CutPrefix(path, "~"); ok && (rest == "" || rest[0] == '/') {
-		if home, err := os.UserHomeDir(); err == nil {
-			path = home + rest
-		}
-	}
-	return variable.ReplaceAllStringFunc(path, func(found string) string {
-		if value, ok := os.LookupEnv(strings.Trim(found, "${}")); ok {
-			return value
-		}
-		return found
-	})
-}
 
 func first(candidates ...string) string {
 	for _, c := range candidates {

@@ -2,12 +2,8 @@ package hub
 
 import (
 	"context"
-	"crypto/sha1" // git names small files by it
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"net/http"
 	"os"
@@ -91,40 +87,14 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 		return cut(err)
 	}
 	defer r.close()
-	wrong := func(format string, args ...any) error {
-		return &failure{text: fmt.Sprintf("hub: %s: %s: ", p.Ref, f.Name) + fmt.Sprintf(format, args...), kinds: []error{ErrChecksum}}
-	}
-	switch {
-	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && w.n > 0:
-		if err := w.restart(); err != nil {
-			return err
-		}
-		return &retryable{errors.New("the server refuses to go on where the last download stopped"), 0}
-	case r.StatusCode == http.StatusPartialContent:
-		from, total, ok := contentRange(r.Header.Get("Content-Range"))
-		switch {
-		case !ok || from != w.n:
-			return nonsense(p.Ref, "was asked for %s from byte %d and answers with Content-Range %q", f.Name, w.n, r.Header.Get("Content-Range"))
-		case total >= 0 && total != f.Size:
-			return wrong("the server has %d bytes of it and the hub lists %d", total, f.Size)
-		}
-	case r.StatusCode == http.StatusOK:
-		if r.Header.Get("Content-Encoding") == "" && r.ContentLength >= 0 && r.ContentLength != f.Size {
-			return wrong("the server has %d bytes of it and the hub lists %d", r.ContentLength, f.Size)
-		}
-		if w.n > 0 { // the Range was ignored: this is the file from its start
-			if err := w.restart(); err != nil {
-				return err
-			}
-		}
-	default:
-		return c.refusal(r.Response, p.Ref, f.Name)
+	if err := c.checkAnswer(r, p, f, w); err != nil {
+		return err
 	}
 	buffer := make([]byte, chunk)
 	for {
 		n, err := r.Read(buffer)
 		if w.n+int64(n) > f.Size {
-			return wrong("the server sends more than the %d bytes that the hub lists", f.Size)
+			return wrongContent(p, f, "the server sends more than the %d bytes that the hub lists", f.Size)
 		}
 		if _, failed := w.Write(buffer[:n]); failed != nil {
 			return fmt.Errorf("hub: %s: %s: %w", p.Ref, f.Name, failed)
@@ -138,6 +108,40 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 			return cut(err)
 		}
 	}
+}
+
+// checkAnswer refuses an answer that does not go on where w stands, and makes w start again
+// where the server does.
+func (c *Client) checkAnswer(r *response, p Plan, f File, w *writer) error {
+	switch {
+	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && w.n > 0:
+		if err := w.restart(); err != nil {
+			return err
+		}
+		return &retryable{errors.New("the server refuses to go on where the last download stopped"), 0}
+	case r.StatusCode == http.StatusPartialContent:
+		from, total, ok := contentRange(r.Header.Get("Content-Range"))
+		switch {
+		case !ok || from != w.n:
+			return nonsense(p.Ref, "was asked for %s from byte %d and answers with Content-Range %q", f.Name, w.n, r.Header.Get("Content-Range"))
+		case total >= 0 && total != f.Size:
+			return wrongContent(p, f, "the server has %d bytes of it and the hub lists %d", total, f.Size)
+		}
+		return nil
+	case r.StatusCode == http.StatusOK:
+		if r.Header.Get("Content-Encoding") == "" && r.ContentLength >= 0 && r.ContentLength != f.Size {
+			return wrongContent(p, f, "the server has %d bytes of it and the hub lists %d", r.ContentLength, f.Size)
+		}
+		if w.n > 0 { // the Range was ignored: this is the file from its start
+			return w.restart()
+		}
+		return nil
+	}
+	return c.refusal(r.Response, p.Ref, f.Name)
+}
+
+func wrongContent(p Plan, f File, format string, args ...any) error {
+	return &failure{text: fmt.Sprintf("hub: %s: %s: ", p.Ref, f.Name) + fmt.Sprintf(format, args...), kinds: []error{ErrChecksum}}
 }
 
 // contentRange reads "bytes 5-9/10"; total is -1 when the server does not know it.
@@ -155,72 +159,3 @@ func contentRange(s string) (from, total int64, ok bool) {
 	}
 	return from, total, ok && slash && dash && err == nil
 }
-
-// A writer fills a file from its start and hashes what it has. Every byte is
-// written to its own place: on a disk without locks, two processes that fetch the same
-// file do each other no harm.
-type writer struct {
-	file    *os.File
-	want    File
-	n       int64
-	hash    hash.Hash
-	changed func(n int64)
-}
-
-// adopt goes on from what is in the file.
-func (w *writer) adopt(ctx context.Context) error {
-	w.reset()
-	info, err := w.file.Stat()
-	if err != nil {
-		return err
-	}
-	if info.Size() > w.want.Size {
-		return w.restart()
-	}
-	buffer := make([]byte, chunk)
-	for w.n < info.Size() {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		n, err := w.file.ReadAt(buffer[:min(chunk, info.Size()-w.n)], w.n)
-		w.hash.Write(buffer[:n])
-		w.n += int64(n)
-		if err != nil && err != io.EOF || n == 0 {
-			return w.restart()
-		}
-	}
-	if w.n > 0 {
-		w.changed(w.n)
-	}
-	return nil
-}
-
-// reset starts the hash: of the content, or as git does, of a header and the content.
-func (w *writer) reset() {
-	w.n = 0
-	if len(w.want.ETag) == sha256.Size*2 {
-		w.hash = sha256.New()
-		return
-	}
-	w.hash = sha1.New()
-	fmt.Fprintf(w.hash, "blob %d\x00", w.want.Size)
-}
-
-func (w *writer) restart() error {
-	w.reset()
-	w.changed(0)
-	return w.file.Truncate(0)
-}
-
-func (w *writer) Write(p []byte) (int, error) {
-	if len(p) == 0 {
-		return 0, nil
-	}
-	n, err := w.file.WriteAt(p, w.n)
-	w.hash.Write(p[:n])
-	w.n += int64(n)
-	w.changed(w.n)
-	return n, err
-}
-
-func (w *writer) sum() string { return hex.EncodeToString(w.hash.Sum(nil)) }

@@ -82,10 +82,10 @@ var errStalled = errors.New("stalled")
 // A response is an answer that ends with an error when it brings nothing for a while.
 type response struct {
 	*http.Response
-	watch *time.Timer
-	stall time.Duration
-	ctx   context.Context
-	end   context.CancelCauseFunc
+	stallTimer *time.Timer
+	stall      time.Duration
+	ctx        context.Context
+	end        context.CancelCauseFunc
 }
 
 // do sends a request and follows its redirects.
@@ -113,11 +113,11 @@ func (c *Client) send(ctx context.Context, client *http.Client, method, address 
 	r.Header.Set("User-Agent", c.agent)
 	r.Header.Set("Accept-Encoding", "identity")
 	stalled := fmt.Errorf("%w: nothing came for %v", errStalled, c.stall)
-	watch := time.AfterFunc(c.stall, func() { end(stalled) })
+	timer := time.AfterFunc(c.stall, func() { end(stalled) })
 	answer, err := client.Do(r)
-	out := &response{answer, watch, c.stall, ctx, end}
+	out := &response{answer, timer, c.stall, ctx, end}
 	if err != nil {
-		watch.Stop()
+		timer.Stop()
 		err = out.reason(err)
 		end(nil)
 		return nil, err
@@ -141,7 +141,7 @@ func (r *response) reason(err error) error {
 func (r *response) Read(p []byte) (int, error) {
 	n, err := r.Body.Read(p)
 	if n > 0 {
-		r.watch.Reset(r.stall)
+		r.stallTimer.Reset(r.stall)
 	}
 	if err != nil && err != io.EOF {
 		err = r.reason(err)
@@ -150,7 +150,7 @@ func (r *response) Read(p []byte) (int, error) {
 }
 
 func (r *response) close() {
-	r.watch.Stop()
+	r.stallTimer.Stop()
 	r.end(nil)
 	_ = r.Body.Close()
 }
@@ -197,7 +197,7 @@ func (c *Client) retry(ctx context.Context, what string, notify func(error, time
 			notify(again.error, wait)
 		}
 		select {
-		case <-time.After(wait):
+		case <-c.after(wait):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
@@ -215,7 +215,7 @@ func transient(status int) bool {
 }
 
 // retryAfter is how long the server asks to wait: Retry-After in seconds or as a
-// date, else the t= of the RateLimit header, which the hub sends.
+// date, or, without one, the t= of the RateLimit header, which the hub sends.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	v := strings.TrimSpace(h.Get("Retry-After"))
 	if n, err := strconv.Atoi(v); err == nil && n >= 0 {
@@ -264,7 +264,7 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 		return fail(fmt.Sprintf("%s: the hub lists this file and does not have it (404)", what), ErrNotFound)
 	case status == http.StatusUnauthorized && strings.HasPrefix(says, "Invalid credentials"):
 		return fail(fmt.Sprintf("%s: the hub does not accept the token: set HF_TOKEN to a valid one, or to none", what), ErrUnauthorized)
-	case status == http.StatusUnauthorized: // the hub does not tell strangers whether a name exists
+	case status == http.StatusUnauthorized: // without a token the hub does not tell whether a name exists
 		return fail(fmt.Sprintf("there is no model %q at %s, or not for everyone (401): check the spelling; %s", ref.Repo(), c.endpoint, ask), ErrNotFound, ErrUnauthorized)
 	case code == "RepoNotFound", status == http.StatusNotFound, status == http.StatusGone:
 		return fail(fmt.Sprintf("there is no model %q, or no revision %q of it, at %s (%d): check the spelling; %s", ref.Repo(), ref.revision(), c.endpoint, status, ask), ErrNotFound)

@@ -74,7 +74,7 @@ func weights(names []string) []string {
 }
 
 // index is the index of safetensors that checkpoint would read: the one of the usual
-// name, or else the only one.
+// name, or the only one.
 func index(names []string) string {
 	const usual = "model.safetensors.index.json"
 	var found []string

@@ -47,6 +47,7 @@ from huggingface_hub import snapshot_download
 print(snapshot_download(sys.argv[1], revision=sys.argv[2] if len(sys.argv) > 2 else None))`
 
 func TestWhatPythonFetchedIsFound(t *testing.T) {
+	t.Parallel()
 	needPython(t)
 	s := serve(t)
 	c := client(t, s)
@@ -73,6 +74,7 @@ snapshot_download(sys.argv[1], allow_patterns=["config.json", "tokenizer.json"])
 }
 
 func TestWhatWeFetchedPythonFinds(t *testing.T) {
+	t.Parallel()
 	needPython(t)
 	s := serve(t)
 	c := client(t, s)
@@ -99,6 +101,7 @@ print(found)`, repoName)
 }
 
 func TestPythonAndWeExcludeEachOther(t *testing.T) {
+	t.Parallel()
 	needPython(t)
 	s := serve(t)
 	c := client(t, s)
@@ -127,6 +130,7 @@ except Timeout:
 var record = flag.Bool("record", false, "write testdata/cache again, with huggingface_hub")
 
 func TestRecordTheCache(t *testing.T) {
+	t.Parallel()
 	if !*record {
 		t.Skip("-record writes testdata/cache again")
 	}

@@ -179,22 +179,29 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		finish(operands)
 		return []*Array{first}
 	}
+	out := first.elementsOf(op, operands, list)
+	// the results' own handles keep the arrays, so that this frees none of them
+	capi.VectorArrayFree(list)
+	finish(operands)
+	for _, r := range out {
+		r.settle(op)
+	}
+	return out
+}
+
+// elementsOf makes arrays of a list's elements, on the stream and of the scope of a. The
+// caller settles them.
+func (a *Array) elementsOf(op string, operands []*Array, list capi.VectorArray) []*Array {
 	out := make([]*Array, capi.VectorArraySize(list))
 	for i := range out {
-		r := &Array{stream: first.stream}
-		r.scope.Store(first.scope.Load())
+		r := &Array{stream: a.stream}
+		r.scope.Store(a.scope.Load())
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)
 		} else {
 			r.limit(op, unknown)
 		}
 		out[i] = r
-	}
-	// the results' own handles keep the arrays, so that this frees none of them
-	capi.VectorArrayFree(list)
-	finish(operands)
-	for _, r := range out {
-		r.settle(op)
 	}
 	return out
 }
@@ -285,4 +292,15 @@ func int32s(xs []int) []int32 {
 		out[i] = c32(x)
 	}
 	return out
+}
+
+// freeTemporary ends handles that an operation made for itself.
+func freeTemporary(hs ...capi.Array) {
+	live := hs[:0]
+	for _, h := range hs {
+		if h != 0 {
+			live = append(live, h)
+		}
+	}
+	gate.Free(live...)
 }

@@ -2,6 +2,7 @@ package mlx
 
 import (
 	"runtime"
+	"strconv"
 	"sync"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -29,7 +30,7 @@ func SetCompileMode(mode CompileMode) error {
 		return err
 	}
 	if mode < CompileDisabled || mode > CompileEnabled {
-		return newError(op, ErrIndex, "there is no compile mode "+itoa(int(mode))+" (have: 0 to 3)")
+		return newError(op, ErrIndex, "there is no compile mode "+strconv.Itoa(int(mode))+" (have: 0 to 3)")
 	}
 	var err error
 	gate.Run(func() {

@@ -64,7 +64,7 @@ func twice(f func() error) error {
 }
 
 // admit refuses to compute arrays for which the memory limit leaves no room: where MLX cannot
-// get memory from the system it crashes. What else their graphs need is not known before. The
+// get memory from the system it crashes. What their graphs need beyond that is not known before. The
 // caller is inside the gate.
 func admit(op string, arrays ...*Array) error {
 	limit := int(loaded.memoryLimit.Load())

@@ -65,3 +65,26 @@ func writeGraph(op string, f func(capi.File, capi.NodeNamer, capi.VectorArray) i
 	_, err = w.Write(text)
 	return err
 }
+
+// Depends returns the inputs, each to be computed after the dependencies are.
+// Binds mlx_depends.
+func Depends(inputs, dependencies []*Array) []*Array {
+	const op = "depends"
+	operands := slices.Concat(inputs, dependencies)
+	if len(inputs) == 0 {
+		return nil
+	}
+	if bad := required(op, operands...); bad != nil {
+		return slices.Repeat([]*Array{bad}, len(inputs))
+	}
+	out := buildList(op, operands, func(res *capi.VectorArray, _ capi.Stream) int32 {
+		in, after := vector(inputs), vector(dependencies)
+		defer capi.VectorArrayFree(in)
+		defer capi.VectorArrayFree(after)
+		return capi.Depends(res, in, after)
+	})
+	if len(out) == 1 && out[0].err != nil {
+		return slices.Repeat(out, len(inputs))
+	}
+	return out
+}

@@ -22,7 +22,7 @@ type KernelSource struct {
 	Source  string   // the body
 	Header  string   // what stands before the function: includes, helpers
 
-	Strided      bool // inputs come in the layout that they have; else row-major
+	Strided      bool // inputs come in the layout that they have, and not in row-major order
 	Atomic       bool // the results are atomic, Metal only
 	SharedMemory int  // bytes of dynamic shared memory, CUDA only
 }
@@ -114,75 +114,20 @@ type MetalKernel struct {
 // NewMetalKernel prepares a kernel; the GPU's compiler sees it when a result is evaluated.
 // Binds mlx_fast_metal_kernel_new.
 func NewMetalKernel(k KernelSource) (*MetalKernel, error) {
-	const op = "metal_kernel"
-	if err := Load(); err != nil {
+	h, err := metalKernels.prepare(k)
+	if err != nil {
 		return nil, err
 	}
-	if e := k.check(op); e != nil {
-		return nil, e
-	}
-	if !MetalAvailable() {
-		return nil, newError(op, ErrDevice, "this library was not built for Metal, or finds no GPU")
-	}
-	kernel := &MetalKernel{source: k}
-	in, out := names(k.Inputs), names(k.Outputs)
-	kernel.h = capi.FastMetalKernelNew(capi.Bytes(k.Name), in, out, echoed(k.Source), echoed(k.Header), !k.Strided, k.Atomic)
-	capi.VectorStringFree(in)
-	capi.VectorStringFree(out)
-	if kernel.h == 0 {
-		return nil, mlxError(op, nil)
-	}
-	runtime.AddCleanup(kernel, func(h capi.FastMetalKernel) {
-		gate.Later(func() { capi.FastMetalKernelFree(h) })
-	}, kernel.h)
+	kernel := &MetalKernel{k, h}
+	runtime.AddCleanup(kernel, metalKernels.freeLater, h)
 	return kernel, nil
 }
 
 // Call returns the kernel's results for the inputs.
 // Binds mlx_fast_metal_kernel_apply and mlx_fast_metal_kernel_config_*.
 func (k *MetalKernel) Call(l Launch, inputs ...*Array) []*Array {
-	const op = "metal_kernel"
-	fail := func(a *Array) []*Array { return slices.Repeat([]*Array{a}, len(k.source.Outputs)) }
-	if bad := required(op, inputs...); bad != nil {
-		return fail(bad)
-	}
-	if e := l.check(op, k.source, inputs); e != nil {
-		return fail(&Array{err: e})
-	}
 	defer runtime.KeepAlive(k)
-	config := capi.FastMetalKernelConfigNew()
-	defer capi.FastMetalKernelConfigFree(config)
-	s := capi.FastMetalKernelConfigSetGrid(config, c32(l.Grid[0]), c32(l.Grid[1]), c32(l.Grid[2]))
-	s |= capi.FastMetalKernelConfigSetThreadGroup(config, c32(l.ThreadGroup[0]), c32(l.ThreadGroup[1]), c32(l.ThreadGroup[2]))
-	s |= capi.FastMetalKernelConfigSetVerbose(config, l.Verbose)
-	if l.Init != nil {
-		s |= capi.FastMetalKernelConfigSetInitValue(config, float32(*l.Init))
-	}
-	for _, o := range l.Outputs {
-		s |= capi.FastMetalKernelConfigAddOutputArg(config, int32s(o.Shape), capi.Dtype(o.Dtype))
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.Template)) {
-		switch v := l.Template[name].(type) {
-		case int:
-			s |= capi.FastMetalKernelConfigAddTemplateArgInt(config, capi.Bytes(name), c32(v))
-		case bool:
-			s |= capi.FastMetalKernelConfigAddTemplateArgBool(config, capi.Bytes(name), v)
-		case Dtype:
-			s |= capi.FastMetalKernelConfigAddTemplateArgDtype(config, capi.Bytes(name), capi.Dtype(v))
-		}
-	}
-	if s != 0 {
-		return fail(&Array{err: mlxError(op, inputs)})
-	}
-	out := buildList(op, inputs, func(res *capi.VectorArray, st capi.Stream) int32 {
-		list := vector(inputs)
-		defer capi.VectorArrayFree(list)
-		return capi.FastMetalKernelApply(res, k.h, list, config, st)
-	})
-	if out[0].err != nil {
-		return fail(out[0])
-	}
-	return out
+	return metalKernels.call(k.source, k.h, l, inputs)
 }
 
 // CUDAKernel is a kernel for Nvidia's GPUs.
@@ -194,73 +139,142 @@ type CUDAKernel struct {
 // NewCUDAKernel prepares a kernel; the GPU's compiler sees it when a result is evaluated.
 // Binds mlx_fast_cuda_kernel_new.
 func NewCUDAKernel(k KernelSource) (*CUDAKernel, error) {
-	const op = "cuda_kernel"
-	if err := Load(); err != nil {
+	h, err := cudaKernels.prepare(k)
+	if err != nil {
 		return nil, err
 	}
-	if e := k.check(op); e != nil {
-		return nil, e
-	}
-	if !CUDAAvailable() {
-		return nil, newError(op, ErrDevice, "this library was not built for CUDA, or finds no GPU")
-	}
-	kernel := &CUDAKernel{source: k}
-	in, out := names(k.Inputs), names(k.Outputs)
-	kernel.h = capi.FastCudaKernelNew(capi.Bytes(k.Name), in, out, echoed(k.Source), echoed(k.Header), !k.Strided, c32(k.SharedMemory))
-	capi.VectorStringFree(in)
-	capi.VectorStringFree(out)
-	if kernel.h == 0 {
-		return nil, mlxError(op, nil)
-	}
-	runtime.AddCleanup(kernel, func(h capi.FastCudaKernel) {
-		gate.Later(func() { capi.FastCudaKernelFree(h) })
-	}, kernel.h)
+	kernel := &CUDAKernel{k, h}
+	runtime.AddCleanup(kernel, cudaKernels.freeLater, h)
 	return kernel, nil
 }
 
 // Call returns the kernel's results for the inputs.
 // Binds mlx_fast_cuda_kernel_apply and mlx_fast_cuda_kernel_config_*.
 func (k *CUDAKernel) Call(l Launch, inputs ...*Array) []*Array {
-	const op = "cuda_kernel"
-	fail := func(a *Array) []*Array { return slices.Repeat([]*Array{a}, len(k.source.Outputs)) }
-	if bad := required(op, inputs...); bad != nil {
+	defer runtime.KeepAlive(k)
+	return cudaKernels.call(k.source, k.h, l, inputs)
+}
+
+// kernelFunctions are the library's functions for one kind of kernel: K is its handle of a
+// kernel, C that of how one is launched.
+type kernelFunctions[K, C ~uintptr] struct {
+	op        string
+	language  string
+	available func() bool
+
+	create func(k KernelSource, inputs, outputs capi.VectorString, source, header *byte) K
+	free   func(K)
+	apply  func(res *capi.VectorArray, k K, inputs capi.VectorArray, config C, s capi.Stream) int32
+
+	newConfig        func() C
+	freeConfig       func(C)
+	setGrid          func(c C, x, y, z int32) int32
+	setThreadGroup   func(c C, x, y, z int32) int32
+	setVerbose       func(c C, verbose bool) int32
+	setInitValue     func(c C, value float32) int32
+	addOutput        func(c C, shape []int32, d capi.Dtype) int32
+	addTemplateInt   func(c C, name *byte, value int32) int32
+	addTemplateBool  func(c C, name *byte, value bool) int32
+	addTemplateDtype func(c C, name *byte, value capi.Dtype) int32
+}
+
+var metalKernels = kernelFunctions[capi.FastMetalKernel, capi.FastMetalKernelConfig]{
+	op: "metal_kernel", language: "Metal", available: MetalAvailable,
+	create: func(k KernelSource, inputs, outputs capi.VectorString, source, header *byte) capi.FastMetalKernel {
+		return capi.FastMetalKernelNew(capi.Bytes(k.Name), inputs, outputs, source, header, !k.Strided, k.Atomic)
+	},
+	free: capi.FastMetalKernelFree, apply: capi.FastMetalKernelApply,
+	newConfig: capi.FastMetalKernelConfigNew, freeConfig: capi.FastMetalKernelConfigFree,
+	setGrid: capi.FastMetalKernelConfigSetGrid, setThreadGroup: capi.FastMetalKernelConfigSetThreadGroup,
+	setVerbose: capi.FastMetalKernelConfigSetVerbose, setInitValue: capi.FastMetalKernelConfigSetInitValue,
+	addOutput:        capi.FastMetalKernelConfigAddOutputArg,
+	addTemplateInt:   capi.FastMetalKernelConfigAddTemplateArgInt,
+	addTemplateBool:  capi.FastMetalKernelConfigAddTemplateArgBool,
+	addTemplateDtype: capi.FastMetalKernelConfigAddTemplateArgDtype,
+}
+
+var cudaKernels = kernelFunctions[capi.FastCudaKernel, capi.FastCudaKernelConfig]{
+	op: "cuda_kernel", language: "CUDA", available: CUDAAvailable,
+	create: func(k KernelSource, inputs, outputs capi.VectorString, source, header *byte) capi.FastCudaKernel {
+		return capi.FastCudaKernelNew(capi.Bytes(k.Name), inputs, outputs, source, header, !k.Strided, c32(k.SharedMemory))
+	},
+	free: capi.FastCudaKernelFree, apply: capi.FastCudaKernelApply,
+	newConfig: capi.FastCudaKernelConfigNew, freeConfig: capi.FastCudaKernelConfigFree,
+	setGrid: capi.FastCudaKernelConfigSetGrid, setThreadGroup: capi.FastCudaKernelConfigSetThreadGroup,
+	setVerbose: capi.FastCudaKernelConfigSetVerbose, setInitValue: capi.FastCudaKernelConfigSetInitValue,
+	addOutput:        capi.FastCudaKernelConfigAddOutputArg,
+	addTemplateInt:   capi.FastCudaKernelConfigAddTemplateArgInt,
+	addTemplateBool:  capi.FastCudaKernelConfigAddTemplateArgBool,
+	addTemplateDtype: capi.FastCudaKernelConfigAddTemplateArgDtype,
+}
+
+// prepare makes the library's kernel of a source.
+func (f *kernelFunctions[K, C]) prepare(k KernelSource) (K, error) {
+	if err := Load(); err != nil {
+		return 0, err
+	}
+	if e := k.check(f.op); e != nil {
+		return 0, e
+	}
+	if !f.available() {
+		return 0, newError(f.op, ErrDevice, "this library was not built for "+f.language+", or finds no GPU")
+	}
+	in, out := names(k.Inputs), names(k.Outputs)
+	h := f.create(k, in, out, echoed(k.Source), echoed(k.Header))
+	capi.VectorStringFree(in)
+	capi.VectorStringFree(out)
+	if h == 0 {
+		return 0, mlxError(f.op, nil)
+	}
+	return h, nil
+}
+
+func (f *kernelFunctions[K, C]) freeLater(h K) { gate.Later(func() { f.free(h) }) }
+
+func (f *kernelFunctions[K, C]) call(k KernelSource, h K, l Launch, inputs []*Array) []*Array {
+	fail := func(a *Array) []*Array { return slices.Repeat([]*Array{a}, len(k.Outputs)) }
+	if bad := required(f.op, inputs...); bad != nil {
 		return fail(bad)
 	}
-	if e := l.check(op, k.source, inputs); e != nil {
+	if e := l.check(f.op, k, inputs); e != nil {
 		return fail(&Array{err: e})
 	}
-	defer runtime.KeepAlive(k)
-	config := capi.FastCudaKernelConfigNew()
-	defer capi.FastCudaKernelConfigFree(config)
-	s := capi.FastCudaKernelConfigSetGrid(config, c32(l.Grid[0]), c32(l.Grid[1]), c32(l.Grid[2]))
-	s |= capi.FastCudaKernelConfigSetThreadGroup(config, c32(l.ThreadGroup[0]), c32(l.ThreadGroup[1]), c32(l.ThreadGroup[2]))
-	s |= capi.FastCudaKernelConfigSetVerbose(config, l.Verbose)
-	if l.Init != nil {
-		s |= capi.FastCudaKernelConfigSetInitValue(config, float32(*l.Init))
+	config := f.newConfig()
+	defer f.freeConfig(config)
+	if f.configure(config, l) != 0 {
+		return fail(&Array{err: mlxError(f.op, inputs)})
 	}
-	for _, o := range l.Outputs {
-		s |= capi.FastCudaKernelConfigAddOutputArg(config, int32s(o.Shape), capi.Dtype(o.Dtype))
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.Template)) {
-		switch v := l.Template[name].(type) {
-		case int:
-			s |= capi.FastCudaKernelConfigAddTemplateArgInt(config, capi.Bytes(name), c32(v))
-		case bool:
-			s |= capi.FastCudaKernelConfigAddTemplateArgBool(config, capi.Bytes(name), v)
-		case Dtype:
-			s |= capi.FastCudaKernelConfigAddTemplateArgDtype(config, capi.Bytes(name), capi.Dtype(v))
-		}
-	}
-	if s != 0 {
-		return fail(&Array{err: mlxError(op, inputs)})
-	}
-	out := buildList(op, inputs, func(res *capi.VectorArray, st capi.Stream) int32 {
+	out := buildList(f.op, inputs, func(res *capi.VectorArray, s capi.Stream) int32 {
 		list := vector(inputs)
 		defer capi.VectorArrayFree(list)
-		return capi.FastCudaKernelApply(res, k.h, list, config, st)
+		return f.apply(res, h, list, config, s)
 	})
 	if out[0].err != nil {
 		return fail(out[0])
 	}
 	return out
+}
+
+// configure tells the library what l says; 0 means that it took all.
+func (f *kernelFunctions[K, C]) configure(config C, l Launch) int32 {
+	s := f.setGrid(config, c32(l.Grid[0]), c32(l.Grid[1]), c32(l.Grid[2]))
+	s |= f.setThreadGroup(config, c32(l.ThreadGroup[0]), c32(l.ThreadGroup[1]), c32(l.ThreadGroup[2]))
+	s |= f.setVerbose(config, l.Verbose)
+	if l.Init != nil {
+		s |= f.setInitValue(config, float32(*l.Init))
+	}
+	for _, o := range l.Outputs {
+		s |= f.addOutput(config, int32s(o.Shape), capi.Dtype(o.Dtype))
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.Template)) {
+		switch v := l.Template[name].(type) {
+		case int:
+			s |= f.addTemplateInt(config, capi.Bytes(name), c32(v))
+		case bool:
+			s |= f.addTemplateBool(config, capi.Bytes(name), v)
+		case Dtype:
+			s |= f.addTemplateDtype(config, capi.Bytes(name), capi.Dtype(v))
+		}
+	}
+	return s
 }

@@ -1,6 +1,8 @@
 package mlx
 
 import (
+	"strconv"
+
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
@@ -76,7 +78,7 @@ func setLimit(op string, f func(*int, int) int32, bytes int, then func()) (befor
 		return 0, err
 	}
 	if bytes < 0 {
-		return 0, newError(op, ErrMemory, "a limit of "+itoa(bytes)+" bytes")
+		return 0, newError(op, ErrMemory, "a limit of "+strconv.Itoa(bytes)+" bytes")
 	}
 	gate.Run(func() {
 		if f(&before, bytes) != 0 {

@@ -35,7 +35,7 @@ func LayerNorm(x, weight, bias *Array, eps float64) *Array {
 // Rotary says how RoPE turns pairs of dimensions.
 type Rotary struct {
 	Dims        int     // leading dimensions of a head that turn
-	Traditional bool    // pairs are neighbours; else the two halves of Dims
+	Traditional bool    // pairs are neighbours; when false, one of each half of Dims
 	Base        float64 // frequencies are Base^(−2i/Dims), unless Freqs is given
 	Scale       float64 // factor on positions
 	Freqs       *Array  // [Dims/2] float32 wavelengths over 2π (1/frequency), or nil

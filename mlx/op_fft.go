@@ -1,6 +1,10 @@
 package mlx
 
-import "github.com/mlxlens/mlxlens/mlx/internal/capi"
+import (
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
 
 // Fourier transforms are computed in complex64. n is the length along the axis after zeros are
 // added or elements cut off; 0 keeps the length.
@@ -98,32 +102,35 @@ func lengths(op string, x *Array, n, axes []int) *Error {
 			axis += len(shape)
 		}
 		if axis < 0 || axis >= len(shape) {
-			return newError(op, ErrIndex, "axis "+itoa(axes[i])+" of "+x.String())
+			return newError(op, ErrIndex, "axis "+strconv.Itoa(axes[i])+" of "+x.String())
 		}
 		if n[i] < 1 {
-			return newError(op, ErrShape, "length "+itoa(n[i])+" along axis "+itoa(axes[i])+" of "+x.String()+" (have: 1 and more)")
+			return newError(op, ErrShape, "length "+strconv.Itoa(n[i])+" along axis "+strconv.Itoa(axes[i])+" of "+x.String()+" (have: 1 and more)")
 		}
 		shape[axis] = n[i]
 	}
 	return checkShape(op, shape, Complex64)
 }
 
-// FFT returns Σ x[n]·e^(−2πikn/N), along axis, normalised as norm says. Binds mlx_fft_fft.
+// FFT returns Σ x[n]·e^(−2πikn/N) along axis, normalised as norm says. Binds mlx_fft_fft.
 func FFT(x *Array, n, axis int, norm FFTNorm) *Array {
 	return transform("fft", capi.FftFft, x, n, axis, norm, false)
 }
 
-// IFFT returns 1/N·Σ x[k]·e^(2πikn/N), the inverse of FFT, along axis, normalised as norm says. Binds mlx_fft_ifft.
+// IFFT returns 1/N·Σ x[k]·e^(2πikn/N) along axis, the inverse of FFT, normalised as norm says.
+// Binds mlx_fft_ifft.
 func IFFT(x *Array, n, axis int, norm FFTNorm) *Array {
 	return transform("ifft", capi.FftIfft, x, n, axis, norm, false)
 }
 
-// RFFT returns the first N/2+1 values of FFT, which hold all of a real x, along axis, normalised as norm says. Binds mlx_fft_rfft.
+// RFFT returns the first N/2+1 values of FFT along axis, which hold all of a real x, normalised
+// as norm says. Binds mlx_fft_rfft.
 func RFFT(x *Array, n, axis int, norm FFTNorm) *Array {
 	return transform("rfft", capi.FftRfft, x, n, axis, norm, false)
 }
 
-// IRFFT returns the real inverse of RFFT; n, the length of the result, is 2·(length−1) when 0, along axis, normalised as norm says. Binds mlx_fft_irfft.
+// IRFFT returns the real inverse of RFFT along axis, normalised as norm says. n is the length of
+// the result along it; 0 stands for 2·(length−1). Binds mlx_fft_irfft.
 func IRFFT(x *Array, n, axis int, norm FFTNorm) *Array {
 	return transform("irfft", capi.FftIrfft, x, n, axis, norm, true)
 }
@@ -152,26 +159,26 @@ func IFFTN(x *Array, lengths, axes []int, norm FFTNorm) *Array {
 	return transformN("ifftn", capi.FftIfftn, false, x, lengths, axes, norm, false)
 }
 
-// RFFT2 is RFFT over the last two axes, or the two given; the last of them is halved as RFFT does. lengths holds one for each axis, or is nil.
-// Binds mlx_fft_rfft2.
+// RFFT2 is RFFT over the last two axes, or the two given. The last of them is halved, as RFFT does.
+// lengths holds one for each axis, or is nil. Binds mlx_fft_rfft2.
 func RFFT2(x *Array, lengths, axes []int, norm FFTNorm) *Array {
 	return transformN("rfft2", capi.FftRfft2, true, x, lengths, axes, norm, false)
 }
 
-// RFFTN is RFFT over all axes, or those given; the last of them is halved as RFFT does. lengths holds one for each axis, or is nil.
-// Binds mlx_fft_rfftn.
+// RFFTN is RFFT over all axes, or those given. The last of them is halved, as RFFT does.
+// lengths holds one for each axis, or is nil. Binds mlx_fft_rfftn.
 func RFFTN(x *Array, lengths, axes []int, norm FFTNorm) *Array {
 	return transformN("rfftn", capi.FftRfftn, false, x, lengths, axes, norm, false)
 }
 
-// IRFFT2 is IRFFT over the last two axes, or the two given; the last of them is the halved one. lengths holds one for each axis, or is nil.
-// Binds mlx_fft_irfft2.
+// IRFFT2 is IRFFT over the last two axes, or the two given. The last of them is the halved one.
+// lengths holds one for each axis, or is nil. Binds mlx_fft_irfft2.
 func IRFFT2(x *Array, lengths, axes []int, norm FFTNorm) *Array {
 	return transformN("irfft2", capi.FftIrfft2, true, x, lengths, axes, norm, true)
 }
 
-// IRFFTN is IRFFT over all axes, or those given; the last of them is the halved one. lengths holds one for each axis, or is nil.
-// Binds mlx_fft_irfftn.
+// IRFFTN is IRFFT over all axes, or those given. The last of them is the halved one.
+// lengths holds one for each axis, or is nil. Binds mlx_fft_irfftn.
 func IRFFTN(x *Array, lengths, axes []int, norm FFTNorm) *Array {
 	return transformN("irfftn", capi.FftIrfftn, false, x, lengths, axes, norm, true)
 }

@@ -68,22 +68,6 @@ func onAxes(op string, some func(*capi.Array, capi.Array, []int32, capi.Stream) 
 	})
 }
 
-// BroadcastTo repeats x without a copy to fill shape. Binds mlx_broadcast_to.
-func BroadcastTo(x *Array, shape ...int) *Array {
-	const op = "broadcast_to"
-	if bad := required(op, x); bad != nil {
-		return bad
-	}
-	if x.err == nil {
-		if e := checkShape(op, shape, x.Dtype()); e != nil {
-			return &Array{err: e}
-		}
-	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.BroadcastTo(res, x.h, int32s(shape), s)
-	})
-}
-
 // Contiguous returns x laid out in row-major order, x itself where it is.
 // Binds mlx_contiguous.
 func Contiguous(x *Array) *Array {
@@ -96,176 +80,152 @@ func Contiguous(x *Array) *Array {
 	})
 }
 
-// Concatenate joins arrays along an axis that they have; Flat joins their elements into one
-// axis. Binds mlx_concatenate, mlx_concatenate_axis.
-func Concatenate(axis int, arrays ...*Array) *Array {
-	return joined("concatenate", capi.Concatenate, capi.ConcatenateAxis, axis, arrays)
-}
-
-// Stack joins arrays of one shape along a new axis. Binds mlx_stack, mlx_stack_axis.
-func Stack(axis int, arrays ...*Array) *Array {
-	if axis == 0 {
-		axis = Flat // mlx_stack: the first axis is the new one
-	} else if axis == Flat {
-		return failed("stack", ErrIndex, "arrays are stacked along a new axis, not Flat")
-	}
-	return joined("stack", capi.Stack, capi.StackAxis, axis, arrays)
-}
-
-func joined(op string, whole func(*capi.Array, capi.VectorArray, capi.Stream) int32, along func(*capi.Array, capi.VectorArray, int32, capi.Stream) int32, axis int, arrays []*Array) *Array {
-	if len(arrays) == 0 {
-		return failed(op, ErrShape, "no arrays were given")
-	}
-	if bad := required(op, arrays...); bad != nil {
-		return bad
-	}
-	return build(op, arrays, func(res *capi.Array, s capi.Stream) int32 {
-		list := vector(arrays)
-		defer capi.VectorArrayFree(list)
-		if axis == Flat {
-			return whole(res, list, s)
-		}
-		return along(res, list, c32(axis), s)
-	})
-}
-
-// Slice returns elements start to stop (not included) of one axis. Negative places
-// count from the end, and both are clamped to the axis. Binds mlx_slice.
-func Slice(x *Array, axis, start, stop int) *Array {
-	const op = "slice"
+// Flatten joins the axes from start to end, both included, into one.
+// Binds mlx_flatten.
+func Flatten(x *Array, start, end int) *Array {
+	const op = "flatten"
 	if bad := required(op, x); bad != nil {
 		return bad
-	}
-	if x.err != nil {
-		return x
-	}
-	from, to, step, e := along(op, x, axis, start, stop)
-	if e != nil {
-		return &Array{err: e}
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.Slice(res, x.h, from, to, step, s)
+		return capi.Flatten(res, x.h, c32(start), c32(end), s)
 	})
 }
 
-// SliceUpdate returns x with update in place of the elements from start on along
-// axis; update has x's shape but for that axis. Where nothing else refers to x, its
-// memory becomes the result's. Binds mlx_slice_update.
-func SliceUpdate(x, update *Array, axis, start int) *Array {
-	const op = "slice_update"
-	if bad := required(op, x, update); bad != nil {
+// Unflatten splits an axis into several of as many elements; one of them may be −1.
+// Binds mlx_unflatten.
+func Unflatten(x *Array, axis int, shape ...int) *Array {
+	const op = "unflatten"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	free, rest := 0, 1
+	for _, n := range shape {
+		if n == -1 {
+			free++
+			continue
+		}
+		if n < 0 {
+			free = 2
+		}
+		rest *= n
+	}
+	if len(shape) == 0 || free > 1 || free == 1 && rest == 0 {
+		return failed(op, ErrShape, "shape %v: one axis may be -1, none less, and none 0 beside it", shape)
+	}
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.Unflatten(res, x.h, c32(axis), int32s(shape), s)
+	})
+}
+
+// Swapaxes exchanges two axes. Binds mlx_swapaxes.
+func Swapaxes(x *Array, axis1, axis2 int) *Array {
+	return twoAxes("swapaxes", capi.Swapaxes, x, axis1, axis2)
+}
+
+// Moveaxis moves an axis to another place; the others keep their order.
+// Binds mlx_moveaxis.
+func Moveaxis(x *Array, from, to int) *Array {
+	return twoAxes("moveaxis", capi.Moveaxis, x, from, to)
+}
+
+func twoAxes(op string, f func(*capi.Array, capi.Array, int32, int32, capi.Stream) int32, x *Array, i, j int) *Array {
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return f(res, x.h, c32(i), c32(j), s)
+	})
+}
+
+// Atleast1D returns x with at least one axis. Binds mlx_atleast_1d.
+func Atleast1D(x *Array) *Array { return unary("atleast_1d", capi.Atleast1d, x) }
+
+// Atleast2D returns x with at least two axes: [n] becomes [1 n]. Binds mlx_atleast_2d.
+func Atleast2D(x *Array) *Array { return unary("atleast_2d", capi.Atleast2d, x) }
+
+// Atleast3D returns x with at least three axes: [n] becomes [1 n 1], [m n] becomes [m n 1].
+// Binds mlx_atleast_3d.
+func Atleast3D(x *Array) *Array { return unary("atleast_3d", capi.Atleast3d, x) }
+
+// Roll moves the elements along axes by shifts, those that fall off the end to the front;
+// no axes means all elements as one row, by the sum of the shifts.
+// Binds mlx_roll, mlx_roll_axis, mlx_roll_axes.
+func Roll(x *Array, shifts []int, axes ...int) *Array {
+	const op = "roll"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if len(shifts) == 0 || len(axes) > 1 && len(shifts) != len(axes) {
+		return failed(op, ErrShape, "%d shifts for %d axes", len(shifts), len(axes))
+	}
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		switch len(axes) {
+		case 0:
+			return capi.Roll(res, x.h, int32s(shifts), s)
+		case 1:
+			return capi.RollAxis(res, x.h, int32s(shifts), c32(axes[0]), s)
+		}
+		return capi.RollAxes(res, x.h, int32s(shifts), int32s(axes), s)
+	})
+}
+
+// AsStrided returns a view of x's elements in row-major order: element i of the result is
+// element offset + Σ i[k]·strides[k] of x. Every such place must be one of x's.
+// Binds mlx_as_strided.
+func AsStrided(x *Array, shape, strides []int, offset int) *Array {
+	const op = "as_strided"
+	if bad := required(op, x); bad != nil {
 		return bad
 	}
 	if x.err != nil {
 		return x
 	}
-	if update.err != nil {
-		return update
+	if len(shape) != len(strides) {
+		return failed(op, ErrShape, "%d axes and %d strides", len(shape), len(strides))
 	}
-	want, got := x.Shape(), update.Shape()
-	if axis < 0 {
-		axis += len(want)
-	}
-	if axis < 0 || axis >= len(want) {
-		return failed(op, ErrIndex, "axis %d of an array with %d axes", axis, len(want))
-	}
-	if len(got) == len(want) {
-		want[axis] = got[axis]
-	}
-	if !slices.Equal(got, want) {
-		return failed(op, ErrShape, "update %s does not fit into %s along axis %d", update, x, axis)
-	}
-	from, to, step, e := along(op, x, axis, start, start+got[axis])
-	if e != nil {
+	if e := checkShape(op, shape, x.Dtype()); e != nil {
 		return &Array{err: e}
 	}
-	if int(from[axis]) != start || int(to[axis]) != start+got[axis] {
-		return failed(op, ErrIndex, "elements %d to %d along axis %d of %s", start, start+got[axis], axis, x)
+	wide := make([]int64, len(strides))
+	first, last, size := int64(offset), int64(offset), int64(x.Size())
+	inside := !slices.Contains(shape, 0)
+	for i, st := range strides {
+		wide[i] = int64(st)
+		if !inside {
+			continue
+		}
+		// one place beyond size is enough to refuse, so that nothing here overflows
+		if shape[i] > 1 && (int64(st) > size || int64(st) < -size) {
+			first = -1
+			break
+		}
+		reach := int64(shape[i]-1) * int64(st)
+		first, last = first+min(reach, 0), last+max(reach, 0)
+		if first < 0 || last >= size {
+			break
+		}
 	}
-	return buildIn(op, nil, same, []*Array{x, update}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.SliceUpdate(res, x.h, update.h, from, to, step, s)
+	if inside && (first < 0 || last >= size) || offset < 0 || int64(offset) > size { // of an offset near 2⁶³, last wraps
+		return failed(op, ErrIndex, "shape %v with strides %v from element %d reaches outside %s", shape, strides, offset, x)
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.AsStrided(res, x.h, int32s(shape), wide, offset, s)
 	})
 }
 
-// along returns the bounds of elements start to stop of one axis, all of the others;
-// negative places count from the end, and both are clamped.
-func along(op string, x *Array, axis, start, stop int) (from, to, step []int32, e *Error) {
-	shape := x.Shape()
-	n := len(shape)
-	if axis < 0 {
-		axis += n
-	}
-	if axis < 0 || axis >= n {
-		return nil, nil, nil, newError(op, ErrIndex, "axis "+itoa(axis)+" of an array with "+itoa(n)+" axes")
-	}
-	from, to, step = make([]int32, n), int32s(shape), make([]int32, n)
-	for i := range step {
-		step[i] = 1
-	}
-	clamp := func(i int) int32 {
-		if i < 0 {
-			i += shape[axis]
-		}
-		return int32(min(max(i, 0), shape[axis]))
-	}
-	from[axis], to[axis] = clamp(start), clamp(stop)
-	to[axis] = max(from[axis], to[axis])
-	return from, to, step, nil
-}
-
-// Split cuts x along axis into parts of equal length. Binds mlx_split.
-func Split(x *Array, parts, axis int) []*Array {
-	const op = "split"
+// NumberOfElements returns the product of the lengths of axes as a 0-d array that follows
+// the shape when a compiled function gets arrays of another one; inverted returns 1 over it.
+// Binds mlx_number_of_elements.
+func NumberOfElements(x *Array, inverted bool, d Dtype, axes ...int) *Array {
+	const op = "number_of_elements"
 	if bad := required(op, x); bad != nil {
-		return []*Array{bad}
+		return bad
 	}
-	// an empty axis has any number of empty parts, each an array
-	if parts < 1 || x.err == nil && parts > max(x.Dim(axis), 1<<16) {
-		return []*Array{failed(op, ErrShape, "%d parts of axis %d of %s", parts, axis, x)}
+	if !d.valid() {
+		return failed(op, ErrDtype, "%v is no data type", d)
 	}
-	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		return capi.Split(res, x.h, c32(parts), c32(axis), s)
-	})
-}
-
-// SplitAt cuts x along axis before each of the given places, ascending.
-// Binds mlx_split_sections.
-func SplitAt(x *Array, places []int, axis int) []*Array {
-	const op = "split"
-	if bad := required(op, x); bad != nil {
-		return []*Array{bad}
-	}
-	if x.err != nil {
-		return []*Array{x}
-	}
-	n := x.Dim(axis)
-	for i, p := range places {
-		if p < 0 || p > n || i > 0 && p < places[i-1] {
-			return []*Array{failed(op, ErrIndex, "places %v along an axis of length %d of %s (want: ascending, from 0 to its length)", places, n, x)}
-		}
-	}
-	if len(places) == 0 {
-		return []*Array{Positive(x)}
-	}
-	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		return capi.SplitSections(res, x.h, int32s(places), c32(axis), s)
-	})
-}
-
-// Unstack returns the slices of x along axis, without that axis.
-// Binds mlx_unstack, mlx_unstack_axis.
-func Unstack(x *Array, axis int) []*Array {
-	const op = "unstack"
-	if bad := required(op, x); bad != nil {
-		return []*Array{bad}
-	}
-	if n := x.Dim(axis); x.err == nil && n > max(x.Size(), 1<<16) {
-		return []*Array{failed(op, ErrShape, "%d arrays without elements of %s", n, x)}
-	}
-	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		if axis == 0 {
-			return capi.Unstack(res, x.h, s)
-		}
-		return capi.UnstackAxis(res, x.h, c32(axis), s)
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.NumberOfElements(res, x.h, int32s(axes), inverted, capi.Dtype(d), s)
 	})
 }

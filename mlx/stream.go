@@ -33,7 +33,7 @@ func (d Device) kind() capi.DeviceType {
 	return capi.DeviceTypeCpu
 }
 
-// DefaultDevice returns the GPU when the library can use one, else the CPU.
+// DefaultDevice returns the GPU when the library can use one, and the CPU when it cannot.
 func DefaultDevice() Device {
 	if loaded.gpu {
 		return GPU
@@ -61,7 +61,7 @@ func (d Device) Count() (int, error) {
 }
 
 // Info returns what MLX tells of the device, each value a string or an int: its name,
-// architecture and memory. Binds mlx_device_info_get and its kin.
+// architecture and memory. Binds mlx_device_info_get, mlx_device_info_get_*.
 func (d Device) Info() (map[string]any, error) {
 	const op = "device_info"
 	if err := Load(); err != nil {

@@ -14,7 +14,7 @@ type addedToken struct {
 	SingleWord bool   `json:"single_word"` // only where no word character touches it
 	LStrip     bool   `json:"lstrip"`      // takes the white space before it
 	RStrip     bool   `json:"rstrip"`      // takes the white space after it
-	Normalized bool   `json:"normalized"`  // looked for in the normalized text, else in the text as given
+	Normalized bool   `json:"normalized"`  // looked for in the normalized text, and not in the text as given
 	Special    bool   `json:"special"`
 }
 
@@ -120,4 +120,11 @@ func endsInWord(s string) bool {
 func beginsWithWord(s string) bool {
 	r, n := utf8.DecodeRuneInString(s)
 	return n > 0 && isWord(r)
+}
+
+// sortedByID returns added tokens in the order of their ids, as Hugging Face registers them.
+func sortedByID(tokens []addedToken) []addedToken {
+	out := append([]addedToken(nil), tokens...)
+	sort.SliceStable(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	return out
 }

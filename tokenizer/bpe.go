@@ -105,6 +105,7 @@ func (m *model) tokens(symbols bpe.Symbols) []sugar.Token {
 type mergeWork struct {
 	symbols bpe.Symbols
 	queue   []candidate
+	taken   int // candidates taken off the queue: the work of a merge
 }
 
 // A candidate is a pair of neighbours that may merge.
@@ -186,6 +187,7 @@ func (m *model) merge(w *mergeWork) {
 	}
 	for len(w.queue) > 0 {
 		c := w.pop()
+		w.taken++
 		left := &symbols[c.pos]
 		if left.Len == 0 || left.Next < 0 {
 			continue

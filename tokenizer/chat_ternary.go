@@ -60,7 +60,7 @@ func tagEnd(s, end string) int {
 	return len(s)
 }
 
-// stringLen returns the length of a quoted string that s begins with, else 1.
+// stringLen returns the length of a quoted string that s begins with, and 1 where it begins with none.
 func stringLen(s string) int {
 	if s[0] != '"' && s[0] != '\'' {
 		return 1
@@ -117,7 +117,7 @@ func closing(s string, open int) int {
 	return -1
 }
 
-// condition rewrites "a if c else b" and leaves everything else.
+// condition rewrites "a if c else b" and leaves any other text as it is.
 func condition(s string) string {
 	at, otherwise := -1, -1
 	depth := 0

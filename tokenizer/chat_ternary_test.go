@@ -10,6 +10,7 @@ import (
 
 // The expected texts are jinja2 3.1's, with transformers' settings.
 func TestConditionsInParenthesesAreJinjas(t *testing.T) {
+	t.Parallel()
 	messages := []Message{{"user", "one"}, {"assistant", "two"}, {"user", "three"}}
 	for template, want := range map[string]string{
 		`{% for m in messages %}{{ '<' + (m.role if loop.first else "-") + '>' }}{% endfor %}`:                         "<user><-><->",
@@ -29,6 +30,7 @@ func TestConditionsInParenthesesAreJinjas(t *testing.T) {
 }
 
 func TestTemplatesThatAreNoJinjaStayErrors(t *testing.T) {
+	t.Parallel()
 	for _, template := range []string{`{{ (a if b else c }}`, `{{ "open }}`, `{% if ( %}`, `{{ (a if b) }}`} {
 		_, err := chat{template: template, now: time.Now}.render([]Message{{"user", "one"}}, true)
 		require.Error(t, err, template)

@@ -14,6 +14,7 @@ func fixedNow() time.Time { return time.Date(2026, 7, 4, 15, 5, 9, 0, time.UTC) 
 
 // chat.jsonl.gz has what the reference Jinja for JavaScript renders; with tools is not implemented.
 func TestChatTemplatesRenderExactly(t *testing.T) {
+	t.Parallel()
 	type rendered struct {
 		Name     string `json:"n"`
 		Generate bool   `json:"g"`
@@ -40,6 +41,7 @@ func TestChatTemplatesRenderExactly(t *testing.T) {
 
 // The prompt "chat" of the lens goldens, which transformers' template made.
 func TestSmolLM2ChatIsTheOneOfTheLensPrompt(t *testing.T) {
+	t.Parallel()
 	tok, err := FromGGUF(smolLM2Metadata(t))
 	require.NoError(t, err)
 	var prompts []struct {
@@ -59,6 +61,7 @@ func TestSmolLM2ChatIsTheOneOfTheLensPrompt(t *testing.T) {
 }
 
 func TestChatTemplatesSeeTheFunctionsOfTransformers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ template, want string }{
 		{`{{ bos_token }}{{ messages[0].content | tojson }}{{ eos_token }}`, `<s>"<é> \"q\" 'n'"</s>`},
 		{`{{ strftime_now("%d %b %Y %H:%M:%S %%") }}`, "04 Jul 2026 15:05:09 %"},
@@ -73,6 +76,7 @@ func TestChatTemplatesSeeTheFunctionsOfTransformers(t *testing.T) {
 }
 
 func TestChatErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ template, want string }{
 		{"", "tokenizer: chat: the files hold no chat template: encode the text without one"},
 		{"{{ raise_exception('roles must alternate') }}", "tokenizer: chat: the template does not accept these messages: roles must alternate"},

@@ -64,79 +64,30 @@ func (g ggufMeta) tokenizer() (*Tokenizer, error) {
 	if !ok {
 		return nil, fmt.Errorf("tokenizer.ggml.model is missing: the file holds no tokenizer")
 	}
-	tokens, ok, err := ggufValue[[]string](g, "tokens")
+	p, tokens, err := g.vocabulary()
 	if err != nil {
 		return nil, err
 	}
-	if !ok || len(tokens) == 0 || len(tokens) > maxID {
-		return nil, fmt.Errorf("tokenizer.ggml.tokens has %d tokens, want 1 to %d", len(tokens), maxID)
-	}
-	types, err := g.integers("token_type")
-	if err != nil {
-		return nil, err
-	}
-	if types != nil && len(types) != len(tokens) {
-		return nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens", len(types), len(tokens))
-	}
-	p := &parts{vocab: make(map[string]int, len(tokens)), unknown: -1}
-	for id, token := range tokens {
-		p.vocab[token] = id
-	}
-	if len(p.vocab) != len(tokens) {
-		return nil, fmt.Errorf("tokenizer.ggml.tokens has one token twice: %d tokens, %d different", len(tokens), len(p.vocab))
-	}
-	for id, kind := range types {
-		switch kind {
-		case ggufUnknown, ggufControl, ggufUserDefined:
-			p.added = append(p.added, addedToken{ID: id, Content: tokens[id], Special: kind != ggufUserDefined})
-		}
-		if kind == ggufUnknown {
-			p.unknown = id
-		}
-	}
-	addBOS, addEOS := false, false
+	addBOS := true
 	switch kind {
 	case "gpt2":
 		addBOS, err = g.byteLevel(p)
 	case "llama":
-		addBOS, err = true, g.sentencePiece(p, tokens)
+		err = g.sentencePiece(p, tokens)
 	default:
 		return nil, fmt.Errorf("tokenizer.ggml.model %q is not implemented (have: gpt2, llama)", kind)
 	}
 	if err != nil {
 		return nil, err
 	}
-	bos, err := g.id("bos_token_id", len(tokens))
+	bos, eos, err := g.ends(len(tokens))
 	if err != nil {
 		return nil, err
 	}
-	var eos []int
-	for _, key := range []string{"eos_token_id", "eot_token_id", "eom_token_id"} {
-		id, err := g.id(key, len(tokens))
-		if err != nil {
-			return nil, err
-		}
-		if id >= 0 {
-			eos = append(eos, id)
-		}
-	}
-	if v, ok, err := ggufValue[bool](g, "add_bos_token"); err != nil {
-		return nil, err
-	} else if ok {
-		addBOS = v
-	}
-	if addEOS, _, err = ggufValue[bool](g, "add_eos_token"); err != nil {
+	if p.template, err = g.template(addBOS, bos, eos); err != nil {
 		return nil, err
 	}
-	p.template = &template{}
-	if addBOS && bos >= 0 {
-		p.template.add(bos)
-	}
-	p.template.hasText = true
-	if addEOS && len(eos) > 0 {
-		p.template.add(eos[0])
-	}
-	t, err := p.assemble()
+	t, err := p.tokenizer()
 	if err != nil {
 		return nil, err
 	}
@@ -151,6 +102,80 @@ func (g ggufMeta) tokenizer() (*Tokenizer, error) {
 		}
 	}
 	t.finish(p, chatTemplate)
+	return t, nil
+}
+
+// vocabulary reads the tokens, and which of them are to be found in a text as they are written.
+func (g ggufMeta) vocabulary() (p *parts, tokens []string, err error) {
+	tokens, ok, err := ggufValue[[]string](g, "tokens")
+	if err != nil {
+		return nil, nil, err
+	}
+	if !ok || len(tokens) == 0 || len(tokens) > maxID {
+		return nil, nil, fmt.Errorf("tokenizer.ggml.tokens has %d tokens, want 1 to %d", len(tokens), maxID)
+	}
+	types, err := g.integers("token_type")
+	if err != nil {
+		return nil, nil, err
+	}
+	if types != nil && len(types) != len(tokens) {
+		return nil, nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens", len(types), len(tokens))
+	}
+	p = &parts{vocab: make(map[string]int, len(tokens)), unknown: -1}
+	for id, token := range tokens {
+		p.vocab[token] = id
+	}
+	if len(p.vocab) != len(tokens) {
+		return nil, nil, fmt.Errorf("tokenizer.ggml.tokens has one token twice: %d tokens, %d different", len(tokens), len(p.vocab))
+	}
+	for id, kind := range types {
+		switch kind {
+		case ggufUnknown, ggufControl, ggufUserDefined:
+			p.added = append(p.added, addedToken{ID: id, Content: tokens[id], Special: kind != ggufUserDefined})
+		}
+		if kind == ggufUnknown {
+			p.unknown = id
+		}
+	}
+	return p, tokens, nil
+}
+
+// ends reads the ids of the token that begins a text, −1 for none, and of those that end one.
+func (g ggufMeta) ends(count int) (bos int, eos []int, err error) {
+	if bos, err = g.id("bos_token_id", count); err != nil {
+		return -1, nil, err
+	}
+	for _, key := range []string{"eos_token_id", "eot_token_id", "eom_token_id"} {
+		id, err := g.id(key, count)
+		if err != nil {
+			return -1, nil, err
+		}
+		if id >= 0 {
+			eos = append(eos, id)
+		}
+	}
+	return bos, eos, nil
+}
+
+// template reads whether BOS and EOS go around a text; addBOS is for a file that does not say it of BOS.
+func (g ggufMeta) template(addBOS bool, bos int, eos []int) (*template, error) {
+	if v, ok, err := ggufValue[bool](g, "add_bos_token"); err != nil {
+		return nil, err
+	} else if ok {
+		addBOS = v
+	}
+	addEOS, _, err := ggufValue[bool](g, "add_eos_token")
+	if err != nil {
+		return nil, err
+	}
+	t := &template{}
+	if addBOS && bos >= 0 {
+		t.add(bos)
+	}
+	t.hasText = true
+	if addEOS && len(eos) > 0 {
+		t.add(eos[0])
+	}
 	return t, nil
 }
 
@@ -255,111 +280,4 @@ func (g ggufMeta) sentencePiece(p *parts, tokens []string) error {
 		p.decoder = append(p.decoder, func() stage { return &stripTextStage{char: " ", start: 1} })
 	}
 	return nil
-}
-
-// ggufValue returns tokenizer.ggml.<key>; ok is false where it is missing.
-func ggufValue[T any](g ggufMeta, key string) (value T, ok bool, err error) {
-	v, ok := g.meta["tokenizer.ggml."+key]
-	if !ok {
-		return value, false, nil
-	}
-	if value, ok = v.(T); !ok {
-		return value, false, fmt.Errorf("tokenizer.ggml.%s is a %T, want a %T", key, v, value)
-	}
-	return value, true, nil
-}
-
-// integer reads a value of any integer type.
-func integer(v any) (int64, bool) {
-	switch n := v.(type) {
-	case uint8:
-		return int64(n), true
-	case uint16:
-		return int64(n), true
-	case uint32:
-		return int64(n), true
-	case uint64:
-		return int64(n), n < 1<<63
-	case int8:
-		return int64(n), true
-	case int16:
-		return int64(n), true
-	case int32:
-		return int64(n), true
-	case int64:
-		return n, true
-	case int:
-		return int64(n), true
-	}
-	return 0, false
-}
-
-// id reads the id of a token; −1 where it is missing, or is the 2^32 − 1 that stands for none.
-func (g ggufMeta) id(key string, count int) (int, error) {
-	v, ok := g.meta["tokenizer.ggml."+key]
-	if !ok {
-		return -1, nil
-	}
-	n, ok := integer(v)
-	if ok && (n == -1 || n == 1<<32-1) {
-		return -1, nil
-	}
-	if !ok || n < 0 || n >= int64(count) {
-		return -1, fmt.Errorf("tokenizer.ggml.%s is %v, want an id from 0 to %d", key, v, count-1)
-	}
-	return int(n), nil
-}
-
-// integers reads a list of any integer type; nil where it is missing.
-func (g ggufMeta) integers(key string) ([]int64, error) {
-	v, ok := g.meta["tokenizer.ggml."+key]
-	if !ok {
-		return nil, nil
-	}
-	switch list := v.(type) {
-	case []int32:
-		return widen(list), nil
-	case []uint32:
-		return widen(list), nil
-	case []int64:
-		return list, nil
-	case []int16:
-		return widen(list), nil
-	case []uint16:
-		return widen(list), nil
-	case []int8:
-		return widen(list), nil
-	case []uint8:
-		return widen(list), nil
-	case []int:
-		return widen(list), nil
-	}
-	return nil, fmt.Errorf("tokenizer.ggml.%s is a %T, want a list of integers", key, v)
-}
-
-func widen[T uint8 | uint16 | uint32 | int8 | int16 | int32 | int](list []T) []int64 {
-	out := make([]int64, len(list))
-	for i, v := range list {
-		out[i] = int64(v)
-	}
-	return out
-}
-
-// floats reads a list of either float type.
-func (g ggufMeta) floats(key string) ([]float64, error) {
-	v, ok := g.meta["tokenizer.ggml."+key]
-	if !ok {
-		return nil, nil
-	}
-	switch list := v.(type) {
-	case []float32:
-		out := make([]float64, len(list))
-		for i, v := range list {
-			out[i] = float64(v)
-		}
-		return out, nil
-	case []float64:
-		return list, nil
-	}
-	return nil, fmt.Errorf("tokenizer.ggml.%s is a %T, want a list of numbers", key, v)
 }

@@ -42,6 +42,7 @@ func smolLM2Metadata(t testing.TB) map[string]any {
 }
 
 func TestSmolLM2FromGGUFEncodesTheLensPrompts(t *testing.T) {
+	t.Parallel()
 	tok, err := FromGGUF(smolLM2Metadata(t))
 	require.NoError(t, err)
 	var prompts []struct {
@@ -121,6 +122,7 @@ func toGGUF(t *testing.T, tokenizerJSON []byte, model, pre string) map[string]an
 
 // The same vocabulary as GGUF metadata gives the ids of Hugging Face too.
 func TestGGUFMetadataGivesTheIDsOfTheTokenizerJSON(t *testing.T) {
+	t.Parallel()
 	for _, d := range goldenDirs() {
 		t.Run(d.name, func(t *testing.T) {
 			if d.shared {
@@ -155,6 +157,7 @@ func small(model string) map[string]any {
 }
 
 func TestGGUFOptionsAreFollowed(t *testing.T) {
+	t.Parallel()
 	meta := small("llama")
 	meta["tokenizer.ggml.add_space_prefix"] = false
 	meta["tokenizer.ggml.bos_token_id"] = int64(0)
@@ -180,6 +183,7 @@ func TestGGUFOptionsAreFollowed(t *testing.T) {
 }
 
 func TestGGUFErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		model, key string
 		value      any // nil: the key is missing

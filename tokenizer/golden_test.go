@@ -151,6 +151,7 @@ func checkGoldens(t *testing.T, tok *Tokenizer, goldens []golden) {
 func head(ids []int) []int { return ids[:min(len(ids), 40)] }
 
 func TestGoldenTextsEncodeAndDecodeExactly(t *testing.T) {
+	t.Parallel()
 	forGoldens(t, func(t *testing.T, d goldenDir, tok *Tokenizer) {
 		goldens := readLines[golden](t, d.dir, "golden.jsonl.gz")
 		require.NotEmpty(t, goldens)
@@ -160,6 +161,7 @@ func TestGoldenTextsEncodeAndDecodeExactly(t *testing.T) {
 
 // vocab-decode.json.gz has each id's token as the file writes it, and its decoding.
 func TestEveryIDDecodesExactly(t *testing.T) {
+	t.Parallel()
 	forGoldens(t, func(t *testing.T, d goldenDir, tok *Tokenizer) {
 		if !d.shared {
 			return // too large to commit
@@ -183,6 +185,7 @@ func TestEveryIDDecodesExactly(t *testing.T) {
 }
 
 func TestRandomIDsDecodeExactly(t *testing.T) {
+	t.Parallel()
 	forGoldens(t, func(t *testing.T, d goldenDir, tok *Tokenizer) {
 		type random struct {
 			IDs        []int

@@ -17,7 +17,7 @@ const (
 	patternTekken = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
-// scannerFor returns the scanner of a known pattern, else nil.
+// scannerFor returns the scanner of a known pattern, and nil for any other.
 func scannerFor(pattern string) scanner {
 	switch pattern {
 	case patternGPT2:
@@ -88,9 +88,9 @@ func skip(s string, i int, k class) int {
 	}
 }
 
-// scanSpaces matches \s+(?!\S)|\s+ at s[i], which is white: the whole run at the end of s, else all of it but
-// its last character, which the next match may want, else that one character. lineEnd is one past the last
-// \r or \n of the run, −1 without one.
+// scanSpaces matches \s+(?!\S)|\s+ at s[i], which is white: the whole run at the end of s; elsewhere all of it but
+// its last character, which the next match may want, or that character where it is alone. lineEnd is one past the
+// last \r or \n of the run, −1 without one.
 func scanSpaces(s string, i int) (end, lineEnd int) {
 	j, last := i, i
 	lineEnd = -1

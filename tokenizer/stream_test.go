@@ -25,6 +25,7 @@ func stream(t *testing.T, d *Decoder, ids []int) string {
 }
 
 func TestStreamedTextIsTheDecodedText(t *testing.T) {
+	t.Parallel()
 	forGoldens(t, func(t *testing.T, d goldenDir, tok *Tokenizer) {
 		shown, hidden := tok.NewDecoder(), tok.NewDecoder()
 		shown.KeepSpecial = true
@@ -44,6 +45,7 @@ func TestStreamedTextIsTheDecodedText(t *testing.T) {
 }
 
 func TestStreamHoldsACharacterUntilItIsWhole(t *testing.T) {
+	t.Parallel()
 	tok, err := FromGGUF(smolLM2Metadata(t))
 	require.NoError(t, err)
 	ids, err := tok.Encode("🚀", false)
@@ -68,6 +70,7 @@ func TestStreamHoldsACharacterUntilItIsWhole(t *testing.T) {
 }
 
 func TestConcurrentEncodingGivesTheSameIDs(t *testing.T) {
+	t.Parallel()
 	dir := goldenDirs()[0]
 	tok := dir.open(t)
 	goldens := readLines[golden](t, dir.dir, "golden.jsonl.gz")

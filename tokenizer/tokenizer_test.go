@@ -14,6 +14,7 @@ import (
 )
 
 func TestPieceGivesBytesAndIDFindsThem(t *testing.T) {
+	t.Parallel()
 	gpt2 := goldenDirs()[0].open(t)
 	mistral := goldenDirs()[1].open(t)
 	for _, c := range []struct {
@@ -45,6 +46,7 @@ func TestPieceGivesBytesAndIDFindsThem(t *testing.T) {
 
 // Every id has a piece, and unless another id has the same one, the piece has the id.
 func TestIDInvertsPiece(t *testing.T) {
+	t.Parallel()
 	for _, d := range goldenDirs()[:2] {
 		tok := d.open(t)
 		count := map[string]int{}
@@ -66,6 +68,7 @@ func TestIDInvertsPiece(t *testing.T) {
 
 // SmolLM2 has no token for 21 of the bytes, U+0016 among them: like Hugging Face and llama.cpp it leaves them out.
 func TestCharactersThatTheVocabularyLacksAreLeftOut(t *testing.T) {
+	t.Parallel()
 	tok, err := FromGGUF(smolLM2Metadata(t))
 	require.NoError(t, err)
 	for _, text := range []string{"\x16", "\x16\x16 \x16"} {
@@ -78,11 +81,13 @@ func TestCharactersThatTheVocabularyLacksAreLeftOut(t *testing.T) {
 }
 
 func TestDecodeOfAnUnknownIDFails(t *testing.T) {
+	t.Parallel()
 	_, err := goldenDirs()[0].open(t).Decode([]int{1, 50257}, true)
 	assert.EqualError(t, err, "tokenizer: decode: id 50257 has no token: ids run from 0 to 50256")
 }
 
 func TestTextThatIsNotUTF8IsReadAsU_FFFD(t *testing.T) {
+	t.Parallel()
 	tok := goldenDirs()[0].open(t)
 	for bad, good := range map[string]string{
 		"a\xffb": "a\uFFFDb", "\xe2\x82x": "\uFFFDx", "\xf0\x80\x80": "\uFFFD\uFFFD\uFFFD", "\xed\xa0\x80": "\uFFFD\uFFFD\uFFFD", "\xe2\x82": "\uFFFD",
@@ -104,6 +109,7 @@ func tiny(edits ...string) string {
 }
 
 func TestFileErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ file, want string }{
 		{"", `the file is empty: download it again`},
 		{tiny()[:100], `the JSON ends early, after 100 bytes: the file is truncated, download it again`},
@@ -166,6 +172,7 @@ func write(t *testing.T, files ...string) string {
 }
 
 func TestOpenReadsTheFilesBesideTokenizerJSON(t *testing.T) {
+	t.Parallel()
 	dir := write(t, "tokenizer.json", tiny(),
 		"tokenizer_config.json", `{"bos_token":{"content":"<s>"},"eos_token":"b","chat_template":[{"name":"tool_use","template":"T"},{"name":"default","template":"D"}]}`,
 		"generation_config.json", `{"bos_token_id":0,"eos_token_id":[0,1]}`)
@@ -186,6 +193,7 @@ func TestOpenReadsTheFilesBesideTokenizerJSON(t *testing.T) {
 }
 
 func TestBOSIsWhatTheFirstFileThatNamesItSays(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		files []string
 		bos   int // −1: none
@@ -203,6 +211,7 @@ func TestBOSIsWhatTheFirstFileThatNamesItSays(t *testing.T) {
 }
 
 func TestOpenErrorsNameTheFile(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	_, err := Open(dir)
 	assert.EqualError(t, err, fmt.Sprintf("tokenizer: %s does not exist: give a directory with a tokenizer.json, or the file itself", filepath.Join(dir, "tokenizer.json")))
@@ -226,6 +235,7 @@ func TestOpenErrorsNameTheFile(t *testing.T) {
 
 // The prompts of the lens goldens for stories260K, whose tokenizer.json cannot be copied here.
 func TestStories260KEncodesTheLensPrompts(t *testing.T) {
+	t.Parallel()
 	tok, err := Open(needShared(t, "models", "stories260K"))
 	require.NoError(t, err)
 	dir := needShared(t, "golden", "stories260K", "lens")

@@ -9,6 +9,7 @@ import (
 
 // Each component, option and their order, on a small vocabulary, against Hugging Face (testdata/NOTE.md).
 func TestEveryComponentIsExact(t *testing.T) {
+	t.Parallel()
 	type line struct {
 		Texts     []string // the first line
 		Name      string

@@ -38,6 +38,7 @@ func save(t *testing.T, arrays []checkpoint.Array) string {
 }
 
 func TestWhatIsWrittenIsReadBack(t *testing.T) {
+	t.Parallel()
 	f, err := npz.Open(save(t, arrays))
 	require.NoError(t, err)
 	defer f.Close()
@@ -56,6 +57,7 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 }
 
 func TestNpyioReadsWhatIsWritten(t *testing.T) {
+	t.Parallel()
 	z, err := peer.Open(save(t, arrays))
 	require.NoError(t, err)
 	defer z.Close()
@@ -75,6 +77,7 @@ func TestNpyioReadsWhatIsWritten(t *testing.T) {
 }
 
 func TestNumPyReadsWhatIsWritten(t *testing.T) {
+	t.Parallel()
 	python := os.Getenv("MLXLENS_PYTHON")
 	if python == "" || exec.Command(python, "-c", "import numpy").Run() != nil {
 		t.Skip("$MLXLENS_PYTHON does not name an interpreter that has numpy")
@@ -126,6 +129,7 @@ func read(path string) (checkpoint.Array, error) {
 }
 
 func TestOtherSpellingsAreRead(t *testing.T) {
+	t.Parallel()
 	six := checkpoint.Float32Array("", []float32{0, 1, 2, 3, 4, 5}).Bytes
 	for name, c := range map[string]struct {
 		file  string
@@ -154,6 +158,7 @@ func TestOtherSpellingsAreRead(t *testing.T) {
 }
 
 func TestDamagedFilesAreErrors(t *testing.T) {
+	t.Parallel()
 	good := v1("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }\n")
 	dictionary := func(descr, shape string) string {
 		return v1(fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }\n", descr, shape))
@@ -202,6 +207,7 @@ func TestDamagedFilesAreErrors(t *testing.T) {
 }
 
 func TestArraysThatNumPyHasNotAreErrors(t *testing.T) {
+	t.Parallel()
 	for says, arrays := range map[string][]checkpoint.Array{
 		"NumPy has no type Q4_0":     {{Name: "x", Type: checkpoint.Q4_0, Shape: []int{32}, Bytes: make([]byte, 18)}},
 		"has 3 bytes, and type BF16": {{Name: "x", Type: checkpoint.BF16, Shape: []int{1}, Bytes: make([]byte, 3)}},

@@ -131,7 +131,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
-	case repo == nil: // as the hub does, which does not tell strangers what exists
+	case repo == nil: // as the hub does, which does not tell what exists without a token
 		refuse(w, http.StatusUnauthorized, "RepoNotFound", "Invalid username or password.")
 	case repo.Gated != "" && r.Header.Get("Authorization") == "" && !isAPI:
 		refuse(w, http.StatusUnauthorized, "GatedRepo", "Access to this model is restricted.")

@@ -134,11 +134,3 @@ func NewClosureCustomJvp(f jvpFunc) ClosureCustomJvp {
 func NewClosureCustomVmap(f vmapFunc) ClosureCustomVmap {
 	return ClosureCustomVmapNewFuncPayload(vmapTrampoline(), keep(f), dropped())
 }
-
-// ThreadID tells the calling OS thread from the others that live.
-func ThreadID() uintptr {
-	id, _, _ := purego.SyscallN(pthreadSelf())
-	return id
-}
-
-var pthreadSelf = sync.OnceValue(func() uintptr { return symbol(purego.RTLD_DEFAULT, "pthread_self") })

@@ -1,13 +1,8 @@
 package capi
 
 import (
-	"runtime"
-	"strconv"
 	"strings"
-	"sync"
 	"unsafe"
-
-	"github.com/ebitengine/purego"
 )
 
 // CString is the address of a NUL-terminated string that C owns, 0 for none.
@@ -57,7 +52,7 @@ func SliceAt[T any](p Pointer, n int) []T {
 }
 
 // Data returns the address of a slice's first element, for mlx_array_new_data
-// and its kin, which copy during the call.
+// and others like it, which copy during the call.
 func Data[T any](s []T) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(s)) }
 
 // BytesOf returns the memory of a slice.
@@ -78,47 +73,10 @@ func word(b bool) uintptr {
 // has_value in the byte above it.
 func optional(bits uint32, has bool) uintptr { return uintptr(uint64(bits) | uint64(word(has))<<32) }
 
-func (o OptionalInt) word() uintptr   { return optional(uint32(o.Value), o.HasValue) }
+func (o OptionalInt) word() uintptr { return optional(uint32(o.Value), o.HasValue) }
+
 func (o OptionalDtype) word() uintptr { return optional(uint32(o.Value), o.HasValue) }
+
 func (o OptionalFloat) word() uintptr {
 	return optional(*(*uint32)(unsafe.Pointer(&o.Value)), o.HasValue)
-}
-
-// GoroutineID returns the id of the calling goroutine, read from the head of its
-// stack trace, the only place where the runtime tells it. It takes about 1 µs.
-func GoroutineID() uint64 {
-	var buf [64]byte
-	head := string(buf[:runtime.Stack(buf[:], false)]) // "goroutine 18 [running]:…"
-	head = strings.TrimPrefix(head, "goroutine ")
-	digits, _, _ := strings.Cut(head, " ")
-	id, err := strconv.ParseUint(digits, 10, 64)
-	if err != nil {
-		panic("capi: no goroutine id in " + strconv.Quote(head))
-	}
-	return id
-}
-
-// glibc's own functions, 0 where the C library has none.
-var (
-	mallocTrim = sync.OnceValue(func() uintptr { return symbol(purego.RTLD_DEFAULT, "malloc_trim") })
-	mallopt    = sync.OnceValue(func() uintptr { return symbol(purego.RTLD_DEFAULT, "mallopt") })
-)
-
-// TrimHeap gives back to the system what malloc keeps of freed memory. glibc keeps up to
-// 32 MB of every size that was freed once, in an arena of each thread; MLX allocates on
-// several.
-func TrimHeap() {
-	if f := mallocTrim(); f != 0 {
-		purego.SyscallN(f, 0)
-	}
-}
-
-// MapBlocks makes malloc take every block of 1 MB or more from the system, and give it
-// back when it is freed, from now on.
-func MapBlocks() {
-	const mmapThreshold = -3 // M_MMAP_THRESHOLD in malloc.h
-	if f := mallopt(); f != 0 {
-		param := mmapThreshold
-		purego.SyscallN(f, uintptr(param), 1<<20)
-	}
 }

@@ -178,7 +178,7 @@ func Free(hs ...capi.Array) {
 	pass()
 }
 
-// Later queues the end of something else than an array: f is called inside the gate, at once
+// Later queues the end of something that is no array: f is called inside the gate, at once
 // when nobody is there.
 func Later(f func()) {
 	freeing.Lock()

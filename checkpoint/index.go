@@ -1,0 +1,116 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// openIndexed opens the shards of an index, whose weight_map must say of every tensor
+// in which shard it is.
+func (c *Checkpoint) openIndexed(index string, names []string) error {
+	path := filepath.Join(c.Path, index)
+	text, err := readJSON(path)
+	if err != nil {
+		return err
+	}
+	weightMap, err := parseIndex(text)
+	if err != nil {
+		return fmt.Errorf("checkpoint: %s: %w", path, err)
+	}
+	var shards, missing []string
+	for _, shard := range weightMap {
+		if !slices.Contains(shards, shard) {
+			shards = append(shards, shard)
+		}
+	}
+	slices.Sort(shards)
+	for _, shard := range shards {
+		if !slices.Contains(names, shard) {
+			missing = append(missing, shard)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("checkpoint: %s: shards that %s names are missing: %s; download them%s", c.Path, index, quoted(missing), unfinished(c.Path))
+	}
+
+	for _, shard := range shards {
+		if err := c.addSafetensors(shard); err != nil {
+			return err
+		}
+	}
+	if problems := c.unlike(weightMap); len(problems) > 0 {
+		return fmt.Errorf("checkpoint: %s: the index %s; index and shards are of different downloads: download both again",
+			path, strings.Join(problems, ", and "))
+	}
+	return nil
+}
+
+// unlike says how the tensors that were read differ from those of a weight_map.
+func (c *Checkpoint) unlike(weightMap map[string]string) (problems []string) {
+	var absent, unnamed []string
+	for name, shard := range weightMap {
+		if t := c.tensors[name]; t == nil || filepath.Base(t.file.path) != shard {
+			absent = append(absent, fmt.Sprintf("%q in %s", name, shard))
+		}
+	}
+	for name, t := range c.tensors {
+		if shard := filepath.Base(t.file.path); weightMap[name] != shard {
+			unnamed = append(unnamed, fmt.Sprintf("%q in %s", name, shard))
+		}
+	}
+	slices.Sort(absent)
+	slices.Sort(unnamed)
+	if len(absent) > 0 {
+		problems = append(problems, "names tensors that the shards lack: "+list(absent))
+	}
+	if len(unnamed) > 0 {
+		problems = append(problems, "does not name tensors that the shards have: "+list(unnamed))
+	}
+	return problems
+}
+
+// parseIndex returns weight_map of an index: tensor → shard.
+func parseIndex(text []byte) (map[string]string, error) {
+	const what = "the index"
+	dec := json.NewDecoder(bytes.NewReader(text))
+	var weightMap map[string]string
+	err := readObject(dec, what, func(key string) error {
+		if key != "weight_map" {
+			var skipped json.RawMessage
+			if err := dec.Decode(&skipped); err != nil {
+				return badJSON(what, err)
+			}
+			return nil
+		}
+		weightMap = map[string]string{}
+		return readObject(dec, "weight_map", func(name string) error {
+			token, err := dec.Token()
+			if err != nil {
+				return badJSON("weight_map", err)
+			}
+			shard, ok := token.(string)
+			switch {
+			case !ok:
+				return fmt.Errorf("weight_map has %v for tensor %q, which is not a file name", token, name)
+			case shard == "" || shard != filepath.Base(shard) || strings.HasPrefix(shard, ".") || strings.ContainsAny(shard, `/\`):
+				return fmt.Errorf("weight_map has %q for tensor %q, which is not the name of a file beside the index", shard, name)
+			case !strings.HasSuffix(shard, ".safetensors"):
+				return fmt.Errorf("weight_map has %q for tensor %q, which is not a .safetensors file", shard, name)
+			}
+			weightMap[name] = shard
+			return nil
+		})
+	})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(weightMap) == 0:
+		return nil, errors.New("the index has no weight_map, or an empty one")
+	}
+	return weightMap, nil
+}

@@ -1,0 +1,170 @@
+package mlx
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// Slice returns elements start to stop (not included) of one axis. Negative places
+// count from the end, and both are clamped to the axis. Binds mlx_slice.
+func Slice(x *Array, axis, start, stop int) *Array {
+	const op = "slice"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if x.err != nil {
+		return x
+	}
+	from, to, step, e := along(op, x, axis, start, stop)
+	if e != nil {
+		return &Array{err: e}
+	}
+	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.Slice(res, x.h, from, to, step, s)
+	})
+}
+
+// SliceUpdate returns x with update in place of the elements from start on along
+// axis; update has x's shape but for that axis. Where nothing else refers to x, its
+// memory becomes the result's. Binds mlx_slice_update.
+func SliceUpdate(x, update *Array, axis, start int) *Array {
+	const op = "slice_update"
+	if bad := required(op, x, update); bad != nil {
+		return bad
+	}
+	if x.err != nil {
+		return x
+	}
+	if update.err != nil {
+		return update
+	}
+	want, got := x.Shape(), update.Shape()
+	if axis < 0 {
+		axis += len(want)
+	}
+	if axis < 0 || axis >= len(want) {
+		return failed(op, ErrIndex, "axis %d of an array with %d axes", axis, len(want))
+	}
+	if len(got) == len(want) {
+		want[axis] = got[axis]
+	}
+	if !slices.Equal(got, want) {
+		return failed(op, ErrShape, "update %s does not fit into %s along axis %d", update, x, axis)
+	}
+	from, to, step, e := along(op, x, axis, start, start+got[axis])
+	if e != nil {
+		return &Array{err: e}
+	}
+	if int(from[axis]) != start || int(to[axis]) != start+got[axis] {
+		return failed(op, ErrIndex, "elements %d to %d along axis %d of %s", start, start+got[axis], axis, x)
+	}
+	return buildIn(op, nil, same, []*Array{x, update}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.SliceUpdate(res, x.h, update.h, from, to, step, s)
+	})
+}
+
+// along returns the bounds of elements start to stop of one axis, all of the others;
+// negative places count from the end, and both are clamped.
+func along(op string, x *Array, axis, start, stop int) (from, to, step []int32, e *Error) {
+	shape := x.Shape()
+	n := len(shape)
+	if axis < 0 {
+		axis += n
+	}
+	if axis < 0 || axis >= n {
+		return nil, nil, nil, newError(op, ErrIndex, "axis "+strconv.Itoa(axis)+" of an array with "+strconv.Itoa(n)+" axes")
+	}
+	from, to, step = make([]int32, n), int32s(shape), make([]int32, n)
+	for i := range step {
+		step[i] = 1
+	}
+	clamp := func(i int) int32 {
+		if i < 0 {
+			i += shape[axis]
+		}
+		return int32(min(max(i, 0), shape[axis]))
+	}
+	from[axis], to[axis] = clamp(start), clamp(stop)
+	to[axis] = max(from[axis], to[axis])
+	return from, to, step, nil
+}
+
+// SliceDynamic returns a slice of the given size, a length for each axis of x, that starts
+// at computed places: start[k] along axes[k], 0 along the others. A start is clamped so that
+// the slice is inside x. start: [len(axes)] integers. Binds mlx_slice_dynamic.
+func SliceDynamic(x, start *Array, axes, size []int) *Array {
+	const op = "slice_dynamic"
+	safe, bad := starts(op, x, start, axes, size)
+	if bad != nil {
+		return bad
+	}
+	return buildIn(op, nil, same, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.SliceDynamic(res, x.h, safe.h, int32s(axes), int32s(size), s)
+	})
+}
+
+// SliceUpdateDynamic returns x with update in place of the slice that SliceDynamic returns
+// for update's shape. Binds mlx_slice_update_dynamic.
+func SliceUpdateDynamic(x, update, start *Array, axes ...int) *Array {
+	const op = "slice_update_dynamic"
+	if bad := required(op, update); bad != nil {
+		return bad
+	}
+	if update.err != nil {
+		return update
+	}
+	safe, bad := starts(op, x, start, axes, update.Shape())
+	if bad != nil {
+		return bad
+	}
+	if update.Size() == 0 {
+		return Positive(x)
+	}
+	return buildIn(op, nil, same, []*Array{x, update, safe}, func(res *capi.Array, s capi.Stream) int32 {
+		return capi.SliceUpdateDynamic(res, x.h, update.h, safe.h, int32s(axes), s)
+	})
+}
+
+// starts checks and clamps the computed start of a slice.
+func starts(op string, x, start *Array, axes, size []int) (safe, bad *Array) {
+	if bad := required(op, x, start); bad != nil {
+		return nil, bad
+	}
+	for _, a := range []*Array{x, start} {
+		if a.err != nil {
+			return nil, a
+		}
+	}
+	shape := x.Shape()
+	fits := len(size) == len(shape)
+	for i := range size {
+		fits = fits && size[i] >= 0 && size[i] <= shape[i]
+	}
+	if !fits {
+		return nil, failed(op, ErrShape, "a slice of %v from %s", size, x)
+	}
+	if d := start.Dtype(); !d.IsInteger() {
+		return nil, failed(op, ErrDtype, "the start is %s, not integers", d)
+	}
+	if !slices.Equal(start.Shape(), []int{len(axes)}) || len(axes) == 0 {
+		return nil, failed(op, ErrShape, "start %s for axes %v (want: a place for each axis)", start, axes)
+	}
+	last := make([]int32, len(axes))
+	for i, axis := range axes {
+		if axis < 0 || axis >= len(shape) || slices.Contains(axes[:i], axis) {
+			return nil, failed(op, ErrIndex, "axes %v of an array with %d axes", axes, len(shape))
+		}
+		last[i] = c32(shape[axis] - size[axis])
+	}
+	if b := start.host; b != nil && (b.lo < 0 || b.hi > int64(slices.Max(last))) {
+		return nil, failed(op, ErrIndex, "a slice of %v from %s cannot start at places from %d to %d", size, x, b.lo, b.hi)
+	}
+	wide := AsType(start, Int64)
+	safe = AsType(Clip(wide, Scalar(x.Scope(), int64(0)), FromSlice(x.Scope(), last)), Int32)
+	if safe.err != nil {
+		return nil, safe
+	}
+	return safe, nil
+}

@@ -1,0 +1,158 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// config is what the files beside tokenizer.json say. The first file that speaks of a token decides.
+type config struct {
+	bos, eos     tokenName
+	bosID        int
+	hasBOSID     bool
+	eosIDs       []int
+	template     string
+	bosMentioned bool // even as null: the model has none
+}
+
+// tokenName is a token given as its text or as {"content": text}; null is none.
+type tokenName struct{ content string }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *tokenName) UnmarshalJSON(data []byte) error {
+	var object struct {
+		Content string `json:"content"`
+	}
+	if len(data) > 0 && data[0] == '{' {
+		err := json.Unmarshal(data, &object)
+		n.content = object.Content
+		return err
+	}
+	return json.Unmarshal(data, &n.content)
+}
+
+// idList is one id or a list of ids.
+type idList []int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *idList) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '[' {
+		return json.Unmarshal(data, (*[]int)(l))
+	}
+	var id *int
+	if err := json.Unmarshal(data, &id); err != nil {
+		return err
+	}
+	if id != nil {
+		*l = idList{*id}
+	}
+	return nil
+}
+
+// merge adds what one more file says. chat_template is a text, or a list of named ones, of which "default" counts.
+func (c *config) merge(data []byte) error {
+	var f struct {
+		BOS      json.RawMessage `json:"bos_token"`
+		EOS      tokenName       `json:"eos_token"`
+		BOSID    idList          `json:"bos_token_id"`
+		EOSIDs   idList          `json:"eos_token_id"`
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		return describeJSON(data, err)
+	}
+	if f.BOS != nil && !c.bosMentioned {
+		c.bosMentioned = true
+		if err := json.Unmarshal(f.BOS, &c.bos); err != nil {
+			return describeJSON(f.BOS, err)
+		}
+	}
+	if c.eos.content == "" {
+		c.eos = f.EOS
+	}
+	if len(f.BOSID) > 0 {
+		c.bosID, c.hasBOSID = f.BOSID[0], true
+	}
+	c.eosIDs = append(c.eosIDs, f.EOSIDs...)
+	if isNull(f.Template) {
+		return nil
+	}
+	if json.Unmarshal(f.Template, &c.template) == nil {
+		return nil
+	}
+	var named []struct {
+		Name     string `json:"name"`
+		Template string `json:"template"`
+	}
+	if err := json.Unmarshal(f.Template, &named); err != nil {
+		return errors.New("chat_template is neither a text nor a list of named texts")
+	}
+	for _, n := range named {
+		if n.Name == "default" {
+			c.template = n.Template
+		}
+	}
+	return nil
+}
+
+// name gives t its BOS, EOS and chat template: by the files' words, and where none speaks of BOS by the special
+// token that the post-processor puts first. EOS are generation_config's ids, then the token of the other files.
+func (t *Tokenizer) name(p *parts, c config) error {
+	if c.bos.content != "" {
+		id, ok := t.lookup(c.bos.content)
+		if !ok {
+			return fmt.Errorf("bos_token %q is not in the vocabulary", c.bos.content)
+		}
+		t.bos = id
+	} else if !c.bosMentioned {
+		if p.template != nil && len(p.template.before) > 0 {
+			t.bos = p.template.before[0]
+		} else if c.hasBOSID && c.bosID >= 0 && c.bosID < t.VocabSize() {
+			t.bos = c.bosID
+		}
+	}
+	for _, id := range c.eosIDs {
+		t.addEOS(id)
+	}
+	if c.eos.content != "" {
+		id, ok := t.lookup(c.eos.content)
+		if !ok {
+			return fmt.Errorf("eos_token %q is not in the vocabulary", c.eos.content)
+		}
+		t.addEOS(id)
+	}
+	t.finish(p, c.template)
+	if c.eos.content != "" {
+		t.eosText = c.eos.content
+	}
+	return nil
+}
+
+// lookup finds a token by its text in the file.
+func (t *Tokenizer) lookup(content string) (int, bool) {
+	if id, ok := t.addedIDs[content]; ok {
+		return id, true
+	}
+	id, ok := (*t.model.Vocab)[content]
+	return id, ok
+}
+
+func (t *Tokenizer) addEOS(id int) {
+	for _, have := range t.eos {
+		if have == id {
+			return
+		}
+	}
+	t.eos = append(t.eos, id)
+}
+
+// finish sets what follows from BOS, EOS and the parts.
+func (t *Tokenizer) finish(p *parts, chatTemplate string) {
+	t.addsBOS = t.bos >= 0 && p.template != nil && len(p.template.before) > 0 && p.template.before[0] == t.bos
+	t.chatTemplate = chatTemplate
+	t.bosText, _ = t.Piece(t.bos)
+	if len(t.eos) > 0 {
+		t.eosText, _ = t.Piece(t.eos[0])
+	}
+}
