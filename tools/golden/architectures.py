@@ -15,14 +15,22 @@ computed in float32: 16-bit tensors are widened. Cases of bfloat16 weights also 
 logits of mlx-lm in bfloat16.
 
 Where mlx-lm ignores a window that a config states (Mistral, Qwen2, Qwen3, Phi-3,
-Gemma 2), its own layers are called with that window's mask. GPT-2's options that mlx-lm
-lacks are set in its modules: the hidden size, the activation and the scale.
+Gemma 2), its own layers are called with that window's mask. What mlx-lm has no key for is
+set in its modules: GPT-2's hidden size, activation and scale of attention; GPT-NeoX's
+hidden size, activation (mlx-lm takes tanh GELU for all), rope scaling, attention without
+biases and tied head.
+
+GPT-NeoX's numbers are those of transformers (torch, CPU, float32, eager attention), which
+reads the same weights under Hugging Face's names; mlx-lm must give them to 1e-5 of the
+largest logit. Of the packed model they are mlx-lm's, and transformers has its weights
+unpacked.
 """
 
 import gzip
 import json
 import pathlib
 import sys
+import tempfile
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -30,6 +38,7 @@ import numpy as np
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from mlx_lm.models.base import create_causal_mask
 from mlx_lm.models.cache import make_prompt_cache
+from mlx_lm.models.rope_utils import initialize_rope
 from mlx_lm.utils import _get_classes
 
 VOCAB = 96
@@ -55,6 +64,18 @@ def gpt2(**keys):
         "model_type": "gpt2", "n_embd": 64, "n_head": 4, "n_layer": 3, "n_positions": 128, "n_ctx": 128, "layer_norm_epsilon": 1e-5,
         "vocab_size": VOCAB, "activation_function": "gelu_new",
     } | keys
+
+
+def neox(**keys):
+    return {
+        "model_type": "gpt_neox", "hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 2,
+        "vocab_size": VOCAB, "layer_norm_eps": 1e-5, "max_position_embeddings": 256, "hidden_act": "gelu", "rotary_pct": 0.25,
+        "rotary_emb_base": 10000, "use_parallel_residual": True, "tie_word_embeddings": False,
+    } | keys
+
+
+def neox_without(*names, **keys):
+    return {k: v for k, v in neox().items() if k not in names} | keys
 
 
 def quantized(bits, group, mode="affine", **keys):
@@ -129,6 +150,26 @@ CASES = {
     "gpt2-inner-relu": gpt2(n_inner=96, activation_function="relu"),
     "gpt2-gelu-inverse-layer": gpt2(activation_function="gelu", scale_attn_by_inverse_layer_idx=True),
     "gpt2-silu-unscaled": gpt2(activation_function="silu", scale_attn_weights=False),
+    "gpt-neox": neox(),
+    "gpt-neox-sequential": neox(use_parallel_residual=False, layer_norm_eps=1e-4),
+    "gpt-neox-whole-rotary": neox(rotary_pct=1.0, rotary_emb_base=3000, num_attention_heads=4),
+    "gpt-neox-gelu-fast": neox_without("use_parallel_residual", hidden_act="gelu_fast"),
+    "gpt-neox-gelu-new-sequential": neox(hidden_act="gelu_new", use_parallel_residual=False),
+    "gpt-neox-inner-relu": neox(intermediate_size=96, hidden_act="relu"),
+    "gpt-neox-tied": neox(tie_word_embeddings=True),
+    "gpt-neox-no-attention-bias": neox(attention_bias=False),
+    "gpt-neox-rope-linear": neox(rotary_pct=0.5, rope_scaling={"type": "linear", "factor": 4.0}),
+    "gpt-neox-rope-parameters": neox_without(
+        "rotary_pct", "rotary_emb_base",
+        rope_parameters={"rope_type": "linear", "rope_theta": 3000.0, "partial_rotary_factor": 0.5, "factor": 2.0},
+    ),
+    "gpt-neox-rope-defaults": neox_without("rotary_pct", "rotary_emb_base"),
+    "gpt-neox-rope-yarn": neox(
+        rotary_pct=0.5, rope_scaling={"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 64}
+    ),
+    "gpt-neox-4bit": neox(
+        hidden_size=128, intermediate_size=512, num_hidden_layers=2, quantization={"group_size": 64, "bits": 4, "mode": "affine"}
+    ),
     "mixed": quantized(4, 64) | {
         "quantization": {
             "group_size": 64, "bits": 4,
@@ -153,6 +194,13 @@ CASES |= {"bfloat16-" + name: CASES[name] | {"dtype": "bfloat16"} for name in ("
 # Windows that mlx-lm ignores, by layer.
 WINDOWS = {
     "mistral-sliding": [16] * 3, "qwen2-untied-sliding": [0, 16, 16], "phi3-sliding": [16] * 3, "gemma2-sliding": [16, 0, 16, 0],
+}
+
+# Center and amplitude in GPT-NeoX's first MLP. About -2.2 the two GELUs differ by some
+# percent of what they give, elsewhere by hundredths of one.
+NEOX_GELU = {
+    "model.h.0.mlp.dense_h_to_4h.weight": (0.0, 0.15), "model.h.0.mlp.dense_h_to_4h.bias": (-2.2, 0.3),
+    "model.h.0.mlp.dense_4h_to_h.weight": (0.0, 0.5),
 }
 
 MASK64 = (1 << 64) - 1
@@ -209,7 +257,9 @@ def tensors_of(model, config):
                 center, amplitude = scale_of(module, key, config)
                 out.append([name, config.get("dtype", "float16") if dtype == "float32" else dtype, list(value.shape), center, amplitude])
                 continue
-        if value.ndim == 1 and key == "weight":
+        if name in NEOX_GELU:
+            center, amplitude = NEOX_GELU[name]
+        elif value.ndim == 1 and key == "weight":
             center, amplitude = (0.0, 0.3) if gemma else (1.0, 0.3)
         elif value.ndim == 1:
             center, amplitude = 0.0, 0.2
@@ -225,9 +275,15 @@ def tensors_of(model, config):
 
 def build(config):
     model_class, args_class = _get_classes(config)
-    model = model_class(args_class.from_dict(config))
+    args = config
+    if config["model_type"] == "gpt_neox":
+        base, rotated, _ = neox_rope(config)
+        args = config | {"rotary_emb_base": base, "rotary_pct": rotated}
+    model = model_class(args_class.from_dict(args))
     if config["model_type"] == "gpt2":
         adapt_gpt2(model, config)
+    if config["model_type"] == "gpt_neox":
+        adapt_gpt_neox(model, config)
     if config["model_type"].startswith("gemma3") and config.get("tie_word_embeddings", True):
         inner = getattr(model, "language_model", model)
         inner.sanitize({})
@@ -263,6 +319,100 @@ def adapt_gpt2(model, config):
             layer.attn.scale = 1.0
         if config.get("scale_attn_by_inverse_layer_idx"):
             layer.attn.scale /= i + 1
+
+
+def neox_rope(config):
+    """Base, rotated part of a head, and scaling, where transformers finds them."""
+    scaling = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    base = scaling.get("rope_theta", config.get("rotary_emb_base", 10000))
+    return base, scaling.get("partial_rotary_factor", config.get("rotary_pct", 0.25)), scaling
+
+
+def adapt_gpt_neox(model, config):
+    """What mlx-lm's GPT-NeoX has no key for; the rest is left as it is."""
+    acts = {"gelu": nn.gelu, "relu": nn.relu}
+    size, inner = config["hidden_size"], config["intermediate_size"]
+    base, rotated, scaling = neox_rope(config)
+
+    class MLP(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.dense_h_to_4h = nn.Linear(size, inner)
+            self.dense_4h_to_h = nn.Linear(inner, size)
+
+        def __call__(self, x):
+            return self.dense_4h_to_h(acts[config["hidden_act"]](self.dense_h_to_4h(x)))
+
+    for layer in model.layers:
+        if config["hidden_act"] in acts:
+            layer.mlp = MLP()
+        if scaling:
+            dims = int(size // config["num_attention_heads"] * rotated)
+            layer.attention.rope = initialize_rope(dims, base, False, scaling, config["max_position_embeddings"])
+        if not config.get("attention_bias", True):
+            layer.attention.query_key_value = nn.Linear(size, 3 * size, bias=False)
+            layer.attention.dense = nn.Linear(size, size, bias=False)
+    if config["tie_word_embeddings"]:
+        inner_model = model.model
+        inner_model.pop("embed_out")
+        inner_model.embed_out = lambda x: inner_model.embed_in.as_linear(x)
+
+
+def neox_name(name):
+    """The name that Hugging Face's checkpoints have for mlx-lm's."""
+    if name.startswith("model.embed_out."):
+        return name.removeprefix("model.")
+    return name.replace("model.h.", "gpt_neox.layers.").replace("model.", "gpt_neox.")
+
+
+class Transformers:
+    """transformers' model of a config, with the weights of mlx-lm's."""
+
+    def __init__(self, config, model):
+        import torch
+        from transformers import AutoModelForCausalLM
+        from transformers.utils.logging import disable_progress_bar
+
+        disable_progress_bar()
+        modules, weights = dict(model.named_modules()), {}
+        for name, value in tree_flatten(model.parameters()):
+            path, key = name.rsplit(".", 1)
+            module = modules[path]
+            if hasattr(module, "bits") and key in ("scales", "biases"):
+                continue
+            if hasattr(module, "bits") and key == "weight":
+                value = mx.dequantize(value, module.scales, module.biases, module.group_size, module.bits, mode=module.mode)
+            weights[neox_name(name)] = value
+        plain = {k: v for k, v in config.items() if k != "quantization"}
+        with tempfile.TemporaryDirectory() as folder:
+            mx.save_safetensors(f"{folder}/model.safetensors", weights, metadata={"format": "pt"})
+            pathlib.Path(folder, "config.json").write_text(json.dumps(plain | {"architectures": ["GPTNeoXForCausalLM"]}))
+            self.model, info = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True
+            )
+        if wrong := {k: v for k, v in info.items() if v}:
+            raise RuntimeError(f"transformers did not take the weights: {wrong}")
+        self.model.eval()
+
+    def forward(self, ids):
+        """Logits [pos, vocab], and the output of each layer, as mlx arrays."""
+        import torch
+
+        seen = []
+        hooks = [layer.register_forward_hook(lambda _, __, out: seen.append(out)) for layer in self.model.gpt_neox.layers]
+        with torch.no_grad():
+            logits = self.model(torch.tensor([ids]), use_cache=False).logits
+        for h in hooks:
+            h.remove()
+        return mx.array(logits[0].numpy()), [mx.array(x[0].numpy()) for x in seen]
+
+
+def agreed(name, ours, theirs):
+    """The difference as a part of the largest logit, which must not be above 1e-5."""
+    apart = mx.max(mx.abs(ours - theirs)).item() / mx.max(mx.abs(theirs)).item()
+    if not apart <= 1e-5:
+        raise RuntimeError(f"{name}: mlx-lm and transformers are {apart:.2g} of the largest logit apart")
+    return apart
 
 
 def filled(model, tensors, dtype=mx.float32):
@@ -330,17 +480,28 @@ def record(name, config):
     tensors = tensors_of(model, config)
     filled(model, tensors)
     windows = WINDOWS.get(name)
-    runs = []
+    judge = Transformers(config, model) if config["model_type"] == "gpt_neox" else None
+    runs, apart = [], 0.0
     for n in (1, 7, 60):
         ids = prompt(name, n)
         at = list(range(n)) if n < 60 else [0, 15, 16, 17, 31, 32, 47, 59]
         logits, layers = forward(model, ids, windows)
+        if judge:
+            theirs = judge.forward(ids)
+            apart = max(apart, agreed(name, logits, theirs[0]))
+            if "quantization" not in config:
+                logits, layers = theirs
         norms = [[digits(x) for x in np.linalg.norm(np.array(h.astype(mx.float32), np.float64), axis=-1)] for h in layers]
         runs.append({"ids": ids, "positions": at, "logits": rows(logits, at), "norms": norms})
     case = {
         "schema": "mlxlens-golden/architecture/1", "name": name, "config": config, "tensors": tensors, "runs": runs,
         "greedy": greedy(model, name, windows),
     }
+    if judge:
+        ids, new = case["greedy"]["ids"], case["greedy"]["new_ids"]
+        if mx.argmax(judge.forward(ids + new[:-1])[0][len(ids) - 1 :], axis=-1).tolist() != new:
+            raise RuntimeError(f"{name}: transformers continues otherwise")
+        print(f"{name}: mlx-lm and transformers are {apart:.1e} of the largest logit apart")
     if config.get("dtype") == "bfloat16":
         filled(model, tensors, mx.bfloat16)
         ids = prompt(name, 7)
