@@ -1,5 +1,6 @@
 // Package archtest holds the architecture as a test: which package may import
-// which, how long files and functions may be, and that each package has an example.
+// which, how long files and functions may be, that each package has an example, and
+// that no test measures time.
 // A package's line is written the day that the package is made.
 package archtest
 

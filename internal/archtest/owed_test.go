@@ -70,3 +70,10 @@ var owedExamples = []string{
 	"model/qwen2",
 	"model/qwen3",
 }
+
+var owedTimes = []string{
+	"hub/hub_test.go: TestCancelEndsAtOnceAndTheNextPullGoesOn",
+	"hub/hub_test.go: TestRetryAfterIsHonoured",
+	"lens/capture_test.go: TestEarlyStopSavesTheTimeOfTheOtherLayers",
+	"tokenizer/speed_test.go: TestAWordOf30kBIsNotQuadratic",
+}
