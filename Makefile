@@ -1,13 +1,13 @@
 # One target for each thing that a person does. `make help` lists them.
 
 PREFIX ?= /usr/local
-VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build test lint race cross generate bench fuzz install clean
+.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz install clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,11 @@ model: ## fetch SmolLM2-135M-Instruct
 
 build: ## build bin/mlxlens
 	$(GO_BUILD) -o bin/mlxlens ./cmd/mlxlens
+
+quick: mlx-c ## check format and vet, and run the short tests: under a minute, after each change
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	go vet ./...
+	go test -short ./...
 
 test: mlx-c model browser lint cross ## run every check and every test
 	go test ./...

@@ -1,5 +1,7 @@
 // Package archtest holds the architecture as a test: which package may import
-// which. A package's line is written the day that the package is made.
+// which, how long files and functions may be, that each package has an example, and
+// that no test measures time.
+// A package's line is written the day that the package is made.
 package archtest
 
 import (
@@ -81,15 +83,14 @@ var architecture = []string{"mlx", "mlx/nn", "model", "model/load"}
 const cRoom = "mlx/internal/capi"
 
 type pkg struct {
-	ImportPath   string
-	Imports      []string
-	TestImports  []string
-	XTestImports []string
+	ImportPath, Name, Dir              string
+	GoFiles, TestGoFiles, XTestGoFiles []string
+	Imports, TestImports, XTestImports []string
 }
 
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", module+"/...")
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Dir,GoFiles,TestGoFiles,XTestGoFiles,Imports,TestImports,XTestImports", module+"/...")
 	out, err := cmd.Output()
 	require.NoError(t, err)
 	var all []pkg

@@ -20,8 +20,8 @@ type CompareOptions struct {
 
 // Compare draws a comparison for a terminal: a cell has the best token of the first side,
 // and where the sides do not agree that of the second; its colour is how far they are from
-// each other, light where they are one. Below it stand the means of each row, and where the
-// sides part.
+// each other, light where they agree. Below it stand the means of each row, and where the sides
+// first differ.
 func Compare(w io.Writer, c *lens.Comparison, o CompareOptions) error {
 	b := bufio.NewWriter(w)
 	d := &compareDrawing{Writer: b, c: c, o: o}
@@ -215,7 +215,7 @@ func fourPlaces(x float64) string {
 	return fmt.Sprintf("%.4f", x)
 }
 
-// verdict says where the sides part.
+// verdict says at which row and position the sides first differ.
 func (d *compareDrawing) verdict() {
 	if d.c.First == nil {
 		fmt.Fprintf(d, "\nthe sides do not diverge: no JS is above %g nats\n", d.c.Threshold)

@@ -3,7 +3,7 @@ package render
 import (
 	"bytes"
 	"crypto/sha256"
-	_ "embed" // the page's parts
+	"embed"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -24,11 +24,29 @@ var (
 	pageHTML string
 	//go:embed html/page.css
 	pageCSS string
-	//go:embed html/page.js
-	pageJS string
+	//go:embed html/script
+	pageScripts embed.FS
 
-	page = template.Must(template.New("page").Parse(pageHTML))
+	page   = template.Must(template.New("page").Parse(pageHTML))
+	pageJS = joined(pageScripts, scriptOrder)
 )
+
+// scriptOrder lists the files of the page's one script. What a file computes while it is
+// read uses only the files above it; functions may call into the files below.
+var scriptOrder = []string{"data.js", "state.js", "canvas.js", "cell.js", "pins.js", "search.js", "moving.js", "start.js"}
+
+// joined puts files of html/script behind each other.
+func joined(files embed.FS, names []string) string {
+	var parts []string
+	for _, name := range names {
+		text, err := files.ReadFile("html/script/" + name)
+		if err != nil {
+			panic(err) // a file of the list was not built in
+		}
+		parts = append(parts, string(text))
+	}
+	return strings.Join(parts, "\n")
+}
 
 // HTMLOptions say how HTML's page opens.
 type HTMLOptions struct {

@@ -17,6 +17,8 @@ type heatmap struct {
 	per   int     // columns of a band
 	names float64 // the room for the row names
 	bar   float64 // the room for the colour bar, 0 without one
+
+	hatched bool // a cell has no number
 }
 
 // cellSize is how large cells are, and the text in them; 0 for none.
@@ -40,6 +42,7 @@ func (p *painter) heatmap() (plan, error) {
 		return nil, fmt.Errorf("render: picture: view %d is unknown (have: %v)", p.o.View, ViewNames())
 	}
 	h := &heatmap{painter: p, scale: p.o.View.scale(p.g)}
+	h.hatched = p.o.View != Token && h.unnumbered()
 	for _, r := range p.g.Rows {
 		h.names = max(h.names, p.wide(label(r), textSize))
 	}
@@ -276,12 +279,13 @@ func (h *heatmap) foot() []string {
 	if h.cell.text == 0 {
 		lines = append(lines, "too many cells for their tokens")
 	}
-	if h.o.View != Token && h.unnumbered() {
+	if h.hatched {
 		lines = append(lines, "hatched, –: no number")
 	}
 	return lines
 }
 
+// unnumbered reports whether a cell has no number for the colour to show.
 func (h *heatmap) unnumbered() bool {
 	for r := range h.g.Cells {
 		for p := range h.g.Cells[r] {

@@ -151,6 +151,31 @@ func TestGPT2sThreeFileLayoutsAreOneModel(t *testing.T) {
 	}
 }
 
+// Hugging Face's Pythia, with the buffers that old files have.
+func TestGPTNeoXsTwoFileLayoutsAreOneModel(t *testing.T) {
+	for _, name := range []string{"gpt-neox", "gpt-neox-sequential", "gpt-neox-tied"} {
+		a := architecture(t, name)
+		dir := t.TempDir()
+		for _, buffer := range []string{"bias", "masked_bias", "rotary_emb.inv_freq"} {
+			a.Tensors = append(a.Tensors, golden.Drawn{Name: "model.h.1.attention." + buffer, Type: "float32", Shape: []int{1, 2}})
+		}
+		require.NoError(t, a.WriteAs(dir, func(name string) (string, bool) {
+			for from, to := range map[string]string{"model.embed_out.": "embed_out.", "model.h.": "gpt_neox.layers."} {
+				if strings.HasPrefix(name, from) {
+					return to + strings.TrimPrefix(name, from), false
+				}
+			}
+			return "gpt_neox." + strings.TrimPrefix(name, "model."), false
+		}))
+		o, err := auto.Open(dir, auto.Options{})
+		require.NoError(t, err)
+		defer o.Close()
+		for _, run := range a.Runs {
+			require.Empty(t, firstDifference(t, o.Model, run, relative))
+		}
+	}
+}
+
 // What a GPU computes, in the checkpoint's own types, computed on the CPU.
 func TestStoredTypesGiveMLXLMsBFloat16Numbers(t *testing.T) {
 	seen := 0

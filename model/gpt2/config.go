@@ -4,8 +4,6 @@ package gpt2
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/load"
@@ -30,12 +28,6 @@ type Config struct {
 	TieWordEmbeddings          *bool   `json:"tie_word_embeddings"` // absent: tied when there is no head
 
 	activation func(*mlx.Array) *mlx.Array
-}
-
-// activations are the names that a config may give.
-var activations = map[string]func(*mlx.Array) *mlx.Array{
-	"gelu_new": mlx.GELUTanh, "gelu_pytorch_tanh": mlx.GELUTanh, "gelu_fast": mlx.GELUTanh,
-	"gelu": mlx.GELU, "silu": mlx.SiLU, "swish": mlx.SiLU, "tanh": mlx.Tanh, "relu": mlx.ReLU,
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and
@@ -81,15 +73,9 @@ func (c *Config) complete() error {
 	if c.LayerNormEpsilon <= 0 {
 		return fmt.Errorf("gpt2: config.json: layer_norm_epsilon is %v, want a number above 0", c.LayerNormEpsilon)
 	}
-	act, ok := activations[c.ActivationFunction]
-	if !ok {
-		var have []string
-		for name := range activations {
-			have = append(have, name)
-		}
-		slices.Sort(have)
-		return fmt.Errorf("gpt2: config.json: activation_function %q is not implemented (have: %s)", c.ActivationFunction, strings.Join(have, ", "))
+	if err := load.CheckActivation(arch, "activation_function", c.ActivationFunction, load.ActivationNames()...); err != nil {
+		return err
 	}
-	c.activation = act
+	c.activation = load.Activations[c.ActivationFunction]
 	return nil
 }

@@ -25,13 +25,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		Embedding: l.Embedding(load.Want{Role: "embed", Modules: ends("wte", "token_embd"), Shape: []int{c.VocabSize, c.NEmbd}}),
 		Positions: l.Embedding(load.Want{Role: "pos_embed", Modules: ends("wpe", "position_embd"), Shape: []int{c.NPositions, c.NEmbd}}),
 		Weights:   l.Weights(),
-		Lacks: map[model.Site]string{
-			model.RotQ: "positions are embedded, and turn nothing", model.RotK: "positions are embedded, and turn nothing",
-			model.QNormed: "queries have no norm of their own", model.KNormed: "keys have no norm of their own",
-			model.MLPPreLinear: "the MLP has one branch",
-			model.AttnRaw:      "no norm follows attention, and attn_out is its output",
-			model.MLPRaw:       "no norm follows the MLP, and mlp_out is its output",
-		},
+		Lacks:     load.Lacking(model.QNormed, model.KNormed, model.MLPPreLinear, model.AttnRaw, model.MLPRaw),
 		Modules: map[model.Site]string{
 			model.Embed: "model.wte", model.PosEmbed: "model.wpe",
 			model.AttnNorm: "model.h.%d.ln_1", model.AttnOut: "model.h.%d.attn",
@@ -43,6 +37,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 			DMLP: c.NInner, DVocab: c.VocabSize, Context: c.NPositions,
 		},
 	}
+	t.Lacks[model.RotQ], t.Lacks[model.RotK] = "positions are embedded, and turn nothing", "positions are embedded, and turn nothing"
 	// Hugging Face's files hold Conv1D's weights, [in, out]
 	conv := l.Has(load.Want{Modules: []string{"h.0.attn.c_attn", "transformer.h.0.attn.c_attn"}})
 	for i := range c.NLayer {

@@ -3,9 +3,12 @@ package load
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/mlx"
 )
 
 // Harmless says for which values a key of a config.json changes nothing.
@@ -153,3 +156,12 @@ func OrNone(x *float64) float64 {
 	}
 	return *x
 }
+
+// Activations are the functions that a config may name where an architecture takes any.
+var Activations = map[string]func(*mlx.Array) *mlx.Array{
+	"gelu_new": mlx.GELUTanh, "gelu_pytorch_tanh": mlx.GELUTanh, "gelu_fast": mlx.GELUTanh,
+	"gelu": mlx.GELU, "silu": mlx.SiLU, "swish": mlx.SiLU, "tanh": mlx.Tanh, "relu": mlx.ReLU,
+}
+
+// ActivationNames are their names.
+func ActivationNames() []string { return slices.Sorted(maps.Keys(Activations)) }

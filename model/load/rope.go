@@ -92,6 +92,17 @@ func ReadRope(config []byte, theta float64, layerType string) (*Rope, error) {
 	return c, nil
 }
 
+// partialOr sets the part of each head that turns where the rotation itself does not say.
+func (c *Rope) partialOr(arch string, part float64) error {
+	if c.scaling.Partial == nil {
+		c.Partial = part
+	}
+	if c.Partial <= 0 || c.Partial > 1 {
+		return fmt.Errorf("%s: config.json: %v of each head turns, want a part in (0, 1]", arch, c.Partial)
+	}
+	return nil
+}
+
 func set(dst, value *float64) {
 	if value != nil {
 		*dst = *value

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -33,21 +34,20 @@ type Standard struct {
 
 // Traits say what an architecture makes of the standard keys.
 type Traits struct {
-	Arch  string               // the architecture's name, for errors
-	Theta float64              // rope_theta where a config has none
-	Act   string               // the key of the activation, "" for hidden_act
-	Acts  []string             // its values that mean the architecture's activation
-	Slide func(layer int) bool // which layers slide where layer_types does not say; nil: none
+	Arch    string               // the architecture's name, for errors
+	Theta   float64              // rope_theta where a config has none
+	Partial float64              // the part of each head that turns where a config does not say; 0: all
+	Act     string               // the key of the activation, "" for hidden_act
+	Acts    []string             // its values that mean the architecture's activation
+	Eps     string               // the key of the norms' ε, "" for rms_norm_eps
+	OwnKeys bool                 // every head has keys and values of its own, of hidden_size/heads dimensions
+	Slide   func(layer int) bool // which layers slide where layer_types does not say; nil: none
 }
 
 // Complete fills the defaults that depend on other keys, and checks what raw, a config.json,
 // has put into s. raw is nil for a GGUF file, whose Rope stands already.
 func (t Traits) Complete(raw []byte, s *Standard) error {
-	act := t.Act
-	if act == "" {
-		act = "hidden_act"
-	}
-	if err := CheckActivation(t.Arch, act, s.HiddenAct, t.Acts...); err != nil {
+	if err := CheckActivation(t.Arch, cmp.Or(t.Act, "hidden_act"), s.HiddenAct, t.Acts...); err != nil {
 		return err
 	}
 	err := CheckSizes(t.Arch, Size{"hidden_size", s.HiddenSize}, Size{"intermediate_size", s.IntermediateSize}, Size{"num_hidden_layers", s.NumHiddenLayers},
@@ -56,7 +56,11 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 		return err
 	}
 	if s.RMSNormEps <= 0 {
-		return fmt.Errorf("%s: config.json: rms_norm_eps is %v, want a number above 0", t.Arch, s.RMSNormEps)
+		return fmt.Errorf("%s: config.json: %s is %v, want a number above 0", t.Arch, cmp.Or(t.Eps, "rms_norm_eps"), s.RMSNormEps)
+	}
+	if t.OwnKeys && (s.HeadDim != 0 && s.HeadDim*s.NumAttentionHeads != s.HiddenSize || s.NumKeyValueHeads != 0 && s.NumKeyValueHeads != s.NumAttentionHeads) {
+		return fmt.Errorf("%s: config.json: head_dim %d and num_key_value_heads %d are not those of %d heads of hidden_size %d: not implemented",
+			t.Arch, s.HeadDim, s.NumKeyValueHeads, s.NumAttentionHeads, s.HiddenSize)
 	}
 	if err := CheckHeads(t.Arch, s.HiddenSize, s.NumAttentionHeads, &s.NumKeyValueHeads, &s.HeadDim); err != nil {
 		return err
@@ -74,6 +78,9 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 			return err
 		}
 		s.Rope.Context = s.MaxPositionEmbeddings
+		if t.Partial != 0 {
+			return s.Rope.partialOr(t.Arch, t.Partial)
+		}
 	}
 	return nil
 }
@@ -106,14 +113,9 @@ func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Bl
 	t := &model.Transformer{
 		Embedding: l.Embedding(l.Outside("embed", s.VocabSize, s.HiddenSize)),
 		Modules:   l.modules(),
-		Lacks: map[model.Site]string{
-			model.PosEmbed: "positions turn queries and keys, and are not embedded",
-			model.QNormed:  "queries have no norm of their own", model.KNormed: "keys have no norm of their own",
-			model.AttnRaw: "no norm follows attention, and attn_out is its output",
-			model.MLPRaw:  "no norm follows the MLP, and mlp_out is its output",
-		},
-		Weights: l.Weights(),
-		Sizes:   s.Shape(),
+		Lacks:     Lacking(model.PosEmbed, model.QNormed, model.KNormed, model.AttnRaw, model.MLPRaw),
+		Weights:   l.Weights(),
+		Sizes:     s.Shape(),
 	}
 	for i := range s.NumHiddenLayers {
 		t.Blocks = append(t.Blocks, block(l.Layer(i), i))
@@ -121,6 +123,26 @@ func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Bl
 	t.Norm = l.RMSNorm(l.Outside("final_norm", s.HiddenSize), s.RMSNormEps)
 	t.Head = l.Head(s.TieWordEmbeddings, s.VocabSize, s.HiddenSize)
 	return t
+}
+
+// usualReasons say why an architecture lacks a site, where many lack it for the same reason.
+var usualReasons = map[model.Site]string{
+	model.PosEmbed:     "positions turn queries and keys, and are not embedded",
+	model.QNormed:      "queries have no norm of their own",
+	model.KNormed:      "keys have no norm of their own",
+	model.MLPPreLinear: "the MLP has one branch",
+	model.AttnRaw:      "no norm follows attention, and attn_out is its output",
+	model.MLPRaw:       "no norm follows the MLP, and mlp_out is its output",
+}
+
+// Lacking returns sites that an architecture lacks with the usual reason of each, as
+// [model.Paths] has them.
+func Lacking(sites ...model.Site) map[model.Site]string {
+	lacks := map[model.Site]string{}
+	for _, s := range sites {
+		lacks[s] = usualReasons[s]
+	}
+	return lacks
 }
 
 // modules returns the module paths by site, with what stands before them.

@@ -95,7 +95,7 @@ func runPull(s *streams, o *pullOptions) error {
 }
 
 // agent names this program to the hub.
-func agent() string { return "mlxlens/" + version }
+func agent() string { return "mlxlens/" + strings.Trim(programVersion(), "()") }
 
 // showPull tells on stderr how a download gets on: a bar on a terminal, a line a file
 // elsewhere.

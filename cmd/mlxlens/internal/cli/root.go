@@ -19,9 +19,6 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// version is set by the linker.
-var version = "unknown"
-
 // streams are where a command reads and writes, and until when.
 type streams struct {
 	ctx      context.Context
@@ -144,6 +141,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
+	addVersionFlag(root)
 	return root
 }
 

@@ -1,0 +1,55 @@
+// cell.js: the panel with one cell's numbers, and what a screen reader says of the focused cell.
+
+function element(tag, attributes, ...children) {
+  const e = document.createElement(tag);
+  for (const [k, v] of Object.entries(attributes || {})) k.startsWith("on") ? e.addEventListener(k.slice(2), v) : e.setAttribute(k, v);
+  e.append(...children);
+  return e;
+}
+const line = (tag, ...texts) => element("tr", {}, ...texts.map(t => t instanceof Node ? t : element(tag, {}, t)));
+
+function tokenButton(t, p) {
+  const on = pins.some(pin => pin.token === t && pin.p === p);
+  return element("td", { class: "token", title: text(t) + " (id " + D.ids[t] + ")" },
+    element("button", { type: "button", "aria-pressed": on, "aria-label": (on ? "Unpin " : "Pin ") + text(t), onclick: () => toggle(t, p) }, element("bdi", {}, text(t))));
+}
+
+function context(r, p) {
+  const before = D.input.slice(Math.max(0, p - 5), p + 1).map(text).join("").replaceAll("·", " ");
+  return "position " + D.positions[p] + ", after “" + (p > 5 ? "…" : "") + before.trim() + "”";
+}
+
+function details() {
+  const { r, p } = hover || active, i = at(r, p), head = element("h2", {}, D.sites[r]);
+  const candidates = element("table", { id: "candidates" }, line("th", "candidate", "prob", "logit", "id"));
+  for (let k = 0; k < K; k++) {
+    const t = TOP[i * K + k];
+    if (t >= 0) candidates.append(line("td", tokenButton(t, p), percent(prob(LOGITS[i * K + k], r, p)), fixed(LOGITS[i * K + k], 2), String(D.ids[t])));
+  }
+  const scored = [[D.answer[p], number("logit", r, p), number("rank", r, p)]];
+  for (const t of D.targets || []) if (t.token !== D.answer[p]) scored.push([t.token, t.logits[i], t.ranks[i]]);
+  const others = element("table", { class: "numbers", id: "asked" }, line("th", scored.length > 1 ? "final answer, targets" : "final answer", "prob", "logit", "rank"));
+  for (const [t, logit, rank] of scored) if (t >= 0) others.append(line("td", tokenButton(t, p), percent(prob(logit, r, p)), fixed(logit, 2), whole(rank)));
+  const numbers = element("table", { class: "numbers" });
+  for (const name of ["entropy", "kl", "margin"]) {
+    const v = D.views.find(v => v.name === name);
+    if (v) numbers.append(line("td", v.name + (name === "margin" ? "" : " (nats)"), fixed(v.values[i], v.digits)));
+  }
+  numbers.append(line("td", "logsumexp", fixed(LSE[i], 2)), line("td", "norm of the state", fixed(NORM[i], 2)));
+  for (const c of D.contrasts || []) numbers.append(line("td", text(c.target) + " − " + text(c.vs), fixed(c.values[i], 2)));
+  $("cell").replaceChildren(head, element("p", { class: "context" }, context(r, p)), candidates, others, numbers);
+}
+
+// speak puts the focused cell, with its row and column headers, where a screen reader looks
+// for it; aloud makes the screen reader say it at once.
+function speak(aloud) {
+  const { r, p } = active, i = at(r, p), t = best(r, p);
+  const says = text(t) + ", " + percent(prob(LOGITS[i * K], r, p)) + ", layer row " + D.rows[r] + ", " + context(r, p);
+  $("spoken").replaceChildren(
+    element("div", { role: "row", "aria-rowindex": 1 }, element("span", { role: "columnheader", "aria-colindex": p + 2 }, text(D.input[p]))),
+    element("div", { role: "row", "aria-rowindex": R - r + 1 },
+      element("span", { role: "rowheader", "aria-colindex": 1 }, D.rows[r]),
+      element("span", { role: "gridcell", id: "active", "aria-colindex": p + 2, "aria-selected": "true" }, says)));
+  scroll.setAttribute("aria-activedescendant", "active");
+  if (aloud) $("live").textContent = says;
+}

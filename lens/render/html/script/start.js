@@ -1,0 +1,79 @@
+// start.js: the choices of the toolbar; and start, which connects everything to its events.
+
+function choose(name) {
+  view = D.views.find(v => v.name === name) || view;
+  $("view").value = view.name;
+  legend();
+  redraw();
+}
+
+const themes = ["auto", "light", "dark"];
+function theme(name) {
+  if (name === "auto") document.documentElement.removeAttribute("data-theme");
+  else document.documentElement.setAttribute("data-theme", name);
+  $("theme").textContent = "theme: " + name;
+  readColours();
+  redraw();
+}
+
+function start() {
+  $("tools").hidden = false;
+  if (!R || !P) { $("tools").hidden = true; return; }
+  $("main").hidden = false;
+  for (const v of D.views) $("view").append(element("option", { value: v.name }, v.name));
+  scroll.setAttribute("aria-rowcount", R + 1);
+  scroll.setAttribute("aria-colcount", P + 1);
+
+  $("view").addEventListener("change", e => choose(e.target.value));
+  $("search").addEventListener("input", e => search(e.target.value));
+  $("search").addEventListener("keydown", e => {
+    if (e.key === "Enter") { step(e.shiftKey ? -1 : 1); e.preventDefault(); }
+    if (e.key === "Escape") { e.target.value = ""; search(""); scroll.focus(); e.stopPropagation(); }
+  });
+  $("previous").addEventListener("click", () => step(-1));
+  $("following").addEventListener("click", () => step(1));
+  $("smaller").addEventListener("click", () => setZoom(zoom / 1.3));
+  $("larger").addEventListener("click", () => setZoom(zoom * 1.3));
+  $("fit").addEventListener("click", fit);
+  $("theme").addEventListener("click", () => theme(themes[(themes.indexOf($("theme").textContent.slice(7)) + 1) % 3]));
+
+  scroll.addEventListener("scroll", redraw, { passive: true });
+  scroll.addEventListener("keydown", e => {
+    const move = moves[e.key];
+    if (move && !e.metaKey && !e.altKey) { move(e); e.preventDefault(); }
+  });
+  scroll.addEventListener("focus", () => speak(false));
+  canvas.addEventListener("pointermove", e => {
+    const c = under(e);
+    if (c && hover && c.r === hover.r && c.p === hover.p) return;
+    hover = c;
+    details();
+  });
+  canvas.addEventListener("pointerleave", () => { hover = null; details(); });
+  canvas.addEventListener("click", e => {
+    const c = under(e);
+    if (!c) return;
+    go(c.r, c.p, false);
+    toggle(best(c.r, c.p), c.p);
+  });
+  scroll.addEventListener("wheel", e => {
+    if (!e.ctrlKey) return;
+    e.preventDefault();
+    setZoom(zoom * Math.exp(-e.deltaY / 300), Math.max(GUTTER, e.clientX - scroll.getBoundingClientRect().left));
+  }, { passive: false });
+  document.addEventListener("keydown", e => {
+    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) return;
+    if (e.key >= "1" && e.key <= "9" && D.views[e.key - 1]) { choose(D.views[e.key - 1].name); return; }
+    if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
+  });
+  addEventListener("resize", redraw);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); redraw(); });
+
+  readColours();
+  choose(view.name);
+  size();
+  scroll.scrollLeft = scroll.scrollWidth; // the last positions first, as on a terminal
+  details();
+  speak(false);
+}
+start();
