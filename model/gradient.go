@@ -7,32 +7,32 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// Scalar is a number of a run: Of what passes some places, given in their order.
-type Scalar struct {
+// Objective is a number of a run: Of what passes some places, given in their order.
+type Objective struct {
 	Places []Place
 	Of     func(y []*mlx.Array) *mlx.Array // one element
 }
 
-// Gradient returns a scalar of a run, and its gradient with respect to what passes some
+// Gradient returns the objective of a run, and its gradient with respect to what passes some
 // places:
 //
-//	∂L/∂x for x at each place of wrt,   L = scalar.Of(y)
+//	∂L/∂x for x at each place of wrt,   L = objective.Of(y)
 //
 // x being what flows on there, after the tap, which may be nil. A gradient has the shape of
-// what passes its place, and is float32; it is 0 where the scalar does not depend on the
+// what passes its place, and is float32; it is 0 where the objective does not depend on the
 // place. Gradients go through packed and dense weights alike. The run has no cache, and goes
-// no further than the scalar's places. Nothing is computed before it is evaluated; the
+// no further than the objective's places. Nothing is computed before it is evaluated; the
 // results are in the tokens' scope.
 //
 // tokens: [batch, pos] int32.
-func Gradient(m Model, tokens *mlx.Array, tap *Tap, scalar Scalar, wrt []Place) (value *mlx.Array, gradients []*mlx.Array, err error) {
-	for _, at := range slices.Concat(scalar.Places, wrt) {
+func Gradient(m Model, tokens *mlx.Array, tap *Tap, objective Objective, wrt []Place) (value *mlx.Array, gradients []*mlx.Array, err error) {
+	for _, at := range slices.Concat(objective.Places, wrt) {
 		if err := m.Check(at); err != nil {
 			return nil, nil, fmt.Errorf("model: gradient: %w", err)
 		}
 	}
-	if len(scalar.Places) == 0 || len(wrt) == 0 {
-		return nil, nil, fmt.Errorf("model: gradient: there is no place that the scalar is of, or none that it is derived by")
+	if len(objective.Places) == 0 || len(wrt) == 0 {
+		return nil, nil, fmt.Errorf("model: gradient: there is no place that the objective is of, or none that it is derived by")
 	}
 	scope := tokens.Scope()
 	zeros := make([]*mlx.Array, len(wrt))
@@ -49,17 +49,17 @@ func Gradient(m Model, tokens *mlx.Array, tap *Tap, scalar Scalar, wrt []Place) 
 				return mlx.Add(x, mlx.AsType(shifts[slices.Index(wrt, at)], x.Dtype()))
 			},
 		}
-		keep, kept := Keep(shifts[0].Scope(), scalar.Places)
-		last := Reach(m, tokens, nil, tap.Then(shift).Then(keep), scalar.Places)
+		keep, kept := Keep(shifts[0].Scope(), objective.Places)
+		last := Reach(m, tokens, nil, tap.Then(shift).Then(keep), objective.Places)
 		for i, y := range kept {
 			if y == nil {
 				if missed = last.Err(); missed == nil {
-					missed = fmt.Errorf("model: gradient: the model never reached %s", scalar.Places[i])
+					missed = fmt.Errorf("model: gradient: the model never reached %s", objective.Places[i])
 				}
 				return []*mlx.Array{mlx.Failed("gradient", missed)}
 			}
 		}
-		return []*mlx.Array{scalar.Of(kept)}
+		return []*mlx.Array{objective.Of(kept)}
 	}
 	values, gradients := mlx.ValueAndGrad(run, argnums...)(zeros...)
 	if missed != nil {

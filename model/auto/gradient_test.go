@@ -15,9 +15,9 @@ import (
 )
 
 // difference is a logit of the last position less another, times 3 plus its square: no
-// linear scalar.
-func difference(last int) model.Scalar {
-	return model.Scalar{Places: []model.Place{{Site: model.Logits}}, Of: func(y []*mlx.Array) *mlx.Array {
+// linear function.
+func difference(last int) model.Objective {
+	return model.Objective{Places: []model.Place{{Site: model.Logits}}, Of: func(y []*mlx.Array) *mlx.Array {
 		row := mlx.Slice(y[0], 1, last, last+1)
 		d := mlx.Sum(mlx.Subtract(mlx.Slice(row, 2, 5, 6), mlx.Slice(row, 2, 9, 10)))
 		return mlx.Add(mlx.Scale(d, 3), mlx.Square(d))
@@ -37,7 +37,7 @@ func everyPlace(m model.Model) []model.Place {
 	return places
 }
 
-// A step ε along direction v changes the scalar by ε·⟨∇L, v⟩; both sides are shifted, so
+// A step ε along direction v changes the objective by ε·⟨∇L, v⟩; both sides are shifted, so
 // that the error is of order ε².
 func TestGradientsAgreeWithFiniteDifferencesAtEverySite(t *testing.T) {
 	for _, name := range []string{"llama", "gpt2", "gemma3", "qwen3", "gpt-neox", "affine-4bit-group32", "gemma2-sliding"} {
@@ -56,9 +56,9 @@ func requireGradients(t *testing.T, m model.Model, a *golden.Architecture) {
 	ids := a.Runs[1].IDs
 	n := len(ids)
 	tokens := mlx.FromSlice(s, append(append([]int32{}, ids...), a.Runs[2].IDs[:n]...), 2, n) // a batch of two
-	scalar := difference(n - 1)
+	objective := difference(n - 1)
 	places := everyPlace(m)
-	value, gradients, err := model.Gradient(m, tokens, nil, scalar, places)
+	value, gradients, err := model.Gradient(m, tokens, nil, objective, places)
 	require.NoError(t, err)
 	require.NoError(t, mlx.Eval(append(gradients, value)...))
 	for i, at := range places {
@@ -82,7 +82,7 @@ func requireGradients(t *testing.T, m model.Model, a *golden.Architecture) {
 				Wanted: func(p model.Place) bool { return p == at },
 				Visit:  func(_ model.Place, x *mlx.Array) *mlx.Array { return mlx.Add(x, mlx.Scale(shift, by)) },
 			}
-			y, err := mlx.Item[float32](scalar.Of([]*mlx.Array{model.Forward(m, tokens, nil, tap)}))
+			y, err := mlx.Item[float32](objective.Of([]*mlx.Array{model.Forward(m, tokens, nil, tap)}))
 			require.NoError(t, err)
 			return float64(y)
 		}
@@ -127,7 +127,7 @@ func TestAGradientIsOfWhatTheTapLeaves(t *testing.T) {
 		Visit:  func(_ model.Place, x *mlx.Array) *mlx.Array { return mlx.Scale(x, 2) },
 	}
 	// L = Σ y² of the place itself, which the tap has doubled: ∇L = 2·(2x)
-	square := model.Scalar{Places: []model.Place{mid}, Of: func(y []*mlx.Array) *mlx.Array { return mlx.Sum(mlx.Square(y[0])) }}
+	square := model.Objective{Places: []model.Place{mid}, Of: func(y []*mlx.Array) *mlx.Array { return mlx.Sum(mlx.Square(y[0])) }}
 	tokens := mlx.FromSlice(s, a.Runs[1].IDs, 1, 7)
 	_, gradients, err := model.Gradient(m, tokens, double, square, []model.Place{mid, {Site: model.MLPOut, Layer: 2}})
 	require.NoError(t, err)
@@ -151,10 +151,10 @@ func TestGradientsOfWhatIsNotThereAreErrors(t *testing.T) {
 	defer s.Close()
 	tokens := mlx.FromSlice(s, []int32{1, 2}, 1, 2)
 	_, _, err := model.Gradient(m, tokens, nil, difference(1), []model.Place{{Site: model.ResidMid}})
-	require.ErrorContains(t, err, "layers.0.resid_mid: this architecture has no resid_mid: attention and MLP read the same stream")
-	_, _, err = model.Gradient(m, tokens, nil, model.Scalar{}, []model.Place{{Site: model.Embed}})
+	require.ErrorContains(t, err, "this architecture has no resid_mid: attention and MLP read the same stream")
+	_, _, err = model.Gradient(m, tokens, nil, model.Objective{}, []model.Place{{Site: model.Embed}})
 	require.ErrorContains(t, err, "there is no place")
-	whole := model.Scalar{Places: []model.Place{{Site: model.Logits}}, Of: func(y []*mlx.Array) *mlx.Array { return y[0] }}
+	whole := model.Objective{Places: []model.Place{{Site: model.Logits}}, Of: func(y []*mlx.Array) *mlx.Array { return y[0] }}
 	_, _, err = model.Gradient(m, tokens, nil, whole, []model.Place{{Site: model.Embed}})
-	require.Error(t, err, "a scalar has one element")
+	require.Error(t, err, "a objective has one element")
 }
