@@ -67,6 +67,7 @@ func everywhere(m model.Model) string {
 }
 
 func TestEverySiteIsWhatOnePassHas(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	want := tapped(t, m, modeltest.Sixty)
 	s := captureOf(t, m, modeltest.Sixty, everywhere(m))
@@ -82,6 +83,7 @@ func TestEverySiteIsWhatOnePassHas(t *testing.T) {
 }
 
 func TestPositionsAreSelected(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	all := captureOf(t, m, modeltest.Sixty, "layers.1.z,layers.1.pattern")
 	s := captureOf(t, m, modeltest.Sixty, "layers.1.z,layers.1.pattern", -60, 7, 30)
@@ -117,6 +119,7 @@ func (g *goes) Stream(tokens *mlx.Array, cache *model.Cache, tap *model.Tap, blo
 }
 
 func TestCaptureStopsAfterTheLastPlaceAndPosition(t *testing.T) {
+	t.Parallel()
 	for text, blocks := range map[string]int{"embed": 0, "embed,layers.1.q": 2, "layers.0.resid_post": 1, "layers.2.resid_post,final_norm": 3} {
 		g := &goes{Model: modeltest.Tiny(t)}
 		captureOf(t, g, modeltest.Sixty, text, 2, 9)
@@ -126,6 +129,7 @@ func TestCaptureStopsAfterTheLastPlaceAndPosition(t *testing.T) {
 }
 
 func TestTheEstimateOfACaptureIsExactForItsResult(t *testing.T) {
+	t.Parallel()
 	m := sliding(t)
 	ids := make([]int, 700)
 	for _, positions := range [][]int{nil, {3, 600}} {
@@ -140,6 +144,7 @@ func TestTheEstimateOfACaptureIsExactForItsResult(t *testing.T) {
 }
 
 func TestWrongCapturesAreErrors(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	for says, c := range map[string]struct {
 		ids       []int

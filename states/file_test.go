@@ -39,6 +39,7 @@ func file(t *testing.T, name string, write func(io.Writer) error) string {
 }
 
 func TestTheStreamInAFileIsASum(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	s := captureOf(t, m, modeltest.Sixty, "layers.*.resid_pre,layers.*.attn_out,layers.*.resid_mid,layers.*.mlp_out,layers.*.resid_post")
 	s.Metadata["model"] = "tiny"
@@ -69,6 +70,7 @@ func TestTheStreamInAFileIsASum(t *testing.T) {
 }
 
 func TestActivationsKeepTheTypeOfTheComputation(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Open(t, "testdata/models/tiny-llama-a-llama3rope", auto.Options{AsStored: true}).Model
 	s := captureOf(t, m, []int{1, 2, 3}, "layers.1.resid_post")
 	a := s.Array("layers.1.resid_post")
@@ -87,6 +89,7 @@ func TestActivationsKeepTheTypeOfTheComputation(t *testing.T) {
 }
 
 func TestPythonReadsActivationFiles(t *testing.T) {
+	t.Parallel()
 	python := os.Getenv("MLXLENS_PYTHON")
 	if python == "" || exec.Command(python, "-c", "import numpy, safetensors").Run() != nil {
 		t.Skip("$MLXLENS_PYTHON does not name an interpreter that has numpy and safetensors")

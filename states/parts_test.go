@@ -33,6 +33,7 @@ func long(t *testing.T, name string) model.Model {
 func sliding(t *testing.T) model.Model { return long(t, "llama-sliding") }
 
 func TestPositionsOfAnEmbeddingGoOnFromPartToPart(t *testing.T) {
+	t.Parallel()
 	m := long(t, "gpt2")
 	ids := make([]int, 700)
 	want := tapped(t, m, ids)
@@ -49,8 +50,13 @@ func TestPositionsOfAnEmbeddingGoOnFromPartToPart(t *testing.T) {
 // A prompt of 513 has a second part of a single position, which a layer with a window
 // treats in its own way.
 func TestPartsOfALongPromptGiveWhatOnePassGives(t *testing.T) {
+	t.Parallel()
 	m := sliding(t)
-	for _, n := range []int{513, 1100} {
+	lengths := []int{513, 1100}
+	if testing.Short() {
+		lengths = lengths[:1]
+	}
+	for _, n := range lengths {
 		ids := make([]int, n)
 		for i := range ids {
 			ids[i] = (37*i + 11) % m.Shape().DVocab

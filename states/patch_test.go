@@ -14,6 +14,7 @@ import (
 )
 
 func TestAnEditBehindWhatIsCapturedIsRefused(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	e := edit.Edit{Place: model.Place{Site: model.MLPOut, Layer: 1}, Op: edit.Zero}
 	_, err := states.Capture(context.Background(), m, edit.Input{IDs: []int{1, 2}, Edits: []edit.Edit{e}}, places(t, m, "layers.1.mlp_post"))
@@ -23,6 +24,7 @@ func TestAnEditBehindWhatIsCapturedIsRefused(t *testing.T) {
 // A patch of a run by itself changes nothing, at every place that can be captured; a patch
 // from another prompt makes the stream the other's.
 func TestWhatWasCapturedIsAPatch(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	clean, other := edit.Input{IDs: modeltest.Sixty[:9]}, edit.Input{IDs: modeltest.Sixty[10:19]}
 	logits := []model.Place{{Site: model.Logits}}

@@ -14,6 +14,7 @@ import (
 
 // Rows of a batch that are of other lengths, positions and edits are what each is alone.
 func TestCapturesTogetherAreWhatEachIsAlone(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	ps := places(t, m, everywhere(m))
 	zero := edit.Edit{Place: model.Place{Site: model.MLPOut, Layer: 0}, Positions: []int{-2}, Op: edit.Zero}
@@ -45,6 +46,7 @@ func TestCapturesTogetherAreWhatEachIsAlone(t *testing.T) {
 }
 
 func TestMeanIsOverAllPositionsOfAllPrompts(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	place := model.Place{Site: model.Z, Layer: 1}
 	inputs := []edit.Input{{IDs: modeltest.Sixty[:9]}, {IDs: modeltest.Sixty[20:27], Positions: []int{0, -1}}}
