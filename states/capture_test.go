@@ -167,3 +167,13 @@ func TestWrongCapturesAreErrors(t *testing.T) {
 	_, err := states.Capture(stopped, m, edit.Input{IDs: modeltest.Sixty, Positions: nil}, []model.Place{{Site: model.Embed}})
 	require.ErrorIs(t, err, context.Canceled)
 }
+
+func TestAPlaceThatTheArchitectureLacksIsRefusedBeforeAPass(t *testing.T) {
+	t.Parallel()
+	g := &goes{Model: modeltest.Architecture(t, "gpt-neox", nil)}
+	_, err := states.Capture(context.Background(), g, edit.Input{IDs: []int{1, 2}}, []model.Place{{Site: model.ResidPost}, {Site: model.ResidMid, Layer: 1}})
+	require.ErrorContains(t, err, "this architecture has no resid_mid: attention and MLP read the same stream")
+	_, err = states.Mean(context.Background(), g, []edit.Input{{IDs: []int{1, 2}}}, model.Place{Site: model.ResidMid})
+	require.ErrorContains(t, err, "this architecture has no resid_mid")
+	require.Empty(t, g.blocks)
+}
