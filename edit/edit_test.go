@@ -72,6 +72,7 @@ func at(i int, shape []int) []int {
 }
 
 func TestEditsChangeWhatTheyNameAndNothingElse(t *testing.T) {
+	t.Parallel()
 	m, ids := modeltest.Tiny(t), modeltest.Sixty
 	or := func(c bool, a, b float32) float32 {
 		if c {
@@ -108,6 +109,7 @@ func TestEditsChangeWhatTheyNameAndNothingElse(t *testing.T) {
 }
 
 func TestEditsOfOnePlaceAreMadeInTheirOrder(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	texts := []string{"layers.0.mlp_out=scale:2", "layers.0.mlp_out@1=add:ones", "layers.0.mlp_out=scale:3"}
 	var edits []edit.Edit
@@ -128,6 +130,7 @@ func TestEditsOfOnePlaceAreMadeInTheirOrder(t *testing.T) {
 }
 
 func TestProjectOutLeavesNothingAlongItsDirections(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	d := m.Shape().DModel
 	data := make([]float32, 3*d) // the third is the sum of the others: the span has two dimensions
@@ -166,6 +169,7 @@ func equal(a, b []float32) bool {
 
 // The noise of a seed is the same for a position, whatever else is in the pass.
 func TestNoiseDependsOnSeedPlaceAndPositionAlone(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	place, d := model.Place{Site: model.Embed}, m.Shape().DModel
 	noise := func(seed uint64, positions ...int) edit.Edit {
@@ -194,6 +198,7 @@ func TestNoiseDependsOnSeedPlaceAndPositionAlone(t *testing.T) {
 }
 
 func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	shape := m.Shape()
 	heads, d := shape.Heads, shape.DHead
@@ -253,6 +258,7 @@ func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
 }
 
 func TestWrongEditsAreRefused(t *testing.T) {
+	t.Parallel()
 	m := modeltest.Tiny(t)
 	for text, says := range map[string]string{
 		"layers.1.mlp_out":                 "want SITE",

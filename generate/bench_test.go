@@ -2,31 +2,26 @@ package generate_test
 
 import (
 	"context"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/generate"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 )
 
 // BenchmarkGenerate reports tokens per second of SmolLM2, of a prompt of 256 and of 64
 // generated ones: the ids of tools/golden/peers.py.
 func BenchmarkGenerate(b *testing.B) {
-	refs, err := filepath.Glob("../models/smollm2/*.gguf")
-	require.NoError(b, err)
-	if len(refs) == 0 {
-		b.Skip("SmolLM2 is not there: make model")
-	}
-	o := open(b, refs[0])
+	m := modeltest.SmolLM2(b).Model
 	ids := make([]int, 256)
 	for i := range ids {
 		ids[i] = 1000 + 37*i
 	}
 	b.Run("prompt", func(b *testing.B) {
 		for range b.N {
-			g := generator(b, o, generate.Options{})
+			g := generator(b, m, generate.Options{})
 			require.NoError(b, g.Prompt(context.Background(), edit.Input{IDs: ids}))
 			g.Close()
 		}
@@ -35,7 +30,7 @@ func BenchmarkGenerate(b *testing.B) {
 	b.Run("generated", func(b *testing.B) {
 		for range b.N {
 			b.StopTimer()
-			g := generator(b, o, generate.Options{})
+			g := generator(b, m, generate.Options{})
 			require.NoError(b, g.Prompt(context.Background(), edit.Input{IDs: ids}))
 			b.StartTimer()
 			next(b, g, 64)

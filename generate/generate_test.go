@@ -15,29 +15,20 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/generate"
 	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
-func open(t testing.TB, ref string) *auto.Opened {
+func generator(t testing.TB, m model.Model, opts generate.Options) *generate.Generator {
 	t.Helper()
-	o, err := auto.Open(ref, auto.Options{})
-	require.NoError(t, err)
-	t.Cleanup(o.Close)
-	return o
-}
-
-func generator(t testing.TB, o *auto.Opened, opts generate.Options) *generate.Generator {
-	t.Helper()
-	g, err := generate.New(o.Model, opts)
+	g, err := generate.New(m, opts)
 	require.NoError(t, err)
 	t.Cleanup(g.Close)
 	return g
 }
-
-const tiny = "../testdata/models/tiny-llama-b-4bit-mixed"
 
 // next generates n ids.
 func next(t testing.TB, g *generate.Generator, n int) (ids []int) {
@@ -60,15 +51,16 @@ type greedyRun struct {
 }
 
 func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("real models are slow under the race detector")
 	}
 	for _, c := range []struct{ ref, golden string }{
-		{"../models/smollm2/*.gguf", "../testdata/golden/smollm2-greedy.json"},
-		{"../../shared/models/stories260K", "../../shared/golden/stories260K/greedy.json"},
+		{"models/smollm2/*.gguf", "../testdata/golden/smollm2-greedy.json"},
+		{"../shared/models/stories260K", "../../shared/golden/stories260K/greedy.json"},
 	} {
 		t.Run(filepath.Base(filepath.Dir(c.ref)), func(t *testing.T) {
-			refs, err := filepath.Glob(c.ref)
+			refs, err := filepath.Glob(modeltest.Path(t, c.ref))
 			require.NoError(t, err)
 			raw, err := os.ReadFile(c.golden)
 			if len(refs) == 0 || err != nil {
@@ -79,9 +71,9 @@ func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
 			}
 			require.NoError(t, json.Unmarshal(raw, &file))
 			require.NotEmpty(t, file.Runs)
-			o := open(t, refs[0])
+			o := modeltest.Open(t, refs[0], auto.Options{})
 			for _, run := range file.Runs {
-				g := generator(t, o, generate.Options{})
+				g := generator(t, o.Model, generate.Options{})
 				require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: run.IDs}))
 				got := next(t, g, len(run.NewIDs))
 				require.Equal(t, run.NewIDs, got, run.Name)
@@ -95,7 +87,8 @@ func TestGreedyTextsAreMLXLMsTokenByToken(t *testing.T) {
 }
 
 func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
-	o := open(t, tiny)
+	t.Parallel()
+	m := modeltest.Tiny(t)
 	mlp := model.Place{Site: model.MLPOut, Layer: 1}
 	z := model.Place{Site: model.Z, Layer: 0}
 	for name, edits := range map[string][]edit.Edit{
@@ -104,17 +97,17 @@ func TestLensOfGeneratedTokensIsTheFullSequences(t *testing.T) {
 		"steered while it generates": {{Place: mlp, Op: edit.Scale, Factor: -2}, {Place: z, Heads: []int{3}, Op: edit.Zero}},
 		"in noise":                   {{Place: mlp, Op: edit.Noise, Factor: 0.5, Seed: 3}},
 	} {
-		t.Run(name, func(t *testing.T) { requireLensOfTheWhole(t, o, edits) })
+		t.Run(name, func(t *testing.T) { requireLensOfTheWhole(t, m, edits) })
 	}
 }
 
-func requireLensOfTheWhole(t *testing.T, o *auto.Opened, edits []edit.Edit) {
+func requireLensOfTheWhole(t *testing.T, m model.Model, edits []edit.Edit) {
 	options := lens.Options{Top: 4, Embed: true, Mid: true, Targets: []int{3}}
-	reader, err := lens.NewReader(o.Model, options)
+	reader, err := lens.NewReader(m, options)
 	require.NoError(t, err)
 	defer reader.Close()
 	passes := 0 // that choose nothing
-	g := generator(t, o, generate.Options{Tap: func(p generate.Pass) *model.Tap {
+	g := generator(t, m, generate.Options{Tap: func(p generate.Pass) *model.Tap {
 		if !p.Chooses {
 			passes++
 			return nil
@@ -143,7 +136,7 @@ func requireLensOfTheWhole(t *testing.T, o *auto.Opened, edits []edit.Edit) {
 		fed = token.ID
 	}
 	ids := g.IDs()
-	whole, err := lens.Run(context.Background(), o.Model, edit.Input{IDs: ids[:len(ids)-1], Edits: edits}, options)
+	whole, err := lens.Run(context.Background(), m, edit.Input{IDs: ids[:len(ids)-1], Edits: edits}, options)
 	require.NoError(t, err)
 	require.Equal(t, whole.Rows, cached.Rows)
 	for r := range cached.Cells {
@@ -170,30 +163,28 @@ func tokenIDs(tokens []lens.Token) (ids []int) {
 }
 
 // long opens a recorded random model with windows and room for 1,200 positions.
-func long(t *testing.T) *auto.Opened {
+func long(t *testing.T) model.Model {
 	t.Helper()
-	a, err := golden.LoadArchitecture("../testdata/golden/architectures/gemma3.json.gz")
-	require.NoError(t, err)
-	a.Config = []byte(strings.Replace(string(a.Config), `"max_position_embeddings":256`, `"max_position_embeddings":1200`, 1))
-	dir := t.TempDir()
-	require.NoError(t, a.Write(dir))
-	return open(t, dir)
+	return modeltest.Architecture(t, "gemma3", func(a *golden.Architecture) {
+		a.Config = []byte(strings.Replace(string(a.Config), `"max_position_embeddings":256`, `"max_position_embeddings":1200`, 1))
+	})
 }
 
-func prompt(o *auto.Opened, n int) []int {
+func prompt(m model.Model, n int) []int {
 	ids := make([]int, n)
 	for i := range ids {
-		ids[i] = (i*i + 11) % o.Model.Shape().DVocab
+		ids[i] = (i*i + 11) % m.Shape().DVocab
 	}
 	return ids
 }
 
 func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
-	o := long(t)
-	require.Equal(t, 1200, o.Model.Shape().Context)
-	ids := prompt(o, 1197)
+	t.Parallel()
+	m := long(t)
+	require.Equal(t, 1200, m.Shape().Context)
+	ids := prompt(m, 1197)
 	var done []int
-	g := generator(t, o, generate.Options{Progress: func(n, total int) {
+	g := generator(t, m, generate.Options{Progress: func(n, total int) {
 		require.Equal(t, 1196, total)
 		done = append(done, n)
 	}})
@@ -201,7 +192,7 @@ func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
 	require.Equal(t, []int{512, 1024, 1196}, done)
 	first, err := g.Next(context.Background())
 	require.NoError(t, err)
-	whole, err := lens.Run(context.Background(), o.Model, edit.Input{IDs: ids, Positions: []int{-1}}, lens.Options{Layers: []int{-1}})
+	whole, err := lens.Run(context.Background(), m, edit.Input{IDs: ids, Positions: []int{-1}}, lens.Options{Layers: []int{-1}})
 	require.NoError(t, err)
 	assert.Equal(t, whole.Cells[0][0].Top[0].ID, first.ID)
 	assert.InDelta(t, math.Log(whole.Cells[0][0].Top[0].Prob), first.LogProb, 1e-3)
@@ -211,62 +202,65 @@ func TestPromptLongerThanAPassIsTheSame(t *testing.T) {
 }
 
 func TestPromptThatWasInterruptedGoesOn(t *testing.T) {
-	o := long(t)
-	ids := prompt(o, 1100)
+	t.Parallel()
+	m := long(t)
+	ids := prompt(m, 1100)
 	ctx, cancel := context.WithCancel(context.Background())
-	g := generator(t, o, generate.Options{Progress: func(int, int) { cancel() }})
+	g := generator(t, m, generate.Options{Progress: func(int, int) { cancel() }})
 	require.ErrorIs(t, g.Prompt(ctx, edit.Input{IDs: ids}), context.Canceled)
 	_, err := g.Next(context.Background())
 	require.EqualError(t, err, "generate: a pass before failed: 512 of 1100 positions are computed")
 	require.NoError(t, g.Prompt(context.Background(), edit.Input{}))
 	got := next(t, g, 4)
 
-	fresh := generator(t, o, generate.Options{})
+	fresh := generator(t, m, generate.Options{})
 	require.NoError(t, fresh.Prompt(context.Background(), edit.Input{IDs: ids}))
 	require.Equal(t, next(t, fresh, 4), got)
 }
 
 func TestTextIsContinuedAfterGeneration(t *testing.T) {
-	o := open(t, tiny)
+	t.Parallel()
+	m := modeltest.Tiny(t)
 	ctx := context.Background()
-	g := generator(t, o, generate.Options{})
+	g := generator(t, m, generate.Options{})
 	require.NoError(t, g.Prompt(ctx, edit.Input{IDs: []int{30, 7, 500}}))
 	said := next(t, g, 3)
 	require.NoError(t, g.Prompt(ctx, edit.Input{IDs: []int{9, 123}})) // as a user's next message
 	got := next(t, g, 3)
 
-	whole := generator(t, o, generate.Options{})
+	whole := generator(t, m, generate.Options{})
 	require.NoError(t, whole.Prompt(ctx, edit.Input{IDs: append(append([]int{30, 7, 500}, said...), 9, 123)}))
 	require.Equal(t, next(t, whole, 3), got)
 }
 
 func TestPromptThatCannotBeContinuedIsRefused(t *testing.T) {
-	o := open(t, tiny)
-	g := generator(t, o, generate.Options{})
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	g := generator(t, m, generate.Options{})
 	ctx := context.Background()
 	_, err := g.Next(ctx)
 	require.ErrorContains(t, err, "there is no prompt")
 	require.ErrorContains(t, g.Prompt(ctx, edit.Input{}), "the prompt is empty")
 	require.ErrorContains(t, g.Prompt(ctx, edit.Input{IDs: []int{1, 512}}), "id 512 (number 2) is outside the vocabulary: ids go from 0 to 511")
-	require.ErrorContains(t, g.Prompt(ctx, edit.Input{IDs: make([]int, o.Model.Shape().Context+1)}), "the model was made for")
+	require.ErrorContains(t, g.Prompt(ctx, edit.Input{IDs: make([]int, m.Shape().Context+1)}), "the model was made for")
 	stopped, cancel := context.WithCancel(ctx)
 	cancel()
 	require.ErrorIs(t, g.Prompt(stopped, edit.Input{IDs: []int{1, 2, 3}}), context.Canceled)
-	_, err = generate.New(o.Model, generate.Options{Sampling: generate.Sampling{TopP: 2}})
+	_, err = generate.New(m, generate.Options{Sampling: generate.Sampling{TopP: 2}})
 	require.ErrorContains(t, err, "top-p 2")
 }
 
 func TestClosedGeneratorsLeaveNoMemory(t *testing.T) {
-	o := open(t, tiny)
+	m := modeltest.Tiny(t)
 	active := func() int {
-		g := generator(t, o, generate.Options{})
+		g := generator(t, m, generate.Options{})
 		require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: []int{30, 7, 500}}))
 		next(t, g, 20)
 		_, err := g.Next(context.Background())
 		require.NoError(t, err)
 		g.Close()
 		// the pass that ran ahead ends before what is evaluated after it
-		scope := mlx.NewScope(o.Model.Device())
+		scope := mlx.NewScope(m.Device())
 		defer scope.Close()
 		require.NoError(t, mlx.Eval(mlx.Ones(scope, mlx.Float32, 1)))
 		return mlx.ActiveMemory()

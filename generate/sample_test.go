@@ -51,6 +51,7 @@ func drawn(t *testing.T, logits []float32, s Sampling, n int) map[int]int {
 }
 
 func TestFiltersKeepWhatMLXLMsKeep(t *testing.T) {
+	t.Parallel()
 	for _, c := range recorded(t).Filters {
 		// hot enough for every kept id to come
 		count := drawn(t, c.Logits, Sampling{Temperature: 30, TopP: c.TopP, MinP: c.MinP, TopK: c.TopK}, 200*len(c.Kept))
@@ -65,6 +66,7 @@ func TestFiltersKeepWhatMLXLMsKeep(t *testing.T) {
 }
 
 func TestRepetitionPenaltyIsMLXLMs(t *testing.T) {
+	t.Parallel()
 	c := recorded(t).Repetition
 	s := Sampling{RepetitionPenalty: c.Penalty, RepetitionContext: c.Context}
 	var w sampler
@@ -79,6 +81,7 @@ func TestRepetitionPenaltyIsMLXLMs(t *testing.T) {
 }
 
 func TestDrawsFollowTheDistribution(t *testing.T) {
+	t.Parallel()
 	logits := []float32{0, float32(math.Log(2)), float32(math.Log(3)), float32(math.Log(4)), -100}
 	const n = 40_000
 	for _, c := range []struct {
@@ -94,6 +97,7 @@ func TestDrawsFollowTheDistribution(t *testing.T) {
 }
 
 func TestSeedDecidesTheDraws(t *testing.T) {
+	t.Parallel()
 	logits := make([]float32, 1000)
 	sequence := func(seed uint64) (ids []int) {
 		var w sampler
@@ -110,6 +114,7 @@ func TestSeedDecidesTheDraws(t *testing.T) {
 }
 
 func TestGreedyTakesTheLowestOfEqualIDs(t *testing.T) {
+	t.Parallel()
 	var w sampler
 	token, err := w.sample([]float32{1, 3, 2, 3}, nil, Sampling{}, nil)
 	require.NoError(t, err)
@@ -118,6 +123,7 @@ func TestGreedyTakesTheLowestOfEqualIDs(t *testing.T) {
 }
 
 func TestLogitsWithoutADistributionAreAnError(t *testing.T) {
+	t.Parallel()
 	var w sampler
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, logits := range [][]float32{{nan, nan}, {0, inf}, {-inf, -inf}} {
@@ -129,6 +135,7 @@ func TestLogitsWithoutADistributionAreAnError(t *testing.T) {
 }
 
 func TestOptionsOutOfRangeAreRefused(t *testing.T) {
+	t.Parallel()
 	for want, s := range map[string]Sampling{
 		"temperature -1":        {Temperature: -1},
 		"temperature NaN":       {Temperature: math.NaN()},
@@ -143,6 +150,7 @@ func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 }
 
 func TestStopsHoldBackWhatMayBeAStop(t *testing.T) {
+	t.Parallel()
 	feed := func(s *Stops, parts ...string) (out []string, stopped bool) {
 		for _, p := range parts {
 			var text string

@@ -25,6 +25,7 @@ func prompts(n, vocab int) []edit.Input {
 }
 
 func TestBatchesGiveWhatPromptsGiveOneAtATime(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	ps := prompts(150, m.Shape().DVocab)
 	ps[3].Positions, ps[70].Positions = []int{-1}, []int{0, -1}
@@ -67,6 +68,7 @@ func equalGrids(t *testing.T, want, got *lens.Grid) {
 }
 
 func TestWhatIsWrongWithOnePromptStopsNoOther(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	ps := prompts(5, m.Shape().DVocab)
 	ps[1].IDs = nil
@@ -91,6 +93,7 @@ func TestWhatIsWrongWithOnePromptStopsNoOther(t *testing.T) {
 }
 
 func TestBatchesStopWithTheContextAndWithTheCaller(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	ps := prompts(200, m.Shape().DVocab)
 	ctx, cancel := context.WithCancel(context.Background())

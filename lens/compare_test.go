@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/model/load"
@@ -23,6 +24,7 @@ func compareSides(t *testing.T, a, b lens.Side, o lens.CompareOptions) *lens.Com
 }
 
 func TestNothingDiffersFromItself(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	c := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty}}, lens.CompareOptions{Embed: true, Mid: true})
 	require.Equal(t, 7, len(c.Rows))
@@ -41,6 +43,7 @@ func TestNothingDiffersFromItself(t *testing.T) {
 }
 
 func TestCandidatesAreThoseOfTheLens(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	g := trace(t, m, sixty, lens.Options{Top: 3})
 	c := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty, Positions: []int{0, 49}}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty[:50]}}, lens.CompareOptions{Top: 3, Align: lens.AlignStart})
@@ -57,6 +60,7 @@ func TestCandidatesAreThoseOfTheLens(t *testing.T) {
 }
 
 func TestAnEditIsWhereTheSidesPart(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	c := compareSides(t, lens.Side{Model: m, Input: edit.Input{IDs: sixty}}, lens.Side{Model: m, Input: edit.Input{IDs: sixty, Edits: []edit.Edit{parsed(t, m, "layers.1.mlp_out@10=scale:-5")}}},
 		lens.CompareOptions{Threshold: 1e-9})
@@ -73,6 +77,7 @@ func TestAnEditIsWhereTheSidesPart(t *testing.T) {
 }
 
 func TestSidesChangePlaces(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	other := append([]int{9}, sixty[:40]...)
 	o := lens.CompareOptions{Align: lens.AlignEnd}
@@ -92,6 +97,7 @@ func TestSidesChangePlaces(t *testing.T) {
 }
 
 func TestDivergencesFollowTheirDefinitions(t *testing.T) {
+	t.Parallel()
 	a, b := []float32{1, -2, 0.5, -40}, []float32{0.1, 3, -1, -90}
 	var pa, pb [4]float64
 	for i := range a {
@@ -126,8 +132,9 @@ func TestDivergencesFollowTheirDefinitions(t *testing.T) {
 }
 
 func TestPackedWeightsDifferFromTheirUnpackedSelvesByRounding(t *testing.T) {
-	dense := open(t, tinyLlama, auto.Options{Weights: load.Dense}).Model
-	packed := open(t, tinyLlama, auto.Options{Weights: load.Packed}).Model
+	t.Parallel()
+	dense := modeltest.Open(t, modeltest.TinyLlama, auto.Options{Weights: load.Dense}).Model
+	packed := modeltest.Open(t, modeltest.TinyLlama, auto.Options{Weights: load.Packed}).Model
 	c := compareSides(t, lens.Side{Model: dense, Input: edit.Input{IDs: sixty}}, lens.Side{Model: packed, Input: edit.Input{IDs: sixty}}, lens.CompareOptions{})
 	for _, row := range c.ByRow {
 		require.Less(t, row.JS, 1e-8)
@@ -136,12 +143,14 @@ func TestPackedWeightsDifferFromTheirUnpackedSelvesByRounding(t *testing.T) {
 }
 
 func TestModelsOfOtherDepthArePairedByDepth(t *testing.T) {
+	t.Parallel()
 	require.Equal(t, []int{0, 1, 4, 7}, lens.AtDepth([]int{0, 1, 4, 7}, 8, 8))
 	require.Equal(t, []int{1, 3, 9, 15}, lens.AtDepth([]int{0, 1, 4, 7}, 8, 16))
 	require.Equal(t, []int{0, 0, 1, 1}, lens.AtDepth([]int{0, 1, 2, 3}, 4, 2))
 }
 
 func TestWhatCannotBeComparedIsAnError(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	a := lens.Side{Model: m, Input: edit.Input{IDs: sixty}}
 	for says, run := range map[string]func() error{
@@ -154,7 +163,7 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 			return err
 		},
 		"distributions over them cannot be compared": func() error {
-			other := open(t, "../testdata/models/tiny-llama-a-llama3rope", auto.Options{}).Model
+			other := modeltest.Open(t, "testdata/models/tiny-llama-a-llama3rope", auto.Options{}).Model
 			if other.Shape().DVocab == m.Shape().DVocab {
 				t.Skip("the models have one vocabulary")
 			}

@@ -31,6 +31,7 @@ func parsed(t testing.TB, m model.Model, text string) edit.Edit {
 }
 
 func TestLensReadsWhatAnEditLeaves(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	plain := trace(t, m, sixty, lens.Options{Top: 3})
 	edits := []edit.Edit{parsed(t, m, "layers.1.mlp_out@10=zero"), parsed(t, m, "layers.2.attn_out@10=scale:1")}
@@ -48,6 +49,7 @@ func TestLensReadsWhatAnEditLeaves(t *testing.T) {
 }
 
 func TestEditsThatALensWouldNotSeeAreRefused(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	for _, text := range []string{"final_norm=zero", "logits@-1=scale:2"} {
 		_, err := lens.Run(context.Background(), m, edit.Input{IDs: sixty, Edits: []edit.Edit{parsed(t, m, text)}}, lens.Options{})
@@ -60,6 +62,7 @@ func TestEditsThatALensWouldNotSeeAreRefused(t *testing.T) {
 
 // Different prompts with different edits in one padded pass are each what they are alone.
 func TestABatchOfEditsIsWhatEachIsAlone(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	var inputs []edit.Input
 	for i, text := range []string{

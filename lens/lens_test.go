@@ -15,10 +15,7 @@ import (
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
-	"github.com/mlxlens/mlxlens/model/auto"
 )
-
-const tinyLlama = "../testdata/models/tiny-llama-b-4bit-mixed"
 
 func tiny(t testing.TB) model.Model { return modeltest.Tiny(t) }
 
@@ -34,15 +31,10 @@ func traceIn(t testing.TB, m model.Model, in edit.Input, o lens.Options) *lens.G
 	return g
 }
 
-var sixty = func() []int {
-	ids := make([]int, 60)
-	for i := range ids {
-		ids[i] = (37*i + 11) % 512
-	}
-	return ids
-}()
+var sixty = modeltest.Sixty
 
 func TestRowsAndColumnsAreWhatWasAskedFor(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	g := traceIn(t, m, edit.Input{IDs: sixty, Positions: []int{-1, 5}}, lens.Options{Layers: []int{-2, 0}, Embed: true, Mid: true, Top: 3, Targets: []int{7, 9}})
 	assert.Equal(t, []string{"embed", "layers.0.resid_mid", "layers.0.resid_post", "layers.1.resid_mid", "layers.1.resid_post"}, g.Rows)
@@ -64,6 +56,7 @@ func TestRowsAndColumnsAreWhatWasAskedFor(t *testing.T) {
 const sameToRounding = 1e-5
 
 func TestCellsDoNotDependOnWhatElseIsRead(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	whole := trace(t, m, sixty, lens.Options{Top: 5, Targets: []int{100}})
 	for _, c := range []struct {
@@ -124,6 +117,7 @@ func tied(want []lens.Candidate, k, id int, tie float64) bool {
 
 // MLX's own logsumexp sums 512 exponentials one after the other in float32.
 func TestReductionByMLXEqualsTheScan(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	scan, reduce := false, true
 	for _, topOnly := range []bool{false, true} {
@@ -140,6 +134,7 @@ func TestReductionByMLXEqualsTheScan(t *testing.T) {
 }
 
 func TestTopOnlyGivesTheSameCandidates(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	all, top := trace(t, m, sixty, lens.Options{Top: 9}), trace(t, m, sixty, lens.Options{Top: 9, TopOnly: true})
 	for r := range all.Cells {
@@ -153,6 +148,7 @@ func TestTopOnlyGivesTheSameCandidates(t *testing.T) {
 }
 
 func TestNumbersOfACellFitTogether(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	g := trace(t, m, sixty, lens.Options{Top: 512, Check: true, Targets: []int{42}})
 	require.True(t, g.Check.OK)
@@ -187,6 +183,7 @@ func TestNumbersOfACellFitTogether(t *testing.T) {
 }
 
 func TestContrastsAreDifferencesOfLogits(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	for _, onDevice := range []bool{false, true} {
 		g := trace(t, m, sixty, lens.Options{Targets: []int{7, 90, 3}, Contrasts: [][2]int{{7, 90}, {3, 500}}, OnDevice: &onDevice})
@@ -205,6 +202,7 @@ func TestContrastsAreDifferencesOfLogits(t *testing.T) {
 }
 
 func TestWrongRequestsAreErrors(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	for want, c := range map[string]struct {
 		ids       []int
@@ -245,6 +243,7 @@ func TestNothingGrowsOverAThousandTraces(t *testing.T) {
 }
 
 func TestTracesInParallelAgree(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	want := trace(t, m, sixty, lens.Options{})
 	results := make(chan *lens.Grid, 8)
@@ -263,13 +262,11 @@ func TestTracesInParallelAgree(t *testing.T) {
 }
 
 func TestLongPromptInPartsIsOnePass(t *testing.T) {
-	a, err := golden.LoadArchitecture("../testdata/golden/architectures/gemma3.json.gz")
-	require.NoError(t, err)
+	t.Parallel()
 	const n = 1100 // three parts; the second has no position that is read
-	a.Config = []byte(strings.Replace(string(a.Config), `"max_position_embeddings":256`, `"max_position_embeddings":2000`, 1))
-	dir := t.TempDir()
-	require.NoError(t, a.Write(dir))
-	m := open(t, dir, auto.Options{}).Model
+	m := modeltest.Architecture(t, "gemma3", func(a *golden.Architecture) {
+		a.Config = []byte(strings.Replace(string(a.Config), `"max_position_embeddings":256`, `"max_position_embeddings":2000`, 1))
+	})
 	ids := make([]int, n)
 	tokens := make([]int32, n)
 	for i := range ids {

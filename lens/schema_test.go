@@ -30,6 +30,7 @@ func document(t *testing.T, v any) any {
 }
 
 func TestJSONFollowsThePublishedSchema(t *testing.T) {
+	t.Parallel()
 	s, m := schema(t, "trace-1"), tiny(t)
 	for _, o := range []lens.Options{
 		{},
@@ -44,6 +45,7 @@ func TestJSONFollowsThePublishedSchema(t *testing.T) {
 }
 
 func TestSchemaNoticesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	s := schema(t, "trace-1")
 	raw, err := json.Marshal(trace(t, tiny(t), sixty[:3], lens.Options{Top: 2, Targets: []int{7}}))
 	require.NoError(t, err)
@@ -60,6 +62,7 @@ func TestSchemaNoticesWhatIsWrong(t *testing.T) {
 }
 
 func TestComparisonsFollowThePublishedSchema(t *testing.T) {
+	t.Parallel()
 	s, m := schema(t, "compare-1"), tiny(t)
 	a := lens.Side{Model: m, Input: edit.Input{IDs: sixty[:9]}}
 	for _, b := range []lens.Side{a, {Model: m, Input: edit.Input{IDs: sixty[1:10]}}, {Model: m, Input: edit.Input{IDs: sixty[:9], Edits: []edit.Edit{parsed(t, m, "layers.1.z=zero")}}}} {

@@ -21,6 +21,7 @@ func everything(t *testing.T, o lens.Options) *lens.Grid {
 }
 
 func TestTrackedTokensAreThoseOfBestRankInAnyRow(t *testing.T) {
+	t.Parallel()
 	all := everything(t, lens.Options{Embed: true})
 	for _, device := range []bool{false, true} {
 		g := trace(t, tiny(t), sixty, lens.Options{Embed: true, Top: 4, Track: 7, OnDevice: &device})
@@ -61,6 +62,7 @@ func TestTrackedTokensAreThoseOfBestRankInAnyRow(t *testing.T) {
 }
 
 func TestTrackFollowsNoMoreThanTheCandidates(t *testing.T) {
+	t.Parallel()
 	g := trace(t, tiny(t), sixty[:3], lens.Options{Top: 1, Track: 50})
 	for p, tracked := range g.Tracked {
 		ids := map[int]bool{}
@@ -72,6 +74,7 @@ func TestTrackFollowsNoMoreThanTheCandidates(t *testing.T) {
 }
 
 func TestRowsOfWhatIsAddedAreReadAlone(t *testing.T) {
+	t.Parallel()
 	m := tiny(t)
 	g := trace(t, m, sixty, lens.Options{Attn: true, MLP: true, Mid: true, Layers: []int{1}, Top: 3})
 	require.Equal(t, []string{"layers.1.attn_out", "layers.1.resid_mid", "layers.1.mlp_out", "layers.1.resid_post"}, g.Rows)

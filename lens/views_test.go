@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -31,93 +32,116 @@ func float64s(t *testing.T, c *checkpoint.Checkpoint, name string) []float64 {
 	return out
 }
 
+// streamOf returns the state behind each block, [layer][pos·d_model].
+func streamOf(t *testing.T, m model.Model, ids []int) [][]float32 {
+	t.Helper()
+	s := mlx.NewScope(m.Device())
+	defer s.Close()
+	var places []model.Place
+	for l := range m.Shape().Layers {
+		places = append(places, model.Place{Site: model.ResidPost, Layer: l})
+	}
+	tap, kept := model.Keep(s, places)
+	require.NoError(t, model.Forward(m, model.Tokens(s, ids), nil, tap).Err())
+	states := make([][]float32, len(kept))
+	for l, h := range kept {
+		var err error
+		states[l], err = mlx.Data[float32](h)
+		require.NoError(t, err)
+	}
+	return states
+}
+
+// classicLogits maps a state to RMSNorm(x)·headᵀ, by id.
+func classicLogits(x []float32, gain, head []float64) []float64 {
+	square := 0.0
+	for _, v := range x {
+		square += float64(v) * float64(v)
+	}
+	rms := math.Sqrt(square/float64(len(x)) + 1e-5) // config.json: rms_norm_eps
+	row := make([]float64, len(head)/len(x))
+	for id := range row {
+		for i, v := range x {
+			row[id] += float64(v) / rms * gain[i] * head[id*len(x)+i]
+		}
+	}
+	return row
+}
+
+// softmax64 returns the distribution of logits, and log Σ exp of them.
+func softmax64(row []float64) (p []float64, lse float64) {
+	greatest := math.Inf(-1)
+	for _, x := range row {
+		greatest = max(greatest, x)
+	}
+	for _, x := range row {
+		lse += math.Exp(x - greatest)
+	}
+	lse = greatest + math.Log(lse)
+	for _, x := range row {
+		p = append(p, math.Exp(x-lse))
+	}
+	return p, lse
+}
+
+// requireViews requires what a cell must say of its logits, and of the last row's.
+func requireViews(t *testing.T, cell lens.Cell, logits, last []float64, at ...any) {
+	t.Helper()
+	final, _ := softmax64(last)
+	answer := 0
+	for id := range final {
+		if final[id] > final[answer] {
+			answer = id
+		}
+	}
+	probs, lse := softmax64(logits)
+	kl, entropy, rank, best := 0.0, 0.0, 1, 0
+	for id := range probs {
+		kl += final[id] * math.Log(final[id]/probs[id])
+		entropy -= probs[id] * math.Log(probs[id])
+		if logits[id] > logits[answer] {
+			rank++
+		}
+		if probs[id] > probs[best] {
+			best = id
+		}
+	}
+	require.Equal(t, best, cell.Top[0].ID, at...)
+	require.Equal(t, answer, cell.Answer.ID, at...)
+	assert.InDelta(t, logits[answer], cell.Answer.Logit, 2e-5, at...)
+	assert.InDelta(t, probs[answer], cell.Answer.Prob, 1e-6, at...)
+	assert.Equal(t, rank, cell.Answer.Rank, at...)
+	assert.InDelta(t, kl, cell.KL, 1e-5, at...)
+	assert.InDelta(t, entropy, cell.Entropy, 1e-5, at...)
+	assert.InDelta(t, lse, cell.LogSumExp, 1e-5, at...)
+	assert.InDelta(t, probs[best], cell.Top[0].Prob, 1e-6, at...)
+}
+
 // The four views of the first logit-lens post, from the states on: RMSNorm, head, softmax
 // and sums in float64, with weights read from the file and no code of the lens.
 func TestClassicViewsAreWhatFloat64Gives(t *testing.T) {
-	const dir = "../testdata/models/tiny-llama-a-llama3rope"
-	m := open(t, dir, auto.Options{}).Model
-	c, err := checkpoint.Open(dir)
+	t.Parallel()
+	const dir = "testdata/models/tiny-llama-a-llama3rope"
+	m := modeltest.Open(t, dir, auto.Options{}).Model
+	c, err := checkpoint.Open(modeltest.Path(t, dir))
 	require.NoError(t, err)
 	defer c.Close()
 	gain, head := float64s(t, c, "model.norm.weight"), float64s(t, c, "lm_head.weight")
-	d, vocab := m.Shape().DModel, m.Shape().DVocab
 
-	s := mlx.NewScope(m.Device())
-	defer s.Close()
-	states := make([]*mlx.Array, m.Shape().Layers)
-	require.NoError(t, model.Forward(m, model.Tokens(s, sixty), nil, &model.Tap{
-		Wanted: func(at model.Place) bool { return at.Site == model.ResidPost },
-		Visit:  func(at model.Place, x *mlx.Array) *mlx.Array { states[at.Layer] = s.Hold(x); return x },
-	}).Err())
-	logits := make([][][]float64, len(states)) // [layer][pos][id]
-	for l := range states {
-		h, err := mlx.Data[float32](states[l])
-		require.NoError(t, err)
+	d := m.Shape().DModel
+	var logits [][][]float64 // [layer][pos][id]
+	for _, h := range streamOf(t, m, sixty) {
+		var rows [][]float64
 		for p := range sixty {
-			x := h[p*d : (p+1)*d]
-			square := 0.0
-			for _, v := range x {
-				square += float64(v) * float64(v)
-			}
-			rms := math.Sqrt(square/float64(d) + 1e-5) // config.json: rms_norm_eps
-			row := make([]float64, vocab)
-			for id := range row {
-				for i, v := range x {
-					row[id] += float64(v) / rms * gain[i] * head[id*d+i]
-				}
-			}
-			logits[l] = append(logits[l], row)
+			rows = append(rows, classicLogits(h[p*d:(p+1)*d], gain, head))
 		}
+		logits = append(logits, rows)
 	}
-	softmax := func(row []float64) (p []float64, lse float64) {
-		greatest := math.Inf(-1)
-		for _, x := range row {
-			greatest = max(greatest, x)
-		}
-		for _, x := range row {
-			lse += math.Exp(x - greatest)
-		}
-		lse = greatest + math.Log(lse)
-		for _, x := range row {
-			p = append(p, math.Exp(x-lse))
-		}
-		return p, lse
-	}
-
+	last := logits[len(logits)-1]
 	g := trace(t, m, sixty, lens.Options{Top: 2})
-	last := len(states) - 1
-	for l := range states {
+	for l := range logits {
 		for p := range sixty {
-			final, _ := softmax(logits[last][p])
-			answer := 0
-			for id := range final {
-				if final[id] > final[answer] {
-					answer = id
-				}
-			}
-			probs, lse := softmax(logits[l][p])
-			kl, entropy, rank, best := 0.0, 0.0, 1, 0
-			for id := range probs {
-				kl += final[id] * math.Log(final[id]/probs[id])
-				entropy -= probs[id] * math.Log(probs[id])
-				if logits[l][p][id] > logits[l][p][answer] {
-					rank++
-				}
-				if probs[id] > probs[best] {
-					best = id
-				}
-			}
-			cell := g.Cells[l][p]
-			at := []any{"layer %d position %d", l, p}
-			require.Equal(t, best, cell.Top[0].ID, at...)
-			require.Equal(t, answer, cell.Answer.ID, at...)
-			assert.InDelta(t, logits[l][p][answer], cell.Answer.Logit, 2e-5, at...)
-			assert.InDelta(t, probs[answer], cell.Answer.Prob, 1e-6, at...)
-			assert.Equal(t, rank, cell.Answer.Rank, at...)
-			assert.InDelta(t, kl, cell.KL, 1e-5, at...)
-			assert.InDelta(t, entropy, cell.Entropy, 1e-5, at...)
-			assert.InDelta(t, lse, cell.LogSumExp, 1e-5, at...)
-			assert.InDelta(t, probs[best], cell.Top[0].Prob, 1e-6, at...)
+			requireViews(t, g.Cells[l][p], logits[l][p], last[p], "layer %d position %d", l, p)
 		}
 	}
 }

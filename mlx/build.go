@@ -18,6 +18,16 @@ func build(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) 
 	return buildIn(op, nil, unknown, operands, f)
 }
 
+// buildOnDefault is build for an operation of which MLX computes a part on the thread's
+// default stream, whatever stream it is given. A thread that was never inside the gate has
+// none, and MLX would make one that no other thread can evaluate.
+func buildOnDefault(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) int32) *Array {
+	return build(op, operands, func(res *capi.Array, s capi.Stream) (status int32) {
+		gate.OnDefaultStreams(func() { status = f(res, s) })
+		return status
+	})
+}
+
 // What buildIn knows of a result's number of elements beforehand.
 const (
 	unknown = 0  // MLX is asked

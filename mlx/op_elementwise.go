@@ -64,7 +64,13 @@ func Copy(x *Array) *Array { return unary("copy", capi.Copy, x) }
 func Real(x *Array) *Array { return unary("real", capi.Real, x) }
 
 // Imag returns the imaginary part of x, float32 for complex64 and 0 for other types. Binds mlx_imag.
-func Imag(x *Array) *Array { return unary("imag", capi.Imag, x) }
+func Imag(x *Array) *Array {
+	const op = "imag"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return capi.Imag(res, x.h, s) })
+}
 
 // Conjugate returns x with its imaginary part negated. Binds mlx_conjugate.
 func Conjugate(x *Array) *Array { return unary("conjugate", capi.Conjugate, x) }

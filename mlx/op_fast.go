@@ -27,7 +27,7 @@ func LayerNorm(x, weight, bias *Array, eps float64) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{x, weight, bias}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildOnDefault(op, []*Array{x, weight, bias}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FastLayerNorm(res, x.h, handle(weight), handle(bias), float32(eps), s)
 	})
 }

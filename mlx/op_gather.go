@@ -119,7 +119,7 @@ func Gather(x *Array, indices []*Array, axes, sizes []int) *Array {
 	if bad != nil {
 		return bad
 	}
-	return build(op, append([]*Array{x}, safe...), func(res *capi.Array, s capi.Stream) int32 {
+	return buildOnDefault(op, append([]*Array{x}, safe...), func(res *capi.Array, s capi.Stream) int32 {
 		if len(safe) == 1 {
 			return capi.GatherSingle(res, x.h, safe[0].h, c32(axes[0]), int32s(sizes), s)
 		}

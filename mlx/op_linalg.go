@@ -275,7 +275,7 @@ func Cross(a, b *Array, axis int) *Array {
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildOnDefault(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgCross(res, a.h, b.h, c32(axis), s)
 	})
 }
@@ -287,7 +287,7 @@ func Norm(x *Array, axes ...int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormL2(res, x.h, int32s(axes), false, s)
 	})
 }
@@ -301,7 +301,7 @@ func NormOrd(x *Array, ord float64, axes ...int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNorm(res, x.h, ord, int32s(axes), false, s)
 	})
 }
@@ -325,7 +325,7 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	if name != Frobenius && name != Nuclear {
 		return failed(op, ErrIndex, "there is no matrix norm %q (have: fro, nuc)", string(name))
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormMatrix(res, x.h, capi.Bytes(string(name)), int32s(axes), false, s)
 	})
 }

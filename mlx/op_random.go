@@ -263,7 +263,7 @@ func categorical(op string, key, logits *Array, axis int, f func(*capi.Array, ca
 	if logits.err == nil && logits.Dim(axis) == 0 {
 		return failed(op, ErrShape, "axis %d of %s has nothing to draw from", axis, logits)
 	}
-	return build(op, []*Array{key, logits}, f)
+	return buildOnDefault(op, []*Array{key, logits}, f)
 }
 
 // RandomPermutation returns x with its slices along axis in random order.

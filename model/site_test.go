@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -65,4 +66,78 @@ func TestPlaceAndModuleAreInverse(t *testing.T) {
 		require.Equal(t, at, back)
 	}
 	require.Empty(t, paths.Module(model.Place{Site: model.Z, Layer: 1}))
+}
+
+// Every name in the table is read as its site, in a model that has all sites.
+func TestEveryNameOfASiteIsReadBack(t *testing.T) {
+	all := model.Paths{Layers: 16, Modules: model.LlamaModules()}
+	names := map[model.Dialect]int{}
+	for _, site := range model.Sites() {
+		want := model.Place{Site: site}
+		if site.PerLayer() {
+			want.Layer = 7
+		}
+		for _, dialect := range []model.Dialect{model.Ours, model.TransformerLens, model.MLXLM, model.InterpEngine} {
+			name := site.In(dialect)
+			if name == "" {
+				continue
+			}
+			names[dialect]++
+			require.Equal(t, site.PerLayer(), strings.Contains(name, "N"), name)
+			name = strings.Replace(name, "N", "7", 1)
+			got, err := all.Place(name)
+			require.NoError(t, err, "%s: %s", dialect, name)
+			require.Equal(t, want, got, "%s: %s", dialect, name)
+			if dialect == model.MLXLM { // ParsePlace knows no modules
+				continue
+			}
+			got, err = model.ParsePlace(name)
+			require.NoError(t, err, "%s: %s", dialect, name)
+			require.Equal(t, want, got, "%s: %s", dialect, name)
+		}
+	}
+	require.Equal(t, map[model.Dialect]int{model.Ours: 27, model.TransformerLens: 26, model.MLXLM: 10, model.InterpEngine: 22}, names)
+}
+
+// interp-engine's names are its own, even where ours or TransformerLens' are the same words.
+func TestPointsOfInterpEngineAreRead(t *testing.T) {
+	for text, want := range map[string]model.Place{
+		"resid_post.3":    {Site: model.ResidPost, Layer: 3},
+		"attn_probs.2":    {Site: model.Pattern, Layer: 2},
+		"embeddings":      {Site: model.Embed},
+		"final_norm":      {Site: model.FinalNormOut},
+		"attn_out.1":      {Site: model.AttnRaw, Layer: 1},
+		"attn_out_post.1": {Site: model.AttnOut, Layer: 1},
+		"mlp_out.1":       {Site: model.MLPRaw, Layer: 1},
+		"mlp_in.0":        {Site: model.MLPNorm},
+		"q_norm_in.15":    {Site: model.Q, Layer: 15},
+	} {
+		got, err := model.ParsePlace(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got, text)
+	}
+	for text, says := range map[string]string{
+		"pattern.2":    "is unknown",
+		"embeddings.2": "embed is not in a layer",
+		"attn_probs":   "needs a layer: layers.N.pattern",
+		"resid_post.":  "want layers.N.SITE with N a layer",
+	} {
+		_, err := model.ParsePlace(text)
+		require.ErrorContains(t, err, says, text)
+	}
+}
+
+func TestHooksThatAreNoSiteAreRefusedWithTheReason(t *testing.T) {
+	for text, says := range map[string]string{
+		"blocks.3.ln1.hook_normalized": `"blocks.3.ln1.hook_normalized" is before the norm's gain: attn_norm, mlp_norm and final_norm are after it`,
+		"ln_final.hook_normalized":     "is before the norm's gain",
+		"blocks.3.ln2.hook_scale":      "is the norm's divisor, which no site is",
+		"blocks.3.hook_attn_in":        "is the stream before the norm: say resid_pre",
+		"blocks.3.hook_mlp_in":         "is the stream before the norm: say resid_mid",
+	} {
+		_, err := model.ParsePlace(text)
+		require.ErrorContains(t, err, says)
+		_, err = paths.Place(text)
+		require.ErrorContains(t, err, says)
+	}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
@@ -80,4 +81,47 @@ func TestACacheIsForPassesThroughTheSameBlocks(t *testing.T) {
 	require.Equal(t, 2, cache.Len(), "a pass that was refused adds nothing")
 	cache.Close()
 	require.NoError(t, mlx.Eval(d.Stream(model.Tokens(scope, []int{3}), cache, nil, 2)))
+}
+
+func TestATapThatWantsNothingInParticularSeesEverything(t *testing.T) {
+	m := modeltest.Tiny(t)
+	scope := mlx.NewScope(m.Device())
+	defer scope.Close()
+	var seen []model.Place
+	tap := &model.Tap{Visit: func(at model.Place, x *mlx.Array) *mlx.Array {
+		seen = append(seen, at)
+		return x
+	}}
+	everything := func(blocks int, on bool) []model.Place {
+		var all []model.Place
+		for _, site := range m.Paths().Sites() {
+			for layer := range blocks {
+				if site.PerLayer() {
+					all = append(all, model.Place{Site: site, Layer: layer})
+				}
+			}
+			if !site.PerLayer() && (on || site == model.Embed) {
+				all = append(all, model.Place{Site: site})
+			}
+		}
+		return model.InForwardOrder(all)
+	}
+	tokens := model.Tokens(scope, modeltest.Sixty[:4])
+
+	require.NoError(t, m.Stream(tokens, nil, tap, 2).Err())
+	require.ElementsMatch(t, everything(2, false), seen)
+	for _, c := range []struct {
+		to     model.Place
+		blocks int
+		on     bool
+	}{
+		{model.Place{Site: model.Embed}, 0, false},
+		{model.Place{Site: model.Q, Layer: 1}, 2, false}, // a block is built whole
+		{model.Place{Site: model.Logits}, 3, true},
+	} {
+		seen = nil
+		require.NoError(t, model.Reach(m, tokens, nil, tap, []model.Place{c.to}).Err())
+		require.ElementsMatch(t, everything(c.blocks, c.on), seen, "to %s", c.to)
+	}
+	require.Len(t, seen, 3*len(m.Paths().Sites())-2*3, "three layers, and three sites outside them")
 }

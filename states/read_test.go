@@ -16,6 +16,7 @@ import (
 )
 
 func TestVectorsAreReadFromNumPysFilesAndSafetensors(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	write := func(name string, x any) string {
 		f, err := os.Create(filepath.Join(dir, name))
@@ -57,6 +58,7 @@ func TestVectorsAreReadFromNumPysFilesAndSafetensors(t *testing.T) {
 }
 
 func TestPositionsOfACapturedFileAreChosen(t *testing.T) {
+	t.Parallel()
 	set := &states.Set{IDs: []int{5, 6, 7, 8}, Positions: []int{0, 2, 3}, Arrays: []checkpoint.Array{
 		checkpoint.Float32Array("layers.1.mlp_out", []float32{1, 2, 3, 4, 5, 6}, 3, 2),
 		checkpoint.Float32Array("layers.1.z", []float32{1, 2, 3, 4, 5, 6}, 3, 1, 2),

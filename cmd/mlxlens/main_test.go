@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/hubtest"
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs whole command lines. $TINY is a random Llama without a
 // tokenizer, $TESTDATA the folder of the repository, $MODEL the SmolLM2 of `make model`; a script that needs the latter
 // starts with [!model] skip. The command hub starts a model hub on loopback; no
-// script reaches another.
+// script reaches another. The command recorded NAME writes a recorded model to the folder NAME.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -36,7 +37,7 @@ func TestScripts(t *testing.T) {
 	models, _ := filepath.Glob(filepath.Join(root, "models/smollm2/*.gguf"))
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": startHub},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": startHub, "recorded": writeRecorded},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(mlx.EnvLibrary, lib.Path)
 			env.Setenv("TINY", filepath.Join(root, "testdata/models/tiny-llama-b-4bit-mixed"))
@@ -59,6 +60,17 @@ func TestScripts(t *testing.T) {
 			return false, errors.New("unknown condition " + cond)
 		},
 	})
+}
+
+// writeRecorded makes the folder of a recorded model: recorded NAME.
+func writeRecorded(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: recorded NAME")
+	}
+	a, err := golden.LoadArchitecture(filepath.Join(ts.Getenv("TESTDATA"), "golden/architectures", args[0]+".json.gz"))
+	ts.Check(err)
+	ts.Check(os.Mkdir(ts.MkAbs(args[0]), 0o755))
+	ts.Check(a.Write(ts.MkAbs(args[0])))
 }
 
 // startHub starts a hub that has $TINY as someone/tiny, the same gated as

@@ -5,7 +5,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"slices"
 	"strings"
 	"testing"
 
@@ -48,9 +47,7 @@ func TestNoTestMeasuresTime(t *testing.T) {
 		found, err := timed(path, source)
 		require.NoError(t, err)
 		for _, name := range found {
-			if !slices.Contains(owedTimes, name) {
-				t.Errorf("%s measures time: count the work instead, or make it a benchmark", name)
-			}
+			t.Errorf("%s measures time: count the work instead, or make it a benchmark", name)
 		}
 	})
 }

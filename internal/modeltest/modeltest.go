@@ -4,6 +4,8 @@ package modeltest
 import (
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +27,12 @@ var Sixty = func() []int {
 	return ids
 }()
 
-// Path returns a path in the repository, given from its root.
+// Path returns a path in the repository, given from its root; an absolute one is itself.
 func Path(t testing.TB, path string) string {
 	t.Helper()
+	if filepath.IsAbs(path) {
+		return path
+	}
 	dir, err := os.Getwd()
 	require.NoError(t, err)
 	for {
@@ -62,24 +67,66 @@ func SmolLM2(t testing.TB) *auto.Opened {
 	if len(found) == 0 {
 		t.Skip("make model was not run")
 	}
-	opened, err := auto.Open(found[0], auto.Options{})
+	o := Open(t, found[0], auto.Options{})
+	require.NoError(t, o.TokenizerErr)
+	return o
+}
+
+// short are models that -short tests of all of them take: of each architecture one, and
+// windows, both forms of a block and each kind of packing among them.
+var short = []string{
+	"affine-3bit-group32", "affine-4bit-group64", "gemma2-sliding", "gemma3", "gemma3-multimodal", "gpt-neox", "gpt-neox-sequential", "gpt2", "llama",
+	"llama-sliding", "mistral-sliding", "mxfp4", "olmo2", "phi3-longrope-partial", "qwen2-untied-sliding", "qwen3",
+}
+
+// Every returns the names of the recorded models. Under -short it leaves out most of those
+// that differ in bits and groups alone.
+func Every(t testing.TB) []string {
+	t.Helper()
+	files, err := filepath.Glob(Path(t, "testdata/golden/architectures/*.json.gz"))
 	require.NoError(t, err)
-	t.Cleanup(opened.Close)
-	return opened
+	require.Greater(t, len(files), 50)
+	var names []string
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".json.gz")
+		if !testing.Short() || !strings.HasPrefix(name, "affine-") || slices.Contains(short, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Sample is Every, of which -short leaves few of each architecture.
+func Sample(t testing.TB) []string {
+	t.Helper()
+	if testing.Short() {
+		return short
+	}
+	return Every(t)
+}
+
+// Recorded reads a recorded model, and what mlx-lm computes with it, by its name.
+func Recorded(t testing.TB, name string) *golden.Architecture {
+	t.Helper()
+	a, err := golden.LoadArchitecture(Path(t, "testdata/golden/architectures/"+name+".json.gz"))
+	require.NoError(t, err)
+	return a
+}
+
+// Build writes a recorded model, and opens it until the test ends.
+func Build(t testing.TB, a *golden.Architecture, o auto.Options) model.Model {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, a.Write(dir))
+	return Open(t, dir, o).Model
 }
 
 // Architecture opens a recorded model by its name, after change, which may be nil.
 func Architecture(t testing.TB, name string, change func(*golden.Architecture)) model.Model {
 	t.Helper()
-	a, err := golden.LoadArchitecture(Path(t, "testdata/golden/architectures/"+name+".json.gz"))
-	require.NoError(t, err)
+	a := Recorded(t, name)
 	if change != nil {
 		change(a)
 	}
-	dir := t.TempDir()
-	require.NoError(t, a.Write(dir))
-	opened, err := auto.Open(dir, auto.Options{})
-	require.NoError(t, err)
-	t.Cleanup(opened.Close)
-	return opened.Model
+	return Build(t, a, auto.Options{})
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -168,78 +169,107 @@ func archive(t testing.TB, entries map[string][]byte, method uint16) []byte {
 	return b.Bytes()
 }
 
-func TestAWrongAlignmentLensIsAnError(t *testing.T) {
-	var config map[string]any
+// alignmentLens is the recorded lens, to be changed.
+type alignmentLens struct {
+	t       *testing.T
+	config  map[string]any
+	entries map[string][]byte
+}
+
+func newAlignmentLens(t *testing.T) *alignmentLens {
+	t.Helper()
+	l := &alignmentLens{t: t, entries: saved(t)}
 	text, err := os.ReadFile(alignmentTiny + "config.json")
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &config))
-	with := func(key string, value any) map[string]any {
-		m := map[string]any{key: value}
-		for k, v := range config {
-			if k != key {
-				m[k] = v
-			}
-		}
-		return m
+	require.NoError(t, json.Unmarshal(text, &l.config))
+	return l
+}
+
+// with is the config with another value of a key.
+func (l *alignmentLens) with(key string, value any) map[string]any {
+	config := maps.Clone(l.config)
+	config[key] = value
+	return config
+}
+
+// changed is params.pt with another content of an entry.
+func (l *alignmentLens) changed(name string, change func(data []byte) []byte) []byte {
+	entries := maps.Clone(l.entries)
+	if data, ok := entries[name]; ok {
+		entries[name] = change(bytes.Clone(data))
 	}
-	entries := saved(t)
-	changed := func(name string, change func(data []byte) []byte) []byte {
-		m := map[string][]byte{}
-		for k, v := range entries {
-			m[k] = v
-			if k == name {
-				m[k] = change(bytes.Clone(v))
-			}
-		}
-		return archive(t, m, zip.Store)
-	}
-	pickle := func(old, new string) []byte {
-		return changed("params/data.pkl", func(data []byte) []byte {
-			require.Contains(t, string(data), old)
-			return bytes.ReplaceAll(data, []byte(old), []byte(new))
-		})
-	}
-	whole := archive(t, entries, zip.Store)
-	for says, c := range map[string]struct {
-		config map[string]any
-		params []byte
-	}{
-		`lens_type "other" is unknown (have: linear_tuned_lens)`: {with("lens_type", "other"), whole},
-		"num_hidden_layers is -1":                                {with("num_hidden_layers", -1), whole},
-		"the config says 3 layers, and the file lacks 2.weight":  {with("num_hidden_layers", 3), whole},
-		"the config says 1 layers, and the file also has 1.bias": {with("num_hidden_layers", 1), whole},
-		"has the shape [64 64], not [65 65]":                     {with("d_model", 65), whole},
-		"is no file of torch.save":                               {config, []byte("\x80\x02N.")},
-		`has no entry "data.pkl"`:                                {config, archive(t, map[string][]byte{"x": nil}, zip.Store)},
-		"is compressed, or longer than the file":                 {config, archive(t, entries, zip.Deflate)},
-		`calls "torch._utils._rebuild_tensor_v9", which no dictionary of tensors needs: it is not run`: {
-			config, pickle("_rebuild_tensor_v2", "_rebuild_tensor_v9")},
-		`calls "os.system\r"`: {config, changed("params/data.pkl", func([]byte) []byte { return []byte("\x80\x02cos\nsystem\r\nX\x02\x00\x00\x00ls\x85R.") })},
-		"is a torch.LongStorage (have: torch.BFloat16Storage,": {config, pickle("FloatStorage", "LongStorage")},
-		"opcode 0x95 is none that torch.save writes":           {config, changed("params/data.pkl", func([]byte) []byte { return []byte("\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f.") })},
-		"is no dictionary of tensors":                          {config, changed("params/data.pkl", func([]byte) []byte { return []byte("\x80\x02N.") })},
-		"takes from an empty stack":                            {config, changed("params/data.pkl", func([]byte) []byte { return []byte("\x80\x02R.") })},
-		"ends too soon":                                        {config, changed("params/data.pkl", func(data []byte) []byte { return data[:100] })},
-		"reaches beyond its storage":                           {config, changed("params/data/0", func(data []byte) []byte { return data[:4000] })},
-		"the weight of translator 0 has NaN at 0":              {config, changed("params/data/0", func(data []byte) []byte { return append([]byte{0, 0, 0xc0, 0x7f}, data[4:]...) })},
-		`has no entry "data/3"`:                                {config, pickle("X\x01\x00\x00\x002", "X\x01\x00\x00\x003")},
+	return archive(l.t, entries, zip.Store)
+}
+
+// running is params.pt with another program.
+func (l *alignmentLens) running(program string) []byte {
+	return l.changed("params/data.pkl", func([]byte) []byte { return []byte(program) })
+}
+
+// replaced is params.pt with other text in the program.
+func (l *alignmentLens) replaced(old, new string) []byte {
+	return l.changed("params/data.pkl", func(data []byte) []byte {
+		require.Contains(l.t, string(data), old)
+		return bytes.ReplaceAll(data, []byte(old), []byte(new))
+	})
+}
+
+// requireError requires that a lens of the two files is refused.
+func requireError(t *testing.T, config map[string]any, params []byte, says string) {
+	t.Helper()
+	dir := t.TempDir()
+	text, err := json.Marshal(config)
+	require.NoError(t, err)
+	put(t, dir, "config.json", text)
+	put(t, dir, "params.pt", params)
+	_, err = Open(dir)
+	require.ErrorContains(t, err, says)
+}
+
+func TestAnAlignmentLensWithAnotherConfigIsAnError(t *testing.T) {
+	l := newAlignmentLens(t)
+	whole := archive(t, l.entries, zip.Store)
+	for says, config := range map[string]map[string]any{
+		`lens_type "other" is unknown (have: linear_tuned_lens)`: l.with("lens_type", "other"),
+		"num_hidden_layers is -1":                                l.with("num_hidden_layers", -1),
+		"the config says 3 layers, and the file lacks 2.weight":  l.with("num_hidden_layers", 3),
+		"the config says 1 layers, and the file also has 1.bias": l.with("num_hidden_layers", 1),
+		"has the shape [64 64], not [65 65]":                     l.with("d_model", 65),
 	} {
-		if says == `has no entry "data/3"` { // 2 renamed to 3 is there: take 3 away
-			m := map[string][]byte{}
-			for k, v := range entries {
-				if k != "params/data/3" {
-					m[k] = v
-				}
-			}
-			c.params = archive(t, m, zip.Store)
-		}
-		dir := t.TempDir()
-		text, err := json.Marshal(c.config)
-		require.NoError(t, err)
-		put(t, dir, "config.json", text)
-		put(t, dir, "params.pt", c.params)
-		_, err = Open(dir)
-		require.ErrorContains(t, err, says)
+		requireError(t, config, whole, says)
+	}
+}
+
+func TestAnAlignmentLensWithDamagedParametersIsAnError(t *testing.T) {
+	l := newAlignmentLens(t)
+	for says, params := range map[string][]byte{
+		"is no file of torch.save":               []byte("\x80\x02N."),
+		`has no entry "data.pkl"`:                archive(t, map[string][]byte{"x": nil}, zip.Store),
+		"is compressed, or longer than the file": archive(t, l.entries, zip.Deflate),
+		"ends too soon":                          l.changed("params/data.pkl", func(data []byte) []byte { return data[:100] }),
+		"reaches beyond its storage":             l.changed("params/data/0", func(data []byte) []byte { return data[:4000] }),
+		"the weight of translator 0 has NaN at 0": l.changed("params/data/0", func(data []byte) []byte {
+			return append([]byte{0, 0, 0xc0, 0x7f}, data[4:]...)
+		}),
+	} {
+		requireError(t, l.config, params, says)
+	}
+	fewer := maps.Clone(l.entries)
+	delete(fewer, "params/data/3")
+	requireError(t, l.config, archive(t, fewer, zip.Store), `has no entry "data/3"`)
+}
+
+func TestAPickleOfAnythingElseIsAnErrorAndIsNotRun(t *testing.T) {
+	l := newAlignmentLens(t)
+	for says, params := range map[string][]byte{
+		`calls "torch._utils._rebuild_tensor_v9", which no dictionary of tensors needs: it is not run`: l.replaced("_rebuild_tensor_v2", "_rebuild_tensor_v9"),
+		`calls "os.system\r"`: l.running("\x80\x02cos\nsystem\r\nX\x02\x00\x00\x00ls\x85R."),
+		"is a torch.LongStorage (have: torch.BFloat16Storage,": l.replaced("FloatStorage", "LongStorage"),
+		"opcode 0x95 is none that torch.save writes":           l.running("\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f."),
+		"is no dictionary of tensors":                          l.running("\x80\x02N."),
+		"takes from an empty stack":                            l.running("\x80\x02R."),
+	} {
+		requireError(t, l.config, params, says)
 	}
 }
 

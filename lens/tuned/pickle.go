@@ -131,13 +131,22 @@ func (m *machine) line() string {
 // step runs one opcode; done is true after the last.
 func (m *machine) step() (done bool, err error) {
 	m.last = m.at
-	switch op := m.take(1)[0]; op {
+	op := m.take(1)[0]
+	switch {
+	case op == '.': // STOP
+		return true, m.err
+	case m.constant(op) || m.collect(op) || m.remember(op) || m.refer(op) || m.err != nil:
+		return false, m.err
+	}
+	return false, fmt.Errorf("opcode 0x%02x is none that torch.save writes for a dictionary of tensors", op)
+}
+
+// constant runs an opcode that pushes a value which stands in the program (and PROTO, the
+// first, which pushes none); ok is false where op is no such opcode.
+func (m *machine) constant(op byte) (ok bool) {
+	switch op {
 	case 0x80: // PROTO
 		m.take(1)
-	case '.': // STOP
-		done = true
-	case '(': // MARK
-		m.push(mark{})
 	case 'N': // NONE
 		m.push(nil)
 	case 0x88, 0x89: // NEWTRUE, NEWFALSE
@@ -152,6 +161,17 @@ func (m *machine) step() (done bool, err error) {
 		m.push(m.long())
 	case 'X': // BINUNICODE
 		m.push(string(m.take(int(binary.LittleEndian.Uint32(m.take(4))))))
+	default:
+		return false
+	}
+	return true
+}
+
+// collect runs an opcode that makes a tuple or fills a dictionary of what is on the stack.
+func (m *machine) collect(op byte) (ok bool) {
+	switch op {
+	case '(': // MARK
+		m.push(mark{})
 	case ')': // EMPTY_TUPLE
 		m.push(tuple{})
 	case 't': // TUPLE
@@ -164,6 +184,15 @@ func (m *machine) step() (done bool, err error) {
 		m.set(m.top(2))
 	case 'u': // SETITEMS
 		m.set(m.marked())
+	default:
+		return false
+	}
+	return true
+}
+
+// remember runs an opcode of the memo.
+func (m *machine) remember(op byte) (ok bool) {
+	switch op {
 	case 'q': // BINPUT
 		m.put(uint32(m.take(1)[0]))
 	case 'r': // LONG_BINPUT
@@ -172,6 +201,15 @@ func (m *machine) step() (done bool, err error) {
 		m.get(uint32(m.take(1)[0]))
 	case 'j': // LONG_BINGET
 		m.get(binary.LittleEndian.Uint32(m.take(4)))
+	default:
+		return false
+	}
+	return true
+}
+
+// refer runs an opcode of what stands outside the program: names, storages, calls.
+func (m *machine) refer(op byte) (ok bool) {
+	switch op {
 	case 'c': // GLOBAL
 		module := m.line()
 		m.push(global(module + "." + m.line()))
@@ -183,12 +221,9 @@ func (m *machine) step() (done bool, err error) {
 	case 'b': // BUILD: the attributes of a dictionary, which are versions of modules
 		m.pop()
 	default:
-		if m.err != nil {
-			break
-		}
-		return false, fmt.Errorf("opcode 0x%02x is none that torch.save writes for a dictionary of tensors", op)
+		return false
 	}
-	return done, m.err
+	return true
 }
 
 // long reads a little-endian integer of two's complement.

@@ -3,7 +3,6 @@ package auto_test
 import (
 	"fmt"
 	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -25,28 +25,10 @@ const relative = 1e-4
 // for the order inside of activations: two steps of its 8 bits.
 const bfloatBound = 1.0 / 64
 
-func architectures(t *testing.T) []*golden.Architecture {
-	t.Helper()
-	files, err := filepath.Glob("../../testdata/golden/architectures/*.json.gz")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	var all []*golden.Architecture
-	for _, f := range files {
-		a, err := golden.LoadArchitecture(f)
-		require.NoError(t, err)
-		all = append(all, a)
-	}
-	return all
-}
+func architecture(t testing.TB, name string) *golden.Architecture { return modeltest.Recorded(t, name) }
 
-func openArchitecture(t *testing.T, a *golden.Architecture, o auto.Options) model.Model {
-	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, a.Write(dir))
-	opened, err := auto.Open(dir, o)
-	require.NoError(t, err)
-	t.Cleanup(opened.Close)
-	return opened.Model
+func openArchitecture(t testing.TB, a *golden.Architecture, o auto.Options) model.Model {
+	return modeltest.Build(t, a, o)
 }
 
 // pass returns the logits [pos][vocab] and each layer's norms [layer][pos].
@@ -121,9 +103,12 @@ func forms(a *golden.Architecture) []load.Form {
 }
 
 func TestEveryArchitectureGivesMLXLMsNumbers(t *testing.T) {
-	for _, a := range architectures(t) {
+	t.Parallel()
+	for _, name := range modeltest.Every(t) {
+		a := architecture(t, name)
 		for _, form := range forms(a) {
 			t.Run(a.Name+" "+string(form), func(t *testing.T) {
+				t.Parallel()
 				m := openArchitecture(t, a, auto.Options{Weights: form})
 				require.Len(t, a.Runs, 3)
 				for _, run := range a.Runs {
@@ -179,7 +164,8 @@ func TestGPTNeoXsTwoFileLayoutsAreOneModel(t *testing.T) {
 // What a GPU computes, in the checkpoint's own types, computed on the CPU.
 func TestStoredTypesGiveMLXLMsBFloat16Numbers(t *testing.T) {
 	seen := 0
-	for _, a := range architectures(t) {
+	for _, name := range modeltest.Every(t) {
+		a := architecture(t, name)
 		if a.BFloat16 == nil {
 			continue
 		}
@@ -204,8 +190,11 @@ func best(logits []float32) int32 {
 }
 
 func TestCacheContinuesAsMLXLMs(t *testing.T) {
-	for _, a := range architectures(t) {
-		t.Run(a.Name, func(t *testing.T) {
+	t.Parallel()
+	for _, name := range modeltest.Sample(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := architecture(t, name)
 			m := openArchitecture(t, a, auto.Options{})
 			cache := model.NewCache(m)
 			defer cache.Close()
@@ -225,11 +214,14 @@ func TestCacheContinuesAsMLXLMs(t *testing.T) {
 // A cache holds what a pass over all would compute, however the ids are cut; but the
 // dynamic rope turns keys by the length that it knew when they came.
 func TestPiecesThroughACacheAreTheWholeSequence(t *testing.T) {
-	for _, a := range architectures(t) {
-		if a.Name == "llama-rope-dynamic" {
+	t.Parallel()
+	for _, name := range modeltest.Sample(t) {
+		if name == "llama-rope-dynamic" {
 			continue
 		}
-		t.Run(a.Name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := architecture(t, name)
 			m := openArchitecture(t, a, auto.Options{})
 			ids := a.Runs[2].IDs
 			whole, wholeNorms := pass(t, m, ids, nil)

@@ -16,13 +16,6 @@ import (
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
-func architecture(t *testing.T, name string) *golden.Architecture {
-	t.Helper()
-	a, err := golden.LoadArchitecture("../../testdata/golden/architectures/" + name + ".json.gz")
-	require.NoError(t, err)
-	return a
-}
-
 // change sets a key of the config; a dot goes into an object, and a nil value removes
 // the key.
 func change(t *testing.T, a *golden.Architecture, key string, value any) {
@@ -47,6 +40,7 @@ func change(t *testing.T, a *golden.Architecture, key string, value any) {
 
 // The comparison with mlx-lm is worth something only if it notices.
 func TestOneThingBrokenIsNoticed(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name, key string
 		value     any
@@ -96,6 +90,7 @@ func TestOneThingBrokenIsNoticed(t *testing.T) {
 		{"gpt-neox-rope-yarn", "rope_scaling.attention_factor", 1.0},
 	} {
 		t.Run(c.name+" "+c.key, func(t *testing.T) {
+			t.Parallel()
 			a := architecture(t, c.name)
 			change(t, a, c.key, c.value)
 			requireNoticed(t, openArchitecture(t, a, auto.Options{}), a)
@@ -164,6 +159,7 @@ func swapThirdQuarter(t *testing.T, file, tensor string) {
 }
 
 func TestWhatWouldChangeTheMathematicsIsRefused(t *testing.T) {
+	t.Parallel()
 	full := []string{"full_attention", "full_attention", "full_attention"}
 	for _, c := range []struct {
 		name, key string
@@ -211,6 +207,7 @@ func TestWhatWouldChangeTheMathematicsIsRefused(t *testing.T) {
 		{"affine-4bit-group64", "quantization.mode", "mxfp4", `mode "mxfp4" with 4 bits in groups of 64 does not exist`},
 	} {
 		t.Run(c.name+" "+c.key+fmt.Sprint(c.value), func(t *testing.T) {
+			t.Parallel()
 			a := architecture(t, c.name)
 			change(t, a, c.key, c.value)
 			dir := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -46,8 +47,11 @@ func sum(a, b []float32) []float32 {
 }
 
 func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
-	for _, a := range architectures(t) {
-		t.Run(a.Name, func(t *testing.T) {
+	t.Parallel()
+	for _, name := range modeltest.Sample(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := architecture(t, name)
 			m := openArchitecture(t, a, auto.Options{})
 			ids := a.Runs[2].IDs
 			at, shapes := sites(t, m, ids, nil, func(model.Site) bool { return true })
@@ -245,7 +249,8 @@ func TestPatternOfACachedPassIsTheLastRowsOfTheWhole(t *testing.T) {
 }
 
 func TestPathsNameTheModulesOfTheCheckpoint(t *testing.T) {
-	for _, a := range architectures(t) {
+	for _, name := range modeltest.Every(t) {
+		a := architecture(t, name)
 		m := openArchitecture(t, a, auto.Options{})
 		paths := m.Paths()
 		for site := range paths.Modules {

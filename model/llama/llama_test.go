@@ -7,19 +7,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
-	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/model/llama"
 )
-
-func tiny(t *testing.T) model.Model {
-	t.Helper()
-	o, err := auto.Open("../../testdata/models/tiny-llama-b-4bit-mixed", auto.Options{})
-	require.NoError(t, err)
-	t.Cleanup(o.Close)
-	return o.Model
-}
 
 // run taps every site of a forward pass; visit may replace what passes.
 func run(t *testing.T, m model.Model, wanted func(model.Site) bool, visit func(model.Site, int, *mlx.Array) *mlx.Array) (map[model.Place][]float32, map[model.Place][]int) {
@@ -60,7 +52,7 @@ func sum(a, b []float32) []float32 {
 }
 
 func TestResidualStreamIsTheSumOfItsParts(t *testing.T) {
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	at, _ := run(t, m, everything, nil)
 	layers := m.Shape().Layers
 	for l := range layers {
@@ -81,7 +73,7 @@ func TestResidualStreamIsTheSumOfItsParts(t *testing.T) {
 }
 
 func TestPatternRowsSumToOneWithoutAFuture(t *testing.T) {
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	at, _ := run(t, m, everything, nil)
 	for l := range m.Shape().Layers {
 		p := at[model.Place{Site: model.Pattern, Layer: l}]
@@ -100,7 +92,7 @@ func TestPatternRowsSumToOneWithoutAFuture(t *testing.T) {
 
 // The two differ in the last bits, since they sum in another order.
 func TestExplicitAttentionEqualsTheFused(t *testing.T) {
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	explicit, _ := run(t, m, everything, nil)
 	quick, _ := run(t, m, fused, nil)
 	for at, want := range quick {
@@ -116,7 +108,7 @@ func maxAbs(xs []float32) (most float32) {
 }
 
 func TestWhatATapReturnsIsWhatFlowsOn(t *testing.T) {
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	clean, _ := run(t, m, fused, nil)
 	edited, _ := run(t, m, fused, func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
 		if site == model.MLPOut && layer == 1 {
@@ -131,7 +123,7 @@ func TestWhatATapReturnsIsWhatFlowsOn(t *testing.T) {
 }
 
 func TestEditOfThePatternActs(t *testing.T) {
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	edited, _ := run(t, m, everything, func(site model.Site, layer int, x *mlx.Array) *mlx.Array {
 		if site == model.Pattern {
 			return mlx.Scale(x, 0)
@@ -144,7 +136,7 @@ func TestEditOfThePatternActs(t *testing.T) {
 }
 
 func TestUnembedRowsAndIDsAreParts(t *testing.T) {
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	s := mlx.NewScope(m.Device())
 	defer s.Close()
 	h := mlx.Reshape(mlx.Sin(mlx.Arange(s, 0, float64(2*m.Shape().DModel), 1, mlx.Float32)), 2, -1)

@@ -9,78 +9,124 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// packed takes a weight in MLX's own packing: uint32 [out, in·bits/32] with scales
-// and, for the affine mode, biases [out, in/group].
+// packed is a weight in MLX's own packing: uint32 [out, in·bits/32] with scales and, for
+// the affine mode, biases [out, in/group].
+type packed struct {
+	q                      mlx.Quantization
+	weight, scales, biases *checkpoint.Tensor // no biases: nil
+	shape                  []int              // of the matrix: [out, in]
+}
+
+// shapes returns those of the codes, and of the scales and biases.
+func (p *packed) shapes() (codes, scales []int) {
+	out, in := p.shape[0], p.shape[1]
+	return []int{out, in * p.q.Bits / 32}, []int{out, in / max(p.q.GroupSize, 1)}
+}
+
+func (p *packed) affine() bool { return p.q.Mode == "affine" }
+
+// packed takes a weight in MLX's own packing.
 func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, weight, scales, biases **mlx.Array, quant *mlx.Quantization) {
-	t, s, b := l.ck.Tensor(path+".weight"), l.ck.Tensor(path+".scales"), l.ck.Tensor(path+".biases")
-	l.taken[t.Name] = true
-	if s == nil {
-		l.missing = append(l.missing, path+".scales")
+	p := &packed{q: q, weight: l.ck.Tensor(path + ".weight"), scales: l.ck.Tensor(path + ".scales"), biases: l.ck.Tensor(path + ".biases"), shape: w.Shape}
+	if !l.takePacked(p, path) {
 		return
 	}
-	l.taken[s.Name] = true
-	if q.Mode == "affine" {
-		if b == nil {
-			l.missing = append(l.missing, path+".biases")
-			return
-		}
-		l.taken[b.Name] = true
-	}
-	if what := w.unpackedOnly(); what != "" {
-		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is packed in %s, and the model needs %s, which only plain numbers allow", t.Name, describeQuantization(q), what))
+	if problem := p.misfit(w); problem != "" {
+		l.wrong = append(l.wrong, problem)
 		return
 	}
-	out, in := w.Shape[0], w.Shape[1]
-	wantW, wantS := []int{out, in * q.Bits / 32}, []int{out, in / max(q.GroupSize, 1)}
-	scaleOK := s.Type == checkpoint.U8
-	if q.Mode == "affine" {
-		_, scaleOK = floatType[s.Type]
-	}
-	if !scaleOK || t.Type != checkpoint.U32 || !slices.Equal(t.Shape, wantW) || !slices.Equal(s.Shape, wantS) || b != nil && !slices.Equal(b.Shape, wantS) {
-		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is %s%v with scales %s%v, and a matrix %v in %s needs U32%v with scales %v",
-			t.Name, t.Type, t.Shape, s.Type, s.Shape, w.Shape, describeQuantization(q), wantW, wantS))
-		return
-	}
-	n := out * in
-	if dense && q.Mode == "affine" {
+	n := w.Shape[0] * w.Shape[1]
+	if dense && p.affine() {
 		l.describe(describeQuantization(q), n*4)
 		l.job(n, func(work *buffers) error {
 			buf := grown(&work.floats, n)
-			if err := unpackAffine(buf, t, s, b, q); err != nil {
+			if err := unpackAffine(buf, p); err != nil {
 				return err
 			}
-			return l.put(weight, mlx.FromSlice(l.scope, buf, out, in))
-		}, t, s, b)
+			return l.put(weight, mlx.FromSlice(l.scope, buf, w.Shape...))
+		}, p.weight, p.scales, p.biases)
 		return
 	}
 	*quant = q
-	l.describe(describeQuantization(q), n*q.Bits/8+s.NumElements()*4)
-	reads := []*checkpoint.Tensor{t, s}
-	if b != nil {
-		reads = append(reads, b)
+	l.describe(describeQuantization(q), n*q.Bits/8+p.scales.NumElements()*4)
+	if p.affine() {
+		l.job(n/8, func(*buffers) error { return l.asPacked(p, weight, scales, biases) }, p.weight, p.scales, p.biases)
+		return
+	}
+	reads := []*checkpoint.Tensor{p.weight, p.scales}
+	if p.biases != nil {
+		reads = append(reads, p.biases)
 	}
 	l.job(n/8, func(*buffers) error {
-		codes := mlx.FromBytes(l.scope, t.Bytes(), mlx.Uint32, wantW...)
-		if q.Mode != "affine" { // scales of one byte, each mode's own code
-			bytes := mlx.FromBytes(l.scope, s.Bytes(), mlx.Uint8, wantS...)
-			if !dense {
-				return errors.Join(l.put(weight, codes), l.put(scales, bytes))
-			}
-			defer bytes.Free()
+		if dense {
 			*quant = mlx.Quantization{}
-			a := replaced(codes, mlx.Dequantize(codes, bytes, nil, q, mlx.Float32))
-			return errors.Join(mlx.Eval(a), l.put(weight, a))
 		}
-		ss, err := l.stored(s)
-		if err != nil {
-			return err
-		}
-		bs, err := l.stored(b)
-		if err != nil {
-			return err
-		}
-		return errors.Join(l.put(weight, codes), l.put(scales, ss), l.put(biases, bs))
+		return l.coded(p, dense, weight, scales)
 	}, reads...)
+}
+
+// takePacked marks the tensors of a packed weight as taken, and reports whether they are there.
+func (l *Loader) takePacked(p *packed, path string) bool {
+	l.taken[p.weight.Name] = true
+	if p.scales == nil {
+		l.missing = append(l.missing, path+".scales")
+		return false
+	}
+	l.taken[p.scales.Name] = true
+	if p.affine() {
+		if p.biases == nil {
+			l.missing = append(l.missing, path+".biases")
+			return false
+		}
+		l.taken[p.biases.Name] = true
+	}
+	return true
+}
+
+// misfit says why the tensors are not what w needs, "" if they are.
+func (p *packed) misfit(w Want) string {
+	t, s := p.weight, p.scales
+	if what := w.unpackedOnly(); what != "" {
+		return fmt.Sprintf("tensor %q is packed in %s, and the model needs %s, which only plain numbers allow", t.Name, describeQuantization(p.q), what)
+	}
+	codes, scales := p.shapes()
+	scaleOK := s.Type == checkpoint.U8
+	if p.affine() {
+		_, scaleOK = floatType[s.Type]
+	}
+	if scaleOK && t.Type == checkpoint.U32 && slices.Equal(t.Shape, codes) && slices.Equal(s.Shape, scales) && (p.biases == nil || slices.Equal(p.biases.Shape, scales)) {
+		return ""
+	}
+	return fmt.Sprintf("tensor %q is %s%v with scales %s%v, and a matrix %v in %s needs U32%v with scales %v",
+		t.Name, t.Type, t.Shape, s.Type, s.Shape, w.Shape, describeQuantization(p.q), codes, scales)
+}
+
+// asPacked makes the arrays of the affine mode.
+func (l *Loader) asPacked(p *packed, weight, scales, biases **mlx.Array) error {
+	shape, _ := p.shapes()
+	codes := mlx.FromBytes(l.scope, p.weight.Bytes(), mlx.Uint32, shape...)
+	ss, err := l.stored(p.scales)
+	if err != nil {
+		return err
+	}
+	bs, err := l.stored(p.biases)
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.put(weight, codes), l.put(scales, ss), l.put(biases, bs))
+}
+
+// coded makes the arrays of the modes whose scales are bytes, each mode's own code.
+func (l *Loader) coded(p *packed, dense bool, weight, scales **mlx.Array) error {
+	shape, scaleShape := p.shapes()
+	codes := mlx.FromBytes(l.scope, p.weight.Bytes(), mlx.Uint32, shape...)
+	bytes := mlx.FromBytes(l.scope, p.scales.Bytes(), mlx.Uint8, scaleShape...)
+	if !dense {
+		return errors.Join(l.put(weight, codes), l.put(scales, bytes))
+	}
+	defer bytes.Free()
+	a := replaced(codes, mlx.Dequantize(codes, bytes, nil, p.q, mlx.Float32))
+	return errors.Join(mlx.Eval(a), l.put(weight, a))
 }
 
 // stored makes an array of a floating tensor: in float32 on the CPU, as stored on a
@@ -102,16 +148,16 @@ func (l *Loader) stored(t *checkpoint.Tensor) (*mlx.Array, error) {
 
 // unpackAffine computes w = scale·q + bias in float32, element 0 in the lowest bits
 // of the little-endian stream that a row of words is.
-func unpackAffine(dst []float32, t, s, b *checkpoint.Tensor, q mlx.Quantization) error {
-	groups := s.NumElements()
+func unpackAffine(dst []float32, p *packed) error {
+	q, groups := p.q, p.scales.NumElements()
 	scales, biases := make([]float32, groups), make([]float32, groups)
-	if err := s.Float32(scales, 0, s.Shape[0]); err != nil {
+	if err := p.scales.Float32(scales, 0, p.scales.Shape[0]); err != nil {
 		return err
 	}
-	if err := b.Float32(biases, 0, b.Shape[0]); err != nil {
+	if err := p.biases.Float32(biases, 0, p.biases.Shape[0]); err != nil {
 		return err
 	}
-	raw := t.Bytes()
+	raw := p.weight.Bytes()
 	bytesPerGroup := q.GroupSize * q.Bits / 8
 	for g := range groups {
 		in := raw[g*bytesPerGroup : (g+1)*bytesPerGroup]

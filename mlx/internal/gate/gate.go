@@ -83,13 +83,27 @@ func enter() {
 	capi.EnterGate()
 	if devices[used] != 0 {
 		capi.SetDefaultDevice(devices[used])
-		for _, s := range streams[:len(devices)] {
-			if s != 0 {
-				capi.SetDefaultStream(s)
-			}
-		}
+		setDefaultStreams()
 	}
 	drain()
+}
+
+// setDefaultStreams makes the gate's streams those of this thread.
+func setDefaultStreams() {
+	for _, s := range streams[:len(devices)] {
+		if s != 0 {
+			capi.SetDefaultStream(s)
+		}
+	}
+}
+
+// OnDefaultStreams calls f, which builds, on a thread whose default streams are the gate's,
+// as inside the gate, but does not enter it. MLX keeps default streams per thread.
+func OnDefaultStreams(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	setDefaultStreams()
+	f()
 }
 
 func leave() {

@@ -12,6 +12,7 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
 )
 
@@ -90,17 +91,8 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	in := edit.Input{}
-	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
-		return err
-	}
-	if in.IDs, _, err = o.goOn(ctx, opened, in.IDs); err != nil {
-		return err
-	}
-	if in.Positions, err = selection(o.positions, len(in.IDs), "position"); err != nil {
-		return err
-	}
-	if in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
+	in, err := o.input(ctx, opened, text, ids)
+	if err != nil {
 		return err
 	}
 	if err := o.fits(opened.Model, in, places); err != nil {
@@ -110,19 +102,40 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return err
 	}
-	set.Metadata["model"] = opened.Info.Ref
-	if text != nil {
-		set.Metadata["prompt"] = *text
-	}
-	if len(o.edits) > 0 {
-		set.Metadata["edits"] = strings.Join(o.edits, " ")
-	}
+	o.describe(set, opened.Info.Ref, text)
 	return file.write(func(w io.Writer) error {
 		if strings.EqualFold(filepath.Ext(o.output), ".npz") {
 			return set.WriteNPZ(w)
 		}
 		return set.WriteSafetensors(w)
 	})
+}
+
+// input is what the model is given: the prompt, or what was generated of it, which of its
+// positions are read, and the edits.
+func (o *captureOptions) input(ctx context.Context, opened *auto.Opened, text *string, ids []int) (in edit.Input, err error) {
+	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
+		return in, err
+	}
+	if in.IDs, _, err = o.goOn(ctx, opened, in.IDs); err != nil {
+		return in, err
+	}
+	if in.Positions, err = selection(o.positions, len(in.IDs), "position"); err != nil {
+		return in, err
+	}
+	in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs)
+	return in, err
+}
+
+// describe notes in the file what its numbers are of.
+func (o *captureOptions) describe(set *states.Set, ref string, text *string) {
+	set.Metadata["model"] = ref
+	if text != nil {
+		set.Metadata["prompt"] = *text
+	}
+	if len(o.edits) > 0 {
+		set.Metadata["edits"] = strings.Join(o.edits, " ")
+	}
 }
 
 // fits returns an error when --max-memory is too little.

@@ -1,0 +1,20 @@
+package olmo2_test
+
+import (
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/model/olmo2"
+)
+
+// What follows from the config of OLMo 2 1B.
+func Example() {
+	c, err := olmo2.ParseConfig([]byte(`{"model_type": "olmo2", "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16,
+		"num_attention_heads": 16, "vocab_size": 100352, "max_position_embeddings": 4096, "rms_norm_eps": 1e-06, "rope_theta": 500000}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.HeadDim, "dimensions a head,", c.NumKeyValueHeads, "heads of keys, theta", c.Rope.Theta)
+	// Output:
+	// 128 dimensions a head, 16 heads of keys, theta 500000
+}
