@@ -70,7 +70,7 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.idsB, "ids-b", "", "token ids instead of a second prompt")
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
-	f.StringArrayVar(&o.editsB, "edit-b", nil, "an edit of the second side, after those of both (repeatable)")
+	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
 	f.StringVar(&o.lensB, "lens-b", "", "the second side's tuned lens, or none (default the first's)")
 	f.StringVar(&o.align, "align", "", "prompts of different length: start or end belong together")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
