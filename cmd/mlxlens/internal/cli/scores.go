@@ -21,7 +21,7 @@ func (o *scoreFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
 	f.StringArrayVar(&o.versus, "vs", nil, "a token to compare the target with: the difference of their logits (one, or one for each target)")
-	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those nearest to the top in any row")
+	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 }
 
 func (o *scoreFlags) check() error {
