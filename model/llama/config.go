@@ -14,7 +14,7 @@ type Config struct {
 	AttentionBias bool `json:"attention_bias"`
 	MLPBias       bool `json:"mlp_bias"`
 
-	// Heads of q and k whose rows llama.cpp interleaves stand so in GGUF files.
+	// The rows of each head of q and k are interleaved, as llama.cpp's converter writes them.
 	interleaved bool
 }
 
