@@ -107,25 +107,23 @@ func (b *Batch) groups(at model.Place, round, from, to int) []*group {
 // change returns flat, [row·pos, …], with the group's operation at its places.
 func (g *group) change(flat *mlx.Array, to int) *mlx.Array {
 	index := slices.Concat(g.index...)
-	chosen := flat
-	scope := flat.Scope()
-	at := mlx.FromSlice(scope, index)
-	whole := len(index) == flat.Dim(0) // in order then
-	if !whole {
-		chosen = mlx.Take(flat, at, 0)
+	if len(index) == flat.Dim(0) { // in order then
+		return g.operate(flat, to)
 	}
-	changed := g.operate(chosen, to)
-	if heads := g.headMask(scope, chosen); heads != nil {
-		changed = mlx.Where(heads, changed, chosen)
-	}
-	if whole {
-		return changed
-	}
-	return mlx.IndexUpdate(flat, changed, at)
+	at := mlx.FromSlice(flat.Scope(), index)
+	return mlx.IndexUpdate(flat, g.operate(mlx.Take(flat, at, 0), to), at)
 }
 
-// operate returns Op(x) for x, [n, …].
+// operate returns Op(x) for x, [n, …], where an edit changes the head, as x is elsewhere.
 func (g *group) operate(x *mlx.Array, to int) *mlx.Array {
+	changed := g.operation(x, to)
+	if heads := g.headMask(x.Scope(), x); heads != nil {
+		return mlx.Where(heads, changed, x)
+	}
+	return changed
+}
+
+func (g *group) operation(x *mlx.Array, to int) *mlx.Array {
 	scope := x.Scope()
 	switch e := g.op; e.Op {
 	case Zero:

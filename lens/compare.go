@@ -42,6 +42,9 @@ type CompareOptions struct {
 	Top    int // candidates of each side in a cell; 0 means 5
 	Align  Alignment
 
+	Targets   []int    // ids whose score and rank every cell has of both sides
+	Contrasts [][2]int // pairs of ids: every cell has the difference of their logits, of both sides
+
 	// Threshold is the Jensen–Shannon divergence, in nats, above which two distributions
 	// are said to diverge; 0 means 0.1. Its greatest value is ln 2 = 0.693.
 	Threshold float64
@@ -92,6 +95,9 @@ type comparing struct {
 	pairs [][2]int
 	top   int
 	out   *Comparison
+
+	targets   []int
+	contrasts [][2]int
 }
 
 const defaultThreshold = 0.1
@@ -117,11 +123,15 @@ func newComparing(a, b Side, o *CompareOptions) (*comparing, error) {
 	if pairs, err = chosenPairs(pairs, a.Input.Positions, len(a.Input.IDs)); err != nil {
 		return nil, err
 	}
-	c := &comparing{pairs: pairs, top: o.Top, out: &Comparison{Schema: CompareSchema, Threshold: o.Threshold, Positions: pairs}}
+	c := &comparing{pairs: pairs, top: o.Top, targets: o.Targets, contrasts: o.Contrasts, out: &Comparison{Schema: CompareSchema, Threshold: o.Threshold, Positions: pairs}}
 	if err := c.open([2]Side{a, b}, o); err != nil {
 		return nil, err
 	}
 	c.out.A, c.out.B = c.sides[0].describe(), c.sides[1].describe()
+	for _, pair := range o.Contrasts {
+		label := c.sides[0].o.label
+		c.out.Contrasts = append(c.out.Contrasts, Contrast{label(pair[0]), label(pair[1])})
+	}
 	c.out.Rows, c.out.RowsB = c.sides[0].rowNames(), c.sides[1].rowNames()
 	c.out.Cells = make([][]Difference, len(c.out.Rows))
 	for r := range c.out.Cells {
@@ -139,7 +149,7 @@ func (c *comparing) open(sides [2]Side, o *CompareOptions) error {
 	}
 	for i, side := range sides {
 		lo := Options{Layers: layers, Embed: o.Embed, Mid: o.Mid, Attn: o.Attn, MLP: o.MLP, Top: o.Top, TopOnly: true,
-			Translator: side.Translator, Label: o.Labels[i], MaxMemory: o.MaxMemory}
+			Targets: o.Targets, Contrasts: o.Contrasts, Translator: side.Translator, Label: o.Labels[i], MaxMemory: o.MaxMemory}
 		if i == 1 {
 			lo.Layers = atDepth(layers, n, side.Model.Shape().Layers)
 		}

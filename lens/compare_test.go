@@ -169,3 +169,25 @@ func TestWhatCannotBeComparedIsAnError(t *testing.T) {
 		require.ErrorContains(t, run(), says)
 	}
 }
+
+func TestTargetsAreThoseOfEachSidesLens(t *testing.T) {
+	m := tiny(t)
+	a, b := edit.Input{IDs: sixty[:9]}, edit.Input{IDs: sixty[1:10]}
+	o := lens.CompareOptions{Targets: []int{7, 100}, Contrasts: [][2]int{{7, 100}}, Attn: true}
+	c := compareSides(t, lens.Side{Model: m, Input: a}, lens.Side{Model: m, Input: b}, o)
+	lo := lens.Options{Targets: o.Targets, Contrasts: o.Contrasts, Attn: true}
+	for side, g := range []*lens.Grid{traceIn(t, m, a, lo), traceIn(t, m, b, lo)} {
+		require.Equal(t, g.Rows, c.Rows)
+		for r := range c.Cells {
+			for p := range c.Cells[r] {
+				want, got := g.Cells[r][p], c.Cells[r][p]
+				for i := range want.Targets {
+					require.Equal(t, want.Targets[i].Rank, got.Targets[i][side].Rank)
+					require.InDelta(t, want.Targets[i].Logit, got.Targets[i][side].Logit, 1e-4)
+					require.InDelta(t, want.Targets[i].Prob, got.Targets[i][side].Prob, 1e-4)
+				}
+				require.InDelta(t, want.Contrasts[0], got.Contrasts[0][side], 1e-4)
+			}
+		}
+	}
+}

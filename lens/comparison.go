@@ -11,11 +11,12 @@ type Comparison struct {
 	Schema    string         `json:"schema"`
 	A         Compared       `json:"a"`
 	B         Compared       `json:"b"`
-	Rows      []string       `json:"rows"`      // of a, in forward order
-	RowsB     []string       `json:"rows_b"`    // that each is compared with
-	Positions [][2]int       `json:"positions"` // in a's tokens and in b's
-	Cells     [][]Difference `json:"cells"`     // [row][position]
-	Threshold float64        `json:"threshold"` // JS above it is a divergence
+	Rows      []string       `json:"rows"`                // of a, in forward order
+	RowsB     []string       `json:"rows_b"`              // that each is compared with
+	Positions [][2]int       `json:"positions"`           // in a's tokens and in b's
+	Contrasts []Contrast     `json:"contrasts,omitempty"` // what each cell's contrasts are of
+	Cells     [][]Difference `json:"cells"`               // [row][position]
+	Threshold float64        `json:"threshold"`           // JS above it is a divergence
 
 	// First is the earliest row, and in it the earliest position, that diverges; nil: none.
 	First *Divergence `json:"first"`
@@ -41,6 +42,9 @@ type Difference struct {
 	JS    float64     // Jensen–Shannon divergence: (KL(a ‖ m) + KL(b ‖ m))/2, m = (p_a + p_b)/2
 	Agree bool        // the same best token
 	A, B  []Candidate // the best of each
+
+	Targets   [][2]Target  // those asked for, of a and of b
+	Contrasts [][2]float64 // logit of each contrast's target less that of its other, of a and of b
 }
 
 type differenceJSON struct {
@@ -50,18 +54,28 @@ type differenceJSON struct {
 	Agree bool        `json:"agree"`
 	A     []Candidate `json:"a"`
 	B     []Candidate `json:"b"`
+
+	Targets   [][2]Target `json:"targets,omitempty"`
+	Contrasts [][2]number `json:"contrasts,omitempty"`
 }
 
 // MarshalJSON writes null for a number that is not finite.
 func (d Difference) MarshalJSON() ([]byte, error) {
-	return marshal(differenceJSON{number(d.KL), number(d.KLBA), number(d.JS), d.Agree, d.A, d.B})
+	j := differenceJSON{KL: number(d.KL), KLBA: number(d.KLBA), JS: number(d.JS), Agree: d.Agree, A: d.A, B: d.B, Targets: d.Targets}
+	for _, c := range d.Contrasts {
+		j.Contrasts = append(j.Contrasts, [2]number{number(c[0]), number(c[1])})
+	}
+	return marshal(j)
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
 func (d *Difference) UnmarshalJSON(data []byte) error {
 	var j differenceJSON
 	err := json.Unmarshal(data, &j)
-	*d = Difference{float64(j.KL), float64(j.KLBA), float64(j.JS), j.Agree, j.A, j.B}
+	*d = Difference{KL: float64(j.KL), KLBA: float64(j.KLBA), JS: float64(j.JS), Agree: j.Agree, A: j.A, B: j.B, Targets: j.Targets}
+	for _, c := range j.Contrasts {
+		d.Contrasts = append(d.Contrasts, [2]float64{float64(c[0]), float64(c[1])})
+	}
 	return err
 }
 

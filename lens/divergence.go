@@ -16,7 +16,18 @@ func (c *comparing) difference(a, b []float32) Difference {
 	d.A = best(a, lseA, c.top, c.sides[0].o.label)
 	d.B = best(b, lseB, c.top, c.sides[1].o.label)
 	d.Agree = len(d.A) > 0 && len(d.B) > 0 && d.A[0].ID == d.B[0].ID
+	for _, id := range c.targets {
+		d.Targets = append(d.Targets, [2]Target{ranked(a, lseA, id, c.sides[0].o.label), ranked(b, lseB, id, c.sides[1].o.label)})
+	}
+	for _, pair := range c.contrasts {
+		d.Contrasts = append(d.Contrasts, [2]float64{float64(a[pair[0]] - a[pair[1]]), float64(b[pair[0]] - b[pair[1]])})
+	}
 	return d
+}
+
+// ranked scores a token by the logits of a whole vocabulary.
+func ranked(xs []float32, lse float64, id int, label func(int) Token) Target {
+	return Target{Token: label(id), Logit: float64(xs[id]), Prob: math.Exp(float64(xs[id]) - lse), Rank: 1 + countBetter(xs, xs[id], id)}
 }
 
 // add takes in a token by its log-probabilities ln p and ln q. With m = (p+q)/2:

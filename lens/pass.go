@@ -3,7 +3,6 @@ package lens
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -135,10 +134,14 @@ func (r *run) trace(scope *mlx.Scope, from, to int, cache *model.Cache) ([]*mlx.
 // tap keeps the stream at each place, [positions, d_model], in states, held by scope.
 // at chooses positions of all sequences, nil all.
 func (p *plan) tap(scope *mlx.Scope, states []*mlx.Array, at *mlx.Array) *model.Tap {
+	number := map[model.Place]int{}
+	for i, place := range p.places {
+		number[place] = i
+	}
 	return &model.Tap{
-		Wanted: func(at model.Place) bool { return slices.Contains(p.places, at) },
+		Wanted: func(place model.Place) bool { _, ok := number[place]; return ok },
 		Visit: func(place model.Place, x *mlx.Array) *mlx.Array {
-			states[slices.Index(p.places, place)] = pick(scope, x, at)
+			states[number[place]] = pick(scope, x, at)
 			return x
 		},
 	}

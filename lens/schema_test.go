@@ -63,7 +63,7 @@ func TestComparisonsFollowThePublishedSchema(t *testing.T) {
 	s, m := schema(t, "compare-1"), tiny(t)
 	a := lens.Side{Model: m, Input: edit.Input{IDs: sixty[:9]}}
 	for _, b := range []lens.Side{a, {Model: m, Input: edit.Input{IDs: sixty[1:10]}}, {Model: m, Input: edit.Input{IDs: sixty[:9], Edits: []edit.Edit{parsed(t, m, "layers.1.z=zero")}}}} {
-		c := compareSides(t, a, b, lens.CompareOptions{Mid: true})
+		c := compareSides(t, a, b, lens.CompareOptions{Mid: true, Targets: []int{7, 9}, Contrasts: [][2]int{{7, 8}}})
 		require.NoError(t, s.Validate(document(t, c)))
 		raw, err := json.Marshal(c)
 		require.NoError(t, err)

@@ -10,6 +10,9 @@ func Heads(x *mlx.Array, n int) *mlx.Array {
 	return mlx.Reshape(x, x.Dim(0), x.Dim(1), n, -1)
 }
 
+// Flat puts the heads of [batch, pos, head, d_head] side by side: [batch, pos, head·d_head].
+func Flat(x *mlx.Array) *mlx.Array { return mlx.Reshape(x, x.Dim(0), x.Dim(1), -1) }
+
 // Swap swaps the axes of positions and heads.
 func Swap(x *mlx.Array) *mlx.Array { return mlx.Transpose(x, 0, 2, 1, 3) }
 
@@ -77,9 +80,8 @@ func (p *Pass) explicit(q, k, v, mask *mlx.Array, layer int, a Attention) *mlx.A
 // head_out is wanted it is the sum over heads of z_h·W_O,h, which differs in the last bits
 // from the product over all of them.
 func (p *Pass) output(z *mlx.Array, layer int, out *nn.Linear) *mlx.Array {
-	b, n := z.Dim(0), z.Dim(1)
 	if !p.Wants(HeadOut, layer) {
-		return out.Forward(mlx.Reshape(z, b, n, -1))
+		return out.Forward(Flat(z))
 	}
 	heads, d := z.Dim(2), z.Dim(3)
 	w := out.Dense(z.Scope(), z.Dtype())                     // [d_model, head·d_head]

@@ -175,7 +175,7 @@ func (p Paths) check(at Place) error {
 		return fmt.Errorf("model: site %q is unknown (have: %s)", string(at.Site), names(Sites()))
 	}
 	if why := p.Lacks[at.Site]; why != "" {
-		return fmt.Errorf("model: %s: this architecture has no %s: %s (have: %s)", at, at.Site, why, names(p.Sites()))
+		return fmt.Errorf("model: this architecture has no %s: %s", at.Site, why)
 	}
 	if at.Layer < 0 || at.Layer >= p.Layers {
 		return fmt.Errorf("model: %s: the model has %d layers (0–%d)", at, p.Layers, p.Layers-1)

@@ -87,8 +87,8 @@ var sites = []siteRow{
 	{Q, true, queries, "queries, as projected", "attn.hook_q", "", "q_norm_in"},
 	{K, true, keys, "keys, as projected", "attn.hook_k", "", "k_norm_in"},
 	{V, true, keys, "values", "attn.hook_v", "", "value"},
-	{QNormed, true, queries, "queries after the norm of each head", "attn.hook_q_normed", "", "q_norm_out"},
-	{KNormed, true, keys, "keys after the norm of each head", "attn.hook_k_normed", "", "k_norm_out"},
+	{QNormed, true, queries, "queries after their norm, if any", "attn.hook_q_normed", "", "q_norm_out"},
+	{KNormed, true, keys, "keys after their norm, if any", "attn.hook_k_normed", "", "k_norm_out"},
 	{RotQ, true, queries, "queries after RoPE", "attn.hook_rot_q", "", ""},
 	{RotK, true, keys, "keys after RoPE", "attn.hook_rot_k", "", ""},
 	{AttnScores, true, scores, "scaled and masked, before softmax", "attn.hook_attn_scores", "", "attn_scores"},
@@ -106,7 +106,7 @@ var sites = []siteRow{
 	{MLPOut, true, stream, "what the MLP adds to the stream", "hook_mlp_out", "model.layers.%d.mlp", "mlp_out_post"},
 	{ResidPost, true, stream, "stream leaving the block", "hook_resid_post", "model.layers.%d", "resid_post"},
 	{FinalNormOut, false, stream, "after the last norm", "ln_final.hook_out", "model.norm", "final_norm"},
-	{Logits, false, []Axis{Batch, Pos, DVocab}, "unembedded", "", "lm_head", "lm_head"},
+	{Logits, false, []Axis{Batch, Pos, DVocab}, "unembedded", "", "lm_head", ""},
 }
 
 // row returns a site's row, an empty one for a site that is not in the table.

@@ -173,10 +173,14 @@ func (r *run) tap(scope *mlx.Scope, arrays [][]*mlx.Array, from, to int) *model.
 			arrays[i] = make([]*mlx.Array, len(r.places))
 		}
 	}
+	number := map[model.Place]int{}
+	for j, p := range r.places {
+		number[p] = j
+	}
 	return &model.Tap{
-		Wanted: func(p model.Place) bool { return slices.Contains(r.places, p) },
+		Wanted: func(p model.Place) bool { _, ok := number[p]; return ok },
 		Visit: func(p model.Place, x *mlx.Array) *mlx.Array {
-			j, axis := slices.Index(r.places, p), p.Site.Axis(model.Pos)
+			j, axis := number[p], p.Site.Axis(model.Pos)
 			for i := range arrays {
 				if arrays[i] == nil {
 					continue

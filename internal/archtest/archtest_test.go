@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"model":      {"mlx", "mlx/nn"},
 	"model/load": {"mlx", "mlx/nn", "checkpoint", "model"},
 	"model/auto": {"mlx", "checkpoint", "tokenizer", "model", "model/load", "model/gemma2", "model/gemma3", "model/gpt2", "model/gptneox", "model/llama",
-		"model/olmo2", "model/phi3", "model/qwen2", "model/qwen3"},
+		"model/olmo2", "model/phi3", "model/qwen3"},
 	"model/gemma2":  architecture,
 	"model/gemma3":  architecture,
 	"model/gpt2":    architecture,
@@ -41,7 +41,6 @@ var allowed = map[string][]string{
 	"model/llama":   architecture,
 	"model/olmo2":   architecture,
 	"model/phi3":    architecture,
-	"model/qwen2":   architecture,
 	"model/qwen3":   architecture,
 
 	"edit":        {"mlx", "model"},

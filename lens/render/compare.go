@@ -32,6 +32,7 @@ func Compare(w io.Writer, c *lens.Comparison, o CompareOptions) error {
 		d.pages()
 		d.legend()
 	}
+	d.targets()
 	d.means()
 	d.verdict()
 	if err := b.Flush(); err != nil {

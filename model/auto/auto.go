@@ -24,7 +24,6 @@ import (
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
 	"github.com/mlxlens/mlxlens/model/phi3"
-	"github.com/mlxlens/mlxlens/model/qwen2"
 	"github.com/mlxlens/mlxlens/model/qwen3"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
@@ -184,7 +183,7 @@ var architectures = map[string]func(config []byte, l *load.Loader) (*model.Trans
 	"mistral":     from(llama.ParseMistral, llama.New),
 	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
 	"phi3":        from(phi3.ParseConfig, phi3.New),
-	"qwen2":       from(qwen2.ParseConfig, qwen2.New),
+	"qwen2":       from(llama.ParseQwen2, llama.New),
 	"qwen3":       from(qwen3.ParseConfig, qwen3.New),
 }
 
@@ -203,7 +202,7 @@ func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), buil
 var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error){
 	"gpt2":  fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
 	"llama": fromGGUF(llama.ConfigFromGGUF, llama.New),
-	"qwen2": fromGGUF(qwen2.ConfigFromGGUF, qwen2.New),
+	"qwen2": fromGGUF(llama.Qwen2FromGGUF, llama.New),
 }
 
 // listed joins the names of a table.

@@ -38,7 +38,7 @@ func TestPlacesAreSelectedInAnyDialect(t *testing.T) {
 		"layers.3.resid_post": `place "layers.3.resid_post": layer 3 does not exist: there are 3 (0–2)`,
 		"layers.2:9.z":        "is no range in 0:3",
 		"layers.*.pos_embed":  "is not in a layer",
-		"pos_embed":           "this architecture has no pos_embed: positions turn queries and keys, and are not embedded (have: embed, resid_pre",
+		"pos_embed":           "this architecture has no pos_embed: positions turn queries and keys, and are not embedded",
 		"resid_post":          "needs a layer: layers.N.resid_post",
 		"":                    "is unknown (have:",
 	} {

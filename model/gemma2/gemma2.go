@@ -18,7 +18,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	l.PlusOne()
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
 	t.EmbedScale = math.Sqrt(float64(c.HiddenSize))
-	t.SoftCap = load.OrNone(c.FinalLogitSoftcapping)
+	if t.SoftCap = load.OrNone(c.FinalLogitSoftcapping); t.SoftCap != 0 {
+		delete(t.Modules, model.Logits) // the head's output is not capped
+	}
 	// what attention and the MLP add to the stream comes out of their second norms
 	t.Modules[model.AttnRaw], t.Modules[model.MLPRaw] = t.Modules[model.AttnOut], t.Modules[model.MLPOut]
 	t.Modules[model.AttnOut] = "model.layers.%d.post_attention_layernorm"

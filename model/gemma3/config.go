@@ -23,7 +23,7 @@ type Config struct {
 	SlidingWindowPattern  int      `json:"sliding_window_pattern"` // every so many layers one sees all; default: 6
 	RopeLocalBaseFreq     float64  `json:"rope_local_base_freq"`   // theta of layers that slide; default: 10,000
 
-	LocalRope *load.Rope `json:"-"` // of layers that slide; Rope is of those that see all
+	LocalRope *load.RopeConfig `json:"-"` // of layers that slide; Rope is of those that see all
 
 	// below is in front of each path in the multimodal form.
 	below string
@@ -71,7 +71,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 
 // localRope reads what newer files say of the layers that slide; older ones only give
 // theta.
-func localRope(raw []byte, theta float64) (*load.Rope, error) {
+func localRope(raw []byte, theta float64) (*load.RopeConfig, error) {
 	var j struct {
 		Parameters map[string]json.RawMessage `json:"rope_parameters"`
 	}

@@ -30,7 +30,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	})
 	// the factor has 8 bits whatever the model computes in: it was trained so
 	t.EmbedScale = float64(mlx.BrainOf(float32(math.Sqrt(float64(c.HiddenSize)))).Float32())
-	t.SoftCap = load.OrNone(c.FinalLogitSoftcapping)
+	if t.SoftCap = load.OrNone(c.FinalLogitSoftcapping); t.SoftCap != 0 {
+		delete(t.Modules, model.Logits) // the head's output is not capped
+	}
 	// what attention and the MLP add to the stream comes out of their second norms
 	t.Modules[model.AttnRaw], t.Modules[model.MLPRaw] = t.Modules[model.AttnOut], t.Modules[model.MLPOut]
 	t.Modules[model.AttnOut] = c.below + "model.layers.%d.post_attention_layernorm"

@@ -1,6 +1,10 @@
 // Package llama is the Llama architecture (Touvron et al. 2023, arXiv:2302.13971):
 // RMS norms before attention and MLP, rotary positions, grouped queries, a gated
-// SiLU MLP. Mistral (Jiang et al. 2023, arXiv:2310.06825) is Llama with a window.
+// SiLU MLP.
+//
+// Two architectures are Llama but for their config: Mistral (Jiang et al. 2023,
+// arXiv:2310.06825) with a window, Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on
+// queries, keys and values.
 package llama
 
 import (
@@ -11,8 +15,11 @@ import (
 // 10,000, 2,048 positions.
 type Config struct {
 	load.Standard
-	AttentionBias bool `json:"attention_bias"`
+	AttentionBias bool `json:"attention_bias"` // on queries, keys, values and the output matrix
 	MLPBias       bool `json:"mlp_bias"`
+
+	// qkvBias is a bias on queries, keys and values, and none on the output matrix.
+	qkvBias bool
 
 	// The rows of each head of q and k are interleaved, as llama.cpp's converter writes them.
 	interleaved bool
@@ -28,19 +35,6 @@ func ParseConfig(raw []byte) (*Config, error) {
 		return nil, err
 	}
 	return c, traits.Complete(raw, &c.Standard)
-}
-
-// ParseMistral reads the config.json of a Mistral: no biases, and where there is a window
-// and layer_types does not say otherwise, it is every layer's. Default: 131,072 positions.
-func ParseMistral(raw []byte) (*Config, error) {
-	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 131_072}}
-	mistral := traits
-	mistral.Arch, mistral.Slide = "mistral", func(int) bool { return c.SlidingWindow > 0 }
-	biases := map[string]load.Harmless{"attention_bias": load.Is(false), "mlp_bias": load.Is(false)}
-	if err := load.ReadConfig(mistral.Arch, raw, c, biases, "layer_types", "sliding_window"); err != nil {
-		return nil, err
-	}
-	return c, mistral.Complete(raw, &c.Standard)
 }
 
 // ConfigFromGGUF reads the metadata that llama.cpp's converter writes for

@@ -31,9 +31,10 @@ func newRope(c *Config, l *load.Loader) (*model.Rope, error) {
 }
 
 func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rope) *block {
+	bias := c.AttentionBias || c.qkvBias
 	turned := func(role string, out, heads int) *nn.Linear {
 		w := p.Want(role, []int{out, c.HiddenSize})
-		w.Bias = c.AttentionBias
+		w.Bias = bias
 		if c.interleaved {
 			w.Rows = halvesFromPairs(heads, c.HeadDim)
 		}
@@ -43,7 +44,7 @@ func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rop
 		Attention: c.Attention(layer),
 		q:         turned("q", c.QWidth(), c.NumAttentionHeads),
 		k:         turned("k", c.KVWidth(), c.NumKeyValueHeads),
-		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, bias),
 		rope:      rope,
 	}
 	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)

@@ -136,7 +136,7 @@ func (r *Metadata) Refuse(keys ...string) {
 }
 
 // Rope reads rope.freq_base and rope.scaling; theta is the base where the file has none.
-func (r *Metadata) Rope(theta float64, context int) *Rope {
+func (r *Metadata) Rope(theta float64, context int) *RopeConfig {
 	factor := 1.0
 	switch kind := r.Text("rope.scaling.type"); kind {
 	case "", "none":

@@ -9,10 +9,10 @@ import (
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// Rope is what a config.json says of rotary positions: rope_theta,
+// RopeConfig is what a config.json says of rotary positions: rope_theta,
 // rope_traditional, partial_rotary_factor, and rope_scaling or its newer form
 // rope_parameters.
-type Rope struct {
+type RopeConfig struct {
 	Theta       float64
 	Traditional bool
 	Partial     float64 // the part of each head that turns
@@ -50,7 +50,7 @@ const ropeKinds = "default, linear, dynamic, llama3, yarn, longrope"
 // ReadRope reads a config.json. theta is the architecture's own default; layerType
 // chooses among rope_parameters by layer type ("full_attention"), where a config has
 // them so.
-func ReadRope(config []byte, theta float64, layerType string) (*Rope, error) {
+func ReadRope(config []byte, theta float64, layerType string) (*RopeConfig, error) {
 	var j struct {
 		Theta       *float64        `json:"rope_theta"`
 		Traditional bool            `json:"rope_traditional"`
@@ -63,7 +63,7 @@ func ReadRope(config []byte, theta float64, layerType string) (*Rope, error) {
 	if err := json.Unmarshal(config, &j); err != nil {
 		return nil, fmt.Errorf("model: config.json: rope: %w", err)
 	}
-	c := &Rope{Theta: theta, Traditional: j.Traditional, Partial: 1, Context: j.Context}
+	c := &RopeConfig{Theta: theta, Traditional: j.Traditional, Partial: 1, Context: j.Context}
 	raw := j.Scaling
 	if len(raw) == 0 || string(raw) == "null" {
 		raw = j.Parameters
@@ -93,7 +93,7 @@ func ReadRope(config []byte, theta float64, layerType string) (*Rope, error) {
 }
 
 // partialOr sets the part of each head that turns where the rotation itself does not say.
-func (c *Rope) partialOr(arch string, part float64) error {
+func (c *RopeConfig) partialOr(arch string, part float64) error {
 	if c.scaling.Partial == nil {
 		c.Partial = part
 	}
@@ -117,8 +117,8 @@ func orElse(value *float64, missing float64) float64 {
 }
 
 // LinearRope returns the config of positions divided by factor, 1 for none.
-func LinearRope(theta, factor float64) *Rope {
-	c := &Rope{Theta: theta, Partial: 1}
+func LinearRope(theta, factor float64) *RopeConfig {
+	c := &RopeConfig{Theta: theta, Partial: 1}
 	if factor != 1 {
 		c.scaling = ropeScaling{Type: "linear", Factor: factor}
 	}
@@ -126,7 +126,7 @@ func LinearRope(theta, factor float64) *Rope {
 }
 
 // Kind returns the type of the scaling.
-func (c *Rope) Kind() string {
+func (c *RopeConfig) Kind() string {
 	switch kind := c.scaling.Type; {
 	case kind == "su": // its name in the first files of Phi-3
 		return "longrope"
@@ -140,7 +140,7 @@ func (c *Rope) Kind() string {
 
 // Reach returns how many positions the model is made for: only the dynamic kind
 // goes beyond max_position_embeddings.
-func (c *Rope) Reach() int {
+func (c *RopeConfig) Reach() int {
 	if c.Kind() == "dynamic" {
 		return int(float64(c.Context) * c.scaling.Factor)
 	}
@@ -150,7 +150,7 @@ func (c *Rope) Reach() int {
 // Rotation returns the rotation of heads of headDim dimensions. Frequencies are computed
 // in float64; an array of the loader's holds them where they are not plain powers of
 // the base. Numbers that a config leaves out are mlx-lm's.
-func (c *Rope) Rotation(l *Loader, headDim int) (*model.Rope, error) {
+func (c *RopeConfig) Rotation(l *Loader, headDim int) (*model.Rope, error) {
 	dims := int(float64(headDim) * c.Partial)
 	if dims < 2 || dims%2 != 0 {
 		return nil, fmt.Errorf("model: partial_rotary_factor %v of head_dim %d turns %d dimensions, want an even number", c.Partial, headDim, dims)
@@ -216,14 +216,14 @@ func (l *Loader) Stretch(r *model.Rope, factors []float32) error {
 }
 
 // frequencies has the kinds that change each period in its own way.
-var frequencies = map[string]func(c *Rope, periods []float64, r *model.Rope) error{
+var frequencies = map[string]func(c *RopeConfig, periods []float64, r *model.Rope) error{
 	"llama3": llama3, "yarn": yarn, "longrope": longrope,
 }
 
 // llama3: wavelengths longer than original/low are stretched by factor, those shorter
 // than original/high stay, those between go over smoothly (Llama 3.1's reference code,
 // apply_scaling).
-func llama3(c *Rope, periods []float64, _ *model.Rope) error {
+func llama3(c *RopeConfig, periods []float64, _ *model.Rope) error {
 	low, high, old := orElse(c.scaling.LowFreq, 1), orElse(c.scaling.HighFreq, 4), c.Original
 	if old == 0 {
 		old = 8192
@@ -247,7 +247,7 @@ func llama3(c *Rope, periods []float64, _ *model.Rope) error {
 // yarn stretches dimensions that turn less than beta_slow times within the original
 // length, leaves those that turn more than beta_fast times, and ramps between; what
 // turns is scaled by 0.1·ln(factor) + 1 (Peng et al. 2023, arXiv:2309.00071).
-func yarn(c *Rope, periods []float64, r *model.Rope) error {
+func yarn(c *RopeConfig, periods []float64, r *model.Rope) error {
 	s, old := &c.scaling, c.Original
 	if s.Original == nil {
 		old = 4096
@@ -282,7 +282,7 @@ func yarn(c *Rope, periods []float64, r *model.Rope) error {
 // longrope multiplies each period by a factor of its own, found by search (Ding et al.
 // 2024, arXiv:2402.13753). As in mlx-lm the long factors hold at every length: keys that
 // were turned by the short ones would not fit a sequence that grows beyond.
-func longrope(c *Rope, periods []float64, r *model.Rope) error {
+func longrope(c *RopeConfig, periods []float64, r *model.Rope) error {
 	s, old := &c.scaling, c.Original
 	if old == 0 {
 		old = 4096

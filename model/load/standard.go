@@ -28,8 +28,8 @@ type Standard struct {
 	SlidingWindow         int      `json:"sliding_window"`      // null: none
 	LayerTypes            []string `json:"layer_types"`         // full_attention or sliding_attention
 
-	Rope    *Rope `json:"-"`
-	Windows []int `json:"-"` // keys that each layer's queries see, 0: all
+	Rope    *RopeConfig `json:"-"`
+	Windows []int       `json:"-"` // keys that each layer's queries see, 0: all
 }
 
 // Traits say what an architecture makes of the standard keys.

@@ -19,9 +19,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	t.Modules[model.MLPRaw], t.Modules[model.MLPOut] = t.Modules[model.MLPOut], "model.layers.%d.post_feedforward_layernorm"
 	delete(t.Modules, model.AttnNorm)
 	delete(t.Modules, model.MLPNorm)
-	delete(t.Lacks, model.AttnRaw)
-	delete(t.Lacks, model.MLPRaw)
-	t.Lacks[model.QNormed], t.Lacks[model.KNormed] = "the norm is of all heads together: q is after it", "the norm is of all heads together: k is after it"
+	t.Lacks = load.Lacking(model.PosEmbed)
 	t.Lacks[model.AttnNorm], t.Lacks[model.MLPNorm] = "attention reads the stream without a norm", "the MLP reads the stream without a norm"
 	t.Renamed = map[string]model.Site{
 		"hook_attn_out": model.AttnRaw, "hook_mlp_out": model.MLPRaw, "ln1.hook_out": model.AttnOut, "ln2.hook_out": model.MLPOut,
@@ -79,13 +77,16 @@ type attention struct {
 
 // forward maps [batch, pos, d_model] to the output matrix's [batch, pos, d_model]:
 //
-//	q, k, v = RMSNorm(x·W_Q), RMSNorm(x·W_K), x·W_V,   q, k turned by RoPE
+//	q, k, v = x·W_Q, x·W_K, x·W_V
+//	q, k = RMSNorm(q), RMSNorm(k) over all heads,   turned by RoPE
 //	z = softmax(q·kᵀ·d_head^−½ + causal)·v
 //	out = z·W_O
 func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	q := pass.At(model.Q, layer, model.Heads(a.qNorm.Forward(a.q.Forward(x)), a.Heads))
-	k := pass.At(model.K, layer, model.Heads(a.kNorm.Forward(a.k.Forward(x)), a.KVHeads))
+	q := pass.At(model.Q, layer, model.Heads(a.q.Forward(x), a.Heads))
+	k := pass.At(model.K, layer, model.Heads(a.k.Forward(x), a.KVHeads))
 	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
+	q = pass.At(model.QNormed, layer, model.Heads(a.qNorm.Forward(model.Flat(q)), a.Heads))
+	k = pass.At(model.KNormed, layer, model.Heads(a.kNorm.Forward(model.Flat(k)), a.KVHeads))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
 	return pass.Attend(q, k, v, layer, a.Attention)

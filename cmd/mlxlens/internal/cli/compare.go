@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ type compareOptions struct {
 	modelOptions
 	promptOptions
 	rowFlags
+	targetFlags
 	editFlags
 	lens lensFlags
 	memoryFlags
@@ -62,7 +64,7 @@ Prompts of different length need --align start or end.`,
 			return runCompare(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.editFlags, &o.lens, &o.memoryFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.targetFlags, &o.editFlags, &o.lens, &o.memoryFlags} {
 		group.flags(cmd)
 	}
 	o.drawFlags.flags(cmd, "js", "js", "kl")
@@ -101,7 +103,7 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 	case o.second == "" && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
 		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b, --edit-b or --lens-b")
 	}
-	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.memoryFlags.check, o.checkLens} {
+	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.memoryFlags.check, o.checkLens} {
 		if err := check(); err != nil {
 			return 0, err
 		}
@@ -173,8 +175,14 @@ func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignmen
 		Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp, Top: o.top, Align: align, Threshold: o.threshold,
 		Labels: [2]func(int) string{labels(a.opened.Tokenizer), labels(b.opened.Tokenizer)},
 	}
-	var err error
+	err := cmp.Or(o.checkModel(a.Model), o.checkModel(b.Model))
+	if err != nil {
+		return co, err
+	}
 	if co.Layers, err = selection(o.layers, a.Model.Shape().Layers, "layer"); err != nil {
+		return co, err
+	}
+	if co.Targets, co.Contrasts, err = o.scored(s, a.opened.Tokenizer, o.quiet); err != nil {
 		return co, err
 	}
 	if co.MaxMemory, err = o.bound(); err != nil {
@@ -202,7 +210,7 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 			return nil, nil, nil, err
 		}
 	}
-	first, err := o.open(s, text != nil || textB != nil)
+	first, err := o.open(s, text != nil || textB != nil || len(o.targets) > 0)
 	if err != nil {
 		return nil, nil, nil, err
 	}

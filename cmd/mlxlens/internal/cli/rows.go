@@ -35,6 +35,20 @@ func (o *rowFlags) check() error {
 	return nil
 }
 
+// checkModel refuses rows of what the model has not.
+func (o *rowFlags) checkModel(m model.Model) error {
+	for _, row := range []struct {
+		asked bool
+		flag  string
+		site  model.Site
+	}{{o.mid, "--mid", model.ResidMid}, {o.attn, "--attn", model.AttnOut}, {o.mlp, "--mlp", model.MLPOut}} {
+		if err := m.Check(model.Place{Site: row.site}); row.asked && err != nil {
+			return usagef("%s: %w", row.flag, err)
+		}
+	}
+	return nil
+}
+
 // columns returns the positions of a prompt of so many tokens, nil for all.
 func (o *rowFlags) columns(tokens int) ([]int, error) {
 	if o.last {

@@ -22,12 +22,13 @@ type traceOptions struct {
 	modelOptions
 	promptOptions
 	rowFlags
-	scoreFlags
+	targetFlags
 	editFlags
 	lens lensFlags
 	memoryFlags
 	drawFlags
 	goOnFlags
+	track   int
 	check   bool
 	json    bool
 	export  string
@@ -71,12 +72,13 @@ negative number counts from the end.`,
 		},
 	}
 	for _, group := range []interface{ flags(*cobra.Command) }{
-		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.scoreFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags,
+		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.targetFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags,
 	} {
 		group.flags(cmd)
 	}
 	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
 	f := cmd.Flags()
+	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
 	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
@@ -95,7 +97,10 @@ func (o *traceOptions) checkFlags() (render.View, error) {
 	if err != nil {
 		return view, usageError{err}
 	}
-	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.scoreFlags.check, o.lens.check, o.memoryFlags.check, o.goOnFlags.check,
+	if o.track < 0 {
+		return view, usagef("--track %d: want 0 or more", o.track)
+	}
+	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.lens.check, o.memoryFlags.check, o.goOnFlags.check,
 		o.checkExport, o.checkPicture}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -176,7 +181,10 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 		Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp,
 		Track: max(o.track, o.curves()), Check: o.check, Label: labels(opened.Tokenizer),
 	}
-	var err error
+	err := o.checkModel(opened.Model)
+	if err != nil {
+		return lo, nil, err
+	}
 	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 		return lo, nil, err
 	}

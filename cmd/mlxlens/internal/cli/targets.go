@@ -10,32 +10,27 @@ import (
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
-// scoreFlags are the flags that ask about tokens.
-type scoreFlags struct {
+// targetFlags are the flags that ask about tokens.
+type targetFlags struct {
 	targets []string
 	versus  []string
-	track   int
 }
 
-func (o *scoreFlags) flags(cmd *cobra.Command) {
+func (o *targetFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&o.targets, "target", nil, "a token whose score and rank to show, such as \" Paris\" (repeatable)")
 	f.StringArrayVar(&o.versus, "vs", nil, "a token to compare the target with: the difference of their logits (one, or one for each target)")
-	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 }
 
-func (o *scoreFlags) check() error {
+func (o *targetFlags) check() error {
 	if n := len(o.versus); n > 1 && n != len(o.targets) || n > 0 && len(o.targets) == 0 {
 		return usagef("--vs was given %s, and --target %d: want one --vs, or one for each --target", english.Plural(n, "time", ""), len(o.targets))
-	}
-	if o.track < 0 {
-		return usagef("--track %d: want 0 or more", o.track)
 	}
 	return nil
 }
 
 // scored returns the ids of the targets, and the pairs that --vs makes of them.
-func (o *scoreFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (targets []int, contrasts [][2]int, err error) {
+func (o *targetFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (targets []int, contrasts [][2]int, err error) {
 	for i, text := range o.targets {
 		id, err := target(s, t, "--target", text, quiet)
 		if err != nil {

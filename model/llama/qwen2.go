@@ -1,0 +1,50 @@
+package llama
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/model/load"
+)
+
+// qwen2 are the keys of its config.json beyond the standard ones.
+type qwen2 struct {
+	UseSlidingWindow bool `json:"use_sliding_window"`
+	MaxWindowLayers  int  `json:"max_window_layers"` // layers before it do not slide; default: 28
+}
+
+func (q *qwen2) traits(c *Config) load.Traits {
+	return load.Traits{
+		Arch: "qwen2", Theta: 1_000_000, Acts: []string{"silu"},
+		Slide: func(layer int) bool { return q.UseSlidingWindow && c.SlidingWindow > 0 && layer >= q.MaxWindowLayers },
+	}
+}
+
+// ParseQwen2 reads the config.json of a Qwen2: biases on queries, keys and values alone, and
+// a window in the later layers where use_sliding_window says so. Defaults: a base of
+// 1,000,000, 32,768 positions.
+func ParseQwen2(raw []byte) (*Config, error) {
+	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}}
+	q := &qwen2{MaxWindowLayers: 28}
+	if err := load.ReadConfig("qwen2", raw, c, nil, "layer_types", "sliding_window"); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, q); err != nil {
+		return nil, fmt.Errorf("qwen2: config.json: %w", err)
+	}
+	c.AttentionBias, c.MLPBias, c.qkvBias = false, false, true // its biases are not the config's to choose
+	return c, q.traits(c).Complete(raw, &c.Standard)
+}
+
+// Qwen2FromGGUF reads the metadata that llama.cpp's converter writes for
+// general.architecture qwen2. vocab is the number of rows of the embedding.
+func Qwen2FromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	r, q := load.ReadMetadata("qwen2", meta), &qwen2{}
+	c := &Config{qkvBias: true}
+	c.Standard = r.Standard(vocab, q.traits(c).Theta)
+	r.Refuse("expert_count", "attention.sliding_window")
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return c, q.traits(c).Complete(nil, &c.Standard)
+}
