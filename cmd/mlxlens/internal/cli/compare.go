@@ -48,8 +48,8 @@ two lenses (--lens, --lens-b).
 Each cell has the Jensen–Shannon divergence (0 to ln 2 = 0.693 nats), KL both ways and
 whether the best tokens agree. Below the grid stand the rank and probability of each
 --target on both sides, the means of each layer, and the earliest layer and position
-whose JS is above --threshold. Models with different numbers of
-layers are compared at equal depth. The two vocabularies must be the same.
+whose JS is above --threshold. Models with different numbers of layers are compared at
+equal depth. The two vocabularies must be the same.
 
 Prompts of different length need --align start or end.`,
 		Example: `  mlxlens compare "The capital of France is" "The capital of Italy is"
