@@ -45,13 +45,15 @@ layer and position are from each other: two prompts, two models (--model-b), a m
 weights packed and unpacked (--weights-b), a model with and without an edit (--edit-b), or
 two lenses (--lens, --lens-b).
 
-In each cell stand Jensen–Shannon divergence (0 to ln 2 = 0.693 nats), KL both ways and
-whether the best tokens agree; below the grid the means of each layer, and the earliest
-layer and position whose JS is above --threshold. Models with different numbers of
-layers are compared at equal depth. The two vocabularies must be the same.
+Each cell has the Jensen–Shannon divergence (0 to ln 2 = 0.693 nats), KL both ways and
+whether the best tokens agree. Below the grid stand the rank and probability of each
+--target on both sides, the means of each layer, and the earliest layer and position
+whose JS is above --threshold. Models with different numbers of layers are compared at
+equal depth. The two vocabularies must be the same.
 
 Prompts of different length need --align start or end.`,
 		Example: `  mlxlens compare "The capital of France is" "The capital of Italy is"
+  mlxlens compare "The capital of France is" "The capital of Italy is" --target " Paris" --vs " Rome"
   mlxlens compare "The capital of France is" --edit-b layers.20.mlp_out@-1=zero
   mlxlens compare "The capital of France is" --weights dense --weights-b packed`,
 		Args: wantArgs(cobra.MaximumNArgs(2)),
