@@ -38,11 +38,11 @@ func (b *Batch) apply(at model.Place, x *mlx.Array, from, to int) *mlx.Array {
 
 // group is edits of one kind that rows have at a place: one operation on all of them.
 type group struct {
-	op    *resolved // of which kind they are
+	op    *resolved // one of them, which says the operation
 	rows  []*resolved
-	index [][]int32 // of each, places in [row·pos]
-	which [][]int   // of each, the numbers of those positions among its own
-	pos   [][]int   // of each, those positions
+	index [][]int32 // for each of rows, where it changes [row·pos]
+	which [][]int   // for each, which of its own positions these are, by number
+	pos   [][]int   // for each, these positions
 }
 
 // alike reports whether two edits are one operation, but for the numbers of a value or of

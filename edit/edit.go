@@ -124,9 +124,9 @@ func tail(s model.Site, shape model.Shape, keys int) []int {
 // resolved is an edit of a prompt of known length.
 type resolved struct {
 	*Edit
-	all   bool  // at every position, those to come among them
-	at    []int // positions, ascending, where not all
-	rows  []int // which of the value's rows each has; nil: they have the only one
+	all   bool  // at every position, also at those of tokens to come
+	at    []int // the positions otherwise, ascending
+	rows  []int // which row of the value each position gets; nil: the value has one for all
 	heads []int // nil: all
 	shape model.Shape
 	basis []float32 // of ProjectOut: orthonormal rows

@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Lookahead is how many inputs [Together] looks at for ones of like length: the more, the
-// less padding, and the more is lost when the program is stopped.
+// Lookahead is how many inputs [Together] sorts by length at a time: the more, the less
+// padding there is, and the more work is lost when the program is stopped.
 const Lookahead = 64
 
 // Together runs many inputs, those of like length in batches whose padded tokens are at most

@@ -19,7 +19,8 @@ import (
 type Options struct {
 	Sampling
 
-	// Tap returns what sees a pass, after the edits, and may be nil; nil: no pass is seen.
+	// Tap returns the tap that sees a pass, behind that of the edits, or nil where it need not
+	// be seen. A nil Tap sees no pass.
 	Tap func(Pass) *model.Tap
 
 	// Progress is called as the prompt is computed; it may be nil.
@@ -71,11 +72,11 @@ func (g *Generator) Close() {
 // IDs returns the sequence so far, the prompt first.
 func (g *Generator) IDs() []int { return append([]int(nil), g.seen...) }
 
-// Prompt appends an input's ids to the sequence and computes all but the last: that one's
-// pass chooses the next token. The input's edits, whose positions count in the whole
-// sequence, take the place of those before, and stay: one without positions of its own
-// changes the tokens to come too; an input without ids goes on with those that were. It
-// reads no positions.
+// Prompt appends an input's ids to the sequence and computes all but the last, whose pass
+// chooses the next token. The input's edits take the place of earlier ones and stay; their
+// positions count in the whole sequence, and an edit without positions changes the tokens to
+// come too. An input with neither ids nor edits keeps the earlier edits, and computes what a
+// call that was stopped has left. An input must not name positions to read.
 func (g *Generator) Prompt(ctx context.Context, in edit.Input) error {
 	if in.Positions != nil {
 		return fmt.Errorf("generate: a prompt reads no positions: every one of them is continued")

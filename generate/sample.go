@@ -152,9 +152,9 @@ func (o *byLogit) Pop() any {
 	return last
 }
 
-// likeliest returns the ids that top-p and top-k leave: those before which less than
-// top-p of the probability lies, and such as the last of them is equal to, no more than
-// top-k.
+// likeliest returns the ids that top-p and top-k leave, the likeliest first: ids are taken
+// until they have top-p of the probability, with all that are as likely as the last of
+// them, and no more than top-k.
 func (o *byLogit) likeliest(s Sampling, lse float64) []int32 {
 	heap.Init(o)
 	mass, last := 0.0, float32(0)

@@ -15,9 +15,9 @@ import (
 type Side struct {
 	Model model.Model
 
-	// Input is the prompt with its edits. Positions of the first side are those that are
-	// compared, of its prompt, which must have a partner; nil: all that have one. The second
-	// side names none.
+	// Input is the prompt with its edits. The first side's positions are those that are
+	// compared, each of which must have a partner in the second prompt; nil: all that have
+	// one. The second side names no positions.
 	Input      edit.Input
 	Translator Translator
 }

@@ -31,8 +31,8 @@ type Options struct {
 	// is ln(p/q) of their probabilities.
 	Contrasts [][2]int
 
-	// Track is how many tokens to follow through all rows at each position: those that
-	// come nearest to the top in any row.
+	// Track is how many tokens to follow through all rows at each position: those of best
+	// rank in any row.
 	Track int
 
 	// TopOnly leaves out everything but ids and logits: Prob, LogSumExp, Entropy, KL,

@@ -7,9 +7,9 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// track chooses, for each position of the chunk, the n tokens that come nearest to the
-// top in any of the rows shown, and scores them in every row. Only candidates can be
-// chosen: what is no candidate anywhere has a worse rank everywhere.
+// track chooses, for each position of the chunk, the n tokens of best rank in any of the
+// rows shown, and scores them in every row. Only candidates can be chosen: a token that is
+// a candidate of no row has a worse rank in all of them.
 func (c *chunk) track(shown int, onDevice bool) error {
 	ids := make([][]int32, c.width)
 	for i := range ids {

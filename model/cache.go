@@ -13,7 +13,7 @@ const PassPositions = 512
 
 // Cache holds the keys and values of the positions that a model has seen, so that
 // each next position is computed alone. A layer with a window keeps no more keys
-// than it looks at. A nil Cache is one that nothing enters. A Cache belongs to one
+// than it looks at. A nil Cache remembers nothing. A Cache belongs to one
 // goroutine at a time, and to one sequence (or batch of equal length).
 type Cache struct {
 	device mlx.Device

@@ -66,6 +66,7 @@ var allowed = map[string][]string{
 	"examples/manuallens":       {"mlx", "model", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
+	"examples/steering":         {"edit", "generate", "model", "model/auto", "states"},
 	"examples/trace":            {"edit", "lens", "model/auto"},
 
 	"include":            {},

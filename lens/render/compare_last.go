@@ -9,7 +9,7 @@ import (
 
 // last draws the candidates of both sides at the last position that is compared, a line for
 // each row: how far they are from each other, then those of the first side, then of the
-// second, with their probabilities. What does not fit the width is left out behind.
+// second, with their probabilities. What does not fit the width is left out at the right.
 func (d *compareDrawing) last() {
 	n := len(d.c.Positions) - 1
 	d.measure()

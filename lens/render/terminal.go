@@ -283,7 +283,7 @@ func (d *drawing) targets() {
 	}
 }
 
-// tracked draws the tokens that come nearest to the top in any row, at the last position.
+// tracked draws the tokens of best rank in any row, at the last position.
 func (d *drawing) tracked() {
 	if len(d.g.Tracked) == 0 {
 		return
@@ -291,7 +291,7 @@ func (d *drawing) tracked() {
 	last := len(d.g.Positions) - 1
 	room := max(1, d.o.Width-2-widest-7-d.labels-2-9-2)
 	from := max(0, len(d.g.Rows)-room) // the last rows where not all fit
-	fmt.Fprintf(d, "\nnearest to the top in any row, after position %d\n  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n", d.g.Positions[last],
+	fmt.Fprintf(d, "\ntokens of best rank in any row, after position %d\n  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n", d.g.Positions[last],
 		widest, "token", "rank", max(d.labels, 4), "row", "prob", label(d.g.Rows[from]), label(d.g.Rows[len(d.g.Rows)-1]))
 	for _, t := range d.g.Tracked[last] {
 		best := 0

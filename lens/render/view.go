@@ -129,5 +129,5 @@ func (s scale) at(x float64) float64 {
 	return y
 }
 
-// fewer reports whether the less is the better.
+// fewer reports whether smaller numbers are better.
 func (s scale) fewer() bool { return s.view == Rank || s.view == KL || s.view == Entropy }

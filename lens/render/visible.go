@@ -62,7 +62,7 @@ func glyphs(raw string) []glyph {
 			last.text += text
 			last.rtl = last.rtl || rightToLeft(r)
 		case emojiModifier(r) && len(out) > 0:
-			// on its own two columns wide, on a hand or a face none
+			// two columns wide on its own, and drawn into the hand or face before it
 			out = append(out, plain(escape(r)))
 		default:
 			w := uniseg.StringWidth(text)

@@ -2,7 +2,7 @@
 // al. 2023, "Eliciting Latent Predictions from Transformers with the Tuned Lens",
 // arXiv:2303.08112), and applies them: a [Translator] is what lens.Options.Translator takes.
 //
-// Three forms of files are read, in their numbers not interchangeable:
+// Three forms of files are read, whose numbers are not interchangeable:
 //
 //	mlxterp             W·h + b      of resid_post   NAME.json, NAME.npz
 //	AlignmentResearch   h + W·h + b  of resid_pre    config.json, params.pt

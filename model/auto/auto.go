@@ -35,8 +35,8 @@ type Options struct {
 	Modules     map[string]string // module paths by role, where the usual names do not hold
 	NoTokenizer bool              // do not look for one
 
-	// AsStored computes in the checkpoint's own types on the CPU too, which is slow
-	// there: 16-bit weights are float32 on a CPU else.
+	// AsStored computes in the checkpoint's own types on a CPU too, where 16-bit weights
+	// otherwise become float32. It is slow there.
 	AsStored bool
 }
 

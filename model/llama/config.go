@@ -21,7 +21,7 @@ type Config struct {
 	// qkvBias is a bias on queries, keys and values, and none on the output matrix.
 	qkvBias bool
 
-	// Heads of q and k whose rows llama.cpp interleaves stand so in GGUF files.
+	// The rows of each head of q and k are interleaved, as llama.cpp's converter writes them.
 	interleaved bool
 }
 

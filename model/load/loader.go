@@ -1,10 +1,10 @@
-// Package load is what the writers of architectures need, and nobody else: it reads
+// Package load is what the authors of architectures need, and nobody else: it reads
 // config.json and GGUF metadata strictly, finds each weight of a model in a checkpoint by an
 // ordered list of names, and makes the arrays, packed or unpacked.
 //
 // [Standard] are the keys that nearly all architectures since Llama share, and
-// [Loader.Transformer] what stands around their blocks, so that a new architecture is its
-// block, and what it has otherwise.
+// [Loader.Transformer] what stands around their blocks, so that a new architecture
+// writes its block, and what differs from these.
 package load
 
 import (

@@ -24,7 +24,7 @@ func ReadMetadata(arch string, meta map[string]any) *Metadata {
 func (r *Metadata) Err() error { return r.err }
 
 // Standard reads what all architectures with the standard keys have; vocab is the number of
-// rows of the embedding, theta the base of the rotation that is meant when there is none.
+// rows of the embedding, theta the base of the rotation where the file has none.
 func (r *Metadata) Standard(vocab int, theta float64) Standard {
 	s := Standard{
 		HiddenSize:            r.Required("embedding_length"),
@@ -42,7 +42,8 @@ func (r *Metadata) Standard(vocab int, theta float64) Standard {
 	return s
 }
 
-// WholeHeads keeps an error unless all of a head turns, and keys and values are of one size.
+// WholeHeads keeps an error unless positions turn all of a head, and keys and values are
+// of one size.
 func (r *Metadata) WholeHeads(s *Standard) {
 	if n := r.Int("rope.dimension_count", 0); s.HeadDim == 0 {
 		s.HeadDim = n
@@ -134,8 +135,7 @@ func (r *Metadata) Refuse(keys ...string) {
 	}
 }
 
-// Rope reads rope.freq_base and rope.scaling; theta is the base that is meant when
-// there is none.
+// Rope reads rope.freq_base and rope.scaling; theta is the base where the file has none.
 func (r *Metadata) Rope(theta float64, context int) *RopeConfig {
 	factor := 1.0
 	switch kind := r.Text("rope.scaling.type"); kind {

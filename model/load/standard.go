@@ -45,7 +45,7 @@ type Traits struct {
 }
 
 // Complete fills the defaults that depend on other keys, and checks what raw, a config.json,
-// has put into s. raw is nil for a GGUF file, whose Rope stands already.
+// has put into s. raw is nil for a GGUF file, whose Rope is set already.
 func (t Traits) Complete(raw []byte, s *Standard) error {
 	if err := CheckActivation(t.Arch, cmp.Or(t.Act, "hidden_act"), s.HiddenAct, t.Acts...); err != nil {
 		return err
@@ -107,8 +107,8 @@ func (s *Standard) Attention(layer int) model.Attention {
 }
 
 // Transformer takes what stands around the blocks of a Llama-shaped model, and has block
-// make each block of a layer's weights. The caller changes what its architecture has
-// otherwise, and runs Load.
+// make each block of a layer's weights. The caller changes what
+// differs in its architecture, and runs Load.
 func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Block) *model.Transformer {
 	t := &model.Transformer{
 		Embedding: l.Embedding(l.Outside("embed", s.VocabSize, s.HiddenSize)),

@@ -55,7 +55,7 @@ def llama(**keys):
     return LLAMA | keys
 
 
-def kin(kind, **keys):
+def like_llama(kind, **keys):
     return LLAMA | {"model_type": kind} | keys
 
 
@@ -110,24 +110,24 @@ CASES = {
         rope_type="longrope", original_max_position_embeddings=32, short_factor=[1.0] * 8, long_factor=FACTORS
     ),
     "llama-sliding": llama(layer_types=SLIDING, sliding_window=16),
-    "mistral": kin("mistral", head_dim=32),
-    "mistral-sliding": kin("mistral", sliding_window=16),
-    "qwen2": kin("qwen2", rope_theta=1000000.0, use_sliding_window=False, sliding_window=16, max_window_layers=1),
-    "qwen2-untied-sliding": kin(
+    "mistral": like_llama("mistral", head_dim=32),
+    "mistral-sliding": like_llama("mistral", sliding_window=16),
+    "qwen2": like_llama("qwen2", rope_theta=1000000.0, use_sliding_window=False, sliding_window=16, max_window_layers=1),
+    "qwen2-untied-sliding": like_llama(
         "qwen2", tie_word_embeddings=False, use_sliding_window=True, sliding_window=16, max_window_layers=1
     ),
-    "qwen3": kin("qwen3", head_dim=32, use_sliding_window=False),
-    "qwen3-untied": kin("qwen3", head_dim=16, tie_word_embeddings=False),
-    "qwen3-rope-parameters": {k: v for k, v in kin("qwen3", head_dim=32).items() if k != "rope_theta"}
+    "qwen3": like_llama("qwen3", head_dim=32, use_sliding_window=False),
+    "qwen3-untied": like_llama("qwen3", head_dim=16, tie_word_embeddings=False),
+    "qwen3-rope-parameters": {k: v for k, v in like_llama("qwen3", head_dim=32).items() if k != "rope_theta"}
     | {"rope_parameters": {"rope_theta": 3000.0, "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32}},
-    "gemma2": kin("gemma2", **GEMMA, query_pre_attn_scalar=24, attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
-    "gemma2-sliding": kin(
+    "gemma2": like_llama("gemma2", **GEMMA, query_pre_attn_scalar=24, attn_logit_softcapping=5.0, final_logit_softcapping=3.0),
+    "gemma2-sliding": like_llama(
         "gemma2", **GEMMA, query_pre_attn_scalar=24, attn_logit_softcapping=5.0, final_logit_softcapping=3.0, sliding_window=16
     ),
-    "gemma3": kin(
+    "gemma3": like_llama(
         "gemma3_text", **GEMMA, query_pre_attn_scalar=24, sliding_window=16, sliding_window_pattern=3, rope_local_base_freq=300.0
     ),
-    "gemma3-untied-linear": kin(
+    "gemma3-untied-linear": like_llama(
         "gemma3_text", **GEMMA, query_pre_attn_scalar=32, sliding_window=16, sliding_window_pattern=2,
         rope_scaling={"rope_type": "linear", "factor": 8.0}, tie_word_embeddings=False,
     ),
@@ -138,14 +138,14 @@ CASES = {
             "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": 16, "sliding_window_pattern": 3,
         },
     },
-    "phi3": kin("phi3", tie_word_embeddings=False),
-    "phi3-longrope-partial": kin(
+    "phi3": like_llama("phi3", tie_word_embeddings=False),
+    "phi3-longrope-partial": like_llama(
         "phi3", tie_word_embeddings=False, partial_rotary_factor=0.75, original_max_position_embeddings=32,
         rope_scaling={"type": "longrope", "short_factor": [1.0] * 6, "long_factor": FACTORS[:6]},
     ),
-    "phi3-sliding": kin("phi3", tie_word_embeddings=False, sliding_window=16),
-    "olmo2": kin("olmo2", tie_word_embeddings=False),
-    "olmo2-biases": kin("olmo2", attention_bias=True, mlp_bias=True),
+    "phi3-sliding": like_llama("phi3", tie_word_embeddings=False, sliding_window=16),
+    "olmo2": like_llama("olmo2", tie_word_embeddings=False),
+    "olmo2-biases": like_llama("olmo2", attention_bias=True, mlp_bias=True),
     "gpt2": gpt2(),
     "gpt2-inner-relu": gpt2(n_inner=96, activation_function="relu"),
     "gpt2-gelu-inverse-layer": gpt2(activation_function="gelu", scale_attn_by_inverse_layer_idx=True),
@@ -179,8 +179,8 @@ CASES = {
         },
         "tie_word_embeddings": False,
     },
-    "qwen2-4bit": kin("qwen2", **WIDE, quantization={"group_size": 64, "bits": 4}),
-    "gemma3-4bit": kin(
+    "qwen2-4bit": like_llama("qwen2", **WIDE, quantization={"group_size": 64, "bits": 4}),
+    "gemma3-4bit": like_llama(
         "gemma3_text", **GEMMA | WIDE, query_pre_attn_scalar=24, sliding_window=16, sliding_window_pattern=2,
         quantization={"group_size": 64, "bits": 4},
     ),

@@ -47,8 +47,8 @@ two lenses (--lens, --lens-b).
 
 In each cell stand Jensen–Shannon divergence (0 to ln 2 = 0.693 nats), KL both ways and
 whether the best tokens agree; below the grid the means of each layer, and the earliest
-layer and position whose JS is above --threshold. Layers of models of other depth are
-paired by depth. The two vocabularies must be the same.
+layer and position whose JS is above --threshold. Models with different numbers of
+layers are compared at equal depth. The two vocabularies must be the same.
 
 Prompts of different length need --align start or end.`,
 		Example: `  mlxlens compare "The capital of France is" "The capital of Italy is"
@@ -72,9 +72,9 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.idsB, "ids-b", "", "token ids instead of a second prompt")
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
-	f.StringArrayVar(&o.editsB, "edit-b", nil, "an edit of the second side, after those of both (repeatable)")
-	f.StringVar(&o.lensB, "lens-b", "", "the second side's tuned lens, or none (default the first's)")
-	f.StringVar(&o.align, "align", "", "prompts of different length: start or end belong together")
+	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
+	f.StringVar(&o.lensB, "lens-b", "", "the second side's tuned lens, or the word none (default the first's)")
+	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
 	f.StringVarP(&o.output, "output", "o", "", "write JSON to a file")
@@ -124,7 +124,7 @@ type side struct {
 	text   *string
 	lens.Side
 	bos   bool
-	close func() // its lens
+	close func() // closes its lens
 }
 
 // runCompare checks what can be checked before a model is opened, compares and prints.

@@ -20,7 +20,7 @@ type editFlags struct {
 }
 
 func (o *editFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&o.edits, "edit", nil, "change what flows through a site: SITE[@POSITIONS][#HEADS]=OP[:ARG] (repeatable; `mlxlens help edits`)")
+	cmd.Flags().StringArrayVar(&o.edits, "edit", nil, "an `EDIT` of what passes a site: SITE[@POSITIONS][#HEADS]=OP[:ARG] (repeatable; see mlxlens help edits)")
 }
 
 // editor reads the edits of prompts, and what they name.

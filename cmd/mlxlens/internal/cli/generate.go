@@ -41,13 +41,13 @@ func newGenerateCmd(s *streams) *cobra.Command {
 		Use:   "generate [prompt]",
 		Short: "Continue a prompt, token by token",
 		Long: `Generate continues a prompt with a cache of keys and values. At temperature 0 each
-token is the likeliest; else it is drawn from p^(1/temperature), p the softmax of
-the logits, after the repetition penalty and what --top-p, --min-p and --top-k leave.
+token is the likeliest. Otherwise it is drawn from p^(1/temperature), with p the softmax
+of the logits, after the repetition penalty and what --top-p, --min-p and --top-k leave.
 It stops at the model's end-of-text tokens, a stop string, --max-tokens, or where the
 model's positions end.
 
-An --edit acts on every pass, so that a model is steered while it goes on: one without
-positions changes the prompt and all that follows it.
+An --edit acts on every pass, so that it steers the model while it goes on: one without
+positions changes the prompt and each new token.
 
 With --lens each new token has its logit lens: a column of the grid that is drawn when
 the text ends, of the pass that chose the token, after the edits. It equals what trace
@@ -72,15 +72,15 @@ shows of the whole sequence.`,
 	f.Float64Var(&o.Temperature, "temperature", 0, "0 takes the likeliest token; higher is more random")
 	f.Float64Var(&o.TopP, "top-p", 0, "draw from the likeliest tokens that make up this probability (0: all)")
 	f.IntVar(&o.TopK, "top-k", 0, "draw from so many of the likeliest tokens (0: all)")
-	f.Float64Var(&o.MinP, "min-p", 0, "draw from tokens of at least this part of the largest probability (0: all)")
+	f.Float64Var(&o.MinP, "min-p", 0, "draw from tokens with at least this part of the largest probability (0: all)")
 	f.Float64Var(&o.RepetitionPenalty, "repetition-penalty", 0, "make recent tokens less likely, such as by 1.1 (0: do not)")
-	f.IntVar(&o.RepetitionContext, "repetition-context", 20, "how many tokens are recent")
+	f.IntVar(&o.RepetitionContext, "repetition-context", 20, "how many of the last tokens count as recent")
 	f.Uint64Var(&o.Seed, "seed", 0, "the same seed gives the same text")
 	f.StringArrayVar(&o.stops, "stop", nil, "stop before this text (repeatable)")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after end-of-text tokens, and show them")
 	f.BoolVar(&o.lens, "lens", false, "show the logit lens of each new token")
 	f.StringVar(&o.layers, "layers", "", "rows of the lens: 0,4,8:12,-1 (default all)")
-	f.BoolVar(&o.json, "json", false, "print a JSON object a token: id, text, logprob (nats), and lens with --lens")
+	f.BoolVar(&o.json, "json", false, "print a JSON object for each token: id, text, logprob (nats), and lens with --lens")
 	return cmd
 }
 

@@ -17,7 +17,7 @@ type goOnFlags struct {
 }
 
 func (o *goOnFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&o.continued, "continue", 0, "let the model go on for so many tokens first, the likeliest each, and read these too")
+	cmd.Flags().IntVar(&o.continued, "continue", 0, "first let the model continue for so many tokens, each the likeliest, and read these too")
 }
 
 func (o *goOnFlags) check() error {
@@ -27,8 +27,8 @@ func (o *goOnFlags) check() error {
 	return nil
 }
 
-// goOn returns the ids with those that the model, without edits, goes on with, and how many
-// these are: up to the end of its text, or of its positions.
+// goOn returns the ids with those that the model continues them with, without edits, and
+// how many these are: fewer than asked for where its text or its positions end.
 func (o *goOnFlags) goOn(ctx context.Context, opened *auto.Opened, ids []int) ([]int, int, error) {
 	if o.continued == 0 {
 		return ids, 0, nil

@@ -15,7 +15,7 @@ type memoryFlags struct {
 }
 
 func (o *memoryFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.maxMemory, "max-memory", "", "work in smaller parts to stay within so much, such as 2GiB")
+	cmd.Flags().StringVar(&o.maxMemory, "max-memory", "", "work in smaller parts to stay within so much memory, such as 2GiB")
 }
 
 func (o *memoryFlags) check() error {

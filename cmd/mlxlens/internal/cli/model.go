@@ -40,7 +40,7 @@ func (o *modelOptions) flags(cmd *cobra.Command) {
 // refFlags are those that find the model and do not open it.
 func (o *modelOptions) refFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name[@revision] on the hub (default $"+envModel+", or what is there)")
+	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name[@revision] on the hub (default $"+envModel+", or one that was fetched)")
 	f.BoolVarP(&o.yes, "yes", "y", false, "download the model without asking when it is not in the Hugging Face cache")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 }

@@ -21,8 +21,8 @@ func newModelsCmd(s *streams) *cobra.Command {
 		Short: "List the models in the Hugging Face cache",
 		Long: `Models lists what the Hugging Face cache holds: each model, the branches and tags that
 were fetched of it, its size on disk, when its newest file came, and whether it is
-complete. What is not, ` + "`mlxlens pull`" + ` completes. Whether mlxlens can run a model,
-` + "`mlxlens info -m`" + ` tells.`,
+complete. ` + "`mlxlens pull`" + ` completes one that is not; ` + "`mlxlens info -m`" + ` tells whether
+mlxlens can run one.`,
 		Example: `  mlxlens models
   mlxlens models --json`,
 		Args: wantArgs(cobra.NoArgs),

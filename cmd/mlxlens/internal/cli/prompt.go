@@ -26,7 +26,7 @@ func (o *promptOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.ids, "ids", "", "token ids instead of a prompt: 504,3575,282")
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
 	f.BoolVar(&o.chat, "chat", false, "put the prompt into the model's chat template, as a user's message")
-	f.StringVar(&o.system, "system", "", "a system message before it, with --chat")
+	f.StringVar(&o.system, "system", "", "a system message before the prompt, with --chat")
 }
 
 // arg takes the command's argument.

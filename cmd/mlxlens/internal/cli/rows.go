@@ -20,7 +20,7 @@ type rowFlags struct {
 func (o *rowFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
-	f.StringVar(&o.positions, "positions", "", "columns, likewise (default all)")
+	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1 (default all)")
 	f.BoolVar(&o.last, "last", false, "the last position only, each layer's candidates side by side")
 	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
 	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")

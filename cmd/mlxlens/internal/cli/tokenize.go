@@ -37,7 +37,7 @@ func newTokenizeCmd(s *streams) *cobra.Command {
 whether BOS was added. It needs no weights and no MLX: a folder with a
 tokenizer.json, or a GGUF file. The text "-" is read from stdin.
 
-With --file each line is a JSON string, and --json answers one object a line.`,
+With --file each line is a JSON string, and --json prints an object for each.`,
 		Example: `  mlxlens tokenize "The capital of France is"
   mlxlens tokenize "naïve 😀" --json`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),

@@ -23,51 +23,93 @@ func helpTopics() []*cobra.Command {
 
 func sitesTopic() string {
 	var b strings.Builder
-	b.WriteString("The sites of a model, in the order of the computation. N is a layer, from 0.\n\n")
+	b.WriteString(`A site is a place in a model whose values can be read and changed. Here they are
+in the order of the computation, with their shapes without the batch axis. A site
+in a layer is written layers.N.SITE, with N from 0: layers.5.resid_post.
+
+`)
+	inLayers := false
 	for _, s := range model.Sites() {
-		fmt.Fprintf(&b, "  %-24s %-51s %s\n", s.In(model.Ours), s.Means(), s.ShapeText())
+		if s.PerLayer() != inLayers {
+			inLayers = s.PerLayer()
+			b.WriteString(map[bool]string{true: "in each layer:\n", false: "after the layers:\n"}[inLayers])
+		}
+		fmt.Fprintf(&b, "  %-14s  %-37s  %s\n", s, s.Means(), strings.Replace(s.ShapeText(), "[batch, ", "[", 1))
 	}
-	b.WriteString("\nA model may lack some: `mlxlens info` lists those that it has, and says why it lacks the\nothers. Other names of the same places:\n\n")
+	b.WriteString(`
+attn_out and mlp_out are always what is added to the stream. Where a norm follows
+attention or the MLP (Gemma 2 and 3, OLMo 2), attn_out and mlp_out are after it,
+and attn_raw and mlp_raw before it. A model may lack some sites: ` + "`mlxlens info`" + `
+lists those that it has, and says why it lacks the others.
+
+Several places are separated by commas, and may select layers: layers.*.resid_post,
+layers.0:4.mlp_out (without layer 4), layers.-1.z (the last layer).
+
+Places can also be written as in TransformerLens and in interp-engine:
+
+`)
 	for _, s := range model.Sites() {
-		fmt.Fprintf(&b, "  %-24s %-32s %-41s %s\n", s.In(model.Ours), orDash(s.In(model.TransformerLens)), orDash(s.In(model.MLXLM)), orDash(s.In(model.InterpEngine)))
+		hook, point := s.In(model.TransformerLens), s.In(model.InterpEngine)
+		if hook != "" || point != "" {
+			fmt.Fprintf(&b, "  %-23s  %-31s  %s\n", s.In(model.Ours), orDash(hook), orDash(point))
+		}
 	}
-	fmt.Fprintf(&b, "  %-24s %-32s %-41s %s\n", "("+string(model.Ours)+")", model.TransformerLens, model.MLXLM, model.InterpEngine)
+	b.WriteString(`
+or by the module of mlx-lm whose output they are. These are Llama's; other models
+have names of their own. The leading "model." may be left out.
+
+`)
+	for _, s := range model.Sites() {
+		if module := s.In(model.MLXLM); module != "" {
+			fmt.Fprintf(&b, "  %-23s  %s\n", s.In(model.Ours), module)
+		}
+	}
 	return strings.TrimRight(b.String(), "\n")
 }
 
 func orDash(s string) string { return cmp.Or(s, "–") }
 
-const editsTopic = `An edit changes what passes a site, and so all that comes after it. What is read at
-that site is read after the edit; several edits of a site are made in their order.
+const editsTopic = `An edit changes what passes a place in the model, and so all that is computed
+from it. What is read at that place is read after the edit. Several edits of one
+place are made in the order in which they are given.
 
   SITE[@POSITIONS][#HEADS]=OP[:ARG]
 
-  SITE       a place of ` + "`mlxlens help sites`" + `, in any dialect
-  POSITIONS  0,4,8:12,-1 as elsewhere; none: all, or those that a captured FILE has
-  HEADS      likewise, at sites with an axis of heads
-  OP         zero               0
-             mean               the mean over the prompt's positions, in a run without edits
-             mean:@POSITIONS    over some of them
-             mean:PROMPTS       over all positions of the prompts of a .txt or .jsonl file
-             scale:FACTOR       FACTOR times what is there
-             add:FILE           what is there and the numbers of a file, for steering
-             set:FILE           the numbers alone, for patching
-             clamp:LOW:HIGH     nothing below LOW or above HIGH
-             noise:SIZE[:SEED]  what is there and normal noise of that standard deviation
-             project-out:FILE   what is there less its part along one or several vectors
+SITE is a place of ` + "`mlxlens help sites`" + `, in any of its dialects.
 
-  FILE[:NAME][@POSITIONS]
-             .npy, .npz or .safetensors: as many numbers as the site's last axis has, for all
-             positions and heads or for each its own. NAME chooses an array; without it, it
-             is the one that is named as the site, or the only one. A file of
-             ` + "`mlxlens capture`" + ` sets its positions; @POSITIONS behind it chooses some, which then
-             go wherever the edit says.
+POSITIONS and HEADS are selections such as 0,4,8:12,-1. Without POSITIONS the edit
+is made at those that a captured FILE has, or else at all; without HEADS in all
+heads. Heads of k and v are those of keys and values.
 
-  layers.5.mlp_out@3:6=scale:0.5
-  layers.8.z#3=zero
-  layers.9.resid_post@-1=add:vector.npz
-  layers.9.resid_post=set:states.npz
-  layers.9.resid_post@-1=set:states.npz@-1`
+OP is what becomes of a value x there:
+
+  zero               0
+  mean               the mean over the prompt, in a run without edits
+  mean:@POSITIONS    the mean over some positions of the prompt
+  mean:PROMPTS       the mean over all prompts in a .txt or .jsonl file
+  scale:FACTOR       FACTOR times x
+  add:FILE           x plus the numbers in a file, for steering
+  set:FILE           the numbers in a file, for patching
+  clamp:LOW:HIGH     x, but not below LOW and not above HIGH
+  noise:SIZE[:SEED]  x plus normal noise of standard deviation SIZE
+  project-out:FILE   x less its part along a vector, or in the span of several
+
+FILE is written NAME.npz[:ARRAY][@POSITIONS], or .npy, or .safetensors. The array
+has as many numbers as the last axis of the site, once for all positions and heads
+or for each its own. ARRAY chooses it; without it, it is the one that is named as
+the place, or the only one in the file. A file of ` + "`mlxlens capture`" + ` knows its
+positions, and is set at these. With @POSITIONS behind it, some of them are taken,
+and set at the positions of the edit.
+
+  halve what the MLP of layer 5 adds, at the positions 3, 4 and 5:
+    layers.5.mlp_out@3:6=scale:0.5
+  take head 3 of layer 8 out:
+    layers.8.z#3=zero
+  steer the last position:
+    layers.9.resid_post@-1=add:vector.npz
+  patch every position that was captured, or only the last:
+    layers.9.resid_post=set:states.npz
+    layers.9.resid_post@-1=set:states.npz@-1`
 
 func exitCodesTopic() string {
 	var b strings.Builder

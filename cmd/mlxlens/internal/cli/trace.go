@@ -36,7 +36,7 @@ type traceOptions struct {
 	output  string
 	picture string
 	fonts   bool
-	keep    string // that `mlxlens capture` has now
+	keep    string // an old flag: `mlxlens capture` has it now
 }
 
 func newTraceCmd(s *streams) *cobra.Command {
@@ -51,7 +51,7 @@ whole vocabulary (nostalgebraist 2020, "interpreting GPT: the logit lens").
 Each row is a layer, the last on top, and each column a position; a cell shows the
 token that the layer would say next. Its colour is the view: the probability,
 logit or rank that the layer gives to the model's final answer there, or the
-layer's own entropy, KL(final ‖ layer), margin or confidence, in nats and logits.
+layer's own entropy, KL(final ‖ layer) (both in nats), margin or confidence.
 --attn and --mlp read what the halves of a layer add, alone; --lens reads through a
 tuned lens (Belrose et al. 2023, arXiv:2303.08112).
 
@@ -78,12 +78,12 @@ negative number counts from the end.`,
 	}
 	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
 	f := cmd.Flags()
-	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those nearest to the top in any row")
+	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, draw what the built-in fonts have only as dots with the system's")
+	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
 	f.StringVar(&o.keep, "keep", "", "")
-	_ = f.MarkHidden("keep") // it exists
+	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
 	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")

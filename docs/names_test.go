@@ -1,0 +1,146 @@
+package docs
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+const names = "names.md"
+
+// architectures are what the page calls them, and the recorded model that is opened for each.
+var architectures = [][2]string{
+	{"Llama", "llama"}, {"Mistral", "mistral"}, {"Qwen2", "qwen2"}, {"Qwen3", "qwen3"}, {"Gemma 2", "gemma2"}, {"Gemma 3", "gemma3"},
+	{"Phi-3", "phi3"}, {"OLMo 2", "olmo2"}, {"GPT-2", "gpt2"}, {"GPT-NeoX", "gpt-neox"}, {"GPT-NeoX (sequential)", "gpt-neox-sequential"},
+}
+
+func code(name string) string {
+	if name == "" {
+		return "–"
+	}
+	return "`" + name + "`"
+}
+
+// sitesTable has a row for each site: what it means, its shape, its names.
+func sitesTable() string {
+	dialects := []model.Dialect{model.TransformerLens, model.MLXLM, model.InterpEngine}
+	var b strings.Builder
+	b.WriteString("| site | means | shape | TransformerLens | mlx-lm (Llama), the output of | interp-engine |\n|---|---|---|---|---|---|\n")
+	for _, s := range model.Sites() {
+		fmt.Fprintf(&b, "| `%s` | %s | `%s` |", s.In(model.Ours), s.Means(), s.ShapeText())
+		for _, d := range dialects {
+			fmt.Fprintf(&b, " %s |", code(s.In(d)))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// lacksTable has a row for each reason for which architectures lack a site.
+func lacksTable(paths map[string]model.Paths) string {
+	var b strings.Builder
+	b.WriteString("| site | is not there because | in |\n|---|---|---|\n")
+	for _, s := range model.Sites() {
+		var reasons []string
+		in := map[string][]string{}
+		for _, a := range architectures {
+			why := paths[a[0]].Lacks[s]
+			if why == "" {
+				continue
+			}
+			if in[why] == nil {
+				reasons = append(reasons, why)
+			}
+			in[why] = append(in[why], a[0])
+		}
+		for _, why := range reasons {
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s, why, inWords(in[why]))
+		}
+	}
+	return b.String()
+}
+
+// inWords lists architectures, by those that are not among them where they are most.
+func inWords(these []string) string {
+	var others []string
+	for _, a := range architectures {
+		if !slices.Contains(these, a[0]) {
+			others = append(others, a[0])
+		}
+	}
+	switch {
+	case len(others) == 0:
+		return "all"
+	case len(others) < len(these):
+		return "all but " + strings.Join(others, ", ")
+	}
+	return strings.Join(these, ", ")
+}
+
+// namesTable has the names that are not those of the first table, and the architectures that
+// have them.
+func namesTable(paths map[string]model.Paths) string {
+	var rows []string
+	in := map[string][]string{}
+	usual := model.LlamaModules()
+	for _, a := range architectures {
+		p := paths[a[0]]
+		for _, s := range p.Sites() {
+			hook := "as above"
+			for name, site := range p.TransformerLens {
+				if site == s {
+					hook = code("blocks.N." + name)
+				}
+			}
+			if p.Modules[s] == usual[s] && hook == "as above" {
+				continue
+			}
+			row := fmt.Sprintf("`%s` | %s | %s", s.In(model.Ours), code(strings.Replace(p.Modules[s], "%d", "N", 1)), hook)
+			if in[row] == nil {
+				rows = append(rows, row)
+			}
+			in[row] = append(in[row], a[0])
+		}
+	}
+	var b strings.Builder
+	b.WriteString("| architecture | site | mlx-lm, the output of | TransformerLens |\n|---|---|---|---|\n")
+	for _, row := range rows {
+		fmt.Fprintf(&b, "| %s | %s |\n", strings.Join(in[row], ", "), row)
+	}
+	return b.String()
+}
+
+// between replaces what stands between the markers of a table.
+func between(t *testing.T, page, marker, table string) string {
+	t.Helper()
+	begin, end := "<!-- "+marker+": made by go test ./docs -run Names -update -->\n", "<!-- end of "+marker+" -->"
+	before, rest, ok := strings.Cut(page, begin)
+	require.True(t, ok, "the page has no %q", begin)
+	_, after, ok := strings.Cut(rest, end)
+	require.True(t, ok, "the page has no %q", end)
+	return before + begin + table + end + after
+}
+
+func TestTablesOfNamesAreWhatTheModelsSay(t *testing.T) {
+	page, err := os.ReadFile(names)
+	require.NoError(t, err)
+	paths := map[string]model.Paths{}
+	for _, a := range architectures {
+		paths[a[0]] = modeltest.Architecture(t, a[1], nil).Paths()
+	}
+	want := between(t, string(page), "sites", sitesTable())
+	want = between(t, want, "lacks", lacksTable(paths))
+	want = between(t, want, "names", namesTable(paths))
+	if *update {
+		require.NoError(t, os.WriteFile(names, []byte(want), 0o600))
+		return
+	}
+	require.Equal(t, want, string(page), "the tables are not those of the models: go test ./docs -run Names -update")
+}
