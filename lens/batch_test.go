@@ -27,9 +27,13 @@ func prompts(n, vocab int) []edit.Input {
 func TestBatchesGiveWhatPromptsGiveOneAtATime(t *testing.T) {
 	t.Parallel()
 	m := tiny(t)
-	ps := prompts(150, m.Shape().DVocab)
+	n := 150
+	if testing.Short() {
+		n = 75 // more than are looked at together
+	}
+	ps := prompts(n, m.Shape().DVocab)
 	ps[3].Positions, ps[70].Positions = []int{-1}, []int{0, -1}
-	ps[140].IDs = sixty
+	ps[n-10].IDs = sixty
 	o := lens.Options{Top: 4, Targets: []int{7}, Embed: true, Track: 3, Check: true}
 	i := 0
 	for g, err := range lens.RunAll(context.Background(), m, ps, o) {
