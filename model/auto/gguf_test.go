@@ -12,8 +12,8 @@ import (
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
-// kinMeta is the metadata of the recorded models of Llama's kin.
-func kinMeta(arch string, context uint32, more map[string]any) map[string]any {
+// llamaMeta is the metadata of the recorded models that have the keys of a Llama.
+func llamaMeta(arch string, context uint32, more map[string]any) map[string]any {
 	meta := map[string]any{
 		"general.architecture": arch, arch + ".embedding_length": uint32(64), arch + ".feed_forward_length": uint32(112),
 		arch + ".block_count": uint32(3), arch + ".attention.head_count": uint32(4), arch + ".attention.head_count_kv": uint32(2),
@@ -41,9 +41,9 @@ func TestGGUFFilesGiveTheSameNumbers(t *testing.T) {
 		meta   map[string]any
 		layout func(string) (string, []int)
 	}{
-		{"llama", kinMeta("llama", 256, nil), interleaved},
-		{"llama-rope-linear", kinMeta("llama", 256, map[string]any{"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": float32(4)}), interleaved},
-		{"qwen2", kinMeta("qwen2", 256, map[string]any{"qwen2.rope.freq_base": float32(1e6)}), asIs},
+		{"llama", llamaMeta("llama", 256, nil), interleaved},
+		{"llama-rope-linear", llamaMeta("llama", 256, map[string]any{"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": float32(4)}), interleaved},
+		{"qwen2", llamaMeta("qwen2", 256, map[string]any{"qwen2.rope.freq_base": float32(1e6)}), asIs},
 		{"gpt2", map[string]any{
 			"general.architecture": "gpt2", "gpt2.embedding_length": uint32(64), "gpt2.feed_forward_length": uint32(256), "gpt2.block_count": uint32(3),
 			"gpt2.attention.head_count": uint32(4), "gpt2.context_length": uint32(128), "gpt2.attention.layer_norm_epsilon": float32(1e-5),
@@ -87,7 +87,7 @@ func TestQuantizedGGUFTypesGiveTheSameLogitsPackedAndUnpacked(t *testing.T) {
 			matrix("blk.0.attn_k.weight", 128, 256)
 			matrix("blk.0.attn_v.weight", 128, 256)
 			path := filepath.Join(t.TempDir(), "m.gguf")
-			meta := kinMeta("llama", 256, map[string]any{
+			meta := llamaMeta("llama", 256, map[string]any{
 				"llama.embedding_length": uint32(256), "llama.feed_forward_length": uint32(256), "llama.block_count": uint32(1),
 			})
 			require.NoError(t, a.WriteGGUF(path, meta, func(name string) (string, []int) { return name, nil }))
@@ -116,11 +116,11 @@ func TestGGUFThatIsNotImplementedIsRefused(t *testing.T) {
 	a := architecture(t, "qwen2")
 	layout := func(name string) (string, []int) { return golden.GGUFName(name), nil }
 	for want, meta := range map[string]map[string]any{
-		`general.architecture "mamba" is not supported (have: gpt2, llama, qwen2)`: kinMeta("mamba", 256, nil),
-		`qwen2.rope.scaling.type "yarn" is not implemented (have: none, linear)`:   kinMeta("qwen2", 256, map[string]any{"qwen2.rope.scaling.type": "yarn"}),
-		"qwen2: config.json: hidden_size is 0":                                     kinMeta("qwen2", 256, map[string]any{"qwen2.embedding_length": uint32(0)}),
-		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":             kinMeta("qwen2", 256, map[string]any{"qwen2.attention.sliding_window": uint32(4096)}),
-		"GGUF: qwen2.block_count is string, want a number":                         kinMeta("qwen2", 256, map[string]any{"qwen2.block_count": "three"}),
+		`general.architecture "mamba" is not supported (have: gpt2, llama, qwen2)`: llamaMeta("mamba", 256, nil),
+		`qwen2.rope.scaling.type "yarn" is not implemented (have: none, linear)`:   llamaMeta("qwen2", 256, map[string]any{"qwen2.rope.scaling.type": "yarn"}),
+		"qwen2: config.json: hidden_size is 0":                                     llamaMeta("qwen2", 256, map[string]any{"qwen2.embedding_length": uint32(0)}),
+		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":             llamaMeta("qwen2", 256, map[string]any{"qwen2.attention.sliding_window": uint32(4096)}),
+		"GGUF: qwen2.block_count is string, want a number":                         llamaMeta("qwen2", 256, map[string]any{"qwen2.block_count": "three"}),
 	} {
 		path := filepath.Join(t.TempDir(), "m.gguf")
 		require.NoError(t, a.WriteGGUF(path, meta, layout))
@@ -128,7 +128,7 @@ func TestGGUFThatIsNotImplementedIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	path := filepath.Join(t.TempDir(), "m.gguf")
-	require.NoError(t, a.WriteGGUF(path, kinMeta("qwen2", 256, nil), func(name string) (string, []int) {
+	require.NoError(t, a.WriteGGUF(path, llamaMeta("qwen2", 256, nil), func(name string) (string, []int) {
 		if strings.Contains(name, "layers.1.self_attn.q_proj.bias") {
 			return "", nil
 		}

@@ -54,7 +54,7 @@ The file is a patch: --edit PLACE=set:FILE puts it back, in this prompt or anoth
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.keep, "keep", "layers.*.resid_post", "places, such as layers.0:4.mlp_out,layers.-1.pattern (`mlxlens help sites`)")
+	f.StringVar(&o.keep, "keep", "layers.*.resid_post", "places, such as layers.0:4.mlp_out,layers.-1.pattern (mlxlens help sites)")
 	f.StringVar(&o.positions, "positions", "", "positions to keep: 0,4,8:12,-1 (default all)")
 	f.StringVarP(&o.output, "output", "o", "", "the file: "+strings.Join(captureExtensions, " "))
 	return cmd

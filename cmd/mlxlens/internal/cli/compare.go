@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -236,7 +235,10 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 	if a, err = o.side(ctx, first, text, ids, o.edits, o.lens); err == nil {
 		second := o.lens
 		if o.lensB != "" {
-			second.path = strings.TrimSuffix(o.lensB, "none")
+			second.path = o.lensB
+		}
+		if o.lensB == "none" {
+			second.path = ""
 		}
 		models := closeAll
 		closeAll = func() { a.close(); models() }
