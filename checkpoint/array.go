@@ -53,7 +53,7 @@ func (a *Array) Float32() ([]float32, error) {
 		for i := range out {
 			out[i] = float32(math.Float64frombits(binary.LittleEndian.Uint64(a.Bytes[8*i:])))
 		}
-	case widenTo[a.Type] == nil:
+	case int(a.Type) >= len(widenTo) || widenTo[a.Type] == nil:
 		return nil, fmt.Errorf("checkpoint: array %q is of %s, not of floating-point numbers", a.Name, a.Type)
 	default:
 		widenTo[a.Type](out, a.Bytes)

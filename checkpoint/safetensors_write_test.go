@@ -62,6 +62,9 @@ func TestArraysThatCannotBeWrittenAreErrors(t *testing.T) {
 	ids := Int32Array("ids", []int{1})
 	_, err := ids.Float32()
 	require.ErrorContains(t, err, "is of I32, not of floating-point numbers")
+	complexes := Array{"z", C64, []int{1}, make([]byte, 8)}
+	_, err = complexes.Float32()
+	require.ErrorContains(t, err, "is of C64, not of floating-point numbers")
 	short := Array{"x", F32, []int{3}, good.Bytes}
 	_, err = short.Float32()
 	require.ErrorContains(t, err, "has 8 bytes")

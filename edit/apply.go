@@ -118,9 +118,27 @@ func (g *group) change(flat *mlx.Array, to int) *mlx.Array {
 func (g *group) operate(x *mlx.Array, to int) *mlx.Array {
 	changed := g.operation(x, to)
 	if heads := g.headMask(x.Scope(), x); heads != nil {
-		return mlx.Where(heads, changed, x)
+		changed = mlx.Where(heads, changed, x)
+	}
+	if hasKeys(g.op.Place.Site) {
+		changed = mlx.Where(g.seen(x, to), changed, x)
 	}
 	return changed
+}
+
+// seen returns booleans [n, 1, key], true for the keys that the query at each place sees: an
+// edit leaves what is masked as it is.
+func (g *group) seen(x *mlx.Array, to int) *mlx.Array {
+	keys := x.Dim(2)
+	mask := make([]bool, 0, x.Dim(0)*keys)
+	for _, positions := range g.pos {
+		for _, p := range positions {
+			for k := range keys {
+				mask = append(mask, to-keys+k <= p)
+			}
+		}
+	}
+	return mlx.FromSlice(x.Scope(), mask, x.Dim(0), 1, keys)
 }
 
 func (g *group) operation(x *mlx.Array, to int) *mlx.Array {
@@ -160,7 +178,7 @@ func (g *group) values(x *mlx.Array, to int) *mlx.Array {
 			}
 			dst := data[n*size : (n+1)*size]
 			if e.Op == Noise {
-				e.noise(dst, g.pos[i][j])
+				e.noise(dst, g.pos[i][j], to)
 			} else {
 				e.put(dst, number, to)
 			}

@@ -1,6 +1,8 @@
 package edit
 
 import (
+	"fmt"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -23,6 +25,9 @@ type row struct {
 
 // NewBatch checks inputs, and resolves their positions and edits.
 func NewBatch(m model.Model, inputs ...Input) (*Batch, error) {
+	if m == nil || len(inputs) == 0 {
+		return nil, fmt.Errorf("there is no model, or no input")
+	}
 	b := &Batch{}
 	for _, in := range inputs {
 		if err := in.Check(m); err != nil {
@@ -44,21 +49,6 @@ func NewBatch(m model.Model, inputs ...Input) (*Batch, error) {
 		b.Longest = max(b.Longest, len(in.IDs))
 	}
 	return b, nil
-}
-
-// Reach returns an error that names the first edit of a place that comes after all of some
-// places: what is read there it would not change.
-func (b *Batch) Reach(places []model.Place) error {
-	last := model.InForwardOrder(places)[len(places)-1]
-	for _, in := range b.Inputs {
-		for i := range in.Edits {
-			e := &in.Edits[i]
-			if both := model.InForwardOrder([]model.Place{e.Place, last}); both[len(both)-1] != last {
-				return e.wrong("it would change nothing: the last place that is read is %s", last)
-			}
-		}
-	}
-	return nil
 }
 
 // Len returns how many rows there are.

@@ -3,7 +3,6 @@ package edit
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/model"
@@ -56,7 +55,7 @@ func (op Op) hasValue() bool { return op == Add || op == Set || op == Mean }
 
 // String returns the edit as it was written, or in brief.
 func (e *Edit) String() string {
-	if e.Text != "" {
+	if e.Text != "" || e.Place.Site == "" {
 		return e.Text
 	}
 	return fmt.Sprintf("%s=%s", e.Place, e.Op)
@@ -70,18 +69,20 @@ func (e *Edit) Check(m model.Model) error {
 	if e.Heads != nil && headAxis(e.Place.Site) < 0 {
 		return e.wrong("%s has no heads", e.Place.Site)
 	}
-	if _, err := model.Indices(e.Heads, headsOf(e.Place.Site, m.Shape()), "head"); err != nil {
-		return e.wrong("%w", err)
+	if e.Heads != nil {
+		if _, err := once(e.Heads, headsOf(e.Place.Site, m.Shape()), "head"); err != nil {
+			return e.wrong("%w", err)
+		}
 	}
 	switch e.Op {
 	case Zero:
 	case Scale, Noise:
-		if math.IsNaN(e.Factor) || math.IsInf(e.Factor, 0) || e.Op == Noise && e.Factor < 0 {
-			return e.wrong("%s by %v: want a finite number, of noise 0 or more", e.Op, e.Factor)
+		if !(math.Abs(e.Factor) <= math.MaxFloat32) || e.Op == Noise && e.Factor < 0 {
+			return e.wrong("%s by %v: want a number that float32 holds, of noise 0 or more", e.Op, e.Factor)
 		}
 	case Clamp:
-		if !(e.Low <= e.High) {
-			return e.wrong("clamp from %v to %v: want the lower bound first", e.Low, e.High)
+		if !(e.Low <= e.High) || e.Low > math.MaxFloat32 || e.High < -math.MaxFloat32 {
+			return e.wrong("clamp from %v to %v: want the lower bound first, and numbers that float32 holds between them", e.Low, e.High)
 		}
 	case Add, Set, Mean:
 		return e.checkValue(m.Shape())
@@ -93,9 +94,20 @@ func (e *Edit) Check(m model.Model) error {
 	return nil
 }
 
+// Error says what is wrong with an edit.
+type Error struct {
+	Edit string // as it was written
+	Err  error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("edit %q: %v", e.Edit, e.Err) }
+
+// Unwrap gives errors.Is what is wrong.
+func (e *Error) Unwrap() error { return e.Err }
+
 // wrong is an error about the edit.
 func (e *Edit) wrong(format string, args ...any) error {
-	return fmt.Errorf("edit %q: %w", e, fmt.Errorf(format, args...))
+	return &Error{e.String(), fmt.Errorf(format, args...)}
 }
 
 func headAxis(s model.Site) int { return s.Axis(model.Head, model.KVHead) }
@@ -119,48 +131,4 @@ func tail(s model.Site, shape model.Shape, keys int) []int {
 		return []int{shape.Heads, keys}
 	}
 	return shape.Sizes(s)
-}
-
-// resolved is an edit of a prompt of known length.
-type resolved struct {
-	*Edit
-	all   bool  // at every position, also at those of tokens to come
-	at    []int // the positions otherwise, ascending
-	rows  []int // which row of the value each position gets; nil: the value has one for all
-	heads []int // nil: all
-	shape model.Shape
-	basis []float32 // of ProjectOut: orthonormal rows
-}
-
-// resolve finds out which positions the edit changes, and what it puts there. The edit was
-// checked.
-func (e *Edit) resolve(m model.Model, tokens int) (*resolved, error) {
-	r := &resolved{Edit: e, shape: m.Shape()}
-	var err error
-	switch {
-	case e.Positions != nil:
-		if r.at, err = model.Indices(e.Positions, tokens, "position"); err != nil {
-			return nil, e.wrong("it would never run: %w", err)
-		}
-	case e.Op.hasValue() && e.Value.Positions != nil:
-		r.at = slices.Clone(e.Value.Positions)
-		if last := slices.Max(r.at); last >= tokens {
-			return nil, e.wrong("the value is of position %d too, and the prompt has %d tokens (0–%d): choose positions with @", last, tokens, tokens-1)
-		}
-		slices.Sort(r.at)
-	default:
-		r.all = true
-	}
-	if e.Heads != nil {
-		if r.heads, err = model.Indices(e.Heads, headsOf(e.Place.Site, r.shape), "head"); err != nil {
-			return nil, e.wrong("%w", err)
-		}
-	}
-	switch {
-	case e.Op.hasValue():
-		return r, r.chooseRows(tokens)
-	case e.Op == ProjectOut:
-		r.basis = orthonormal(e.Value.Data, e.Value.last())
-	}
-	return r, nil
 }

@@ -47,6 +47,12 @@ func (v *Value) check() error {
 	if n != len(v.Data) || len(v.Shape) == 0 || slices.Min(v.Shape) < 1 {
 		return fmt.Errorf("the value has %d numbers, and the shape %v", len(v.Data), v.Shape)
 	}
+	if v.Positions != nil {
+		ascending := slices.Compact(slices.Sorted(slices.Values(v.Positions)))
+		if len(ascending) == 0 || ascending[0] < 0 || len(ascending) < len(v.Positions) {
+			return fmt.Errorf("the value's positions are %v: want each once, from 0 on", v.Positions)
+		}
+	}
 	for i, x := range v.Data {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 			return fmt.Errorf("number %d of the value is %v", i, x)
@@ -211,13 +217,26 @@ func (r *resolved) putKeys(dst []float32, row, to int) {
 }
 
 // noise writes Factor·ε for a position: the same numbers for a seed, a place and a position,
-// however passes are cut.
-func (r *resolved) noise(dst []float32, position int) {
+// however passes are cut and padded. At a site with keys each head has a series of its own,
+// one number for each key from the first on, of which dst has those before the position to.
+func (r *resolved) noise(dst []float32, position, to int) {
 	h := fnv.New64a()
 	fmt.Fprint(h, r.Place, " ", position)
 	g := rand.New(rand.NewPCG(r.Seed, h.Sum64()))
-	for i := range dst {
-		dst[i] = float32(r.Factor * g.NormFloat64())
+	if !hasKeys(r.Place.Site) {
+		for i := range dst {
+			dst[i] = float32(r.Factor * g.NormFloat64())
+		}
+		return
+	}
+	keys := len(dst) / r.shape.Heads
+	for head := range r.shape.Heads {
+		for key := range position + 1 {
+			x := float32(r.Factor * g.NormFloat64())
+			if k := key - (to - keys); k >= 0 && k < keys {
+				dst[head*keys+k] = x
+			}
+		}
 	}
 }
 

@@ -78,21 +78,26 @@ func (g *Generator) IDs() []int { return append([]int(nil), g.seen...) }
 // come too. An input with neither ids nor edits keeps the earlier edits, and computes what a
 // call that was stopped has left. An input must not name positions to read.
 func (g *Generator) Prompt(ctx context.Context, in edit.Input) error {
-	if in.Positions != nil {
+	switch {
+	case in.Positions != nil:
 		return fmt.Errorf("generate: a prompt reads no positions: every one of them is continued")
+	case len(in.IDs) == 0 && in.Edits != nil:
+		return fmt.Errorf("generate: edits come with ids: the pass that they would change first may be under way")
+	case len(in.IDs) == 0 && g.edits != nil:
+		return g.compute(ctx) // goes on after an interruption
 	}
 	whole := edit.Input{IDs: append(g.IDs(), in.IDs...), Edits: in.Edits}
-	if len(in.IDs) == 0 && in.Edits == nil && g.edits != nil {
-		whole.Edits = g.edits.Inputs[0].Edits
-	}
 	batch, err := edit.NewBatch(g.m, whole)
 	if err != nil {
 		return fmt.Errorf("generate: %w", err)
 	}
-	if len(in.IDs) > 0 {
-		g.drop() // it chose what follows the ids before
-	}
+	g.drop() // it chose what follows the ids before
 	g.seen, g.edits = whole.IDs, batch
+	return g.compute(ctx)
+}
+
+// compute runs the passes of all but the last id that the cache lacks.
+func (g *Generator) compute(ctx context.Context) error {
 	for total := len(g.seen) - 1; g.cache.Len() < total; {
 		if err := ctx.Err(); err != nil {
 			return err

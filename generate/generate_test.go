@@ -270,3 +270,18 @@ func TestClosedGeneratorsLeaveNoMemory(t *testing.T) {
 		require.Equal(t, before, active())
 	}
 }
+
+func TestEditsComeWithIDsAndStayWhenAPromptGoesOn(t *testing.T) {
+	m := modeltest.Tiny(t)
+	ctx := context.Background()
+	zero := edit.Edit{Place: model.Place{Site: model.MLPOut, Layer: 1}, Op: edit.Zero}
+	g := generator(t, m, generate.Options{})
+	require.NoError(t, g.Prompt(ctx, edit.Input{IDs: []int{30, 7, 500}, Edits: []edit.Edit{zero}}))
+	want := next(t, g, 5)
+	again := generator(t, m, generate.Options{})
+	require.NoError(t, again.Prompt(ctx, edit.Input{IDs: []int{30, 7, 500}, Edits: []edit.Edit{zero}}))
+	got := next(t, again, 2)
+	require.NoError(t, again.Prompt(ctx, edit.Input{}))
+	require.Equal(t, want, append(got, next(t, again, 3)...))
+	require.ErrorContains(t, again.Prompt(ctx, edit.Input{Edits: []edit.Edit{zero}}), "edits come with ids")
+}

@@ -103,6 +103,9 @@ type comparing struct {
 const defaultThreshold = 0.1
 
 func newComparing(a, b Side, o *CompareOptions) (*comparing, error) {
+	if a.Model == nil || b.Model == nil {
+		return nil, fmt.Errorf("lens: compare: a side has no model")
+	}
 	va, vb := a.Model.Shape().DVocab, b.Model.Shape().DVocab
 	if va != vb {
 		return nil, fmt.Errorf("lens: compare: vocabularies of %d and %d tokens: distributions over them cannot be compared", va, vb)
@@ -115,6 +118,9 @@ func newComparing(a, b Side, o *CompareOptions) (*comparing, error) {
 	}
 	if o.Threshold == 0 {
 		o.Threshold = defaultThreshold
+	}
+	if !(o.Threshold > 0) {
+		return nil, fmt.Errorf("lens: compare: threshold %v: want a number above 0", o.Threshold)
 	}
 	pairs, err := align(len(a.Input.IDs), len(b.Input.IDs), o.Align)
 	if err != nil {

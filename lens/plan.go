@@ -39,7 +39,7 @@ func (p *plan) shown() int {
 func (p *plan) batch(m model.Model, inputs []edit.Input) (*edit.Batch, error) {
 	b, err := edit.NewBatch(m, inputs...)
 	if err == nil {
-		err = b.Reach(p.places)
+		err = b.Reach(m, p.places)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lens: %w", err)

@@ -70,7 +70,13 @@ func (p *Pass) explicit(q, k, v, mask *mlx.Array, layer int, a Attention) *mlx.A
 		scores = mlx.Masked(scores, mask)
 	}
 	scores = p.At(AttnScores, layer, scores) // [batch, head, pos, key]
+	if mask != nil && p.Wants(AttnScores, layer) {
+		scores = mlx.Masked(scores, mask) // whatever a tap puts there, no query sees the future
+	}
 	pattern := p.At(Pattern, layer, mlx.Softmax(scores, -1))
+	if mask != nil && p.Wants(Pattern, layer) {
+		pattern = mlx.Where(mask, pattern, mlx.ZerosLike(pattern))
+	}
 
 	z := mlx.Matmul(mlx.Reshape(pattern, b, a.KVHeads, group, n, keys), v) // [batch, kv_head, group, pos, d_head]
 	return mlx.Reshape(z, b, a.Heads, n, d)

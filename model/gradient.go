@@ -34,6 +34,11 @@ func Gradient(m Model, tokens *mlx.Array, tap *Tap, objective Objective, wrt []P
 	if len(objective.Places) == 0 || len(wrt) == 0 {
 		return nil, nil, fmt.Errorf("model: gradient: there is no place that the objective is of, or none that it is derived by")
 	}
+	for _, places := range [][]Place{objective.Places, wrt} {
+		if once := InForwardOrder(places); len(once) < len(places) {
+			return nil, nil, fmt.Errorf("model: gradient: a place is named twice: %v", places)
+		}
+	}
 	scope := tokens.Scope()
 	zeros := make([]*mlx.Array, len(wrt))
 	argnums := make([]int, len(wrt))

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"fmt"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 )
@@ -41,6 +43,9 @@ type Transformer struct {
 
 // Stream computes the residual stream behind the first so many blocks.
 func (t *Transformer) Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks int) *mlx.Array {
+	if blocks < 0 || blocks > len(t.Blocks) {
+		return mlx.Failed("stream", fmt.Errorf("model: %d blocks, and the model has %d", blocks, len(t.Blocks)))
+	}
 	pass := newPass(tokens.Scope(), cache, tap)
 	if err := cache.begin(blocks); err != nil {
 		return mlx.Failed("stream", err)

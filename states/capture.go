@@ -78,7 +78,7 @@ func plan(m model.Model, inputs []edit.Input, places []model.Place) (*run, error
 	if err != nil {
 		return nil, fmt.Errorf("states: %w", err)
 	}
-	if err := b.Reach(places); err != nil {
+	if err := b.Reach(m, places); err != nil {
 		return nil, fmt.Errorf("states: %w", err)
 	}
 	r := &run{Batch: b, m: m, places: model.InForwardOrder(places)}

@@ -163,6 +163,9 @@ func (f *arrays) choose(name string, at model.Place) (string, error) {
 	case name == "" && len(have) == 1:
 		return have[0], nil
 	}
+	if slices.Equal(f.names, []string{""}) {
+		return "", fmt.Errorf("%s holds one array, which has no name: leave %q out", f.path, ":"+name)
+	}
 	return "", fmt.Errorf("%s: name one of its arrays behind a colon (have: %s)", f.path, strings.Join(have, ", "))
 }
 

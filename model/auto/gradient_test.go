@@ -154,6 +154,11 @@ func TestGradientsOfWhatIsNotThereAreErrors(t *testing.T) {
 	require.ErrorContains(t, err, "this architecture has no resid_mid: attention and MLP read the same stream")
 	_, _, err = model.Gradient(m, tokens, nil, model.Objective{}, []model.Place{{Site: model.Embed}})
 	require.ErrorContains(t, err, "there is no place")
+	embed := model.Place{Site: model.Embed}
+	_, _, err = model.Gradient(m, tokens, nil, difference(1), []model.Place{embed, embed})
+	require.ErrorContains(t, err, "a place is named twice")
+	require.Error(t, mlx.Eval(m.Stream(tokens, nil, nil, 99)))
+	require.Error(t, mlx.Eval(m.Stream(tokens, nil, nil, -1)))
 	whole := model.Objective{Places: []model.Place{{Site: model.Logits}}, Of: func(y []*mlx.Array) *mlx.Array { return y[0] }}
 	_, _, err = model.Gradient(m, tokens, nil, whole, []model.Place{{Site: model.Embed}})
 	require.Error(t, err, "a objective has one element")

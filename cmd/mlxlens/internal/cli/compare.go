@@ -23,6 +23,7 @@ type compareOptions struct {
 	memoryFlags
 	drawFlags
 	second    string // the second prompt
+	hasSecond bool
 	idsB      string
 	modelB    string
 	weightsB  string
@@ -58,7 +59,7 @@ Prompts of different length need --align start or end.`,
 		Args: wantArgs(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
-				o.second = args[1]
+				o.second, o.hasSecond = args[1], true
 				args = args[:1]
 			}
 			o.arg(args)
@@ -97,11 +98,13 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 	switch {
 	case o.view != "js" && o.view != "kl":
 		return 0, usagef("--view %q: want js or kl", o.view)
-	case o.threshold <= 0:
+	case o.lensB == "none" && o.lens.path == "":
+		return 0, usagef("--lens-b none needs --lens: without it neither side has a lens")
+	case !(o.threshold > 0):
 		return 0, usagef("--threshold %g: want more than 0", o.threshold)
-	case o.second != "" && o.idsB != "":
+	case o.hasSecond && o.idsB != "":
 		return 0, usagef("a second prompt and --ids-b exclude each other")
-	case o.second == "" && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
+	case !o.hasSecond && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
 		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b, --edit-b or --lens-b")
 	}
 	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.memoryFlags.check, o.checkLens} {
@@ -173,7 +176,7 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 
 func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignment) (lens.CompareOptions, error) {
 	co := lens.CompareOptions{
-		Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp, Top: o.top, Align: align, Threshold: o.threshold,
+		Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp, Top: min(o.top, a.Model.Shape().DVocab), Align: align, Threshold: o.threshold,
 		Labels: [2]func(int) string{labels(a.opened.Tokenizer), labels(b.opened.Tokenizer)},
 	}
 	err := cmp.Or(o.checkModel(a.Model), o.checkModel(b.Model))
@@ -203,8 +206,8 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 	}
 	second := promptOptions{ids: o.idsB, noBOS: o.noBOS}
 	textB, idsB := text, ids
-	if o.second != "" || o.idsB != "" {
-		if o.second != "" {
+	if o.hasSecond || o.idsB != "" {
+		if o.hasSecond {
 			second.prompt, second.chat, second.system = &o.second, o.chat, o.system
 		}
 		if textB, idsB, err = second.read(s); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,6 +74,9 @@ func (e *editor) Mean(arg string, at model.Place) (edit.Value, error) {
 }
 
 func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
+	if ext := strings.ToLower(filepath.Ext(name)); ext != ".txt" && ext != ".jsonl" {
+		return edit.Value{}, fmt.Errorf("mean over %q: want a file of prompts, .txt or .jsonl, or positions such as mean:@0:4", name)
+	}
 	key := at.String() + " " + name
 	if v, ok := e.means[key]; ok {
 		return v, nil

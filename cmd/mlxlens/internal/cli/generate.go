@@ -33,6 +33,7 @@ type generateOptions struct {
 	lens      bool
 	layers    string
 	json      bool
+	given     func(flag string) bool
 }
 
 func newGenerateCmd(s *streams) *cobra.Command {
@@ -60,6 +61,7 @@ shows of the whole sequence.`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.arg(args)
+			o.given = cmd.Flags().Changed
 			return runGenerate(cmd.Context(), s, o)
 		},
 	}
@@ -97,8 +99,10 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if o.maxTokens < 1 {
 		return usagef("--max-tokens %d: want 1 or more", o.maxTokens)
 	}
-	if o.layers != "" && !o.lens {
-		return usagef("--layers needs --lens")
+	for _, flag := range []string{"layers", "top", "view", "width", "no-color"} {
+		if o.given(flag) && !o.lens {
+			return usagef("--%s needs --lens", flag)
+		}
 	}
 	if err := o.Sampling.Err(); err != nil {
 		return usageError{err}
@@ -118,6 +122,11 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	}
 	if in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
 		return err
+	}
+	for i := range in.Edits {
+		if site := in.Edits[i].Place.Site; o.lens && (site == model.FinalNormOut || site == model.Logits) {
+			return usagef("edit %q: --lens reads the stream before it, and would show another token than is chosen: leave one of them out", &in.Edits[i])
+		}
 	}
 	run, err := newGeneration(s, o, opened)
 	if err != nil {

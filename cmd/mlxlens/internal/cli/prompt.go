@@ -36,17 +36,29 @@ func (o *promptOptions) arg(args []string) {
 	}
 }
 
+// checkChat finds flags that exclude each other, whatever the prompt.
+func (o *promptOptions) checkChat() error {
+	switch {
+	case o.chat && o.noBOS:
+		return usagef("--chat and --no-bos exclude each other: the template writes the special tokens")
+	case o.system != "" && !o.chat:
+		return usagef("--system needs --chat")
+	}
+	return nil
+}
+
 // read returns the prompt's text, or its ids.
 func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
-	switch {
-	case o.prompt != nil && o.ids != "":
+	if o.prompt != nil && o.ids != "" {
 		return nil, nil, usagef("a prompt and --ids exclude each other")
-	case o.chat && o.ids != "":
+	}
+	if o.chat && o.ids != "" {
 		return nil, nil, usagef("--chat and --ids exclude each other")
-	case o.chat && o.noBOS:
-		return nil, nil, usagef("--chat and --no-bos exclude each other: the template writes the special tokens")
-	case o.system != "" && !o.chat:
-		return nil, nil, usagef("--system needs --chat")
+	}
+	if err := o.checkChat(); err != nil {
+		return nil, nil, err
+	}
+	switch {
 	case o.ids != "":
 		for part := range strings.SplitSeq(o.ids, ",") {
 			id, err := strconv.Atoi(strings.TrimSpace(part))

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -75,6 +76,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 func exitCode(err error) int {
 	var usage usageError
+	var wrongEdit *edit.Error
 	switch {
 	case err == nil:
 		return exitDone
@@ -82,7 +84,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, mlx.ErrLibrary):
 		return exitNoLibrary
-	case errors.As(err, &usage), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
+	case errors.As(err, &usage), errors.As(err, &wrongEdit), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
 		return exitUsage
 	}
 	return exitFailed

@@ -95,6 +95,9 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 	if o.export != "" {
 		return usagef("--file and --export exclude each other")
 	}
+	if err := o.checkChat(); err != nil {
+		return err
+	}
 	if o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".jsonl") {
 		return usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl")
 	}

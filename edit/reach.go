@@ -1,0 +1,69 @@
+package edit
+
+import (
+	"slices"
+
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Reach returns an error that names the first edit that changes nothing of what is read: at
+// some places, at the input's positions.
+func (b *Batch) Reach(m model.Model, places []model.Place) error {
+	parallel := m.Check(model.Place{Site: model.ResidMid}) != nil
+	for i, in := range b.Inputs {
+		for _, edits := range b.rows[i].of {
+			for _, e := range edits {
+				if !slices.ContainsFunc(places, func(p model.Place) bool { return influences(e.Place, p, parallel) }) {
+					return e.wrong("it would change nothing: the last place that is read is %s", last(places))
+				}
+				if read := in.Positions[len(in.Positions)-1]; !e.all && slices.Min(e.at) > read {
+					return e.wrong("it would change nothing: the last position that is read is %d, and a later one changes none before it", read)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func last(places []model.Place) string {
+	if len(places) == 0 {
+		return "none"
+	}
+	ordered := model.InForwardOrder(places)
+	return ordered[len(ordered)-1].String()
+}
+
+// branches are sites of a block that lie side by side: what passes one does not reach another.
+var branches = map[model.Site]int{
+	model.Q: 1, model.QNormed: 1, model.RotQ: 1, model.K: 2, model.KNormed: 2, model.RotK: 2, model.V: 3,
+	model.MLPPre: 4, model.MLPPreLinear: 5,
+}
+
+// influences reports whether a change at one place can change what passes another. In a
+// parallel block attention does not reach the MLP.
+func influences(from, to model.Place, parallel bool) bool {
+	if both := model.InForwardOrder([]model.Place{from, to}); both[len(both)-1] != to {
+		return false
+	}
+	if from == to || from.Layer != to.Layer || !from.Site.PerLayer() || !to.Site.PerLayer() {
+		return true
+	}
+	a, b := branches[from.Site], branches[to.Site]
+	if a != 0 && b != 0 && a != b && (a <= 3) == (b <= 3) {
+		return false
+	}
+	return !parallel || !ofAttention(from.Site) || !ofMLP(to.Site)
+}
+
+// order is the sites as a sequential block goes by them.
+var order = model.Sites()
+
+func ofAttention(s model.Site) bool {
+	at := slices.Index(order, s)
+	return at >= slices.Index(order, model.AttnNorm) && at <= slices.Index(order, model.AttnOut)
+}
+
+func ofMLP(s model.Site) bool {
+	at := slices.Index(order, s)
+	return at >= slices.Index(order, model.MLPNorm) && at <= slices.Index(order, model.MLPOut)
+}
