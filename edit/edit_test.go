@@ -208,12 +208,14 @@ func TestNoiseDependsOnSeedPlaceAndPositionAlone(t *testing.T) {
 	require.InDelta(t, 2, math.Sqrt(square/float64(n)), 0.05, "their deviation")
 }
 
-func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
-	t.Parallel()
-	m := modeltest.Tiny(t)
-	shape := m.Shape()
-	heads, d := shape.Heads, shape.DHead
-	place := model.Place{Site: model.Z, Layer: 1}
+// valueCase is an edit of z, and what it puts at a position, head and dimension.
+type valueCase struct {
+	e    edit.Edit
+	want func(p, h, i int) (float32, bool)
+}
+
+// valueCases are edits of five positions.
+func valueCases(heads, d int) map[string]valueCase {
 	numbers := func(n int) []float32 {
 		x := make([]float32, n)
 		for i := range x {
@@ -221,12 +223,7 @@ func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
 		}
 		return x
 	}
-	in := edit.Input{IDs: modeltest.Sixty[:5]}
-	before, _ := passing(t, m, place, in)
-	for name, c := range map[string]struct {
-		e    edit.Edit
-		want func(p, h, i int) (float32, bool)
-	}{
+	return map[string]valueCase{
 		"a head's own": {
 			edit.Edit{Value: edit.Value{Shape: []int{heads, d}, Data: numbers(heads * d)}},
 			func(_, h, i int) (float32, bool) { return float32(h*d + i), true },
@@ -259,7 +256,18 @@ func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
 			edit.Edit{Heads: []int{1, 3}, Positions: []int{2}, Value: edit.Value{Shape: []int{heads, d}, Data: numbers(heads * d)}},
 			func(p, h, i int) (float32, bool) { return float32(h*d + i), p == 2 && (h == 1 || h == 3) },
 		},
-	} {
+	}
+}
+
+func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	shape := m.Shape()
+	heads, d := shape.Heads, shape.DHead
+	place := model.Place{Site: model.Z, Layer: 1}
+	in := edit.Input{IDs: modeltest.Sixty[:5]}
+	before, _ := passing(t, m, place, in)
+	for name, c := range valueCases(heads, d) {
 		t.Run(name, func(t *testing.T) {
 			c.e.Place, c.e.Op = place, edit.Set
 			changed := edit.Input{IDs: in.IDs, Edits: []edit.Edit{c.e}}

@@ -50,6 +50,11 @@ func TestWrongEditsAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, says, text)
 		require.True(t, strings.HasPrefix(err.Error(), `edit "`+text+`": `), err)
 	}
+}
+
+func TestValuesThatDoNotFitAreRefused(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
 	value := func(positions []int, shape ...int) edit.Value {
 		n := 1
 		for _, s := range shape {
