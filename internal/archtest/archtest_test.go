@@ -67,6 +67,7 @@ var allowed = map[string][]string{
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
 	"examples/trace":            {"edit", "lens", "model/auto"},
+	"examples/transformerlm":    {"mlx", "mlx/nn"},
 
 	"include":            {},
 	"internal/archtest":  {},
