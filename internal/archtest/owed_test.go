@@ -57,7 +57,6 @@ var owedExamples = []string{
 	"activation",
 	"checkpoint/npz",
 	"generate",
-	"mlx/nn",
 	"model",
 	"model/auto",
 	"model/gemma2",

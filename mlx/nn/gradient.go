@@ -36,9 +36,15 @@ func (m *Model) ValueAndGrad(loss Loss) func(batch ...*mlx.Array) (*mlx.Array, P
 			bad := mlx.Failed("value_and_grad", errNoGradient)
 			return bad, Params{}
 		}
+		// what is made of the other arrays alone would have no scope, and wait for the collector
+		others := args[0].Scope().NewScope()
+		defer others.Close()
 		var changed []slot
 		inner := func(a []*mlx.Array) []*mlx.Array {
 			defer restore(slots)()
+			for _, s := range slots {
+				s.set(others.Hold(s.get()))
+			}
 			for i, s := range trained {
 				s.set(a[i])
 			}
@@ -102,10 +108,14 @@ func CheckpointOf(module any, forward mlx.Func) mlx.Func {
 		}
 		float := func(s slot) bool { return s.role != hidden && s.get().Dtype().IsFloat() }
 		params := slices.DeleteFunc(slices.Clone(w.slots), func(s slot) bool { return !float(s) })
+		at := current(w.slots) // for the second time, when the model has gone on
 		var changed []slot
 		results := 0
 		f := mlx.Checkpoint(func(a []*mlx.Array) []*mlx.Array {
 			defer restore(w.slots)()
+			for i, s := range w.slots {
+				s.set(at[i])
+			}
 			for i, s := range params {
 				s.set(a[i])
 			}
@@ -124,7 +134,7 @@ func CheckpointOf(module any, forward mlx.Func) mlx.Func {
 			return out // the error of one array
 		}
 		for i, s := range changed {
-			s.set(out[results+i])
+			s.set(s.get().Scope().Hold(out[results+i]))
 		}
 		return out[:results]
 	}

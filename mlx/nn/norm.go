@@ -130,11 +130,16 @@ func (n *BatchNorm) Forward(x *mlx.Array) *mlx.Array {
 		axes := []int{0, 1, 2}[:x.Ndim()-1]
 		mean, v = mlx.Mean(x, axes...), mlx.Var(x, 0, axes...)
 		if !n.Inference && n.RunningMean != nil {
-			n.RunningMean = kept(average(n.RunningMean, 1-n.Momentum, mean))
-			n.RunningVar = kept(average(n.RunningVar, 1-n.Momentum, mlx.Var(x, 1, axes...)))
+			n.RunningMean = moved(n.RunningMean, n.Momentum, mean)
+			n.RunningVar = moved(n.RunningVar, n.Momentum, mlx.Var(x, 1, axes...))
 		}
 	}
 	return affine(normalised(x, mean, v, n.Eps), n.Weight, n.Bias)
+}
+
+// moved returns (1−share)·a + share·x, where a is: it outlives x's scope.
+func moved(a *mlx.Array, share float64, x *mlx.Array) *mlx.Array {
+	return a.Scope().Hold(average(a, 1-share, x))
 }
 
 // Dropout sets each element to 0 with probability P and divides the others by 1 − P, in

@@ -307,7 +307,14 @@ def constants(folder):
     save(folder, "constants", out)
 
 
+def weights(folder):
+    """A file as Python's training leaves it."""
+    mx.random.seed(5)
+    nn.TransformerEncoder(1, 4, 2, 6).save_weights(str(pathlib.Path(folder) / "python.safetensors"))
+
+
 folder = sys.argv[1]
+weights(folder)
 layers(folder)
 losses(folder)
 optimizers(folder)
