@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -166,15 +167,31 @@ func NewTransformerEncoder(keys *Keys, n int, o TransformerOptions) *Transformer
 // Forward maps x: [batch, pos, d_model] to that shape.
 func (e *TransformerEncoder) Forward(x, mask *mlx.Array) *mlx.Array {
 	for _, l := range e.Layers {
-		x = through(l, e.Checkpoint, func(a []*mlx.Array) *mlx.Array { return l.Forward(a[0], mask) }, x)
+		x = through(l, e.Checkpoint, func(a []*mlx.Array) *mlx.Array { return l.Forward(a[0], a[1]) }, x, mask)
 	}
 	return e.LN.Forward(x)
 }
 
-// through returns f(args), with checkpoint computed again for the gradient by module's parameters.
+// through returns f(args), of which some may be nil; with checkpoint it is computed again for
+// the gradient by module's parameters and args.
 func through(module any, checkpoint bool, f func([]*mlx.Array) *mlx.Array, args ...*mlx.Array) *mlx.Array {
 	if !checkpoint {
 		return f(args)
 	}
-	return CheckpointOf(module, func(a []*mlx.Array) []*mlx.Array { return []*mlx.Array{f(a)} })(args)[0]
+	var given []*mlx.Array
+	for _, a := range args {
+		if a != nil {
+			given = append(given, a)
+		}
+	}
+	return CheckpointOf(module, func(given []*mlx.Array) []*mlx.Array {
+		all := slices.Clone(args)
+		for i, k := 0, 0; i < len(all); i++ {
+			if all[i] != nil {
+				all[i] = given[k]
+				k++
+			}
+		}
+		return []*mlx.Array{f(all)}
+	})(given)[0]
 }

@@ -25,3 +25,13 @@ func ClipGradNorm(grads Params, most float64) (clipped Params, norm *mlx.Array) 
 	factor := mlx.Minimum(mlx.Divide(mlx.Weak(norm, most), mlx.Shift(norm, 1e-6)), mlx.Weak(norm, 1))
 	return grads.Map(func(_ string, g *mlx.Array) *mlx.Array { return mlx.Multiply(g, like(factor, g)) }), norm
 }
+
+// AverageGradients returns the mean of each gradient over the processes of a group, all of which
+// call it with the same paths.
+func AverageGradients(grads Params, group *mlx.Group) Params {
+	n := group.Size()
+	if n <= 1 {
+		return grads
+	}
+	return grads.Map(func(_ string, g *mlx.Array) *mlx.Array { return mlx.Scale(group.AllSum(g), 1/float64(n)) })
+}

@@ -99,7 +99,8 @@ func restore(slots []slot) func() {
 
 // CheckpointOf returns forward, a forward pass of module, that keeps none of its intermediate
 // results for the gradient and computes them again instead (Chen et al. 2016,
-// arXiv:1604.06174). The module's parameters are arguments of it, so that they have gradients.
+// arXiv:1604.06174). The module's parameters are arguments of it, so that they have gradients;
+// what else forward uses of a trace must be among args.
 func CheckpointOf(module any, forward mlx.Func) mlx.Func {
 	return func(args []*mlx.Array) []*mlx.Array {
 		w, err := walked(module)

@@ -186,11 +186,9 @@ func TestLayersComputeWhatMLXNNRecorded(t *testing.T) {
 			for _, x := range c.In {
 				in = append(in, x.array(t, s))
 			}
-			if c.Grads != nil {
-				gradients(t, m, l, c, k, in)
-				if c.After != nil { // running statistics have moved
-					setDrawn(t, m, c.Name)
-				}
+			gradients(t, m, l, c, k, in)
+			if c.After != nil { // running statistics have moved
+				setDrawn(t, m, c.Name)
 			}
 			k.Seed(13)
 			out := l.forward(in)
@@ -205,7 +203,7 @@ func TestLayersComputeWhatMLXNNRecorded(t *testing.T) {
 		used[c.Name] = true
 	}
 	require.Greater(t, len(used), 150)
-	t.Logf("the largest difference is %.2g of what is allowed, in %s", largest.by, largest.name)
+	told(t)
 }
 
 // begins checks the parameters' paths, shapes and first elements.
@@ -222,25 +220,44 @@ func begins(t *testing.T, m *nn.Model, c recorded) {
 	}
 }
 
-// gradients checks those of Σ result·c by each trainable parameter.
+// score returns Σ result·c, as the recorder has it.
+func score(l built, c recorded, in []*mlx.Array) *mlx.Array {
+	var sum *mlx.Array
+	for i, y := range l.forward(in) {
+		c := drawn(mlx.On(mlx.CPU), fmt.Sprintf("%s/cotangent/%d", c.Name, i), 0, 1, y.Dtype(), y.Shape()...)
+		if term := mlx.Sum(mlx.Multiply(y, c)); sum == nil {
+			sum = term
+		} else {
+			sum = mlx.Add(sum, term)
+		}
+	}
+	return sum
+}
+
+// gradients checks those of the score by each trainable parameter and operand: sums of many
+// terms that cancel.
 func gradients(t *testing.T, m *nn.Model, l built, c recorded, k *nn.Keys, in []*mlx.Array) {
 	t.Helper()
-	k.Seed(13)
-	_, grads := m.ValueAndGrad(func([]*mlx.Array) *mlx.Array {
-		var sum *mlx.Array
-		for i, y := range l.forward(in) {
-			c := drawn(mlx.On(mlx.CPU), fmt.Sprintf("%s/cotangent/%d", c.Name, i), 0, 1, y.Dtype(), y.Shape()...)
-			if term := mlx.Sum(mlx.Multiply(y, c)); sum == nil {
-				sum = term
-			} else {
-				sum = mlx.Add(sum, term)
-			}
+	const tolerance = 2e-5
+	if c.Grads != nil {
+		k.Seed(13)
+		_, grads := m.ValueAndGrad(func([]*mlx.Array) *mlx.Array { return score(l, c, in) })()
+		require.Equal(t, slices.Sorted(maps.Keys(c.Grads)), grads.Paths(), c.Name)
+		for path, want := range c.Grads {
+			within(t, c.Name+": gradient by "+path, want, grads[path], tolerance)
 		}
-		return sum
-	})()
-	require.Equal(t, slices.Sorted(maps.Keys(c.Grads)), grads.Paths(), c.Name)
-	for path, want := range c.Grads {
-		// sums of many terms that cancel
-		within(t, c.Name+": gradient by "+path, want, grads[path], 2e-5)
+	}
+	for i, want := range c.Inputs {
+		k.Seed(13)
+		by := mlx.Grad(func(a []*mlx.Array) []*mlx.Array {
+			all := slices.Clone(in)
+			all[i] = a[0]
+			return []*mlx.Array{score(l, c, all)}
+		})(in[i])
+		loose := tolerance
+		if want.Dtype == "bfloat16" {
+			loose = 1.0 / 64
+		}
+		within(t, fmt.Sprintf("%s: gradient by operand %d", c.Name, i), want, by[0], loose)
 	}
 }

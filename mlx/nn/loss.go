@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"math"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -165,16 +166,33 @@ func NLL(logP, targets *mlx.Array, how ...LossOptions) *mlx.Array {
 	return c.reduce(mlx.Negative(picked(logP, targets, c.axis)))
 }
 
-// GaussianNLL returns ½·(ln v + (target − mean)²/v) with v = max(variance, 1e-6), the negative
-// log-likelihood of a normal distribution without its constant ½·ln 2π. The operands have one
-// shape.
-func GaussianNLL(mean, target, variance *mlx.Array, how ...LossOptions) *mlx.Array {
-	c := newLoss("gaussian_nll", how, true, mean, target, variance)
+// GaussianOptions are GaussianNLL's; a zero stands for the default.
+type GaussianOptions struct {
+	LossOptions
+	Eps  float64 // the least variance, 1e-6
+	Full bool    // with the constant ½·ln 2π
+}
+
+// GaussianNLL returns ½·(ln v + (target − mean)²/v) with v = max(variance, Eps), the negative
+// log-likelihood of a normal distribution. The operands have one shape.
+func GaussianNLL(mean, target, variance *mlx.Array, how ...GaussianOptions) *mlx.Array {
+	o := GaussianOptions{}
+	if len(how) > 0 {
+		o = how[0]
+	}
+	if o.Eps == 0 {
+		o.Eps = 1e-6
+	}
+	c := newLoss("gaussian_nll", []LossOptions{o.LossOptions}, true, mean, target, variance)
 	if c.bad != nil {
 		return c.bad
 	}
-	v := atLeast(variance, 1e-6)
-	return c.reduce(mlx.Scale(mlx.Add(mlx.Log(v), mlx.Divide(mlx.Square(mlx.Subtract(target, mean)), v)), 0.5))
+	v := atLeast(variance, o.Eps)
+	loss := mlx.Scale(mlx.Add(mlx.Log(v), mlx.Divide(mlx.Square(mlx.Subtract(target, mean)), v)), 0.5)
+	if o.Full {
+		loss = mlx.Shift(loss, 0.5*math.Log(2*math.Pi))
+	}
+	return c.reduce(loss)
 }
 
 // KLDivergence returns Σ exp(target)·(target − x) over an axis, in nats, of log-probabilities:

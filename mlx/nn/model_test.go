@@ -221,3 +221,23 @@ func TestQuantizeNamesLayersThatItCannotPack(t *testing.T) {
 	require.Equal(t, []string{"layers.0.bias", "layers.1.bias", "layers.1.weight"}, m.Trainable().Paths())
 	require.NoError(t, nn.Quantize(m, q, func(path string, _ any) bool { return path != "layers.1" }), "what is packed stays so")
 }
+
+func TestQQLinearPacksItsWeightForInference(t *testing.T) {
+	l := nn.NewQQLinear(nn.NewKeys(mlx.On(mlx.CPU), 1), 64, 4, mlx.Quantization{GroupSize: 32, Bits: 8, Mode: "mxfp8"})
+	m := nn.NewModel(&struct{ Layer *nn.QQLinear }{l})
+	dense := values(t, l.Weight)
+	require.Equal(t, []string{"layer.weight"}, m.Trainable().Paths())
+	require.NoError(t, m.Train(false))
+	require.Equal(t, []string{"layer.scales", "layer.weight"}, m.Parameters().Paths())
+	require.Empty(t, m.Trainable())
+	require.NoError(t, m.Train(true))
+	require.InDeltaSlice(t, dense, values(t, l.Weight), 0.125/16, "±1/8 with 3 bits behind the point")
+	require.Equal(t, []string{"layer.weight"}, m.Trainable().Paths())
+}
+
+func TestOneProcessHasTheMeanGradients(t *testing.T) {
+	group, err := mlx.InitDistributed("any", false)
+	require.NoError(t, err)
+	grads := drawnParams("g", mlx.Float32)
+	require.Equal(t, grads, nn.AverageGradients(grads, group))
+}

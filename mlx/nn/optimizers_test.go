@@ -121,7 +121,7 @@ func TestOptimizersStepAsMLXRecorded(t *testing.T) {
 			require.Equal(t, c.Steps, o.Steps())
 		})
 	}
-	t.Logf("the largest difference is %.2g of what is allowed, in %s", largest.by, largest.name)
+	told(t)
 }
 
 func TestWrongConstantsAreErrors(t *testing.T) {

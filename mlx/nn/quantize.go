@@ -59,3 +59,37 @@ func Quantize(m *Model, q mlx.Quantization, where ...func(path string, module an
 	}
 	return nil
 }
+
+// QQLinear is y = x·Wᵀ with x and W rounded to a packing without biases, nvfp4 or mxfp8. In
+// training W is dense and rounded at each call; Train(false) packs it. MLX has the product on
+// GPUs.
+type QQLinear struct {
+	Weight *mlx.Array // [out, in], or packed
+	Scales *mlx.Array // nil: Weight is dense
+	Quant  mlx.Quantization
+	Dtype  mlx.Dtype // of the dense weight
+}
+
+// NewQQLinear returns a layer with weights evenly distributed in ±1/√in.
+func NewQQLinear(keys *Keys, in, out int, q mlx.Quantization) *QQLinear {
+	return &QQLinear{Weight: uniform(keys, in, out, in), Quant: q, Dtype: mlx.Float32}
+}
+
+func (l *QQLinear) packed() bool { return l.Scales != nil }
+
+// Train packs or unpacks the weight.
+func (l *QQLinear) Train(training bool) {
+	switch {
+	case !training && l.Scales == nil:
+		l.Dtype = l.Weight.Dtype()
+		w, scales, _ := mlx.Quantize(l.Weight, l.Quant)
+		l.Weight, l.Scales = kept(w), kept(scales)
+	case training && l.Scales != nil:
+		l.Weight, l.Scales = kept(mlx.Dequantize(l.Weight, l.Scales, nil, l.Quant, l.Dtype)), nil
+	}
+}
+
+// Forward maps [..., in] to [..., out].
+func (l *QQLinear) Forward(x *mlx.Array) *mlx.Array {
+	return mlx.QQMM(x, l.Weight, l.Scales, l.Quant, nil)
+}

@@ -31,7 +31,8 @@ type recorded struct {
 	Out    []tensor          `json:"out"`
 	Seeded map[string]tensor `json:"seeded"` // the first elements of each parameter from seed 11
 	Grads  map[string]tensor `json:"grads"`
-	After  map[string]tensor `json:"after"` // running statistics after the forward pass
+	Inputs map[int]tensor    `json:"by_input"` // gradients by operands
+	After  map[string]tensor `json:"after"`    // running statistics after the forward pass
 }
 
 func load(t *testing.T, name string, into any) {
@@ -100,11 +101,19 @@ func values(t *testing.T, a *mlx.Array) []float32 {
 	return out
 }
 
-// largest is the largest difference between recorded and computed numbers, in units of what is
-// allowed, over all cases.
-var largest struct {
+// largest is the largest difference between recorded and computed numbers so far, relative to
+// 1 + |want|, by type.
+var largest = map[string]struct {
 	name string
 	by   float64
+}{}
+
+// told logs the largest differences, and forgets them.
+func told(t *testing.T) {
+	for dtype, l := range largest {
+		t.Logf("%s: %.2g, in %s", dtype, l.by, l.name)
+	}
+	clear(largest)
 }
 
 // agree compares got with a recorded array. The same library computes both, most of it by the
@@ -135,8 +144,9 @@ func within(t *testing.T, name string, want tensor, got *mlx.Array, tolerance fl
 			t.Errorf("%s[%d] is %v, want %v", name, i, g[i], w[i])
 			return
 		}
-		if by/tolerance > largest.by {
-			largest.by, largest.name = by/tolerance, name
+		if l := largest[want.Dtype]; by > l.by {
+			l.by, l.name = by, name
+			largest[want.Dtype] = l
 		}
 	}
 }

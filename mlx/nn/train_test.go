@@ -105,9 +105,10 @@ func TestCheckpointedLayersWithDropoutHaveTheSameGradients(t *testing.T) {
 		e := nn.NewTransformerEncoder(k, 2, nn.TransformerOptions{Dims: 8, Heads: 2, Dropout: 0.4, Checkpoint: checkpoint})
 		x := drawn(mlx.On(mlx.CPU), "x", 0, 1, mlx.Float32, 2, 5, 8)
 		c := drawn(mlx.On(mlx.CPU), "c", 0, 1, mlx.Float32, 2, 5, 8)
-		step := nn.NewModel(e).ValueAndGrad(func(b []*mlx.Array) *mlx.Array { return mlx.Mean(mlx.Multiply(e.Forward(b[0], nil), c)) })
-		_, first := step(x)
-		loss, second := step(x)
+		step := nn.NewModel(e).ValueAndGrad(func(b []*mlx.Array) *mlx.Array { return mlx.Mean(mlx.Multiply(e.Forward(b[0], b[1]), c)) })
+		mask := nn.AdditiveCausalMask(mlx.On(mlx.CPU), 5, mlx.Float32)
+		_, first := step(x, mask)
+		loss, second := step(x, mask)
 		require.NotEqual(t, values(t, first["ln.weight"]), values(t, second["ln.weight"]), "new keys")
 		return second, values(t, loss)
 	}
@@ -127,7 +128,7 @@ func TestStepsHoldNoMoreThanTheyNeed(t *testing.T) {
 	trained(t, 10, step)
 	after := mlx.ActiveMemory()
 	trained(t, 300, step)
-	require.LessOrEqual(t, mlx.ActiveMemory(), after)
+	require.LessOrEqual(t, mlx.ActiveMemory(), after+1<<12, "one array of 300 a step would be 90 times that")
 }
 
 // bfloat16 parameters stay bfloat16 through every layer's constants and every rule.

@@ -63,8 +63,8 @@ func NewTransformerDecoder(keys *Keys, n int, o TransformerOptions) *Transformer
 // Forward maps x: [batch, pos, d_model] to that shape, with memory: [batch, key, d_model].
 func (d *TransformerDecoder) Forward(x, memory, mask, memoryMask *mlx.Array) *mlx.Array {
 	for _, l := range d.Layers {
-		f := func(a []*mlx.Array) *mlx.Array { return l.Forward(a[0], a[1], mask, memoryMask) }
-		x = through(l, d.Checkpoint, f, x, memory)
+		f := func(a []*mlx.Array) *mlx.Array { return l.Forward(a[0], a[1], a[2], a[3]) }
+		x = through(l, d.Checkpoint, f, x, memory, mask, memoryMask)
 	}
 	return d.LN.Forward(x)
 }

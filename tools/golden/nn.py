@@ -7,7 +7,7 @@ Needs mlx 0.32.2 on a CPU (requirements.txt). A second run writes the same bytes
 Parameters are not kept: element i of the array NAME is center + amplitude·u, u in [-1, 1)
 drawn by splitmix64 seeded with FNV-1a of NAME, as in architectures.py. NAME is the case, a
 slash and the parameter's path. What is recorded is the operands, the results, the gradients
-of Σ result·c, c drawn from "CASE/cotangent/NUMBER", and the beginnings of the parameters that
+of Σ result·c by parameters and operands, c drawn from "CASE/cotangent/NUMBER", and the beginnings of the parameters that
 seed 11 gives. Compiling is off: fused kernels round otherwise on every machine.
 """
 
@@ -82,7 +82,7 @@ def several(y):
     return list(y) if isinstance(y, (tuple, list)) else [y]
 
 
-def layer(cases, name, make, *specs, evaluate=False, quantize=None, grads=True, after=False):
+def layer(cases, name, make, *specs, evaluate=False, quantize=None, after=False):
     """One layer: its parameters from seed 11, its results and gradients from drawn ones."""
     mx.random.seed(11)
     model = make()
@@ -99,11 +99,16 @@ def layer(cases, name, make, *specs, evaluate=False, quantize=None, grads=True, 
     case["out"] = [kept(y) for y in out]
     if after:
         case["after"] = {k: kept(v) for k, v in tree_flatten(model.parameters()) if k.startswith("running")}
-    if grads and tree_flatten(model.trainable_parameters()):
+    c = [drawn(f"{name}/cotangent/{i}", y.shape, dtype=y.dtype) for i, y in enumerate(out)]
+    score = lambda *x: sum((y * c).sum() for y, c in zip(several(model(*x)), c))
+    if tree_flatten(model.trainable_parameters()):
         mx.random.seed(13)
-        c = [drawn(f"{name}/cotangent/{i}", y.shape, dtype=y.dtype) for i, y in enumerate(out)]
-        _, g = nn.value_and_grad(model, lambda: sum((y * c).sum() for y, c in zip(several(model(*inputs)), c)))()
-        case["grads"] = {k: kept(v) for k, v in tree_flatten(g)}
+        case["grads"] = {k: kept(v) for k, v in tree_flatten(nn.value_and_grad(model, score)(*inputs)[1])}
+    by = [i for i, x in enumerate(inputs) if x is not None and "int" not in str(x.dtype) and "causal" not in specs[i]]
+    if by and "int" not in str(out[0].dtype):
+        mx.random.seed(13)
+        g = several(mx.grad(score, argnums=by)(*inputs))
+        case["by_input"] = {str(i): kept(x) for i, x in zip(by, g)}
     cases.append(case)
 
 
@@ -219,6 +224,7 @@ def losses(folder):
         L(f"binary_cross_entropy of {r}", lambda x, y: n.binary_cross_entropy(half(x), y, with_logits=False, reduction=r), (3, 4), small)
         L(f"nll {r}", lambda x, y: n.nll_loss(x, y, reduction=r), (3, 4), ints)
         L(f"gaussian_nll {r}", lambda x, y, v: n.gaussian_nll_loss(x, y, v, reduction=r), (3, 4), (3, 4), (3, 4))
+        L(f"gaussian_nll full {r}", lambda x, y, v: n.gaussian_nll_loss(x, y, v, full=True, eps=0.5, reduction=r), (3, 4), (3, 4), (3, 4))
         L(f"kl_divergence {r}", lambda x, y: n.kl_div_loss(x, y, reduction=r), (3, 4), (3, 4))
         L(f"mse {r}", lambda x, y: n.mse_loss(x, y, reduction=r), (3, 4), (3, 4))
         L(f"l1 {r}", lambda x, y: n.l1_loss(x, y, reduction=r), (3, 4), (3, 4))
@@ -313,7 +319,19 @@ def weights(folder):
     nn.TransformerEncoder(1, 4, 2, 6).save_weights(str(pathlib.Path(folder) / "python.safetensors"))
 
 
+def names(folder):
+    """What mlx.nn, its losses and initializers, and mlx.optimizers export."""
+    out = []
+    for prefix, module in [("nn.", nn), ("nn.losses.", nn.losses), ("nn.init.", nn.init), ("optimizers.", optim)]:
+        for name, x in vars(module).items():
+            own = getattr(x, "__module__", "").startswith(("mlx.nn", "mlx.optimizers"))
+            if own and callable(x) and not name.startswith("_") and not (prefix == "optimizers." and x.__module__.startswith("mlx.nn")):
+                out.append(prefix + name)
+    (pathlib.Path(folder) / "names.json").write_text(json.dumps(sorted(set(out)), indent=1) + "\n")
+
+
 folder = sys.argv[1]
+names(folder)
 weights(folder)
 layers(folder)
 losses(folder)
