@@ -9,11 +9,11 @@ import (
 )
 
 // CompileStep returns a function that does one training step on a batch, compiled: it computes
-// the loss and the gradients, changes the model by the optimizer, and returns the loss. The
-// parameters, the rest of the module's state, the optimizer's state, the learning rate and the
-// batch are arguments and results of the compiled function, so that nothing of them is a
-// constant of the trace; what else loss uses is. It is traced anew when shapes change, or what
-// is frozen. On a CPU, compiling is off until mlx.SetCompileMode.
+// the loss and the gradients, changes the model by the optimizer, and returns the loss, in the
+// batch's scope. The parameters, the rest of the module's state, the optimizer's state, the
+// learning rate and the batch are arguments and results of the compiled function, so that
+// nothing of them is a constant of the trace; what else loss uses is. It is traced anew when
+// shapes change, or what is frozen. On a CPU, compiling is off until mlx.SetCompileMode.
 func CompileStep(m *Model, o *Optimizer, loss Loss) func(batch ...*mlx.Array) (*mlx.Array, error) {
 	c := &compiledStep{m: m, o: o, loss: loss}
 	return c.step
@@ -78,6 +78,9 @@ func (c *compiledStep) step(batch ...*mlx.Array) (*mlx.Array, error) {
 		state := c.o.states[owners[n.path]][n.path]
 		state[n.name].Free()
 		state[n.name] = place.Hold(out[1+len(slots)+i])
+	}
+	if len(batch) > 0 {
+		place = batch[0].Scope()
 	}
 	return place.Hold(out[0]), nil
 }

@@ -61,7 +61,9 @@ func (m *Model) ValueAndGrad(loss Loss) func(batch ...*mlx.Array) (*mlx.Array, P
 		values, grads := mlx.ValueAndGrad(inner, argnums...)(append(args, batch...)...)
 		if values[0].Err() == nil {
 			for i, s := range changed {
-				replaced(s, values[1+i])
+				// where it was: in a compiled step that is the trace's scope
+				replaced(s, s.get().Scope().Hold(values[1+i]))
+				values[1+i].Free()
 			}
 		}
 		out := make(Params, len(trained))
@@ -75,7 +77,7 @@ func (m *Model) ValueAndGrad(loss Loss) func(batch ...*mlx.Array) (*mlx.Array, P
 // replaced puts a in the slot and frees what was there.
 func replaced(s slot, a *mlx.Array) {
 	old := s.get()
-	s.set(kept(a))
+	s.set(a)
 	old.Free()
 }
 

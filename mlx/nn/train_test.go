@@ -1,6 +1,8 @@
 package nn_test
 
 import (
+	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,15 +122,31 @@ func TestCheckpointedLayersWithDropoutHaveTheSameGradients(t *testing.T) {
 	}
 }
 
+// Without the collector, what a step leaves behind stays.
 func TestStepsHoldNoMoreThanTheyNeed(t *testing.T) {
-	k := nn.NewKeys(mlx.On(mlx.CPU), 1)
-	net := nn.NewSequential(nn.NewLinear(k, 3, 300, true), nn.NewBatchNorm(k, 300), nn.NewLinear(k, 300, 2, true))
-	m := nn.NewModel(net)
-	step := eager(m, adam(), ofNet(net))
-	trained(t, 10, step)
-	after := mlx.ActiveMemory()
-	trained(t, 300, step)
-	require.LessOrEqual(t, mlx.ActiveMemory(), after+1<<12, "one array of 300 a step would be 90 times that")
+	network := func() (*nn.Model, nn.Loss) {
+		k := nn.NewKeys(mlx.On(mlx.CPU), 1)
+		net := nn.NewSequential(nn.NewLinear(k, 3, 300, true), nn.NewBatchNorm(k, 300), &nn.Dropout{P: 0.1, Keys: k}, nn.NewLinear(k, 300, 2, true))
+		return nn.NewModel(net), ofNet(net)
+	}
+	m, loss := network()
+	m2, loss2 := network()
+	compiled := nn.CompileStep(m2, adam(), loss2)
+	for name, step := range map[string]func(x, y *mlx.Array) (*mlx.Array, error){
+		"eager":    eager(m, adam(), loss),
+		"compiled": func(x, y *mlx.Array) (*mlx.Array, error) { return compiled(x, y) },
+	} {
+		trained(t, 10, step)
+		runtime.GC()
+		runtime.GC()
+		percent := debug.SetGCPercent(-1)
+		defer debug.SetGCPercent(percent)
+		trained(t, 1, step)
+		after := mlx.ActiveMemory()
+		trained(t, 300, step)
+		require.LessOrEqual(t, mlx.ActiveMemory(), after+300*64, "%s: an array of 300 a step would be 360 kB", name)
+		debug.SetGCPercent(percent)
+	}
 }
 
 // bfloat16 parameters stay bfloat16 through every layer's constants and every rule.

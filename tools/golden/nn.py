@@ -72,7 +72,7 @@ def operand(name, i, spec):
     if "causal" in spec:
         return nn.MultiHeadAttention.create_additive_causal_mask(spec["causal"])
     amplitude = spec.get("amplitude", 2.0)
-    x = drawn(f"{name}/{i}", spec["shape"], 0.0, amplitude, getattr(mx, spec.get("dtype", "float32")))
+    x = drawn(f"{name}/{i}", spec["shape"], spec.get("center", 0.0), amplitude, getattr(mx, spec.get("dtype", "float32")))
     if "ints" in spec:
         return mx.floor((x / 2 + 1) / 2 * spec["ints"]).astype(mx.int32)
     return x
@@ -130,7 +130,7 @@ def layers(folder):
     L("conv_transpose3d", lambda: nn.ConvTranspose3d(2, 3, 2, bias=False), (1, 3, 2, 3, 2))
     for kind in ["Max", "Avg"]:
         pool = lambda d, *a, **k: getattr(nn, f"{kind}Pool{d}d")(*a, **k)
-        L(f"{kind.lower()}_pool1d", lambda: pool(1, 3, stride=2, padding=1), (2, 8, 3))
+        L(f"{kind.lower()}_pool1d", lambda: pool(1, 3, stride=2, padding=1), {"shape": (2, 8, 3), "center": -3.0})
         L(f"{kind.lower()}_pool2d", lambda: pool(2, 2), (2, 6, 4, 3))
         L(f"{kind.lower()}_pool2d odd", lambda: pool(2, (3, 2), stride=(2, 1), padding=(1, 0)), (2, 6, 5, 2))
         L(f"{kind.lower()}_pool3d", lambda: pool(3, 2, stride=1), (1, 3, 4, 3, 2))
