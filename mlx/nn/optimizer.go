@@ -75,7 +75,7 @@ func NewOptimizer(rule Rule, rate Schedule) *Optimizer {
 // NewMultiOptimizer returns an optimizer with several rules. A parameter belongs to the first
 // group that takes it, and without one is an error.
 func NewMultiOptimizer(groups ...Group) *Optimizer {
-	o := &Optimizer{groups: groups, multi: true, states: make([]map[string]Params, len(groups))}
+	o := &Optimizer{groups: slices.Clone(groups), multi: true, states: make([]map[string]Params, len(groups))}
 	for i := range o.states {
 		o.states[i] = map[string]Params{}
 	}
@@ -87,6 +87,13 @@ func (o *Optimizer) Steps() int { return o.step }
 
 // Rate returns λ of the first group at the last step, or before it the first.
 func (o *Optimizer) Rate() float64 { return o.groups[0].rate(o.step - 1) }
+
+// SetRate replaces the schedules of all groups, which count the steps that were done too.
+func (o *Optimizer) SetRate(rate Schedule) {
+	for i := range o.groups {
+		o.groups[i].Rate = rate
+	}
+}
 
 // Update does one step: it changes the model's parameters that have a gradient, and computes
 // them along with the optimizer's and the module's state, and also what else is wanted, such

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -70,7 +71,9 @@ func (p *Pool) pool(op string, x *mlx.Array, fill float64, reduce func(*mlx.Arra
 		}
 		widths[1+i] = [2]int{padding[i], padding[i]}
 	}
-	x = mlx.Pad(x, mlx.PadConstant, fill, widths...)
+	if slices.Max(padding) > 0 {
+		x = mlx.Pad(x, mlx.PadConstant, fill, widths...)
+	}
 	axes := make([]int, n)
 	for i := range axes {
 		axes[i] = 1 + n + i

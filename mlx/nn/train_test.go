@@ -149,22 +149,35 @@ func TestStepsHoldNoMoreThanTheyNeed(t *testing.T) {
 	}
 }
 
-// bfloat16 parameters stay bfloat16 through every layer's constants and every rule.
-func TestNothingWidensABFloat16(t *testing.T) {
-	for name, make := range optimizerMakers {
-		net, m := normed(3)
-		require.NoError(t, m.SetDtype(mlx.BFloat16))
-		step := eager(m, make(), func(b []*mlx.Array) *mlx.Array {
-			return nn.CrossEntropy(net.Forward(mlx.AsType(b[0], mlx.BFloat16)), b[1])
-		})
-		trained(t, 2, step)
-		for path, a := range m.Parameters() {
-			require.Equal(t, mlx.BFloat16, a.Dtype(), "%s: %s", name, path)
+// 16-bit parameters stay so through every layer's constants and every rule.
+func TestNothingWidens16Bits(t *testing.T) {
+	for _, d := range []mlx.Dtype{mlx.BFloat16, mlx.Float16} {
+		for name, make := range optimizerMakers {
+			net, m := normed(3)
+			require.NoError(t, m.SetDtype(d))
+			trained(t, 2, eager(m, make(), func(b []*mlx.Array) *mlx.Array { return nn.CrossEntropy(net.Forward(mlx.AsType(b[0], d)), b[1]) }))
+			for path, a := range m.Parameters() {
+				require.Equal(t, d, a.Dtype(), "%s: %s", name, path)
+			}
 		}
+		grads, norm := nn.ClipGradNorm(drawnParams("clip", d), 1)
+		require.Equal(t, d, norm.Dtype())
+		require.Equal(t, d, grads["conv.weight"].Dtype())
 	}
-	grads, norm := nn.ClipGradNorm(drawnParams("clip", mlx.BFloat16), 1)
-	require.Equal(t, mlx.BFloat16, norm.Dtype())
-	require.Equal(t, mlx.BFloat16, grads["conv.weight"].Dtype())
+}
+
+func TestARateMayBeSetOnTheWay(t *testing.T) {
+	p := nn.Params{"w": mlx.Full(mlx.On(mlx.CPU), 1, mlx.Float32, 1)}
+	g := nn.Params{"w": mlx.Full(mlx.On(mlx.CPU), 1, mlx.Float32, 1)}
+	o := nn.NewOptimizer(&nn.SGD{}, nn.Constant(0.25))
+	p, err := o.Apply(p, g)
+	require.NoError(t, err)
+	require.Equal(t, 0.25, o.Rate())
+	o.SetRate(nn.Constant(0.5))
+	p, err = o.Apply(p, g)
+	require.NoError(t, err)
+	require.Equal(t, []float32{0.25}, values(t, p["w"]))
+	require.Equal(t, 0.5, o.Rate())
 }
 
 func TestAFailedStepChangesNothing(t *testing.T) {
