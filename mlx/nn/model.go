@@ -130,10 +130,14 @@ func (m *Model) Map(f func(path string, a *mlx.Array) *mlx.Array) error {
 	return err
 }
 
-// SetDtype converts the floating parameters. Packed weights' scales are among them.
-func (m *Model) SetDtype(d mlx.Dtype) error {
+// SetDtype converts the parameters whose type where takes, the floating ones when it is nil.
+// Packed weights' scales are among them.
+func (m *Model) SetDtype(d mlx.Dtype, where func(mlx.Dtype) bool) error {
+	if where == nil {
+		where = mlx.Dtype.IsFloat
+	}
 	return m.Map(func(_ string, a *mlx.Array) *mlx.Array {
-		if !a.Dtype().IsFloat() || a.Dtype() == d {
+		if !where(a.Dtype()) || a.Dtype() == d {
 			return a
 		}
 		return mlx.AsType(a, d)
@@ -181,6 +185,15 @@ func (m *Model) Eval() error {
 // holds them from then on, out of their scopes. It changes nothing when a path is unknown or
 // a shape differs, and says so of all of them in one error.
 func (m *Model) Update(params Params) error { return m.replace("update", params, false) }
+
+// Assign is Update of all parameters: one that params lacks is an error too.
+func (m *Model) Assign(params Params) error { return m.replace("assign", params, true) }
+
+// AssignKnown is Update of the parameters that params and the module both have. It returns the
+// paths of the others.
+func (m *Model) AssignKnown(params Params) (others []string, err error) {
+	return m.known("assign", params)
+}
 
 // replace is Update, where all may be needed: a parameter that params lacks is an error too.
 func (m *Model) replace(op string, params Params, all bool) error {
@@ -257,18 +270,27 @@ func (m *Model) Save(path string) error {
 	return mlx.SaveSafetensors(path, m.Parameters(), map[string]string{"format": "mlx"})
 }
 
-// Load replaces all parameters by those of a safetensors file. The file has each of them, of
-// its shape, and no others; the error lists all that differ, and nothing is changed then.
+// Load is Assign of a safetensors file's arrays: it has each of the parameters, of its shape, and
+// no others; the error lists all that differ, and nothing is changed then.
 func (m *Model) Load(path string) error {
-	_, err := m.load(path, true)
-	return err
+	params, err := m.read(path)
+	if err != nil {
+		return err
+	}
+	return m.replace("load "+path, params, true)
 }
 
-// LoadKnown is Load of the parameters that the file and the module both have. It returns the
-// paths of the others.
-func (m *Model) LoadKnown(path string) (others []string, err error) { return m.load(path, false) }
+// LoadKnown is AssignKnown of a file's arrays.
+func (m *Model) LoadKnown(path string) (others []string, err error) {
+	params, err := m.read(path)
+	if err != nil {
+		return nil, err
+	}
+	return m.known("load "+path, params)
+}
 
-func (m *Model) load(path string, strict bool) ([]string, error) {
+// read returns the arrays of a file, where the module's first is.
+func (m *Model) read(path string) (Params, error) {
 	slots, err := m.slots(inFiles)
 	if err != nil {
 		return nil, err
@@ -278,18 +300,21 @@ func (m *Model) load(path string, strict bool) ([]string, error) {
 		place = slots[0].get().Stream().Scope()
 	}
 	arrays, _, err := mlx.LoadSafetensors(place, path)
+	return arrays, err
+}
+
+// known is replace of what params and the module both have.
+func (m *Model) known(op string, params Params) (others []string, err error) {
+	slots, err := m.slots(inFiles)
 	if err != nil {
 		return nil, err
 	}
-	params := Params(arrays)
 	d := compare(slots, params)
-	if !strict {
-		others := slices.Concat(d.missing, d.extra)
-		maps.DeleteFunc(params, func(path string, _ *mlx.Array) bool { return slices.Contains(d.extra, path) })
-		slices.Sort(others)
-		return others, m.replace("load "+path, params, false)
-	}
-	return nil, m.replace("load "+path, params, true)
+	both := maps.Clone(params)
+	maps.DeleteFunc(both, func(path string, _ *mlx.Array) bool { return slices.Contains(d.extra, path) })
+	others = slices.Concat(d.missing, d.extra)
+	slices.Sort(others)
+	return others, m.replace(op, both, false)
 }
 
 // kept takes an array out of its scope, so that it lasts as long as the module.

@@ -187,9 +187,28 @@ func TestUpdateTakesSomeOfTheParameters(t *testing.T) {
 	require.ErrorContains(t, err, "update: unknown: gates; misshapen: gain is [5], want [2]; failed: stats: mlx: add")
 	require.Equal(t, []float32{3, 3}, values(t, n.Gain))
 
-	require.NoError(t, m.SetDtype(mlx.BFloat16))
+	require.NoError(t, m.SetDtype(mlx.BFloat16, nil))
+	require.Equal(t, mlx.BFloat16, n.Embed.Weight.Dtype())
+	require.NoError(t, m.SetDtype(mlx.Int32, func(d mlx.Dtype) bool { return d == mlx.Float16 }))
 	require.Equal(t, mlx.BFloat16, n.Embed.Weight.Dtype())
 	require.NoError(t, m.Eval())
+}
+
+func TestAssignTakesAllOfTheParameters(t *testing.T) {
+	s := mlx.On(mlx.CPU)
+	l := nn.NewLinear(nn.NewKeys(s, 1), 2, 2, true)
+	m := nn.NewModel(l)
+	w, b := mlx.Ones(s, mlx.Float32, 2, 2), mlx.Ones(s, mlx.Float32, 2)
+	require.ErrorContains(t, m.Assign(nn.Params{"weight": w}), "nn: arrays do not fit the module: assign: missing: bias")
+	require.ErrorContains(t, m.Assign(nn.Params{"weight": w, "bias": b, "bias2": b}), "unknown: bias2")
+	require.ErrorContains(t, m.Assign(nn.Params{"weight": w, "bias": w}), "misshapen: bias is [2 2], want [2]")
+	require.ErrorContains(t, m.Assign(nn.Params{"weight": w, "bias": nil}), "failed: bias: mlx: an operand is nil")
+	others, err := m.AssignKnown(nn.Params{"weight": w, "weihgt": b})
+	require.NoError(t, err)
+	require.Equal(t, []string{"bias", "weihgt"}, others)
+	require.Equal(t, []float32{1, 1, 1, 1}, values(t, l.Weight))
+	require.NoError(t, m.Assign(nn.Params{"weight": w, "bias": b}))
+	require.Equal(t, []float32{1, 1}, values(t, l.Bias))
 }
 
 func TestTreesFlattenAndUnflatten(t *testing.T) {

@@ -95,6 +95,12 @@ func (o *Optimizer) SetRate(rate Schedule) {
 	}
 }
 
+// Init starts the state of parameters, which the first step does otherwise: to look at State.
+func (o *Optimizer) Init(params Params) error {
+	_, err := o.prepare(params)
+	return err
+}
+
 // Update does one step: it changes the model's parameters that have a gradient, and computes
 // them along with the optimizer's and the module's state, and also what else is wanted, such
 // as the loss. It frees the arrays that it replaces. On an error nothing has changed.
@@ -136,8 +142,15 @@ func (o *Optimizer) apply(params, grads Params, others []*mlx.Array) (Params, er
 		return nil, err
 	}
 	owners, err := o.prepare(params)
-	if err != nil || len(params) == 0 {
-		return Params{}, err
+	if err != nil {
+		return nil, err
+	}
+	if len(params) == 0 { // time goes on
+		if err := mlx.Eval(others...); err != nil {
+			return nil, err
+		}
+		o.step++
+		return Params{}, nil
 	}
 	s := params[params.Paths()[0]].Scope().NewScope()
 	defer s.Close()

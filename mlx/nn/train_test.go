@@ -154,7 +154,7 @@ func TestNothingWidens16Bits(t *testing.T) {
 	for _, d := range []mlx.Dtype{mlx.BFloat16, mlx.Float16} {
 		for name, make := range optimizerMakers {
 			net, m := normed(3)
-			require.NoError(t, m.SetDtype(d))
+			require.NoError(t, m.SetDtype(d, nil))
 			trained(t, 2, eager(m, make(), func(b []*mlx.Array) *mlx.Array { return nn.CrossEntropy(net.Forward(mlx.AsType(b[0], d)), b[1]) }))
 			for path, a := range m.Parameters() {
 				require.Equal(t, d, a.Dtype(), "%s: %s", name, path)
@@ -164,6 +164,19 @@ func TestNothingWidens16Bits(t *testing.T) {
 		require.Equal(t, d, norm.Dtype())
 		require.Equal(t, d, grads["conv.weight"].Dtype())
 	}
+}
+
+func TestAStepWithoutGradientsIsOne(t *testing.T) {
+	_, m := normed(1)
+	o := nn.NewOptimizer(&nn.SGD{Momentum: 0.9}, nn.ExponentialDecay(0.1, 0.9))
+	require.Equal(t, 0.1, o.Rate())
+	for range 5 {
+		require.NoError(t, o.Update(m, nil))
+	}
+	require.InDelta(t, 0.06561, o.Rate(), 1e-12, "mlx.optimizers.exponential_decay's example")
+	require.Equal(t, []string{"learning_rate", "step"}, o.State(scope(t)).Paths())
+	require.NoError(t, o.Init(m.Trainable()))
+	require.Len(t, o.State(scope(t)), 2+len(m.Trainable()))
 }
 
 func TestARateMayBeSetOnTheWay(t *testing.T) {

@@ -141,6 +141,11 @@ def layers(folder):
                     continue
                 name = f"upsample {mode} {scale} {align} {anti}"
                 L(name, lambda: nn.Upsample(scale, mode, align, anti), (1, 5, 6, 2))
+    ints = {"shape": (1, 5, 6, 2), "ints": 9}
+    L("max_pool2d odd ints", lambda: nn.MaxPool2d((3, 2), stride=(2, 1), padding=(1, 0)), ints)
+    L("avg_pool2d odd ints", lambda: nn.AvgPool2d((3, 2), stride=(2, 1), padding=(1, 0)), ints)
+    L("upsample linear 2.0 True False ints", lambda: nn.Upsample(2, "linear", True), ints)
+    L("upsample nearest (2.0, 0.7) ints", lambda: nn.Upsample((2.0, 0.7)), ints)
     L("upsample linear 3d", lambda: nn.Upsample(2, "linear"), (1, 2, 3, 2, 2))
     L("layer_norm", lambda: nn.LayerNorm(6), (2, 3, 6))
     L("rms_norm", lambda: nn.RMSNorm(6), (2, 3, 6))
