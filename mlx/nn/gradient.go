@@ -133,8 +133,8 @@ func CheckpointOf(module any, forward mlx.Func) mlx.Func {
 			return out
 		})
 		out := f(slices.Concat(current(params), args))
-		if len(out) < results+len(changed) {
-			return out // the error of one array
+		if out[0].Err() != nil || len(out) < results+len(changed) {
+			return out
 		}
 		for i, s := range changed {
 			s.set(s.get().Scope().Hold(out[results+i]))

@@ -56,10 +56,10 @@ func (p *Pool) pool(op string, x *mlx.Array, fill float64, reduce func(*mlx.Arra
 	if bad := wrong(x); bad != nil {
 		return bad
 	}
-	n := x.Ndim() - 2
+	n := max(x.Ndim()-2, 0)
 	kernel, ok1 := each(p.Kernel, n, nil)
 	stride, ok2 := each(p.Stride, n, kernel)
-	padding, ok3 := each(p.Padding, n, make([]int, max(n, 0)))
+	padding, ok3 := each(p.Padding, n, make([]int, n))
 	if n < 1 || !ok1 || !ok2 || !ok3 || len(kernel) != n {
 		return failed(op, mlx.ErrShape, "x %v with kernel %v, stride %v, padding %v (want: a number for each axis of the space, or one for all)",
 			x.Shape(), p.Kernel, p.Stride, p.Padding)
