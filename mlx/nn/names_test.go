@@ -33,8 +33,8 @@ var goNames = map[string]string{
 	"nn.losses.kl_div_loss": "KLDivergence", "nn.losses.gaussian_nll_loss": "GaussianNLL", "nn.losses.l1_loss": "L1", "nn.losses.mse_loss": "MSE",
 	"nn.losses.nll_loss": "NLL", "nn.losses.binary_cross_entropy": "BinaryCrossEntropy BinaryCrossEntropyOf",
 	"nn.losses.cross_entropy": "CrossEntropy SmoothCrossEntropy", "nn.losses.smooth_l1_loss": "SmoothL1", "optimizers.MultiOptimizer": "NewMultiOptimizer",
-	"nn.AllToShardedLinear": "–: layers that are spread over machines", "nn.ShardedToAllLinear": "–: the same", "nn.FullyShardedModule": "–: the same",
-	"nn.fully_shard": "–: the same", "nn.QuantizedAllToShardedLinear": "–: the same", "nn.QuantizedShardedToAllLinear": "–: the same",
+	"nn.QuantizedAllToShardedLinear": "AllToShardedLinear", "nn.QuantizedShardedToAllLinear": "ShardedToAllLinear",
+	"nn.FullyShardedModule": "–: parameters spread over machines between steps", "nn.fully_shard": "–: the same",
 }
 
 // spelled turns a name of Python's into Go's: log_cosh_loss into LogCosh.
