@@ -59,6 +59,7 @@ type Optimizer struct {
 	groups []Group
 	multi  bool
 	step   int
+	loaded bool                // the states came from SetState and were not yet seen beside parameters
 	states []map[string]Params // [group][path]: the state of a parameter by its names in mlx.optimizers
 }
 
@@ -86,7 +87,12 @@ func NewMultiOptimizer(groups ...Group) *Optimizer {
 func (o *Optimizer) Steps() int { return o.step }
 
 // Rate returns λ of the first group at the last step, or before it the first.
-func (o *Optimizer) Rate() float64 { return o.groups[0].rate(o.step - 1) }
+func (o *Optimizer) Rate() float64 {
+	if len(o.groups) == 0 {
+		return 0
+	}
+	return o.groups[0].rate(o.step - 1)
+}
 
 // SetRate replaces the schedules of all groups, which count the steps that were done too.
 func (o *Optimizer) SetRate(rate Schedule) {
@@ -183,11 +189,7 @@ func (o *Optimizer) apply(params, grads Params, others []*mlx.Array) (Params, er
 
 // fit reports gradients without a parameter, of another shape or with an error.
 func (o *Optimizer) fit(params, grads Params) error {
-	var slots []slot
-	for path, p := range params {
-		slots = append(slots, slot{path: path, get: func() *mlx.Array { return p }})
-	}
-	return compare(slots, grads).err("the gradients of a step")
+	return compare(slotsOf(params), grads).err("the gradients of a step")
 }
 
 // prepare checks the rules, finds each parameter's group and starts its state.
@@ -207,11 +209,33 @@ func (o *Optimizer) prepare(params Params) (owners map[string]int, err error) {
 		if i < 0 {
 			return nil, fmt.Errorf("nn: no group of the optimizer takes %q: give the last one no Of", path)
 		}
-		if owners[path] = i; o.states[i][path] == nil {
-			o.states[i][path] = o.groups[i].Rule.Start(params[path])
+		owners[path] = i
+		if o.states[i][path] != nil && !o.loaded {
+			continue
 		}
+		start := o.groups[i].Rule.Start(params[path])
+		if state := o.states[i][path]; state != nil {
+			if err := compare(slotsOf(start), state).err("the optimizer's state of " + path); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		for _, a := range start {
+			kept(a) // where the parameter is in a scope
+		}
+		o.states[i][path] = start
 	}
+	o.loaded = false
 	return owners, nil
+}
+
+// slotsOf are places that hold the arrays.
+func slotsOf(params Params) []slot {
+	var slots []slot
+	for path, p := range params {
+		slots = append(slots, slot{path: path, get: func() *mlx.Array { return p }})
+	}
+	return slots
 }
 
 // ticks returns what the groups' next step goes by.
@@ -297,7 +321,7 @@ func (o *Optimizer) SetState(state Params) error {
 	if seen != len(state) {
 		return fmt.Errorf("nn: the optimizer's state is of other groups than its %d", len(o.groups))
 	}
-	o.states, o.step = states, int(step)
+	o.states, o.step, o.loaded = states, int(step), true
 	return nil
 }
 

@@ -167,6 +167,11 @@ func TestAStateOfAnotherOptimizerIsAnError(t *testing.T) {
 	step := mlx.Scalar(s, uint64(1))
 	require.ErrorContains(t, o.SetState(nn.Params{"step": step, "m": step}), `"m", which belongs to no parameter`)
 	require.Error(t, o.SetState(nn.Params{"step": mlx.Scalar(s, float32(1))}))
+	params := nn.Params{"w": mlx.Ones(s, mlx.Float32, 2)}
+	require.NoError(t, o.SetState(nn.Params{"step": step, "w.m": mlx.Ones(s, mlx.Float32, 1), "w.x": params["w"]}))
+	_, err := o.Apply(params, params)
+	require.ErrorIs(t, err, nn.ErrParams)
+	require.ErrorContains(t, err, "the optimizer's state of w: missing: v; unknown: x; misshapen: m is [1], want [2]")
 	multi := nn.NewMultiOptimizer(nn.Group{Rule: &nn.SGD{}, Rate: nn.Constant(1)})
 	require.ErrorContains(t, multi.SetState(nn.Params{"states.0.step": step, "states.1.step": step}), "of other groups than its 1")
 }

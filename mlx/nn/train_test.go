@@ -166,6 +166,24 @@ func TestNothingWidens16Bits(t *testing.T) {
 	}
 }
 
+// The parameters of a step may be in a scope that ends with it.
+func TestTheStateOutlivesTheParametersScope(t *testing.T) {
+	o := nn.NewOptimizer(&nn.SGD{Momentum: 0.5}, nn.Constant(1))
+	w := float32(0)
+	for range 3 {
+		s := mlx.NewScope(mlx.CPU)
+		if w == 0 {
+			require.NoError(t, o.Init(nn.Params{"w": mlx.Zeros(s, mlx.Float32, 1)}))
+		}
+		next, err := o.Apply(nn.Params{"w": mlx.FromSlice(s, []float32{w})}, nn.Params{"w": mlx.FromSlice(s, []float32{-1})})
+		require.NoError(t, err)
+		s.Close()
+		w = values(t, next["w"])[0]
+	}
+	require.Equal(t, float32(1+1.5+1.75), w)
+	require.Zero(t, nn.NewMultiOptimizer().Rate())
+}
+
 func TestAStepWithoutGradientsIsOne(t *testing.T) {
 	_, m := normed(1)
 	o := nn.NewOptimizer(&nn.SGD{Momentum: 0.9}, nn.ExponentialDecay(0.1, 0.9))
