@@ -171,7 +171,7 @@ func TestAStateOfAnotherOptimizerIsAnError(t *testing.T) {
 	require.NoError(t, o.SetState(nn.Params{"step": step, "w.m": mlx.Ones(s, mlx.Float32, 1), "w.x": params["w"]}))
 	_, err := o.Apply(params, params)
 	require.ErrorIs(t, err, nn.ErrParams)
-	require.ErrorContains(t, err, "the optimizer's state of w: missing: v; unknown: x; misshapen: m is [1], want [2]")
+	require.ErrorContains(t, err, "the optimizer's state of w: missing: v; misshapen: m is [1], want [2]")
 	multi := nn.NewMultiOptimizer(nn.Group{Rule: &nn.SGD{}, Rate: nn.Constant(1)})
 	require.ErrorContains(t, multi.SetState(nn.Params{"states.0.step": step, "states.1.step": step}), "of other groups than its 1")
 }
