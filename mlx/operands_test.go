@@ -43,7 +43,7 @@ func takingArrays() map[string]any {
 		mlx.ScatterProd, mlx.Searchsorted, mlx.SegmentedMM, mlx.Shift, mlx.SiLU, mlx.Sigmoid, mlx.Sign, mlx.Sin, mlx.SingularValues, mlx.Sinh, mlx.Slice, mlx.SliceDynamic,
 		mlx.SliceUpdate, mlx.SliceUpdateDynamic, mlx.Slogdet, mlx.Softmax, mlx.Solve, mlx.SolveTriangular, mlx.Sort, mlx.Split, mlx.SplitAt, mlx.Sqrt, mlx.Square, mlx.Squeeze,
 		mlx.Stack, mlx.Std, mlx.StopGradient, mlx.Subtract, mlx.Sum, mlx.Swapaxes, mlx.Take, mlx.TakeAlongAxis, mlx.Tan, mlx.Tanh, mlx.Tensordot, mlx.Tile, mlx.ToFP8,
-		mlx.TopK, mlx.Trace, mlx.Transpose, mlx.TriInv, mlx.Tril, mlx.Triu, mlx.Trunc, mlx.Unflatten, mlx.Unstack, mlx.VJP, mlx.Var, mlx.Vecdot, mlx.View, mlx.Where,
+		mlx.TopK, mlx.Trace, mlx.Transpose, mlx.TriInv, mlx.Tril, mlx.Triu, mlx.Trunc, mlx.Unflatten, mlx.Unstack, mlx.VJP, mlx.Var, mlx.Vecdot, mlx.View, mlx.Weak, mlx.Where,
 		mlx.Within, mlx.WriteNpy, mlx.WriteSafetensors, mlx.ZerosLike,
 	} {
 		name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()

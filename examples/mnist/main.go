@@ -23,33 +23,22 @@ func draw(key *mlx.Array, patterns *mlx.Array, n int) (x, labels *mlx.Array) {
 	return mlx.Reshape(mlx.Add(mlx.Where(right, moved, pictures), noise), n, side*side), labels
 }
 
-func logits(p []*mlx.Array, x *mlx.Array) *mlx.Array {
-	h := mlx.ReLU((&nn.Linear{Weight: p[0], Bias: p[1]}).Forward(x))
-	return (&nn.Linear{Weight: p[2], Bias: p[3]}).Forward(h)
-}
-
-// loss takes the parameters, the pictures and their labels.
-func loss(a []*mlx.Array) []*mlx.Array {
-	return []*mlx.Array{nn.CrossEntropy(logits(a[:4], a[4]), a[5])}
-}
-
 func main() {
 	device := mlx.On(mlx.DefaultDevice())
-	keys := mlx.RandomSplit(mlx.RandomKey(device, 1), 300)
-	patterns := mlx.RandomNormal(keys[0], 0, 1, mlx.Float32, classes, side*side)
-	in, out := nn.NewLinear(keys[1], side*side, hidden, true), nn.NewLinear(keys[2], hidden, classes, true)
-	params := []*mlx.Array{in.Weight, in.Bias, out.Weight, out.Bias}
+	keys := nn.NewKeys(device, 1)
+	patterns := mlx.RandomNormal(keys.Next(), 0, 1, mlx.Float32, classes, side*side)
+	net := nn.NewSequential(nn.NewLinear(keys, side*side, hidden, true), nn.Func(mlx.ReLU), nn.NewLinear(keys, hidden, classes, true))
+	model := nn.NewModel(net)
+	lossAndGrads := model.ValueAndGrad(func(b []*mlx.Array) *mlx.Array { return nn.CrossEntropy(net.Forward(b[0]), b[1]) })
 
-	adam := nn.NewAdamW(2e-3)
+	adam := nn.NewOptimizer(nn.NewAdamW(), nn.Constant(2e-3))
 	for i := range 200 {
 		batch := device.NewScope() // frees what the step made, and leaves the parameters
-		x, labels := draw(batch.Hold(keys[10+i]), patterns, 128)
-		values, grads := mlx.ValueAndGrad(loss, 0, 1, 2, 3)(append(params, x, labels)...)
-		var err error
-		if params, err = adam.Step(params, grads); err != nil {
+		loss, grads := lossAndGrads(draw(batch.Hold(keys.Next()), patterns, 128))
+		if err := adam.Update(model, grads); err != nil {
 			log.Fatal(err)
 		}
-		l, err := mlx.Item[float32](values[0])
+		l, err := mlx.Item[float32](loss)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -58,8 +47,8 @@ func main() {
 		}
 		batch.Close()
 	}
-	x, labels := draw(keys[3], patterns, 2000)
-	right := mlx.Equal(mlx.AsType(mlx.Argmax(logits(params, x), -1), mlx.Int32), labels)
+	x, labels := draw(keys.Next(), patterns, 2000)
+	right := mlx.Equal(mlx.AsType(mlx.Argmax(net.Forward(x), -1), mlx.Int32), labels)
 	accuracy, err := mlx.Item[float32](mlx.Mean(right))
 	if err != nil {
 		log.Fatal(err)

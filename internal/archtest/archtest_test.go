@@ -68,6 +68,7 @@ var allowed = map[string][]string{
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
 	"examples/steering":         {"edit", "generate", "model", "model/auto", "states"},
 	"examples/trace":            {"edit", "lens", "model/auto"},
+	"examples/transformerlm":    {"mlx", "mlx/nn"},
 
 	"include":            {},
 	"internal/archtest":  {},

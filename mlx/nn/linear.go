@@ -1,10 +1,20 @@
-// Package nn holds the layers that transformers are made of: plain structs of
-// parameters with a Forward. A parameter that a layer may lack is nil.
 package nn
 
 import (
+	"math"
+
 	"github.com/mlxlens/mlxlens/mlx"
 )
+
+// uniform draws evenly from ±√(1/in), as mlx.nn's layers begin.
+func uniform(keys *Keys, in int, shape ...int) *mlx.Array {
+	bound := math.Sqrt(1 / float64(in))
+	return InitUniform(-bound, bound, mlx.Float32)(keys, shape...)
+}
+
+func ones(keys *Keys, n int) *mlx.Array { return InitConstant(1, mlx.Float32)(keys, n) }
+
+func none(keys *Keys, n int) *mlx.Array { return InitConstant(0, mlx.Float32)(keys, n) }
 
 // Linear is y = x·Wᵀ + b. The weight is dense [out, in], or packed with Scales and
 // Biases as Quant says.
@@ -15,6 +25,19 @@ type Linear struct {
 	Quant  mlx.Quantization
 	Bias   *mlx.Array // b: [out], or nil
 }
+
+// NewLinear returns a dense layer with weights, and a bias if there is one, evenly distributed
+// in ±1/√in.
+func NewLinear(keys *Keys, in, out int, bias bool) *Linear {
+	l := &Linear{Weight: uniform(keys, in, out, in)}
+	if bias {
+		l.Bias = uniform(keys, in, out)
+	}
+	return l
+}
+
+// packed keeps packed weights from training, as mlx.nn does.
+func (l *Linear) packed() bool { return l.Scales != nil }
 
 // Forward maps [..., in] to [..., out].
 func (l *Linear) Forward(x *mlx.Array) *mlx.Array {
@@ -89,6 +112,13 @@ type Embedding struct {
 	Dtype  mlx.Dtype // what a packed table's rows are unpacked to
 }
 
+// NewEmbedding returns a dense table with the normal distribution of deviation 1/√d_model.
+func NewEmbedding(keys *Keys, vocab, dims int) *Embedding {
+	return &Embedding{Weight: InitNormal(0, math.Sqrt(1/float64(dims)), mlx.Float32)(keys, vocab, dims)}
+}
+
+func (e *Embedding) packed() bool { return e.Scales != nil }
+
 // Forward maps ids [...] to rows [..., d_model]. Of a packed table only the rows
 // asked for are unpacked.
 func (e *Embedding) Forward(ids *mlx.Array) *mlx.Array {
@@ -113,6 +143,9 @@ type RMSNorm struct {
 	Eps    float64
 }
 
+// NewRMSNorm returns mlx.nn's: weights 1, ε 1e-5.
+func NewRMSNorm(keys *Keys, dims int) *RMSNorm { return &RMSNorm{Weight: ones(keys, dims), Eps: 1e-5} }
+
 // Forward normalises the last axis.
 func (n *RMSNorm) Forward(x *mlx.Array) *mlx.Array { return mlx.RMSNorm(x, n.Weight, n.Eps) }
 
@@ -122,6 +155,11 @@ type LayerNorm struct {
 	Weight *mlx.Array // [d_model]
 	Bias   *mlx.Array // [d_model]
 	Eps    float64
+}
+
+// NewLayerNorm returns mlx.nn's: weights 1, a bias of 0, ε 1e-5.
+func NewLayerNorm(keys *Keys, dims int) *LayerNorm {
+	return &LayerNorm{Weight: ones(keys, dims), Bias: none(keys, dims), Eps: 1e-5}
 }
 
 // Forward normalises the last axis.
