@@ -37,6 +37,7 @@ type traceOptions struct {
 	picture string
 	fonts   bool
 	keep    string // an old flag: `mlxlens capture` has it now
+	given   func(flag string) bool
 }
 
 func newTraceCmd(s *streams) *cobra.Command {
@@ -68,6 +69,7 @@ negative number counts from the end.`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.arg(args)
+			o.given = cmd.Flags().Changed
 			return runTrace(cmd.Context(), s, o)
 		},
 	}
@@ -320,6 +322,12 @@ var pictures = map[string]render.Kind{"heatmap": render.Heatmap, "curves": rende
 // checkPicture refuses pictures of what is not there.
 func (o *traceOptions) checkPicture() error {
 	kind, ok := pictures[o.picture]
+	ext := o.extension()
+	for _, flag := range []string{"picture", "system-fonts"} {
+		if o.given(flag) && (o.file != "" || ext != ".png" && ext != ".svg") {
+			return usagef("--%s needs --output with a name that ends in .png or .svg", flag)
+		}
+	}
 	switch {
 	case !ok:
 		return usagef("--picture %q: want heatmap, curves or targets", o.picture)
