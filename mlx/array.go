@@ -219,7 +219,7 @@ func (a *Array) Strides() ([]int, error) {
 func (a *Array) Ready() bool {
 	ready := false
 	if a != nil && a.err == nil && a.acquire() {
-		gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
+		_ = gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
 		a.release()
 	}
 	return ready
@@ -238,9 +238,7 @@ func (a *Array) Wait() error {
 		return newError("wait", ErrFreed, "the array was freed")
 	}
 	defer a.release()
-	var err error
-	gate.Run(func() { err = status("wait", capi.ArrayWait(a.h)) })
-	return err
+	return inGate("wait", func() error { return status("wait", capi.ArrayWait(a.h)) })
 }
 
 // Format computes a and returns its elements as text, as Python shows them: the middle of
@@ -254,13 +252,14 @@ func (a *Array) Format() (string, error) {
 	}
 	defer a.release()
 	var text string
-	var err error
-	gate.Run(func() {
+	err := inGate("format", func() error {
 		var s capi.String
-		if err = status("format", capi.ArrayTostring(&s, a.h)); err == nil {
-			text = capi.StringData(s).String()
+		defer func() { capi.StringFree(s) }()
+		if err := status("format", capi.ArrayTostring(&s, a.h)); err != nil {
+			return err
 		}
-		capi.StringFree(s)
+		text = capi.StringData(s).String()
+		return nil
 	})
 	return text, err
 }

@@ -33,6 +33,10 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 		r.err = e
 		return r
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(r.stream.handle())
+		defer capi.LeaveDefaults(r.stream.handle())
+	}
 	status := f(&r.h, r.stream.handle())
 	if status != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
@@ -172,6 +176,10 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		first.err = e
 		return []*Array{first}
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(first.stream.handle())
+		defer capi.LeaveDefaults(first.stream.handle())
+	}
 	var list capi.VectorArray
 	status := f(&list, first.stream.handle())
 	if status != 0 {
@@ -245,6 +253,10 @@ func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) 
 	if e := start(op, r, nil, operands); e != nil {
 		r.err = e
 		return r
+	}
+	if loaded.unproven {
+		capi.EnterDefaults(r.stream.handle())
+		defer capi.LeaveDefaults(r.stream.handle())
 	}
 	if f(&r.h, a.h, b.h, r.stream.handle()) != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)

@@ -32,13 +32,7 @@ func SetCompileMode(mode CompileMode) error {
 	if mode < CompileDisabled || mode > CompileEnabled {
 		return newError(op, ErrIndex, "there is no compile mode "+strconv.Itoa(int(mode))+" (have: 0 to 3)")
 	}
-	var err error
-	gate.Run(func() {
-		if capi.SetCompileMode(capi.CompileMode(mode)) != 0 {
-			err = mlxError(op, nil)
-		}
-	})
-	return err
+	return inGate(op, func() error { return status(op, capi.SetCompileMode(capi.CompileMode(mode))) })
 }
 
 // Compile returns f that is traced at its first call, and afterwards only for arguments of
@@ -134,13 +128,12 @@ func ClearCompiled() error {
 	if err := Load(); err != nil {
 		return err
 	}
-	var err error
-	gate.Run(func() {
+	return inGate("clear_compiled", func() error {
 		var cache capi.CompileCache
+		defer func() { capi.CompileCacheFree(cache) }()
 		if capi.DetailCompileCache(&cache) != 0 || capi.DetailCompileClearCache(cache) != 0 {
-			err = mlxError("clear_compiled", nil)
+			return mlxError("clear_compiled", nil)
 		}
-		capi.CompileCacheFree(cache)
+		return nil
 	})
-	return err
 }

@@ -35,7 +35,7 @@ func (b Backend) Available() bool {
 		return false
 	}
 	var yes bool
-	gate.Run(func() { yes = capi.DistributedIsAvailable(capi.Bytes(string(b))) })
+	_ = gate.Run(func() { yes = capi.DistributedIsAvailable(capi.Bytes(string(b))) })
 	return yes
 }
 
@@ -64,13 +64,12 @@ func InitDistributed(backend Backend, strict bool) (*Group, error) {
 // newGroup takes a group that f makes. Binds mlx_distributed_group_rank, _size, _free.
 func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 	g := &Group{}
-	var err error
-	gate.Run(func() {
+	err := inGate(op, func() error {
 		if f(&g.h) != 0 || g.h == 0 {
-			err = mlxError(op, nil)
-			return
+			return mlxError(op, nil)
 		}
 		g.rank, g.size = int(capi.DistributedGroupRank(g.h)), int(capi.DistributedGroupSize(g.h))
+		return nil
 	})
 	if err != nil {
 		return nil, err

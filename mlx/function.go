@@ -30,13 +30,13 @@ func NewExporter(path string, f Func, shapeless bool) (*Exporter, error) {
 		return nil, err
 	}
 	x := &Exporter{}
-	var err error
-	gate.Run(func() {
+	err := inGate(op, func() error {
 		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, f) })
+		defer capi.ClosureFree(fun)
 		if x.h = capi.FunctionExporterNew(capi.Bytes(path), fun, shapeless); x.h == 0 {
-			err = mlxError(op, nil)
+			return mlxError(op, nil)
 		}
-		capi.ClosureFree(fun)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -84,11 +84,14 @@ func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 func (x *Exporter) Close() error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.h != 0 {
-		gate.Run(func() { capi.FunctionExporterFree(x.h) })
-		x.h = 0
+	if x.h == 0 {
+		return nil
 	}
-	return nil
+	return inGate("export_function", func() error {
+		capi.FunctionExporterFree(x.h)
+		x.h = 0
+		return nil
+	})
 }
 
 // ExportFunction writes one trace of f. Binds mlx_export_function.
@@ -202,10 +205,11 @@ func ImportFunction(path string) (*ImportedFunction, error) {
 		return nil, newError(op, ErrFile, path+" is not a regular file")
 	}
 	f := &ImportedFunction{}
-	gate.Run(func() {
+	err = inGate(op, func() error {
 		if f.h = capi.ImportedFunctionNew(capi.Bytes(path)); f.h == 0 {
-			err = mlxError(op, nil)
+			return mlxError(op, nil)
 		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

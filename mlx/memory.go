@@ -24,7 +24,7 @@ func CacheMemory() int { return memoryFigure(capi.GetCacheMemory) }
 // Binds mlx_clear_cache.
 func ClearCache() {
 	if Load() == nil {
-		gate.Run(func() {
+		_ = gate.Run(func() { // out of turn it does nothing, as a full cache does no harm
 			capi.ClearCache()
 			capi.TrimHeap()
 		})
@@ -38,7 +38,7 @@ func ClearCache() {
 // nothing.
 func ReturnFreedMemory() {
 	if Load() == nil {
-		gate.Run(capi.MapBlocks)
+		_ = gate.Run(capi.MapBlocks)
 	}
 }
 
@@ -80,12 +80,12 @@ func setLimit(op string, f func(*int, int) int32, bytes int, then func()) (befor
 	if bytes < 0 {
 		return 0, newError(op, ErrMemory, "a limit of "+strconv.Itoa(bytes)+" bytes")
 	}
-	gate.Run(func() {
+	err = inGate(op, func() error {
 		if f(&before, bytes) != 0 {
-			err = mlxError(op, nil)
-			return
+			return mlxError(op, nil)
 		}
 		then()
+		return nil
 	})
 	return before, err
 }
@@ -93,6 +93,6 @@ func setLimit(op string, f func(*int, int) int32, bytes int, then func()) (befor
 // ResetPeakMemory makes PeakMemory count from now on. Binds mlx_reset_peak_memory.
 func ResetPeakMemory() {
 	if Load() == nil {
-		gate.Run(func() { capi.ResetPeakMemory() })
+		_ = gate.Run(func() { capi.ResetPeakMemory() })
 	}
 }

@@ -72,6 +72,10 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 		r.err = e
 		return r, r
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(r.stream.handle())
+		defer capi.LeaveDefaults(r.stream.handle())
+	}
 	if f(&r.h, &q.h, r.stream.handle()) != 0 || r.h == 0 || q.h == 0 {
 		r.err = mlxError(op, operands)
 		freeTemporary(r.h, q.h) // the first may be there when the second failed

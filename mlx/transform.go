@@ -152,7 +152,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 
 // transform is transformed's call inside the gate.
 func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (e *Error) {
-	gate.Run(func() {
+	noTurn := gate.Run(func() {
 		outer := trace
 		trace.stream, trace.failed = s, nil
 		in := vector(args)
@@ -169,6 +169,9 @@ func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, 
 		capi.VectorArrayFree(in)
 		trace = outer
 	})
+	if noTurn != nil {
+		return turnError(op, noTurn)
+	}
 	return e
 }
 
