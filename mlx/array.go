@@ -46,8 +46,12 @@ type bounds struct {
 	trues          int
 }
 
-// acquire keeps h alive until release; it fails on an array that was freed.
+// acquire keeps h alive until release; it fails on an array that was freed, and on a zero
+// Array.
 func (a *Array) acquire() bool {
+	if a.h == 0 {
+		return false
+	}
 	if a.state.Add(1) < 0 {
 		a.release()
 		return false
@@ -58,9 +62,23 @@ func (a *Array) acquire() bool {
 func (a *Array) release() {
 	if a.state.Add(-1) == ended && a.state.CompareAndSwap(ended, ended+1) {
 		// +1: no second caller can see ended again, and no acquire sees ≥ 0
-		live.Add(-1)
-		gate.Free(a.h)
+		gate.Free(a.last())
 	}
+}
+
+// last takes the handle from the array: nobody uses it, and nobody can any more.
+func (a *Array) last() capi.Array {
+	a.cleanup.Stop() // set before the array was shared, or by Keep, which was a user until now
+	live.Add(-1)
+	return a.h
+}
+
+// gone is the error of a use of what acquire refuses. what names the array.
+func (a *Array) gone(op, what string) *Error {
+	if a.h == 0 {
+		return newError(op, errNoArray, what+" is a zero Array, which holds nothing")
+	}
+	return newError(op, ErrFreed, what+" was freed")
 }
 
 // end marks a as freed. It returns the handle when nobody uses it now; otherwise
@@ -76,10 +94,8 @@ func (a *Array) end() capi.Array {
 			next = ended + 1
 		}
 		if a.state.CompareAndSwap(s, next) {
-			a.cleanup.Stop()
 			if s == 0 {
-				live.Add(-1)
-				return a.h
+				return a.last()
 			}
 			return 0
 		}
@@ -89,7 +105,7 @@ func (a *Array) end() capi.Array {
 // Free ends the array now instead of when its scope closes or the collector finds
 // it. A second Free does nothing.
 func (a *Array) Free() {
-	if a == nil || a.err != nil {
+	if a == nil || a.h == 0 {
 		return
 	}
 	if h := a.end(); h != 0 {
@@ -113,18 +129,29 @@ func (a *Array) Err() error {
 	if a.err != nil {
 		return a.err
 	}
+	if a.h == 0 {
+		return a.gone("", "the array")
+	}
 	return nil
 }
 
 // Device returns where the array is computed.
-func (a *Array) Device() Device { return a.stream.Device() }
+func (a *Array) Device() Device { return a.Stream().Device() }
 
 // Stream returns the stream that computes the array.
-func (a *Array) Stream() Stream { return a.stream }
+func (a *Array) Stream() Stream {
+	if a == nil {
+		return 0
+	}
+	return a.stream
+}
 
 // Scope returns where results of the array go: its scope, or one that owns nothing
 // on its stream.
 func (a *Array) Scope() *Scope {
+	if a == nil {
+		return Stream(0).Scope()
+	}
 	if s := a.scope.Load(); s != nil {
 		return s
 	}
@@ -203,7 +230,7 @@ func (a *Array) Strides() ([]int, error) {
 		return nil, err
 	}
 	if !a.acquire() {
-		return nil, newError("strides", ErrFreed, "the array was freed")
+		return nil, a.gone("strides", "the array")
 	}
 	defer a.release()
 	n := capi.ArrayNdim(a.h)
@@ -235,7 +262,7 @@ func (a *Array) Wait() error {
 		return Eval(a) // it may never have been started
 	}
 	if !a.acquire() {
-		return newError("wait", ErrFreed, "the array was freed")
+		return a.gone("wait", "the array")
 	}
 	defer a.release()
 	return inGate("wait", func() error { return status("wait", capi.ArrayWait(a.h)) })
@@ -248,7 +275,7 @@ func (a *Array) Format() (string, error) {
 		return "", err
 	}
 	if !a.acquire() {
-		return "", newError("format", ErrFreed, "the array was freed")
+		return "", a.gone("format", "the array")
 	}
 	defer a.release()
 	var text string

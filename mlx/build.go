@@ -21,7 +21,7 @@ func build(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) 
 // What buildIn knows of a result's number of elements beforehand.
 const (
 	unknown = 0  // MLX is asked
-	same    = -1 // not more than the first operand has
+	same    = -1 // not more than the first operand has, and not none if that has any
 	none    = -2 // it is empty
 )
 
@@ -54,8 +54,8 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 }
 
 // limit gives r an error when it has more elements than memory may hold, which MLX would
-// find out by crashing. most is an upper bound on their number, unknown for none. A result
-// without elements becomes zeros: many of MLX's kernels divide by the length of an axis, and
+// find out by crashing. most is an upper bound on their number of a result that has some, unknown
+// for none. A result without elements becomes zeros: many of MLX's kernels divide by the length of an axis, and
 // end the process, though there is nothing to compute.
 func (r *Array) limit(op string, most int64) {
 	if most > 0 && uint64(most)*8 <= uint64(loaded.memoryLimit.Load()) || most == none {
@@ -121,7 +121,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		}
 		if !a.acquire() {
 			finish(operands[:i])
-			return newError(op, ErrFreed, fmt.Sprintf("operand %d was freed", i+1))
+			return a.gone(op, fmt.Sprintf("operand %d", i+1))
 		}
 		if !placed {
 			r.stream, placed = a.stream, true
@@ -227,11 +227,14 @@ func handle(a *Array) capi.Array {
 	return a.h
 }
 
-// required refuses a nil operand where build would take it for an absent one.
+// required refuses a nil operand where build would take it for an absent one, and a zero Array.
 func required(op string, operands ...*Array) *Array {
 	for i, a := range operands {
 		if a == nil {
 			return failed(op, errNoArray, "operand %d is nil, not an array", i+1)
+		}
+		if a.h == 0 && a.err == nil {
+			return &Array{err: a.gone(op, fmt.Sprintf("operand %d", i+1))}
 		}
 	}
 	return nil

@@ -67,6 +67,9 @@ func (x *Exporter) Add(args ...*Array) error { return x.AddKwargs(args, nil) }
 // their names. Binds mlx_function_exporter_apply_kwargs.
 func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 	const op = "export_function"
+	if x == nil {
+		return newError(op, ErrFreed, "the exporter is nil")
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.h == 0 {
@@ -82,6 +85,9 @@ func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 
 // Close ends the file. Binds mlx_function_exporter_free.
 func (x *Exporter) Close() error {
+	if x == nil {
+		return nil
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.h == 0 {
@@ -227,6 +233,9 @@ func (f *ImportedFunction) Call(args ...*Array) []*Array { return f.CallKwargs(a
 // CallKwargs is Call with named arguments. Binds mlx_imported_function_apply_kwargs.
 func (f *ImportedFunction) CallKwargs(args []*Array, kwargs map[string]*Array) []*Array {
 	const op = "imported_function"
+	if f == nil || f.h == 0 {
+		return []*Array{failed(op, ErrFreed, "there is no function: ImportFunction reads one")}
+	}
 	defer runtime.KeepAlive(f)
 	out, err := withNames(op, args, kwargs, []int{1}, func(in capi.VectorArray, named capi.MapStringToArray, results []capi.VectorArray) int32 {
 		if kwargs == nil {

@@ -164,6 +164,9 @@ func SaveGGUF(path string, g *GGUF) error {
 	if filepath.Ext(path) != ".gguf" {
 		return newError(op, ErrFile, path+" does not end in .gguf, as MLX wants it")
 	}
+	if g == nil {
+		return newError(op, errNoArray, "there is nothing to save: the GGUF is nil")
+	}
 	all, e := g.savable(op)
 	if e != nil {
 		return e
