@@ -99,6 +99,9 @@ func mlxError(op string, operands []*Array) *Error {
 	if text == "" {
 		text = "MLX gave no reason"
 	}
+	if strings.Contains(text, "LU factorization failed") {
+		text += ": a matrix is singular, or one of eigenvalues or singular values holds NaN or ∞"
+	}
 	kind := ErrMLX
 	lower := strings.ToLower(text)
 	for _, k := range []struct {

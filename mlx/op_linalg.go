@@ -54,10 +54,6 @@ func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
 	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) })
 }
 
-// noInf puts NaN in place of ±∞, with which LAPACK's singular values with vectors never end
-// and its general eigenvalues end the process.
-func noInf(a *Array) *Array { return Add(a, Subtract(a, a)) }
-
 func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
@@ -104,7 +100,7 @@ func Pinv(a *Array) *Array {
 	if bad := matrix("pinv", false, a); bad != nil {
 		return bad
 	}
-	return ofMatrix("pinv", false, capi.LinalgPinv, noInf(a))
+	return ofMatrix("pinv", false, capi.LinalgPinv, finite(a))
 }
 
 // Det returns the determinant of square matrices. Binds mlx_linalg_det.
@@ -188,7 +184,7 @@ func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
 	if bad := matrix(op, false, a); bad != nil {
 		return nil, bad
 	}
-	if a = noInf(a); a.err != nil {
+	if a = finite(a); a.err != nil {
 		return nil, a
 	}
 	parts = buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
@@ -228,50 +224,6 @@ func LUFactor(a *Array) (lu, pivots *Array) {
 	})
 }
 
-// Eig returns the eigenvalues, complex64, and the eigenvectors as columns, of square
-// matrices. Binds mlx_linalg_eig.
-func Eig(a *Array) (values, vectors *Array) {
-	const op = "eig"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad, bad
-	}
-	a = noInf(a)
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEig(x, y, a.h, s)
-	})
-}
-
-// Eigvals returns the eigenvalues of square matrices, complex64. Binds mlx_linalg_eigvals.
-func Eigvals(a *Array) *Array {
-	if bad := matrix("eigvals", true, a); bad != nil {
-		return bad
-	}
-	return ofMatrix("eigvals", true, capi.LinalgEigvals, noInf(a))
-}
-
-// Eigh returns the eigenvalues in ascending order and the eigenvectors as columns, of
-// symmetric or Hermitian matrices of which one half is read. Binds mlx_linalg_eigh.
-func Eigh(a *Array, t Triangle) (values, vectors *Array) {
-	const op = "eigh"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad, bad
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEigh(x, y, a.h, t.letter(), s)
-	})
-}
-
-// Eigvalsh returns the eigenvalues of Eigh alone. Binds mlx_linalg_eigvalsh.
-func Eigvalsh(a *Array, t Triangle) *Array {
-	const op = "eigvalsh"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad
-	}
-	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEigvalsh(res, a.h, t.letter(), s)
-	})
-}
-
 // Cross returns the cross product along an axis of 2 or 3 elements; the other axes broadcast.
 // Binds mlx_linalg_cross.
 func Cross(a, b *Array, axis int) *Array {
@@ -305,6 +257,9 @@ func NormOrd(x *Array, ord float64, axes ...int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
+	if (ord == 2 || ord == -2) && (len(axes) == 2 || len(axes) == 0 && x.Ndim() == 2) {
+		x = finite(x) // it is of singular values
+	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNorm(res, x.h, ord, int32s(axes), false, s)
 	})
@@ -328,6 +283,9 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	}
 	if name != Frobenius && name != Nuclear {
 		return failed(op, ErrIndex, "there is no matrix norm %q (have: fro, nuc)", string(name))
+	}
+	if name == Nuclear {
+		x = finite(x)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormMatrix(res, x.h, capi.Bytes(string(name)), int32s(axes), false, s)

@@ -262,7 +262,7 @@ func Diff(x *Array, n, axis int) *Array {
 	if n < 0 {
 		return failed(op, ErrIndex, "%d differences (have: 0 and more)", n)
 	}
-	n = min(n, max(x.Dim(axis), 1)) // then nothing is left, and MLX would go on
+	n = min(n, max(x.Dim(axis), 1))                                            // then nothing is left, and MLX would go on
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { // it may be empty
 		return capi.Diff(res, x.h, c32(n), c32(axis), s)
 	})

@@ -146,6 +146,20 @@ func leave() {
 // Start makes the stream of each device that exists, and makes kind the default.
 // It is called once, after the library is open.
 func Start(kind capi.DeviceType) error {
+	// What MLX takes for the main thread is the one that starts the first task. Evaluations
+	// there meet the error of an earlier task in the middle of their own, and lose count of the
+	// tasks: after ten such errors they wait for ever. So that thread is one that never
+	// evaluates, kept until the process ends because its name would be given to another.
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		made <- start(kind)
+		select {}
+	}()
+	return <-made
+}
+
+func start(kind capi.DeviceType) error {
 	var err error
 	failed := Run(func() {
 		for _, k := range []capi.DeviceType{capi.DeviceTypeCpu, capi.DeviceTypeGpu} {
@@ -160,6 +174,7 @@ func Start(kind capi.DeviceType) error {
 				err = errors.New(capi.TakeError())
 				return
 			}
+			capi.Synchronize(streams[k]) // the first task makes this the main thread
 			if kind == capi.DeviceTypeGpu {
 				capi.NoteStream(streams[k], devices[k])
 			}
