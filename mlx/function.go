@@ -63,8 +63,8 @@ func creatable(op, path string) error {
 // written, but their shapes and types are. Binds mlx_function_exporter_apply.
 func (x *Exporter) Add(args ...*Array) error { return x.AddKwargs(args, nil) }
 
-// AddKwargs is Add with named arguments, which f gets behind the others in the order of
-// their names. Binds mlx_function_exporter_apply_kwargs.
+// AddKwargs is Add. mlx-c's exporter hands no named arguments to a function, and so there must be
+// none: ExportFunctionKwargs writes a trace with them. Binds mlx_function_exporter_apply_kwargs.
 func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 	const op = "export_function"
 	if x == nil {
@@ -74,6 +74,9 @@ func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 	defer x.mu.Unlock()
 	if x.h == 0 {
 		return newError(op, ErrFreed, "the exporter was closed")
+	}
+	if len(kwargs) > 0 {
+		return newError(op, ErrIndex, fmt.Sprintf("the exporter cannot hand named arguments (%v) to its function: use ExportFunctionKwargs", slices.Sorted(maps.Keys(kwargs))))
 	}
 	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
 		if kwargs == nil {
