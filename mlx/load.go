@@ -43,7 +43,8 @@ var loaded struct {
 	memoryLimit atomic.Int64 // SetMemoryLimit changes it
 
 	// written once, before done
-	gpu bool
+	room int64 // what the system gives the process at most
+	gpu  bool
 
 	// unproven is whether libmlx is another than the one whose functions were looked through for
 	// the thread's default stream (capi/gen): then each of them may take it.
@@ -309,7 +310,13 @@ func prepare() error {
 	}
 	loaded.unproven = lib.MLX != provenMLX
 	capi.GetMemoryLimit(&lib.Memory)
-	loaded.memoryLimit.Store(int64(lib.Memory))
+	loaded.room = roomOf()
+	if most := int(loaded.room / 20 * 19); most < lib.Memory { // MLX's own part of the machine's memory
+		var before int
+		_ = gate.Run(func() { capi.SetMemoryLimit(&before, most) })
+		lib.Memory = most
+	}
+	allow(lib.Memory)
 	loaded.refused = selfCheck()
 	for op, why := range loaded.refused {
 		lib.Refused = append(lib.Refused, op+": "+why)

@@ -52,13 +52,15 @@ func memoryFigure(f func(*int) int32) int {
 }
 
 // MemoryLimit returns the bytes beyond which MLX waits for memory to come free, and this
-// package refuses to evaluate; at first most of the machine's memory.
+// package refuses to evaluate; at first most of the machine's memory, or of what a limit on the
+// process's address space or its cgroup leaves.
 // Binds mlx_get_memory_limit.
 func MemoryLimit() int { return memoryFigure(capi.GetMemoryLimit) }
 
-// SetMemoryLimit sets MemoryLimit and returns what it was. Binds mlx_set_memory_limit.
+// SetMemoryLimit sets MemoryLimit and returns what it was. What the system cannot give is refused
+// under a greater limit too. Binds mlx_set_memory_limit.
 func SetMemoryLimit(bytes int) (before int, err error) {
-	return setLimit("set_memory_limit", capi.SetMemoryLimit, bytes, func() { loaded.memoryLimit.Store(int64(bytes)) })
+	return setLimit("set_memory_limit", capi.SetMemoryLimit, bytes, func() { allow(bytes) })
 }
 
 // SetCacheLimit bounds CacheMemory and returns the bound before; 0 keeps nothing.
