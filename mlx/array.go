@@ -24,6 +24,9 @@ type Array struct {
 	// state counts the calls that use h now; ended is set by the first Free.
 	state atomic.Int32
 
+	// depth is at least the number of operations in a row that compute the array.
+	depth atomic.Int32
+
 	cleanup runtime.Cleanup // of an array without a scope
 
 	// host is what is known of the integers or booleans of an array made from Go data.

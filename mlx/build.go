@@ -41,6 +41,7 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 	if status != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
 	} else {
+		r.deepen(weight(most), operands)
 		if most == same {
 			if most = operands[0].most.Load(); most == none {
 				most = unknown // a reduction of nothing has elements
@@ -51,6 +52,14 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 	finish(operands)
 	r.settle(op)
 	return r
+}
+
+// weight is how many operations in a row a call makes of whose result most is known.
+func weight(most int64) int32 {
+	if most == same {
+		return alike
+	}
+	return several
 }
 
 // limit gives r an error when it has more elements than memory may hold, which MLX would
@@ -126,6 +135,9 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		if !placed {
 			r.stream, placed = a.stream, true
 		}
+		if d := a.depth.Load(); d > 0 && d > r.depth.Load() {
+			r.depth.Store(d)
+		}
 		if s := a.scope.Load(); s != nil && (r.scope.Load() == nil || s.depth > r.scope.Load().depth) {
 			r.scope.Store(s)
 			r.stream = a.stream
@@ -187,6 +199,7 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		finish(operands)
 		return []*Array{first}
 	}
+	first.deepen(several, operands)
 	out := first.elementsOf(op, operands, list)
 	// the results' own handles keep the arrays, so that this frees none of them
 	capi.VectorArrayFree(list)
@@ -204,6 +217,7 @@ func (a *Array) elementsOf(op string, operands []*Array, list capi.VectorArray) 
 	for i := range out {
 		r := &Array{stream: a.stream}
 		r.scope.Store(a.scope.Load())
+		r.depth.Store(a.depth.Load())
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)
 		} else {
@@ -264,6 +278,7 @@ func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) 
 	if f(&r.h, a.h, b.h, r.stream.handle()) != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
 	} else {
+		r.deepen(3, operands) // a conversion, and a repetition of the smaller
 		r.limit(op, product(a.bound(), b.bound()))
 	}
 	finish(operands)

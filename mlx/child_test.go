@@ -2,6 +2,7 @@ package mlx_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -21,7 +22,7 @@ func inChild(t *testing.T, env ...string) bool {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()))
 	cmd.Env = append(append(os.Environ(), childOf+"="+t.Name()), env...)
 	out, err := cmd.CombinedOutput()
 	if len(out) > 1<<13 { // the end of a long output has the reason, and the start the place

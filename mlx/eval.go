@@ -46,6 +46,9 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 			return status(op, f(list))
 		})
 	})
+	if err == nil {
+		evaluated(arrays...)
+	}
 	collectIfGrown()
 	return err
 }
@@ -209,6 +212,7 @@ func borrow[T Element](a *Array, f func(data []T) error) error {
 	if err != nil {
 		return err
 	}
+	evaluated(a)
 	err = f(data)
 	collectIfGrown()
 	return err

@@ -40,6 +40,9 @@ func writeGraph(op string, f func(capi.File, capi.NodeNamer, capi.VectorArray) i
 		return e
 	}
 	defer finish(all)
+	if e := tooDeep(op, arrays); e != nil {
+		return e
+	}
 	var text []byte
 	err := inGate(op, func() (err error) {
 		namer := capi.NodeNamerNew()

@@ -78,6 +78,8 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 		finish(operands)
 		return r, r
 	}
+	r.deepen(several, operands)
+	q.depth.Store(r.depth.Load())
 	q.stream = r.stream
 	q.scope.Store(r.scope.Load())
 	for _, a := range []*Array{r, q} {

@@ -108,6 +108,7 @@ func (s *Scope) Hold(a *Array) *Array {
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
 	r.most.Store(a.most.Load())
+	r.depth.Store(a.depth.Load())
 	if s.owns() {
 		r.scope.Store(s)
 	}

@@ -23,6 +23,7 @@ type Func = func(args []*Array) []*Array
 var trace struct {
 	depth  int    // scopes of stand-ins are innermost
 	stream Stream // of the first operand
+	deep   int32  // of a callback's results, the greatest depth
 	failed *Error // the first failure of a callback
 }
 
@@ -105,8 +106,14 @@ func handles(op string, arrays []*Array, list *capi.VectorArray) *Error {
 			return a.gone(op, fmt.Sprintf("result %d of its function", i+1))
 		}
 	}
+	defer finish(arrays)
+	if e := tooDeep(op, arrays); e != nil {
+		return e
+	}
+	for _, a := range arrays {
+		trace.deep = max(trace.deep, a.depth.Load())
+	}
 	*list = vector(arrays)
-	finish(arrays)
 	return nil
 }
 
@@ -134,9 +141,11 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 			capi.VectorArrayFree(r)
 		}
 	}()
-	if e := place.stream.transform(op, args, results, call); e != nil {
+	deep, e := place.stream.transform(op, args, results, call)
+	if e != nil {
 		return fail(e)
 	}
+	place.depth.Add(2 * deep) // a gradient goes forth and back
 	out := make([][]*Array, len(results))
 	for i, r := range results {
 		if r == 0 {
@@ -151,10 +160,10 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 }
 
 // transform is transformed's call inside the gate.
-func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (e *Error) {
+func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (deep int32, e *Error) {
 	noTurn := gate.Run(func() {
 		outer := trace
-		trace.stream, trace.failed = s, nil
+		trace.stream, trace.failed, trace.deep = s, nil, 0
 		in := vector(args)
 		if call(in, results) != 0 {
 			if e = trace.failed; e != nil {
@@ -167,12 +176,13 @@ func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, 
 			}
 		}
 		capi.VectorArrayFree(in)
+		deep = trace.deep
 		trace = outer
 	})
 	if noTurn != nil {
-		return turnError(op, noTurn)
+		return 0, turnError(op, noTurn)
 	}
-	return e
+	return deep, e
 }
 
 // counting returns f that stores how many arrays it returned.
