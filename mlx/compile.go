@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
@@ -50,14 +51,29 @@ func Compile(f Func, shapeless bool) Func {
 	return func(args []*Array) []*Array {
 		expect := []int{1}
 		defer runtime.KeepAlive(k)
+		if e := nothingEmpty(op, shapeless, args); e != nil {
+			return []*Array{{err: e}}
+		}
 		return transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
 			if status := k.compile(op); status != 0 {
 				return status
 			}
+			status := withoutShapes(shapeless, func() int32 { return k.traces.call(&results[0], in) })
 			expect[0] = k.traces.results
-			return k.traces.call(&results[0], in)
+			return status
 		})[0]
 	}
+}
+
+// nothingEmpty refuses arrays without elements for a trace that was made of such that have some:
+// MLX's kernels end the process.
+func nothingEmpty(op string, shapeless bool, args []*Array) *Error {
+	for i, a := range args {
+		if shapeless && a != nil && a.Err() == nil && a.Size() == 0 {
+			return newError(op, ErrShape, fmt.Sprintf("argument %d, %s, has no elements, and a trace for other shapes needs some", i+1, a))
+		}
+	}
+	return nil
 }
 
 // kernel is one compiled function.

@@ -18,8 +18,9 @@ type FuncKwargs = func(args []*Array, kwargs map[string]*Array) []*Array
 // Exporter writes traces of one function to a file that any MLX front end can import, on a
 // machine with the same MLX. Close ends the file.
 type Exporter struct {
-	mu sync.Mutex
-	h  capi.FunctionExporter
+	mu        sync.Mutex
+	h         capi.FunctionExporter
+	shapeless bool
 }
 
 // NewExporter starts a file, by custom named .mlxfn. With shapeless, a trace serves arguments
@@ -29,7 +30,7 @@ func NewExporter(path string, f Func, shapeless bool) (*Exporter, error) {
 	if err := creatable(op, path); err != nil {
 		return nil, err
 	}
-	x := &Exporter{}
+	x := &Exporter{shapeless: shapeless}
 	err := inGate(op, func() error {
 		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, f) })
 		defer capi.ClosureFree(fun)
@@ -79,10 +80,12 @@ func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 		return newError(op, ErrIndex, fmt.Sprintf("the exporter cannot hand named arguments (%v) to its function: use ExportFunctionKwargs", slices.Sorted(maps.Keys(kwargs))))
 	}
 	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
-		if kwargs == nil {
-			return capi.FunctionExporterApply(x.h, in)
-		}
-		return capi.FunctionExporterApplyKwargs(x.h, in, named)
+		return withoutShapes(x.shapeless, func() int32 {
+			if kwargs == nil {
+				return capi.FunctionExporterApply(x.h, in)
+			}
+			return capi.FunctionExporterApplyKwargs(x.h, in, named)
+		})
 	})
 }
 
@@ -111,7 +114,7 @@ func ExportFunction(path string, f Func, shapeless bool, args ...*Array) error {
 	}
 	return traced(op, args, nil, func(in capi.VectorArray, _ capi.MapStringToArray) int32 {
 		return closure(op, f, func(fun capi.Closure) int32 {
-			return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless)
+			return withoutShapes(shapeless, func() int32 { return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless) })
 		})
 	})
 }
@@ -135,7 +138,9 @@ func ExportFunctionKwargs(path string, f FuncKwargs, shapeless bool, args []*Arr
 			return list, ok
 		})
 		defer capi.ClosureKwargsFree(fun)
-		return capi.ExportFunctionKwargs(capi.Bytes(path), fun, in, named, shapeless)
+		return withoutShapes(shapeless, func() int32 {
+			return capi.ExportFunctionKwargs(capi.Bytes(path), fun, in, named, shapeless)
+		})
 	})
 }
 

@@ -19,6 +19,9 @@ func putAlong(op string, f func(res *capi.Array, a, indices, values capi.Array, 
 	if bad := required(op, values); bad != nil {
 		return bad
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	safe, bad := checkedIndices(op, x, indices, axis)
 	if bad != nil {
 		return bad
@@ -81,6 +84,9 @@ func scatter(op string, list scatterList, one scatterOne, x *Array, indices []*A
 	if updates.err != nil {
 		return updates
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	shape := updates.Shape()
 	if len(shape) < x.Ndim() {
 		return failed(op, ErrShape, "updates %s for %s (want: the axes of the indices, then those of a slice)", updates, x)
@@ -115,6 +121,9 @@ func MaskedScatter(x, mask, src *Array) *Array {
 		if a.err != nil {
 			return a
 		}
+	}
+	if bad := fixed(op); bad != nil {
+		return bad
 	}
 	if mask.Dtype() != Bool {
 		return failed(op, ErrDtype, "the mask is %s, not bool", mask.Dtype())

@@ -147,6 +147,9 @@ func starts(op string, x, start *Array, axes, size []int) (safe, bad *Array) {
 			return nil, a
 		}
 	}
+	if bad := fixed(op); bad != nil {
+		return nil, bad
+	}
 	shape := x.Shape()
 	fits := len(size) == len(shape)
 	for i := range size {
