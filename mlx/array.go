@@ -27,6 +27,8 @@ type Array struct {
 	// depth is at least the number of operations in a row that compute the array.
 	depth atomic.Int32
 
+	fates atomic.Pointer[fates] // nil: nothing that computes it may fail
+
 	cleanup runtime.Cleanup // of an array without a scope
 
 	// host is what is known of the integers or booleans of an array made from Go data.

@@ -138,6 +138,9 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		if d := a.depth.Load(); d > 0 && d > r.depth.Load() {
 			r.depth.Store(d)
 		}
+		if list := a.fates.Load(); list != nil {
+			r.inherit(list)
+		}
 		if s := a.scope.Load(); s != nil && (r.scope.Load() == nil || s.depth > r.scope.Load().depth) {
 			r.scope.Store(s)
 			r.stream = a.stream
@@ -218,6 +221,7 @@ func (a *Array) elementsOf(op string, operands []*Array, list capi.VectorArray) 
 		r := &Array{stream: a.stream}
 		r.scope.Store(a.scope.Load())
 		r.depth.Store(a.depth.Load())
+		r.fates.Store(a.fates.Load())
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)
 		} else {

@@ -20,7 +20,11 @@ func inChild(t *testing.T, env ...string) bool {
 	if os.Getenv(childOf) == t.Name() {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	within := 2 * time.Minute
+	if os.Getenv("MLXLENS_FUZZ_CALLS") != "" {
+		within = 30 * time.Minute
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), within)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()))
 	cmd.Env = append(append(os.Environ(), childOf+"="+t.Name()), env...)
@@ -29,5 +33,6 @@ func inChild(t *testing.T, env ...string) bool {
 		out = append(append(out[:1<<12:1<<12], "\n…\n"...), out[len(out)-1<<12:]...)
 	}
 	require.NoError(t, err, "%s", out)
+	t.Logf("%s", out)
 	return false
 }

@@ -60,6 +60,8 @@ func Compile(f Func, shapeless bool) Func {
 			}
 			status := withoutShapes(shapeless, func() int32 { return k.traces.call(&results[0], in) })
 			expect[0] = k.traces.results
+			k.traces.fallible = k.traces.fallible || trace.fallible
+			trace.fallible = k.traces.fallible
 			return status
 		})[0]
 	}
@@ -88,6 +90,7 @@ type kernel struct {
 type traces struct {
 	id       uintptr
 	results  int // of the last trace
+	fallible bool
 	compiled capi.Closure
 	caches   map[uintptr]capi.CompileCache // by thread
 }

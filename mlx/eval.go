@@ -17,8 +17,8 @@ import (
 func Eval(arrays ...*Array) error { return evaluate("eval", capi.Eval, arrays) }
 
 // AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
-// the next operations can be built. It returns an error that one of them carries; one
-// of the computation comes to whoever reads. Binds mlx_async_eval.
+// the next operations can be built. It returns an error that one of them carries. What may
+// fail while it is computed, such as an inverse, is computed first. Binds mlx_async_eval.
 func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", capi.AsyncEval, arrays) }
 
 func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error {
@@ -41,9 +41,16 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 			if err := admit(op, arrays...); err != nil {
 				return err
 			}
+			if err := decide(arrays...); err != nil {
+				return err
+			}
 			list := vector(arrays)
 			defer capi.VectorArrayFree(list)
-			return status(op, f(list))
+			err := computed(f(list))
+			if err != nil {
+				stick(err, arrays)
+			}
+			return err
 		})
 	})
 	if err == nil {
@@ -189,7 +196,11 @@ func borrow[T Element](a *Array, f func(data []T) error) error {
 			if err := admit("eval", a); err != nil {
 				return err
 			}
-			if err := status("eval", capi.ArrayEval(a.h)); err != nil {
+			if err := decide(a); err != nil {
+				return err
+			}
+			if err := computed(capi.ArrayEval(a.h)); err != nil {
+				stick(err, []*Array{a})
 				return err
 			}
 			at := a.h

@@ -246,6 +246,7 @@ func (f *ImportedFunction) CallKwargs(args []*Array, kwargs map[string]*Array) [
 	}
 	defer runtime.KeepAlive(f)
 	out, err := withNames(op, args, kwargs, []int{1}, func(in capi.VectorArray, named capi.MapStringToArray, results []capi.VectorArray) int32 {
+		trace.fallible = true // nobody knows what is in it
 		if kwargs == nil {
 			return capi.ImportedFunctionApply(&results[0], f.h, in)
 		}

@@ -51,14 +51,14 @@ func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
 	if bad := matrix(op, square, a); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) })
+	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) }))[0]
 }
 
 func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, bool(t), s) })
+	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, bool(t), s) }))[0]
 }
 
 // twoResults is build for a function with two results.
@@ -80,6 +80,7 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 	}
 	r.deepen(several, operands)
 	q.depth.Store(r.depth.Load())
+	q.fates.Store(r.fates.Load())
 	q.stream = r.stream
 	q.scope.Store(r.scope.Load())
 	for _, a := range []*Array{r, q} {
@@ -87,6 +88,7 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 		a.settle(op)
 	}
 	finish(operands)
+	mayFail(r, q)
 	return r, q
 }
 
@@ -136,7 +138,7 @@ func Solve(a, b *Array) *Array {
 	if bad := matrix("solve", true, a, b); bad != nil {
 		return bad
 	}
-	return binary("solve", capi.LinalgSolve, a, b)
+	return mayFail(binary("solve", capi.LinalgSolve, a, b))[0]
 }
 
 // SolveTriangular is Solve with a triangular a. Binds mlx_linalg_solve_triangular.
@@ -145,9 +147,9 @@ func SolveTriangular(a, b *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a, b); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
+	return mayFail(build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgSolveTriangular(res, a.h, b.h, bool(t), s)
-	})
+	}))[0]
 }
 
 // QR returns the orthogonal Q and the upper R with a = Q·R. Binds mlx_linalg_qr.
@@ -195,7 +197,7 @@ func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
 	if parts[0].err != nil {
 		return nil, parts[0]
 	}
-	return parts, nil
+	return mayFail(parts...), nil
 }
 
 // LU returns the permutation as indices, the lower L with a unit diagonal and the upper U of
@@ -211,6 +213,7 @@ func LU(a *Array) (permutation, l, u *Array) {
 	if len(parts) != 3 {
 		return parts[0], parts[0], parts[0]
 	}
+	mayFail(parts...)
 	return parts[0], parts[1], parts[2]
 }
 

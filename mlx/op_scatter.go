@@ -147,7 +147,7 @@ func MaskedScatter(x, mask, src *Array) *Array {
 			return capi.Positive(res, x.h, s)
 		})
 	}
-	return buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
+	return mayFail(buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.MaskedScatter(res, x.h, mask.h, src.h, s)
-	})
+	}))[0]
 }

@@ -2,6 +2,7 @@ package mlx
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -19,6 +20,8 @@ import (
 type Scope struct {
 	stream Stream
 	depth  int // 0: owns nothing
+
+	fallible atomic.Bool // of a trace: something in it may fail when it is computed
 
 	mu     sync.Mutex
 	arrays []*Array
@@ -109,6 +112,7 @@ func (s *Scope) Hold(a *Array) *Array {
 	r.stream, r.host = a.stream, a.host
 	r.most.Store(a.most.Load())
 	r.depth.Store(a.depth.Load())
+	r.fates.Store(a.fates.Load())
 	if s.owns() {
 		r.scope.Store(s)
 	}

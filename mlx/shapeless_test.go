@@ -69,7 +69,9 @@ func TestWhatIsOfFixedSizesIsNotTracedForOtherShapes(t *testing.T) {
 		},
 		"put":     func(a []*mlx.Array) []*mlx.Array { return one(mlx.PutAlongAxis(a[0], mlx.Reshape(i, 1, 1), a[0], 0)) },
 		"dynamic": func(a []*mlx.Array) []*mlx.Array { return one(mlx.SliceDynamic(a[0], i, []int{0}, []int{2, 4})) },
-		"masked":  func(a []*mlx.Array) []*mlx.Array { return one(mlx.MaskedScatter(a[0], mlx.Greater(a[0], a[0]), mlx.Flatten(a[0], 0, -1))) },
+		"masked": func(a []*mlx.Array) []*mlx.Array {
+			return one(mlx.MaskedScatter(a[0], mlx.Greater(a[0], a[0]), mlx.Flatten(a[0], 0, -1)))
+		},
 	} {
 		err := mlx.Eval(mlx.Compile(f, true)(one(x))...)
 		require.ErrorIs(t, err, mlx.ErrShape, name)
