@@ -24,6 +24,11 @@ type Array struct {
 	// state counts the calls that use h now; ended is set by the first Free.
 	state atomic.Int32
 
+	// depth is at least the number of operations in a row that compute the array.
+	depth atomic.Int32
+
+	fates atomic.Pointer[fates] // nil: nothing that computes it may fail
+
 	cleanup runtime.Cleanup // of an array without a scope
 
 	// host is what is known of the integers or booleans of an array made from Go data.
@@ -46,8 +51,12 @@ type bounds struct {
 	trues          int
 }
 
-// acquire keeps h alive until release; it fails on an array that was freed.
+// acquire keeps h alive until release; it fails on an array that was freed, and on a zero
+// Array.
 func (a *Array) acquire() bool {
+	if a.h == 0 {
+		return false
+	}
 	if a.state.Add(1) < 0 {
 		a.release()
 		return false
@@ -58,9 +67,23 @@ func (a *Array) acquire() bool {
 func (a *Array) release() {
 	if a.state.Add(-1) == ended && a.state.CompareAndSwap(ended, ended+1) {
 		// +1: no second caller can see ended again, and no acquire sees ≥ 0
-		live.Add(-1)
-		gate.Free(a.h)
+		gate.Free(a.last())
 	}
+}
+
+// last takes the handle from the array: nobody uses it, and nobody can any more.
+func (a *Array) last() capi.Array {
+	a.cleanup.Stop() // set before the array was shared, or by Keep, which was a user until now
+	live.Add(-1)
+	return a.h
+}
+
+// gone is the error of a use of what acquire refuses. what names the array.
+func (a *Array) gone(op, what string) *Error {
+	if a.h == 0 {
+		return newError(op, errNoArray, what+" is a zero Array, which holds nothing")
+	}
+	return newError(op, ErrFreed, what+" was freed")
 }
 
 // end marks a as freed. It returns the handle when nobody uses it now; otherwise
@@ -76,10 +99,8 @@ func (a *Array) end() capi.Array {
 			next = ended + 1
 		}
 		if a.state.CompareAndSwap(s, next) {
-			a.cleanup.Stop()
 			if s == 0 {
-				live.Add(-1)
-				return a.h
+				return a.last()
 			}
 			return 0
 		}
@@ -89,7 +110,7 @@ func (a *Array) end() capi.Array {
 // Free ends the array now instead of when its scope closes or the collector finds
 // it. A second Free does nothing.
 func (a *Array) Free() {
-	if a == nil || a.err != nil {
+	if a == nil || a.h == 0 {
 		return
 	}
 	if h := a.end(); h != 0 {
@@ -113,18 +134,29 @@ func (a *Array) Err() error {
 	if a.err != nil {
 		return a.err
 	}
+	if a.h == 0 {
+		return a.gone("", "the array")
+	}
 	return nil
 }
 
 // Device returns where the array is computed.
-func (a *Array) Device() Device { return a.stream.Device() }
+func (a *Array) Device() Device { return a.Stream().Device() }
 
 // Stream returns the stream that computes the array.
-func (a *Array) Stream() Stream { return a.stream }
+func (a *Array) Stream() Stream {
+	if a == nil {
+		return 0
+	}
+	return a.stream
+}
 
 // Scope returns where results of the array go: its scope, or one that owns nothing
 // on its stream.
 func (a *Array) Scope() *Scope {
+	if a == nil {
+		return Stream(0).Scope()
+	}
 	if s := a.scope.Load(); s != nil {
 		return s
 	}
@@ -203,7 +235,7 @@ func (a *Array) Strides() ([]int, error) {
 		return nil, err
 	}
 	if !a.acquire() {
-		return nil, newError("strides", ErrFreed, "the array was freed")
+		return nil, a.gone("strides", "the array")
 	}
 	defer a.release()
 	n := capi.ArrayNdim(a.h)
@@ -219,7 +251,7 @@ func (a *Array) Strides() ([]int, error) {
 func (a *Array) Ready() bool {
 	ready := false
 	if a != nil && a.err == nil && a.acquire() {
-		gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
+		_ = gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
 		a.release()
 	}
 	return ready
@@ -235,12 +267,10 @@ func (a *Array) Wait() error {
 		return Eval(a) // it may never have been started
 	}
 	if !a.acquire() {
-		return newError("wait", ErrFreed, "the array was freed")
+		return a.gone("wait", "the array")
 	}
 	defer a.release()
-	var err error
-	gate.Run(func() { err = status("wait", capi.ArrayWait(a.h)) })
-	return err
+	return inGate("wait", func() error { return status("wait", capi.ArrayWait(a.h)) })
 }
 
 // Format computes a and returns its elements as text, as Python shows them: the middle of
@@ -250,17 +280,18 @@ func (a *Array) Format() (string, error) {
 		return "", err
 	}
 	if !a.acquire() {
-		return "", newError("format", ErrFreed, "the array was freed")
+		return "", a.gone("format", "the array")
 	}
 	defer a.release()
 	var text string
-	var err error
-	gate.Run(func() {
+	err := inGate("format", func() error {
 		var s capi.String
-		if err = status("format", capi.ArrayTostring(&s, a.h)); err == nil {
-			text = capi.StringData(s).String()
+		defer func() { capi.StringFree(s) }()
+		if err := status("format", capi.ArrayTostring(&s, a.h)); err != nil {
+			return err
 		}
-		capi.StringFree(s)
+		text = capi.StringData(s).String()
+		return nil
 	})
 	return text, err
 }

@@ -27,7 +27,7 @@ func LayerNorm(x, weight, bias *Array, eps float64) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return buildOnDefault(op, []*Array{x, weight, bias}, func(res *capi.Array, s capi.Stream) int32 {
+	return build(op, []*Array{x, weight, bias}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FastLayerNorm(res, x.h, handle(weight), handle(bias), float32(eps), s)
 	})
 }
@@ -121,7 +121,10 @@ func CrossEntropy(logits, targets *Array) *Array {
 		return failed(op, ErrIndex, "a target is %d", b.lo)
 	}
 	n := logits.Dim(-1)
-	safe, bad := inRange(op, targets, n, 1, "the axis of classes")
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
+	safe, bad := inRangeOfLength(op, targets, n, 1, "the axis of classes")
 	if bad != nil {
 		return bad
 	}

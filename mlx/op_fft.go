@@ -44,7 +44,7 @@ func transform(op string, f fourier, x *Array, n, axis int, norm FFTNorm, half b
 	if e := lengths(op, x, []int{n}, []int{axis}); e != nil {
 		return &Array{err: e}
 	}
-	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return f(res, x.h, c32(n), c32(axis), capi.FftNorm(norm), s)
 	})
 }
@@ -89,7 +89,7 @@ func transformN(op string, f fourierN, two bool, x *Array, lengthsOf, axes []int
 	if e := lengths(op, x, n, axes); e != nil {
 		return &Array{err: e}
 	}
-	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return f(res, x.h, int32s(n), int32s(axes), capi.FftNorm(norm), s)
 	})
 }

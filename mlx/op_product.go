@@ -147,8 +147,8 @@ func inStack(op string, x, indices *Array, what string) (safe, bad *Array) {
 	if indices == nil || indices.err != nil || x.err != nil {
 		return indices, nil
 	}
-	shape := x.Shape()
-	return inRange(op, indices, numElements(shape[:max(len(shape)-2, 0)]), 1, "the stack of "+what)
+	axes := allAxes(x)
+	return inRange(op, x, indices, axes[:max(len(axes)-2, 0)], 1, "the stack of "+what)
 }
 
 // GatherMM returns a[lhs]·b[rhs], products of matrices picked from stacks: lhs and rhs hold
@@ -185,7 +185,10 @@ func SegmentedMM(a, b, segments *Array) *Array {
 		return failed(op, ErrShape, "%s, %s and segments %s (want: [m k], [k n] and [... 2])", a, b, segments)
 	}
 	// an end may be k, one more than the last place
-	safe, bad := inRange(op, segments, a.Dim(1)+1, 1, "the summed axis")
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
+	safe, bad := inRangeOfLength(op, segments, a.Dim(1)+1, 1, "the summed axis")
 	if bad != nil {
 		return bad
 	}

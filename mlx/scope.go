@@ -2,6 +2,7 @@ package mlx
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -20,6 +21,8 @@ type Scope struct {
 	stream Stream
 	depth  int // 0: owns nothing
 
+	fallible atomic.Bool // of a trace: something in it may fail when it is computed
+
 	mu     sync.Mutex
 	arrays []*Array
 	closed bool
@@ -33,13 +36,24 @@ func NewScope(d Device) *Scope { return &Scope{stream: DefaultStream(d), depth: 
 func On(d Device) *Scope { return DefaultStream(d).Scope() }
 
 // NewScope returns a scope inside s, on its stream.
-func (s *Scope) NewScope() *Scope { return &Scope{stream: s.stream, depth: s.depth + 1} }
+// Inside a nil scope it is one on the default device.
+func (s *Scope) NewScope() *Scope {
+	if s == nil {
+		return NewScope(DefaultDevice())
+	}
+	return &Scope{stream: s.stream, depth: s.depth + 1}
+}
 
 // Device returns where the scope's arrays are computed.
-func (s *Scope) Device() Device { return s.stream.Device() }
+func (s *Scope) Device() Device { return s.Stream().Device() }
 
 // Stream returns the stream that computes the scope's arrays.
-func (s *Scope) Stream() Stream { return s.stream }
+func (s *Scope) Stream() Stream {
+	if s == nil {
+		return DefaultStream(DefaultDevice())
+	}
+	return s.stream
+}
 
 // owns reports whether arrays made in s end with it.
 func (s *Scope) owns() bool { return s != nil && s.depth > 0 }
@@ -58,9 +72,16 @@ func (s *Scope) adopt(a *Array) bool {
 // Keep takes arrays out of the scope: the collector frees them, or Free.
 // An array of another scope is left where it is.
 func (s *Scope) Keep(arrays ...*Array) {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range arrays {
+		// a free of the array meanwhile is done at release, when the collector knows of it
+		if a == nil || !a.acquire() {
+			continue
+		}
 		for i := len(s.arrays) - 1; i >= 0; i-- {
 			if s.arrays[i] == a {
 				s.arrays = append(s.arrays[:i], s.arrays[i+1:]...)
@@ -69,6 +90,7 @@ func (s *Scope) Keep(arrays ...*Array) {
 				break
 			}
 		}
+		a.release()
 	}
 }
 
@@ -84,11 +106,13 @@ func (s *Scope) Hold(a *Array) *Array {
 		return a
 	}
 	if !a.acquire() {
-		return failed(op, ErrFreed, "the array was freed")
+		return &Array{err: a.gone(op, "the array")}
 	}
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
 	r.most.Store(a.most.Load())
+	r.depth.Store(a.depth.Load())
+	r.fates.Store(a.fates.Load())
 	if s.owns() {
 		r.scope.Store(s)
 	}
@@ -121,6 +145,9 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 // with lives until that call ends; later uses are errors. A second Close does
 // nothing.
 func (s *Scope) Close() {
+	if s == nil {
+		return
+	}
 	s.mu.Lock()
 	arrays := s.arrays
 	s.arrays, s.closed = nil, true
