@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -29,6 +30,9 @@ type Array struct {
 	// host is what is known of the integers or booleans of an array made from Go data.
 	host *bounds
 
+	// unread is where the elements of an array of a file come from, nil for any other.
+	unread *unread
+
 	// most is at least the number of elements, 0 when not yet known.
 	most atomic.Int64
 }
@@ -50,7 +54,7 @@ type bounds struct {
 func (a *Array) acquire() bool {
 	if a.state.Add(1) < 0 {
 		a.release()
-		return false
+		return a.unread != nil && a.fetch()
 	}
 	return true
 }
@@ -68,6 +72,10 @@ func (a *Array) release() {
 func (a *Array) end() capi.Array {
 	for {
 		s := a.state.Load()
+		if waits(s) {
+			a.discard()
+			continue // it is freed now, or was read meanwhile
+		}
 		if s < 0 {
 			return 0
 		}
@@ -99,6 +107,10 @@ func (a *Array) Free() {
 
 // collect has the collector queue the end of an array that no scope owns.
 func (a *Array) collect() {
+	if a.unread != nil {
+		a.unread.collect(a)
+		return
+	}
 	a.cleanup = runtime.AddCleanup(a, func(h capi.Array) {
 		live.Add(-1)
 		gate.Free(h)
@@ -112,6 +124,11 @@ func (a *Array) Err() error {
 	}
 	if a.err != nil {
 		return a.err
+	}
+	if a.unread != nil {
+		if e := a.unread.failure(); e != nil {
+			return e
+		}
 	}
 	return nil
 }
@@ -133,7 +150,13 @@ func (a *Array) Scope() *Scope {
 
 // Shape returns the length of each axis; nil for an array with an error.
 func (a *Array) Shape() []int {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return nil
+	}
+	if u := a.header(); u != nil {
+		return slices.Clone(u.shape)
+	}
+	if !a.acquire() {
 		return nil
 	}
 	defer a.release()
@@ -147,7 +170,13 @@ func (a *Array) Shape() []int {
 
 // Ndim returns the number of axes.
 func (a *Array) Ndim() int {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return 0
+	}
+	if u := a.header(); u != nil {
+		return len(u.shape)
+	}
+	if !a.acquire() {
 		return 0
 	}
 	defer a.release()
@@ -169,7 +198,13 @@ func (a *Array) Dim(axis int) int {
 
 // Size returns the number of elements.
 func (a *Array) Size() int {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return 0
+	}
+	if u := a.header(); u != nil {
+		return numElements(u.shape)
+	}
+	if !a.acquire() {
 		return 0
 	}
 	defer a.release()
@@ -181,7 +216,13 @@ func (a *Array) Nbytes() int { return a.Size() * a.Dtype().Size() }
 
 // Dtype returns the type of the elements; Bool for an array with an error.
 func (a *Array) Dtype() Dtype {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return Bool
+	}
+	if u := a.header(); u != nil {
+		return u.dtype
+	}
+	if !a.acquire() {
 		return Bool
 	}
 	defer a.release()
@@ -218,7 +259,7 @@ func (a *Array) Strides() ([]int, error) {
 // Binds _mlx_array_is_available.
 func (a *Array) Ready() bool {
 	ready := false
-	if a != nil && a.err == nil && a.acquire() {
+	if a != nil && a.err == nil && a.header() == nil && a.acquire() {
 		gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
 		a.release()
 	}

@@ -127,7 +127,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		}
 		if !a.acquire() {
 			finish(operands[:i])
-			return newError(op, ErrFreed, fmt.Sprintf("operand %d was freed", i+1))
+			return a.lost(op, fmt.Sprintf("operand %d", i+1))
 		}
 		if !placed {
 			r.stream, placed = a.stream, true

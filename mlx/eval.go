@@ -29,7 +29,7 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 		}
 		if !a.acquire() {
 			finish(arrays[:i])
-			return newError(op, ErrFreed, fmt.Sprintf("array %d was freed", i+1))
+			return a.lost(op, fmt.Sprintf("array %d", i+1))
 		}
 	}
 	defer finish(arrays)
@@ -152,7 +152,7 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 // borrow is Borrow of elements of T's size, whatever they are.
 func borrow[T Element](a *Array, f func(data []T) error) error {
 	if !a.acquire() {
-		return newError("data", ErrFreed, "the array was freed")
+		return a.lost("data", "the array")
 	}
 	defer a.release()
 	n := capi.ArraySize(a.h)

@@ -84,7 +84,7 @@ func (s *Scope) Hold(a *Array) *Array {
 		return a
 	}
 	if !a.acquire() {
-		return failed(op, ErrFreed, "the array was freed")
+		return &Array{err: a.lost(op, "the array")}
 	}
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
