@@ -50,8 +50,12 @@ type bounds struct {
 	trues          int
 }
 
-// acquire keeps h alive until release; it fails on an array that was freed.
+// acquire keeps h alive until release; it fails on an array that was freed, on one whose
+// elements cannot be read, and on a zero Array.
 func (a *Array) acquire() bool {
+	if a.unread == nil && a.h == 0 {
+		return false
+	}
 	if a.state.Add(1) < 0 {
 		a.release()
 		return a.unread != nil && a.fetch()
@@ -62,9 +66,27 @@ func (a *Array) acquire() bool {
 func (a *Array) release() {
 	if a.state.Add(-1) == ended && a.state.CompareAndSwap(ended, ended+1) {
 		// +1: no second caller can see ended again, and no acquire sees ≥ 0
-		live.Add(-1)
-		gate.Free(a.h)
+		gate.Free(a.last())
 	}
+}
+
+// last takes the handle from the array: nobody uses it, and nobody can any more.
+func (a *Array) last() capi.Array {
+	a.cleanup.Stop() // set before the array was shared, or by its scope, a user until now
+	live.Add(-1)
+	return a.h
+}
+
+// gone is the error of a use of what acquire refuses. what names the array.
+func (a *Array) gone(op, what string) *Error {
+	if a.unread != nil {
+		if e := a.unread.failure(); e != nil {
+			return e
+		}
+	} else if a.h == 0 {
+		return newError(op, errNoArray, what+" is a zero Array, which holds nothing")
+	}
+	return newError(op, ErrFreed, what+" was freed")
 }
 
 // end marks a as freed. It returns the handle when nobody uses it now; otherwise
@@ -84,10 +106,8 @@ func (a *Array) end() capi.Array {
 			next = ended + 1
 		}
 		if a.state.CompareAndSwap(s, next) {
-			a.cleanup.Stop()
 			if s == 0 {
-				live.Add(-1)
-				return a.h
+				return a.last()
 			}
 			return 0
 		}
@@ -97,7 +117,7 @@ func (a *Array) end() capi.Array {
 // Free ends the array now instead of when its scope closes or the collector finds
 // it. A second Free does nothing.
 func (a *Array) Free() {
-	if a == nil || a.err != nil {
+	if a == nil || a.unread == nil && a.h == 0 {
 		return
 	}
 	if h := a.end(); h != 0 {
@@ -107,6 +127,7 @@ func (a *Array) Free() {
 
 // collect has the collector queue the end of an array that no scope owns.
 func (a *Array) collect() {
+	uncollected.Add(1)
 	if a.unread != nil {
 		a.unread.collect(a)
 		return
@@ -129,6 +150,8 @@ func (a *Array) Err() error {
 		if e := a.unread.failure(); e != nil {
 			return e
 		}
+	} else if a.h == 0 {
+		return a.gone("", "the array")
 	}
 	return nil
 }
@@ -244,7 +267,7 @@ func (a *Array) Strides() ([]int, error) {
 		return nil, err
 	}
 	if !a.acquire() {
-		return nil, newError("strides", ErrFreed, "the array was freed")
+		return nil, a.gone("strides", "the array")
 	}
 	defer a.release()
 	n := capi.ArrayNdim(a.h)
@@ -276,7 +299,7 @@ func (a *Array) Wait() error {
 		return Eval(a) // it may never have been started
 	}
 	if !a.acquire() {
-		return newError("wait", ErrFreed, "the array was freed")
+		return a.gone("wait", "the array")
 	}
 	defer a.release()
 	var err error
@@ -291,7 +314,7 @@ func (a *Array) Format() (string, error) {
 		return "", err
 	}
 	if !a.acquire() {
-		return "", newError("format", ErrFreed, "the array was freed")
+		return "", a.gone("format", "the array")
 	}
 	defer a.release()
 	var text string

@@ -114,7 +114,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 	if scope != nil {
 		r.stream, placed = scope.stream, true
 		if scope.owns() {
-			r.scope.Store(scope)
+			r.scope.Store(scope.owner())
 		}
 	}
 	for i, a := range operands {
@@ -127,7 +127,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		}
 		if !a.acquire() {
 			finish(operands[:i])
-			return a.lost(op, fmt.Sprintf("operand %d", i+1))
+			return a.gone(op, fmt.Sprintf("operand %d", i+1))
 		}
 		if !placed {
 			r.stream, placed = a.stream, true

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -29,7 +28,7 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 		}
 		if !a.acquire() {
 			finish(arrays[:i])
-			return a.lost(op, fmt.Sprintf("array %d", i+1))
+			return a.gone(op, fmt.Sprintf("array %d", i+1))
 		}
 	}
 	defer finish(arrays)
@@ -152,7 +151,7 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 // borrow is Borrow of elements of T's size, whatever they are.
 func borrow[T Element](a *Array, f func(data []T) error) error {
 	if !a.acquire() {
-		return a.lost("data", "the array")
+		return a.gone("data", "the array")
 	}
 	defer a.release()
 	n := capi.ArraySize(a.h)
@@ -222,23 +221,4 @@ func Item[T Element](a *Array) (T, error) {
 		return nil
 	})
 	return item, err
-}
-
-// lastActive is MLX's active memory after the last collection that growth asked for.
-var lastActive atomic.Int64
-
-// collectIfGrown runs the collector when MLX holds a quarter of its limit more
-// than after the last time: the collector cannot see what arrays hold, and would
-// wait.
-func collectIfGrown() {
-	var active int
-	capi.GetActiveMemory(&active)
-	last := lastActive.Load()
-	if int64(active) < last {
-		lastActive.CompareAndSwap(last, int64(active))
-		return
-	}
-	if int64(active)-last > int64(loaded.memoryLimit.Load()/4) && lastActive.CompareAndSwap(last, int64(active)) {
-		runtime.GC()
-	}
 }

@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"runtime"
 	"sync"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -15,25 +16,34 @@ import (
 // runs on that operand's stream. What is computed from arrays without a scope
 // (weights) has none either, and is freed when the collector finds it.
 //
+// A scope that the program has lost without closing it leaves its arrays to the collector.
+//
 // A Scope may be used from any goroutine.
 type Scope struct {
 	stream Stream
 	depth  int // 0: owns nothing
 
-	mu     sync.Mutex
-	arrays []*Array
-	closed bool
+	// within is the scope that the arrays know and that owns them; nil: this one is. The program
+	// holds another, so that the collector can tell when nobody can close it any more.
+	within  *Scope
+	cleanup runtime.Cleanup
+
+	mu      sync.Mutex
+	arrays  []*Array
+	closed  bool
+	lost    bool // nobody can close it
+	counted bool // among openScopes
 }
 
 // NewScope returns a scope on a device.
-func NewScope(d Device) *Scope { return &Scope{stream: DefaultStream(d), depth: 1} }
+func NewScope(d Device) *Scope { return newScope(DefaultStream(d), 1) }
 
 // On returns a scope that owns nothing: what is made in it lives on the device
 // until it is freed, or the collector finds it.
 func On(d Device) *Scope { return DefaultStream(d).Scope() }
 
 // NewScope returns a scope inside s, on its stream.
-func (s *Scope) NewScope() *Scope { return &Scope{stream: s.stream, depth: s.depth + 1} }
+func (s *Scope) NewScope() *Scope { return newScope(s.stream, s.depth+1) }
 
 // Device returns where the scope's arrays are computed.
 func (s *Scope) Device() Device { return s.stream.Device() }
@@ -46,10 +56,18 @@ func (s *Scope) owns() bool { return s != nil && s.depth > 0 }
 
 // adopt makes a part of s; false when s is closed.
 func (s *Scope) adopt(a *Array) bool {
+	s = s.owner()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lost {
+		s.leave(a)
+		return true
+	}
 	if s.closed {
 		return false
+	}
+	if len(s.arrays) == cap(s.arrays) {
+		s.sweep()
 	}
 	s.arrays = append(s.arrays, a)
 	return true
@@ -58,14 +76,14 @@ func (s *Scope) adopt(a *Array) bool {
 // Keep takes arrays out of the scope: the collector frees them, or Free.
 // An array of another scope is left where it is.
 func (s *Scope) Keep(arrays ...*Array) {
+	s = s.owner()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range arrays {
 		for i := len(s.arrays) - 1; i >= 0; i-- {
 			if s.arrays[i] == a {
 				s.arrays = append(s.arrays[:i], s.arrays[i+1:]...)
-				a.scope.Store(nil)
-				a.collect()
+				s.leave(a)
 				break
 			}
 		}
@@ -84,13 +102,13 @@ func (s *Scope) Hold(a *Array) *Array {
 		return a
 	}
 	if !a.acquire() {
-		return &Array{err: a.lost(op, "the array")}
+		return &Array{err: a.gone(op, "the array")}
 	}
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
 	r.most.Store(a.most.Load())
 	if s.owns() {
-		r.scope.Store(s)
+		r.scope.Store(s.owner())
 	}
 	// the out slot is empty, so that this sets a new handle and frees none
 	if capi.ArraySet(&r.h, a.h) != 0 {
@@ -112,7 +130,7 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 	if x.err != nil || outer == nil {
 		return f(x)
 	}
-	inner := outer.NewScope()
+	inner := &Scope{stream: outer.stream, depth: outer.depth + 1} // it is closed below
 	defer inner.Close()
 	return outer.Hold(f(inner.Hold(x)))
 }
@@ -121,7 +139,13 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 // with lives until that call ends; later uses are errors. A second Close does
 // nothing.
 func (s *Scope) Close() {
+	s.cleanup.Stop() // there is nothing to lose
+	s = s.owner()
 	s.mu.Lock()
+	if s.counted {
+		openScopes.Add(-1)
+	}
+	s.counted = false
 	arrays := s.arrays
 	s.arrays, s.closed = nil, true
 	s.mu.Unlock()

@@ -102,7 +102,7 @@ func handles(op string, arrays []*Array, list *capi.VectorArray) *Error {
 		}
 		if !a.acquire() {
 			finish(arrays[:i])
-			return a.lost(op, fmt.Sprintf("result %d of its function", i+1))
+			return a.gone(op, fmt.Sprintf("result %d of its function", i+1))
 		}
 	}
 	*list = vector(arrays)

@@ -1,7 +1,6 @@
 package mlx
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -70,7 +69,7 @@ func fromSource(s *Scope, file *source, name string, d Dtype, shape []int, read 
 	a.state.Store(waiting)
 	if !s.owns() {
 		a.collect()
-	} else if a.scope.Store(s); !s.adopt(a) {
+	} else if a.scope.Store(s.owner()); !s.adopt(a) {
 		return failed(op, ErrFreed, "the scope is closed")
 	}
 	file.users.Add(1)
@@ -197,18 +196,21 @@ func (u *unread) collect(a *Array) {
 	}, u)
 }
 
+// leave hands an array that is still unread to the collector; false when it is not.
+func (u *unread) leave(a *Array) bool {
+	u.mu.Lock() // against discard
+	defer u.mu.Unlock()
+	if !waits(a.state.Load()) {
+		return false
+	}
+	a.collect()
+	a.scope.Store(nil)
+	return true
+}
+
 // failure is why the elements could not be read.
 func (u *unread) failure() *Error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return u.err
-}
-
-// lost is the error of an operation whose operand could not be acquired.
-func (a *Array) lost(op, what string) *Error {
-	var e *Error
-	if errors.As(a.Err(), &e) {
-		return e
-	}
-	return newError(op, ErrFreed, what+" was freed")
 }
