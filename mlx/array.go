@@ -5,6 +5,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -252,10 +253,17 @@ func (a *Array) Dtype() Dtype {
 	return Dtype(capi.ArrayDtype(a.h))
 }
 
-// String describes the array without evaluating it: float32[2 3].
+// String describes the array without evaluating it, as fmt.Println shows it: float32[2 3]. Of an
+// array that cannot be used it is the reason. Format has the elements.
 func (a *Array) String() string {
 	if err := a.Err(); err != nil {
 		return err.Error()
+	}
+	if a.header() == nil {
+		if !a.acquire() {
+			return a.gone("", "the array").Error()
+		}
+		defer a.release()
 	}
 	return fmt.Sprintf("%s%v", a.Dtype(), a.Shape())
 }
@@ -307,8 +315,8 @@ func (a *Array) Wait() error {
 	return err
 }
 
-// Format computes a and returns its elements as text, as Python shows them: the middle of
-// long axes is left out. Binds mlx_array_tostring.
+// Format computes a and returns its elements as Python prints them, array([1, 2], dtype=int32):
+// the middle of axes of more than 6 is left out. Binds mlx_array_tostring.
 func (a *Array) Format() (string, error) {
 	if err := Eval(a); err != nil {
 		return "", err
@@ -326,5 +334,11 @@ func (a *Array) Format() (string, error) {
 		}
 		capi.StringFree(s)
 	})
+	if a.Dtype() == Bool {
+		text = pythonBools.Replace(text)
+	}
 	return text, err
 }
+
+// pythonBools turns C++'s words into Python's, which its front end sets.
+var pythonBools = strings.NewReplacer("true", "True", "false", "False")
