@@ -16,8 +16,9 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q has shape %v, want %v", t.Name, t.Shape, w.Shape))
 		return
 	}
-	if w.Transposed || w.PlusOne {
-		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is packed in %s, and the model needs it transposed or shifted, which only plain numbers allow", t.Name, t.Type))
+	// blocks lie along a row, so that rows may come in any order
+	if what := (Want{Transposed: w.Transposed, PlusOne: w.PlusOne}).unpackedOnly(); what != "" {
+		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q is packed in %s, and the model needs %s, which only plain numbers allow", t.Name, t.Type, what))
 		return
 	}
 	bits := t.Type.AffineBits()
