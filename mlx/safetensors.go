@@ -55,13 +55,20 @@ func LoadSafetensors(s *Scope, path string) (arrays map[string]*Array, metadata 
 	return arrays, metadata, nil
 }
 
-// readTensor copies a tensor out of its mapped file. A page that the file no longer has is an
-// error there, not a signal; pages that were cut off and come back as zeros change its size.
+// readTensor copies a tensor out of its mapped file, part by part, or the file would count in
+// memory beside the array. A page that the file no longer has is an error there, not a signal;
+// pages that were cut off and come back as zeros change its size.
 func readTensor(file *checkpoint.Checkpoint, t *checkpoint.Tensor, dst []byte) error {
-	if err := t.Read(dst, 0, t.NumRows()); err != nil {
-		return err
+	const part = 8 << 20
+	rows, width := t.NumRows(), t.RowBytes()
+	step := max(part/width, 1)
+	for from := 0; from < rows; from += step {
+		to := min(from+step, rows)
+		if err := t.Read(dst[from*width:to*width], from, to); err != nil {
+			return err
+		}
+		t.Forget()
 	}
-	t.Forget() // or the file would count in memory beside the array
 	return file.Verify()
 }
 
