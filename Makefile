@@ -65,7 +65,8 @@ bench: mlx-c model ## measure speed: the lens beside the bare product, generatio
 	@tools/bench/beside.sh
 	@tools/golden/peers.sh
 
-fuzz: mlx-c ## look for inputs that break the readers, a minute each
+fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for calls that break mlx, a million
+	MLXLENS_FUZZ_CALLS=1000000 MLXLENS_FUZZ_SEED=$$(date +%s) go test -count 1 -timeout 30m -run TestAnyCallIsSurvived -v ./mlx
 	go test -run '^$$' -fuzz FuzzOps -fuzztime 60s ./mlx
 	go test -run '^$$' -fuzz FuzzReadNpy -fuzztime 60s ./mlx
 	go test -run '^$$' -fuzz FuzzReadSafetensors -fuzztime 60s ./mlx

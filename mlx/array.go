@@ -26,6 +26,11 @@ type Array struct {
 	// state counts the calls that use h now; ended is set by the first Free.
 	state atomic.Int32
 
+	// depth is at least the number of operations in a row that compute the array.
+	depth atomic.Int32
+
+	fates atomic.Pointer[fates] // nil: nothing that computes it may fail
+
 	cleanup runtime.Cleanup // of an array without a scope
 
 	// host is what is known of the integers or booleans of an array made from Go data.
@@ -158,14 +163,22 @@ func (a *Array) Err() error {
 }
 
 // Device returns where the array is computed.
-func (a *Array) Device() Device { return a.stream.Device() }
+func (a *Array) Device() Device { return a.Stream().Device() }
 
 // Stream returns the stream that computes the array.
-func (a *Array) Stream() Stream { return a.stream }
+func (a *Array) Stream() Stream {
+	if a == nil {
+		return 0
+	}
+	return a.stream
+}
 
 // Scope returns where results of the array go: its scope, or one that owns nothing
 // on its stream.
 func (a *Array) Scope() *Scope {
+	if a == nil {
+		return Stream(0).Scope()
+	}
 	if s := a.scope.Load(); s != nil {
 		return s
 	}
@@ -291,7 +304,7 @@ func (a *Array) Strides() ([]int, error) {
 func (a *Array) Ready() bool {
 	ready := false
 	if a != nil && a.err == nil && a.header() == nil && a.acquire() {
-		gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
+		_ = gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
 		a.release()
 	}
 	return ready
@@ -310,9 +323,7 @@ func (a *Array) Wait() error {
 		return a.gone("wait", "the array")
 	}
 	defer a.release()
-	var err error
-	gate.Run(func() { err = status("wait", capi.ArrayWait(a.h)) })
-	return err
+	return inGate("wait", func() error { return status("wait", capi.ArrayWait(a.h)) })
 }
 
 // Format computes a and returns its elements as Python prints them, array([1, 2], dtype=int32):
@@ -326,13 +337,14 @@ func (a *Array) Format() (string, error) {
 	}
 	defer a.release()
 	var text string
-	var err error
-	gate.Run(func() {
+	err := inGate("format", func() error {
 		var s capi.String
-		if err = status("format", capi.ArrayTostring(&s, a.h)); err == nil {
-			text = capi.StringData(s).String()
+		defer func() { capi.StringFree(s) }()
+		if err := status("format", capi.ArrayTostring(&s, a.h)); err != nil {
+			return err
 		}
-		capi.StringFree(s)
+		text = capi.StringData(s).String()
+		return nil
 	})
 	if a.Dtype() == Bool {
 		text = pythonBools.Replace(text)

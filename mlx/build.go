@@ -31,7 +31,7 @@ func buildOnDefault(op string, operands []*Array, f func(res *capi.Array, s capi
 // What buildIn knows of a result's number of elements beforehand.
 const (
 	unknown = 0  // MLX is asked
-	same    = -1 // not more than the first operand has
+	same    = -1 // not more than the first operand has, and not none if that has any
 	none    = -2 // it is empty
 )
 
@@ -43,10 +43,15 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 		r.err = e
 		return r
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(r.stream.handle())
+		defer capi.LeaveDefaults(r.stream.handle())
+	}
 	status := f(&r.h, r.stream.handle())
 	if status != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
 	} else {
+		r.deepen(weight(most), operands)
 		if most == same {
 			if most = operands[0].most.Load(); most == none {
 				most = unknown // a reduction of nothing has elements
@@ -59,9 +64,17 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 	return r
 }
 
+// weight is how many operations in a row a call makes of whose result most is known.
+func weight(most int64) int32 {
+	if most == same {
+		return alike
+	}
+	return several
+}
+
 // limit gives r an error when it has more elements than memory may hold, which MLX would
-// find out by crashing. most is an upper bound on their number, unknown for none. A result
-// without elements becomes zeros: many of MLX's kernels divide by the length of an axis, and
+// find out by crashing. most is an upper bound on their number of a result that has some, unknown
+// for none. A result without elements becomes zeros: many of MLX's kernels divide by the length of an axis, and
 // end the process, though there is nothing to compute.
 func (r *Array) limit(op string, most int64) {
 	if most > 0 && uint64(most)*8 <= uint64(loaded.memoryLimit.Load()) || most == none {
@@ -132,6 +145,12 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 		if !placed {
 			r.stream, placed = a.stream, true
 		}
+		if d := a.depth.Load(); d > 0 && d > r.depth.Load() {
+			r.depth.Store(d)
+		}
+		if list := a.fates.Load(); list != nil {
+			r.inherit(list)
+		}
 		if s := a.scope.Load(); s != nil && (r.scope.Load() == nil || s.depth > r.scope.Load().depth) {
 			r.scope.Store(s)
 			r.stream = a.stream
@@ -182,6 +201,10 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		first.err = e
 		return []*Array{first}
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(first.stream.handle())
+		defer capi.LeaveDefaults(first.stream.handle())
+	}
 	var list capi.VectorArray
 	status := f(&list, first.stream.handle())
 	if status != 0 {
@@ -189,6 +212,7 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 		finish(operands)
 		return []*Array{first}
 	}
+	first.deepen(several, operands)
 	out := first.elementsOf(op, operands, list)
 	// the results' own handles keep the arrays, so that this frees none of them
 	capi.VectorArrayFree(list)
@@ -206,6 +230,8 @@ func (a *Array) elementsOf(op string, operands []*Array, list capi.VectorArray) 
 	for i := range out {
 		r := &Array{stream: a.stream}
 		r.scope.Store(a.scope.Load())
+		r.depth.Store(a.depth.Load())
+		r.fates.Store(a.fates.Load())
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)
 		} else {
@@ -229,11 +255,14 @@ func handle(a *Array) capi.Array {
 	return a.h
 }
 
-// required refuses a nil operand where build would take it for an absent one.
+// required refuses a nil operand where build would take it for an absent one, and a zero Array.
 func required(op string, operands ...*Array) *Array {
 	for i, a := range operands {
 		if a == nil {
 			return failed(op, errNoArray, "operand %d is nil, not an array", i+1)
+		}
+		if a.unread == nil && a.h == 0 && a.err == nil {
+			return &Array{err: a.gone(op, fmt.Sprintf("operand %d", i+1))}
 		}
 	}
 	return nil
@@ -256,9 +285,14 @@ func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) 
 		r.err = e
 		return r
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(r.stream.handle())
+		defer capi.LeaveDefaults(r.stream.handle())
+	}
 	if f(&r.h, a.h, b.h, r.stream.handle()) != 0 || r.h == 0 {
 		r.err = mlxError(op, operands)
 	} else {
+		r.deepen(3, operands) // a conversion, and a repetition of the smaller
 		r.limit(op, product(a.bound(), b.bound()))
 	}
 	finish(operands)

@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"fmt"
 	"runtime"
 	"strconv"
 	"sync"
@@ -32,13 +33,7 @@ func SetCompileMode(mode CompileMode) error {
 	if mode < CompileDisabled || mode > CompileEnabled {
 		return newError(op, ErrIndex, "there is no compile mode "+strconv.Itoa(int(mode))+" (have: 0 to 3)")
 	}
-	var err error
-	gate.Run(func() {
-		if capi.SetCompileMode(capi.CompileMode(mode)) != 0 {
-			err = mlxError(op, nil)
-		}
-	})
-	return err
+	return inGate(op, func() error { return status(op, capi.SetCompileMode(capi.CompileMode(mode))) })
 }
 
 // Compile returns f that is traced at its first call, and afterwards only for arguments of
@@ -56,14 +51,31 @@ func Compile(f Func, shapeless bool) Func {
 	return func(args []*Array) []*Array {
 		expect := []int{1}
 		defer runtime.KeepAlive(k)
+		if e := nothingEmpty(op, shapeless, args); e != nil {
+			return []*Array{{err: e}}
+		}
 		return transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
 			if status := k.compile(op); status != 0 {
 				return status
 			}
+			status := withoutShapes(shapeless, func() int32 { return k.traces.call(&results[0], in) })
 			expect[0] = k.traces.results
-			return k.traces.call(&results[0], in)
+			k.traces.fallible = k.traces.fallible || trace.fallible
+			trace.fallible = k.traces.fallible
+			return status
 		})[0]
 	}
+}
+
+// nothingEmpty refuses arrays without elements for a trace that was made of such that have some:
+// MLX's kernels end the process.
+func nothingEmpty(op string, shapeless bool, args []*Array) *Error {
+	for i, a := range args {
+		if shapeless && a != nil && a.Err() == nil && a.Size() == 0 {
+			return newError(op, ErrShape, fmt.Sprintf("argument %d, %s, has no elements, and a trace for other shapes needs some", i+1, a))
+		}
+	}
+	return nil
 }
 
 // kernel is one compiled function.
@@ -78,6 +90,7 @@ type kernel struct {
 type traces struct {
 	id       uintptr
 	results  int // of the last trace
+	fallible bool
 	compiled capi.Closure
 	caches   map[uintptr]capi.CompileCache // by thread
 }
@@ -134,13 +147,12 @@ func ClearCompiled() error {
 	if err := Load(); err != nil {
 		return err
 	}
-	var err error
-	gate.Run(func() {
+	return inGate("clear_compiled", func() error {
 		var cache capi.CompileCache
+		defer func() { capi.CompileCacheFree(cache) }()
 		if capi.DetailCompileCache(&cache) != 0 || capi.DetailCompileClearCache(cache) != 0 {
-			err = mlxError("clear_compiled", nil)
+			return mlxError("clear_compiled", nil)
 		}
-		capi.CompileCacheFree(cache)
+		return nil
 	})
-	return err
 }

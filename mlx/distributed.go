@@ -35,7 +35,7 @@ func (b Backend) Available() bool {
 		return false
 	}
 	var yes bool
-	gate.Run(func() { yes = capi.DistributedIsAvailable(capi.Bytes(string(b))) })
+	_ = gate.Run(func() { yes = capi.DistributedIsAvailable(capi.Bytes(string(b))) })
 	return yes
 }
 
@@ -64,13 +64,12 @@ func InitDistributed(backend Backend, strict bool) (*Group, error) {
 // newGroup takes a group that f makes. Binds mlx_distributed_group_rank, _size, _free.
 func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 	g := &Group{}
-	var err error
-	gate.Run(func() {
+	err := inGate(op, func() error {
 		if f(&g.h) != 0 || g.h == 0 {
-			err = mlxError(op, nil)
-			return
+			return mlxError(op, nil)
 		}
 		g.rank, g.size = int(capi.DistributedGroupRank(g.h)), int(capi.DistributedGroupSize(g.h))
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -82,14 +81,35 @@ func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 }
 
 // Rank returns this process's number in the group, from 0.
-func (g *Group) Rank() int { return g.rank }
+func (g *Group) Rank() int {
+	if g == nil {
+		return 0
+	}
+	return g.rank
+}
 
 // Size returns how many processes the group has.
-func (g *Group) Size() int { return g.size }
+func (g *Group) Size() int {
+	if g == nil {
+		return 0
+	}
+	return g.size
+}
+
+// exists refuses what InitDistributed did not make.
+func (g *Group) exists(op string) *Array {
+	if g == nil || g.h == 0 {
+		return failed(op, ErrDevice, "there is no group: InitDistributed makes one")
+	}
+	return nil
+}
 
 // Split divides the group: the processes that give one color make a group, in the order of
 // key. Binds mlx_distributed_group_split.
 func (g *Group) Split(color, key int) (*Group, error) {
+	if bad := g.exists("distributed_split"); bad != nil {
+		return nil, bad.err
+	}
 	defer runtime.KeepAlive(g)
 	return newGroup("distributed_split", func(res *capi.DistributedGroup) int32 {
 		return capi.DistributedGroupSplit(res, g.h, c32(color), c32(key))
@@ -100,6 +120,9 @@ type collective = func(res *capi.Array, x capi.Array, group capi.DistributedGrou
 
 func (g *Group) collect(op string, f collective, x *Array) *Array {
 	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if bad := g.exists(op); bad != nil {
 		return bad
 	}
 	defer runtime.KeepAlive(g)
@@ -131,6 +154,9 @@ func (g *Group) SumScatter(x *Array) *Array {
 
 // peer refuses a rank that nobody has, for which backends wait for ever.
 func (g *Group) peer(op string, rank int) *Array {
+	if bad := g.exists(op); bad != nil {
+		return bad
+	}
 	if rank < 0 || rank >= g.size || rank == g.rank {
 		return failed(op, ErrIndex, "process %d has no peer %d in a group of %d", g.rank, rank, g.size)
 	}

@@ -16,8 +16,8 @@ import (
 func Eval(arrays ...*Array) error { return evaluate("eval", capi.Eval, arrays) }
 
 // AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
-// the next operations can be built. It returns an error that one of them carries; one
-// of the computation comes to whoever reads. Binds mlx_async_eval.
+// the next operations can be built. It returns an error that one of them carries. What may
+// fail while it is computed, such as an inverse, is computed first. Binds mlx_async_eval.
 func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", capi.AsyncEval, arrays) }
 
 func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error {
@@ -35,21 +35,46 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 	if len(arrays) == 0 {
 		return nil
 	}
-	err := twice(func() (err error) {
-		gate.Run(func() {
-			if err = admit(op, arrays...); err != nil {
-				return
+	err := twice(func() error {
+		return inGate(op, func() error {
+			if err := admit(op, arrays...); err != nil {
+				return err
+			}
+			if err := decide(arrays...); err != nil {
+				return err
 			}
 			list := vector(arrays)
-			if f(list) != 0 {
-				err = mlxError(op, nil)
+			defer capi.VectorArrayFree(list)
+			err := computed(f(list))
+			if err != nil {
+				stick(err, arrays)
 			}
-			capi.VectorArrayFree(list)
+			return err
 		})
-		return err
 	})
+	if err == nil {
+		evaluated(arrays...)
+	}
 	collectIfGrown()
 	return err
+}
+
+// inGate calls f inside the gate. Without a turn there, the error says why.
+func inGate(op string, f func() error) error {
+	var err error
+	if e := gate.Run(func() { err = f() }); e != nil {
+		return turnError(op, e)
+	}
+	return err
+}
+
+// turnError is the error of an operation that got no turn.
+func turnError(op string, why error) *Error {
+	kind := ErrStuck
+	if !errors.As(why, &gate.Stuck{}) {
+		kind = why // of the context
+	}
+	return newError(op, kind, why.Error())
 }
 
 // twice calls f again, once, when it lacks memory and some could be freed.
@@ -100,13 +125,16 @@ func reclaim() {
 	case <-time.After(time.Second):
 	}
 	runtime.GC() // what a cleanup let go
-	gate.Run(func() { capi.ClearCache() })
+	_ = inGate("", func() error { return status("clear_cache", capi.ClearCache()) })
 }
 
 // Do calls f inside the gate: until it returns, no other goroutine evaluates or
 // frees. A loop of many small evaluations that must not be interleaved with
-// others' goes here. A panic in f comes back as an error whose Stack leads to it; ctx is
-// looked at before f starts.
+// others' goes here. A panic in f comes back as an error whose Stack leads to it.
+//
+// The end of ctx ends the wait for the gate, and what f evaluates afterwards is ctx's error; an
+// evaluation that is under way goes on to its end. Do returns ctx's error when f returned after
+// that, even if f has none.
 func Do(ctx context.Context, f func() error) (err error) {
 	if err := Load(); err != nil {
 		return err
@@ -119,7 +147,12 @@ func Do(ctx context.Context, f func() error) (err error) {
 			err = newError("do", ErrPanic, fmt.Sprintf("panic: %v", p))
 		}
 	}()
-	gate.Hold(func() { err = f() })
+	if e := gate.Hold(ctx, func() { err = f() }); e != nil {
+		return e
+	}
+	if err == nil {
+		err = context.Cause(ctx)
+	}
 	return err
 }
 
@@ -157,29 +190,31 @@ func borrow[T Element](a *Array, f func(data []T) error) error {
 	n := capi.ArraySize(a.h)
 	var row capi.Array // a row-contiguous copy, where a is not
 	var data []T
-	err := twice(func() (err error) {
-		gate.Run(func() {
-			if err = admit("eval", a); err != nil {
-				return
+	err := twice(func() error {
+		return inGate("eval", func() error {
+			if err := admit("eval", a); err != nil {
+				return err
 			}
-			if capi.ArrayEval(a.h) != 0 {
-				err = mlxError("eval", nil)
-				return
+			if err := decide(a); err != nil {
+				return err
+			}
+			if err := computed(capi.ArrayEval(a.h)); err != nil {
+				stick(err, []*Array{a})
+				return err
 			}
 			at := a.h
 			var contiguous bool
 			if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
 				if capi.Contiguous(&row, a.h, false, a.stream.handle()) != 0 || capi.ArrayEval(row) != 0 {
-					err = mlxError("data", []*Array{a})
-					return
+					return mlxError("data", []*Array{a})
 				}
 				at = row
 			}
 			if n > 0 {
 				data = capi.SliceAt[T](pointer[T](at), n)
 			}
+			return nil
 		})
-		return err
 	})
 	if row != 0 {
 		defer gate.Free(row)
@@ -187,6 +222,7 @@ func borrow[T Element](a *Array, f func(data []T) error) error {
 	if err != nil {
 		return err
 	}
+	evaluated(a)
 	err = f(data)
 	collectIfGrown()
 	return err

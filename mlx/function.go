@@ -18,8 +18,9 @@ type FuncKwargs = func(args []*Array, kwargs map[string]*Array) []*Array
 // Exporter writes traces of one function to a file that any MLX front end can import, on a
 // machine with the same MLX. Close ends the file.
 type Exporter struct {
-	mu sync.Mutex
-	h  capi.FunctionExporter
+	mu        sync.Mutex
+	h         capi.FunctionExporter
+	shapeless bool
 }
 
 // NewExporter starts a file, by custom named .mlxfn. With shapeless, a trace serves arguments
@@ -29,14 +30,14 @@ func NewExporter(path string, f Func, shapeless bool) (*Exporter, error) {
 	if err := creatable(op, path); err != nil {
 		return nil, err
 	}
-	x := &Exporter{}
-	var err error
-	gate.Run(func() {
+	x := &Exporter{shapeless: shapeless}
+	err := inGate(op, func() error {
 		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, f) })
+		defer capi.ClosureFree(fun)
 		if x.h = capi.FunctionExporterNew(capi.Bytes(path), fun, shapeless); x.h == 0 {
-			err = mlxError(op, nil)
+			return mlxError(op, nil)
 		}
-		capi.ClosureFree(fun)
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -63,32 +64,46 @@ func creatable(op, path string) error {
 // written, but their shapes and types are. Binds mlx_function_exporter_apply.
 func (x *Exporter) Add(args ...*Array) error { return x.AddKwargs(args, nil) }
 
-// AddKwargs is Add with named arguments, which f gets behind the others in the order of
-// their names. Binds mlx_function_exporter_apply_kwargs.
+// AddKwargs is Add. mlx-c's exporter hands no named arguments to a function, and so there must be
+// none: ExportFunctionKwargs writes a trace with them. Binds mlx_function_exporter_apply_kwargs.
 func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 	const op = "export_function"
+	if x == nil {
+		return newError(op, ErrFreed, "the exporter is nil")
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.h == 0 {
 		return newError(op, ErrFreed, "the exporter was closed")
 	}
+	if len(kwargs) > 0 {
+		return newError(op, ErrIndex, fmt.Sprintf("the exporter cannot hand named arguments (%v) to its function: use ExportFunctionKwargs", slices.Sorted(maps.Keys(kwargs))))
+	}
 	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
-		if kwargs == nil {
-			return capi.FunctionExporterApply(x.h, in)
-		}
-		return capi.FunctionExporterApplyKwargs(x.h, in, named)
+		return withoutShapes(x.shapeless, func() int32 {
+			if kwargs == nil {
+				return capi.FunctionExporterApply(x.h, in)
+			}
+			return capi.FunctionExporterApplyKwargs(x.h, in, named)
+		})
 	})
 }
 
 // Close ends the file. Binds mlx_function_exporter_free.
 func (x *Exporter) Close() error {
+	if x == nil {
+		return nil
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.h != 0 {
-		gate.Run(func() { capi.FunctionExporterFree(x.h) })
-		x.h = 0
+	if x.h == 0 {
+		return nil
 	}
-	return nil
+	return inGate("export_function", func() error {
+		capi.FunctionExporterFree(x.h)
+		x.h = 0
+		return nil
+	})
 }
 
 // ExportFunction writes one trace of f. Binds mlx_export_function.
@@ -99,7 +114,7 @@ func ExportFunction(path string, f Func, shapeless bool, args ...*Array) error {
 	}
 	return traced(op, args, nil, func(in capi.VectorArray, _ capi.MapStringToArray) int32 {
 		return closure(op, f, func(fun capi.Closure) int32 {
-			return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless)
+			return withoutShapes(shapeless, func() int32 { return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless) })
 		})
 	})
 }
@@ -123,7 +138,9 @@ func ExportFunctionKwargs(path string, f FuncKwargs, shapeless bool, args []*Arr
 			return list, ok
 		})
 		defer capi.ClosureKwargsFree(fun)
-		return capi.ExportFunctionKwargs(capi.Bytes(path), fun, in, named, shapeless)
+		return withoutShapes(shapeless, func() int32 {
+			return capi.ExportFunctionKwargs(capi.Bytes(path), fun, in, named, shapeless)
+		})
 	})
 }
 
@@ -202,10 +219,11 @@ func ImportFunction(path string) (*ImportedFunction, error) {
 		return nil, newError(op, ErrFile, path+" is not a regular file")
 	}
 	f := &ImportedFunction{}
-	gate.Run(func() {
+	err = inGate(op, func() error {
 		if f.h = capi.ImportedFunctionNew(capi.Bytes(path)); f.h == 0 {
-			err = mlxError(op, nil)
+			return mlxError(op, nil)
 		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -223,8 +241,12 @@ func (f *ImportedFunction) Call(args ...*Array) []*Array { return f.CallKwargs(a
 // CallKwargs is Call with named arguments. Binds mlx_imported_function_apply_kwargs.
 func (f *ImportedFunction) CallKwargs(args []*Array, kwargs map[string]*Array) []*Array {
 	const op = "imported_function"
+	if f == nil || f.h == 0 {
+		return []*Array{failed(op, ErrFreed, "there is no function: ImportFunction reads one")}
+	}
 	defer runtime.KeepAlive(f)
 	out, err := withNames(op, args, kwargs, []int{1}, func(in capi.VectorArray, named capi.MapStringToArray, results []capi.VectorArray) int32 {
+		trace.fallible = true // nobody knows what is in it
 		if kwargs == nil {
 			return capi.ImportedFunctionApply(&results[0], f.h, in)
 		}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
-	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
 
 // GGUF is what a GGUF file holds. Quantized tensors of the types Q4_0, Q4_1 and Q8_0 are
@@ -45,7 +44,7 @@ func LoadGGUF(s *Scope, path string) (*GGUF, error) {
 		s = On(DefaultDevice())
 	}
 	g := &GGUF{Arrays: map[string]*Array{}, Metadata: map[string]any{}}
-	gate.Run(func() { err = g.load(op, s, path, slices.Sorted(maps.Keys(file.Metadata))) })
+	err = inGate(op, func() error { return g.load(op, s, path, slices.Sorted(maps.Keys(file.Metadata))) })
 	if err == nil {
 		err = file.Verify()
 	}
@@ -165,6 +164,9 @@ func SaveGGUF(path string, g *GGUF) error {
 	if filepath.Ext(path) != ".gguf" {
 		return newError(op, ErrFile, path+" does not end in .gguf, as MLX wants it")
 	}
+	if g == nil {
+		return newError(op, errNoArray, "there is nothing to save: the GGUF is nil")
+	}
 	all, e := g.savable(op)
 	if e != nil {
 		return e
@@ -184,9 +186,7 @@ func SaveGGUF(path string, g *GGUF) error {
 			return e
 		}
 		defer finish(all)
-		var err error
-		gate.Run(func() { err = g.save(op, file.Name()) })
-		return err
+		return inGate(op, func() error { return g.save(op, file.Name()) })
 	})
 }
 

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
-	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
 
 // MetalAvailable reports whether the library was built for Apple's GPUs and found one.
@@ -71,15 +70,14 @@ func SetMetallibPath(path string) error {
 }
 
 // metal calls f inside the gate where there is a Metal library.
-func metal(op string, f func() error) (err error) {
+func metal(op string, f func() error) error {
 	if err := Load(); err != nil {
 		return err
 	}
 	if !MetalAvailable() {
 		return newError(op, ErrDevice, "this library was not built for Metal, or finds no GPU")
 	}
-	gate.Run(func() { err = f() })
-	return err
+	return inGate(op, f)
 }
 
 // status is the error of a function without operands.

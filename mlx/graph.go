@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
-	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
 
 // ExportToDOT writes the graph that computes the arrays in the language of Graphviz, with
@@ -41,14 +40,16 @@ func writeGraph(op string, f func(capi.File, capi.NodeNamer, capi.VectorArray) i
 		return e
 	}
 	defer finish(all)
+	if e := tooDeep(op, arrays); e != nil {
+		return e
+	}
 	var text []byte
-	var err error
-	gate.Run(func() {
+	err := inGate(op, func() (err error) {
 		namer := capi.NodeNamerNew()
 		defer capi.NodeNamerFree(namer)
 		for i, name := range order {
 			if err = status(op, capi.NodeNamerSetName(namer, all[len(arrays)+i].h, capi.Bytes(name))); err != nil {
-				return
+				return err
 			}
 		}
 		list := vector(arrays)
@@ -56,8 +57,9 @@ func writeGraph(op string, f func(capi.File, capi.NodeNamer, capi.VectorArray) i
 		var failed error
 		text, err = capi.WriteFile(func(file capi.File) { failed = status(op, f(file, namer, list)) })
 		if failed != nil {
-			err = failed
+			return failed
 		}
+		return err
 	})
 	if err != nil {
 		return err
@@ -77,7 +79,9 @@ func Depends(inputs, dependencies []*Array) []*Array {
 	if bad := required(op, operands...); bad != nil {
 		return slices.Repeat([]*Array{bad}, len(inputs))
 	}
-	out := buildList(op, operands, func(res *capi.VectorArray, _ capi.Stream) int32 {
+	out := buildList(op, operands, func(res *capi.VectorArray, s capi.Stream) int32 {
+		capi.EnterDefaults(s) // it is not told a stream
+		defer capi.LeaveDefaults(s)
 		in, after := vector(inputs), vector(dependencies)
 		defer capi.VectorArrayFree(in)
 		defer capi.VectorArrayFree(after)

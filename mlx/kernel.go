@@ -126,6 +126,9 @@ func NewMetalKernel(k KernelSource) (*MetalKernel, error) {
 // Call returns the kernel's results for the inputs.
 // Binds mlx_fast_metal_kernel_apply and mlx_fast_metal_kernel_config_*.
 func (k *MetalKernel) Call(l Launch, inputs ...*Array) []*Array {
+	if k == nil {
+		k = &MetalKernel{}
+	}
 	defer runtime.KeepAlive(k)
 	return metalKernels.call(k.source, k.h, l, inputs)
 }
@@ -151,6 +154,9 @@ func NewCUDAKernel(k KernelSource) (*CUDAKernel, error) {
 // Call returns the kernel's results for the inputs.
 // Binds mlx_fast_cuda_kernel_apply and mlx_fast_cuda_kernel_config_*.
 func (k *CUDAKernel) Call(l Launch, inputs ...*Array) []*Array {
+	if k == nil {
+		k = &CUDAKernel{}
+	}
 	defer runtime.KeepAlive(k)
 	return cudaKernels.call(k.source, k.h, l, inputs)
 }
@@ -232,6 +238,9 @@ func (f *kernelFunctions[K, C]) prepare(k KernelSource) (K, error) {
 func (f *kernelFunctions[K, C]) freeLater(h K) { gate.Later(func() { f.free(h) }) }
 
 func (f *kernelFunctions[K, C]) call(k KernelSource, h K, l Launch, inputs []*Array) []*Array {
+	if h == 0 {
+		return []*Array{failed(f.op, ErrDevice, "there is no kernel: it was not prepared")}
+	}
 	fail := func(a *Array) []*Array { return slices.Repeat([]*Array{a}, len(k.Outputs)) }
 	if bad := required(f.op, inputs...); bad != nil {
 		return fail(bad)

@@ -43,8 +43,13 @@ var loaded struct {
 	memoryLimit atomic.Int64 // SetMemoryLimit changes it
 
 	// written once, before done
-	gpu     bool
-	refused map[string]string // operation → why
+	room int64 // what the system gives the process at most
+	gpu  bool
+
+	// unproven is whether libmlx is another than the one whose functions were looked through for
+	// the thread's default stream (capi/gen): then each of them may take it.
+	unproven bool
+	refused  map[string]string // operation → why
 }
 
 // SetLibrary names libmlxc, or the folder that holds it, instead of the search.
@@ -308,7 +313,7 @@ func prepare() error {
 	loaded.gpu = gpu
 	if !gpu {
 		// fused operations would be translated by g++, and no faster
-		gate.Run(func() { capi.SetCompileMode(capi.CompileModeDisabled) })
+		_ = gate.Run(func() { capi.SetCompileMode(capi.CompileModeDisabled) })
 	}
 	lib := &loaded.library
 	lib.Devices = []Device{CPU}
@@ -320,8 +325,15 @@ func prepare() error {
 		lib.MLX = capi.StringData(version).String()
 		capi.StringFree(version)
 	}
+	loaded.unproven = lib.MLX != provenMLX
 	capi.GetMemoryLimit(&lib.Memory)
-	loaded.memoryLimit.Store(int64(lib.Memory))
+	loaded.room = roomOf()
+	if most := int(loaded.room / 20 * 19); most < lib.Memory { // MLX's own part of the machine's memory
+		var before int
+		_ = gate.Run(func() { capi.SetMemoryLimit(&before, most) })
+		lib.Memory = most
+	}
+	allow(lib.Memory)
 	loaded.refused = selfCheck()
 	for op, why := range loaded.refused {
 		lib.Refused = append(lib.Refused, op+": "+why)

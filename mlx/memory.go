@@ -24,7 +24,7 @@ func CacheMemory() int { return memoryFigure(capi.GetCacheMemory) }
 // Binds mlx_clear_cache.
 func ClearCache() {
 	if Load() == nil {
-		gate.Run(func() {
+		_ = gate.Run(func() { // out of turn it does nothing, as a full cache does no harm
 			capi.ClearCache()
 			capi.TrimHeap()
 		})
@@ -38,7 +38,7 @@ func ClearCache() {
 // nothing.
 func ReturnFreedMemory() {
 	if Load() == nil {
-		gate.Run(capi.MapBlocks)
+		_ = gate.Run(capi.MapBlocks)
 	}
 }
 
@@ -52,13 +52,15 @@ func memoryFigure(f func(*int) int32) int {
 }
 
 // MemoryLimit returns the bytes beyond which MLX waits for memory to come free, and this
-// package refuses to evaluate; at first most of the machine's memory.
+// package refuses to evaluate; at first most of the machine's memory, or of what a limit on the
+// process's address space or its cgroup leaves.
 // Binds mlx_get_memory_limit.
 func MemoryLimit() int { return memoryFigure(capi.GetMemoryLimit) }
 
-// SetMemoryLimit sets MemoryLimit and returns what it was. Binds mlx_set_memory_limit.
+// SetMemoryLimit sets MemoryLimit and returns what it was. What the system cannot give is refused
+// under a greater limit too. Binds mlx_set_memory_limit.
 func SetMemoryLimit(bytes int) (before int, err error) {
-	return setLimit("set_memory_limit", capi.SetMemoryLimit, bytes, func() { loaded.memoryLimit.Store(int64(bytes)) })
+	return setLimit("set_memory_limit", capi.SetMemoryLimit, bytes, func() { allow(bytes) })
 }
 
 // SetCacheLimit bounds CacheMemory and returns the bound before; 0 keeps nothing.
@@ -80,12 +82,12 @@ func setLimit(op string, f func(*int, int) int32, bytes int, then func()) (befor
 	if bytes < 0 {
 		return 0, newError(op, ErrMemory, "a limit of "+strconv.Itoa(bytes)+" bytes")
 	}
-	gate.Run(func() {
+	err = inGate(op, func() error {
 		if f(&before, bytes) != 0 {
-			err = mlxError(op, nil)
-			return
+			return mlxError(op, nil)
 		}
 		then()
+		return nil
 	})
 	return before, err
 }
@@ -93,6 +95,6 @@ func setLimit(op string, f func(*int, int) int32, bytes int, then func()) (befor
 // ResetPeakMemory makes PeakMemory count from now on. Binds mlx_reset_peak_memory.
 func ResetPeakMemory() {
 	if Load() == nil {
-		gate.Run(func() { capi.ResetPeakMemory() })
+		_ = gate.Run(func() { capi.ResetPeakMemory() })
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/bits"
+	"reflect"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
@@ -55,7 +56,10 @@ func create(op string, s *Scope, shape []int, d Dtype, operands []*Array, f func
 	}
 	most := int64(numElements(shape))
 	if most == 0 {
-		most = none
+		// MLX would compute what the empty result is made of: 2³¹ rows of nothing are 8 GB
+		return buildIn(op, s, none, operands, func(res *capi.Array, st capi.Stream) int32 {
+			return capi.Zeros(res, int32s(shape), capi.Dtype(d), st)
+		})
 	}
 	return buildIn(op, s, most, operands, f)
 }
@@ -174,17 +178,14 @@ func Scalar[T Element](s *Scope, x T) *Array {
 	return a
 }
 
-// Full returns an array of the given shape and type with every element x.
-// Binds mlx_full.
-func Full(s *Scope, x float64, d Dtype, shape ...int) *Array {
+// Full returns an array of the given shape and type with every element x, converted to the
+// type: Full(s, 0.5, Float16, 2, 3), Full(s, 1<<62+1, Int64, 4). Binds mlx_full.
+func Full[T Element | int](s *Scope, x T, d Dtype, shape ...int) *Array {
 	const op = "full"
 	if err := Load(); err != nil {
 		return failed(op, ErrLibrary, "%v", err)
 	}
-	v := Scalar(s, float32(x))
-	if s == nil || s.Device() == CPU {
-		v = Scalar(s, x)
-	}
+	v := valueOf(s, x, d)
 	if v.err != nil {
 		return v
 	}
@@ -194,6 +195,37 @@ func Full(s *Scope, x float64, d Dtype, shape ...int) *Array {
 	return create(op, s, shape, d, []*Array{v}, func(res *capi.Array, st capi.Stream) int32 {
 		return capi.Full(res, int32s(shape), v.h, capi.Dtype(d), st)
 	})
+}
+
+// valueOf is x as a 0-d array that a conversion to d loses least of.
+func valueOf[T Element | int](s *Scope, x T, d Dtype) *Array {
+	switch x := any(x).(type) {
+	case Half:
+		return Scalar(s, x)
+	case Brain:
+		return Scalar(s, x)
+	}
+	v := reflect.ValueOf(x)
+	switch {
+	case v.CanInt():
+		return Scalar(s, v.Int())
+	case v.CanUint():
+		return Scalar(s, v.Uint())
+	case v.CanComplex():
+		return Scalar(s, complex64(v.Complex()))
+	case !v.CanFloat():
+		return Scalar(s, v.Bool())
+	}
+	f := v.Float()
+	switch whole := d.IsInteger() && f == math.Trunc(f); {
+	case whole && f >= 1<<63 && f < 1<<64:
+		return Scalar(s, uint64(f)) // what the processor makes of it is its own choice
+	case whole && math.Abs(f) <= 1<<62:
+		return Scalar(s, int64(f))
+	case s.Device() == GPU:
+		return Scalar(s, float32(f)) // it has no float64
+	}
+	return Scalar(s, f)
 }
 
 // Zeros returns an array of zeros. Binds mlx_zeros.

@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -114,33 +115,31 @@ func BitwiseInvert(x *Array) *Array { return unary("bitwise_invert", capi.Bitwis
 // from Go data that holds a 0 is an error.
 // Binds mlx_floor_divide.
 func FloorDivide(a, b *Array) *Array {
-	return divide("floor_divide", capi.FloorDivide, a, b, func(a, minusOne *Array) *Array {
-		return Where(minusOne, negate(a), Zeros(a.Scope(), a.Dtype()))
-	})
+	return divide("floor_divide", capi.FloorDivide, a, b, divisor.negated)
 }
 
 // Remainder returns a − b·⌊a/b⌋, which has the sign of b. Of integers, b = 0 gives 0, as in
 // NumPy; a divisor made from Go data that holds a 0 is an error. Binds mlx_remainder.
 func Remainder(a, b *Array) *Array {
-	return divide("remainder", capi.Remainder, a, b, func(a, _ *Array) *Array {
-		return Zeros(a.Scope(), a.Dtype())
-	})
+	return divide("remainder", capi.Remainder, a, b, divisor.zeros)
 }
 
-// Divmod returns FloorDivide and Remainder. Binds mlx_divmod where no divisor needs care,
-// and mlx_floor_divide and mlx_remainder elsewhere.
+// Divmod returns ⌊a/b⌋ and a − b·⌊a/b⌋, the quotient rounded down for integers too, where that of
+// FloorDivide is not. Divisors that are 0 or −1 are treated as there. Binds mlx_divmod.
 func Divmod(a, b *Array) (quotient, remainder *Array) {
 	const op = "divmod"
 	if bad := required(op, a, b); bad != nil {
 		return bad, bad
 	}
-	if a.err == nil && b.err == nil && (a.Dtype().IsFloat() || b.Dtype().IsFloat()) {
-		two := buildList(op, []*Array{a, b}, func(res *capi.VectorArray, s capi.Stream) int32 {
-			return capi.Divmod(res, a.h, b.h, s)
-		})
-		return two[0], two[len(two)-1]
+	d, e := newDivisor(op, a, b)
+	if e != nil {
+		return &Array{err: e}, &Array{err: e}
 	}
-	return FloorDivide(a, b), Remainder(a, b)
+	two := buildList(op, []*Array{a, d.safe}, func(res *capi.VectorArray, s capi.Stream) int32 {
+		return capi.Divmod(res, a.h, d.safe.h, s)
+	})
+	q, r := two[0], two[len(two)-1]
+	return d.instead(q, d.negated(a)), d.instead(r, d.zeros(a))
 }
 
 // negate is Negative, which MLX has for signed types only; of unsigned ones none is −1.
@@ -151,31 +150,66 @@ func negate(a *Array) *Array {
 	return Negative(a)
 }
 
-// divide guards a division of integers, for which processors raise a signal when b is 0, or
-// when b is −1 and a the least number. other gives the values in those places.
-func divide(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array, other func(a, minusOne *Array) *Array) *Array {
-	if bad := required(op, a, b); bad != nil {
-		return bad
-	}
+// divisor is what integers are divided by. Processors raise a signal when it is 0, or when it is
+// −1 and the dividend the least number: 1 stands in those places.
+type divisor struct {
+	safe       *Array
+	bad, minus *Array // where it is either, where it is −1; nil when no place needs care
+}
+
+func newDivisor(op string, a, b *Array) (divisor, *Error) {
+	plain := divisor{safe: b}
 	if a.err != nil || b.err != nil || !integral(a.Dtype()) || !integral(b.Dtype()) {
-		return binary(op, f, a, b)
+		return plain, nil
 	}
 	if b.host != nil {
 		if b.host.zero {
-			return failed(op, ErrIndex, "the divisor %v has a 0, and integers cannot be divided by it", b)
+			return plain, newError(op, ErrIndex, fmt.Sprintf("the divisor %v has a 0, and integers cannot be divided by it", b))
 		}
 		if !b.host.minusOne {
-			return binary(op, f, a, b)
+			return plain, nil
 		}
 	}
-	zero, minus := Zeros(b.Scope(), b.Dtype()), Full(b.Scope(), -1, Int8)
-	isZero, isMinus := Equal(b, zero), Equal(b, minus)
+	minus := Equal(b, Full(b.Scope(), -1, Int8))
 	if d := b.Dtype(); d >= Uint8 && d <= Uint64 || d == Bool {
-		isMinus = Zeros(b.Scope(), Bool) // the comparison would take the type's greatest for −1
+		minus = Zeros(b.Scope(), Bool) // the comparison would take the type's greatest for −1
 	}
-	bad := LogicalOr(isZero, isMinus)
-	q := binary(op, f, a, Where(bad, Ones(b.Scope(), b.Dtype()), b))
-	return Where(bad, AsType(other(a, isMinus), q.Dtype()), q)
+	bad := LogicalOr(Equal(b, Zeros(b.Scope(), b.Dtype())), minus)
+	return divisor{Where(bad, Ones(b.Scope(), b.Dtype()), b), bad, minus}, nil
+}
+
+// instead returns q with other where the divisor was replaced.
+func (d divisor) instead(q, other *Array) *Array {
+	if d.bad == nil || q.err != nil {
+		return q
+	}
+	return Where(d.bad, AsType(other, q.Dtype()), q)
+}
+
+// negated is a/−1, and 0 for a/0.
+func (d divisor) negated(a *Array) *Array {
+	if d.bad == nil {
+		return nil
+	}
+	return Where(d.minus, negate(a), d.zeros(a))
+}
+
+func (d divisor) zeros(a *Array) *Array {
+	if d.bad == nil {
+		return nil
+	}
+	return Zeros(a.Scope(), a.Dtype())
+}
+
+func divide(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array, other func(divisor, *Array) *Array) *Array {
+	if bad := required(op, a, b); bad != nil {
+		return bad
+	}
+	d, e := newDivisor(op, a, b)
+	if e != nil {
+		return &Array{err: e}
+	}
+	return d.instead(binary(op, f, a, d.safe), other(d, a))
 }
 
 func integral(d Dtype) bool { return d.IsInteger() || d == Bool }
@@ -273,7 +307,8 @@ func ArrayEqual(a, b *Array, equalNaN bool) *Array {
 }
 
 // View returns the bytes of x as elements of another type, without a conversion. The last
-// axis grows or shrinks with the sizes of the types, and must divide. Binds mlx_view.
+// axis grows or shrinks with the sizes of the types, and must divide. As bool, each byte other
+// than 0 is true. Binds mlx_view.
 func View(x *Array, d Dtype) *Array {
 	const op = "view"
 	if bad := required(op, x); bad != nil {
@@ -283,7 +318,8 @@ func View(x *Array, d Dtype) *Array {
 		return failed(op, ErrDtype, "%v is no data type", d)
 	}
 	if d == Bool && x.err == nil && x.Dtype() != Bool {
-		return failed(op, ErrDtype, "%s cannot be viewed as bool: its bytes may be other than 0 and 1 (use NotEqual)", x.Dtype())
+		// a byte other than 0 and 1 is no bool in Go: in mlx.core it counts as true
+		return NotEqual(View(x, Uint8), Zeros(x.Scope(), Uint8))
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.View(res, x.h, capi.Dtype(d), s)

@@ -121,7 +121,10 @@ func CrossEntropy(logits, targets *Array) *Array {
 		return failed(op, ErrIndex, "a target is %d", b.lo)
 	}
 	n := logits.Dim(-1)
-	safe, bad := inRange(op, targets, n, 1, "the axis of classes")
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
+	safe, bad := inRangeOfLength(op, targets, n, 1, "the axis of classes")
 	if bad != nil {
 		return bad
 	}

@@ -20,6 +20,9 @@ func Take(x, indices *Array, axis int) *Array {
 	if bad != nil {
 		return bad
 	}
+	if axis != Flat && shapelessTraces.Load() > 0 {
+		x = pinned(x, []int{(axis + x.Ndim()) % x.Ndim()})
+	}
 	return build(op, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
 		if axis == Flat {
 			return capi.Take(res, x.h, safe.h, s)
@@ -53,7 +56,7 @@ func checkedIndices(op string, x, indices *Array, axis int) (safe, bad *Array) {
 		}
 	}
 	if axis == Flat {
-		return inRange(op, indices, x.Size(), 1, "the elements of "+x.String())
+		return inRange(op, x, indices, allAxes(x), 1, "the elements of "+x.String())
 	}
 	shape := x.Shape()
 	at := axis
@@ -63,12 +66,33 @@ func checkedIndices(op string, x, indices *Array, axis int) (safe, bad *Array) {
 	if at < 0 || at >= len(shape) {
 		return nil, failed(op, ErrIndex, "axis %d of an array with %d axes", axis, len(shape))
 	}
-	return inRange(op, indices, shape[at], 1, "axis "+strconv.Itoa(axis))
+	return inRange(op, x, indices, []int{at}, 1, "axis "+strconv.Itoa(axis))
 }
 
-// inRange returns indices of which each is the start of length places among n, or the error.
-// what names the places.
-func inRange(op string, indices *Array, n, length int, what string) (safe, bad *Array) {
+// inRange returns indices of which each is the start of length places among the elements of
+// some axes of x, or the error. what names the places.
+func inRange(op string, x, indices *Array, axes []int, length int, what string) (safe, bad *Array) {
+	n := 1
+	shape := x.Shape()
+	for _, axis := range axes {
+		n *= shape[axis]
+	}
+	if shapelessTraces.Load() > 0 && indices.Dtype().IsInteger() {
+		signed := length == 1 && indices.Dtype() >= Int8
+		return inRangeOf(clampToAxes(x, indices, axes, length, signed))
+	}
+	return inRangeOfLength(op, indices, n, length, what)
+}
+
+func inRangeOf(safe *Array) (_, bad *Array) {
+	if safe.err != nil {
+		return nil, safe
+	}
+	return safe, nil
+}
+
+// inRangeOfLength is inRange among n places.
+func inRangeOfLength(op string, indices *Array, n, length int, what string) (safe, bad *Array) {
 	if d := indices.Dtype(); !d.IsInteger() {
 		return nil, failed(op, ErrDtype, "the indices are %s, not integers", d)
 	}
@@ -85,11 +109,7 @@ func inRange(op string, indices *Array, n, length int, what string) (safe, bad *
 		}
 		return indices, nil
 	}
-	safe = clamp(indices, low, n-length)
-	if safe.err != nil {
-		return nil, safe
-	}
-	return safe, nil
+	return inRangeOf(clamp(indices, low, n-length))
 }
 
 // clamp limits integers to [lo, hi] in their own type, or in int32 where that holds more.
@@ -119,7 +139,8 @@ func Gather(x *Array, indices []*Array, axes, sizes []int) *Array {
 	if bad != nil {
 		return bad
 	}
-	return buildOnDefault(op, append([]*Array{x}, safe...), func(res *capi.Array, s capi.Stream) int32 {
+	x = pinned(x, axes)
+	return build(op, append([]*Array{x}, safe...), func(res *capi.Array, s capi.Stream) int32 {
 		if len(safe) == 1 {
 			return capi.GatherSingle(res, x.h, safe[0].h, c32(axes[0]), int32s(sizes), s)
 		}
@@ -154,7 +175,7 @@ func scatterIndices(op string, x *Array, indices []*Array, axes, sizes []int) (s
 		if axes[i] < 0 || axes[i] >= len(shape) || slices.Contains(axes[:i], axes[i]) {
 			return nil, failed(op, ErrIndex, "axes %v of an array with %d axes", axes, len(shape))
 		}
-		if safe[i], bad = inRange(op, ix, shape[axes[i]], sizes[axes[i]], "axis "+strconv.Itoa(axes[i])); bad != nil {
+		if safe[i], bad = inRange(op, x, ix, axes[i:i+1], sizes[axes[i]], "axis "+strconv.Itoa(axes[i])); bad != nil {
 			return nil, bad
 		}
 	}

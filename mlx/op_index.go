@@ -76,7 +76,7 @@ type (
 )
 
 // IndexUpdate returns x with update in place of what Index(x, index...) returns; update
-// broadcasts to that. It is Python's x[...] = update. Which of several values for one place
+// broadcasts to that, and may have more axes in front, of length 1. It is Python's x[...] = update. Which of several values for one place
 // stays is not defined. Binds mlx_slice_update, and mlx_scatter for arrays.
 func IndexUpdate(x, update *Array, index ...Indexer) *Array {
 	return updated("index_update", capi.SliceUpdate, Scatter, x, update, index)
@@ -154,7 +154,7 @@ func (sel *selection) updatedAtArrays(x, update *Array, byArrays scatterFunc) *A
 	}
 	at := sel.together()
 	want := slices.Concat(kept[:at], places[0].Shape(), kept[at:])
-	u := BroadcastTo(update, want...)
+	u := BroadcastTo(withoutLeadingOnes(update, len(want)), want...)
 	for i := range n {
 		u = Moveaxis(u, at+i, i)
 	}
@@ -172,11 +172,24 @@ func (sel *selection) asSlice(update *Array) *Array {
 	for i := len(sel.single) - 1; i >= 0; i-- {
 		want = slices.Delete(want, sel.single[i], sel.single[i]+1)
 	}
-	update = BroadcastTo(update, want...)
+	update = BroadcastTo(withoutLeadingOnes(update, len(want)), want...)
 	if len(sel.single) > 0 {
 		update = Reshape(update, sel.counts()...)
 	}
 	return update
+}
+
+// withoutLeadingOnes drops axes of length 1 in front of the last n.
+func withoutLeadingOnes(x *Array, n int) *Array {
+	shape := x.Shape()
+	extra := 0
+	for len(shape)-extra > n && shape[extra] == 1 {
+		extra++
+	}
+	if extra == 0 {
+		return x
+	}
+	return Reshape(x, shape[extra:]...)
 }
 
 // keepBounds carries over to broadcast indices what is known of their elements.

@@ -51,18 +51,14 @@ func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
 	if bad := matrix(op, square, a); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) })
+	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) }))[0]
 }
-
-// noInf puts NaN in place of ±∞, with which LAPACK's singular values with vectors never end
-// and its general eigenvalues end the process.
-func noInf(a *Array) *Array { return Add(a, Subtract(a, a)) }
 
 func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, bool(t), s) })
+	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, bool(t), s) }))[0]
 }
 
 // twoResults is build for a function with two results.
@@ -72,12 +68,19 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 		r.err = e
 		return r, r
 	}
+	if loaded.unproven {
+		capi.EnterDefaults(r.stream.handle())
+		defer capi.LeaveDefaults(r.stream.handle())
+	}
 	if f(&r.h, &q.h, r.stream.handle()) != 0 || r.h == 0 || q.h == 0 {
 		r.err = mlxError(op, operands)
 		freeTemporary(r.h, q.h) // the first may be there when the second failed
 		finish(operands)
 		return r, r
 	}
+	r.deepen(several, operands)
+	q.depth.Store(r.depth.Load())
+	q.fates.Store(r.fates.Load())
 	q.stream = r.stream
 	q.scope.Store(r.scope.Load())
 	for _, a := range []*Array{r, q} {
@@ -85,6 +88,7 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 		a.settle(op)
 	}
 	finish(operands)
+	mayFail(r, q)
 	return r, q
 }
 
@@ -100,7 +104,7 @@ func Pinv(a *Array) *Array {
 	if bad := matrix("pinv", false, a); bad != nil {
 		return bad
 	}
-	return ofMatrix("pinv", false, capi.LinalgPinv, noInf(a))
+	return ofMatrix("pinv", false, capi.LinalgPinv, finite(a))
 }
 
 // Det returns the determinant of square matrices. Binds mlx_linalg_det.
@@ -134,7 +138,7 @@ func Solve(a, b *Array) *Array {
 	if bad := matrix("solve", true, a, b); bad != nil {
 		return bad
 	}
-	return binary("solve", capi.LinalgSolve, a, b)
+	return mayFail(binary("solve", capi.LinalgSolve, a, b))[0]
 }
 
 // SolveTriangular is Solve with a triangular a. Binds mlx_linalg_solve_triangular.
@@ -143,9 +147,9 @@ func SolveTriangular(a, b *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a, b); bad != nil {
 		return bad
 	}
-	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
+	return mayFail(build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgSolveTriangular(res, a.h, b.h, bool(t), s)
-	})
+	}))[0]
 }
 
 // QR returns the orthogonal Q and the upper R with a = Q·R. Binds mlx_linalg_qr.
@@ -184,7 +188,7 @@ func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
 	if bad := matrix(op, false, a); bad != nil {
 		return nil, bad
 	}
-	if a = noInf(a); a.err != nil {
+	if a = finite(a); a.err != nil {
 		return nil, a
 	}
 	parts = buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
@@ -193,7 +197,7 @@ func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
 	if parts[0].err != nil {
 		return nil, parts[0]
 	}
-	return parts, nil
+	return mayFail(parts...), nil
 }
 
 // LU returns the permutation as indices, the lower L with a unit diagonal and the upper U of
@@ -209,6 +213,7 @@ func LU(a *Array) (permutation, l, u *Array) {
 	if len(parts) != 3 {
 		return parts[0], parts[0], parts[0]
 	}
+	mayFail(parts...)
 	return parts[0], parts[1], parts[2]
 }
 
@@ -221,50 +226,6 @@ func LUFactor(a *Array) (lu, pivots *Array) {
 	}
 	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgLuFactor(x, y, a.h, s)
-	})
-}
-
-// Eig returns the eigenvalues, complex64, and the eigenvectors as columns, of square
-// matrices. Binds mlx_linalg_eig.
-func Eig(a *Array) (values, vectors *Array) {
-	const op = "eig"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad, bad
-	}
-	a = noInf(a)
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEig(x, y, a.h, s)
-	})
-}
-
-// Eigvals returns the eigenvalues of square matrices, complex64. Binds mlx_linalg_eigvals.
-func Eigvals(a *Array) *Array {
-	if bad := matrix("eigvals", true, a); bad != nil {
-		return bad
-	}
-	return ofMatrix("eigvals", true, capi.LinalgEigvals, noInf(a))
-}
-
-// Eigh returns the eigenvalues in ascending order and the eigenvectors as columns, of
-// symmetric or Hermitian matrices of which one half is read. Binds mlx_linalg_eigh.
-func Eigh(a *Array, t Triangle) (values, vectors *Array) {
-	const op = "eigh"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad, bad
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEigh(x, y, a.h, t.letter(), s)
-	})
-}
-
-// Eigvalsh returns the eigenvalues of Eigh alone. Binds mlx_linalg_eigvalsh.
-func Eigvalsh(a *Array, t Triangle) *Array {
-	const op = "eigvalsh"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad
-	}
-	return build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEigvalsh(res, a.h, t.letter(), s)
 	})
 }
 
@@ -301,7 +262,10 @@ func NormOrd(x *Array, ord float64, axes ...int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	if (ord == 2 || ord == -2) && (len(axes) == 2 || len(axes) == 0 && x.Ndim() == 2) {
+		x = finite(x) // it is of singular values
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNorm(res, x.h, ord, int32s(axes), false, s)
 	})
 }
@@ -325,7 +289,10 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	if name != Frobenius && name != Nuclear {
 		return failed(op, ErrIndex, "there is no matrix norm %q (have: fro, nuc)", string(name))
 	}
-	return buildOnDefault(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	if name == Nuclear {
+		x = finite(x)
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormMatrix(res, x.h, capi.Bytes(string(name)), int32s(axes), false, s)
 	})
 }

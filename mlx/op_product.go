@@ -154,8 +154,8 @@ func inStack(op string, x, indices *Array, what string) (safe, bad *Array) {
 	if indices == nil || indices.err != nil || x.err != nil {
 		return indices, nil
 	}
-	shape := x.Shape()
-	return inRange(op, indices, numElements(shape[:max(len(shape)-2, 0)]), 1, "the stack of "+what)
+	axes := allAxes(x)
+	return inRange(op, x, indices, axes[:max(len(axes)-2, 0)], 1, "the stack of "+what)
 }
 
 // Picks say which matrices of two stacks GatherMM and its kin multiply: places among the axes
@@ -199,7 +199,10 @@ func SegmentedMM(a, b, segments *Array) *Array {
 		return failed(op, ErrShape, "%s, %s and segments %s (want: [m k], [k n] and [... 2])", a, b, segments)
 	}
 	// an end may be k, one more than the last place
-	safe, bad := inRange(op, segments, a.Dim(1)+1, 1, "the summed axis")
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
+	safe, bad := inRangeOfLength(op, segments, a.Dim(1)+1, 1, "the summed axis")
 	if bad != nil {
 		return bad
 	}

@@ -8,20 +8,43 @@ import (
 
 // Quantization says how a matrix is packed: in groups of GroupSize weights along a
 // row, each of Bits bits, w = scale·q + bias for the affine mode; the other modes
-// (mxfp4, mxfp8, nvfp4) have scales only.
+// (mxfp4, mxfp8, nvfp4) have scales only. What is 0 or "" is mlx.core's default.
 type Quantization struct {
-	GroupSize int
-	Bits      int
-	Mode      string // "affine", "mxfp4", "mxfp8", "nvfp4"
+	GroupSize int    // 64, of the other modes 32, of nvfp4 16
+	Bits      int    // 4, of mxfp8 8
+	Mode      string // "affine" (the default), "mxfp4", "mxfp8", "nvfp4"
 
 	// GlobalScale is a 0-d float32 array by which nvfp4 divides all scales, so that they fit
 	// their 8 bits; nil for none.
 	GlobalScale *Array
 }
 
+// full returns q with its defaults.
+func (q Quantization) full() Quantization {
+	if q.Mode == "" {
+		q.Mode = "affine"
+	}
+	group, bits := 32, 4
+	switch q.Mode {
+	case "affine":
+		group = 64
+	case "mxfp8":
+		bits = 8
+	case "nvfp4":
+		group = 16
+	}
+	if q.GroupSize == 0 {
+		q.GroupSize = group
+	}
+	if q.Bits == 0 {
+		q.Bits = bits
+	}
+	return q
+}
+
 // Err returns an error if MLX has no such packing.
 func (q Quantization) Err() error {
-	if e := q.check("quantization"); e != nil {
+	if e := q.full().check("quantization"); e != nil {
 		return e
 	}
 	return nil
@@ -82,6 +105,7 @@ func (q Quantization) fits(op string, packed, scales, biases *Array) *Error {
 // modes without. Binds mlx_quantized_matmul.
 func QuantizedMatmul(x, w, scales, biases *Array, q Quantization) *Array {
 	const op = "quantized_matmul"
+	q = q.full()
 	if bad := required(op, x, w, scales); bad != nil {
 		return bad
 	}
@@ -99,6 +123,7 @@ func QuantizedMatmul(x, w, scales, biases *Array, q Quantization) *Array {
 // floating type. Binds mlx_dequantize.
 func Dequantize(w, scales, biases *Array, q Quantization, d Dtype) *Array {
 	const op = "dequantize"
+	q = q.full()
 	if bad := required(op, w, scales); bad != nil {
 		return bad
 	}
@@ -120,6 +145,7 @@ func Dequantize(w, scales, biases *Array, q Quantization, d Dtype) *Array {
 // Binds mlx_quantize.
 func Quantize(x *Array, q Quantization) (w, scales, biases *Array) {
 	const op = "quantize"
+	q = q.full()
 	bad := required(op, x)
 	if bad == nil && x.err == nil {
 		if e := q.check(op); e != nil {
@@ -149,6 +175,7 @@ func some(x int) capi.OptionalInt { return capi.OptionalInt{Value: int32(x), Has
 // Binds mlx_gather_qmm.
 func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Picks) *Array {
 	const op = "gather_qmm"
+	q = q.full()
 	if bad := required(op, x, w, scales); bad != nil {
 		return bad
 	}
@@ -175,6 +202,7 @@ func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Pi
 // q.GlobalScale is one of w, both or none given. MLX has it on GPUs. Binds mlx_qqmm.
 func QQMM(x, w, scales *Array, q Quantization, xScale *Array) *Array {
 	const op = "qqmm"
+	q = q.full()
 	if bad := required(op, x, w); bad != nil {
 		return bad
 	}
@@ -190,6 +218,7 @@ func QQMM(x, w, scales *Array, q Quantization, xScale *Array) *Array {
 // Binds mlx_gather_qqmm.
 func GatherQQMM(x, w, scales *Array, q Quantization, xScale *Array, p Picks) *Array {
 	const op = "gather_qqmm"
+	q = q.full()
 	if bad := required(op, x, w); bad != nil {
 		return bad
 	}

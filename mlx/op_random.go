@@ -71,6 +71,14 @@ func draw(op string, key *Array, d Dtype, shape []int, operands []*Array, f func
 	})
 }
 
+// floatingOrComplex is floating for normal numbers, of which there are complex ones.
+func floatingOrComplex(op string, d Dtype) *Array {
+	if d == Complex64 {
+		return nil
+	}
+	return floating(op, d)
+}
+
 func floating(op string, d Dtype) *Array {
 	if !d.IsFloat() || d == Float64 {
 		return failed(op, ErrDtype, "random numbers cannot be %v (have: float32, float16, bfloat16)", d)
@@ -107,10 +115,11 @@ func RandomUniform(key, low, high *Array, d Dtype, shape ...int) *Array {
 }
 
 // RandomNormal returns numbers of the normal distribution with mean loc and standard
-// deviation scale. Binds mlx_random_normal.
+// deviation scale; of complex64, real and imaginary part have half the variance each.
+// Binds mlx_random_normal.
 func RandomNormal(key *Array, loc, scale float64, d Dtype, shape ...int) *Array {
 	const op = "random_normal"
-	if bad := floating(op, d); bad != nil {
+	if bad := floatingOrComplex(op, d); bad != nil {
 		return bad
 	}
 	return draw(op, key, d, shape, nil, func(res *capi.Array, shape []int32, s capi.Stream) int32 {
@@ -122,7 +131,7 @@ func RandomNormal(key *Array, loc, scale float64, d Dtype, shape ...int) *Array 
 // nil for 0 and 1. Binds mlx_random_normal_broadcast.
 func RandomNormalBroadcast(key, loc, scale *Array, d Dtype, shape ...int) *Array {
 	const op = "random_normal"
-	if bad := floating(op, d); bad != nil {
+	if bad := floatingOrComplex(op, d); bad != nil {
 		return bad
 	}
 	return draw(op, key, d, shape, []*Array{loc, scale}, func(res *capi.Array, shape []int32, s capi.Stream) int32 {
@@ -153,7 +162,10 @@ func RandomMultivariateNormal(key, mean, cov *Array, shape ...int) *Array {
 	if bad := required(op, mean, cov); bad != nil {
 		return bad
 	}
-	cov = noInf(cov)
+	if bad := matrix(op, true, cov); bad != nil {
+		return bad
+	}
+	cov = finite(cov)
 	return draw(op, key, Float32, shape, []*Array{mean, cov}, func(res *capi.Array, shape []int32, s capi.Stream) int32 {
 		return capi.RandomMultivariateNormal(res, mean.h, cov.h, shape, capi.DtypeFloat32, key.h, s)
 	})

@@ -33,10 +33,30 @@ func reduce(op string, all reduceAll, one reduceAxis, some reduceAxes, x *Array,
 }
 
 // KeepDims returns f(x, axes...) with the axes that f removed in place, of length 1, so
-// that the result broadcasts against x: KeepDims(Mean, x, -1). For an f with more
-// parameters, wrap it.
-func KeepDims(f func(x *Array, axes ...int) *Array, x *Array, axes ...int) *Array {
-	r := f(x, axes...)
+// that the result broadcasts against x: KeepDims(Mean, x, -1), KeepDims(Argmax, x, -1). For an f
+// with more parameters, wrap it.
+func KeepDims[F func(x *Array, axes ...int) *Array | func(x *Array, axis int) *Array](f F, x *Array, axes ...int) *Array {
+	const op = "keepdims"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if len(axes) == 1 && axes[0] == Flat {
+		axes = nil
+	}
+	var r *Array
+	switch f := any(f).(type) {
+	case func(x *Array, axes ...int) *Array:
+		r = f(x, axes...)
+	case func(x *Array, axis int) *Array:
+		switch len(axes) {
+		case 0:
+			r = f(x, Flat)
+		case 1:
+			r = f(x, axes[0])
+		default:
+			return failed(op, ErrIndex, "axes %v for a function of one", axes)
+		}
+	}
 	if len(axes) > 0 {
 		return ExpandDims(r, axes...)
 	}
@@ -262,8 +282,8 @@ func Diff(x *Array, n, axis int) *Array {
 	if n < 0 {
 		return failed(op, ErrIndex, "%d differences (have: 0 and more)", n)
 	}
-	n = min(n, max(x.Dim(axis), 1)) // then nothing is left, and MLX would go on
-	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	n = min(n, max(x.Dim(axis), 1))                                            // then nothing is left, and MLX would go on
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { // it may be empty
 		return capi.Diff(res, x.h, c32(n), c32(axis), s)
 	})
 }

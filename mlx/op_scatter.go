@@ -19,6 +19,9 @@ func putAlong(op string, f func(res *capi.Array, a, indices, values capi.Array, 
 	if bad := required(op, values); bad != nil {
 		return bad
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	safe, bad := checkedIndices(op, x, indices, axis)
 	if bad != nil {
 		return bad
@@ -81,6 +84,9 @@ func scatter(op string, list scatterList, one scatterOne, x *Array, indices []*A
 	if updates.err != nil {
 		return updates
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	shape := updates.Shape()
 	if len(shape) < x.Ndim() {
 		return failed(op, ErrShape, "updates %s for %s (want: the axes of the indices, then those of a slice)", updates, x)
@@ -103,7 +109,8 @@ func scatter(op string, list scatterList, one scatterOne, x *Array, indices []*A
 }
 
 // MaskedScatter returns x with the elements where mask holds replaced by those of src, in
-// row-major order; src has at least as many. mask broadcasts to x's first axes.
+// row-major order; src has at least as many, or evaluating is an error (of a computed mask on a
+// GPU, missing elements are 0). mask broadcasts to x's first axes.
 // Binds mlx_masked_scatter.
 func MaskedScatter(x, mask, src *Array) *Array {
 	const op = "masked_scatter"
@@ -115,17 +122,24 @@ func MaskedScatter(x, mask, src *Array) *Array {
 			return a
 		}
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	if mask.Dtype() != Bool {
 		return failed(op, ErrDtype, "the mask is %s, not bool", mask.Dtype())
 	}
-	// how many elements a computed mask takes is known when it is evaluated: then src must
-	// have as many as it could take at most
 	taken := x.Size()
 	if mask.host != nil && mask.Size() > 0 {
 		taken = mask.host.trues * max(taken/mask.Size(), 1)
-	}
-	if src.Size() < taken {
-		return failed(op, ErrShape, "src %s has fewer elements than the %d that the mask takes or may take", src, taken)
+		if src.Size() < taken {
+			return failed(op, ErrShape, "src %s has fewer elements than the %d that the mask takes", src, taken)
+		}
+	} else if src.Size() < taken && x.stream.Device() == GPU {
+		// how many a computed mask takes is known when it is evaluated, and a GPU does not look
+		src = Pad(Flatten(src, 0, -1), PadConstant, 0, [2]int{0, taken - src.Size()})
+		if src.err != nil {
+			return src
+		}
 	}
 	if src.Size() == 0 || mask.Size() == 0 {
 		// nothing is taken; MLX divides by the number of elements
@@ -133,7 +147,7 @@ func MaskedScatter(x, mask, src *Array) *Array {
 			return capi.Positive(res, x.h, s)
 		})
 	}
-	return buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
+	return mayFail(buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.MaskedScatter(res, x.h, mask.h, src.h, s)
-	})
+	}))[0]
 }

@@ -225,6 +225,14 @@ func NumberOfElements(x *Array, inverted bool, d Dtype, axes ...int) *Array {
 	if !d.valid() {
 		return failed(op, ErrDtype, "%v is no data type", d)
 	}
+	if x.err == nil {
+		n := x.Ndim()
+		for i, axis := range axes {
+			if axis < -n || axis >= n || slices.Contains(axes[:i], axis) { // MLX divides by the number of axes
+				return failed(op, ErrIndex, "axes %v of %s", axes, x)
+			}
+		}
+	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.NumberOfElements(res, x.h, int32s(axes), inverted, capi.Dtype(d), s)
 	})

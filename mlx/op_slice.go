@@ -21,7 +21,13 @@ func Slice(x *Array, axis, start, stop int) *Array {
 	if e != nil {
 		return &Array{err: e}
 	}
-	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	most := int64(same)
+	for i := range from {
+		if from[i] == to[i] {
+			most = unknown // nothing is left
+		}
+	}
+	return buildIn(op, nil, most, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Slice(res, x.h, from, to, step, s)
 	})
 }
@@ -100,7 +106,11 @@ func SliceDynamic(x, start *Array, axes, size []int) *Array {
 	if bad != nil {
 		return bad
 	}
-	return buildIn(op, nil, same, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
+	most := int64(same)
+	if slices.Contains(size, 0) {
+		most = unknown
+	}
+	return buildIn(op, nil, most, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.SliceDynamic(res, x.h, safe.h, int32s(axes), int32s(size), s)
 	})
 }
@@ -136,6 +146,9 @@ func starts(op string, x, start *Array, axes, size []int) (safe, bad *Array) {
 		if a.err != nil {
 			return nil, a
 		}
+	}
+	if bad := fixed(op); bad != nil {
+		return nil, bad
 	}
 	shape := x.Shape()
 	fits := len(size) == len(shape)

@@ -11,7 +11,11 @@ func sorted(op string, all sortAll, one sortAxis, x *Array, axis int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	most := int64(same)
+	if op == "topk" {
+		most = unknown // 0 elements may be asked for
+	}
+	return buildIn(op, nil, most, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		if axis == Flat {
 			return all(res, x.h, s)
 		}

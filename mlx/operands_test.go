@@ -19,7 +19,8 @@ import (
 
 // takingArrays are the exported functions with arrays among their parameters.
 func takingArrays() map[string]any {
-	out := map[string]any{"Data": mlx.Data[float32], "Item": mlx.Item[float32], "Borrow": mlx.Borrow[float32]}
+	out := map[string]any{"Data": mlx.Data[float32], "Item": mlx.Item[float32], "Borrow": mlx.Borrow[float32],
+		"KeepDims": mlx.KeepDims[func(*mlx.Array, ...int) *mlx.Array]}
 	for _, f := range []any{
 		mlx.Abs, mlx.Add, mlx.Addmm, mlx.All, mlx.Allclose, mlx.Any, mlx.Arccos, mlx.Arccosh, mlx.Arcsin, mlx.Arcsinh, mlx.Arctan, mlx.Arctan2, mlx.Arctanh, mlx.Argmax,
 		mlx.Argmin, mlx.Argpartition, mlx.Argsort, mlx.ArrayEqual, mlx.AsStrided, mlx.AsType, mlx.AsyncEval, mlx.Atleast1D, mlx.Atleast2D, mlx.Atleast3D, mlx.Attention,
@@ -31,7 +32,7 @@ func takingArrays() map[string]any {
 		mlx.FFTShift, mlx.Flatten, mlx.Flip, mlx.Floor, mlx.FloorDivide, mlx.FromFP8, mlx.FullLike, mlx.GELU, mlx.GELUTanh, mlx.Gather, mlx.GatherMM, mlx.GatherQMM,
 		mlx.GatherQQMM, mlx.Greater, mlx.GreaterEqual, mlx.HadamardTransform, mlx.IFFT, mlx.IFFT2, mlx.IFFTN, mlx.IFFTShift, mlx.IRFFT, mlx.IRFFT2, mlx.IRFFTN, mlx.Imag,
 		mlx.Index, mlx.IndexAdd, mlx.IndexMaximum, mlx.IndexMinimum, mlx.IndexMultiply, mlx.IndexUpdate, mlx.Inner, mlx.Inv, mlx.Isclose, mlx.Isfinite, mlx.Isinf, mlx.Isnan,
-		mlx.Isneginf, mlx.Isposinf, mlx.JVP, mlx.KeepDims, mlx.Kron, mlx.LU, mlx.LUFactor, mlx.LayerNorm, mlx.LeftShift, mlx.Less, mlx.LessEqual, mlx.Log, mlx.Log10,
+		mlx.Isneginf, mlx.Isposinf, mlx.JVP, mlx.Kron, mlx.LU, mlx.LUFactor, mlx.LayerNorm, mlx.LeftShift, mlx.Less, mlx.LessEqual, mlx.Log, mlx.Log10,
 		mlx.Log1p, mlx.Log2, mlx.LogSumExp, mlx.Logaddexp, mlx.Logcumsumexp, mlx.LogicalAnd, mlx.LogicalNot, mlx.LogicalOr, mlx.LogicalXor, mlx.Masked, mlx.MaskedScatter,
 		mlx.Matmul, mlx.MatmulT, mlx.Max, mlx.Maximum, mlx.Mean, mlx.Median, mlx.Meshgrid, mlx.Min, mlx.Minimum, mlx.Moveaxis, mlx.Multiply, mlx.NanToNum, mlx.Negative,
 		mlx.Norm, mlx.NormMatrix, mlx.NormOrd, mlx.NotEqual, mlx.NumberOfElements, mlx.OnesLike, mlx.Outer, mlx.Pad, mlx.Partition, mlx.Pinv, mlx.Positive, mlx.Power,
@@ -139,7 +140,7 @@ func TestNilFailedAndFreedOperandsAreErrors(t *testing.T) {
 	s := scope(t)
 	freed := mlx.Ones(s, mlx.Float32, 4, 4)
 	freed.Free()
-	bad := map[string]*mlx.Array{"nil": nil, "a failed": mlx.Reshape(mlx.Ones(s, mlx.Float32, 4, 4), 3), "a freed": freed}
+	bad := map[string]*mlx.Array{"nil": nil, "a failed": mlx.Reshape(mlx.Ones(s, mlx.Float32, 4, 4), 3), "a freed": freed, "a zero": {}}
 	for name, f := range takingArrays() {
 		v := reflect.ValueOf(f)
 		for at := range v.Type().NumIn() {

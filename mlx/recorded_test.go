@@ -118,12 +118,7 @@ func TestOperationsComputeWhatMLXCoreRecorded(t *testing.T) {
 
 func (c recordedCase) check(t *testing.T, f call) {
 	s := scope(t)
-	in := make([]*mlx.Array, len(c.In))
-	for i, r := range c.In {
-		if r != nil {
-			in[i] = fromBytes(s, dtypeNamed(r.Dtype), r.bytes(t), r.Shape)
-		}
-	}
+	in := c.operands(t, s)
 	out := f(s, in, c.Params)
 	if why := refused(c); c.Out == nil || why != "" {
 		require.Error(t, mlx.Eval(out...), "%s with %v on %v: mlx.core raises an error, or: %s", c.Op, c.Params, in, why)
@@ -140,6 +135,17 @@ func (c recordedCase) check(t *testing.T, f call) {
 		}
 		compare(t, c, d, elements(d, want.bytes(t)), elements(d, got))
 	}
+}
+
+// operands makes the arrays that the operation gets.
+func (c recordedCase) operands(t *testing.T, s *mlx.Scope) []*mlx.Array {
+	in := make([]*mlx.Array, len(c.In))
+	for i, r := range c.In {
+		if r != nil {
+			in[i] = fromBytes(s, dtypeNamed(r.Dtype), r.bytes(t), r.Shape)
+		}
+	}
+	return in
 }
 
 // fromBytes keeps what is known of indices that come as Go data.

@@ -3,6 +3,7 @@ package mlx
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -28,6 +29,8 @@ type Scope struct {
 	within  *Scope
 	cleanup runtime.Cleanup
 
+	fallible atomic.Bool // of a trace: something in it may fail when it is computed
+
 	mu      sync.Mutex
 	arrays  []*Array
 	closed  bool
@@ -43,13 +46,24 @@ func NewScope(d Device) *Scope { return newScope(DefaultStream(d), 1) }
 func On(d Device) *Scope { return DefaultStream(d).Scope() }
 
 // NewScope returns a scope inside s, on its stream.
-func (s *Scope) NewScope() *Scope { return newScope(s.stream, s.depth+1) }
+// Inside a nil scope it is one on the default device.
+func (s *Scope) NewScope() *Scope {
+	if s == nil {
+		return NewScope(DefaultDevice())
+	}
+	return newScope(s.stream, s.depth+1)
+}
 
 // Device returns where the scope's arrays are computed.
-func (s *Scope) Device() Device { return s.stream.Device() }
+func (s *Scope) Device() Device { return s.Stream().Device() }
 
 // Stream returns the stream that computes the scope's arrays.
-func (s *Scope) Stream() Stream { return s.stream }
+func (s *Scope) Stream() Stream {
+	if s == nil {
+		return DefaultStream(DefaultDevice())
+	}
+	return s.stream
+}
 
 // owns reports whether arrays made in s end with it.
 func (s *Scope) owns() bool { return s != nil && s.depth > 0 }
@@ -76,6 +90,9 @@ func (s *Scope) adopt(a *Array) bool {
 // Keep takes arrays out of the scope: the collector frees them, or Free.
 // An array of another scope is left where it is.
 func (s *Scope) Keep(arrays ...*Array) {
+	if s == nil {
+		return
+	}
 	s = s.owner()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,6 +124,8 @@ func (s *Scope) Hold(a *Array) *Array {
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
 	r.most.Store(a.most.Load())
+	r.depth.Store(a.depth.Load())
+	r.fates.Store(a.fates.Load())
 	if s.owns() {
 		r.scope.Store(s.owner())
 	}
@@ -139,6 +158,9 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 // with lives until that call ends; later uses are errors. A second Close does
 // nothing.
 func (s *Scope) Close() {
+	if s == nil {
+		return
+	}
 	s.cleanup.Stop() // there is nothing to lose
 	s = s.owner()
 	s.mu.Lock()

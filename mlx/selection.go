@@ -186,7 +186,11 @@ func (sel *selection) slice(x *Array) *Array {
 		return x
 	}
 	start, stop, step := sel.bounds()
-	return buildIn(sel.op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	most := int64(same)
+	if slices.Contains(sel.counts(), 0) {
+		most = unknown
+	}
+	return buildIn(sel.op, nil, most, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Slice(res, x.h, start, stop, step, s)
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 func TestSelfCheckSeesAWrongAnswer(t *testing.T) {
 	require.NoError(t, Load())
-	gate.Run(func() {
+	_ = gate.Run(func() {
 		for _, c := range checks {
 			p := &probe{s: DefaultStream(CPU).handle()}
 			got, want := c.run(p)

@@ -176,14 +176,11 @@ func (s Stream) Synchronize() error {
 	if h == 0 {
 		return newError("synchronize", ErrDevice, fmt.Sprintf("there is no %v", s))
 	}
-	var err error
-	gate.Run(func() {
-		if capi.Synchronize(h) != 0 {
-			err = mlxError("synchronize", nil)
-		}
-	})
-	return err
+	return inGate("synchronize", func() error { return status("synchronize", capi.Synchronize(h)) })
 }
+
+// provenMLX is the release of MLX that this package was written against.
+const provenMLX = "0.32.2"
 
 // handle returns the library's stream, 0 for one that was never made.
 func (s Stream) handle() capi.Stream {

@@ -20,10 +20,16 @@ import (
 type Func = func(args []*Array) []*Array
 
 // trace is what the gate's holder knows of the transformations under way.
-var trace struct {
+var trace tracing
+
+type tracing struct {
 	depth  int    // scopes of stand-ins are innermost
 	stream Stream // of the first operand
+	deep   int32  // of a callback's results, the greatest depth
 	failed *Error // the first failure of a callback
+
+	fallible bool    // a callback made something that may fail when it is computed
+	fates    []*fate // of a callback's results, from outside
 }
 
 // traceDepth is beyond the depth of any scope that a program nests.
@@ -59,6 +65,7 @@ func protect(op string, f func(inner *Scope) *Error) (ok bool) {
 			fail(newError(op, ErrPanic, fmt.Sprintf("panic in its function: %v", p)))
 			ok = false
 		}
+		trace.fallible = trace.fallible || inner.fallible.Load()
 		inner.Close()
 		trace.depth--
 	}()
@@ -105,8 +112,17 @@ func handles(op string, arrays []*Array, list *capi.VectorArray) *Error {
 			return a.gone(op, fmt.Sprintf("result %d of its function", i+1))
 		}
 	}
+	defer finish(arrays)
+	if e := tooDeep(op, arrays); e != nil {
+		return e
+	}
+	for _, a := range arrays {
+		trace.deep = max(trace.deep, a.depth.Load())
+		if list := a.fates.Load(); list != nil {
+			trace.fates = append(trace.fates, *list...)
+		}
+	}
 	*list = vector(arrays)
-	finish(arrays)
 	return nil
 }
 
@@ -134,8 +150,14 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 			capi.VectorArrayFree(r)
 		}
 	}()
-	if e := place.stream.transform(op, args, results, call); e != nil {
+	made, e := place.stream.transform(op, args, results, call)
+	if e != nil {
 		return fail(e)
+	}
+	place.depth.Add(2 * made.deep) // a gradient goes forth and back
+	if len(made.fates) > 0 {
+		list := fates(made.fates)
+		place.inherit(&list)
 	}
 	out := make([][]*Array, len(results))
 	for i, r := range results {
@@ -147,14 +169,17 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 			a.settle(op)
 		}
 	}
+	if made.fallible {
+		mayFail(slices.Concat(out...)...)
+	}
 	return out
 }
 
 // transform is transformed's call inside the gate.
-func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (e *Error) {
-	gate.Run(func() {
+func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (made tracing, e *Error) {
+	noTurn := gate.Run(func() {
 		outer := trace
-		trace.stream, trace.failed = s, nil
+		trace.stream, trace.failed, trace.deep, trace.fallible, trace.fates = s, nil, 0, false, nil
 		in := vector(args)
 		if call(in, results) != 0 {
 			if e = trace.failed; e != nil {
@@ -167,9 +192,13 @@ func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, 
 			}
 		}
 		capi.VectorArrayFree(in)
+		made = trace
 		trace = outer
 	})
-	return e
+	if noTurn != nil {
+		return made, turnError(op, noTurn)
+	}
+	return made, e
 }
 
 // counting returns f that stores how many arrays it returned.

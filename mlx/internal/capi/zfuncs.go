@@ -870,48 +870,64 @@ func DeviceInfoGetKeys(keys *VectorString, info DeviceInfo) int32 {
 
 // DistributedAllGather calls int mlx_distributed_all_gather(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream S).
 func DistributedAllGather(res *Array, x Array, group DistributedGroup, S Stream) int32 {
+	EnterDefaults(S)
+	defer LeaveDefaults(S)
 	r := call4(address[133], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(S))
 	return int32(r)
 }
 
 // DistributedAllMax calls int mlx_distributed_all_max(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedAllMax(res *Array, x Array, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call4(address[134], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 	return int32(r)
 }
 
 // DistributedAllMin calls int mlx_distributed_all_min(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedAllMin(res *Array, x Array, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call4(address[135], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 	return int32(r)
 }
 
 // DistributedAllSum calls int mlx_distributed_all_sum(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedAllSum(res *Array, x Array, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call4(address[136], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 	return int32(r)
 }
 
 // DistributedRecv calls int mlx_distributed_recv(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, int src, const mlx_distributed_group group, const mlx_stream s).
 func DistributedRecv(res *Array, shape []int32, dtype Dtype, src int32, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[137], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(src), uintptr(group), uintptr(s))
 	return int32(r)
 }
 
 // DistributedRecvLike calls int mlx_distributed_recv_like(mlx_array* res, const mlx_array x, int src, const mlx_distributed_group group, const mlx_stream s).
 func DistributedRecvLike(res *Array, x Array, src int32, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call5(address[138], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(src), uintptr(group), uintptr(s))
 	return int32(r)
 }
 
 // DistributedSend calls int mlx_distributed_send(mlx_array* res, const mlx_array x, int dst, const mlx_distributed_group group, const mlx_stream s).
 func DistributedSend(res *Array, x Array, dst int32, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call5(address[139], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dst), uintptr(group), uintptr(s))
 	return int32(r)
 }
 
 // DistributedSumScatter calls int mlx_distributed_sum_scatter(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedSumScatter(res *Array, x Array, group DistributedGroup, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call4(address[140], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 	return int32(r)
 }
@@ -1110,6 +1126,8 @@ func FastCudaKernelApply(outputs *VectorArray, cls FastCudaKernel, inputs Vector
 
 // FastLayerNorm calls int mlx_fast_layer_norm(mlx_array* res, const mlx_array x, const mlx_array weight, const mlx_array bias, float eps, const mlx_stream s).
 func FastLayerNorm(res *Array, x Array, weight Array, bias Array, eps float32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	return regFastLayerNorm(res, x, weight, bias, eps, s)
 }
 
@@ -1205,6 +1223,8 @@ func FastRopeDynamic(res *Array, x Array, dims int32, traditional bool, base Opt
 
 // FastScaledDotProductAttention calls int mlx_fast_scaled_dot_product_attention(mlx_array* res, const mlx_array queries, const mlx_array keys, const mlx_array values, float scale, const char* mask_mode, const mlx_array mask_arr, const mlx_array sinks, bool force_fused, const mlx_stream s).
 func FastScaledDotProductAttention(res *Array, queries Array, keys Array, values Array, scale float32, mask_mode *byte, mask_arr Array, sinks Array, force_fused bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	return regFastScaledDotProductAttention(res, queries, keys, values, scale, mask_mode, mask_arr, sinks, force_fused, s)
 }
 
@@ -1216,12 +1236,16 @@ func FastCrossEntropy(res *Array, logits Array, targets Array, s Stream) int32 {
 
 // FftFft calls int mlx_fft_fft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftFft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[191], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftFft2 calls int mlx_fft_fft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftFft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[192], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
@@ -1233,6 +1257,8 @@ func FftFftfreq(res *Array, n int32, d float64, s Stream) int32 {
 
 // FftFftn calls int mlx_fft_fftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftFftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[194], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
@@ -1245,18 +1271,24 @@ func FftFftshift(res *Array, a Array, axes []int32, s Stream) int32 {
 
 // FftIfft calls int mlx_fft_ifft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftIfft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[196], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftIfft2 calls int mlx_fft_ifft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIfft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[197], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftIfftn calls int mlx_fft_ifftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIfftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[198], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
@@ -1269,30 +1301,40 @@ func FftIfftshift(res *Array, a Array, axes []int32, s Stream) int32 {
 
 // FftIrfft calls int mlx_fft_irfft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftIrfft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[200], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftIrfft2 calls int mlx_fft_irfft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIrfft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[201], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftIrfftn calls int mlx_fft_irfftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIrfftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[202], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftRfft calls int mlx_fft_rfft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftRfft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[203], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 	return int32(r)
 }
 
 // FftRfft2 calls int mlx_fft_rfft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftRfft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[204], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
@@ -1304,6 +1346,8 @@ func FftRfftfreq(res *Array, n int32, d float64, s Stream) int32 {
 
 // FftRfftn calls int mlx_fft_rfftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftRfftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[206], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 	return int32(r)
 }
@@ -1551,6 +1595,8 @@ func LinalgCholeskyInv(res *Array, a Array, upper bool, s Stream) int32 {
 
 // LinalgCross calls int mlx_linalg_cross(mlx_array* res, const mlx_array a, const mlx_array b, int axis, const mlx_stream s).
 func LinalgCross(res *Array, a Array, b Array, axis int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call5(address[247], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
 	return int32(r)
 }
@@ -1599,17 +1645,23 @@ func LinalgLuFactor(res_0 *Array, res_1 *Array, a Array, s Stream) int32 {
 
 // LinalgNorm calls int mlx_linalg_norm(mlx_array* res, const mlx_array a, double ord, const int* axis, size_t axis_num, bool keepdims, const mlx_stream s).
 func LinalgNorm(res *Array, a Array, ord float64, axis []int32, keepdims bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	return regLinalgNorm(res, a, ord, unsafe.Pointer(unsafe.SliceData(axis)), int(len(axis)), keepdims, s)
 }
 
 // LinalgNormMatrix calls int mlx_linalg_norm_matrix(mlx_array* res, const mlx_array a, const char* ord, const int* axis, size_t axis_num, bool keepdims, const mlx_stream s).
 func LinalgNormMatrix(res *Array, a Array, ord *byte, axis []int32, keepdims bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[256], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(ord)), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
 	return int32(r)
 }
 
 // LinalgNormL2 calls int mlx_linalg_norm_l2(mlx_array* res, const mlx_array a, const int* axis, size_t axis_num, bool keepdims, const mlx_stream s).
 func LinalgNormL2(res *Array, a Array, axis []int32, keepdims bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[257], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
 	return int32(r)
 }
@@ -2306,24 +2358,32 @@ func FullLike(res *Array, a Array, vals Array, dtype Dtype, s Stream) int32 {
 
 // Gather calls int mlx_gather(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const int* axes, size_t axes_num, const int* slice_sizes, size_t slice_sizes_num, const mlx_stream s).
 func Gather(res *Array, a Array, indices VectorArray, axes []int32, slice_sizes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call8(address[379], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(slice_sizes))), uintptr(len(slice_sizes)), uintptr(s))
 	return int32(r)
 }
 
 // GatherSingle calls int mlx_gather_single(mlx_array* res, const mlx_array a, const mlx_array indices, int axis, const int* slice_sizes, size_t slice_sizes_num, const mlx_stream s).
 func GatherSingle(res *Array, a Array, indices Array, axis int32, slice_sizes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[380], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(slice_sizes))), uintptr(len(slice_sizes)), uintptr(s))
 	return int32(r)
 }
 
 // GatherMm calls int mlx_gather_mm(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_array lhs_indices, const mlx_array rhs_indices, bool sorted_indices, const mlx_stream s).
 func GatherMm(res *Array, a Array, b Array, lhs_indices Array, rhs_indices Array, sorted_indices bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[381], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(lhs_indices), uintptr(rhs_indices), word(sorted_indices), uintptr(s))
 	return int32(r)
 }
 
 // GatherQmm calls int mlx_gather_qmm(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array scales, const mlx_array biases, const mlx_array lhs_indices, const mlx_array rhs_indices, bool transpose, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, bool sorted_indices, const mlx_stream s).
 func GatherQmm(res *Array, x Array, w Array, scales Array, biases Array, lhs_indices Array, rhs_indices Array, transpose bool, group_size OptionalInt, bits OptionalInt, mode *byte, sorted_indices bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call13(address[382], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), uintptr(lhs_indices), uintptr(rhs_indices), word(transpose), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), word(sorted_indices), uintptr(s))
 	return int32(r)
 }
@@ -2366,6 +2426,8 @@ func Identity(res *Array, n int32, dtype Dtype, s Stream) int32 {
 
 // Imag calls int mlx_imag(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Imag(res *Array, a Array, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call3(address[389], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 	return int32(r)
 }
@@ -2633,6 +2695,8 @@ func NotEqual(res *Array, a Array, b Array, s Stream) int32 {
 
 // NumberOfElements calls int mlx_number_of_elements(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool inverted, mlx_dtype dtype, const mlx_stream s).
 func NumberOfElements(res *Array, a Array, axes []int32, inverted bool, dtype Dtype, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[434], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(inverted), uintptr(dtype), uintptr(s))
 	return int32(r)
 }
@@ -2711,18 +2775,24 @@ func PutAlongAxis(res *Array, a Array, indices Array, values Array, axis int32, 
 
 // Qqmm calls int mlx_qqmm(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array w_scales, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale_x, const mlx_array global_scale_w, const mlx_stream s).
 func Qqmm(res *Array, x Array, w Array, w_scales Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale_x Array, global_scale_w Array, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call10(address[447], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(w_scales), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale_x), uintptr(global_scale_w), uintptr(s))
 	return int32(r)
 }
 
 // Quantize calls int mlx_quantize(mlx_vector_array* res, const mlx_array w, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale, const mlx_stream s).
 func Quantize(res *VectorArray, w Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale Array, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[448], uintptr(unsafe.Pointer(res)), uintptr(w), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale), uintptr(s))
 	return int32(r)
 }
 
 // QuantizedMatmul calls int mlx_quantized_matmul(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array scales, const mlx_array biases, bool transpose, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_stream s).
 func QuantizedMatmul(res *Array, x Array, w Array, scales Array, biases Array, transpose bool, group_size OptionalInt, bits OptionalInt, mode *byte, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call10(address[449], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), word(transpose), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(s))
 	return int32(r)
 }
@@ -2807,24 +2877,32 @@ func Rsqrt(res *Array, a Array, s Stream) int32 {
 
 // Scatter calls int mlx_scatter(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func Scatter(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[463], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 	return int32(r)
 }
 
 // ScatterSingle calls int mlx_scatter_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[464], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 	return int32(r)
 }
 
 // ScatterAdd calls int mlx_scatter_add(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterAdd(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[465], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 	return int32(r)
 }
 
 // ScatterAddSingle calls int mlx_scatter_add_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterAddSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[466], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 	return int32(r)
 }
@@ -2837,36 +2915,48 @@ func ScatterAddAxis(res *Array, a Array, indices Array, values Array, axis int32
 
 // ScatterMax calls int mlx_scatter_max(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterMax(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[468], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 	return int32(r)
 }
 
 // ScatterMaxSingle calls int mlx_scatter_max_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterMaxSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[469], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 	return int32(r)
 }
 
 // ScatterMin calls int mlx_scatter_min(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterMin(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[470], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 	return int32(r)
 }
 
 // ScatterMinSingle calls int mlx_scatter_min_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterMinSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[471], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 	return int32(r)
 }
 
 // ScatterProd calls int mlx_scatter_prod(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterProd(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[472], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 	return int32(r)
 }
 
 // ScatterProdSingle calls int mlx_scatter_prod_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterProdSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[473], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 	return int32(r)
 }
@@ -3329,6 +3419,8 @@ func Flip(res *Array, a Array, s Stream) int32 {
 
 // GatherQqmm calls int mlx_gather_qqmm(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array scales_w, const mlx_array lhs_indices, const mlx_array rhs_indices, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale_x, const mlx_array global_scale_w, bool sorted_indices, const mlx_stream s).
 func GatherQqmm(res *Array, x Array, w Array, scales_w Array, lhs_indices Array, rhs_indices Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale_x Array, global_scale_w Array, sorted_indices bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call13(address[550], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales_w), uintptr(lhs_indices), uintptr(rhs_indices), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale_x), uintptr(global_scale_w), word(sorted_indices), uintptr(s))
 	return int32(r)
 }
@@ -3406,18 +3498,24 @@ func RandomBits(res *Array, shape []int32, width int32, key Array, s Stream) int
 
 // RandomCategoricalShape calls int mlx_random_categorical_shape(mlx_array* res, const mlx_array logits, int axis, const int* shape, size_t shape_num, const mlx_array key, const mlx_stream s).
 func RandomCategoricalShape(res *Array, logits Array, axis int32, shape []int32, key Array, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call7(address[563], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(key), uintptr(s))
 	return int32(r)
 }
 
 // RandomCategoricalNumSamples calls int mlx_random_categorical_num_samples(mlx_array* res, const mlx_array logits_, int axis, int num_samples, const mlx_array key, const mlx_stream s).
 func RandomCategoricalNumSamples(res *Array, logits_ Array, axis int32, num_samples int32, key Array, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call6(address[564], uintptr(unsafe.Pointer(res)), uintptr(logits_), uintptr(axis), uintptr(num_samples), uintptr(key), uintptr(s))
 	return int32(r)
 }
 
 // RandomCategorical calls int mlx_random_categorical(mlx_array* res, const mlx_array logits, int axis, const mlx_array key, const mlx_stream s).
 func RandomCategorical(res *Array, logits Array, axis int32, key Array, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
 	r := call5(address[565], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(axis), uintptr(key), uintptr(s))
 	return int32(r)
 }

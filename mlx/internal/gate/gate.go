@@ -8,6 +8,7 @@
 package gate
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -18,16 +19,18 @@ import (
 )
 
 var (
-	mu sync.Mutex
+	mu turn
 
 	// owner is the goroutine that runs Go code of the user's inside the gate (a
 	// callback, or the body of Hold), 0 for none. Only such code can enter twice.
 	owner atomic.Uint64
 
+	// until is the context of Hold, for the evaluations in its body.
+	until context.Context
+
 	// devices, used and the first two streams, one of each device, are made by Start;
 	// further streams are added under mu, and read without it once numStreams counts them.
 	devices    [2]capi.Device
-	used       capi.DeviceType
 	streams    [MaxStreams]capi.Stream
 	kinds      [MaxStreams]capi.DeviceType
 	numStreams atomic.Int64
@@ -44,26 +47,62 @@ var (
 // MaxStreams bounds the streams of a process: MLX never ends one.
 const MaxStreams = 256
 
-// Run calls f inside the gate, on a locked OS thread whose default device and
-// streams are the gate's: a thread without would make a stream of its own, and
-// leave it behind. Queued frees are done on the way in and out. Inside a callback
-// or the body of Hold, Run calls f at once.
-func Run(f func()) {
-	if !mu.TryLock() {
+// Run calls f inside the gate, on a locked OS thread whose default streams are the gate's: a
+// thread without would make a stream of its own, and leave it behind. Queued frees are done on
+// the way in and out. Inside a callback or the body of Hold, Run calls f at once.
+//
+// f is not called, and there is an error, when the goroutine inside seems to wait for this one
+// (a Stuck), or when it is the body of Hold and its context has ended.
+func Run(f func()) error {
+	if !mu.try() {
 		if inside() {
+			if until != nil && until.Err() != nil {
+				return context.Cause(until)
+			}
 			f()
-			return
+			return nil
 		}
-		mu.Lock()
+		if err := mu.lock(context.Background(), stuck); err != nil {
+			return err
+		}
 	}
 	enter()
 	defer leave()
 	f()
+	return nil
 }
 
-// Hold is Run for code that itself calls functions that enter the gate.
-func Hold(f func()) {
-	Run(func() { Callback(f) })
+// TryRun is Run that does nothing, and returns false, when another goroutine is inside.
+func TryRun(f func()) bool {
+	if !mu.try() {
+		if !inside() {
+			return false
+		}
+		f()
+		return true
+	}
+	enter()
+	defer leave()
+	f()
+	return true
+}
+
+// Hold is Run for code that itself calls functions that enter the gate. It waits for its turn,
+// and lets f evaluate, until the end of ctx.
+func Hold(ctx context.Context, f func()) error {
+	if inside() {
+		f()
+		return nil
+	}
+	if err := mu.lock(ctx, stuck); err != nil {
+		return err
+	}
+	enter()
+	defer leave()
+	until = ctx
+	defer func() { until = nil }()
+	Callback(f)
+	return nil
 }
 
 // Callback marks the code of f, which already runs inside the gate, as the user's.
@@ -81,9 +120,10 @@ func inside() bool {
 func enter() {
 	runtime.LockOSThread()
 	capi.EnterGate()
-	if devices[used] != 0 {
-		capi.SetDefaultDevice(devices[used])
-		setDefaultStreams()
+	for _, s := range streams[:len(devices)] {
+		if s != 0 {
+			capi.SetDefaultStream(s)
+		}
 	}
 	drain()
 }
@@ -111,9 +151,9 @@ func leave() {
 		drain()
 		capi.LeaveGate()
 		runtime.UnlockOSThread()
-		mu.Unlock()
+		mu.unlock()
 		// a free queued after the drain, by a goroutine that found the gate taken
-		if queued.Load() == 0 || !mu.TryLock() {
+		if queued.Load() == 0 || !mu.try() {
 			return
 		}
 		runtime.LockOSThread()
@@ -124,8 +164,22 @@ func leave() {
 // Start makes the stream of each device that exists, and makes kind the default.
 // It is called once, after the library is open.
 func Start(kind capi.DeviceType) error {
+	// What MLX takes for the main thread is the one that starts the first task. Evaluations
+	// there meet the error of an earlier task in the middle of their own, and lose count of the
+	// tasks: after ten such errors they wait for ever. So that thread is one that never
+	// evaluates, kept until the process ends because its name would be given to another.
+	made := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		made <- start(kind)
+		select {}
+	}()
+	return <-made
+}
+
+func start(kind capi.DeviceType) error {
 	var err error
-	Run(func() {
+	failed := Run(func() {
 		for _, k := range []capi.DeviceType{capi.DeviceTypeCpu, capi.DeviceTypeGpu} {
 			if k == capi.DeviceTypeGpu && kind != capi.DeviceTypeGpu {
 				continue
@@ -138,18 +192,22 @@ func Start(kind capi.DeviceType) error {
 				err = errors.New(capi.TakeError())
 				return
 			}
+			capi.Synchronize(streams[k]) // the first task makes this the main thread
+			if kind == capi.DeviceTypeGpu {
+				capi.NoteStream(streams[k], devices[k])
+			}
 		}
-		used = kind
+		capi.SetUsualDevice(devices[kind])
 		kinds[capi.DeviceTypeGpu] = capi.DeviceTypeGpu
 		numStreams.Store(int64(len(devices)))
 	})
-	return err
+	return errors.Join(failed, err)
 }
 
 // NewStream makes one more stream on a device that Start knows, and returns its number.
 func NewStream(kind capi.DeviceType) (int, error) {
 	n, err := 0, error(nil)
-	Run(func() {
+	failed := Run(func() {
 		n = int(numStreams.Load())
 		switch {
 		case devices[kind] == 0:
@@ -161,11 +219,14 @@ func NewStream(kind capi.DeviceType) (int, error) {
 				err = errors.New(capi.TakeError())
 				return
 			}
+			if devices[capi.DeviceTypeGpu] != 0 {
+				capi.NoteStream(streams[n], devices[kind])
+			}
 			kinds[n] = kind
 			numStreams.Add(1)
 		}
 	})
-	return n, err
+	return n, errors.Join(failed, err)
 }
 
 // NumStreams returns how many streams there are; 0 and 1 are the devices' own.
@@ -204,7 +265,7 @@ func Later(f func()) {
 
 // pass goes through the gate when it is free, and so does what is queued.
 func pass() {
-	if mu.TryLock() {
+	if mu.try() {
 		runtime.LockOSThread()
 		capi.EnterGate()
 		leave()

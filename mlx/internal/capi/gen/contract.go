@@ -85,6 +85,21 @@ var gated = regexp.MustCompile(`^mlx_(` + strings.Join([]string{
 	`clear_cache|set_(cache|memory|wired)_limit|reset_peak_memory`,
 }, "|") + `)$|^_mlx_array_(wait|is_.*)$`)
 
+// byDefault matches the functions inside which MLX 0.32.2 makes an operation without naming a
+// stream, and so takes the thread's. A compiler found them: with the default arguments of
+// MLX's headers taken away, these are the places that it refuses. Those of distributed are
+// there because nobody has looked.
+var byDefault = regexp.MustCompile(`^mlx_(` + strings.Join([]string{
+	`fast_(layer_norm|scaled_dot_product_attention)`,
+	`fft_(i?r?fft[2n]?)`,
+	`gather(_single|_mm|_qmm|_qqmm)?`, `scatter(_add|_prod|_max|_min)?(_single)?`,
+	`imag|number_of_elements`,
+	`linalg_(cross|norm|norm_matrix|norm_l2)`,
+	`quantize|quantized_matmul|qqmm`,
+	`random_categorical.*`,
+	`distributed_(all_.*|send|recv.*|sum_scatter)`,
+}, "|") + `)$`)
+
 // load reads the contract.
 func load(root string) (*generator, error) {
 	raw, err := os.ReadFile(filepath.Join(root, "include/mlxc.json"))

@@ -83,6 +83,10 @@ func (g *generator) funcs() []byte {
 		if gated.MatchString(f.Name) {
 			fmt.Fprintf(&b, "assertGate(%d)\n", i)
 		}
+		if byDefault.MatchString(f.Name) {
+			stream := params[len(params)-1].name
+			fmt.Fprintf(&b, "EnterDefaults(%s)\ndefer LeaveDefaults(%[1]s)\n", stream)
+		}
 		if reflected(f) {
 			registered = append(registered, writeReflected(&b, f, params, ret))
 		} else {
