@@ -154,6 +154,17 @@ func ExampleDiag() {
 	// [3 3] [1 0 0 1 1 0 1 1 1] <nil>
 }
 
+func ExampleEigh() {
+	s := mlx.NewScope(mlx.CPU)
+	defer s.Close()
+	values, vectors := mlx.Eigh(mlx.FromSlice(s, []float32{2, 0, 0, 1}, 2, 2), mlx.Lower)
+	show(values)
+	show(mlx.Abs(vectors)) // the columns
+	// Output:
+	// [2] [1 2] <nil>
+	// [2 2] [0 1 1 0] <nil>
+}
+
 func ExampleAttention() {
 	s := mlx.NewScope(mlx.CPU)
 	defer s.Close()
