@@ -24,6 +24,10 @@ var (
 	// callback, or the body of Hold), 0 for none. Only such code can enter twice.
 	owner atomic.Uint64
 
+	// idle is whether that goroutine is in the body of Hold itself, with no call of MLX's on its
+	// stack: then what is queued may be freed.
+	idle bool
+
 	// devices, used and the first two streams, one of each device, are made by Start;
 	// further streams are added under mu, and read without it once numStreams counts them.
 	devices    [2]capi.Device
@@ -51,6 +55,9 @@ const MaxStreams = 256
 func Run(f func()) {
 	if !mu.TryLock() {
 		if inside() {
+			if idle {
+				drain() // or a long Hold would free nothing
+			}
 			f()
 			return
 		}
@@ -63,13 +70,23 @@ func Run(f func()) {
 
 // Hold is Run for code that itself calls functions that enter the gate.
 func Hold(f func()) {
-	Run(func() { Callback(f) })
+	Run(func() {
+		bare := owner.Load() == 0 || idle // not in a callback
+		Callback(func() {
+			idle = bare
+			f()
+		})
+	})
 }
 
 // Callback marks the code of f, which already runs inside the gate, as the user's.
 func Callback(f func()) {
-	outer := owner.Swap(capi.GoroutineID())
-	defer owner.Store(outer)
+	outer, was := owner.Swap(capi.GoroutineID()), idle
+	idle = false
+	defer func() {
+		owner.Store(outer)
+		idle = was
+	}()
 	f()
 }
 
