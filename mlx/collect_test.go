@@ -1,6 +1,7 @@
 package mlx_test
 
 import (
+	"context"
 	"runtime"
 	"sync"
 	"testing"
@@ -29,6 +30,29 @@ func TestTrainingWithoutScopesStaysNearWhatIsLive(t *testing.T) {
 	require.Less(t, most, 2*before+32<<20+16*size)
 	t.Logf("%d MB at most, for a parameter of %d MB", most>>20, size>>20)
 	runtime.KeepAlive(w)
+}
+
+// What is freed in a turn that lasts does not wait for its end.
+func TestFreesInsideDoTakePlaceThere(t *testing.T) {
+	require.NoError(t, mlx.Load())
+	before, most := mlx.ActiveMemory(), 0
+	require.NoError(t, mlx.Do(context.Background(), func() error {
+		for i := range 100 { // 400 MB in all
+			s := mlx.NewScope(mlx.CPU)
+			x := mlx.Ones(s, mlx.Float32, 1<<20)
+			err := mlx.Eval(mlx.Grad(func(p []*mlx.Array) []*mlx.Array { return []*mlx.Array{mlx.Sum(p[0])} })(x)...)
+			if i%2 == 0 {
+				x.Free()
+			}
+			s.Close()
+			if err != nil {
+				return err
+			}
+			most = max(most, mlx.ActiveMemory())
+		}
+		return nil
+	}))
+	require.Less(t, most, before+64<<20)
 }
 
 func TestTheCollectorFindsScopesThatNobodyClosed(t *testing.T) {
