@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -34,6 +36,9 @@ type Array struct {
 	// host is what is known of the integers or booleans of an array made from Go data.
 	host *bounds
 
+	// unread is where the elements of an array of a file come from, nil for any other.
+	unread *unread
+
 	// most is at least the number of elements, 0 when not yet known.
 	most atomic.Int64
 }
@@ -51,15 +56,15 @@ type bounds struct {
 	trues          int
 }
 
-// acquire keeps h alive until release; it fails on an array that was freed, and on a zero
-// Array.
+// acquire keeps h alive until release; it fails on an array that was freed, on one whose
+// elements cannot be read, and on a zero Array.
 func (a *Array) acquire() bool {
-	if a.h == 0 {
+	if a.unread == nil && a.h == 0 {
 		return false
 	}
 	if a.state.Add(1) < 0 {
 		a.release()
-		return false
+		return a.unread != nil && a.fetch()
 	}
 	return true
 }
@@ -73,14 +78,18 @@ func (a *Array) release() {
 
 // last takes the handle from the array: nobody uses it, and nobody can any more.
 func (a *Array) last() capi.Array {
-	a.cleanup.Stop() // set before the array was shared, or by Keep, which was a user until now
+	a.cleanup.Stop() // set before the array was shared, or by its scope, a user until now
 	live.Add(-1)
 	return a.h
 }
 
 // gone is the error of a use of what acquire refuses. what names the array.
 func (a *Array) gone(op, what string) *Error {
-	if a.h == 0 {
+	if a.unread != nil {
+		if e := a.unread.failure(); e != nil {
+			return e
+		}
+	} else if a.h == 0 {
 		return newError(op, errNoArray, what+" is a zero Array, which holds nothing")
 	}
 	return newError(op, ErrFreed, what+" was freed")
@@ -91,6 +100,10 @@ func (a *Array) gone(op, what string) *Error {
 func (a *Array) end() capi.Array {
 	for {
 		s := a.state.Load()
+		if waits(s) {
+			a.discard()
+			continue // it is freed now, or was read meanwhile
+		}
 		if s < 0 {
 			return 0
 		}
@@ -110,7 +123,7 @@ func (a *Array) end() capi.Array {
 // Free ends the array now instead of when its scope closes or the collector finds
 // it. A second Free does nothing.
 func (a *Array) Free() {
-	if a == nil || a.h == 0 {
+	if a == nil || a.unread == nil && a.h == 0 {
 		return
 	}
 	if h := a.end(); h != 0 {
@@ -120,6 +133,11 @@ func (a *Array) Free() {
 
 // collect has the collector queue the end of an array that no scope owns.
 func (a *Array) collect() {
+	uncollected.Add(1)
+	if a.unread != nil {
+		a.unread.collect(a)
+		return
+	}
 	a.cleanup = runtime.AddCleanup(a, func(h capi.Array) {
 		live.Add(-1)
 		gate.Free(h)
@@ -134,7 +152,11 @@ func (a *Array) Err() error {
 	if a.err != nil {
 		return a.err
 	}
-	if a.h == 0 {
+	if a.unread != nil {
+		if e := a.unread.failure(); e != nil {
+			return e
+		}
+	} else if a.h == 0 {
 		return a.gone("", "the array")
 	}
 	return nil
@@ -165,7 +187,13 @@ func (a *Array) Scope() *Scope {
 
 // Shape returns the length of each axis; nil for an array with an error.
 func (a *Array) Shape() []int {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return nil
+	}
+	if u := a.header(); u != nil {
+		return slices.Clone(u.shape)
+	}
+	if !a.acquire() {
 		return nil
 	}
 	defer a.release()
@@ -179,7 +207,13 @@ func (a *Array) Shape() []int {
 
 // Ndim returns the number of axes.
 func (a *Array) Ndim() int {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return 0
+	}
+	if u := a.header(); u != nil {
+		return len(u.shape)
+	}
+	if !a.acquire() {
 		return 0
 	}
 	defer a.release()
@@ -201,7 +235,13 @@ func (a *Array) Dim(axis int) int {
 
 // Size returns the number of elements.
 func (a *Array) Size() int {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return 0
+	}
+	if u := a.header(); u != nil {
+		return numElements(u.shape)
+	}
+	if !a.acquire() {
 		return 0
 	}
 	defer a.release()
@@ -213,17 +253,30 @@ func (a *Array) Nbytes() int { return a.Size() * a.Dtype().Size() }
 
 // Dtype returns the type of the elements; Bool for an array with an error.
 func (a *Array) Dtype() Dtype {
-	if a == nil || a.err != nil || !a.acquire() {
+	if a == nil || a.err != nil {
+		return Bool
+	}
+	if u := a.header(); u != nil {
+		return u.dtype
+	}
+	if !a.acquire() {
 		return Bool
 	}
 	defer a.release()
 	return Dtype(capi.ArrayDtype(a.h))
 }
 
-// String describes the array without evaluating it: float32[2 3].
+// String describes the array without evaluating it, as fmt.Println shows it: float32[2 3]. Of an
+// array that cannot be used it is the reason. Format has the elements.
 func (a *Array) String() string {
 	if err := a.Err(); err != nil {
 		return err.Error()
+	}
+	if a.header() == nil {
+		if !a.acquire() {
+			return a.gone("", "the array").Error()
+		}
+		defer a.release()
 	}
 	return fmt.Sprintf("%s%v", a.Dtype(), a.Shape())
 }
@@ -250,7 +303,7 @@ func (a *Array) Strides() ([]int, error) {
 // Binds _mlx_array_is_available.
 func (a *Array) Ready() bool {
 	ready := false
-	if a != nil && a.err == nil && a.acquire() {
+	if a != nil && a.err == nil && a.header() == nil && a.acquire() {
 		_ = gate.Run(func() { capi.ArrayIsAvailable(&ready, a.h) })
 		a.release()
 	}
@@ -273,8 +326,8 @@ func (a *Array) Wait() error {
 	return inGate("wait", func() error { return status("wait", capi.ArrayWait(a.h)) })
 }
 
-// Format computes a and returns its elements as text, as Python shows them: the middle of
-// long axes is left out. Binds mlx_array_tostring.
+// Format computes a and returns its elements as Python prints them, array([1, 2], dtype=int32):
+// the middle of axes of more than 6 is left out. Binds mlx_array_tostring.
 func (a *Array) Format() (string, error) {
 	if err := Eval(a); err != nil {
 		return "", err
@@ -293,5 +346,11 @@ func (a *Array) Format() (string, error) {
 		text = capi.StringData(s).String()
 		return nil
 	})
+	if a.Dtype() == Bool {
+		text = pythonBools.Replace(text)
+	}
 	return text, err
 }
+
+// pythonBools turns C++'s words into Python's, which its front end sets.
+var pythonBools = strings.NewReplacer("true", "True", "false", "False")

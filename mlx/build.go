@@ -117,7 +117,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 	if scope != nil {
 		r.stream, placed = scope.stream, true
 		if scope.owns() {
-			r.scope.Store(scope)
+			r.scope.Store(scope.owner())
 		}
 	}
 	for i, a := range operands {
@@ -251,7 +251,7 @@ func required(op string, operands ...*Array) *Array {
 		if a == nil {
 			return failed(op, errNoArray, "operand %d is nil, not an array", i+1)
 		}
-		if a.h == 0 && a.err == nil {
+		if a.unread == nil && a.h == 0 && a.err == nil {
 			return &Array{err: a.gone(op, fmt.Sprintf("operand %d", i+1))}
 		}
 	}

@@ -61,12 +61,12 @@ func crashesOutOfBounds(o crashOperands) map[string]func() *mlx.Array {
 			return mlx.ScatterAdd(x, []*mlx.Array{ints(3)}, mlx.Ones(s, mlx.Float32, 1, 2), []int{0})
 		},
 		"bounds | gather_mm index 1e6": func() *mlx.Array {
-			return mlx.GatherMM(mlx.Reshape(m, 1, 4, 4), mlx.Reshape(m, 1, 4, 4), ints(0), ints(1e6), false)
+			return mlx.GatherMM(mlx.Reshape(m, 1, 4, 4), mlx.Reshape(m, 1, 4, 4), mlx.Picks{Left: ints(0), Right: ints(1e6)})
 		},
 		"bounds | gather_qmm index 1e6": func() *mlx.Array {
 			q := mlx.Quantization{GroupSize: 32, Bits: 4, Mode: "affine"}
 			w, sc, b := mlx.Quantize(mlx.Ones(s, mlx.Float32, 1, 32, 32), q)
-			return mlx.GatherQMM(mlx.Ones(s, mlx.Float32, 1, 1, 32), w, sc, b, ints(0), ints(1e6), true, q, false)
+			return mlx.GatherQMM(mlx.Ones(s, mlx.Float32, 1, 1, 32), w, sc, b, true, q, mlx.Picks{Left: ints(0), Right: ints(1e6)})
 		},
 		"bounds | segmented_mm OOB segments": func() *mlx.Array { return mlx.SegmentedMM(m, m, mlx.FromSlice(s, []uint32{0, 999}, 1, 2)) },
 		"bounds | cross_entropy target 1e9":  func() *mlx.Array { return mlx.CrossEntropy(mlx.Reshape(x, 1, 4), ints(1e9)) },
@@ -137,7 +137,7 @@ func crashesOfProducts(o crashOperands) map[string]func() *mlx.Array {
 		"nn | quantized product, group 16": func() *mlx.Array {
 			return mlx.QuantizedMatmul(mlx.Ones(s, mlx.Float32, 1, 32), mlx.Zeros(s, mlx.Uint32, 8, 4), mlx.Ones(s, mlx.Float32, 8, 2), mlx.Ones(s, mlx.Float32, 8, 2), mlx.Quantization{GroupSize: 16, Bits: 4, Mode: "affine"})
 		},
-		"nn | block_masked_mm block 7": func() *mlx.Array { return mlx.BlockMaskedMM(m, m, 7, nil, nil, nil) },
+		"nn | block_masked_mm block 7": func() *mlx.Array { return mlx.BlockMaskedMM(m, m, 7, mlx.Masks{}) },
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"sync/atomic"
 	"time"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -258,23 +257,4 @@ func Item[T Element](a *Array) (T, error) {
 		return nil
 	})
 	return item, err
-}
-
-// lastActive is MLX's active memory after the last collection that growth asked for.
-var lastActive atomic.Int64
-
-// collectIfGrown runs the collector when MLX holds a quarter of its limit more
-// than after the last time: the collector cannot see what arrays hold, and would
-// wait.
-func collectIfGrown() {
-	var active int
-	capi.GetActiveMemory(&active)
-	last := lastActive.Load()
-	if int64(active) < last {
-		lastActive.CompareAndSwap(last, int64(active))
-		return
-	}
-	if int64(active)-last > int64(loaded.memoryLimit.Load()/4) && lastActive.CompareAndSwap(last, int64(active)) {
-		runtime.GC()
-	}
 }

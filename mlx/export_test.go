@@ -8,3 +8,9 @@ func HeldFunctions() int { return capi.NumFunctions() }
 // LiveArrays is how many handles the library has made for this package and not freed: those
 // that scopes and the collector still hold.
 func LiveArrays() int { return int(live.Load()) }
+
+// OwnerOf is the scope that owns an array, nil when the collector does.
+func OwnerOf(a *Array) *Scope { return a.scope.Load() }
+
+// RoomOf is how many arrays a scope has room for.
+func RoomOf(s *Scope) int { return cap(s.owner().arrays) }

@@ -1,8 +1,7 @@
 package mlx
 
 import (
-	"bytes"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,8 +12,8 @@ import (
 
 // Files are read in Go, which checks the whole header against the file before it believes a
 // number in it: MLX's own readers crash on many damaged files, take a short read for zeros and
-// another tensor's bytes for the one asked for. What is read is in memory when the function
-// returns.
+// another tensor's bytes for the one asked for. What LoadSafetensors and LoadNpy opened is read at
+// the first use of each array (see unread.go).
 
 // stored maps types of files to ours.
 var stored = map[checkpoint.Type]Dtype{
@@ -30,16 +29,14 @@ func fromFile(s *Scope, a checkpoint.Array) *Array {
 		return failed("load", ErrDtype, "%q is of type %s, which MLX has not", a.Name, a.Type)
 	}
 	if d == Bool {
-		for i, b := range a.Bytes {
-			if b > 1 {
-				return failed("load", ErrFile, "element %d of %q is %d, not a boolean", i, a.Name, b)
-			}
+		if e := checkBools(a.Name, a.Bytes); e != nil {
+			return &Array{err: e}
 		}
 	}
 	return FromBytes(s, a.Bytes, d, append([]int{}, a.Shape...)...)
 }
 
-// toFile computes a and returns it as a file holds it.
+// toFile returns how a file describes an array, without its elements.
 func toFile(name string, a *Array) (checkpoint.Array, error) {
 	out := checkpoint.Array{Name: name, Shape: a.Shape()}
 	for t, d := range stored {
@@ -47,30 +44,59 @@ func toFile(name string, a *Array) (checkpoint.Array, error) {
 			out.Type = t
 		}
 	}
-	if err := a.Err(); err != nil {
-		return out, err
-	}
-	// complex numbers and booleans have no View of their bytes: read each as what it is
-	var err error
-	switch a.Dtype() {
-	case Bool:
-		err = Borrow(a, func(xs []bool) error {
-			out.Bytes = make([]byte, len(xs))
-			for i, x := range xs {
-				if x {
-					out.Bytes[i] = 1
-				}
-			}
-			return nil
+	return out, a.Err()
+}
+
+// writeElements computes a and writes its elements as they lie in memory, which is their only
+// copy.
+func writeElements(w io.Writer, a *Array) error {
+	if a.Dtype() != Bool {
+		return borrowBytes(a, func(b []byte) error {
+			_, err := w.Write(b)
+			return err
 		})
-	default:
-		err = borrowBytes(a, func(b []byte) { out.Bytes = bytes.Clone(b) })
 	}
-	return out, err
+	// a byte that is neither 0 nor 1 would not be read back
+	return writeConverted(w, a, func(x bool) byte {
+		if x {
+			return 1
+		}
+		return 0
+	})
+}
+
+// writeConverted computes a and writes what f makes of its elements, part by part.
+func writeConverted[T Element, U Element](w io.Writer, a *Array, f func(T) U) error {
+	return Borrow(a, func(xs []T) error {
+		var part [1 << 14]U
+		for len(xs) > 0 {
+			n := min(len(xs), len(part))
+			for i, x := range xs[:n] {
+				part[i] = f(x)
+			}
+			if _, err := w.Write(capi.BytesOf(part[:n])); err != nil {
+				return err
+			}
+			xs = xs[n:]
+		}
+		return nil
+	})
+}
+
+// savedError is the error of a save: of the computation, or of the file.
+func savedError(op string, err error) error {
+	var e *Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &e):
+		return e
+	}
+	return fileError(op, err)
 }
 
 // borrowBytes is Borrow of any type but bool.
-func borrowBytes(a *Array, f func([]byte)) error {
+func borrowBytes(a *Array, f func([]byte) error) error {
 	switch a.Dtype().Size() {
 	case 1:
 		return borrowAs[uint8](a, f)
@@ -82,24 +108,8 @@ func borrowBytes(a *Array, f func([]byte)) error {
 	return borrowAs[uint64](a, f)
 }
 
-func borrowAs[T Element](a *Array, f func([]byte)) error {
-	return borrow(a, func(data []T) error {
-		f(capi.BytesOf(data))
-		return nil
-	})
-}
-
-// openRegular opens a file, but none that has no end or no contents.
-func openRegular(path string) (*os.File, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		file.Close()
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	}
-	return file, nil
+func borrowAs[T Element](a *Array, f func([]byte) error) error {
+	return borrow(a, func(data []T) error { return f(capi.BytesOf(data)) })
 }
 
 // save writes to a new file beside path and gives it the name when it is whole. What is no

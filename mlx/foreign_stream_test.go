@@ -72,10 +72,10 @@ func TestMoreOperationsDoNotTakeTheThreadsDefaultStream(t *testing.T) {
 			return one(mlx.IndexAdd(x, mlx.Scalar(s, float32(1)), mlx.Reshape(ids, 4, 1), ids))
 		},
 		"gather_mm, int32": func() []*mlx.Array {
-			return one(mlx.GatherMM(mlx.Reshape(x, 4, 16, 64), mlx.Reshape(x, 4, 64, 16), ids, ids, false))
+			return one(mlx.GatherMM(mlx.Reshape(x, 4, 16, 64), mlx.Reshape(x, 4, 64, 16), mlx.Picks{Left: ids, Right: ids}))
 		},
 		"gather_qmm, int32": func() []*mlx.Array {
-			return one(mlx.GatherQMM(mlx.Reshape(x, 64, 1, 64), p, scales, biases, nil, mlx.Zeros(s, mlx.Int32, 64), true, q4, false))
+			return one(mlx.GatherQMM(mlx.Reshape(x, 64, 1, 64), p, scales, biases, true, q4, mlx.Picks{Right: mlx.Zeros(s, mlx.Int32, 64)}))
 		},
 		"quantize":        func() []*mlx.Array { return three(mlx.Quantize(x, q4)) },
 		"quantize, mxfp4": func() []*mlx.Array { return three(mlx.Quantize(x, mxfp4)) },

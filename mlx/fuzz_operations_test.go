@@ -146,7 +146,7 @@ var elementOperations = []operation{
 	func(_ *mlx.Scope, _ *tape, a, b, c *mlx.Array) []*mlx.Array { return one(mlx.Where(a, b, c)) },
 	func(_ *mlx.Scope, _ *tape, a, b, c *mlx.Array) []*mlx.Array { return one(mlx.Clip(a, b, c)) },
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
-		return one(mlx.NanToNum(a, t.float(), t.float(), t.float()))
+		return one(mlx.NanToNum(a, mlx.Replacements{NaN: t.float(), PosInf: t.float(), NegInf: t.float()}))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
 		return one(mlx.Var(a, t.number(), t.axes()...))
@@ -168,11 +168,11 @@ var productOperations = []operation{
 		return one(mlx.Addmm(a, b, c, t.float(), t.float()))
 	},
 	func(_ *mlx.Scope, t *tape, a, b, c *mlx.Array) []*mlx.Array {
-		return one(mlx.GatherMM(a, b, c, nil, t.bool()))
+		return one(mlx.GatherMM(a, b, mlx.Picks{Left: c, Sorted: t.bool()}))
 	},
 	func(_ *mlx.Scope, _ *tape, a, b, c *mlx.Array) []*mlx.Array { return one(mlx.SegmentedMM(a, b, c)) },
 	func(_ *mlx.Scope, t *tape, a, b, c *mlx.Array) []*mlx.Array {
-		return one(mlx.BlockMaskedMM(a, b, 32, c, nil, nil))
+		return one(mlx.BlockMaskedMM(a, b, 32, mlx.Masks{Out: c}))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
 		return one(mlx.HadamardTransform(a, t.float()))

@@ -95,7 +95,7 @@ func (t *tape) array(s *mlx.Scope) *mlx.Array {
 	x := mlx.FromSlice(s, xs, shape...)
 	switch t.byte() % 6 {
 	case 0:
-		return mlx.AsType(mlx.NanToNum(x, 0, 100, -100), mlx.Int32)
+		return mlx.AsType(mlx.NanToNum(x, mlx.Replacements{PosInf: 100, NegInf: -100}), mlx.Int32)
 	case 1:
 		ints := make([]int32, n)
 		for i := range ints {
@@ -103,7 +103,7 @@ func (t *tape) array(s *mlx.Scope) *mlx.Array {
 		}
 		return mlx.FromSlice(s, ints, shape...)
 	case 2:
-		return mlx.AsType(mlx.NanToNum(x, 0, 100, -100), t.dtype())
+		return mlx.AsType(mlx.NanToNum(x, mlx.Replacements{PosInf: 100, NegInf: -100}), t.dtype())
 	}
 	return x
 }

@@ -143,7 +143,7 @@ func (g *GGUF) load(op string, s *Scope, path string, metadata []string) error {
 func (s *Scope) take(op string, f func(res *capi.Array) int32) (*Array, error) {
 	a := &Array{stream: s.stream}
 	if s.owns() {
-		a.scope.Store(s)
+		a.scope.Store(s.owner())
 	}
 	if f(&a.h) != 0 || capi.ArrayEval(a.h) != 0 {
 		freeTemporary(a.h)

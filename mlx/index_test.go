@@ -34,7 +34,7 @@ func TestComputedPlacesOutsideAnArrayAreClamped(t *testing.T) {
 	near(t, want, mlx.CrossEntropy(logits, computed(1e9)), "cross_entropy")
 	near(t, floats(t, mlx.CrossEntropy(logits, mlx.FromSlice(s, []int32{0}))), mlx.CrossEntropy(logits, computed(-1)), "cross_entropy below 0")
 	m := mlx.Reshape(mlx.Arange(s, 0, 8, 1, mlx.Float32), 2, 2, 2)
-	near(t, floats(t, mlx.GatherMM(m, m, mlx.FromSlice(s, []int32{0}), mlx.FromSlice(s, []int32{1}), false)), mlx.GatherMM(m, m, computed(0), computed(1e6), false), "gather_mm")
+	near(t, floats(t, mlx.GatherMM(m, m, mlx.Picks{Left: mlx.FromSlice(s, []int32{0}), Right: mlx.FromSlice(s, []int32{1})})), mlx.GatherMM(m, m, mlx.Picks{Left: computed(0), Right: computed(1e6)}), "gather_mm")
 
 	divide := func(f func(a, b *mlx.Array) *mlx.Array, a, b []int32) []int32 {
 		got, err := mlx.Data[int32](f(mlx.FromSlice(s, a), computed(b...)))

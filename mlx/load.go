@@ -144,6 +144,9 @@ func places() []place {
 	if data := userData(); data != "" {
 		add("the user's data folder", data, "mlxlens", "lib")
 	}
+	if folder, err := LibraryFolder(); err == nil {
+		add("mlxlib's folder", folder)
+	}
 	if prefix := os.Getenv("HOMEBREW_PREFIX"); prefix != "" {
 		add("Homebrew", prefix, "opt", "mlx-c", "lib")
 		add("Homebrew", prefix, "lib")
@@ -174,6 +177,19 @@ func checkout(from string) string {
 		}
 		dir = parent
 	}
+}
+
+// LibraryCommand gets a library and puts it into LibraryFolder. It needs Go, and no checkout.
+const LibraryCommand = "go run github.com/mlxlens/mlxlens/mlx/cmd/mlxlib@latest"
+
+// LibraryFolder returns where LibraryCommand puts the library, and Load looks for it: a folder
+// in the user's cache.
+func LibraryFolder() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", newError("", ErrLibrary, "there is no folder for the user's caches: "+err.Error())
+	}
+	return filepath.Join(cache, "mlxlens", "lib"), nil
 }
 
 func userData() string {
@@ -208,10 +224,11 @@ func open() error {
 }
 
 func remedy() string {
+	get := "get one with `" + LibraryCommand + "` (in a checkout of mlxlens with `make mlx-c`), or set $" + EnvLibrary + " to a folder that has it"
 	if runtime.GOOS == "darwin" {
-		return "install it with `brew install mlx-c`, or run `make mlx-c` in a checkout of mlxlens, or set $" + EnvLibrary
+		return "install it with `brew install mlx-c`, or " + get
 	}
-	return "run `make mlx-c` in a checkout of mlxlens, or set $" + EnvLibrary + " to a folder that has it"
+	return get
 }
 
 // open opens the library at p; it returns why it cannot be used, "" when it is open.

@@ -92,10 +92,11 @@ func cLibrary(t *testing.T, source string) string {
 func TestSearchListsEveryPlaceWithItsReason(t *testing.T) {
 	home := t.TempDir()
 	out := loadWith(t, mlx.EnvLibrary+"=", "HOME="+home, "XDG_DATA_HOME=", "HOMEBREW_PREFIX="+home)
-	for _, place := range []string{"(beside the program)", "(the user's data folder)", "(Homebrew)", "(the system's loader)"} {
+	for _, place := range []string{"(beside the program)", "(the user's data folder)", "(mlxlib's folder)", "(Homebrew)", "(the system's loader)"} {
 		require.Contains(t, out, place)
 	}
 	require.Contains(t, out, "make mlx-c")
+	require.Contains(t, out, "`"+mlx.LibraryCommand+"`")
 	require.GreaterOrEqual(t, strings.Count(out, "there is no such file"), 4)
 }
 
@@ -107,6 +108,20 @@ func TestLibraryIsFoundInTheUsersDataFolder(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Dir(lib.Path), filepath.Join(data, "mlxlens", "lib")))
 	out := loadWith(t, mlx.EnvLibrary+"=", "XDG_DATA_HOME="+data)
 	require.Contains(t, out, "<nil>\n"+data)
+}
+
+func TestLibraryIsFoundWhereMlxlibPutsIt(t *testing.T) {
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	folder, err := mlx.LibraryFolder()
+	require.NoError(t, err)
+	require.NoError(t, os.MkdirAll(filepath.Dir(folder), 0o755))
+	require.NoError(t, os.Symlink(filepath.Dir(lib.Path), folder))
+	out := loadWith(t, mlx.EnvLibrary+"=", "XDG_DATA_HOME="+home)
+	require.Contains(t, out, "<nil>\n"+folder)
 }
 
 func TestBLASCanBeChosen(t *testing.T) {

@@ -3,25 +3,33 @@ package mlx
 import (
 	"io"
 
+	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/checkpoint/npz"
 )
 
-// LoadNpy reads a file that NumPy or MLX saved. A nil scope leaves the array to the
+// LoadNpy opens a file that NumPy or MLX saved. Its header is checked, and its elements are read
+// at the array's first use, as LoadSafetensors has it. A nil scope leaves the array to the
 // collector.
 func LoadNpy(s *Scope, path string) *Array {
-	file, err := openRegular(path)
+	const op = "load"
+	if err := Load(); err != nil {
+		return failed(op, ErrLibrary, "%v", err)
+	}
+	file, err := npz.OpenNPY(path)
 	if err != nil {
-		return &Array{err: fileError("load", err)}
+		return &Array{err: fileError(op, err)}
 	}
-	defer file.Close()
-	a := ReadNpy(s, file)
-	if a.err != nil && a.err.Kind == ErrFile {
-		a.err.Text = path + ": " + a.err.Text
+	if s == nil {
+		s = On(DefaultDevice())
 	}
-	return a
+	from := &source{close: file.Close}
+	from.users.Add(1) // this function
+	defer from.drop()
+	return fromSource(s, from, path, stored[file.Type], file.Shape, file.Read)
 }
 
-// ReadNpy is LoadNpy from a reader, up to its end.
+// ReadNpy is LoadNpy from a reader, up to its end, of elements that are in memory when it
+// returns.
 func ReadNpy(s *Scope, r io.Reader) *Array {
 	a, err := npz.DecodeNPY(r)
 	if err != nil {
@@ -41,12 +49,13 @@ func WriteNpy(w io.Writer, a *Array) error {
 	if bad := required("save", a); bad != nil {
 		return bad.err
 	}
+	const op = "save"
 	out, err := toFile("", a)
 	if err != nil {
 		return err
 	}
-	if err := npz.EncodeNPY(w, out); err != nil {
-		return fileError("save", err)
+	if out.Type != checkpoint.BF16 {
+		return savedError(op, npz.StreamNPY(w, out.Type, out.Shape, func(w io.Writer) error { return writeElements(w, a) }))
 	}
-	return nil
+	return savedError(op, npz.StreamNPY(w, checkpoint.F32, out.Shape, func(w io.Writer) error { return writeConverted(w, a, Brain.Float32) }))
 }

@@ -235,10 +235,16 @@ func Clip(x, lo, hi *Array) *Array {
 	})
 }
 
-// NanToNum returns x with NaN replaced by nan, +∞ by posInf and −∞ by negInf. An infinite
-// posInf or negInf stands for the greatest or least finite number of x's type.
-// Binds mlx_nan_to_num.
-func NanToNum(x *Array, nan, posInf, negInf float64) *Array {
+// Replacements stand for what is not finite. An infinite PosInf or NegInf is the greatest or
+// least finite number of the array's type.
+type Replacements struct {
+	NaN    float64
+	PosInf float64 // of +∞
+	NegInf float64 // of −∞
+}
+
+// NanToNum returns x with r in place of what is not finite. Binds mlx_nan_to_num.
+func NanToNum(x *Array, r Replacements) *Array {
 	const op = "nan_to_num"
 	if bad := required(op, x); bad != nil {
 		return bad
@@ -247,31 +253,38 @@ func NanToNum(x *Array, nan, posInf, negInf float64) *Array {
 		return capi.OptionalFloat{Value: float32(v), HasValue: !math.IsInf(v, 0)}
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.NanToNum(res, x.h, float32(nan), finite(posInf), finite(negInf), s)
+		return capi.NanToNum(res, x.h, float32(r.NaN), finite(r.PosInf), finite(r.NegInf), s)
 	})
 }
 
-// Isclose returns |a − b| ≤ atol + rtol·|b|, true for equal infinities, and for two NaN if
-// equalNaN. Result: bool. Binds mlx_isclose.
-func Isclose(a, b *Array, rtol, atol float64, equalNaN bool) *Array {
+// Tolerance says how far apart close elements may be; Python's are 1e-5 and 1e-8.
+type Tolerance struct {
+	Relative float64 // to the magnitude of the second operand
+	Absolute float64
+	EqualNaN bool // two NaN are close
+}
+
+// Isclose returns |a − b| ≤ absolute + relative·|b|, true for equal infinities. Result: bool.
+// Binds mlx_isclose.
+func Isclose(a, b *Array, t Tolerance) *Array {
 	const op = "isclose"
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
 	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.Isclose(res, a.h, b.h, rtol, atol, equalNaN, s)
+		return capi.Isclose(res, a.h, b.h, t.Relative, t.Absolute, t.EqualNaN, s)
 	})
 }
 
 // Allclose returns whether Isclose holds for every element, a 0-d bool.
 // Binds mlx_allclose.
-func Allclose(a, b *Array, rtol, atol float64, equalNaN bool) *Array {
+func Allclose(a, b *Array, t Tolerance) *Array {
 	const op = "allclose"
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
 	return build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.Allclose(res, a.h, b.h, rtol, atol, equalNaN, s)
+		return capi.Allclose(res, a.h, b.h, t.Relative, t.Absolute, t.EqualNaN, s)
 	})
 }
 

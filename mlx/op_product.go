@@ -97,11 +97,19 @@ func Addmm(c, a, b *Array, alpha, beta float64) *Array {
 	})
 }
 
-// BlockMaskedMM returns a·b where each mask, nil for none, says which blocks of blockSize by
-// blockSize take part: out of the result, lhs of a, rhs of b. A mask is bool, or a factor for
-// each block. Binds mlx_block_masked_mm.
-func BlockMaskedMM(a, b *Array, blockSize int, out, lhs, rhs *Array) *Array {
+// Masks say which blocks of matrices take part in BlockMaskedMM: bool, or a factor for each
+// block; nil for all.
+type Masks struct {
+	Out   *Array // of the result
+	Left  *Array // of the left operand
+	Right *Array // of the right one
+}
+
+// BlockMaskedMM returns a·b of those blocks of blockSize by blockSize that the masks let take
+// part. Binds mlx_block_masked_mm.
+func BlockMaskedMM(a, b *Array, blockSize int, masks Masks) *Array {
 	const op = "block_masked_mm"
+	out, lhs, rhs := masks.Out, masks.Left, masks.Right
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
@@ -134,11 +142,10 @@ func BlockMaskedMM(a, b *Array, blockSize int, out, lhs, rhs *Array) *Array {
 	})
 }
 
-// picked checks the indices of matrices in the stacks a and b, nil for all in order: places
-// among all axes but the last two. right names what b's are.
-func picked(op string, a, b, lhs, rhs *Array, right string) (l, r, bad *Array) {
-	if lhs, bad = inStack(op, a, lhs, "left matrices"); bad == nil {
-		rhs, bad = inStack(op, b, rhs, right)
+// picked checks the indices of matrices in the stacks a and b. right names what b's are.
+func picked(op string, a, b *Array, p Picks, right string) (lhs, rhs, bad *Array) {
+	if lhs, bad = inStack(op, a, p.Left, "left matrices"); bad == nil {
+		rhs, bad = inStack(op, b, p.Right, right)
 	}
 	return lhs, rhs, bad
 }
@@ -151,20 +158,27 @@ func inStack(op string, x, indices *Array, what string) (safe, bad *Array) {
 	return inRange(op, x, indices, axes[:max(len(axes)-2, 0)], 1, "the stack of "+what)
 }
 
-// GatherMM returns a[lhs]·b[rhs], products of matrices picked from stacks: lhs and rhs hold
-// places among a's and b's first axes, nil for all in order. sorted tells that rhs ascends,
-// which is faster. Binds mlx_gather_mm.
-func GatherMM(a, b, lhs, rhs *Array, sorted bool) *Array {
+// Picks say which matrices of two stacks GatherMM and its kin multiply: places among the axes
+// of each stack before its last two, nil for all in order.
+type Picks struct {
+	Left   *Array // in the left stack
+	Right  *Array // in the right one
+	Sorted bool   // tells that Right ascends, which is faster
+}
+
+// GatherMM returns a[left]·b[right], products of matrices picked from stacks.
+// Binds mlx_gather_mm.
+func GatherMM(a, b *Array, p Picks) *Array {
 	const op = "gather_mm"
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
-	lhs, rhs, bad := picked(op, a, b, lhs, rhs, "right matrices")
+	lhs, rhs, bad := picked(op, a, b, p, "right matrices")
 	if bad != nil {
 		return bad
 	}
 	return build(op, []*Array{a, b, lhs, rhs}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.GatherMm(res, a.h, b.h, handle(lhs), handle(rhs), sorted, s)
+		return capi.GatherMm(res, a.h, b.h, handle(lhs), handle(rhs), p.Sorted, s)
 	})
 }
 

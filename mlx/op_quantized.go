@@ -169,11 +169,11 @@ func Quantize(x *Array, q Quantization) (w, scales, biases *Array) {
 
 func some(x int) capi.OptionalInt { return capi.OptionalInt{Value: int32(x), HasValue: true} }
 
-// GatherQMM is GatherMM with b packed: transpose says that b[rhs] are [out, in·bits/32] and
+// GatherQMM is GatherMM with b packed: transpose says that b[right] are [out, in·bits/32] and
 // the product is x·wᵀ; without it they are [in, out·bits/32]. biases is nil for modes that have
 // none.
 // Binds mlx_gather_qmm.
-func GatherQMM(x, w, scales, biases, lhs, rhs *Array, transpose bool, q Quantization, sorted bool) *Array {
+func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Picks) *Array {
 	const op = "gather_qmm"
 	q = q.full()
 	if bad := required(op, x, w, scales); bad != nil {
@@ -187,13 +187,13 @@ func GatherQMM(x, w, scales, biases, lhs, rhs *Array, transpose bool, q Quantiza
 	if e := q.fits(op, w, scales, biases); e != nil {
 		return &Array{err: e}
 	}
-	lhs, rhs, bad := picked(op, x, w, lhs, rhs, "packed matrices")
+	lhs, rhs, bad := picked(op, x, w, p, "packed matrices")
 	if bad != nil {
 		return bad
 	}
 	return build(op, []*Array{x, w, scales, biases, lhs, rhs}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.GatherQmm(res, x.h, w.h, scales.h, handle(biases), handle(lhs), handle(rhs), transpose,
-			some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), sorted, s)
+			some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), p.Sorted, s)
 	})
 }
 
@@ -216,7 +216,7 @@ func QQMM(x, w, scales *Array, q Quantization, xScale *Array) *Array {
 
 // GatherQQMM is QQMM of matrices picked from stacks as GatherMM does.
 // Binds mlx_gather_qqmm.
-func GatherQQMM(x, w, scales, lhs, rhs *Array, q Quantization, xScale *Array, sorted bool) *Array {
+func GatherQQMM(x, w, scales *Array, q Quantization, xScale *Array, p Picks) *Array {
 	const op = "gather_qqmm"
 	q = q.full()
 	if bad := required(op, x, w); bad != nil {
@@ -225,13 +225,13 @@ func GatherQQMM(x, w, scales, lhs, rhs *Array, q Quantization, xScale *Array, so
 	if e := q.checkBoth(op, w, scales); e != nil {
 		return &Array{err: e}
 	}
-	lhs, rhs, bad := picked(op, x, w, lhs, rhs, "packed matrices")
+	lhs, rhs, bad := picked(op, x, w, p, "packed matrices")
 	if bad != nil {
 		return bad
 	}
 	return build(op, []*Array{x, w, scales, lhs, rhs, xScale, q.GlobalScale}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.GatherQqmm(res, x.h, w.h, handle(scales), handle(lhs), handle(rhs), some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode),
-			handle(xScale), handle(q.GlobalScale), sorted, s)
+			handle(xScale), handle(q.GlobalScale), p.Sorted, s)
 	})
 }
 

@@ -56,10 +56,10 @@ var binaryCalls = map[string]call{
 	"left_shift": binaryCall(mlx.LeftShift), "right_shift": binaryCall(mlx.RightShift),
 	"divmod": func(_ *mlx.Scope, in []*mlx.Array, _ params) []*mlx.Array { return two(mlx.Divmod(in[0], in[1])) },
 	"isclose": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.Isclose(in[0], in[1], p.float("rtol"), p.float("atol"), p.bool("nan")))
+		return one(mlx.Isclose(in[0], in[1], mlx.Tolerance{Relative: p.float("rtol"), Absolute: p.float("atol"), EqualNaN: p.bool("nan")}))
 	},
 	"allclose": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.Allclose(in[0], in[1], p.float("rtol"), p.float("atol"), p.bool("nan")))
+		return one(mlx.Allclose(in[0], in[1], mlx.Tolerance{Relative: p.float("rtol"), Absolute: p.float("atol"), EqualNaN: p.bool("nan")}))
 	},
 	"array_equal": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
 		return one(mlx.ArrayEqual(in[0], in[1], p.bool("nan")))
@@ -67,7 +67,7 @@ var binaryCalls = map[string]call{
 	"where": func(_ *mlx.Scope, in []*mlx.Array, _ params) []*mlx.Array { return one(mlx.Where(in[0], in[1], in[2])) },
 	"clip":  func(_ *mlx.Scope, in []*mlx.Array, _ params) []*mlx.Array { return one(mlx.Clip(in[0], in[1], in[2])) },
 	"nan_to_num": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.NanToNum(in[0], p.float("nan"), floatOrInf(p, "posinf"), floatOrInf(p, "neginf")))
+		return one(mlx.NanToNum(in[0], mlx.Replacements{NaN: p.float("nan"), PosInf: floatOrInf(p, "posinf"), NegInf: floatOrInf(p, "neginf")}))
 	},
 }
 
@@ -193,10 +193,10 @@ var productCalls = map[string]call{
 		return one(mlx.Einsum(p.string("subscripts"), in...))
 	},
 	"block_masked_mm": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.BlockMaskedMM(in[0], in[1], p.int("block"), in[2], in[3], in[4]))
+		return one(mlx.BlockMaskedMM(in[0], in[1], p.int("block"), mlx.Masks{Out: in[2], Left: in[3], Right: in[4]}))
 	},
 	"gather_mm": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.GatherMM(in[0], in[1], in[2], in[3], p.bool("sorted")))
+		return one(mlx.GatherMM(in[0], in[1], mlx.Picks{Left: in[2], Right: in[3], Sorted: p.bool("sorted")}))
 	},
 	"segmented_mm": func(_ *mlx.Scope, in []*mlx.Array, _ params) []*mlx.Array {
 		return one(mlx.SegmentedMM(in[0], in[1], in[2]))
@@ -223,7 +223,7 @@ var packedCalls = map[string]call{
 		return one(mlx.QuantizedMatmul(in[0], in[1], in[2], in[3], p.quantization()))
 	},
 	"gather_qmm": func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.GatherQMM(in[0], in[1], in[2], in[3], in[4], in[5], true, p.quantization(), false))
+		return one(mlx.GatherQMM(in[0], in[1], in[2], in[3], true, p.quantization(), mlx.Picks{Left: in[4], Right: in[5]}))
 	},
 }
 

@@ -9,21 +9,71 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint"
 )
 
-// LoadSafetensors reads the arrays of a file and its metadata, nil when it has none.
+// LoadSafetensors opens a file and returns its arrays and its metadata, nil when it has none.
+// The whole header is checked; the elements of an array are read when it is first an operand, or
+// evaluated, so that an array takes memory when it is used. Until then its shape and type are
+// known and the file stays open and mapped: another file may be renamed onto it (as
+// SaveSafetensors does), but if it is cut short or overwritten, what is read afterwards fails
+// with ErrFile, or is what was written.
 func LoadSafetensors(s *Scope, path string) (arrays map[string]*Array, metadata map[string]string, err error) {
-	file, err := openRegular(path)
-	if err != nil {
-		return nil, nil, fileError("load_safetensors", err)
+	const op = "load_safetensors"
+	if err := Load(); err != nil {
+		return nil, nil, err
 	}
-	defer file.Close()
-	arrays, metadata, err = ReadSafetensors(s, file)
+	file, err := checkpoint.OpenFile(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (%s)", err, path)
+		return nil, nil, fileError(op, err)
+	}
+	if s == nil {
+		s = On(DefaultDevice())
+	}
+	from := &source{close: file.Close}
+	from.users.Add(1) // this function
+	defer from.drop()
+	arrays = make(map[string]*Array, len(file.Names()))
+	for _, name := range file.Names() {
+		t := file.Tensor(name)
+		d, ok := stored[t.Type]
+		if !ok {
+			err = newError(op, ErrDtype, fmt.Sprintf("%s: %q is of type %s, which MLX has not", path, name, t.Type))
+		} else if a := fromSource(s, from, name, d, t.Shape, func(dst []byte) error { return readTensor(file, t, dst) }); a.err != nil {
+			err = a.err
+		} else {
+			arrays[name] = a
+		}
+		if err != nil {
+			free(arrays)
+			return nil, nil, err
+		}
+	}
+	for key, text := range file.Metadata {
+		if metadata == nil {
+			metadata = map[string]string{}
+		}
+		metadata[key] = text.(string) // safetensors has nothing else
 	}
 	return arrays, metadata, nil
 }
 
-// ReadSafetensors is LoadSafetensors from a reader, up to its end.
+// readTensor copies a tensor out of its mapped file, part by part, or the file would count in
+// memory beside the array. A page that the file no longer has is an error there, not a signal;
+// pages that were cut off and come back as zeros change its size.
+func readTensor(file *checkpoint.Checkpoint, t *checkpoint.Tensor, dst []byte) error {
+	const part = 8 << 20
+	rows, width := t.NumRows(), t.RowBytes()
+	step := max(part/width, 1)
+	for from := 0; from < rows; from += step {
+		to := min(from+step, rows)
+		if err := t.Read(dst[from*width:to*width], from, to); err != nil {
+			return err
+		}
+		t.Forget()
+	}
+	return file.Verify()
+}
+
+// ReadSafetensors is LoadSafetensors from a reader, up to its end: all arrays are in memory
+// when it returns.
 func ReadSafetensors(s *Scope, r io.Reader) (arrays map[string]*Array, metadata map[string]string, err error) {
 	list, metadata, err := checkpoint.ReadSafetensors(r)
 	if err != nil {
@@ -47,7 +97,8 @@ func free(arrays map[string]*Array) {
 }
 
 // SaveSafetensors writes arrays in the order of their names, and metadata unless it is nil.
-// The file appears when it is whole.
+// The file appears when it is whole. Arrays are computed and written one by one, from where they
+// lie in memory.
 func SaveSafetensors(path string, arrays map[string]*Array, metadata map[string]string) error {
 	return save(path, func(w io.Writer) error { return WriteSafetensors(w, arrays, metadata) })
 }
@@ -67,8 +118,7 @@ func WriteSafetensors(w io.Writer, arrays map[string]*Array, metadata map[string
 		}
 		list = append(list, a)
 	}
-	if err := checkpoint.WriteSafetensors(w, metadata, list); err != nil {
-		return fileError(op, err)
-	}
-	return nil
+	return savedError(op, checkpoint.StreamSafetensors(w, metadata, list, func(i int, w io.Writer) error {
+		return writeElements(w, arrays[names[i]])
+	}))
 }

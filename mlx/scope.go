@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -16,20 +17,29 @@ import (
 // runs on that operand's stream. What is computed from arrays without a scope
 // (weights) has none either, and is freed when the collector finds it.
 //
+// A scope that the program has lost without closing it leaves its arrays to the collector.
+//
 // A Scope may be used from any goroutine.
 type Scope struct {
 	stream Stream
 	depth  int // 0: owns nothing
 
+	// within is the scope that the arrays know and that owns them; nil: this one is. The program
+	// holds another, so that the collector can tell when nobody can close it any more.
+	within  *Scope
+	cleanup runtime.Cleanup
+
 	fallible atomic.Bool // of a trace: something in it may fail when it is computed
 
-	mu     sync.Mutex
-	arrays []*Array
-	closed bool
+	mu      sync.Mutex
+	arrays  []*Array
+	closed  bool
+	lost    bool // nobody can close it
+	counted bool // among openScopes
 }
 
 // NewScope returns a scope on a device.
-func NewScope(d Device) *Scope { return &Scope{stream: DefaultStream(d), depth: 1} }
+func NewScope(d Device) *Scope { return newScope(DefaultStream(d), 1) }
 
 // On returns a scope that owns nothing: what is made in it lives on the device
 // until it is freed, or the collector finds it.
@@ -41,7 +51,7 @@ func (s *Scope) NewScope() *Scope {
 	if s == nil {
 		return NewScope(DefaultDevice())
 	}
-	return &Scope{stream: s.stream, depth: s.depth + 1}
+	return newScope(s.stream, s.depth+1)
 }
 
 // Device returns where the scope's arrays are computed.
@@ -60,10 +70,18 @@ func (s *Scope) owns() bool { return s != nil && s.depth > 0 }
 
 // adopt makes a part of s; false when s is closed.
 func (s *Scope) adopt(a *Array) bool {
+	s = s.owner()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.lost {
+		s.leave(a)
+		return true
+	}
 	if s.closed {
 		return false
+	}
+	if len(s.arrays) == cap(s.arrays) {
+		s.sweep()
 	}
 	s.arrays = append(s.arrays, a)
 	return true
@@ -75,22 +93,17 @@ func (s *Scope) Keep(arrays ...*Array) {
 	if s == nil {
 		return
 	}
+	s = s.owner()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range arrays {
-		// a free of the array meanwhile is done at release, when the collector knows of it
-		if a == nil || !a.acquire() {
-			continue
-		}
 		for i := len(s.arrays) - 1; i >= 0; i-- {
 			if s.arrays[i] == a {
 				s.arrays = append(s.arrays[:i], s.arrays[i+1:]...)
-				a.scope.Store(nil)
-				a.collect()
+				s.leave(a)
 				break
 			}
 		}
-		a.release()
 	}
 }
 
@@ -114,7 +127,7 @@ func (s *Scope) Hold(a *Array) *Array {
 	r.depth.Store(a.depth.Load())
 	r.fates.Store(a.fates.Load())
 	if s.owns() {
-		r.scope.Store(s)
+		r.scope.Store(s.owner())
 	}
 	// the out slot is empty, so that this sets a new handle and frees none
 	if capi.ArraySet(&r.h, a.h) != 0 {
@@ -136,7 +149,7 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 	if x.err != nil || outer == nil {
 		return f(x)
 	}
-	inner := outer.NewScope()
+	inner := &Scope{stream: outer.stream, depth: outer.depth + 1} // it is closed below
 	defer inner.Close()
 	return outer.Hold(f(inner.Hold(x)))
 }
@@ -148,7 +161,13 @@ func (s *Scope) Close() {
 	if s == nil {
 		return
 	}
+	s.cleanup.Stop() // there is nothing to lose
+	s = s.owner()
 	s.mu.Lock()
+	if s.counted {
+		openScopes.Add(-1)
+	}
+	s.counted = false
 	arrays := s.arrays
 	s.arrays, s.closed = nil, true
 	s.mu.Unlock()

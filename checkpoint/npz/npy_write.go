@@ -22,41 +22,56 @@ func EncodeNPY(w io.Writer, a checkpoint.Array) error {
 		}
 		a = checkpoint.Float32Array(a.Name, wide, a.Shape...)
 	}
-	h, err := formatHeader(a)
+	if _, err := formatHeader(a.Type, a.Shape); err != nil {
+		return err
+	}
+	if size, _ := (&header{typ: a.Type, shape: a.Shape}).bytes(); size != uint64(len(a.Bytes)) {
+		return fmt.Errorf("it has %d bytes, which type %s and shape %v do not take", len(a.Bytes), a.Type, a.Shape)
+	}
+	return StreamNPY(w, a.Type, a.Shape, func(w io.Writer) error {
+		_, err := w.Write(a.Bytes)
+		return err
+	})
+}
+
+// StreamNPY writes a file .npy whose elements, not of bfloat16, write writes, little-endian in
+// row-major order.
+func StreamNPY(w io.Writer, typ checkpoint.Type, shape []int, write func(io.Writer) error) error {
+	h, err := formatHeader(typ, shape)
 	if err != nil {
 		return err
 	}
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	_, err = w.Write(a.Bytes)
-	return err
+	size, _ := (&header{typ: typ, shape: shape}).bytes() // formatHeader has checked it
+	return checkpoint.WriteExactly(w, int(size), write)
 }
 
-func formatHeader(a checkpoint.Array) ([]byte, error) {
+func formatHeader(typ checkpoint.Type, shape []int) ([]byte, error) {
 	descr := ""
 	for d, t := range types {
-		if t == a.Type && d != "V2" {
+		if t == typ && d != "V2" {
 			descr = d
 		}
 	}
 	if descr == "" {
-		return nil, fmt.Errorf("NumPy has no type %s", a.Type)
+		return nil, fmt.Errorf("NumPy has no type %s", typ)
 	}
 	order := "<"
-	if _, width := a.Type.Block(); width == 1 {
+	if _, width := typ.Block(); width == 1 {
 		order = "|"
 	}
 	sizes := ""
-	for _, d := range a.Shape {
+	for _, d := range shape {
 		sizes += fmt.Sprintf("%d, ", d)
 	}
-	if len(a.Shape) > 1 {
+	if len(shape) > 1 {
 		sizes = strings.TrimSuffix(sizes, ", ")
 	}
-	h := header{typ: a.Type, shape: a.Shape}
-	if size, err := h.bytes(); err != nil || size != uint64(len(a.Bytes)) {
-		return nil, fmt.Errorf("it has %d bytes, which type %s and shape %v do not take", len(a.Bytes), a.Type, a.Shape)
+	h := header{typ: typ, shape: shape}
+	if _, err := h.bytes(); err != nil {
+		return nil, err
 	}
 	text := fmt.Sprintf("{'descr': '%s%s', 'fortran_order': False, 'shape': (%s), }", order, descr, strings.TrimSuffix(sizes, " "))
 	for (10+len(text)+1)%align != 0 {

@@ -24,6 +24,8 @@ var allowed = map[string][]string{
 	"mlx/internal/gate":     {"mlx/internal/capi"},
 	"mlx":                   {"checkpoint", "checkpoint/npz", "mlx/internal/capi", "mlx/internal/gate"},
 	"mlx/nn":                {"mlx"},
+	"mlx/cmd/mlxlib":        {"mlx", "third_party"},
+	"third_party":           {},
 
 	"checkpoint":     {},
 	"checkpoint/npz": {"checkpoint"},

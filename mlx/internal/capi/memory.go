@@ -1,7 +1,9 @@
 package capi
 
 import (
+	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 )
 
@@ -60,6 +62,14 @@ func BytesOf[T any](s []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s)*int(unsafe.Sizeof(zero)))
 }
+
+// NewArrayMemory returns the address of the elements of an array that ArrayNewData just made. It
+// has no graph and nobody else knows it, so that this needs no gate.
+func NewArrayMemory(a Array) Pointer {
+	return Pointer(call1(address[dataUint8()], uintptr(a)))
+}
+
+var dataUint8 = sync.OnceValue(func() int { return slices.Index(symbols[:], "mlx_array_data_uint8") })
 
 // word is a bool as C's bool in a register.
 func word(b bool) uintptr {

@@ -28,6 +28,10 @@ var (
 	// until is the context of Hold, for the evaluations in its body.
 	until context.Context
 
+	// idle is whether that goroutine is in the body of Hold itself, with no call of MLX's on its
+	// stack: then what is queued may be freed.
+	idle bool
+
 	// devices, used and the first two streams, one of each device, are made by Start;
 	// further streams are added under mu, and read without it once numStreams counts them.
 	devices    [2]capi.Device
@@ -58,6 +62,9 @@ func Run(f func()) error {
 		if inside() {
 			if until != nil && until.Err() != nil {
 				return context.Cause(until)
+			}
+			if idle {
+				drain() // or a long Hold would free nothing
 			}
 			f()
 			return nil
@@ -101,14 +108,21 @@ func Hold(ctx context.Context, f func()) error {
 	defer leave()
 	until = ctx
 	defer func() { until = nil }()
-	Callback(f)
+	Callback(func() {
+		idle = true
+		f()
+	})
 	return nil
 }
 
 // Callback marks the code of f, which already runs inside the gate, as the user's.
 func Callback(f func()) {
-	outer := owner.Swap(capi.GoroutineID())
-	defer owner.Store(outer)
+	outer, was := owner.Swap(capi.GoroutineID()), idle
+	idle = false
+	defer func() {
+		owner.Store(outer)
+		idle = was
+	}()
 	f()
 }
 

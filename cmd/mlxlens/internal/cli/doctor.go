@@ -83,7 +83,7 @@ func runDoctor(s *streams, o *doctorOptions) error {
 func (d *diagnosis) library() error {
 	lib, err := mlx.LoadedLibrary()
 	if err != nil {
-		d.add("there is no usable MLX library", "run `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
+		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		return err
 	}
 	d.Library, d.MLX, d.BLAS, d.Memory, d.Refused = lib.Path, lib.MLX, lib.BLAS, lib.Memory, lib.Refused

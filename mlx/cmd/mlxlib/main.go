@@ -1,0 +1,55 @@
+// Mlxlib gets a library for package mlx, wherever it is run:
+//
+//	go run github.com/mlxlens/mlxlens/mlx/cmd/mlxlib@latest
+//
+// It runs the recipe of third_party/mlx-c, which this program carries, and puts libmlxc, libmlx
+// and what they need into the folder of the user's cache in which package mlx looks. That takes
+// half a minute the first time, and nothing when the library is there already. The recipe needs
+// python3 with pip, cargo, cmake, make and a C++ compiler, and names what is missing.
+//
+// With -n it says where the library would go, and whether it is there.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	thirdparty "github.com/mlxlens/mlxlens/third_party"
+)
+
+func main() {
+	flags := flag.NewFlagSet("mlxlib", flag.ExitOnError)
+	dry := flags.Bool("n", false, "only say where the library would go")
+	flags.Usage = func() {
+		fmt.Fprintf(flags.Output(), "usage: mlxlib [-n]\n\nGets a library for package mlx and puts it where the package looks.\n")
+		flags.PrintDefaults()
+	}
+	_ = flags.Parse(os.Args[1:]) // it exits
+	if flags.NArg() > 0 {
+		flags.Usage()
+		os.Exit(2)
+	}
+	folder, err := mlx.LibraryFolder()
+	if err == nil {
+		i := &installation{recipe: thirdparty.Recipe, folder: folder, dry: *dry, check: loads, log: os.Stderr}
+		err = i.run()
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mlxlib:", err)
+		os.Exit(1)
+	}
+}
+
+// loads opens the library in a folder as a program does, and says what it is.
+func loads(folder string) (string, error) {
+	if err := mlx.SetLibrary(folder); err != nil {
+		return "", err
+	}
+	lib, err := mlx.LoadedLibrary()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("MLX %s, which computes on %v", lib.MLX, lib.Devices), nil
+}

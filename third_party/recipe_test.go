@@ -1,0 +1,40 @@
+package thirdparty_test
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	thirdparty "github.com/mlxlens/mlxlens/third_party"
+)
+
+func ExampleRecipe() {
+	files, err := fs.Glob(thirdparty.Recipe, "*/*.sh")
+	fmt.Println(files, err)
+	// Output: [mlx-c/build.sh] <nil>
+}
+
+// What the script reads of its own folder is what makes its stamp.
+func TestTheRecipeIsWhole(t *testing.T) {
+	script, err := fs.ReadFile(thirdparty.Recipe, "mlx-c/build.sh")
+	require.NoError(t, err)
+	_, list, found := strings.Cut(string(script), `cd "$here" && cat `)
+	require.True(t, found)
+	list, _, _ = strings.Cut(list, " |")
+	for _, name := range strings.Fields(list) {
+		name = strings.TrimPrefix("mlx-c/"+name, "mlx-c/../")
+		matches, err := fs.Glob(thirdparty.Recipe, name)
+		require.NoError(t, err)
+		require.NotEmpty(t, matches, name)
+	}
+	require.NoError(t, fs.WalkDir(thirdparty.Recipe, "mlx-c/source", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			_, err = os.Stat(path)
+		}
+		return err
+	}))
+}
