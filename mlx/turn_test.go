@@ -73,6 +73,7 @@ func TestAWorkerThatAFuncWaitsForMayNotEvaluate(t *testing.T) {
 
 // A Func may wait for a goroutine that does not evaluate, and others wait their turn.
 func TestAFuncMayWaitForWhatDoesNotEvaluate(t *testing.T) {
+	require.NoError(t, mlx.Load())
 	inside, out := make(chan struct{}), make(chan error, 4)
 	var wg sync.WaitGroup
 	wg.Go(func() {
