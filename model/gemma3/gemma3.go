@@ -33,13 +33,8 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if t.SoftCap = load.OrNone(c.FinalLogitSoftcapping); t.SoftCap != 0 {
 		delete(t.Modules, model.Logits) // the head's output is not capped
 	}
-	// what attention and the MLP add to the stream comes out of their second norms
-	t.Modules[model.AttnRaw], t.Modules[model.MLPRaw] = t.Modules[model.AttnOut], t.Modules[model.MLPOut]
-	t.Modules[model.AttnOut] = c.below + "model.layers.%d.post_attention_layernorm"
+	l.PostNorms(t)
 	t.Modules[model.MLPNorm] = c.below + "model.layers.%d.pre_feedforward_layernorm"
-	t.Modules[model.MLPOut] = c.below + "model.layers.%d.post_feedforward_layernorm"
-	delete(t.Lacks, model.AttnRaw)
-	delete(t.Lacks, model.MLPRaw)
 	delete(t.Lacks, model.QNormed)
 	delete(t.Lacks, model.KNormed)
 	if c.below != "" { // what sees pictures

@@ -125,6 +125,21 @@ func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Bl
 	return t
 }
 
+// PostNorms has a norm follow attention, and another the MLP: what these add to the stream comes
+// out of the norms, and attn_raw and mlp_raw are what goes in.
+func (l *Loader) PostNorms(t *model.Transformer) {
+	for _, half := range []struct {
+		raw, out model.Site
+		norm     string
+	}{
+		{model.AttnRaw, model.AttnOut, "post_attention_layernorm"},
+		{model.MLPRaw, model.MLPOut, "post_feedforward_layernorm"},
+	} {
+		t.Modules[half.raw], t.Modules[half.out] = t.Modules[half.out], l.before+"model.layers.%d."+half.norm
+		delete(t.Lacks, half.raw)
+	}
+}
+
 // usualReasons say why an architecture lacks a site, where many lack it for the same reason.
 var usualReasons = map[model.Site]string{
 	model.PosEmbed:     "positions turn queries and keys, and are not embedded",

@@ -14,12 +14,11 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		return nil, err
 	}
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
-	// what attention and the MLP add to the stream comes out of their norms
-	t.Modules[model.AttnRaw], t.Modules[model.AttnOut] = t.Modules[model.AttnOut], "model.layers.%d.post_attention_layernorm"
-	t.Modules[model.MLPRaw], t.Modules[model.MLPOut] = t.Modules[model.MLPOut], "model.layers.%d.post_feedforward_layernorm"
+	l.PostNorms(t)
 	delete(t.Modules, model.AttnNorm)
 	delete(t.Modules, model.MLPNorm)
-	t.Lacks = load.Lacking(model.PosEmbed)
+	delete(t.Lacks, model.QNormed)
+	delete(t.Lacks, model.KNormed)
 	t.Lacks[model.AttnNorm], t.Lacks[model.MLPNorm] = "attention reads the stream without a norm", "the MLP reads the stream without a norm"
 	t.Renamed = map[string]model.Site{
 		"hook_attn_out": model.AttnRaw, "hook_mlp_out": model.MLPRaw, "ln1.hook_out": model.AttnOut, "ln2.hook_out": model.MLPOut,
