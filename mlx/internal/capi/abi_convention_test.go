@@ -125,17 +125,27 @@ func (a callABI) of(t *testing.T, c *cContract, f cFunction) layout {
 	return out
 }
 
-// wordwise lays out what purego.SyscallN makes of one word per parameter: integer
-// registers, then stack slots of 8 bytes, and no vector registers to choose.
-func (a callABI) wordwise(f cFunction) []place {
+// wordwise lays out what the routines of call_amd64.s and call_arm64.s make of a call: a word
+// for each parameter in integer registers, then in stack slots of 8 bytes, and each float in a
+// vector register.
+func (a callABI) wordwise(t *testing.T, c *cContract, f cFunction) []place {
 	var out []place
-	for i, p := range f.Params {
-		if i < len(a.ints) {
-			out = append(out, place{name: p.Name, registers: a.ints[i : i+1]})
-		} else {
-			out = append(out, place{name: p.Name, offset: (i - len(a.ints)) * 8})
+	words, floats := 0, 0
+	for _, p := range f.Params {
+		switch {
+		case c.typeOf(t, p.Type).float:
+			out = append(out, place{name: p.Name, registers: []string{a.float + strconv.Itoa(floats)}})
+			floats++
+		case words < len(a.ints):
+			out = append(out, place{name: p.Name, registers: a.ints[words : words+1]})
+			words++
+		default:
+			out = append(out, place{name: p.Name, offset: (words - len(a.ints)) * 8})
+			words++
 		}
 	}
+	require.LessOrEqual(t, floats, maxFloats, f.Name)
+	require.LessOrEqual(t, words, maxWords, f.Name)
 	return out
 }
 

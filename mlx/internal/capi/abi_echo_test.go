@@ -16,22 +16,41 @@ const stubVariable = "MLXLENS_ABI_STUB"
 
 // Every Go function calls its C function in a library that writes down which function
 // was called and what it was given, and returns what it was told to.
-//
-// Twice it ran by hand under qemu-aarch64 7.2.22, where it passed for every function:
-//
-//   - as linux/arm64, with the echo library by gcc 12.2.0;
-//   - as a stand-in for darwin/arm64: the echo library compiled by clang 14.0.6 for
-//     arm64-apple-macos13 (its assembly put into an ELF library), and a copy of purego
-//     v0.11.3 whose only change was isDarwin = true. With purego as it is on Linux,
-//     that library saw a wrong value in mlx_conv2d, so that the difference shows.
 func TestEveryGoFunctionPassesItsArguments(t *testing.T) {
 	if library := os.Getenv(stubVariable); library != "" {
 		callEveryFunction(t, library)
 		return
 	}
-	cc, err := exec.LookPath("cc")
+	// a process of its own: capi opens one library for good, and a wrong call may crash
+	passesArguments(t, "cc", os.Args[0])
+}
+
+// The same on the other processor, under emulation: `apt-get install qemu-user
+// gcc-aarch64-linux-gnu libc6-dev-arm64-cross` on Debian.
+//
+// Once it ran so as a stand-in for darwin/arm64, and passed: the echo library compiled by clang
+// 14.0.6 for arm64-apple-macos13 (its assembly put into an ELF library), and a copy of purego
+// v0.11.3 whose only change was isDarwin = true. With purego as it is on Linux, that library
+// saw a wrong value in mlx_conv2d, so that the difference shows.
+func TestEveryGoFunctionPassesItsArgumentsOnArm64(t *testing.T) {
+	const emulator, root = "qemu-aarch64", "/usr/aarch64-linux-gnu"
+	if _, err := exec.LookPath(emulator); err != nil {
+		t.Skip("there is no " + emulator)
+	}
+	binary := filepath.Join(t.TempDir(), "capi.test")
+	build := exec.Command("go", "test", "-c", "-o", binary, ".")
+	build.Env = append(os.Environ(), "GOARCH=arm64", "CGO_ENABLED=0")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	passesArguments(t, "aarch64-linux-gnu-gcc", emulator, "-L", root, binary)
+}
+
+// passesArguments runs a test binary with an echo library that a compiler makes.
+func passesArguments(t *testing.T, compiler string, binary ...string) {
+	t.Helper()
+	cc, err := exec.LookPath(compiler)
 	if err != nil {
-		t.Skip("there is no cc to compile the echo library with")
+		t.Skipf("there is no %s to compile the echo library with", compiler)
 	}
 	c := readContract(t)
 	dir := t.TempDir()
@@ -40,12 +59,12 @@ func TestEveryGoFunctionPassesItsArguments(t *testing.T) {
 	out, err := exec.Command(cc, "-shared", "-fPIC", "-O1", "-o", library, source).CombinedOutput()
 	require.NoError(t, err, "%s", out)
 
-	// a process of its own: capi opens one library for good, and a wrong call may crash
-	child := exec.Command(os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
+	const name = "TestEveryGoFunctionPassesItsArguments"
+	child := exec.Command(binary[0], append(binary[1:], "-test.run", "^"+name+"$", "-test.v")...)
 	child.Env = append(os.Environ(), stubVariable+"="+library)
 	out, err = child.CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Contains(t, string(out), "--- PASS: "+t.Name())
+	require.Contains(t, string(out), "--- PASS: "+name)
 }
 
 // callEveryFunction is the child process.

@@ -66,7 +66,7 @@ func BytesOf[T any](s []T) []byte {
 // NewArrayMemory returns the address of the elements of an array that ArrayNewData just made. It
 // has no graph and nobody else knows it, so that this needs no gate.
 func NewArrayMemory(a Array) Pointer {
-	return Pointer(call1(address[dataUint8()], uintptr(a)))
+	return Pointer(result1(address[dataUint8()], uintptr(a)))
 }
 
 var dataUint8 = sync.OnceValue(func() int { return slices.Index(symbols[:], "mlx_array_data_uint8") })

@@ -3,7 +3,7 @@
 package capi
 
 import (
-	"sync"
+	"math"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -11,2144 +11,1905 @@ import (
 
 // DtypeSize calls size_t mlx_dtype_size(mlx_dtype dtype).
 func DtypeSize(dtype Dtype) int {
-	r := call1(address[0], uintptr(dtype))
+	r := result1(address[0], uintptr(dtype))
 	return int(r)
 }
 
 // ArrayTostring calls int mlx_array_tostring(mlx_string* str, const mlx_array arr).
 func ArrayTostring(str *String, arr Array) int32 {
 	assertGate(1)
-	r := call2(address[1], uintptr(unsafe.Pointer(str)), uintptr(arr))
-	return int32(r)
+	return status2(address[1], uintptr(unsafe.Pointer(str)), uintptr(arr))
 }
 
 // ArrayNew calls mlx_array mlx_array_new(void).
 func ArrayNew() Array {
-	r := call0(address[2])
+	r := result0(address[2])
 	return Array(r)
 }
 
 // ArrayFree calls int mlx_array_free(mlx_array arr).
 func ArrayFree(arr Array) int32 {
 	assertGate(3)
-	r := call1(address[3], uintptr(arr))
-	return int32(r)
+	return status1(address[3], uintptr(arr))
 }
 
 // ArrayNewBool calls mlx_array mlx_array_new_bool(bool val).
 func ArrayNewBool(val bool) Array {
-	r := call1(address[4], word(val))
+	r := result1(address[4], word(val))
 	return Array(r)
 }
 
 // ArrayNewInt calls mlx_array mlx_array_new_int(int val).
 func ArrayNewInt(val int32) Array {
-	r := call1(address[5], uintptr(val))
+	r := result1(address[5], uintptr(val))
 	return Array(r)
 }
 
 // ArrayNewFloat32 calls mlx_array mlx_array_new_float32(float val).
 func ArrayNewFloat32(val float32) Array {
-	return regArrayNewFloat32(val)
+	r := result0float1(address[6], uintptr(math.Float32bits(val)))
+	return Array(r)
 }
 
 // ArrayNewFloat calls mlx_array mlx_array_new_float(float val).
 func ArrayNewFloat(val float32) Array {
-	return regArrayNewFloat(val)
+	r := result0float1(address[7], uintptr(math.Float32bits(val)))
+	return Array(r)
 }
 
 // ArrayNewFloat64 calls mlx_array mlx_array_new_float64(double val).
 func ArrayNewFloat64(val float64) Array {
-	return regArrayNewFloat64(val)
+	r := result0float1(address[8], uintptr(math.Float64bits(val)))
+	return Array(r)
 }
 
 // ArrayNewDouble calls mlx_array mlx_array_new_double(double val).
 func ArrayNewDouble(val float64) Array {
-	return regArrayNewDouble(val)
+	r := result0float1(address[9], uintptr(math.Float64bits(val)))
+	return Array(r)
 }
 
 // ArrayNewComplex calls mlx_array mlx_array_new_complex(float real_val, float imag_val).
 func ArrayNewComplex(real_val float32, imag_val float32) Array {
-	return regArrayNewComplex(real_val, imag_val)
+	r := result0float2(address[10], uintptr(math.Float32bits(real_val)), uintptr(math.Float32bits(imag_val)))
+	return Array(r)
 }
 
 // ArrayNewData calls mlx_array mlx_array_new_data(const void* data, const int* shape, int dim, mlx_dtype dtype).
 func ArrayNewData(data unsafe.Pointer, shape []int32, dtype Dtype) Array {
-	r := call4(address[11], uintptr(data), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
+	r := result4(address[11], uintptr(data), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
 	return Array(r)
 }
 
 // ArrayNewDataManaged calls mlx_array mlx_array_new_data_managed(void* data, const int* shape, int dim, mlx_dtype dtype, void (*dtor)(void*)).
 func ArrayNewDataManaged(data uintptr, shape []int32, dtype Dtype, dtor Callback) Array {
-	r := call5(address[12], data, uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(dtor))
+	r := result5(address[12], data, uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(dtor))
 	return Array(r)
 }
 
 // ArrayNewDataManagedPayload calls mlx_array mlx_array_new_data_managed_payload(void* data, const int* shape, int dim, mlx_dtype dtype, void* payload, void (*dtor)(void*)).
 func ArrayNewDataManagedPayload(data uintptr, shape []int32, dtype Dtype, payload uintptr, dtor Callback) Array {
-	r := call6(address[13], data, uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), payload, uintptr(dtor))
+	r := result6(address[13], data, uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), payload, uintptr(dtor))
 	return Array(r)
 }
 
 // ArraySet calls int mlx_array_set(mlx_array* arr, const mlx_array src).
 func ArraySet(arr *Array, src Array) int32 {
-	r := call2(address[14], uintptr(unsafe.Pointer(arr)), uintptr(src))
-	return int32(r)
+	return status2(address[14], uintptr(unsafe.Pointer(arr)), uintptr(src))
 }
 
 // ArraySetBool calls int mlx_array_set_bool(mlx_array* arr, bool val).
 func ArraySetBool(arr *Array, val bool) int32 {
 	assertGate(15)
-	r := call2(address[15], uintptr(unsafe.Pointer(arr)), word(val))
-	return int32(r)
+	return status2(address[15], uintptr(unsafe.Pointer(arr)), word(val))
 }
 
 // ArraySetInt calls int mlx_array_set_int(mlx_array* arr, int val).
 func ArraySetInt(arr *Array, val int32) int32 {
 	assertGate(16)
-	r := call2(address[16], uintptr(unsafe.Pointer(arr)), uintptr(val))
-	return int32(r)
+	return status2(address[16], uintptr(unsafe.Pointer(arr)), uintptr(val))
 }
 
 // ArraySetFloat32 calls int mlx_array_set_float32(mlx_array* arr, float val).
 func ArraySetFloat32(arr *Array, val float32) int32 {
 	assertGate(17)
-	return regArraySetFloat32(arr, val)
+	return status1float1(address[17], uintptr(math.Float32bits(val)), uintptr(unsafe.Pointer(arr)))
 }
 
 // ArraySetFloat calls int mlx_array_set_float(mlx_array* arr, float val).
 func ArraySetFloat(arr *Array, val float32) int32 {
 	assertGate(18)
-	return regArraySetFloat(arr, val)
+	return status1float1(address[18], uintptr(math.Float32bits(val)), uintptr(unsafe.Pointer(arr)))
 }
 
 // ArraySetFloat64 calls int mlx_array_set_float64(mlx_array* arr, double val).
 func ArraySetFloat64(arr *Array, val float64) int32 {
 	assertGate(19)
-	return regArraySetFloat64(arr, val)
+	return status1float1(address[19], uintptr(math.Float64bits(val)), uintptr(unsafe.Pointer(arr)))
 }
 
 // ArraySetDouble calls int mlx_array_set_double(mlx_array* arr, double val).
 func ArraySetDouble(arr *Array, val float64) int32 {
 	assertGate(20)
-	return regArraySetDouble(arr, val)
+	return status1float1(address[20], uintptr(math.Float64bits(val)), uintptr(unsafe.Pointer(arr)))
 }
 
 // ArraySetComplex calls int mlx_array_set_complex(mlx_array* arr, float real_val, float imag_val).
 func ArraySetComplex(arr *Array, real_val float32, imag_val float32) int32 {
 	assertGate(21)
-	return regArraySetComplex(arr, real_val, imag_val)
+	return status1float2(address[21], uintptr(math.Float32bits(real_val)), uintptr(math.Float32bits(imag_val)), uintptr(unsafe.Pointer(arr)))
 }
 
 // ArraySetData calls int mlx_array_set_data(mlx_array* arr, const void* data, const int* shape, int dim, mlx_dtype dtype).
 func ArraySetData(arr *Array, data unsafe.Pointer, shape []int32, dtype Dtype) int32 {
 	assertGate(22)
-	r := call5(address[22], uintptr(unsafe.Pointer(arr)), uintptr(data), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
-	return int32(r)
+	return status5(address[22], uintptr(unsafe.Pointer(arr)), uintptr(data), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
 }
 
 // ArrayItemsize calls size_t mlx_array_itemsize(const mlx_array arr).
 func ArrayItemsize(arr Array) int {
-	r := call1(address[23], uintptr(arr))
+	r := result1(address[23], uintptr(arr))
 	return int(r)
 }
 
 // ArraySize calls size_t mlx_array_size(const mlx_array arr).
 func ArraySize(arr Array) int {
-	r := call1(address[24], uintptr(arr))
+	r := result1(address[24], uintptr(arr))
 	return int(r)
 }
 
 // ArrayNbytes calls size_t mlx_array_nbytes(const mlx_array arr).
 func ArrayNbytes(arr Array) int {
-	r := call1(address[25], uintptr(arr))
+	r := result1(address[25], uintptr(arr))
 	return int(r)
 }
 
 // ArrayNdim calls size_t mlx_array_ndim(const mlx_array arr).
 func ArrayNdim(arr Array) int {
-	r := call1(address[26], uintptr(arr))
+	r := result1(address[26], uintptr(arr))
 	return int(r)
 }
 
 // ArrayShape calls const int* mlx_array_shape(const mlx_array arr).
 func ArrayShape(arr Array) Pointer {
-	r := call1(address[27], uintptr(arr))
+	r := result1(address[27], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayStrides calls const size_t* mlx_array_strides(const mlx_array arr).
 func ArrayStrides(arr Array) Pointer {
-	r := call1(address[28], uintptr(arr))
+	r := result1(address[28], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDim calls int mlx_array_dim(const mlx_array arr, int dim).
 func ArrayDim(arr Array, dim int32) int32 {
-	r := call2(address[29], uintptr(arr), uintptr(dim))
-	return int32(r)
+	return status2(address[29], uintptr(arr), uintptr(dim))
 }
 
 // ArrayDtype calls mlx_dtype mlx_array_dtype(const mlx_array arr).
 func ArrayDtype(arr Array) Dtype {
-	r := call1(address[30], uintptr(arr))
+	r := result1(address[30], uintptr(arr))
 	return Dtype(r)
 }
 
 // ArrayEval calls int mlx_array_eval(mlx_array arr).
 func ArrayEval(arr Array) int32 {
 	assertGate(31)
-	r := call1(address[31], uintptr(arr))
-	return int32(r)
+	return status1(address[31], uintptr(arr))
 }
 
 // ArrayItemBool calls int mlx_array_item_bool(bool* res, const mlx_array arr).
 func ArrayItemBool(res *bool, arr Array) int32 {
 	assertGate(32)
-	r := call2(address[32], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[32], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemUint8 calls int mlx_array_item_uint8(uint8_t* res, const mlx_array arr).
 func ArrayItemUint8(res *uint8, arr Array) int32 {
 	assertGate(33)
-	r := call2(address[33], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[33], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemUint16 calls int mlx_array_item_uint16(uint16_t* res, const mlx_array arr).
 func ArrayItemUint16(res *uint16, arr Array) int32 {
 	assertGate(34)
-	r := call2(address[34], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[34], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemUint32 calls int mlx_array_item_uint32(uint32_t* res, const mlx_array arr).
 func ArrayItemUint32(res *uint32, arr Array) int32 {
 	assertGate(35)
-	r := call2(address[35], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[35], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemUint64 calls int mlx_array_item_uint64(uint64_t* res, const mlx_array arr).
 func ArrayItemUint64(res *uint64, arr Array) int32 {
 	assertGate(36)
-	r := call2(address[36], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[36], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemInt8 calls int mlx_array_item_int8(int8_t* res, const mlx_array arr).
 func ArrayItemInt8(res *int8, arr Array) int32 {
 	assertGate(37)
-	r := call2(address[37], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[37], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemInt16 calls int mlx_array_item_int16(int16_t* res, const mlx_array arr).
 func ArrayItemInt16(res *int16, arr Array) int32 {
 	assertGate(38)
-	r := call2(address[38], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[38], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemInt32 calls int mlx_array_item_int32(int32_t* res, const mlx_array arr).
 func ArrayItemInt32(res *int32, arr Array) int32 {
 	assertGate(39)
-	r := call2(address[39], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[39], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemInt64 calls int mlx_array_item_int64(int64_t* res, const mlx_array arr).
 func ArrayItemInt64(res *int64, arr Array) int32 {
 	assertGate(40)
-	r := call2(address[40], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[40], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemFloat32 calls int mlx_array_item_float32(float* res, const mlx_array arr).
 func ArrayItemFloat32(res *float32, arr Array) int32 {
 	assertGate(41)
-	r := call2(address[41], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[41], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemFloat64 calls int mlx_array_item_float64(double* res, const mlx_array arr).
 func ArrayItemFloat64(res *float64, arr Array) int32 {
 	assertGate(42)
-	r := call2(address[42], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[42], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemComplex64 calls int mlx_array_item_complex64(mlx_complex64_t* res, const mlx_array arr).
 func ArrayItemComplex64(res *complex64, arr Array) int32 {
 	assertGate(43)
-	r := call2(address[43], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[43], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemFloat16 calls int mlx_array_item_float16(float16_t* res, const mlx_array arr).
 func ArrayItemFloat16(res *uint16, arr Array) int32 {
 	assertGate(44)
-	r := call2(address[44], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[44], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayItemBfloat16 calls int mlx_array_item_bfloat16(bfloat16_t* res, const mlx_array arr).
 func ArrayItemBfloat16(res *uint16, arr Array) int32 {
 	assertGate(45)
-	r := call2(address[45], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[45], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayDataBool calls const bool* mlx_array_data_bool(const mlx_array arr).
 func ArrayDataBool(arr Array) Pointer {
 	assertGate(46)
-	r := call1(address[46], uintptr(arr))
+	r := result1(address[46], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataUint8 calls const uint8_t* mlx_array_data_uint8(const mlx_array arr).
 func ArrayDataUint8(arr Array) Pointer {
 	assertGate(47)
-	r := call1(address[47], uintptr(arr))
+	r := result1(address[47], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataUint16 calls const uint16_t* mlx_array_data_uint16(const mlx_array arr).
 func ArrayDataUint16(arr Array) Pointer {
 	assertGate(48)
-	r := call1(address[48], uintptr(arr))
+	r := result1(address[48], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataUint32 calls const uint32_t* mlx_array_data_uint32(const mlx_array arr).
 func ArrayDataUint32(arr Array) Pointer {
 	assertGate(49)
-	r := call1(address[49], uintptr(arr))
+	r := result1(address[49], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataUint64 calls const uint64_t* mlx_array_data_uint64(const mlx_array arr).
 func ArrayDataUint64(arr Array) Pointer {
 	assertGate(50)
-	r := call1(address[50], uintptr(arr))
+	r := result1(address[50], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataInt8 calls const int8_t* mlx_array_data_int8(const mlx_array arr).
 func ArrayDataInt8(arr Array) Pointer {
 	assertGate(51)
-	r := call1(address[51], uintptr(arr))
+	r := result1(address[51], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataInt16 calls const int16_t* mlx_array_data_int16(const mlx_array arr).
 func ArrayDataInt16(arr Array) Pointer {
 	assertGate(52)
-	r := call1(address[52], uintptr(arr))
+	r := result1(address[52], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataInt32 calls const int32_t* mlx_array_data_int32(const mlx_array arr).
 func ArrayDataInt32(arr Array) Pointer {
 	assertGate(53)
-	r := call1(address[53], uintptr(arr))
+	r := result1(address[53], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataInt64 calls const int64_t* mlx_array_data_int64(const mlx_array arr).
 func ArrayDataInt64(arr Array) Pointer {
 	assertGate(54)
-	r := call1(address[54], uintptr(arr))
+	r := result1(address[54], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataFloat32 calls const float* mlx_array_data_float32(const mlx_array arr).
 func ArrayDataFloat32(arr Array) Pointer {
 	assertGate(55)
-	r := call1(address[55], uintptr(arr))
+	r := result1(address[55], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataFloat64 calls const double* mlx_array_data_float64(const mlx_array arr).
 func ArrayDataFloat64(arr Array) Pointer {
 	assertGate(56)
-	r := call1(address[56], uintptr(arr))
+	r := result1(address[56], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataComplex64 calls const mlx_complex64_t* mlx_array_data_complex64(const mlx_array arr).
 func ArrayDataComplex64(arr Array) Pointer {
 	assertGate(57)
-	r := call1(address[57], uintptr(arr))
+	r := result1(address[57], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataFloat16 calls const float16_t* mlx_array_data_float16(const mlx_array arr).
 func ArrayDataFloat16(arr Array) Pointer {
 	assertGate(58)
-	r := call1(address[58], uintptr(arr))
+	r := result1(address[58], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayDataBfloat16 calls const bfloat16_t* mlx_array_data_bfloat16(const mlx_array arr).
 func ArrayDataBfloat16(arr Array) Pointer {
 	assertGate(59)
-	r := call1(address[59], uintptr(arr))
+	r := result1(address[59], uintptr(arr))
 	return Pointer(r)
 }
 
 // ArrayIsAvailable calls int _mlx_array_is_available(bool* res, const mlx_array arr).
 func ArrayIsAvailable(res *bool, arr Array) int32 {
 	assertGate(60)
-	r := call2(address[60], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[60], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayWait calls int _mlx_array_wait(const mlx_array arr).
 func ArrayWait(arr Array) int32 {
 	assertGate(61)
-	r := call1(address[61], uintptr(arr))
-	return int32(r)
+	return status1(address[61], uintptr(arr))
 }
 
 // ArrayIsContiguous calls int _mlx_array_is_contiguous(bool* res, const mlx_array arr).
 func ArrayIsContiguous(res *bool, arr Array) int32 {
 	assertGate(62)
-	r := call2(address[62], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[62], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayIsRowContiguous calls int _mlx_array_is_row_contiguous(bool* res, const mlx_array arr).
 func ArrayIsRowContiguous(res *bool, arr Array) int32 {
 	assertGate(63)
-	r := call2(address[63], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[63], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ArrayIsColContiguous calls int _mlx_array_is_col_contiguous(bool* res, const mlx_array arr).
 func ArrayIsColContiguous(res *bool, arr Array) int32 {
 	assertGate(64)
-	r := call2(address[64], uintptr(unsafe.Pointer(res)), uintptr(arr))
-	return int32(r)
+	return status2(address[64], uintptr(unsafe.Pointer(res)), uintptr(arr))
 }
 
 // ClosureNew calls mlx_closure mlx_closure_new(void).
 func ClosureNew() Closure {
-	r := call0(address[65])
+	r := result0(address[65])
 	return Closure(r)
 }
 
 // ClosureFree calls int mlx_closure_free(mlx_closure cls).
 func ClosureFree(cls Closure) int32 {
 	assertGate(66)
-	r := call1(address[66], uintptr(cls))
-	return int32(r)
+	return status1(address[66], uintptr(cls))
 }
 
 // ClosureNewFunc calls mlx_closure mlx_closure_new_func(int (*fun)(mlx_vector_array*, const mlx_vector_array)).
 func ClosureNewFunc(fun Callback) Closure {
-	r := call1(address[67], uintptr(fun))
+	r := result1(address[67], uintptr(fun))
 	return Closure(r)
 }
 
 // ClosureNewFuncPayload calls mlx_closure mlx_closure_new_func_payload(int (*fun)(mlx_vector_array*, const mlx_vector_array, void*), void* payload, void (*dtor)(void*)).
 func ClosureNewFuncPayload(fun Callback, payload uintptr, dtor Callback) Closure {
-	r := call3(address[68], uintptr(fun), payload, uintptr(dtor))
+	r := result3(address[68], uintptr(fun), payload, uintptr(dtor))
 	return Closure(r)
 }
 
 // ClosureSet calls int mlx_closure_set(mlx_closure* cls, const mlx_closure src).
 func ClosureSet(cls *Closure, src Closure) int32 {
 	assertGate(69)
-	r := call2(address[69], uintptr(unsafe.Pointer(cls)), uintptr(src))
-	return int32(r)
+	return status2(address[69], uintptr(unsafe.Pointer(cls)), uintptr(src))
 }
 
 // ClosureApply calls int mlx_closure_apply(mlx_vector_array* res, mlx_closure cls, const mlx_vector_array input).
 func ClosureApply(res *VectorArray, cls Closure, input VectorArray) int32 {
 	assertGate(70)
-	r := call3(address[70], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input))
-	return int32(r)
+	return status3(address[70], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input))
 }
 
 // ClosureNewUnary calls mlx_closure mlx_closure_new_unary(int (*fun)(mlx_array*, const mlx_array)).
 func ClosureNewUnary(fun Callback) Closure {
-	r := call1(address[71], uintptr(fun))
+	r := result1(address[71], uintptr(fun))
 	return Closure(r)
 }
 
 // ClosureKwargsNew calls mlx_closure_kwargs mlx_closure_kwargs_new(void).
 func ClosureKwargsNew() ClosureKwargs {
-	r := call0(address[72])
+	r := result0(address[72])
 	return ClosureKwargs(r)
 }
 
 // ClosureKwargsFree calls int mlx_closure_kwargs_free(mlx_closure_kwargs cls).
 func ClosureKwargsFree(cls ClosureKwargs) int32 {
 	assertGate(73)
-	r := call1(address[73], uintptr(cls))
-	return int32(r)
+	return status1(address[73], uintptr(cls))
 }
 
 // ClosureKwargsNewFunc calls mlx_closure_kwargs mlx_closure_kwargs_new_func(int (*fun)(mlx_vector_array*, const mlx_vector_array, const mlx_map_string_to_array)).
 func ClosureKwargsNewFunc(fun Callback) ClosureKwargs {
-	r := call1(address[74], uintptr(fun))
+	r := result1(address[74], uintptr(fun))
 	return ClosureKwargs(r)
 }
 
 // ClosureKwargsNewFuncPayload calls mlx_closure_kwargs mlx_closure_kwargs_new_func_payload(int (*fun)(mlx_vector_array*, const mlx_vector_array, const mlx_map_string_to_array, void*), void* payload, void (*dtor)(void*)).
 func ClosureKwargsNewFuncPayload(fun Callback, payload uintptr, dtor Callback) ClosureKwargs {
-	r := call3(address[75], uintptr(fun), payload, uintptr(dtor))
+	r := result3(address[75], uintptr(fun), payload, uintptr(dtor))
 	return ClosureKwargs(r)
 }
 
 // ClosureKwargsSet calls int mlx_closure_kwargs_set(mlx_closure_kwargs* cls, const mlx_closure_kwargs src).
 func ClosureKwargsSet(cls *ClosureKwargs, src ClosureKwargs) int32 {
 	assertGate(76)
-	r := call2(address[76], uintptr(unsafe.Pointer(cls)), uintptr(src))
-	return int32(r)
+	return status2(address[76], uintptr(unsafe.Pointer(cls)), uintptr(src))
 }
 
 // ClosureKwargsApply calls int mlx_closure_kwargs_apply(mlx_vector_array* res, mlx_closure_kwargs cls, const mlx_vector_array input_0, const mlx_map_string_to_array input_1).
 func ClosureKwargsApply(res *VectorArray, cls ClosureKwargs, input_0 VectorArray, input_1 MapStringToArray) int32 {
 	assertGate(77)
-	r := call4(address[77], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input_0), uintptr(input_1))
-	return int32(r)
+	return status4(address[77], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input_0), uintptr(input_1))
 }
 
 // ClosureValueAndGradNew calls mlx_closure_value_and_grad mlx_closure_value_and_grad_new(void).
 func ClosureValueAndGradNew() ClosureValueAndGrad {
-	r := call0(address[78])
+	r := result0(address[78])
 	return ClosureValueAndGrad(r)
 }
 
 // ClosureValueAndGradFree calls int mlx_closure_value_and_grad_free(mlx_closure_value_and_grad cls).
 func ClosureValueAndGradFree(cls ClosureValueAndGrad) int32 {
 	assertGate(79)
-	r := call1(address[79], uintptr(cls))
-	return int32(r)
+	return status1(address[79], uintptr(cls))
 }
 
 // ClosureValueAndGradNewFunc calls mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func(int (*fun)(mlx_vector_array*, mlx_vector_array*, const mlx_vector_array)).
 func ClosureValueAndGradNewFunc(fun Callback) ClosureValueAndGrad {
-	r := call1(address[80], uintptr(fun))
+	r := result1(address[80], uintptr(fun))
 	return ClosureValueAndGrad(r)
 }
 
 // ClosureValueAndGradNewFuncPayload calls mlx_closure_value_and_grad mlx_closure_value_and_grad_new_func_payload(int (*fun)(mlx_vector_array*, mlx_vector_array*, const mlx_vector_array, void*), void* payload, void (*dtor)(void*)).
 func ClosureValueAndGradNewFuncPayload(fun Callback, payload uintptr, dtor Callback) ClosureValueAndGrad {
-	r := call3(address[81], uintptr(fun), payload, uintptr(dtor))
+	r := result3(address[81], uintptr(fun), payload, uintptr(dtor))
 	return ClosureValueAndGrad(r)
 }
 
 // ClosureValueAndGradSet calls int mlx_closure_value_and_grad_set(mlx_closure_value_and_grad* cls, const mlx_closure_value_and_grad src).
 func ClosureValueAndGradSet(cls *ClosureValueAndGrad, src ClosureValueAndGrad) int32 {
 	assertGate(82)
-	r := call2(address[82], uintptr(unsafe.Pointer(cls)), uintptr(src))
-	return int32(r)
+	return status2(address[82], uintptr(unsafe.Pointer(cls)), uintptr(src))
 }
 
 // ClosureValueAndGradApply calls int mlx_closure_value_and_grad_apply(mlx_vector_array* res_0, mlx_vector_array* res_1, mlx_closure_value_and_grad cls, const mlx_vector_array input).
 func ClosureValueAndGradApply(res_0 *VectorArray, res_1 *VectorArray, cls ClosureValueAndGrad, input VectorArray) int32 {
 	assertGate(83)
-	r := call4(address[83], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(cls), uintptr(input))
-	return int32(r)
+	return status4(address[83], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(cls), uintptr(input))
 }
 
 // ClosureCustomNew calls mlx_closure_custom mlx_closure_custom_new(void).
 func ClosureCustomNew() ClosureCustom {
-	r := call0(address[84])
+	r := result0(address[84])
 	return ClosureCustom(r)
 }
 
 // ClosureCustomFree calls int mlx_closure_custom_free(mlx_closure_custom cls).
 func ClosureCustomFree(cls ClosureCustom) int32 {
 	assertGate(85)
-	r := call1(address[85], uintptr(cls))
-	return int32(r)
+	return status1(address[85], uintptr(cls))
 }
 
 // ClosureCustomNewFunc calls mlx_closure_custom mlx_closure_custom_new_func(int (*fun)(mlx_vector_array*, const mlx_vector_array, const mlx_vector_array, const mlx_vector_array)).
 func ClosureCustomNewFunc(fun Callback) ClosureCustom {
-	r := call1(address[86], uintptr(fun))
+	r := result1(address[86], uintptr(fun))
 	return ClosureCustom(r)
 }
 
 // ClosureCustomNewFuncPayload calls mlx_closure_custom mlx_closure_custom_new_func_payload(int (*fun)(mlx_vector_array*, const mlx_vector_array, const mlx_vector_array, const mlx_vector_array, void*), void* payload, void (*dtor)(void*)).
 func ClosureCustomNewFuncPayload(fun Callback, payload uintptr, dtor Callback) ClosureCustom {
-	r := call3(address[87], uintptr(fun), payload, uintptr(dtor))
+	r := result3(address[87], uintptr(fun), payload, uintptr(dtor))
 	return ClosureCustom(r)
 }
 
 // ClosureCustomSet calls int mlx_closure_custom_set(mlx_closure_custom* cls, const mlx_closure_custom src).
 func ClosureCustomSet(cls *ClosureCustom, src ClosureCustom) int32 {
 	assertGate(88)
-	r := call2(address[88], uintptr(unsafe.Pointer(cls)), uintptr(src))
-	return int32(r)
+	return status2(address[88], uintptr(unsafe.Pointer(cls)), uintptr(src))
 }
 
 // ClosureCustomApply calls int mlx_closure_custom_apply(mlx_vector_array* res, mlx_closure_custom cls, const mlx_vector_array input_0, const mlx_vector_array input_1, const mlx_vector_array input_2).
 func ClosureCustomApply(res *VectorArray, cls ClosureCustom, input_0 VectorArray, input_1 VectorArray, input_2 VectorArray) int32 {
 	assertGate(89)
-	r := call5(address[89], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input_0), uintptr(input_1), uintptr(input_2))
-	return int32(r)
+	return status5(address[89], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input_0), uintptr(input_1), uintptr(input_2))
 }
 
 // ClosureCustomJvpNew calls mlx_closure_custom_jvp mlx_closure_custom_jvp_new(void).
 func ClosureCustomJvpNew() ClosureCustomJvp {
-	r := call0(address[90])
+	r := result0(address[90])
 	return ClosureCustomJvp(r)
 }
 
 // ClosureCustomJvpFree calls int mlx_closure_custom_jvp_free(mlx_closure_custom_jvp cls).
 func ClosureCustomJvpFree(cls ClosureCustomJvp) int32 {
 	assertGate(91)
-	r := call1(address[91], uintptr(cls))
-	return int32(r)
+	return status1(address[91], uintptr(cls))
 }
 
 // ClosureCustomJvpNewFunc calls mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func(int (*fun)(mlx_vector_array*, const mlx_vector_array, const mlx_vector_array, const int*, size_t)).
 func ClosureCustomJvpNewFunc(fun Callback) ClosureCustomJvp {
-	r := call1(address[92], uintptr(fun))
+	r := result1(address[92], uintptr(fun))
 	return ClosureCustomJvp(r)
 }
 
 // ClosureCustomJvpNewFuncPayload calls mlx_closure_custom_jvp mlx_closure_custom_jvp_new_func_payload(int (*fun)(mlx_vector_array*, const mlx_vector_array, const mlx_vector_array, const int*, size_t, void*), void* payload, void (*dtor)(void*)).
 func ClosureCustomJvpNewFuncPayload(fun Callback, payload uintptr, dtor Callback) ClosureCustomJvp {
-	r := call3(address[93], uintptr(fun), payload, uintptr(dtor))
+	r := result3(address[93], uintptr(fun), payload, uintptr(dtor))
 	return ClosureCustomJvp(r)
 }
 
 // ClosureCustomJvpSet calls int mlx_closure_custom_jvp_set(mlx_closure_custom_jvp* cls, const mlx_closure_custom_jvp src).
 func ClosureCustomJvpSet(cls *ClosureCustomJvp, src ClosureCustomJvp) int32 {
 	assertGate(94)
-	r := call2(address[94], uintptr(unsafe.Pointer(cls)), uintptr(src))
-	return int32(r)
+	return status2(address[94], uintptr(unsafe.Pointer(cls)), uintptr(src))
 }
 
 // ClosureCustomJvpApply calls int mlx_closure_custom_jvp_apply(mlx_vector_array* res, mlx_closure_custom_jvp cls, const mlx_vector_array input_0, const mlx_vector_array input_1, const int* input_2, size_t input_2_num).
 func ClosureCustomJvpApply(res *VectorArray, cls ClosureCustomJvp, input_0 VectorArray, input_1 VectorArray, input_2 []int32) int32 {
 	assertGate(95)
-	r := call6(address[95], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input_0), uintptr(input_1), uintptr(unsafe.Pointer(unsafe.SliceData(input_2))), uintptr(len(input_2)))
-	return int32(r)
+	return status6(address[95], uintptr(unsafe.Pointer(res)), uintptr(cls), uintptr(input_0), uintptr(input_1), uintptr(unsafe.Pointer(unsafe.SliceData(input_2))), uintptr(len(input_2)))
 }
 
 // ClosureCustomVmapNew calls mlx_closure_custom_vmap mlx_closure_custom_vmap_new(void).
 func ClosureCustomVmapNew() ClosureCustomVmap {
-	r := call0(address[96])
+	r := result0(address[96])
 	return ClosureCustomVmap(r)
 }
 
 // ClosureCustomVmapFree calls int mlx_closure_custom_vmap_free(mlx_closure_custom_vmap cls).
 func ClosureCustomVmapFree(cls ClosureCustomVmap) int32 {
 	assertGate(97)
-	r := call1(address[97], uintptr(cls))
-	return int32(r)
+	return status1(address[97], uintptr(cls))
 }
 
 // ClosureCustomVmapNewFunc calls mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func(int (*fun)(mlx_vector_array*, mlx_vector_int*, const mlx_vector_array, const int*, size_t)).
 func ClosureCustomVmapNewFunc(fun Callback) ClosureCustomVmap {
-	r := call1(address[98], uintptr(fun))
+	r := result1(address[98], uintptr(fun))
 	return ClosureCustomVmap(r)
 }
 
 // ClosureCustomVmapNewFuncPayload calls mlx_closure_custom_vmap mlx_closure_custom_vmap_new_func_payload(int (*fun)(mlx_vector_array*, mlx_vector_int*, const mlx_vector_array, const int*, size_t, void*), void* payload, void (*dtor)(void*)).
 func ClosureCustomVmapNewFuncPayload(fun Callback, payload uintptr, dtor Callback) ClosureCustomVmap {
-	r := call3(address[99], uintptr(fun), payload, uintptr(dtor))
+	r := result3(address[99], uintptr(fun), payload, uintptr(dtor))
 	return ClosureCustomVmap(r)
 }
 
 // ClosureCustomVmapSet calls int mlx_closure_custom_vmap_set(mlx_closure_custom_vmap* cls, const mlx_closure_custom_vmap src).
 func ClosureCustomVmapSet(cls *ClosureCustomVmap, src ClosureCustomVmap) int32 {
 	assertGate(100)
-	r := call2(address[100], uintptr(unsafe.Pointer(cls)), uintptr(src))
-	return int32(r)
+	return status2(address[100], uintptr(unsafe.Pointer(cls)), uintptr(src))
 }
 
 // ClosureCustomVmapApply calls int mlx_closure_custom_vmap_apply(mlx_vector_array* res_0, mlx_vector_int* res_1, mlx_closure_custom_vmap cls, const mlx_vector_array input_0, const int* input_1, size_t input_1_num).
 func ClosureCustomVmapApply(res_0 *VectorArray, res_1 *VectorInt, cls ClosureCustomVmap, input_0 VectorArray, input_1 []int32) int32 {
 	assertGate(101)
-	r := call6(address[101], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(cls), uintptr(input_0), uintptr(unsafe.Pointer(unsafe.SliceData(input_1))), uintptr(len(input_1)))
-	return int32(r)
+	return status6(address[101], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(cls), uintptr(input_0), uintptr(unsafe.Pointer(unsafe.SliceData(input_1))), uintptr(len(input_1)))
 }
 
 // CompileCacheNew calls mlx_compile_cache mlx_compile_cache_new(void).
 func CompileCacheNew() CompileCache {
-	r := call0(address[102])
+	r := result0(address[102])
 	return CompileCache(r)
 }
 
 // CompileCacheFree calls int mlx_compile_cache_free(mlx_compile_cache cache).
 func CompileCacheFree(cache CompileCache) int32 {
 	assertGate(103)
-	r := call1(address[103], uintptr(cache))
-	return int32(r)
+	return status1(address[103], uintptr(cache))
 }
 
 // DetailCompileCache calls int mlx_detail_compile_cache(mlx_compile_cache* res).
 func DetailCompileCache(res *CompileCache) int32 {
 	assertGate(104)
-	r := call1(address[104], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[104], uintptr(unsafe.Pointer(res)))
 }
 
 // Compile calls int mlx_compile(mlx_closure* res, const mlx_closure fun, bool shapeless).
 func Compile(res *Closure, fun Closure, shapeless bool) int32 {
 	assertGate(105)
-	r := call3(address[105], uintptr(unsafe.Pointer(res)), uintptr(fun), word(shapeless))
-	return int32(r)
+	return status3(address[105], uintptr(unsafe.Pointer(res)), uintptr(fun), word(shapeless))
 }
 
 // DetailCompile calls int mlx_detail_compile(mlx_closure* res, const mlx_closure fun, uintptr_t fun_id, bool shapeless, const uint64_t* constants, size_t constants_num).
 func DetailCompile(res *Closure, fun Closure, fun_id uintptr, shapeless bool, constants []uint64) int32 {
 	assertGate(106)
-	r := call6(address[106], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(fun_id), word(shapeless), uintptr(unsafe.Pointer(unsafe.SliceData(constants))), uintptr(len(constants)))
-	return int32(r)
+	return status6(address[106], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(fun_id), word(shapeless), uintptr(unsafe.Pointer(unsafe.SliceData(constants))), uintptr(len(constants)))
 }
 
 // DetailCompileClearCache calls int mlx_detail_compile_clear_cache(mlx_compile_cache cache).
 func DetailCompileClearCache(cache CompileCache) int32 {
 	assertGate(107)
-	r := call1(address[107], uintptr(cache))
-	return int32(r)
+	return status1(address[107], uintptr(cache))
 }
 
 // DetailCompileErase calls int mlx_detail_compile_erase(mlx_compile_cache cache, uintptr_t fun_id).
 func DetailCompileErase(cache CompileCache, fun_id uintptr) int32 {
 	assertGate(108)
-	r := call2(address[108], uintptr(cache), uintptr(fun_id))
-	return int32(r)
+	return status2(address[108], uintptr(cache), uintptr(fun_id))
 }
 
 // DisableCompile calls int mlx_disable_compile(void).
 func DisableCompile() int32 {
 	assertGate(109)
-	r := call0(address[109])
-	return int32(r)
+	return status0(address[109])
 }
 
 // EnableCompile calls int mlx_enable_compile(void).
 func EnableCompile() int32 {
 	assertGate(110)
-	r := call0(address[110])
-	return int32(r)
+	return status0(address[110])
 }
 
 // SetCompileMode calls int mlx_set_compile_mode(mlx_compile_mode mode).
 func SetCompileMode(mode CompileMode) int32 {
 	assertGate(111)
-	r := call1(address[111], uintptr(mode))
-	return int32(r)
+	return status1(address[111], uintptr(mode))
 }
 
 // CudaIsAvailable calls int mlx_cuda_is_available(bool* res).
 func CudaIsAvailable(res *bool) int32 {
-	r := call1(address[112], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[112], uintptr(unsafe.Pointer(res)))
 }
 
 // DeviceNew calls mlx_device mlx_device_new(void).
 func DeviceNew() Device {
-	r := call0(address[113])
+	r := result0(address[113])
 	return Device(r)
 }
 
 // DeviceNewType calls mlx_device mlx_device_new_type(mlx_device_type type, int index).
 func DeviceNewType(type_ DeviceType, index int32) Device {
-	r := call2(address[114], uintptr(type_), uintptr(index))
+	r := result2(address[114], uintptr(type_), uintptr(index))
 	return Device(r)
 }
 
 // DeviceFree calls int mlx_device_free(mlx_device dev).
 func DeviceFree(dev Device) int32 {
-	r := call1(address[115], uintptr(dev))
-	return int32(r)
+	return status1(address[115], uintptr(dev))
 }
 
 // DeviceSet calls int mlx_device_set(mlx_device* dev, const mlx_device src).
 func DeviceSet(dev *Device, src Device) int32 {
-	r := call2(address[116], uintptr(unsafe.Pointer(dev)), uintptr(src))
-	return int32(r)
+	return status2(address[116], uintptr(unsafe.Pointer(dev)), uintptr(src))
 }
 
 // DeviceTostring calls int mlx_device_tostring(mlx_string* str, mlx_device dev).
 func DeviceTostring(str *String, dev Device) int32 {
-	r := call2(address[117], uintptr(unsafe.Pointer(str)), uintptr(dev))
-	return int32(r)
+	return status2(address[117], uintptr(unsafe.Pointer(str)), uintptr(dev))
 }
 
 // DeviceEqual calls bool mlx_device_equal(mlx_device lhs, mlx_device rhs).
 func DeviceEqual(lhs Device, rhs Device) bool {
-	r := call2(address[118], uintptr(lhs), uintptr(rhs))
+	r := result2(address[118], uintptr(lhs), uintptr(rhs))
 	return byte(r) != 0
 }
 
 // DeviceGetIndex calls int mlx_device_get_index(int* index, mlx_device dev).
 func DeviceGetIndex(index *int32, dev Device) int32 {
-	r := call2(address[119], uintptr(unsafe.Pointer(index)), uintptr(dev))
-	return int32(r)
+	return status2(address[119], uintptr(unsafe.Pointer(index)), uintptr(dev))
 }
 
 // DeviceGetType calls int mlx_device_get_type(mlx_device_type* type, mlx_device dev).
 func DeviceGetType(type_ *DeviceType, dev Device) int32 {
-	r := call2(address[120], uintptr(unsafe.Pointer(type_)), uintptr(dev))
-	return int32(r)
+	return status2(address[120], uintptr(unsafe.Pointer(type_)), uintptr(dev))
 }
 
 // GetDefaultDevice calls int mlx_get_default_device(mlx_device* dev).
 func GetDefaultDevice(dev *Device) int32 {
-	r := call1(address[121], uintptr(unsafe.Pointer(dev)))
-	return int32(r)
+	return status1(address[121], uintptr(unsafe.Pointer(dev)))
 }
 
 // SetDefaultDevice calls int mlx_set_default_device(mlx_device dev).
 func SetDefaultDevice(dev Device) int32 {
-	r := call1(address[122], uintptr(dev))
-	return int32(r)
+	return status1(address[122], uintptr(dev))
 }
 
 // DeviceIsAvailable calls int mlx_device_is_available(bool* avail, mlx_device dev).
 func DeviceIsAvailable(avail *bool, dev Device) int32 {
-	r := call2(address[123], uintptr(unsafe.Pointer(avail)), uintptr(dev))
-	return int32(r)
+	return status2(address[123], uintptr(unsafe.Pointer(avail)), uintptr(dev))
 }
 
 // DeviceCount calls int mlx_device_count(int* count, mlx_device_type type).
 func DeviceCount(count *int32, type_ DeviceType) int32 {
-	r := call2(address[124], uintptr(unsafe.Pointer(count)), uintptr(type_))
-	return int32(r)
+	return status2(address[124], uintptr(unsafe.Pointer(count)), uintptr(type_))
 }
 
 // DeviceInfoNew calls mlx_device_info mlx_device_info_new(void).
 func DeviceInfoNew() DeviceInfo {
-	r := call0(address[125])
+	r := result0(address[125])
 	return DeviceInfo(r)
 }
 
 // DeviceInfoGet calls int mlx_device_info_get(mlx_device_info* info, mlx_device dev).
 func DeviceInfoGet(info *DeviceInfo, dev Device) int32 {
-	r := call2(address[126], uintptr(unsafe.Pointer(info)), uintptr(dev))
-	return int32(r)
+	return status2(address[126], uintptr(unsafe.Pointer(info)), uintptr(dev))
 }
 
 // DeviceInfoFree calls int mlx_device_info_free(mlx_device_info info).
 func DeviceInfoFree(info DeviceInfo) int32 {
-	r := call1(address[127], uintptr(info))
-	return int32(r)
+	return status1(address[127], uintptr(info))
 }
 
 // DeviceInfoHasKey calls int mlx_device_info_has_key(bool* exists, mlx_device_info info, const char* key).
 func DeviceInfoHasKey(exists *bool, info DeviceInfo, key *byte) int32 {
-	r := call3(address[128], uintptr(unsafe.Pointer(exists)), uintptr(info), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[128], uintptr(unsafe.Pointer(exists)), uintptr(info), uintptr(unsafe.Pointer(key)))
 }
 
 // DeviceInfoIsString calls int mlx_device_info_is_string(bool* is_string, mlx_device_info info, const char* key).
 func DeviceInfoIsString(is_string *bool, info DeviceInfo, key *byte) int32 {
-	r := call3(address[129], uintptr(unsafe.Pointer(is_string)), uintptr(info), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[129], uintptr(unsafe.Pointer(is_string)), uintptr(info), uintptr(unsafe.Pointer(key)))
 }
 
 // DeviceInfoGetString calls int mlx_device_info_get_string(const char** value, mlx_device_info info, const char* key).
 func DeviceInfoGetString(value *CString, info DeviceInfo, key *byte) int32 {
-	r := call3(address[130], uintptr(unsafe.Pointer(value)), uintptr(info), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[130], uintptr(unsafe.Pointer(value)), uintptr(info), uintptr(unsafe.Pointer(key)))
 }
 
 // DeviceInfoGetSize calls int mlx_device_info_get_size(size_t* value, mlx_device_info info, const char* key).
 func DeviceInfoGetSize(value *int, info DeviceInfo, key *byte) int32 {
-	r := call3(address[131], uintptr(unsafe.Pointer(value)), uintptr(info), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[131], uintptr(unsafe.Pointer(value)), uintptr(info), uintptr(unsafe.Pointer(key)))
 }
 
 // DeviceInfoGetKeys calls int mlx_device_info_get_keys(mlx_vector_string* keys, mlx_device_info info).
 func DeviceInfoGetKeys(keys *VectorString, info DeviceInfo) int32 {
-	r := call2(address[132], uintptr(unsafe.Pointer(keys)), uintptr(info))
-	return int32(r)
+	return status2(address[132], uintptr(unsafe.Pointer(keys)), uintptr(info))
 }
 
 // DistributedAllGather calls int mlx_distributed_all_gather(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream S).
 func DistributedAllGather(res *Array, x Array, group DistributedGroup, S Stream) int32 {
 	EnterDefaults(S)
 	defer LeaveDefaults(S)
-	r := call4(address[133], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(S))
-	return int32(r)
+	return status4(address[133], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(S))
 }
 
 // DistributedAllMax calls int mlx_distributed_all_max(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedAllMax(res *Array, x Array, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call4(address[134], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
-	return int32(r)
+	return status4(address[134], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 }
 
 // DistributedAllMin calls int mlx_distributed_all_min(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedAllMin(res *Array, x Array, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call4(address[135], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
-	return int32(r)
+	return status4(address[135], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 }
 
 // DistributedAllSum calls int mlx_distributed_all_sum(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedAllSum(res *Array, x Array, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call4(address[136], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
-	return int32(r)
+	return status4(address[136], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 }
 
 // DistributedRecv calls int mlx_distributed_recv(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, int src, const mlx_distributed_group group, const mlx_stream s).
 func DistributedRecv(res *Array, shape []int32, dtype Dtype, src int32, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[137], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(src), uintptr(group), uintptr(s))
-	return int32(r)
+	return status7(address[137], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(src), uintptr(group), uintptr(s))
 }
 
 // DistributedRecvLike calls int mlx_distributed_recv_like(mlx_array* res, const mlx_array x, int src, const mlx_distributed_group group, const mlx_stream s).
 func DistributedRecvLike(res *Array, x Array, src int32, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call5(address[138], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(src), uintptr(group), uintptr(s))
-	return int32(r)
+	return status5(address[138], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(src), uintptr(group), uintptr(s))
 }
 
 // DistributedSend calls int mlx_distributed_send(mlx_array* res, const mlx_array x, int dst, const mlx_distributed_group group, const mlx_stream s).
 func DistributedSend(res *Array, x Array, dst int32, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call5(address[139], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dst), uintptr(group), uintptr(s))
-	return int32(r)
+	return status5(address[139], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dst), uintptr(group), uintptr(s))
 }
 
 // DistributedSumScatter calls int mlx_distributed_sum_scatter(mlx_array* res, const mlx_array x, const mlx_distributed_group group, const mlx_stream s).
 func DistributedSumScatter(res *Array, x Array, group DistributedGroup, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call4(address[140], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
-	return int32(r)
+	return status4(address[140], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(group), uintptr(s))
 }
 
 // DistributedGroupNew calls mlx_distributed_group mlx_distributed_group_new(void).
 func DistributedGroupNew() DistributedGroup {
-	r := call0(address[141])
+	r := result0(address[141])
 	return DistributedGroup(r)
 }
 
 // DistributedGroupFree calls int mlx_distributed_group_free(mlx_distributed_group group).
 func DistributedGroupFree(group DistributedGroup) int32 {
-	r := call1(address[142], uintptr(group))
-	return int32(r)
+	return status1(address[142], uintptr(group))
 }
 
 // DistributedInit calls int mlx_distributed_init(mlx_distributed_group* res, bool strict, const char* bk).
 func DistributedInit(res *DistributedGroup, strict bool, bk *byte) int32 {
-	r := call3(address[143], uintptr(unsafe.Pointer(res)), word(strict), uintptr(unsafe.Pointer(bk)))
-	return int32(r)
+	return status3(address[143], uintptr(unsafe.Pointer(res)), word(strict), uintptr(unsafe.Pointer(bk)))
 }
 
 // DistributedGroupRank calls int mlx_distributed_group_rank(mlx_distributed_group group).
 func DistributedGroupRank(group DistributedGroup) int32 {
-	r := call1(address[144], uintptr(group))
-	return int32(r)
+	return status1(address[144], uintptr(group))
 }
 
 // DistributedGroupSize calls int mlx_distributed_group_size(mlx_distributed_group group).
 func DistributedGroupSize(group DistributedGroup) int32 {
-	r := call1(address[145], uintptr(group))
-	return int32(r)
+	return status1(address[145], uintptr(group))
 }
 
 // DistributedGroupSplit calls int mlx_distributed_group_split(mlx_distributed_group* res, mlx_distributed_group group, int color, int key).
 func DistributedGroupSplit(res *DistributedGroup, group DistributedGroup, color int32, key int32) int32 {
-	r := call4(address[146], uintptr(unsafe.Pointer(res)), uintptr(group), uintptr(color), uintptr(key))
-	return int32(r)
+	return status4(address[146], uintptr(unsafe.Pointer(res)), uintptr(group), uintptr(color), uintptr(key))
 }
 
 // DistributedIsAvailable calls bool mlx_distributed_is_available(const char* bk).
 func DistributedIsAvailable(bk *byte) bool {
-	r := call1(address[147], uintptr(unsafe.Pointer(bk)))
+	r := result1(address[147], uintptr(unsafe.Pointer(bk)))
 	return byte(r) != 0
 }
 
 // SetErrorHandler calls void mlx_set_error_handler(mlx_error_handler_func handler, void* data, void (*dtor)(void*)).
 func SetErrorHandler(handler Callback, data uintptr, dtor Callback) {
-	call3(address[148], uintptr(handler), data, uintptr(dtor))
+	status3(address[148], uintptr(handler), data, uintptr(dtor))
 }
 
 // ExportFunction calls int mlx_export_function(const char* file, const mlx_closure fun, const mlx_vector_array args, bool shapeless).
 func ExportFunction(file *byte, fun Closure, args VectorArray, shapeless bool) int32 {
 	assertGate(149)
-	r := call4(address[149], uintptr(unsafe.Pointer(file)), uintptr(fun), uintptr(args), word(shapeless))
-	return int32(r)
+	return status4(address[149], uintptr(unsafe.Pointer(file)), uintptr(fun), uintptr(args), word(shapeless))
 }
 
 // ExportFunctionKwargs calls int mlx_export_function_kwargs(const char* file, const mlx_closure_kwargs fun, const mlx_vector_array args, const mlx_map_string_to_array kwargs, bool shapeless).
 func ExportFunctionKwargs(file *byte, fun ClosureKwargs, args VectorArray, kwargs MapStringToArray, shapeless bool) int32 {
 	assertGate(150)
-	r := call5(address[150], uintptr(unsafe.Pointer(file)), uintptr(fun), uintptr(args), uintptr(kwargs), word(shapeless))
-	return int32(r)
+	return status5(address[150], uintptr(unsafe.Pointer(file)), uintptr(fun), uintptr(args), uintptr(kwargs), word(shapeless))
 }
 
 // FunctionExporterNew calls mlx_function_exporter mlx_function_exporter_new(const char* file, const mlx_closure fun, bool shapeless).
 func FunctionExporterNew(file *byte, fun Closure, shapeless bool) FunctionExporter {
 	assertGate(151)
-	r := call3(address[151], uintptr(unsafe.Pointer(file)), uintptr(fun), word(shapeless))
+	r := result3(address[151], uintptr(unsafe.Pointer(file)), uintptr(fun), word(shapeless))
 	return FunctionExporter(r)
 }
 
 // FunctionExporterFree calls int mlx_function_exporter_free(mlx_function_exporter xfunc).
 func FunctionExporterFree(xfunc FunctionExporter) int32 {
 	assertGate(152)
-	r := call1(address[152], uintptr(xfunc))
-	return int32(r)
+	return status1(address[152], uintptr(xfunc))
 }
 
 // FunctionExporterApply calls int mlx_function_exporter_apply(const mlx_function_exporter xfunc, const mlx_vector_array args).
 func FunctionExporterApply(xfunc FunctionExporter, args VectorArray) int32 {
 	assertGate(153)
-	r := call2(address[153], uintptr(xfunc), uintptr(args))
-	return int32(r)
+	return status2(address[153], uintptr(xfunc), uintptr(args))
 }
 
 // FunctionExporterApplyKwargs calls int mlx_function_exporter_apply_kwargs(const mlx_function_exporter xfunc, const mlx_vector_array args, const mlx_map_string_to_array kwargs).
 func FunctionExporterApplyKwargs(xfunc FunctionExporter, args VectorArray, kwargs MapStringToArray) int32 {
 	assertGate(154)
-	r := call3(address[154], uintptr(xfunc), uintptr(args), uintptr(kwargs))
-	return int32(r)
+	return status3(address[154], uintptr(xfunc), uintptr(args), uintptr(kwargs))
 }
 
 // ImportedFunctionNew calls mlx_imported_function mlx_imported_function_new(const char* file).
 func ImportedFunctionNew(file *byte) ImportedFunction {
 	assertGate(155)
-	r := call1(address[155], uintptr(unsafe.Pointer(file)))
+	r := result1(address[155], uintptr(unsafe.Pointer(file)))
 	return ImportedFunction(r)
 }
 
 // ImportedFunctionFree calls int mlx_imported_function_free(mlx_imported_function xfunc).
 func ImportedFunctionFree(xfunc ImportedFunction) int32 {
 	assertGate(156)
-	r := call1(address[156], uintptr(xfunc))
-	return int32(r)
+	return status1(address[156], uintptr(xfunc))
 }
 
 // ImportedFunctionApply calls int mlx_imported_function_apply(mlx_vector_array* res, const mlx_imported_function xfunc, const mlx_vector_array args).
 func ImportedFunctionApply(res *VectorArray, xfunc ImportedFunction, args VectorArray) int32 {
 	assertGate(157)
-	r := call3(address[157], uintptr(unsafe.Pointer(res)), uintptr(xfunc), uintptr(args))
-	return int32(r)
+	return status3(address[157], uintptr(unsafe.Pointer(res)), uintptr(xfunc), uintptr(args))
 }
 
 // ImportedFunctionApplyKwargs calls int mlx_imported_function_apply_kwargs(mlx_vector_array* res, const mlx_imported_function xfunc, const mlx_vector_array args, const mlx_map_string_to_array kwargs).
 func ImportedFunctionApplyKwargs(res *VectorArray, xfunc ImportedFunction, args VectorArray, kwargs MapStringToArray) int32 {
 	assertGate(158)
-	r := call4(address[158], uintptr(unsafe.Pointer(res)), uintptr(xfunc), uintptr(args), uintptr(kwargs))
-	return int32(r)
+	return status4(address[158], uintptr(unsafe.Pointer(res)), uintptr(xfunc), uintptr(args), uintptr(kwargs))
 }
 
 // FastCudaKernelConfigNew calls mlx_fast_cuda_kernel_config mlx_fast_cuda_kernel_config_new(void).
 func FastCudaKernelConfigNew() FastCudaKernelConfig {
-	r := call0(address[159])
+	r := result0(address[159])
 	return FastCudaKernelConfig(r)
 }
 
 // FastCudaKernelConfigFree calls void mlx_fast_cuda_kernel_config_free(mlx_fast_cuda_kernel_config cls).
 func FastCudaKernelConfigFree(cls FastCudaKernelConfig) {
-	call1(address[160], uintptr(cls))
+	status1(address[160], uintptr(cls))
 }
 
 // FastCudaKernelConfigAddOutputArg calls int mlx_fast_cuda_kernel_config_add_output_arg(mlx_fast_cuda_kernel_config cls, const int* shape, size_t size, mlx_dtype dtype).
 func FastCudaKernelConfigAddOutputArg(cls FastCudaKernelConfig, shape []int32, dtype Dtype) int32 {
-	r := call4(address[161], uintptr(cls), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
-	return int32(r)
+	return status4(address[161], uintptr(cls), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
 }
 
 // FastCudaKernelConfigSetGrid calls int mlx_fast_cuda_kernel_config_set_grid(mlx_fast_cuda_kernel_config cls, int grid1, int grid2, int grid3).
 func FastCudaKernelConfigSetGrid(cls FastCudaKernelConfig, grid1 int32, grid2 int32, grid3 int32) int32 {
-	r := call4(address[162], uintptr(cls), uintptr(grid1), uintptr(grid2), uintptr(grid3))
-	return int32(r)
+	return status4(address[162], uintptr(cls), uintptr(grid1), uintptr(grid2), uintptr(grid3))
 }
 
 // FastCudaKernelConfigSetThreadGroup calls int mlx_fast_cuda_kernel_config_set_thread_group(mlx_fast_cuda_kernel_config cls, int thread1, int thread2, int thread3).
 func FastCudaKernelConfigSetThreadGroup(cls FastCudaKernelConfig, thread1 int32, thread2 int32, thread3 int32) int32 {
-	r := call4(address[163], uintptr(cls), uintptr(thread1), uintptr(thread2), uintptr(thread3))
-	return int32(r)
+	return status4(address[163], uintptr(cls), uintptr(thread1), uintptr(thread2), uintptr(thread3))
 }
 
 // FastCudaKernelConfigSetInitValue calls int mlx_fast_cuda_kernel_config_set_init_value(mlx_fast_cuda_kernel_config cls, float value).
 func FastCudaKernelConfigSetInitValue(cls FastCudaKernelConfig, value float32) int32 {
-	return regFastCudaKernelConfigSetInitValue(cls, value)
+	return status1float1(address[164], uintptr(math.Float32bits(value)), uintptr(cls))
 }
 
 // FastCudaKernelConfigSetVerbose calls int mlx_fast_cuda_kernel_config_set_verbose(mlx_fast_cuda_kernel_config cls, bool verbose).
 func FastCudaKernelConfigSetVerbose(cls FastCudaKernelConfig, verbose bool) int32 {
-	r := call2(address[165], uintptr(cls), word(verbose))
-	return int32(r)
+	return status2(address[165], uintptr(cls), word(verbose))
 }
 
 // FastCudaKernelConfigAddTemplateArgDtype calls int mlx_fast_cuda_kernel_config_add_template_arg_dtype(mlx_fast_cuda_kernel_config cls, const char* name, mlx_dtype dtype).
 func FastCudaKernelConfigAddTemplateArgDtype(cls FastCudaKernelConfig, name *byte, dtype Dtype) int32 {
-	r := call3(address[166], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(dtype))
-	return int32(r)
+	return status3(address[166], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(dtype))
 }
 
 // FastCudaKernelConfigAddTemplateArgInt calls int mlx_fast_cuda_kernel_config_add_template_arg_int(mlx_fast_cuda_kernel_config cls, const char* name, int value).
 func FastCudaKernelConfigAddTemplateArgInt(cls FastCudaKernelConfig, name *byte, value int32) int32 {
-	r := call3(address[167], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(value))
-	return int32(r)
+	return status3(address[167], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(value))
 }
 
 // FastCudaKernelConfigAddTemplateArgBool calls int mlx_fast_cuda_kernel_config_add_template_arg_bool(mlx_fast_cuda_kernel_config cls, const char* name, bool value).
 func FastCudaKernelConfigAddTemplateArgBool(cls FastCudaKernelConfig, name *byte, value bool) int32 {
-	r := call3(address[168], uintptr(cls), uintptr(unsafe.Pointer(name)), word(value))
-	return int32(r)
+	return status3(address[168], uintptr(cls), uintptr(unsafe.Pointer(name)), word(value))
 }
 
 // FastCudaKernelNew calls mlx_fast_cuda_kernel mlx_fast_cuda_kernel_new(const char* name, const mlx_vector_string input_names, const mlx_vector_string output_names, const char* source, const char* header, bool ensure_row_contiguous, int shared_memory).
 func FastCudaKernelNew(name *byte, input_names VectorString, output_names VectorString, source *byte, header *byte, ensure_row_contiguous bool, shared_memory int32) FastCudaKernel {
-	r := call7(address[169], uintptr(unsafe.Pointer(name)), uintptr(input_names), uintptr(output_names), uintptr(unsafe.Pointer(source)), uintptr(unsafe.Pointer(header)), word(ensure_row_contiguous), uintptr(shared_memory))
+	r := result7(address[169], uintptr(unsafe.Pointer(name)), uintptr(input_names), uintptr(output_names), uintptr(unsafe.Pointer(source)), uintptr(unsafe.Pointer(header)), word(ensure_row_contiguous), uintptr(shared_memory))
 	return FastCudaKernel(r)
 }
 
 // FastCudaKernelFree calls void mlx_fast_cuda_kernel_free(mlx_fast_cuda_kernel cls).
 func FastCudaKernelFree(cls FastCudaKernel) {
-	call1(address[170], uintptr(cls))
+	status1(address[170], uintptr(cls))
 }
 
 // FastCudaKernelApply calls int mlx_fast_cuda_kernel_apply(mlx_vector_array* outputs, mlx_fast_cuda_kernel cls, const mlx_vector_array inputs, const mlx_fast_cuda_kernel_config config, const mlx_stream stream).
 func FastCudaKernelApply(outputs *VectorArray, cls FastCudaKernel, inputs VectorArray, config FastCudaKernelConfig, stream Stream) int32 {
-	r := call5(address[171], uintptr(unsafe.Pointer(outputs)), uintptr(cls), uintptr(inputs), uintptr(config), uintptr(stream))
-	return int32(r)
+	return status5(address[171], uintptr(unsafe.Pointer(outputs)), uintptr(cls), uintptr(inputs), uintptr(config), uintptr(stream))
 }
 
 // FastLayerNorm calls int mlx_fast_layer_norm(mlx_array* res, const mlx_array x, const mlx_array weight, const mlx_array bias, float eps, const mlx_stream s).
 func FastLayerNorm(res *Array, x Array, weight Array, bias Array, eps float32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	return regFastLayerNorm(res, x, weight, bias, eps, s)
+	return status5float1(address[172], uintptr(math.Float32bits(eps)), uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(weight), uintptr(bias), uintptr(s))
 }
 
 // FastMetalKernelConfigNew calls mlx_fast_metal_kernel_config mlx_fast_metal_kernel_config_new(void).
 func FastMetalKernelConfigNew() FastMetalKernelConfig {
-	r := call0(address[173])
+	r := result0(address[173])
 	return FastMetalKernelConfig(r)
 }
 
 // FastMetalKernelConfigFree calls void mlx_fast_metal_kernel_config_free(mlx_fast_metal_kernel_config cls).
 func FastMetalKernelConfigFree(cls FastMetalKernelConfig) {
-	call1(address[174], uintptr(cls))
+	status1(address[174], uintptr(cls))
 }
 
 // FastMetalKernelConfigAddOutputArg calls int mlx_fast_metal_kernel_config_add_output_arg(mlx_fast_metal_kernel_config cls, const int* shape, size_t size, mlx_dtype dtype).
 func FastMetalKernelConfigAddOutputArg(cls FastMetalKernelConfig, shape []int32, dtype Dtype) int32 {
-	r := call4(address[175], uintptr(cls), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
-	return int32(r)
+	return status4(address[175], uintptr(cls), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype))
 }
 
 // FastMetalKernelConfigSetGrid calls int mlx_fast_metal_kernel_config_set_grid(mlx_fast_metal_kernel_config cls, int grid1, int grid2, int grid3).
 func FastMetalKernelConfigSetGrid(cls FastMetalKernelConfig, grid1 int32, grid2 int32, grid3 int32) int32 {
-	r := call4(address[176], uintptr(cls), uintptr(grid1), uintptr(grid2), uintptr(grid3))
-	return int32(r)
+	return status4(address[176], uintptr(cls), uintptr(grid1), uintptr(grid2), uintptr(grid3))
 }
 
 // FastMetalKernelConfigSetThreadGroup calls int mlx_fast_metal_kernel_config_set_thread_group(mlx_fast_metal_kernel_config cls, int thread1, int thread2, int thread3).
 func FastMetalKernelConfigSetThreadGroup(cls FastMetalKernelConfig, thread1 int32, thread2 int32, thread3 int32) int32 {
-	r := call4(address[177], uintptr(cls), uintptr(thread1), uintptr(thread2), uintptr(thread3))
-	return int32(r)
+	return status4(address[177], uintptr(cls), uintptr(thread1), uintptr(thread2), uintptr(thread3))
 }
 
 // FastMetalKernelConfigSetInitValue calls int mlx_fast_metal_kernel_config_set_init_value(mlx_fast_metal_kernel_config cls, float value).
 func FastMetalKernelConfigSetInitValue(cls FastMetalKernelConfig, value float32) int32 {
-	return regFastMetalKernelConfigSetInitValue(cls, value)
+	return status1float1(address[178], uintptr(math.Float32bits(value)), uintptr(cls))
 }
 
 // FastMetalKernelConfigSetVerbose calls int mlx_fast_metal_kernel_config_set_verbose(mlx_fast_metal_kernel_config cls, bool verbose).
 func FastMetalKernelConfigSetVerbose(cls FastMetalKernelConfig, verbose bool) int32 {
-	r := call2(address[179], uintptr(cls), word(verbose))
-	return int32(r)
+	return status2(address[179], uintptr(cls), word(verbose))
 }
 
 // FastMetalKernelConfigAddTemplateArgDtype calls int mlx_fast_metal_kernel_config_add_template_arg_dtype(mlx_fast_metal_kernel_config cls, const char* name, mlx_dtype dtype).
 func FastMetalKernelConfigAddTemplateArgDtype(cls FastMetalKernelConfig, name *byte, dtype Dtype) int32 {
-	r := call3(address[180], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(dtype))
-	return int32(r)
+	return status3(address[180], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(dtype))
 }
 
 // FastMetalKernelConfigAddTemplateArgInt calls int mlx_fast_metal_kernel_config_add_template_arg_int(mlx_fast_metal_kernel_config cls, const char* name, int value).
 func FastMetalKernelConfigAddTemplateArgInt(cls FastMetalKernelConfig, name *byte, value int32) int32 {
-	r := call3(address[181], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(value))
-	return int32(r)
+	return status3(address[181], uintptr(cls), uintptr(unsafe.Pointer(name)), uintptr(value))
 }
 
 // FastMetalKernelConfigAddTemplateArgBool calls int mlx_fast_metal_kernel_config_add_template_arg_bool(mlx_fast_metal_kernel_config cls, const char* name, bool value).
 func FastMetalKernelConfigAddTemplateArgBool(cls FastMetalKernelConfig, name *byte, value bool) int32 {
-	r := call3(address[182], uintptr(cls), uintptr(unsafe.Pointer(name)), word(value))
-	return int32(r)
+	return status3(address[182], uintptr(cls), uintptr(unsafe.Pointer(name)), word(value))
 }
 
 // FastMetalKernelNew calls mlx_fast_metal_kernel mlx_fast_metal_kernel_new(const char* name, const mlx_vector_string input_names, const mlx_vector_string output_names, const char* source, const char* header, bool ensure_row_contiguous, bool atomic_outputs).
 func FastMetalKernelNew(name *byte, input_names VectorString, output_names VectorString, source *byte, header *byte, ensure_row_contiguous bool, atomic_outputs bool) FastMetalKernel {
-	r := call7(address[183], uintptr(unsafe.Pointer(name)), uintptr(input_names), uintptr(output_names), uintptr(unsafe.Pointer(source)), uintptr(unsafe.Pointer(header)), word(ensure_row_contiguous), word(atomic_outputs))
+	r := result7(address[183], uintptr(unsafe.Pointer(name)), uintptr(input_names), uintptr(output_names), uintptr(unsafe.Pointer(source)), uintptr(unsafe.Pointer(header)), word(ensure_row_contiguous), word(atomic_outputs))
 	return FastMetalKernel(r)
 }
 
 // FastMetalKernelFree calls void mlx_fast_metal_kernel_free(mlx_fast_metal_kernel cls).
 func FastMetalKernelFree(cls FastMetalKernel) {
-	call1(address[184], uintptr(cls))
+	status1(address[184], uintptr(cls))
 }
 
 // FastMetalKernelApply calls int mlx_fast_metal_kernel_apply(mlx_vector_array* outputs, mlx_fast_metal_kernel cls, const mlx_vector_array inputs, const mlx_fast_metal_kernel_config config, const mlx_stream stream).
 func FastMetalKernelApply(outputs *VectorArray, cls FastMetalKernel, inputs VectorArray, config FastMetalKernelConfig, stream Stream) int32 {
-	r := call5(address[185], uintptr(unsafe.Pointer(outputs)), uintptr(cls), uintptr(inputs), uintptr(config), uintptr(stream))
-	return int32(r)
+	return status5(address[185], uintptr(unsafe.Pointer(outputs)), uintptr(cls), uintptr(inputs), uintptr(config), uintptr(stream))
 }
 
 // FastRmsNorm calls int mlx_fast_rms_norm(mlx_array* res, const mlx_array x, const mlx_array weight, float eps, const mlx_stream s).
 func FastRmsNorm(res *Array, x Array, weight Array, eps float32, s Stream) int32 {
-	return regFastRmsNorm(res, x, weight, eps, s)
+	return status4float1(address[186], uintptr(math.Float32bits(eps)), uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(weight), uintptr(s))
 }
 
 // FastRope calls int mlx_fast_rope(mlx_array* res, const mlx_array x, int dims, bool traditional, mlx_optional_float base, float scale, int offset, const mlx_array freqs, const mlx_stream s).
 func FastRope(res *Array, x Array, dims int32, traditional bool, base OptionalFloat, scale float32, offset int32, freqs Array, s Stream) int32 {
-	return regFastRope(res, x, dims, traditional, uint64(base.word()), scale, offset, freqs, s)
+	return status8float1(address[187], uintptr(math.Float32bits(scale)), uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dims), word(traditional), base.word(), uintptr(offset), uintptr(freqs), uintptr(s))
 }
 
 // FastRopeDynamic calls int mlx_fast_rope_dynamic(mlx_array* res, const mlx_array x, int dims, bool traditional, mlx_optional_float base, float scale, const mlx_array offset, const mlx_array freqs, const mlx_stream s).
 func FastRopeDynamic(res *Array, x Array, dims int32, traditional bool, base OptionalFloat, scale float32, offset Array, freqs Array, s Stream) int32 {
-	return regFastRopeDynamic(res, x, dims, traditional, uint64(base.word()), scale, offset, freqs, s)
+	return status8float1(address[188], uintptr(math.Float32bits(scale)), uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dims), word(traditional), base.word(), uintptr(offset), uintptr(freqs), uintptr(s))
 }
 
 // FastScaledDotProductAttention calls int mlx_fast_scaled_dot_product_attention(mlx_array* res, const mlx_array queries, const mlx_array keys, const mlx_array values, float scale, const char* mask_mode, const mlx_array mask_arr, const mlx_array sinks, bool force_fused, const mlx_stream s).
 func FastScaledDotProductAttention(res *Array, queries Array, keys Array, values Array, scale float32, mask_mode *byte, mask_arr Array, sinks Array, force_fused bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	return regFastScaledDotProductAttention(res, queries, keys, values, scale, mask_mode, mask_arr, sinks, force_fused, s)
+	return status9float1(address[189], uintptr(math.Float32bits(scale)), uintptr(unsafe.Pointer(res)), uintptr(queries), uintptr(keys), uintptr(values), uintptr(unsafe.Pointer(mask_mode)), uintptr(mask_arr), uintptr(sinks), word(force_fused), uintptr(s))
 }
 
 // FastCrossEntropy calls int mlx_fast_cross_entropy(mlx_array* res, const mlx_array logits, const mlx_array targets, const mlx_stream s).
 func FastCrossEntropy(res *Array, logits Array, targets Array, s Stream) int32 {
-	r := call4(address[190], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(targets), uintptr(s))
-	return int32(r)
+	return status4(address[190], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(targets), uintptr(s))
 }
 
 // FftFft calls int mlx_fft_fft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftFft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[191], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status6(address[191], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 }
 
 // FftFft2 calls int mlx_fft_fft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftFft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[192], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[192], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftFftfreq calls int mlx_fft_fftfreq(mlx_array* res, int n, double d, const mlx_stream s).
 func FftFftfreq(res *Array, n int32, d float64, s Stream) int32 {
-	return regFftFftfreq(res, n, d, s)
+	return status3float1(address[193], uintptr(math.Float64bits(d)), uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(s))
 }
 
 // FftFftn calls int mlx_fft_fftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftFftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[194], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[194], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftFftshift calls int mlx_fft_fftshift(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const mlx_stream s).
 func FftFftshift(res *Array, a Array, axes []int32, s Stream) int32 {
-	r := call5(address[195], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status5(address[195], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // FftIfft calls int mlx_fft_ifft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftIfft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[196], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status6(address[196], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 }
 
 // FftIfft2 calls int mlx_fft_ifft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIfft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[197], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[197], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftIfftn calls int mlx_fft_ifftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIfftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[198], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[198], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftIfftshift calls int mlx_fft_ifftshift(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const mlx_stream s).
 func FftIfftshift(res *Array, a Array, axes []int32, s Stream) int32 {
-	r := call5(address[199], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status5(address[199], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // FftIrfft calls int mlx_fft_irfft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftIrfft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[200], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status6(address[200], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 }
 
 // FftIrfft2 calls int mlx_fft_irfft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIrfft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[201], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[201], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftIrfftn calls int mlx_fft_irfftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftIrfftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[202], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[202], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftRfft calls int mlx_fft_rfft(mlx_array* res, const mlx_array a, int n, int axis, mlx_fft_norm norm, const mlx_stream s).
 func FftRfft(res *Array, a Array, n int32, axis int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[203], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status6(address[203], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(norm), uintptr(s))
 }
 
 // FftRfft2 calls int mlx_fft_rfft2(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftRfft2(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[204], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[204], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // FftRfftfreq calls int mlx_fft_rfftfreq(mlx_array* res, int n, double d, const mlx_stream s).
 func FftRfftfreq(res *Array, n int32, d float64, s Stream) int32 {
-	return regFftRfftfreq(res, n, d, s)
+	return status3float1(address[205], uintptr(math.Float64bits(d)), uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(s))
 }
 
 // FftRfftn calls int mlx_fft_rfftn(mlx_array* res, const mlx_array a, const int* n, size_t n_num, const int* axes, size_t axes_num, mlx_fft_norm norm, const mlx_stream s).
 func FftRfftn(res *Array, a Array, n []int32, axes []int32, norm FftNorm, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[206], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
-	return int32(r)
+	return status8(address[206], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(n))), uintptr(len(n)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(norm), uintptr(s))
 }
 
 // NodeNamerNew calls mlx_node_namer mlx_node_namer_new(void).
 func NodeNamerNew() NodeNamer {
-	r := call0(address[207])
+	r := result0(address[207])
 	return NodeNamer(r)
 }
 
 // NodeNamerFree calls int mlx_node_namer_free(mlx_node_namer namer).
 func NodeNamerFree(namer NodeNamer) int32 {
-	r := call1(address[208], uintptr(namer))
-	return int32(r)
+	return status1(address[208], uintptr(namer))
 }
 
 // NodeNamerSetName calls int mlx_node_namer_set_name(mlx_node_namer namer, const mlx_array arr, const char* name).
 func NodeNamerSetName(namer NodeNamer, arr Array, name *byte) int32 {
-	r := call3(address[209], uintptr(namer), uintptr(arr), uintptr(unsafe.Pointer(name)))
-	return int32(r)
+	return status3(address[209], uintptr(namer), uintptr(arr), uintptr(unsafe.Pointer(name)))
 }
 
 // NodeNamerGetName calls int mlx_node_namer_get_name(const char** name, mlx_node_namer namer, const mlx_array arr).
 func NodeNamerGetName(name *CString, namer NodeNamer, arr Array) int32 {
-	r := call3(address[210], uintptr(unsafe.Pointer(name)), uintptr(namer), uintptr(arr))
-	return int32(r)
+	return status3(address[210], uintptr(unsafe.Pointer(name)), uintptr(namer), uintptr(arr))
 }
 
 // ExportToDot calls int mlx_export_to_dot(FILE* os, const mlx_node_namer namer, const mlx_vector_array outputs).
 func ExportToDot(os File, namer NodeNamer, outputs VectorArray) int32 {
 	assertGate(211)
-	r := call3(address[211], uintptr(os), uintptr(namer), uintptr(outputs))
-	return int32(r)
+	return status3(address[211], uintptr(os), uintptr(namer), uintptr(outputs))
 }
 
 // PrintGraph calls int mlx_print_graph(FILE* os, const mlx_node_namer namer, const mlx_vector_array outputs).
 func PrintGraph(os File, namer NodeNamer, outputs VectorArray) int32 {
 	assertGate(212)
-	r := call3(address[212], uintptr(os), uintptr(namer), uintptr(outputs))
-	return int32(r)
+	return status3(address[212], uintptr(os), uintptr(namer), uintptr(outputs))
 }
 
 // LoadReader calls int mlx_load_reader(mlx_array* res, mlx_io_reader in_stream, const mlx_stream s).
 func LoadReader(res *Array, in_stream IoReader, s Stream) int32 {
 	assertGate(213)
-	r := call3(address[213], uintptr(unsafe.Pointer(res)), uintptr(in_stream), uintptr(s))
-	return int32(r)
+	return status3(address[213], uintptr(unsafe.Pointer(res)), uintptr(in_stream), uintptr(s))
 }
 
 // Load calls int mlx_load(mlx_array* res, const char* file, const mlx_stream s).
 func Load(res *Array, file *byte, s Stream) int32 {
 	assertGate(214)
-	r := call3(address[214], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(file)), uintptr(s))
-	return int32(r)
+	return status3(address[214], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(file)), uintptr(s))
 }
 
 // LoadGguf calls int mlx_load_gguf(mlx_io_gguf* gguf, const char* file, const mlx_stream s).
 func LoadGguf(gguf *IoGguf, file *byte, s Stream) int32 {
 	assertGate(215)
-	r := call3(address[215], uintptr(unsafe.Pointer(gguf)), uintptr(unsafe.Pointer(file)), uintptr(s))
-	return int32(r)
+	return status3(address[215], uintptr(unsafe.Pointer(gguf)), uintptr(unsafe.Pointer(file)), uintptr(s))
 }
 
 // LoadSafetensorsReader calls int mlx_load_safetensors_reader(mlx_map_string_to_array* res_0, mlx_map_string_to_string* res_1, mlx_io_reader in_stream, const mlx_stream s).
 func LoadSafetensorsReader(res_0 *MapStringToArray, res_1 *MapStringToString, in_stream IoReader, s Stream) int32 {
 	assertGate(216)
-	r := call4(address[216], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(in_stream), uintptr(s))
-	return int32(r)
+	return status4(address[216], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(in_stream), uintptr(s))
 }
 
 // LoadSafetensors calls int mlx_load_safetensors(mlx_map_string_to_array* res_0, mlx_map_string_to_string* res_1, const char* file, const mlx_stream s).
 func LoadSafetensors(res_0 *MapStringToArray, res_1 *MapStringToString, file *byte, s Stream) int32 {
 	assertGate(217)
-	r := call4(address[217], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(unsafe.Pointer(file)), uintptr(s))
-	return int32(r)
+	return status4(address[217], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(unsafe.Pointer(file)), uintptr(s))
 }
 
 // SaveWriter calls int mlx_save_writer(mlx_io_writer out_stream, const mlx_array a).
 func SaveWriter(out_stream IoWriter, a Array) int32 {
 	assertGate(218)
-	r := call2(address[218], uintptr(out_stream), uintptr(a))
-	return int32(r)
+	return status2(address[218], uintptr(out_stream), uintptr(a))
 }
 
 // Save calls int mlx_save(const char* file, const mlx_array a).
 func Save(file *byte, a Array) int32 {
 	assertGate(219)
-	r := call2(address[219], uintptr(unsafe.Pointer(file)), uintptr(a))
-	return int32(r)
+	return status2(address[219], uintptr(unsafe.Pointer(file)), uintptr(a))
 }
 
 // SaveGguf calls int mlx_save_gguf(const char* file, mlx_io_gguf gguf).
 func SaveGguf(file *byte, gguf IoGguf) int32 {
 	assertGate(220)
-	r := call2(address[220], uintptr(unsafe.Pointer(file)), uintptr(gguf))
-	return int32(r)
+	return status2(address[220], uintptr(unsafe.Pointer(file)), uintptr(gguf))
 }
 
 // SaveSafetensorsWriter calls int mlx_save_safetensors_writer(mlx_io_writer in_stream, const mlx_map_string_to_array param, const mlx_map_string_to_string metadata).
 func SaveSafetensorsWriter(in_stream IoWriter, param MapStringToArray, metadata MapStringToString) int32 {
 	assertGate(221)
-	r := call3(address[221], uintptr(in_stream), uintptr(param), uintptr(metadata))
-	return int32(r)
+	return status3(address[221], uintptr(in_stream), uintptr(param), uintptr(metadata))
 }
 
 // SaveSafetensors calls int mlx_save_safetensors(const char* file, const mlx_map_string_to_array param, const mlx_map_string_to_string metadata).
 func SaveSafetensors(file *byte, param MapStringToArray, metadata MapStringToString) int32 {
 	assertGate(222)
-	r := call3(address[222], uintptr(unsafe.Pointer(file)), uintptr(param), uintptr(metadata))
-	return int32(r)
+	return status3(address[222], uintptr(unsafe.Pointer(file)), uintptr(param), uintptr(metadata))
 }
 
 // IoReaderDescriptor calls int mlx_io_reader_descriptor(void** desc_, mlx_io_reader io).
 func IoReaderDescriptor(desc_ *uintptr, io IoReader) int32 {
-	r := call2(address[224], uintptr(unsafe.Pointer(desc_)), uintptr(io))
-	return int32(r)
+	return status2(address[224], uintptr(unsafe.Pointer(desc_)), uintptr(io))
 }
 
 // IoReaderTostring calls int mlx_io_reader_tostring(mlx_string* str_, mlx_io_reader io).
 func IoReaderTostring(str_ *String, io IoReader) int32 {
-	r := call2(address[225], uintptr(unsafe.Pointer(str_)), uintptr(io))
-	return int32(r)
+	return status2(address[225], uintptr(unsafe.Pointer(str_)), uintptr(io))
 }
 
 // IoReaderFree calls int mlx_io_reader_free(mlx_io_reader io).
 func IoReaderFree(io IoReader) int32 {
-	r := call1(address[226], uintptr(io))
-	return int32(r)
+	return status1(address[226], uintptr(io))
 }
 
 // IoWriterDescriptor calls int mlx_io_writer_descriptor(void** desc_, mlx_io_writer io).
 func IoWriterDescriptor(desc_ *uintptr, io IoWriter) int32 {
-	r := call2(address[228], uintptr(unsafe.Pointer(desc_)), uintptr(io))
-	return int32(r)
+	return status2(address[228], uintptr(unsafe.Pointer(desc_)), uintptr(io))
 }
 
 // IoWriterTostring calls int mlx_io_writer_tostring(mlx_string* str_, mlx_io_writer io).
 func IoWriterTostring(str_ *String, io IoWriter) int32 {
-	r := call2(address[229], uintptr(unsafe.Pointer(str_)), uintptr(io))
-	return int32(r)
+	return status2(address[229], uintptr(unsafe.Pointer(str_)), uintptr(io))
 }
 
 // IoWriterFree calls int mlx_io_writer_free(mlx_io_writer io).
 func IoWriterFree(io IoWriter) int32 {
-	r := call1(address[230], uintptr(io))
-	return int32(r)
+	return status1(address[230], uintptr(io))
 }
 
 // IoGgufNew calls mlx_io_gguf mlx_io_gguf_new(void).
 func IoGgufNew() IoGguf {
-	r := call0(address[231])
+	r := result0(address[231])
 	return IoGguf(r)
 }
 
 // IoGgufFree calls int mlx_io_gguf_free(mlx_io_gguf io).
 func IoGgufFree(io IoGguf) int32 {
 	assertGate(232)
-	r := call1(address[232], uintptr(io))
-	return int32(r)
+	return status1(address[232], uintptr(io))
 }
 
 // IoGgufGetKeys calls int mlx_io_gguf_get_keys(mlx_vector_string* keys, mlx_io_gguf io).
 func IoGgufGetKeys(keys *VectorString, io IoGguf) int32 {
-	r := call2(address[233], uintptr(unsafe.Pointer(keys)), uintptr(io))
-	return int32(r)
+	return status2(address[233], uintptr(unsafe.Pointer(keys)), uintptr(io))
 }
 
 // IoGgufGetArray calls int mlx_io_gguf_get_array(mlx_array* arr, mlx_io_gguf io, const char* key).
 func IoGgufGetArray(arr *Array, io IoGguf, key *byte) int32 {
-	r := call3(address[234], uintptr(unsafe.Pointer(arr)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[234], uintptr(unsafe.Pointer(arr)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufGetMetadataArray calls int mlx_io_gguf_get_metadata_array(mlx_array* arr, mlx_io_gguf io, const char* key).
 func IoGgufGetMetadataArray(arr *Array, io IoGguf, key *byte) int32 {
-	r := call3(address[235], uintptr(unsafe.Pointer(arr)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[235], uintptr(unsafe.Pointer(arr)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufGetMetadataString calls int mlx_io_gguf_get_metadata_string(mlx_string* str, mlx_io_gguf io, const char* key).
 func IoGgufGetMetadataString(str *String, io IoGguf, key *byte) int32 {
-	r := call3(address[236], uintptr(unsafe.Pointer(str)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[236], uintptr(unsafe.Pointer(str)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufGetMetadataVectorString calls int mlx_io_gguf_get_metadata_vector_string(mlx_vector_string* vstr, mlx_io_gguf io, const char* key).
 func IoGgufGetMetadataVectorString(vstr *VectorString, io IoGguf, key *byte) int32 {
-	r := call3(address[237], uintptr(unsafe.Pointer(vstr)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[237], uintptr(unsafe.Pointer(vstr)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufHasMetadataArray calls int mlx_io_gguf_has_metadata_array(bool* flag, mlx_io_gguf io, const char* key).
 func IoGgufHasMetadataArray(flag *bool, io IoGguf, key *byte) int32 {
-	r := call3(address[238], uintptr(unsafe.Pointer(flag)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[238], uintptr(unsafe.Pointer(flag)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufHasMetadataString calls int mlx_io_gguf_has_metadata_string(bool* flag, mlx_io_gguf io, const char* key).
 func IoGgufHasMetadataString(flag *bool, io IoGguf, key *byte) int32 {
-	r := call3(address[239], uintptr(unsafe.Pointer(flag)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[239], uintptr(unsafe.Pointer(flag)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufHasMetadataVectorString calls int mlx_io_gguf_has_metadata_vector_string(bool* flag, mlx_io_gguf io, const char* key).
 func IoGgufHasMetadataVectorString(flag *bool, io IoGguf, key *byte) int32 {
-	r := call3(address[240], uintptr(unsafe.Pointer(flag)), uintptr(io), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[240], uintptr(unsafe.Pointer(flag)), uintptr(io), uintptr(unsafe.Pointer(key)))
 }
 
 // IoGgufSetArray calls int mlx_io_gguf_set_array(mlx_io_gguf io, const char* key, const mlx_array arr).
 func IoGgufSetArray(io IoGguf, key *byte, arr Array) int32 {
-	r := call3(address[241], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(arr))
-	return int32(r)
+	return status3(address[241], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(arr))
 }
 
 // IoGgufSetMetadataArray calls int mlx_io_gguf_set_metadata_array(mlx_io_gguf io, const char* key, const mlx_array marr).
 func IoGgufSetMetadataArray(io IoGguf, key *byte, marr Array) int32 {
-	r := call3(address[242], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(marr))
-	return int32(r)
+	return status3(address[242], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(marr))
 }
 
 // IoGgufSetMetadataString calls int mlx_io_gguf_set_metadata_string(mlx_io_gguf io, const char* key, const char* mstr).
 func IoGgufSetMetadataString(io IoGguf, key *byte, mstr *byte) int32 {
-	r := call3(address[243], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(mstr)))
-	return int32(r)
+	return status3(address[243], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(mstr)))
 }
 
 // IoGgufSetMetadataVectorString calls int mlx_io_gguf_set_metadata_vector_string(mlx_io_gguf io, const char* key, const mlx_vector_string mvstr).
 func IoGgufSetMetadataVectorString(io IoGguf, key *byte, mvstr VectorString) int32 {
-	r := call3(address[244], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(mvstr))
-	return int32(r)
+	return status3(address[244], uintptr(io), uintptr(unsafe.Pointer(key)), uintptr(mvstr))
 }
 
 // LinalgCholesky calls int mlx_linalg_cholesky(mlx_array* res, const mlx_array a, bool upper, const mlx_stream s).
 func LinalgCholesky(res *Array, a Array, upper bool, s Stream) int32 {
-	r := call4(address[245], uintptr(unsafe.Pointer(res)), uintptr(a), word(upper), uintptr(s))
-	return int32(r)
+	return status4(address[245], uintptr(unsafe.Pointer(res)), uintptr(a), word(upper), uintptr(s))
 }
 
 // LinalgCholeskyInv calls int mlx_linalg_cholesky_inv(mlx_array* res, const mlx_array a, bool upper, const mlx_stream s).
 func LinalgCholeskyInv(res *Array, a Array, upper bool, s Stream) int32 {
-	r := call4(address[246], uintptr(unsafe.Pointer(res)), uintptr(a), word(upper), uintptr(s))
-	return int32(r)
+	return status4(address[246], uintptr(unsafe.Pointer(res)), uintptr(a), word(upper), uintptr(s))
 }
 
 // LinalgCross calls int mlx_linalg_cross(mlx_array* res, const mlx_array a, const mlx_array b, int axis, const mlx_stream s).
 func LinalgCross(res *Array, a Array, b Array, axis int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call5(address[247], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[247], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
 }
 
 // LinalgEig calls int mlx_linalg_eig(mlx_array* res_0, mlx_array* res_1, const mlx_array a, const mlx_stream s).
 func LinalgEig(res_0 *Array, res_1 *Array, a Array, s Stream) int32 {
-	r := call4(address[248], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status4(address[248], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
 }
 
 // LinalgEigh calls int mlx_linalg_eigh(mlx_array* res_0, mlx_array* res_1, const mlx_array a, const char* UPLO, const mlx_stream s).
 func LinalgEigh(res_0 *Array, res_1 *Array, a Array, UPLO *byte, s Stream) int32 {
-	r := call5(address[249], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(unsafe.Pointer(UPLO)), uintptr(s))
-	return int32(r)
+	return status5(address[249], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(unsafe.Pointer(UPLO)), uintptr(s))
 }
 
 // LinalgEigvals calls int mlx_linalg_eigvals(mlx_array* res, const mlx_array a, const mlx_stream s).
 func LinalgEigvals(res *Array, a Array, s Stream) int32 {
-	r := call3(address[250], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[250], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // LinalgEigvalsh calls int mlx_linalg_eigvalsh(mlx_array* res, const mlx_array a, const char* UPLO, const mlx_stream s).
 func LinalgEigvalsh(res *Array, a Array, UPLO *byte, s Stream) int32 {
-	r := call4(address[251], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(UPLO)), uintptr(s))
-	return int32(r)
+	return status4(address[251], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(UPLO)), uintptr(s))
 }
 
 // LinalgInv calls int mlx_linalg_inv(mlx_array* res, const mlx_array a, const mlx_stream s).
 func LinalgInv(res *Array, a Array, s Stream) int32 {
-	r := call3(address[252], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[252], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // LinalgLu calls int mlx_linalg_lu(mlx_vector_array* res, const mlx_array a, const mlx_stream s).
 func LinalgLu(res *VectorArray, a Array, s Stream) int32 {
-	r := call3(address[253], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[253], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // LinalgLuFactor calls int mlx_linalg_lu_factor(mlx_array* res_0, mlx_array* res_1, const mlx_array a, const mlx_stream s).
 func LinalgLuFactor(res_0 *Array, res_1 *Array, a Array, s Stream) int32 {
-	r := call4(address[254], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status4(address[254], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
 }
 
 // LinalgNorm calls int mlx_linalg_norm(mlx_array* res, const mlx_array a, double ord, const int* axis, size_t axis_num, bool keepdims, const mlx_stream s).
 func LinalgNorm(res *Array, a Array, ord float64, axis []int32, keepdims bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	return regLinalgNorm(res, a, ord, unsafe.Pointer(unsafe.SliceData(axis)), int(len(axis)), keepdims, s)
+	return status6float1(address[255], uintptr(math.Float64bits(ord)), uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
 }
 
 // LinalgNormMatrix calls int mlx_linalg_norm_matrix(mlx_array* res, const mlx_array a, const char* ord, const int* axis, size_t axis_num, bool keepdims, const mlx_stream s).
 func LinalgNormMatrix(res *Array, a Array, ord *byte, axis []int32, keepdims bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[256], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(ord)), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status7(address[256], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(ord)), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
 }
 
 // LinalgNormL2 calls int mlx_linalg_norm_l2(mlx_array* res, const mlx_array a, const int* axis, size_t axis_num, bool keepdims, const mlx_stream s).
 func LinalgNormL2(res *Array, a Array, axis []int32, keepdims bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[257], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[257], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axis))), uintptr(len(axis)), word(keepdims), uintptr(s))
 }
 
 // LinalgPinv calls int mlx_linalg_pinv(mlx_array* res, const mlx_array a, const mlx_stream s).
 func LinalgPinv(res *Array, a Array, s Stream) int32 {
-	r := call3(address[258], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[258], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // LinalgQr calls int mlx_linalg_qr(mlx_array* res_0, mlx_array* res_1, const mlx_array a, const mlx_stream s).
 func LinalgQr(res_0 *Array, res_1 *Array, a Array, s Stream) int32 {
-	r := call4(address[259], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status4(address[259], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
 }
 
 // LinalgSolve calls int mlx_linalg_solve(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func LinalgSolve(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[260], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[260], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // LinalgSolveTriangular calls int mlx_linalg_solve_triangular(mlx_array* res, const mlx_array a, const mlx_array b, bool upper, const mlx_stream s).
 func LinalgSolveTriangular(res *Array, a Array, b Array, upper bool, s Stream) int32 {
-	r := call5(address[261], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), word(upper), uintptr(s))
-	return int32(r)
+	return status5(address[261], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), word(upper), uintptr(s))
 }
 
 // LinalgSvd calls int mlx_linalg_svd(mlx_vector_array* res, const mlx_array a, bool compute_uv, const mlx_stream s).
 func LinalgSvd(res *VectorArray, a Array, compute_uv bool, s Stream) int32 {
-	r := call4(address[262], uintptr(unsafe.Pointer(res)), uintptr(a), word(compute_uv), uintptr(s))
-	return int32(r)
+	return status4(address[262], uintptr(unsafe.Pointer(res)), uintptr(a), word(compute_uv), uintptr(s))
 }
 
 // LinalgTriInv calls int mlx_linalg_tri_inv(mlx_array* res, const mlx_array a, bool upper, const mlx_stream s).
 func LinalgTriInv(res *Array, a Array, upper bool, s Stream) int32 {
-	r := call4(address[263], uintptr(unsafe.Pointer(res)), uintptr(a), word(upper), uintptr(s))
-	return int32(r)
+	return status4(address[263], uintptr(unsafe.Pointer(res)), uintptr(a), word(upper), uintptr(s))
 }
 
 // LinalgDet calls int mlx_linalg_det(mlx_array* res, const mlx_array a, const mlx_stream s).
 func LinalgDet(res *Array, a Array, s Stream) int32 {
-	r := call3(address[264], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[264], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // LinalgSlogdet calls int mlx_linalg_slogdet(mlx_array* res_0, mlx_array* res_1, const mlx_array a, const mlx_stream s).
 func LinalgSlogdet(res_0 *Array, res_1 *Array, a Array, s Stream) int32 {
-	r := call4(address[265], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status4(address[265], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(a), uintptr(s))
 }
 
 // MapStringToArrayNew calls mlx_map_string_to_array mlx_map_string_to_array_new(void).
 func MapStringToArrayNew() MapStringToArray {
-	r := call0(address[266])
+	r := result0(address[266])
 	return MapStringToArray(r)
 }
 
 // MapStringToArraySet calls int mlx_map_string_to_array_set(mlx_map_string_to_array* map, const mlx_map_string_to_array src).
 func MapStringToArraySet(map_ *MapStringToArray, src MapStringToArray) int32 {
 	assertGate(267)
-	r := call2(address[267], uintptr(unsafe.Pointer(map_)), uintptr(src))
-	return int32(r)
+	return status2(address[267], uintptr(unsafe.Pointer(map_)), uintptr(src))
 }
 
 // MapStringToArrayFree calls int mlx_map_string_to_array_free(mlx_map_string_to_array map).
 func MapStringToArrayFree(map_ MapStringToArray) int32 {
 	assertGate(268)
-	r := call1(address[268], uintptr(map_))
-	return int32(r)
+	return status1(address[268], uintptr(map_))
 }
 
 // MapStringToArrayInsert calls int mlx_map_string_to_array_insert(mlx_map_string_to_array map, const char* key, const mlx_array value).
 func MapStringToArrayInsert(map_ MapStringToArray, key *byte, value Array) int32 {
 	assertGate(269)
-	r := call3(address[269], uintptr(map_), uintptr(unsafe.Pointer(key)), uintptr(value))
-	return int32(r)
+	return status3(address[269], uintptr(map_), uintptr(unsafe.Pointer(key)), uintptr(value))
 }
 
 // MapStringToArrayGet calls int mlx_map_string_to_array_get(mlx_array* value, const mlx_map_string_to_array map, const char* key).
 func MapStringToArrayGet(value *Array, map_ MapStringToArray, key *byte) int32 {
-	r := call3(address[270], uintptr(unsafe.Pointer(value)), uintptr(map_), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[270], uintptr(unsafe.Pointer(value)), uintptr(map_), uintptr(unsafe.Pointer(key)))
 }
 
 // MapStringToStringNew calls mlx_map_string_to_string mlx_map_string_to_string_new(void).
 func MapStringToStringNew() MapStringToString {
-	r := call0(address[274])
+	r := result0(address[274])
 	return MapStringToString(r)
 }
 
 // MapStringToStringSet calls int mlx_map_string_to_string_set(mlx_map_string_to_string* map, const mlx_map_string_to_string src).
 func MapStringToStringSet(map_ *MapStringToString, src MapStringToString) int32 {
-	r := call2(address[275], uintptr(unsafe.Pointer(map_)), uintptr(src))
-	return int32(r)
+	return status2(address[275], uintptr(unsafe.Pointer(map_)), uintptr(src))
 }
 
 // MapStringToStringFree calls int mlx_map_string_to_string_free(mlx_map_string_to_string map).
 func MapStringToStringFree(map_ MapStringToString) int32 {
-	r := call1(address[276], uintptr(map_))
-	return int32(r)
+	return status1(address[276], uintptr(map_))
 }
 
 // MapStringToStringInsert calls int mlx_map_string_to_string_insert(mlx_map_string_to_string map, const char* key, const char* value).
 func MapStringToStringInsert(map_ MapStringToString, key *byte, value *byte) int32 {
-	r := call3(address[277], uintptr(map_), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(value)))
-	return int32(r)
+	return status3(address[277], uintptr(map_), uintptr(unsafe.Pointer(key)), uintptr(unsafe.Pointer(value)))
 }
 
 // MapStringToStringGet calls int mlx_map_string_to_string_get(const char** value, const mlx_map_string_to_string map, const char* key).
 func MapStringToStringGet(value *CString, map_ MapStringToString, key *byte) int32 {
-	r := call3(address[278], uintptr(unsafe.Pointer(value)), uintptr(map_), uintptr(unsafe.Pointer(key)))
-	return int32(r)
+	return status3(address[278], uintptr(unsafe.Pointer(value)), uintptr(map_), uintptr(unsafe.Pointer(key)))
 }
 
 // ClearCache calls int mlx_clear_cache(void).
 func ClearCache() int32 {
 	assertGate(282)
-	r := call0(address[282])
-	return int32(r)
+	return status0(address[282])
 }
 
 // GetActiveMemory calls int mlx_get_active_memory(size_t* res).
 func GetActiveMemory(res *int) int32 {
-	r := call1(address[283], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[283], uintptr(unsafe.Pointer(res)))
 }
 
 // GetCacheMemory calls int mlx_get_cache_memory(size_t* res).
 func GetCacheMemory(res *int) int32 {
-	r := call1(address[284], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[284], uintptr(unsafe.Pointer(res)))
 }
 
 // GetMemoryLimit calls int mlx_get_memory_limit(size_t* res).
 func GetMemoryLimit(res *int) int32 {
-	r := call1(address[285], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[285], uintptr(unsafe.Pointer(res)))
 }
 
 // GetPeakMemory calls int mlx_get_peak_memory(size_t* res).
 func GetPeakMemory(res *int) int32 {
-	r := call1(address[286], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[286], uintptr(unsafe.Pointer(res)))
 }
 
 // ResetPeakMemory calls int mlx_reset_peak_memory(void).
 func ResetPeakMemory() int32 {
 	assertGate(287)
-	r := call0(address[287])
-	return int32(r)
+	return status0(address[287])
 }
 
 // SetCacheLimit calls int mlx_set_cache_limit(size_t* res, size_t limit).
 func SetCacheLimit(res *int, limit int) int32 {
 	assertGate(288)
-	r := call2(address[288], uintptr(unsafe.Pointer(res)), uintptr(limit))
-	return int32(r)
+	return status2(address[288], uintptr(unsafe.Pointer(res)), uintptr(limit))
 }
 
 // SetMemoryLimit calls int mlx_set_memory_limit(size_t* res, size_t limit).
 func SetMemoryLimit(res *int, limit int) int32 {
 	assertGate(289)
-	r := call2(address[289], uintptr(unsafe.Pointer(res)), uintptr(limit))
-	return int32(r)
+	return status2(address[289], uintptr(unsafe.Pointer(res)), uintptr(limit))
 }
 
 // SetWiredLimit calls int mlx_set_wired_limit(size_t* res, size_t limit).
 func SetWiredLimit(res *int, limit int) int32 {
 	assertGate(290)
-	r := call2(address[290], uintptr(unsafe.Pointer(res)), uintptr(limit))
-	return int32(r)
+	return status2(address[290], uintptr(unsafe.Pointer(res)), uintptr(limit))
 }
 
 // MetalIsAvailable calls int mlx_metal_is_available(bool* res).
 func MetalIsAvailable(res *bool) int32 {
-	r := call1(address[291], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[291], uintptr(unsafe.Pointer(res)))
 }
 
 // MetalStartCapture calls int mlx_metal_start_capture(const char* path).
 func MetalStartCapture(path *byte) int32 {
-	r := call1(address[292], uintptr(unsafe.Pointer(path)))
-	return int32(r)
+	return status1(address[292], uintptr(unsafe.Pointer(path)))
 }
 
 // MetalStopCapture calls int mlx_metal_stop_capture(void).
 func MetalStopCapture() int32 {
-	r := call0(address[293])
-	return int32(r)
+	return status0(address[293])
 }
 
 // MetalGetMetallibPath calls int mlx_metal_get_metallib_path(mlx_string* res).
 func MetalGetMetallibPath(res *String) int32 {
-	r := call1(address[294], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[294], uintptr(unsafe.Pointer(res)))
 }
 
 // MetalSetMetallibPath calls int mlx_metal_set_metallib_path(const char* path).
 func MetalSetMetallibPath(path *byte) int32 {
-	r := call1(address[295], uintptr(unsafe.Pointer(path)))
-	return int32(r)
+	return status1(address[295], uintptr(unsafe.Pointer(path)))
 }
 
 // Abs calls int mlx_abs(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Abs(res *Array, a Array, s Stream) int32 {
-	r := call3(address[296], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[296], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Add calls int mlx_add(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Add(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[297], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[297], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Addmm calls int mlx_addmm(mlx_array* res, const mlx_array c, const mlx_array a, const mlx_array b, float alpha, float beta, const mlx_stream s).
 func Addmm(res *Array, c Array, a Array, b Array, alpha float32, beta float32, s Stream) int32 {
-	return regAddmm(res, c, a, b, alpha, beta, s)
+	return status5float2(address[298], uintptr(math.Float32bits(alpha)), uintptr(math.Float32bits(beta)), uintptr(unsafe.Pointer(res)), uintptr(c), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // AllAxes calls int mlx_all_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func AllAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[299], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[299], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // AllAxis calls int mlx_all_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func AllAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[300], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[300], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // All calls int mlx_all(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func All(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[301], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[301], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Allclose calls int mlx_allclose(mlx_array* res, const mlx_array a, const mlx_array b, double rtol, double atol, bool equal_nan, const mlx_stream s).
 func Allclose(res *Array, a Array, b Array, rtol float64, atol float64, equal_nan bool, s Stream) int32 {
-	return regAllclose(res, a, b, rtol, atol, equal_nan, s)
+	return status5float2(address[302], uintptr(math.Float64bits(rtol)), uintptr(math.Float64bits(atol)), uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), word(equal_nan), uintptr(s))
 }
 
 // AnyAxes calls int mlx_any_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func AnyAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[303], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[303], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // AnyAxis calls int mlx_any_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func AnyAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[304], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[304], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Any calls int mlx_any(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Any(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[305], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[305], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Arange calls int mlx_arange(mlx_array* res, double start, double stop, double step, mlx_dtype dtype, const mlx_stream s).
 func Arange(res *Array, start float64, stop float64, step float64, dtype Dtype, s Stream) int32 {
-	return regArange(res, start, stop, step, dtype, s)
+	return status3float3(address[306], uintptr(math.Float64bits(start)), uintptr(math.Float64bits(stop)), uintptr(math.Float64bits(step)), uintptr(unsafe.Pointer(res)), uintptr(dtype), uintptr(s))
 }
 
 // Arccos calls int mlx_arccos(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Arccos(res *Array, a Array, s Stream) int32 {
-	r := call3(address[307], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[307], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Arccosh calls int mlx_arccosh(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Arccosh(res *Array, a Array, s Stream) int32 {
-	r := call3(address[308], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[308], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Arcsin calls int mlx_arcsin(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Arcsin(res *Array, a Array, s Stream) int32 {
-	r := call3(address[309], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[309], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Arcsinh calls int mlx_arcsinh(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Arcsinh(res *Array, a Array, s Stream) int32 {
-	r := call3(address[310], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[310], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Arctan calls int mlx_arctan(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Arctan(res *Array, a Array, s Stream) int32 {
-	r := call3(address[311], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[311], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Arctan2 calls int mlx_arctan2(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Arctan2(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[312], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[312], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Arctanh calls int mlx_arctanh(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Arctanh(res *Array, a Array, s Stream) int32 {
-	r := call3(address[313], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[313], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // ArgmaxAxis calls int mlx_argmax_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func ArgmaxAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[314], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[314], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Argmax calls int mlx_argmax(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Argmax(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[315], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[315], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // ArgminAxis calls int mlx_argmin_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func ArgminAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[316], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[316], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Argmin calls int mlx_argmin(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Argmin(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[317], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[317], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // ArgpartitionAxis calls int mlx_argpartition_axis(mlx_array* res, const mlx_array a, int kth, int axis, const mlx_stream s).
 func ArgpartitionAxis(res *Array, a Array, kth int32, axis int32, s Stream) int32 {
-	r := call5(address[318], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[318], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(axis), uintptr(s))
 }
 
 // Argpartition calls int mlx_argpartition(mlx_array* res, const mlx_array a, int kth, const mlx_stream s).
 func Argpartition(res *Array, a Array, kth int32, s Stream) int32 {
-	r := call4(address[319], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(s))
-	return int32(r)
+	return status4(address[319], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(s))
 }
 
 // ArgsortAxis calls int mlx_argsort_axis(mlx_array* res, const mlx_array a, int axis, const mlx_stream s).
 func ArgsortAxis(res *Array, a Array, axis int32, s Stream) int32 {
-	r := call4(address[320], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[320], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
 }
 
 // Argsort calls int mlx_argsort(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Argsort(res *Array, a Array, s Stream) int32 {
-	r := call3(address[321], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[321], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // ArrayEqual calls int mlx_array_equal(mlx_array* res, const mlx_array a, const mlx_array b, bool equal_nan, const mlx_stream s).
 func ArrayEqual(res *Array, a Array, b Array, equal_nan bool, s Stream) int32 {
-	r := call5(address[322], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), word(equal_nan), uintptr(s))
-	return int32(r)
+	return status5(address[322], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), word(equal_nan), uintptr(s))
 }
 
 // AsStrided calls int mlx_as_strided(mlx_array* res, const mlx_array a, const int* shape, size_t shape_num, const int64_t* strides, size_t strides_num, size_t offset, const mlx_stream s).
 func AsStrided(res *Array, a Array, shape []int32, strides []int64, offset int, s Stream) int32 {
-	r := call8(address[323], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(offset), uintptr(s))
-	return int32(r)
+	return status8(address[323], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(offset), uintptr(s))
 }
 
 // Astype calls int mlx_astype(mlx_array* res, const mlx_array a, mlx_dtype dtype, const mlx_stream s).
 func Astype(res *Array, a Array, dtype Dtype, s Stream) int32 {
-	r := call4(address[324], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status4(address[324], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
 }
 
 // Atleast1d calls int mlx_atleast_1d(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Atleast1d(res *Array, a Array, s Stream) int32 {
-	r := call3(address[325], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[325], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Atleast2d calls int mlx_atleast_2d(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Atleast2d(res *Array, a Array, s Stream) int32 {
-	r := call3(address[326], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[326], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Atleast3d calls int mlx_atleast_3d(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Atleast3d(res *Array, a Array, s Stream) int32 {
-	r := call3(address[327], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[327], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Bartlett calls int mlx_bartlett(mlx_array* res, int M, const mlx_stream s).
 func Bartlett(res *Array, M int32, s Stream) int32 {
-	r := call3(address[328], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
-	return int32(r)
+	return status3(address[328], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
 }
 
 // BitwiseAnd calls int mlx_bitwise_and(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func BitwiseAnd(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[329], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[329], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // BitwiseInvert calls int mlx_bitwise_invert(mlx_array* res, const mlx_array a, const mlx_stream s).
 func BitwiseInvert(res *Array, a Array, s Stream) int32 {
-	r := call3(address[330], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[330], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // BitwiseOr calls int mlx_bitwise_or(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func BitwiseOr(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[331], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[331], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // BitwiseXor calls int mlx_bitwise_xor(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func BitwiseXor(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[332], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[332], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Blackman calls int mlx_blackman(mlx_array* res, int M, const mlx_stream s).
 func Blackman(res *Array, M int32, s Stream) int32 {
-	r := call3(address[333], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
-	return int32(r)
+	return status3(address[333], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
 }
 
 // BlockMaskedMm calls int mlx_block_masked_mm(mlx_array* res, const mlx_array a, const mlx_array b, int block_size, const mlx_array mask_out, const mlx_array mask_lhs, const mlx_array mask_rhs, const mlx_stream s).
 func BlockMaskedMm(res *Array, a Array, b Array, block_size int32, mask_out Array, mask_lhs Array, mask_rhs Array, s Stream) int32 {
-	r := call8(address[334], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(block_size), uintptr(mask_out), uintptr(mask_lhs), uintptr(mask_rhs), uintptr(s))
-	return int32(r)
+	return status8(address[334], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(block_size), uintptr(mask_out), uintptr(mask_lhs), uintptr(mask_rhs), uintptr(s))
 }
 
 // BroadcastArrays calls int mlx_broadcast_arrays(mlx_vector_array* res, const mlx_vector_array inputs, const mlx_stream s).
 func BroadcastArrays(res *VectorArray, inputs VectorArray, s Stream) int32 {
-	r := call3(address[335], uintptr(unsafe.Pointer(res)), uintptr(inputs), uintptr(s))
-	return int32(r)
+	return status3(address[335], uintptr(unsafe.Pointer(res)), uintptr(inputs), uintptr(s))
 }
 
 // BroadcastTo calls int mlx_broadcast_to(mlx_array* res, const mlx_array a, const int* shape, size_t shape_num, const mlx_stream s).
 func BroadcastTo(res *Array, a Array, shape []int32, s Stream) int32 {
-	r := call5(address[336], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(s))
-	return int32(r)
+	return status5(address[336], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(s))
 }
 
 // Ceil calls int mlx_ceil(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Ceil(res *Array, a Array, s Stream) int32 {
-	r := call3(address[337], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[337], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Clip calls int mlx_clip(mlx_array* res, const mlx_array a, const mlx_array a_min, const mlx_array a_max, const mlx_stream s).
 func Clip(res *Array, a Array, a_min Array, a_max Array, s Stream) int32 {
-	r := call5(address[338], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(a_min), uintptr(a_max), uintptr(s))
-	return int32(r)
+	return status5(address[338], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(a_min), uintptr(a_max), uintptr(s))
 }
 
 // ConcatenateAxis calls int mlx_concatenate_axis(mlx_array* res, const mlx_vector_array arrays, int axis, const mlx_stream s).
 func ConcatenateAxis(res *Array, arrays VectorArray, axis int32, s Stream) int32 {
-	r := call4(address[339], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[339], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(axis), uintptr(s))
 }
 
 // Concatenate calls int mlx_concatenate(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s).
 func Concatenate(res *Array, arrays VectorArray, s Stream) int32 {
-	r := call3(address[340], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(s))
-	return int32(r)
+	return status3(address[340], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(s))
 }
 
 // Conjugate calls int mlx_conjugate(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Conjugate(res *Array, a Array, s Stream) int32 {
-	r := call3(address[341], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[341], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Contiguous calls int mlx_contiguous(mlx_array* res, const mlx_array a, bool allow_col_major, const mlx_stream s).
 func Contiguous(res *Array, a Array, allow_col_major bool, s Stream) int32 {
-	r := call4(address[342], uintptr(unsafe.Pointer(res)), uintptr(a), word(allow_col_major), uintptr(s))
-	return int32(r)
+	return status4(address[342], uintptr(unsafe.Pointer(res)), uintptr(a), word(allow_col_major), uintptr(s))
 }
 
 // Conv1d calls int mlx_conv1d(mlx_array* res, const mlx_array input, const mlx_array weight, int stride, int padding, int dilation, int groups, const mlx_stream s).
 func Conv1d(res *Array, input Array, weight Array, stride int32, padding int32, dilation int32, groups int32, s Stream) int32 {
-	r := call8(address[343], uintptr(unsafe.Pointer(res)), uintptr(input), uintptr(weight), uintptr(stride), uintptr(padding), uintptr(dilation), uintptr(groups), uintptr(s))
-	return int32(r)
+	return status8(address[343], uintptr(unsafe.Pointer(res)), uintptr(input), uintptr(weight), uintptr(stride), uintptr(padding), uintptr(dilation), uintptr(groups), uintptr(s))
 }
 
 // Conv2d calls int mlx_conv2d(mlx_array* res, const mlx_array input, const mlx_array weight, int stride_0, int stride_1, int padding_0, int padding_1, int dilation_0, int dilation_1, int groups, const mlx_stream s).
@@ -2168,8 +1929,7 @@ func ConvGeneral(res *Array, input Array, weight Array, stride []int32, padding_
 
 // ConvTranspose1d calls int mlx_conv_transpose1d(mlx_array* res, const mlx_array input, const mlx_array weight, int stride, int padding, int dilation, int output_padding, int groups, const mlx_stream s).
 func ConvTranspose1d(res *Array, input Array, weight Array, stride int32, padding int32, dilation int32, output_padding int32, groups int32, s Stream) int32 {
-	r := call9(address[347], uintptr(unsafe.Pointer(res)), uintptr(input), uintptr(weight), uintptr(stride), uintptr(padding), uintptr(dilation), uintptr(output_padding), uintptr(groups), uintptr(s))
-	return int32(r)
+	return status9(address[347], uintptr(unsafe.Pointer(res)), uintptr(input), uintptr(weight), uintptr(stride), uintptr(padding), uintptr(dilation), uintptr(output_padding), uintptr(groups), uintptr(s))
 }
 
 // ConvTranspose2d calls int mlx_conv_transpose2d(mlx_array* res, const mlx_array input, const mlx_array weight, int stride_0, int stride_1, int padding_0, int padding_1, int dilation_0, int dilation_1, int output_padding_0, int output_padding_1, int groups, const mlx_stream s).
@@ -2184,2254 +1944,1943 @@ func ConvTranspose3d(res *Array, input Array, weight Array, stride_0 int32, stri
 
 // Copy calls int mlx_copy(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Copy(res *Array, a Array, s Stream) int32 {
-	r := call3(address[350], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[350], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Cos calls int mlx_cos(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Cos(res *Array, a Array, s Stream) int32 {
-	r := call3(address[351], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[351], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Cosh calls int mlx_cosh(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Cosh(res *Array, a Array, s Stream) int32 {
-	r := call3(address[352], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[352], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Cummax calls int mlx_cummax(mlx_array* res, const mlx_array a, bool reverse, bool inclusive, const mlx_stream s).
 func Cummax(res *Array, a Array, reverse bool, inclusive bool, s Stream) int32 {
-	r := call5(address[353], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), uintptr(s))
-	return int32(r)
+	return status5(address[353], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), uintptr(s))
 }
 
 // Cummin calls int mlx_cummin(mlx_array* res, const mlx_array a, bool reverse, bool inclusive, const mlx_stream s).
 func Cummin(res *Array, a Array, reverse bool, inclusive bool, s Stream) int32 {
-	r := call5(address[354], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), uintptr(s))
-	return int32(r)
+	return status5(address[354], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), uintptr(s))
 }
 
 // Cumprod calls int mlx_cumprod(mlx_array* res, const mlx_array a, bool reverse, bool inclusive, mlx_optional_dtype dtype, const mlx_stream s).
 func Cumprod(res *Array, a Array, reverse bool, inclusive bool, dtype OptionalDtype, s Stream) int32 {
-	r := call6(address[355], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), dtype.word(), uintptr(s))
-	return int32(r)
+	return status6(address[355], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), dtype.word(), uintptr(s))
 }
 
 // Cumsum calls int mlx_cumsum(mlx_array* res, const mlx_array a, bool reverse, bool inclusive, mlx_optional_dtype dtype, const mlx_stream s).
 func Cumsum(res *Array, a Array, reverse bool, inclusive bool, dtype OptionalDtype, s Stream) int32 {
-	r := call6(address[356], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), dtype.word(), uintptr(s))
-	return int32(r)
+	return status6(address[356], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), dtype.word(), uintptr(s))
 }
 
 // Degrees calls int mlx_degrees(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Degrees(res *Array, a Array, s Stream) int32 {
-	r := call3(address[357], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[357], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Depends calls int mlx_depends(mlx_vector_array* res, const mlx_vector_array inputs, const mlx_vector_array dependencies).
 func Depends(res *VectorArray, inputs VectorArray, dependencies VectorArray) int32 {
-	r := call3(address[358], uintptr(unsafe.Pointer(res)), uintptr(inputs), uintptr(dependencies))
-	return int32(r)
+	return status3(address[358], uintptr(unsafe.Pointer(res)), uintptr(inputs), uintptr(dependencies))
 }
 
 // Dequantize calls int mlx_dequantize(mlx_array* res, const mlx_array w, const mlx_array scales, const mlx_array biases, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale, mlx_optional_dtype dtype, const mlx_stream s).
 func Dequantize(res *Array, w Array, scales Array, biases Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale Array, dtype OptionalDtype, s Stream) int32 {
-	r := call10(address[359], uintptr(unsafe.Pointer(res)), uintptr(w), uintptr(scales), uintptr(biases), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale), dtype.word(), uintptr(s))
-	return int32(r)
+	return status10(address[359], uintptr(unsafe.Pointer(res)), uintptr(w), uintptr(scales), uintptr(biases), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale), dtype.word(), uintptr(s))
 }
 
 // Diag calls int mlx_diag(mlx_array* res, const mlx_array a, int k, const mlx_stream s).
 func Diag(res *Array, a Array, k int32, s Stream) int32 {
-	r := call4(address[360], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(k), uintptr(s))
-	return int32(r)
+	return status4(address[360], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(k), uintptr(s))
 }
 
 // Diagonal calls int mlx_diagonal(mlx_array* res, const mlx_array a, int offset, int axis1, int axis2, const mlx_stream s).
 func Diagonal(res *Array, a Array, offset int32, axis1 int32, axis2 int32, s Stream) int32 {
-	r := call6(address[361], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(offset), uintptr(axis1), uintptr(axis2), uintptr(s))
-	return int32(r)
+	return status6(address[361], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(offset), uintptr(axis1), uintptr(axis2), uintptr(s))
 }
 
 // Divide calls int mlx_divide(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Divide(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[362], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[362], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Divmod calls int mlx_divmod(mlx_vector_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Divmod(res *VectorArray, a Array, b Array, s Stream) int32 {
-	r := call4(address[363], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[363], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Einsum calls int mlx_einsum(mlx_array* res, const char* subscripts, const mlx_vector_array operands, const mlx_stream s).
 func Einsum(res *Array, subscripts *byte, operands VectorArray, s Stream) int32 {
-	r := call4(address[364], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(subscripts)), uintptr(operands), uintptr(s))
-	return int32(r)
+	return status4(address[364], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(subscripts)), uintptr(operands), uintptr(s))
 }
 
 // Equal calls int mlx_equal(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Equal(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[365], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[365], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Erf calls int mlx_erf(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Erf(res *Array, a Array, s Stream) int32 {
-	r := call3(address[366], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[366], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Erfinv calls int mlx_erfinv(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Erfinv(res *Array, a Array, s Stream) int32 {
-	r := call3(address[367], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[367], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Exp calls int mlx_exp(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Exp(res *Array, a Array, s Stream) int32 {
-	r := call3(address[368], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[368], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // ExpandDimsAxes calls int mlx_expand_dims_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const mlx_stream s).
 func ExpandDimsAxes(res *Array, a Array, axes []int32, s Stream) int32 {
-	r := call5(address[369], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status5(address[369], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // ExpandDims calls int mlx_expand_dims(mlx_array* res, const mlx_array a, int axis, const mlx_stream s).
 func ExpandDims(res *Array, a Array, axis int32, s Stream) int32 {
-	r := call4(address[370], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[370], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
 }
 
 // Expm1 calls int mlx_expm1(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Expm1(res *Array, a Array, s Stream) int32 {
-	r := call3(address[371], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[371], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Eye calls int mlx_eye(mlx_array* res, int n, int m, int k, mlx_dtype dtype, const mlx_stream s).
 func Eye(res *Array, n int32, m int32, k int32, dtype Dtype, s Stream) int32 {
-	r := call6(address[372], uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(m), uintptr(k), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status6(address[372], uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(m), uintptr(k), uintptr(dtype), uintptr(s))
 }
 
 // Flatten calls int mlx_flatten(mlx_array* res, const mlx_array a, int start_axis, int end_axis, const mlx_stream s).
 func Flatten(res *Array, a Array, start_axis int32, end_axis int32, s Stream) int32 {
-	r := call5(address[373], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(start_axis), uintptr(end_axis), uintptr(s))
-	return int32(r)
+	return status5(address[373], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(start_axis), uintptr(end_axis), uintptr(s))
 }
 
 // Floor calls int mlx_floor(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Floor(res *Array, a Array, s Stream) int32 {
-	r := call3(address[374], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[374], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // FloorDivide calls int mlx_floor_divide(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func FloorDivide(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[375], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[375], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // FromFp8 calls int mlx_from_fp8(mlx_array* res, const mlx_array x, mlx_dtype dtype, const mlx_stream s).
 func FromFp8(res *Array, x Array, dtype Dtype, s Stream) int32 {
-	r := call4(address[376], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status4(address[376], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(dtype), uintptr(s))
 }
 
 // Full calls int mlx_full(mlx_array* res, const int* shape, size_t shape_num, const mlx_array vals, mlx_dtype dtype, const mlx_stream s).
 func Full(res *Array, shape []int32, vals Array, dtype Dtype, s Stream) int32 {
-	r := call6(address[377], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(vals), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status6(address[377], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(vals), uintptr(dtype), uintptr(s))
 }
 
 // FullLike calls int mlx_full_like(mlx_array* res, const mlx_array a, const mlx_array vals, mlx_dtype dtype, const mlx_stream s).
 func FullLike(res *Array, a Array, vals Array, dtype Dtype, s Stream) int32 {
-	r := call5(address[378], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(vals), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status5(address[378], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(vals), uintptr(dtype), uintptr(s))
 }
 
 // Gather calls int mlx_gather(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const int* axes, size_t axes_num, const int* slice_sizes, size_t slice_sizes_num, const mlx_stream s).
 func Gather(res *Array, a Array, indices VectorArray, axes []int32, slice_sizes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call8(address[379], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(slice_sizes))), uintptr(len(slice_sizes)), uintptr(s))
-	return int32(r)
+	return status8(address[379], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(slice_sizes))), uintptr(len(slice_sizes)), uintptr(s))
 }
 
 // GatherSingle calls int mlx_gather_single(mlx_array* res, const mlx_array a, const mlx_array indices, int axis, const int* slice_sizes, size_t slice_sizes_num, const mlx_stream s).
 func GatherSingle(res *Array, a Array, indices Array, axis int32, slice_sizes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[380], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(slice_sizes))), uintptr(len(slice_sizes)), uintptr(s))
-	return int32(r)
+	return status7(address[380], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(slice_sizes))), uintptr(len(slice_sizes)), uintptr(s))
 }
 
 // GatherMm calls int mlx_gather_mm(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_array lhs_indices, const mlx_array rhs_indices, bool sorted_indices, const mlx_stream s).
 func GatherMm(res *Array, a Array, b Array, lhs_indices Array, rhs_indices Array, sorted_indices bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[381], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(lhs_indices), uintptr(rhs_indices), word(sorted_indices), uintptr(s))
-	return int32(r)
+	return status7(address[381], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(lhs_indices), uintptr(rhs_indices), word(sorted_indices), uintptr(s))
 }
 
 // GatherQmm calls int mlx_gather_qmm(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array scales, const mlx_array biases, const mlx_array lhs_indices, const mlx_array rhs_indices, bool transpose, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, bool sorted_indices, const mlx_stream s).
 func GatherQmm(res *Array, x Array, w Array, scales Array, biases Array, lhs_indices Array, rhs_indices Array, transpose bool, group_size OptionalInt, bits OptionalInt, mode *byte, sorted_indices bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call13(address[382], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), uintptr(lhs_indices), uintptr(rhs_indices), word(transpose), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), word(sorted_indices), uintptr(s))
-	return int32(r)
+	return status13(address[382], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), uintptr(lhs_indices), uintptr(rhs_indices), word(transpose), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), word(sorted_indices), uintptr(s))
 }
 
 // Greater calls int mlx_greater(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Greater(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[383], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[383], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // GreaterEqual calls int mlx_greater_equal(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func GreaterEqual(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[384], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[384], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // HadamardTransform calls int mlx_hadamard_transform(mlx_array* res, const mlx_array a, mlx_optional_float scale, const mlx_stream s).
 func HadamardTransform(res *Array, a Array, scale OptionalFloat, s Stream) int32 {
-	r := call4(address[385], uintptr(unsafe.Pointer(res)), uintptr(a), scale.word(), uintptr(s))
-	return int32(r)
+	return status4(address[385], uintptr(unsafe.Pointer(res)), uintptr(a), scale.word(), uintptr(s))
 }
 
 // Hamming calls int mlx_hamming(mlx_array* res, int M, const mlx_stream s).
 func Hamming(res *Array, M int32, s Stream) int32 {
-	r := call3(address[386], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
-	return int32(r)
+	return status3(address[386], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
 }
 
 // Hanning calls int mlx_hanning(mlx_array* res, int M, const mlx_stream s).
 func Hanning(res *Array, M int32, s Stream) int32 {
-	r := call3(address[387], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
-	return int32(r)
+	return status3(address[387], uintptr(unsafe.Pointer(res)), uintptr(M), uintptr(s))
 }
 
 // Identity calls int mlx_identity(mlx_array* res, int n, mlx_dtype dtype, const mlx_stream s).
 func Identity(res *Array, n int32, dtype Dtype, s Stream) int32 {
-	r := call4(address[388], uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status4(address[388], uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(dtype), uintptr(s))
 }
 
 // Imag calls int mlx_imag(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Imag(res *Array, a Array, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call3(address[389], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[389], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Inner calls int mlx_inner(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Inner(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[390], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[390], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Isclose calls int mlx_isclose(mlx_array* res, const mlx_array a, const mlx_array b, double rtol, double atol, bool equal_nan, const mlx_stream s).
 func Isclose(res *Array, a Array, b Array, rtol float64, atol float64, equal_nan bool, s Stream) int32 {
-	return regIsclose(res, a, b, rtol, atol, equal_nan, s)
+	return status5float2(address[391], uintptr(math.Float64bits(rtol)), uintptr(math.Float64bits(atol)), uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), word(equal_nan), uintptr(s))
 }
 
 // Isfinite calls int mlx_isfinite(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Isfinite(res *Array, a Array, s Stream) int32 {
-	r := call3(address[392], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[392], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Isinf calls int mlx_isinf(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Isinf(res *Array, a Array, s Stream) int32 {
-	r := call3(address[393], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[393], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Isnan calls int mlx_isnan(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Isnan(res *Array, a Array, s Stream) int32 {
-	r := call3(address[394], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[394], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Isneginf calls int mlx_isneginf(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Isneginf(res *Array, a Array, s Stream) int32 {
-	r := call3(address[395], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[395], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Isposinf calls int mlx_isposinf(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Isposinf(res *Array, a Array, s Stream) int32 {
-	r := call3(address[396], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[396], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Kron calls int mlx_kron(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Kron(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[397], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[397], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // LeftShift calls int mlx_left_shift(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func LeftShift(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[398], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[398], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Less calls int mlx_less(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Less(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[399], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[399], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // LessEqual calls int mlx_less_equal(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func LessEqual(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[400], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[400], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Linspace calls int mlx_linspace(mlx_array* res, double start, double stop, int num, mlx_dtype dtype, const mlx_stream s).
 func Linspace(res *Array, start float64, stop float64, num int32, dtype Dtype, s Stream) int32 {
-	return regLinspace(res, start, stop, num, dtype, s)
+	return status4float2(address[401], uintptr(math.Float64bits(start)), uintptr(math.Float64bits(stop)), uintptr(unsafe.Pointer(res)), uintptr(num), uintptr(dtype), uintptr(s))
 }
 
 // Log calls int mlx_log(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Log(res *Array, a Array, s Stream) int32 {
-	r := call3(address[402], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[402], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Log10 calls int mlx_log10(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Log10(res *Array, a Array, s Stream) int32 {
-	r := call3(address[403], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[403], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Log1p calls int mlx_log1p(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Log1p(res *Array, a Array, s Stream) int32 {
-	r := call3(address[404], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[404], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Log2 calls int mlx_log2(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Log2(res *Array, a Array, s Stream) int32 {
-	r := call3(address[405], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[405], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Logaddexp calls int mlx_logaddexp(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Logaddexp(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[406], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[406], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Logcumsumexp calls int mlx_logcumsumexp(mlx_array* res, const mlx_array a, bool reverse, bool inclusive, const mlx_stream s).
 func Logcumsumexp(res *Array, a Array, reverse bool, inclusive bool, s Stream) int32 {
-	r := call5(address[407], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), uintptr(s))
-	return int32(r)
+	return status5(address[407], uintptr(unsafe.Pointer(res)), uintptr(a), word(reverse), word(inclusive), uintptr(s))
 }
 
 // LogicalAnd calls int mlx_logical_and(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func LogicalAnd(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[408], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[408], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // LogicalNot calls int mlx_logical_not(mlx_array* res, const mlx_array a, const mlx_stream s).
 func LogicalNot(res *Array, a Array, s Stream) int32 {
-	r := call3(address[409], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[409], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // LogicalOr calls int mlx_logical_or(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func LogicalOr(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[410], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[410], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // LogsumexpAxes calls int mlx_logsumexp_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func LogsumexpAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[411], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[411], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // LogsumexpAxis calls int mlx_logsumexp_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func LogsumexpAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[412], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[412], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Logsumexp calls int mlx_logsumexp(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Logsumexp(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[413], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[413], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // MaskedScatter calls int mlx_masked_scatter(mlx_array* res, const mlx_array a, const mlx_array mask, const mlx_array src, const mlx_stream s).
 func MaskedScatter(res *Array, a Array, mask Array, src Array, s Stream) int32 {
-	r := call5(address[414], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(mask), uintptr(src), uintptr(s))
-	return int32(r)
+	return status5(address[414], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(mask), uintptr(src), uintptr(s))
 }
 
 // Matmul calls int mlx_matmul(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Matmul(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[415], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[415], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // MaxAxes calls int mlx_max_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func MaxAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[416], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[416], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // MaxAxis calls int mlx_max_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func MaxAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[417], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[417], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Max calls int mlx_max(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Max(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[418], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[418], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Maximum calls int mlx_maximum(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Maximum(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[419], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[419], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // MeanAxes calls int mlx_mean_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func MeanAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[420], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[420], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // MeanAxis calls int mlx_mean_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func MeanAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[421], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[421], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Mean calls int mlx_mean(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Mean(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[422], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[422], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Median calls int mlx_median(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Median(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[423], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[423], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Meshgrid calls int mlx_meshgrid(mlx_vector_array* res, const mlx_vector_array arrays, bool sparse, const char* indexing, const mlx_stream s).
 func Meshgrid(res *VectorArray, arrays VectorArray, sparse bool, indexing *byte, s Stream) int32 {
-	r := call5(address[424], uintptr(unsafe.Pointer(res)), uintptr(arrays), word(sparse), uintptr(unsafe.Pointer(indexing)), uintptr(s))
-	return int32(r)
+	return status5(address[424], uintptr(unsafe.Pointer(res)), uintptr(arrays), word(sparse), uintptr(unsafe.Pointer(indexing)), uintptr(s))
 }
 
 // MinAxes calls int mlx_min_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func MinAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[425], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[425], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // MinAxis calls int mlx_min_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func MinAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[426], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[426], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Min calls int mlx_min(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Min(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[427], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[427], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Minimum calls int mlx_minimum(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Minimum(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[428], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[428], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Moveaxis calls int mlx_moveaxis(mlx_array* res, const mlx_array a, int source, int destination, const mlx_stream s).
 func Moveaxis(res *Array, a Array, source int32, destination int32, s Stream) int32 {
-	r := call5(address[429], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(source), uintptr(destination), uintptr(s))
-	return int32(r)
+	return status5(address[429], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(source), uintptr(destination), uintptr(s))
 }
 
 // Multiply calls int mlx_multiply(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Multiply(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[430], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[430], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // NanToNum calls int mlx_nan_to_num(mlx_array* res, const mlx_array a, float nan, mlx_optional_float posinf, mlx_optional_float neginf, const mlx_stream s).
 func NanToNum(res *Array, a Array, nan float32, posinf OptionalFloat, neginf OptionalFloat, s Stream) int32 {
-	return regNanToNum(res, a, nan, uint64(posinf.word()), uint64(neginf.word()), s)
+	return status5float1(address[431], uintptr(math.Float32bits(nan)), uintptr(unsafe.Pointer(res)), uintptr(a), posinf.word(), neginf.word(), uintptr(s))
 }
 
 // Negative calls int mlx_negative(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Negative(res *Array, a Array, s Stream) int32 {
-	r := call3(address[432], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[432], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // NotEqual calls int mlx_not_equal(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func NotEqual(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[433], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[433], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // NumberOfElements calls int mlx_number_of_elements(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool inverted, mlx_dtype dtype, const mlx_stream s).
 func NumberOfElements(res *Array, a Array, axes []int32, inverted bool, dtype Dtype, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[434], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(inverted), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status7(address[434], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(inverted), uintptr(dtype), uintptr(s))
 }
 
 // Ones calls int mlx_ones(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_stream s).
 func Ones(res *Array, shape []int32, dtype Dtype, s Stream) int32 {
-	r := call5(address[435], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status5(address[435], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(s))
 }
 
 // OnesLike calls int mlx_ones_like(mlx_array* res, const mlx_array a, const mlx_stream s).
 func OnesLike(res *Array, a Array, s Stream) int32 {
-	r := call3(address[436], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[436], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Outer calls int mlx_outer(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Outer(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[437], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[437], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // Pad calls int mlx_pad(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const int* low_pad_size, size_t low_pad_size_num, const int* high_pad_size, size_t high_pad_size_num, const mlx_array pad_value, const char* mode, const mlx_stream s).
 func Pad(res *Array, a Array, axes []int32, low_pad_size []int32, high_pad_size []int32, pad_value Array, mode *byte, s Stream) int32 {
-	r := call11(address[438], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(low_pad_size))), uintptr(len(low_pad_size)), uintptr(unsafe.Pointer(unsafe.SliceData(high_pad_size))), uintptr(len(high_pad_size)), uintptr(pad_value), uintptr(unsafe.Pointer(mode)), uintptr(s))
-	return int32(r)
+	return status11(address[438], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(low_pad_size))), uintptr(len(low_pad_size)), uintptr(unsafe.Pointer(unsafe.SliceData(high_pad_size))), uintptr(len(high_pad_size)), uintptr(pad_value), uintptr(unsafe.Pointer(mode)), uintptr(s))
 }
 
 // PadSymmetric calls int mlx_pad_symmetric(mlx_array* res, const mlx_array a, int pad_width, const mlx_array pad_value, const char* mode, const mlx_stream s).
 func PadSymmetric(res *Array, a Array, pad_width int32, pad_value Array, mode *byte, s Stream) int32 {
-	r := call6(address[439], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(pad_width), uintptr(pad_value), uintptr(unsafe.Pointer(mode)), uintptr(s))
-	return int32(r)
+	return status6(address[439], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(pad_width), uintptr(pad_value), uintptr(unsafe.Pointer(mode)), uintptr(s))
 }
 
 // PartitionAxis calls int mlx_partition_axis(mlx_array* res, const mlx_array a, int kth, int axis, const mlx_stream s).
 func PartitionAxis(res *Array, a Array, kth int32, axis int32, s Stream) int32 {
-	r := call5(address[440], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[440], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(axis), uintptr(s))
 }
 
 // Partition calls int mlx_partition(mlx_array* res, const mlx_array a, int kth, const mlx_stream s).
 func Partition(res *Array, a Array, kth int32, s Stream) int32 {
-	r := call4(address[441], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(s))
-	return int32(r)
+	return status4(address[441], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(kth), uintptr(s))
 }
 
 // Power calls int mlx_power(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Power(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[442], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[442], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // ProdAxes calls int mlx_prod_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func ProdAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[443], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[443], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // ProdAxis calls int mlx_prod_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func ProdAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[444], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[444], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Prod calls int mlx_prod(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Prod(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[445], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[445], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // PutAlongAxis calls int mlx_put_along_axis(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array values, int axis, const mlx_stream s).
 func PutAlongAxis(res *Array, a Array, indices Array, values Array, axis int32, s Stream) int32 {
-	r := call6(address[446], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(values), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[446], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(values), uintptr(axis), uintptr(s))
 }
 
 // Qqmm calls int mlx_qqmm(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array w_scales, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale_x, const mlx_array global_scale_w, const mlx_stream s).
 func Qqmm(res *Array, x Array, w Array, w_scales Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale_x Array, global_scale_w Array, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call10(address[447], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(w_scales), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale_x), uintptr(global_scale_w), uintptr(s))
-	return int32(r)
+	return status10(address[447], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(w_scales), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale_x), uintptr(global_scale_w), uintptr(s))
 }
 
 // Quantize calls int mlx_quantize(mlx_vector_array* res, const mlx_array w, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale, const mlx_stream s).
 func Quantize(res *VectorArray, w Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale Array, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[448], uintptr(unsafe.Pointer(res)), uintptr(w), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale), uintptr(s))
-	return int32(r)
+	return status7(address[448], uintptr(unsafe.Pointer(res)), uintptr(w), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale), uintptr(s))
 }
 
 // QuantizedMatmul calls int mlx_quantized_matmul(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array scales, const mlx_array biases, bool transpose, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_stream s).
 func QuantizedMatmul(res *Array, x Array, w Array, scales Array, biases Array, transpose bool, group_size OptionalInt, bits OptionalInt, mode *byte, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call10(address[449], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), word(transpose), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(s))
-	return int32(r)
+	return status10(address[449], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), word(transpose), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(s))
 }
 
 // Radians calls int mlx_radians(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Radians(res *Array, a Array, s Stream) int32 {
-	r := call3(address[450], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[450], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Real calls int mlx_real(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Real(res *Array, a Array, s Stream) int32 {
-	r := call3(address[451], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[451], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Reciprocal calls int mlx_reciprocal(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Reciprocal(res *Array, a Array, s Stream) int32 {
-	r := call3(address[452], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[452], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Remainder calls int mlx_remainder(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Remainder(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[453], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[453], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // RepeatAxis calls int mlx_repeat_axis(mlx_array* res, const mlx_array arr, int repeats, int axis, const mlx_stream s).
 func RepeatAxis(res *Array, arr Array, repeats int32, axis int32, s Stream) int32 {
-	r := call5(address[454], uintptr(unsafe.Pointer(res)), uintptr(arr), uintptr(repeats), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[454], uintptr(unsafe.Pointer(res)), uintptr(arr), uintptr(repeats), uintptr(axis), uintptr(s))
 }
 
 // Repeat calls int mlx_repeat(mlx_array* res, const mlx_array arr, int repeats, const mlx_stream s).
 func Repeat(res *Array, arr Array, repeats int32, s Stream) int32 {
-	r := call4(address[455], uintptr(unsafe.Pointer(res)), uintptr(arr), uintptr(repeats), uintptr(s))
-	return int32(r)
+	return status4(address[455], uintptr(unsafe.Pointer(res)), uintptr(arr), uintptr(repeats), uintptr(s))
 }
 
 // Reshape calls int mlx_reshape(mlx_array* res, const mlx_array a, const int* shape, size_t shape_num, const mlx_stream s).
 func Reshape(res *Array, a Array, shape []int32, s Stream) int32 {
-	r := call5(address[456], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(s))
-	return int32(r)
+	return status5(address[456], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(s))
 }
 
 // RightShift calls int mlx_right_shift(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func RightShift(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[457], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[457], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // RollAxis calls int mlx_roll_axis(mlx_array* res, const mlx_array a, const int* shift, size_t shift_num, int axis, const mlx_stream s).
 func RollAxis(res *Array, a Array, shift []int32, axis int32, s Stream) int32 {
-	r := call6(address[458], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shift))), uintptr(len(shift)), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[458], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shift))), uintptr(len(shift)), uintptr(axis), uintptr(s))
 }
 
 // RollAxes calls int mlx_roll_axes(mlx_array* res, const mlx_array a, const int* shift, size_t shift_num, const int* axes, size_t axes_num, const mlx_stream s).
 func RollAxes(res *Array, a Array, shift []int32, axes []int32, s Stream) int32 {
-	r := call7(address[459], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shift))), uintptr(len(shift)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[459], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shift))), uintptr(len(shift)), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // Roll calls int mlx_roll(mlx_array* res, const mlx_array a, const int* shift, size_t shift_num, const mlx_stream s).
 func Roll(res *Array, a Array, shift []int32, s Stream) int32 {
-	r := call5(address[460], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shift))), uintptr(len(shift)), uintptr(s))
-	return int32(r)
+	return status5(address[460], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(shift))), uintptr(len(shift)), uintptr(s))
 }
 
 // Round calls int mlx_round(mlx_array* res, const mlx_array a, int decimals, const mlx_stream s).
 func Round(res *Array, a Array, decimals int32, s Stream) int32 {
-	r := call4(address[461], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(decimals), uintptr(s))
-	return int32(r)
+	return status4(address[461], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(decimals), uintptr(s))
 }
 
 // Rsqrt calls int mlx_rsqrt(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Rsqrt(res *Array, a Array, s Stream) int32 {
-	r := call3(address[462], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[462], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Scatter calls int mlx_scatter(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func Scatter(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[463], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[463], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // ScatterSingle calls int mlx_scatter_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[464], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[464], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 }
 
 // ScatterAdd calls int mlx_scatter_add(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterAdd(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[465], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[465], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // ScatterAddSingle calls int mlx_scatter_add_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterAddSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[466], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[466], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 }
 
 // ScatterAddAxis calls int mlx_scatter_add_axis(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array values, int axis, const mlx_stream s).
 func ScatterAddAxis(res *Array, a Array, indices Array, values Array, axis int32, s Stream) int32 {
-	r := call6(address[467], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(values), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[467], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(values), uintptr(axis), uintptr(s))
 }
 
 // ScatterMax calls int mlx_scatter_max(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterMax(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[468], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[468], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // ScatterMaxSingle calls int mlx_scatter_max_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterMaxSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[469], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[469], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 }
 
 // ScatterMin calls int mlx_scatter_min(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterMin(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[470], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[470], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // ScatterMinSingle calls int mlx_scatter_min_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterMinSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[471], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[471], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 }
 
 // ScatterProd calls int mlx_scatter_prod(mlx_array* res, const mlx_array a, const mlx_vector_array indices, const mlx_array updates, const int* axes, size_t axes_num, const mlx_stream s).
 func ScatterProd(res *Array, a Array, indices VectorArray, updates Array, axes []int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[472], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[472], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // ScatterProdSingle calls int mlx_scatter_prod_single(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_array updates, int axis, const mlx_stream s).
 func ScatterProdSingle(res *Array, a Array, indices Array, updates Array, axis int32, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[473], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[473], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(updates), uintptr(axis), uintptr(s))
 }
 
 // SegmentedMm calls int mlx_segmented_mm(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_array segments, const mlx_stream s).
 func SegmentedMm(res *Array, a Array, b Array, segments Array, s Stream) int32 {
-	r := call5(address[474], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(segments), uintptr(s))
-	return int32(r)
+	return status5(address[474], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(segments), uintptr(s))
 }
 
 // Sigmoid calls int mlx_sigmoid(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Sigmoid(res *Array, a Array, s Stream) int32 {
-	r := call3(address[475], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[475], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Sign calls int mlx_sign(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Sign(res *Array, a Array, s Stream) int32 {
-	r := call3(address[476], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[476], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Sin calls int mlx_sin(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Sin(res *Array, a Array, s Stream) int32 {
-	r := call3(address[477], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[477], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Sinh calls int mlx_sinh(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Sinh(res *Array, a Array, s Stream) int32 {
-	r := call3(address[478], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[478], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Slice calls int mlx_slice(mlx_array* res, const mlx_array a, const int* start, size_t start_num, const int* stop, size_t stop_num, const int* strides, size_t strides_num, const mlx_stream s).
 func Slice(res *Array, a Array, start []int32, stop []int32, strides []int32, s Stream) int32 {
-	r := call9(address[479], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
-	return int32(r)
+	return status9(address[479], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
 }
 
 // SliceDynamic calls int mlx_slice_dynamic(mlx_array* res, const mlx_array a, const mlx_array start, const int* axes, size_t axes_num, const int* slice_size, size_t slice_size_num, const mlx_stream s).
 func SliceDynamic(res *Array, a Array, start Array, axes []int32, slice_size []int32, s Stream) int32 {
-	r := call8(address[480], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(start), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(slice_size))), uintptr(len(slice_size)), uintptr(s))
-	return int32(r)
+	return status8(address[480], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(start), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(unsafe.Pointer(unsafe.SliceData(slice_size))), uintptr(len(slice_size)), uintptr(s))
 }
 
 // SliceUpdate calls int mlx_slice_update(mlx_array* res, const mlx_array src, const mlx_array update, const int* start, size_t start_num, const int* stop, size_t stop_num, const int* strides, size_t strides_num, const mlx_stream s).
 func SliceUpdate(res *Array, src Array, update Array, start []int32, stop []int32, strides []int32, s Stream) int32 {
-	r := call10(address[481], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
-	return int32(r)
+	return status10(address[481], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
 }
 
 // SliceUpdateDynamic calls int mlx_slice_update_dynamic(mlx_array* res, const mlx_array src, const mlx_array update, const mlx_array start, const int* axes, size_t axes_num, const mlx_stream s).
 func SliceUpdateDynamic(res *Array, src Array, update Array, start Array, axes []int32, s Stream) int32 {
-	r := call7(address[482], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(start), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status7(address[482], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(start), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // SliceUpdateAdd calls int mlx_slice_update_add(mlx_array* res, const mlx_array src, const mlx_array update, const int* start, size_t start_num, const int* stop, size_t stop_num, const int* strides, size_t strides_num, const mlx_stream s).
 func SliceUpdateAdd(res *Array, src Array, update Array, start []int32, stop []int32, strides []int32, s Stream) int32 {
-	r := call10(address[483], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
-	return int32(r)
+	return status10(address[483], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
 }
 
 // SliceUpdateMax calls int mlx_slice_update_max(mlx_array* res, const mlx_array src, const mlx_array update, const int* start, size_t start_num, const int* stop, size_t stop_num, const int* strides, size_t strides_num, const mlx_stream s).
 func SliceUpdateMax(res *Array, src Array, update Array, start []int32, stop []int32, strides []int32, s Stream) int32 {
-	r := call10(address[484], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
-	return int32(r)
+	return status10(address[484], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
 }
 
 // SliceUpdateMin calls int mlx_slice_update_min(mlx_array* res, const mlx_array src, const mlx_array update, const int* start, size_t start_num, const int* stop, size_t stop_num, const int* strides, size_t strides_num, const mlx_stream s).
 func SliceUpdateMin(res *Array, src Array, update Array, start []int32, stop []int32, strides []int32, s Stream) int32 {
-	r := call10(address[485], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
-	return int32(r)
+	return status10(address[485], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
 }
 
 // SliceUpdateProd calls int mlx_slice_update_prod(mlx_array* res, const mlx_array src, const mlx_array update, const int* start, size_t start_num, const int* stop, size_t stop_num, const int* strides, size_t strides_num, const mlx_stream s).
 func SliceUpdateProd(res *Array, src Array, update Array, start []int32, stop []int32, strides []int32, s Stream) int32 {
-	r := call10(address[486], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
-	return int32(r)
+	return status10(address[486], uintptr(unsafe.Pointer(res)), uintptr(src), uintptr(update), uintptr(unsafe.Pointer(unsafe.SliceData(start))), uintptr(len(start)), uintptr(unsafe.Pointer(unsafe.SliceData(stop))), uintptr(len(stop)), uintptr(unsafe.Pointer(unsafe.SliceData(strides))), uintptr(len(strides)), uintptr(s))
 }
 
 // SoftmaxAxes calls int mlx_softmax_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool precise, const mlx_stream s).
 func SoftmaxAxes(res *Array, a Array, axes []int32, precise bool, s Stream) int32 {
-	r := call6(address[487], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(precise), uintptr(s))
-	return int32(r)
+	return status6(address[487], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(precise), uintptr(s))
 }
 
 // SoftmaxAxis calls int mlx_softmax_axis(mlx_array* res, const mlx_array a, int axis, bool precise, const mlx_stream s).
 func SoftmaxAxis(res *Array, a Array, axis int32, precise bool, s Stream) int32 {
-	r := call5(address[488], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(precise), uintptr(s))
-	return int32(r)
+	return status5(address[488], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(precise), uintptr(s))
 }
 
 // Softmax calls int mlx_softmax(mlx_array* res, const mlx_array a, bool precise, const mlx_stream s).
 func Softmax(res *Array, a Array, precise bool, s Stream) int32 {
-	r := call4(address[489], uintptr(unsafe.Pointer(res)), uintptr(a), word(precise), uintptr(s))
-	return int32(r)
+	return status4(address[489], uintptr(unsafe.Pointer(res)), uintptr(a), word(precise), uintptr(s))
 }
 
 // SortAxis calls int mlx_sort_axis(mlx_array* res, const mlx_array a, int axis, const mlx_stream s).
 func SortAxis(res *Array, a Array, axis int32, s Stream) int32 {
-	r := call4(address[490], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[490], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
 }
 
 // Sort calls int mlx_sort(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Sort(res *Array, a Array, s Stream) int32 {
-	r := call3(address[491], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[491], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Split calls int mlx_split(mlx_vector_array* res, const mlx_array a, int num_splits, int axis, const mlx_stream s).
 func Split(res *VectorArray, a Array, num_splits int32, axis int32, s Stream) int32 {
-	r := call5(address[492], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(num_splits), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[492], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(num_splits), uintptr(axis), uintptr(s))
 }
 
 // SplitSections calls int mlx_split_sections(mlx_vector_array* res, const mlx_array a, const int* indices, size_t indices_num, int axis, const mlx_stream s).
 func SplitSections(res *VectorArray, a Array, indices []int32, axis int32, s Stream) int32 {
-	r := call6(address[493], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(indices))), uintptr(len(indices)), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status6(address[493], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(indices))), uintptr(len(indices)), uintptr(axis), uintptr(s))
 }
 
 // Sqrt calls int mlx_sqrt(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Sqrt(res *Array, a Array, s Stream) int32 {
-	r := call3(address[494], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[494], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Square calls int mlx_square(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Square(res *Array, a Array, s Stream) int32 {
-	r := call3(address[495], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[495], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // SqueezeAxes calls int mlx_squeeze_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const mlx_stream s).
 func SqueezeAxes(res *Array, a Array, axes []int32, s Stream) int32 {
-	r := call5(address[496], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status5(address[496], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // SqueezeAxis calls int mlx_squeeze_axis(mlx_array* res, const mlx_array a, int axis, const mlx_stream s).
 func SqueezeAxis(res *Array, a Array, axis int32, s Stream) int32 {
-	r := call4(address[497], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[497], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
 }
 
 // Squeeze calls int mlx_squeeze(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Squeeze(res *Array, a Array, s Stream) int32 {
-	r := call3(address[498], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[498], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // StackAxis calls int mlx_stack_axis(mlx_array* res, const mlx_vector_array arrays, int axis, const mlx_stream s).
 func StackAxis(res *Array, arrays VectorArray, axis int32, s Stream) int32 {
-	r := call4(address[499], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[499], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(axis), uintptr(s))
 }
 
 // Stack calls int mlx_stack(mlx_array* res, const mlx_vector_array arrays, const mlx_stream s).
 func Stack(res *Array, arrays VectorArray, s Stream) int32 {
-	r := call3(address[500], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(s))
-	return int32(r)
+	return status3(address[500], uintptr(unsafe.Pointer(res)), uintptr(arrays), uintptr(s))
 }
 
 // StdAxes calls int mlx_std_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, int ddof, const mlx_stream s).
 func StdAxes(res *Array, a Array, axes []int32, keepdims bool, ddof int32, s Stream) int32 {
-	r := call7(address[501], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(ddof), uintptr(s))
-	return int32(r)
+	return status7(address[501], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(ddof), uintptr(s))
 }
 
 // StdAxis calls int mlx_std_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, int ddof, const mlx_stream s).
 func StdAxis(res *Array, a Array, axis int32, keepdims bool, ddof int32, s Stream) int32 {
-	r := call6(address[502], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(ddof), uintptr(s))
-	return int32(r)
+	return status6(address[502], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(ddof), uintptr(s))
 }
 
 // Std calls int mlx_std(mlx_array* res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s).
 func Std(res *Array, a Array, keepdims bool, ddof int32, s Stream) int32 {
-	r := call5(address[503], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(ddof), uintptr(s))
-	return int32(r)
+	return status5(address[503], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(ddof), uintptr(s))
 }
 
 // StopGradient calls int mlx_stop_gradient(mlx_array* res, const mlx_array a, const mlx_stream s).
 func StopGradient(res *Array, a Array, s Stream) int32 {
-	r := call3(address[504], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[504], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Subtract calls int mlx_subtract(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func Subtract(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[505], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[505], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // SumAxes calls int mlx_sum_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func SumAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[506], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[506], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // SumAxis calls int mlx_sum_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func SumAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[507], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[507], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // Sum calls int mlx_sum(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func Sum(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[508], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[508], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // Swapaxes calls int mlx_swapaxes(mlx_array* res, const mlx_array a, int axis1, int axis2, const mlx_stream s).
 func Swapaxes(res *Array, a Array, axis1 int32, axis2 int32, s Stream) int32 {
-	r := call5(address[509], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis1), uintptr(axis2), uintptr(s))
-	return int32(r)
+	return status5(address[509], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis1), uintptr(axis2), uintptr(s))
 }
 
 // TakeAxis calls int mlx_take_axis(mlx_array* res, const mlx_array a, const mlx_array indices, int axis, const mlx_stream s).
 func TakeAxis(res *Array, a Array, indices Array, axis int32, s Stream) int32 {
-	r := call5(address[510], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[510], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(s))
 }
 
 // Take calls int mlx_take(mlx_array* res, const mlx_array a, const mlx_array indices, const mlx_stream s).
 func Take(res *Array, a Array, indices Array, s Stream) int32 {
-	r := call4(address[511], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(s))
-	return int32(r)
+	return status4(address[511], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(s))
 }
 
 // TakeAlongAxis calls int mlx_take_along_axis(mlx_array* res, const mlx_array a, const mlx_array indices, int axis, const mlx_stream s).
 func TakeAlongAxis(res *Array, a Array, indices Array, axis int32, s Stream) int32 {
-	r := call5(address[512], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[512], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(indices), uintptr(axis), uintptr(s))
 }
 
 // Tan calls int mlx_tan(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Tan(res *Array, a Array, s Stream) int32 {
-	r := call3(address[513], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[513], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Tanh calls int mlx_tanh(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Tanh(res *Array, a Array, s Stream) int32 {
-	r := call3(address[514], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[514], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Tensordot calls int mlx_tensordot(mlx_array* res, const mlx_array a, const mlx_array b, const int* axes_a, size_t axes_a_num, const int* axes_b, size_t axes_b_num, const mlx_stream s).
 func Tensordot(res *Array, a Array, b Array, axes_a []int32, axes_b []int32, s Stream) int32 {
-	r := call8(address[515], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(unsafe.Pointer(unsafe.SliceData(axes_a))), uintptr(len(axes_a)), uintptr(unsafe.Pointer(unsafe.SliceData(axes_b))), uintptr(len(axes_b)), uintptr(s))
-	return int32(r)
+	return status8(address[515], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(unsafe.Pointer(unsafe.SliceData(axes_a))), uintptr(len(axes_a)), uintptr(unsafe.Pointer(unsafe.SliceData(axes_b))), uintptr(len(axes_b)), uintptr(s))
 }
 
 // TensordotAxis calls int mlx_tensordot_axis(mlx_array* res, const mlx_array a, const mlx_array b, int axis, const mlx_stream s).
 func TensordotAxis(res *Array, a Array, b Array, axis int32, s Stream) int32 {
-	r := call5(address[516], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[516], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
 }
 
 // Tile calls int mlx_tile(mlx_array* res, const mlx_array arr, const int* reps, size_t reps_num, const mlx_stream s).
 func Tile(res *Array, arr Array, reps []int32, s Stream) int32 {
-	r := call5(address[517], uintptr(unsafe.Pointer(res)), uintptr(arr), uintptr(unsafe.Pointer(unsafe.SliceData(reps))), uintptr(len(reps)), uintptr(s))
-	return int32(r)
+	return status5(address[517], uintptr(unsafe.Pointer(res)), uintptr(arr), uintptr(unsafe.Pointer(unsafe.SliceData(reps))), uintptr(len(reps)), uintptr(s))
 }
 
 // ToFp8 calls int mlx_to_fp8(mlx_array* res, const mlx_array x, const mlx_stream s).
 func ToFp8(res *Array, x Array, s Stream) int32 {
-	r := call3(address[518], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(s))
-	return int32(r)
+	return status3(address[518], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(s))
 }
 
 // TopkAxis calls int mlx_topk_axis(mlx_array* res, const mlx_array a, int k, int axis, const mlx_stream s).
 func TopkAxis(res *Array, a Array, k int32, axis int32, s Stream) int32 {
-	r := call5(address[519], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(k), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[519], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(k), uintptr(axis), uintptr(s))
 }
 
 // Topk calls int mlx_topk(mlx_array* res, const mlx_array a, int k, const mlx_stream s).
 func Topk(res *Array, a Array, k int32, s Stream) int32 {
-	r := call4(address[520], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(k), uintptr(s))
-	return int32(r)
+	return status4(address[520], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(k), uintptr(s))
 }
 
 // Trace calls int mlx_trace(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Trace(res *Array, a Array, s Stream) int32 {
-	r := call3(address[521], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[521], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // TransposeAxes calls int mlx_transpose_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const mlx_stream s).
 func TransposeAxes(res *Array, a Array, axes []int32, s Stream) int32 {
-	r := call5(address[522], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status5(address[522], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // Transpose calls int mlx_transpose(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Transpose(res *Array, a Array, s Stream) int32 {
-	r := call3(address[523], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[523], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Tri calls int mlx_tri(mlx_array* res, int n, int m, int k, mlx_dtype type, const mlx_stream s).
 func Tri(res *Array, n int32, m int32, k int32, type_ Dtype, s Stream) int32 {
-	r := call6(address[524], uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(m), uintptr(k), uintptr(type_), uintptr(s))
-	return int32(r)
+	return status6(address[524], uintptr(unsafe.Pointer(res)), uintptr(n), uintptr(m), uintptr(k), uintptr(type_), uintptr(s))
 }
 
 // Tril calls int mlx_tril(mlx_array* res, const mlx_array x, int k, const mlx_stream s).
 func Tril(res *Array, x Array, k int32, s Stream) int32 {
-	r := call4(address[525], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(k), uintptr(s))
-	return int32(r)
+	return status4(address[525], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(k), uintptr(s))
 }
 
 // Triu calls int mlx_triu(mlx_array* res, const mlx_array x, int k, const mlx_stream s).
 func Triu(res *Array, x Array, k int32, s Stream) int32 {
-	r := call4(address[526], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(k), uintptr(s))
-	return int32(r)
+	return status4(address[526], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(k), uintptr(s))
 }
 
 // Unflatten calls int mlx_unflatten(mlx_array* res, const mlx_array a, int axis, const int* shape, size_t shape_num, const mlx_stream s).
 func Unflatten(res *Array, a Array, axis int32, shape []int32, s Stream) int32 {
-	r := call6(address[527], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(s))
-	return int32(r)
+	return status6(address[527], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(s))
 }
 
 // VarAxes calls int mlx_var_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, int ddof, const mlx_stream s).
 func VarAxes(res *Array, a Array, axes []int32, keepdims bool, ddof int32, s Stream) int32 {
-	r := call7(address[528], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(ddof), uintptr(s))
-	return int32(r)
+	return status7(address[528], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(ddof), uintptr(s))
 }
 
 // VarAxis calls int mlx_var_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, int ddof, const mlx_stream s).
 func VarAxis(res *Array, a Array, axis int32, keepdims bool, ddof int32, s Stream) int32 {
-	r := call6(address[529], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(ddof), uintptr(s))
-	return int32(r)
+	return status6(address[529], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(ddof), uintptr(s))
 }
 
 // Var calls int mlx_var(mlx_array* res, const mlx_array a, bool keepdims, int ddof, const mlx_stream s).
 func Var(res *Array, a Array, keepdims bool, ddof int32, s Stream) int32 {
-	r := call5(address[530], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(ddof), uintptr(s))
-	return int32(r)
+	return status5(address[530], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(ddof), uintptr(s))
 }
 
 // View calls int mlx_view(mlx_array* res, const mlx_array a, mlx_dtype dtype, const mlx_stream s).
 func View(res *Array, a Array, dtype Dtype, s Stream) int32 {
-	r := call4(address[531], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status4(address[531], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
 }
 
 // Where calls int mlx_where(mlx_array* res, const mlx_array condition, const mlx_array x, const mlx_array y, const mlx_stream s).
 func Where(res *Array, condition Array, x Array, y Array, s Stream) int32 {
-	r := call5(address[532], uintptr(unsafe.Pointer(res)), uintptr(condition), uintptr(x), uintptr(y), uintptr(s))
-	return int32(r)
+	return status5(address[532], uintptr(unsafe.Pointer(res)), uintptr(condition), uintptr(x), uintptr(y), uintptr(s))
 }
 
 // Zeros calls int mlx_zeros(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_stream s).
 func Zeros(res *Array, shape []int32, dtype Dtype, s Stream) int32 {
-	r := call5(address[533], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status5(address[533], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(s))
 }
 
 // ZerosLike calls int mlx_zeros_like(mlx_array* res, const mlx_array a, const mlx_stream s).
 func ZerosLike(res *Array, a Array, s Stream) int32 {
-	r := call3(address[534], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[534], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // CummaxAxis calls int mlx_cummax_axis(mlx_array* res, const mlx_array a, int axis, bool reverse, bool inclusive, const mlx_stream s).
 func CummaxAxis(res *Array, a Array, axis int32, reverse bool, inclusive bool, s Stream) int32 {
-	r := call6(address[535], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), uintptr(s))
-	return int32(r)
+	return status6(address[535], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), uintptr(s))
 }
 
 // CumminAxis calls int mlx_cummin_axis(mlx_array* res, const mlx_array a, int axis, bool reverse, bool inclusive, const mlx_stream s).
 func CumminAxis(res *Array, a Array, axis int32, reverse bool, inclusive bool, s Stream) int32 {
-	r := call6(address[536], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), uintptr(s))
-	return int32(r)
+	return status6(address[536], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), uintptr(s))
 }
 
 // LogcumsumexpAxis calls int mlx_logcumsumexp_axis(mlx_array* res, const mlx_array a, int axis, bool reverse, bool inclusive, const mlx_stream s).
 func LogcumsumexpAxis(res *Array, a Array, axis int32, reverse bool, inclusive bool, s Stream) int32 {
-	r := call6(address[537], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), uintptr(s))
-	return int32(r)
+	return status6(address[537], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), uintptr(s))
 }
 
 // CumprodAxis calls int mlx_cumprod_axis(mlx_array* res, const mlx_array a, int axis, bool reverse, bool inclusive, mlx_optional_dtype dtype, const mlx_stream s).
 func CumprodAxis(res *Array, a Array, axis int32, reverse bool, inclusive bool, dtype OptionalDtype, s Stream) int32 {
-	r := call7(address[538], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), dtype.word(), uintptr(s))
-	return int32(r)
+	return status7(address[538], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), dtype.word(), uintptr(s))
 }
 
 // CumsumAxis calls int mlx_cumsum_axis(mlx_array* res, const mlx_array a, int axis, bool reverse, bool inclusive, mlx_optional_dtype dtype, const mlx_stream s).
 func CumsumAxis(res *Array, a Array, axis int32, reverse bool, inclusive bool, dtype OptionalDtype, s Stream) int32 {
-	r := call7(address[539], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), dtype.word(), uintptr(s))
-	return int32(r)
+	return status7(address[539], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(reverse), word(inclusive), dtype.word(), uintptr(s))
 }
 
 // CountNonzeroAxis calls int mlx_count_nonzero_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func CountNonzeroAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[540], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[540], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // CountNonzeroAxes calls int mlx_count_nonzero_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func CountNonzeroAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[541], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[541], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // CountNonzero calls int mlx_count_nonzero(mlx_array* res, const mlx_array a, bool keepdims, const mlx_stream s).
 func CountNonzero(res *Array, a Array, keepdims bool, s Stream) int32 {
-	r := call4(address[542], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
-	return int32(r)
+	return status4(address[542], uintptr(unsafe.Pointer(res)), uintptr(a), word(keepdims), uintptr(s))
 }
 
 // MedianAxes calls int mlx_median_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, bool keepdims, const mlx_stream s).
 func MedianAxes(res *Array, a Array, axes []int32, keepdims bool, s Stream) int32 {
-	r := call6(address[543], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
-	return int32(r)
+	return status6(address[543], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), word(keepdims), uintptr(s))
 }
 
 // MedianAxis calls int mlx_median_axis(mlx_array* res, const mlx_array a, int axis, bool keepdims, const mlx_stream s).
 func MedianAxis(res *Array, a Array, axis int32, keepdims bool, s Stream) int32 {
-	r := call5(address[544], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
-	return int32(r)
+	return status5(address[544], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), word(keepdims), uintptr(s))
 }
 
 // TraceAxes calls int mlx_trace_axes(mlx_array* res, const mlx_array a, int offset, int axis1, int axis2, mlx_dtype dtype, const mlx_stream s).
 func TraceAxes(res *Array, a Array, offset int32, axis1 int32, axis2 int32, dtype Dtype, s Stream) int32 {
-	r := call7(address[545], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(offset), uintptr(axis1), uintptr(axis2), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status7(address[545], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(offset), uintptr(axis1), uintptr(axis2), uintptr(dtype), uintptr(s))
 }
 
 // Diff calls int mlx_diff(mlx_array* res, const mlx_array a, int n, int axis, const mlx_stream s).
 func Diff(res *Array, a Array, n int32, axis int32, s Stream) int32 {
-	r := call5(address[546], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[546], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(n), uintptr(axis), uintptr(s))
 }
 
 // FlipAxes calls int mlx_flip_axes(mlx_array* res, const mlx_array a, const int* axes, size_t axes_num, const mlx_stream s).
 func FlipAxes(res *Array, a Array, axes []int32, s Stream) int32 {
-	r := call5(address[547], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
-	return int32(r)
+	return status5(address[547], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(unsafe.Pointer(unsafe.SliceData(axes))), uintptr(len(axes)), uintptr(s))
 }
 
 // FlipAxis calls int mlx_flip_axis(mlx_array* res, const mlx_array a, int axis, const mlx_stream s).
 func FlipAxis(res *Array, a Array, axis int32, s Stream) int32 {
-	r := call4(address[548], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[548], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
 }
 
 // Flip calls int mlx_flip(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Flip(res *Array, a Array, s Stream) int32 {
-	r := call3(address[549], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[549], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // GatherQqmm calls int mlx_gather_qqmm(mlx_array* res, const mlx_array x, const mlx_array w, const mlx_array scales_w, const mlx_array lhs_indices, const mlx_array rhs_indices, mlx_optional_int group_size, mlx_optional_int bits, const char* mode, const mlx_array global_scale_x, const mlx_array global_scale_w, bool sorted_indices, const mlx_stream s).
 func GatherQqmm(res *Array, x Array, w Array, scales_w Array, lhs_indices Array, rhs_indices Array, group_size OptionalInt, bits OptionalInt, mode *byte, global_scale_x Array, global_scale_w Array, sorted_indices bool, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call13(address[550], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales_w), uintptr(lhs_indices), uintptr(rhs_indices), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale_x), uintptr(global_scale_w), word(sorted_indices), uintptr(s))
-	return int32(r)
+	return status13(address[550], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales_w), uintptr(lhs_indices), uintptr(rhs_indices), group_size.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(global_scale_x), uintptr(global_scale_w), word(sorted_indices), uintptr(s))
 }
 
 // LinspaceEndpoint calls int mlx_linspace_endpoint(mlx_array* res, double start, double stop, int num, bool endpoint, mlx_dtype dtype, const mlx_stream s).
 func LinspaceEndpoint(res *Array, start float64, stop float64, num int32, endpoint bool, dtype Dtype, s Stream) int32 {
-	return regLinspaceEndpoint(res, start, stop, num, endpoint, dtype, s)
+	return status5float2(address[551], uintptr(math.Float64bits(start)), uintptr(math.Float64bits(stop)), uintptr(unsafe.Pointer(res)), uintptr(num), word(endpoint), uintptr(dtype), uintptr(s))
 }
 
 // LogicalXor calls int mlx_logical_xor(mlx_array* res, const mlx_array a, const mlx_array b, const mlx_stream s).
 func LogicalXor(res *Array, a Array, b Array, s Stream) int32 {
-	r := call4(address[552], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
-	return int32(r)
+	return status4(address[552], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(s))
 }
 
 // OnesLikeDtype calls int mlx_ones_like_dtype(mlx_array* res, const mlx_array a, mlx_dtype dtype, const mlx_stream s).
 func OnesLikeDtype(res *Array, a Array, dtype Dtype, s Stream) int32 {
-	r := call4(address[553], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status4(address[553], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
 }
 
 // ZerosLikeDtype calls int mlx_zeros_like_dtype(mlx_array* res, const mlx_array a, mlx_dtype dtype, const mlx_stream s).
 func ZerosLikeDtype(res *Array, a Array, dtype Dtype, s Stream) int32 {
-	r := call4(address[554], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
-	return int32(r)
+	return status4(address[554], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(dtype), uintptr(s))
 }
 
 // Positive calls int mlx_positive(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Positive(res *Array, a Array, s Stream) int32 {
-	r := call3(address[555], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[555], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Searchsorted calls int mlx_searchsorted(mlx_array* res, const mlx_array sorted_sequence, const mlx_array values, const char* side, const mlx_stream s).
 func Searchsorted(res *Array, sorted_sequence Array, values Array, side *byte, s Stream) int32 {
-	r := call5(address[556], uintptr(unsafe.Pointer(res)), uintptr(sorted_sequence), uintptr(values), uintptr(unsafe.Pointer(side)), uintptr(s))
-	return int32(r)
+	return status5(address[556], uintptr(unsafe.Pointer(res)), uintptr(sorted_sequence), uintptr(values), uintptr(unsafe.Pointer(side)), uintptr(s))
 }
 
 // Trunc calls int mlx_trunc(mlx_array* res, const mlx_array a, const mlx_stream s).
 func Trunc(res *Array, a Array, s Stream) int32 {
-	r := call3(address[557], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[557], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // UnstackAxis calls int mlx_unstack_axis(mlx_vector_array* res, const mlx_array a, int axis, const mlx_stream s).
 func UnstackAxis(res *VectorArray, a Array, axis int32, s Stream) int32 {
-	r := call4(address[558], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status4(address[558], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(axis), uintptr(s))
 }
 
 // Unstack calls int mlx_unstack(mlx_vector_array* res, const mlx_array a, const mlx_stream s).
 func Unstack(res *VectorArray, a Array, s Stream) int32 {
-	r := call3(address[559], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
-	return int32(r)
+	return status3(address[559], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(s))
 }
 
 // Vecdot calls int mlx_vecdot(mlx_array* res, const mlx_array a, const mlx_array b, int axis, const mlx_stream s).
 func Vecdot(res *Array, a Array, b Array, axis int32, s Stream) int32 {
-	r := call5(address[560], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
-	return int32(r)
+	return status5(address[560], uintptr(unsafe.Pointer(res)), uintptr(a), uintptr(b), uintptr(axis), uintptr(s))
 }
 
 // RandomBernoulli calls int mlx_random_bernoulli(mlx_array* res, const mlx_array p, const int* shape, size_t shape_num, const mlx_array key, const mlx_stream s).
 func RandomBernoulli(res *Array, p Array, shape []int32, key Array, s Stream) int32 {
-	r := call6(address[561], uintptr(unsafe.Pointer(res)), uintptr(p), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(key), uintptr(s))
-	return int32(r)
+	return status6(address[561], uintptr(unsafe.Pointer(res)), uintptr(p), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(key), uintptr(s))
 }
 
 // RandomBits calls int mlx_random_bits(mlx_array* res, const int* shape, size_t shape_num, int width, const mlx_array key, const mlx_stream s).
 func RandomBits(res *Array, shape []int32, width int32, key Array, s Stream) int32 {
-	r := call6(address[562], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(width), uintptr(key), uintptr(s))
-	return int32(r)
+	return status6(address[562], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(width), uintptr(key), uintptr(s))
 }
 
 // RandomCategoricalShape calls int mlx_random_categorical_shape(mlx_array* res, const mlx_array logits, int axis, const int* shape, size_t shape_num, const mlx_array key, const mlx_stream s).
 func RandomCategoricalShape(res *Array, logits Array, axis int32, shape []int32, key Array, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call7(address[563], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(key), uintptr(s))
-	return int32(r)
+	return status7(address[563], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(axis), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(key), uintptr(s))
 }
 
 // RandomCategoricalNumSamples calls int mlx_random_categorical_num_samples(mlx_array* res, const mlx_array logits_, int axis, int num_samples, const mlx_array key, const mlx_stream s).
 func RandomCategoricalNumSamples(res *Array, logits_ Array, axis int32, num_samples int32, key Array, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call6(address[564], uintptr(unsafe.Pointer(res)), uintptr(logits_), uintptr(axis), uintptr(num_samples), uintptr(key), uintptr(s))
-	return int32(r)
+	return status6(address[564], uintptr(unsafe.Pointer(res)), uintptr(logits_), uintptr(axis), uintptr(num_samples), uintptr(key), uintptr(s))
 }
 
 // RandomCategorical calls int mlx_random_categorical(mlx_array* res, const mlx_array logits, int axis, const mlx_array key, const mlx_stream s).
 func RandomCategorical(res *Array, logits Array, axis int32, key Array, s Stream) int32 {
 	EnterDefaults(s)
 	defer LeaveDefaults(s)
-	r := call5(address[565], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(axis), uintptr(key), uintptr(s))
-	return int32(r)
+	return status5(address[565], uintptr(unsafe.Pointer(res)), uintptr(logits), uintptr(axis), uintptr(key), uintptr(s))
 }
 
 // RandomGumbel calls int mlx_random_gumbel(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s).
 func RandomGumbel(res *Array, shape []int32, dtype Dtype, key Array, s Stream) int32 {
-	r := call6(address[566], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
-	return int32(r)
+	return status6(address[566], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // RandomKey calls int mlx_random_key(mlx_array* res, uint64_t seed).
 func RandomKey(res *Array, seed uint64) int32 {
-	r := call2(address[567], uintptr(unsafe.Pointer(res)), uintptr(seed))
-	return int32(r)
+	return status2(address[567], uintptr(unsafe.Pointer(res)), uintptr(seed))
 }
 
 // RandomLaplace calls int mlx_random_laplace(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, float loc, float scale, const mlx_array key, const mlx_stream s).
 func RandomLaplace(res *Array, shape []int32, dtype Dtype, loc float32, scale float32, key Array, s Stream) int32 {
-	return regRandomLaplace(res, unsafe.Pointer(unsafe.SliceData(shape)), int(len(shape)), dtype, loc, scale, key, s)
+	return status6float2(address[568], uintptr(math.Float32bits(loc)), uintptr(math.Float32bits(scale)), uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // RandomMultivariateNormal calls int mlx_random_multivariate_normal(mlx_array* res, const mlx_array mean, const mlx_array cov, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s).
 func RandomMultivariateNormal(res *Array, mean Array, cov Array, shape []int32, dtype Dtype, key Array, s Stream) int32 {
-	r := call8(address[569], uintptr(unsafe.Pointer(res)), uintptr(mean), uintptr(cov), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
-	return int32(r)
+	return status8(address[569], uintptr(unsafe.Pointer(res)), uintptr(mean), uintptr(cov), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // RandomNormalBroadcast calls int mlx_random_normal_broadcast(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_array loc, const mlx_array scale, const mlx_array key, const mlx_stream s).
 func RandomNormalBroadcast(res *Array, shape []int32, dtype Dtype, loc Array, scale Array, key Array, s Stream) int32 {
-	r := call8(address[570], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(loc), uintptr(scale), uintptr(key), uintptr(s))
-	return int32(r)
+	return status8(address[570], uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(loc), uintptr(scale), uintptr(key), uintptr(s))
 }
 
 // RandomNormal calls int mlx_random_normal(mlx_array* res, const int* shape, size_t shape_num, mlx_dtype dtype, float loc, float scale, const mlx_array key, const mlx_stream s).
 func RandomNormal(res *Array, shape []int32, dtype Dtype, loc float32, scale float32, key Array, s Stream) int32 {
-	return regRandomNormal(res, unsafe.Pointer(unsafe.SliceData(shape)), int(len(shape)), dtype, loc, scale, key, s)
+	return status6float2(address[571], uintptr(math.Float32bits(loc)), uintptr(math.Float32bits(scale)), uintptr(unsafe.Pointer(res)), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // RandomPermutation calls int mlx_random_permutation(mlx_array* res, const mlx_array x, int axis, const mlx_array key, const mlx_stream s).
 func RandomPermutation(res *Array, x Array, axis int32, key Array, s Stream) int32 {
-	r := call5(address[572], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(axis), uintptr(key), uintptr(s))
-	return int32(r)
+	return status5(address[572], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(axis), uintptr(key), uintptr(s))
 }
 
 // RandomPermutationArange calls int mlx_random_permutation_arange(mlx_array* res, int x, const mlx_array key, const mlx_stream s).
 func RandomPermutationArange(res *Array, x int32, key Array, s Stream) int32 {
-	r := call4(address[573], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(key), uintptr(s))
-	return int32(r)
+	return status4(address[573], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(key), uintptr(s))
 }
 
 // RandomRandint calls int mlx_random_randint(mlx_array* res, const mlx_array low, const mlx_array high, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s).
 func RandomRandint(res *Array, low Array, high Array, shape []int32, dtype Dtype, key Array, s Stream) int32 {
-	r := call8(address[574], uintptr(unsafe.Pointer(res)), uintptr(low), uintptr(high), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
-	return int32(r)
+	return status8(address[574], uintptr(unsafe.Pointer(res)), uintptr(low), uintptr(high), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // RandomSeed calls int mlx_random_seed(uint64_t seed).
 func RandomSeed(seed uint64) int32 {
-	r := call1(address[575], uintptr(seed))
-	return int32(r)
+	return status1(address[575], uintptr(seed))
 }
 
 // RandomSplitNum calls int mlx_random_split_num(mlx_array* res, const mlx_array key, int num, const mlx_stream s).
 func RandomSplitNum(res *Array, key Array, num int32, s Stream) int32 {
-	r := call4(address[576], uintptr(unsafe.Pointer(res)), uintptr(key), uintptr(num), uintptr(s))
-	return int32(r)
+	return status4(address[576], uintptr(unsafe.Pointer(res)), uintptr(key), uintptr(num), uintptr(s))
 }
 
 // RandomSplit calls int mlx_random_split(mlx_array* res_0, mlx_array* res_1, const mlx_array key, const mlx_stream s).
 func RandomSplit(res_0 *Array, res_1 *Array, key Array, s Stream) int32 {
-	r := call4(address[577], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(key), uintptr(s))
-	return int32(r)
+	return status4(address[577], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(key), uintptr(s))
 }
 
 // RandomTruncatedNormal calls int mlx_random_truncated_normal(mlx_array* res, const mlx_array lower, const mlx_array upper, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s).
 func RandomTruncatedNormal(res *Array, lower Array, upper Array, shape []int32, dtype Dtype, key Array, s Stream) int32 {
-	r := call8(address[578], uintptr(unsafe.Pointer(res)), uintptr(lower), uintptr(upper), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
-	return int32(r)
+	return status8(address[578], uintptr(unsafe.Pointer(res)), uintptr(lower), uintptr(upper), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // RandomUniform calls int mlx_random_uniform(mlx_array* res, const mlx_array low, const mlx_array high, const int* shape, size_t shape_num, mlx_dtype dtype, const mlx_array key, const mlx_stream s).
 func RandomUniform(res *Array, low Array, high Array, shape []int32, dtype Dtype, key Array, s Stream) int32 {
-	r := call8(address[579], uintptr(unsafe.Pointer(res)), uintptr(low), uintptr(high), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
-	return int32(r)
+	return status8(address[579], uintptr(unsafe.Pointer(res)), uintptr(low), uintptr(high), uintptr(unsafe.Pointer(unsafe.SliceData(shape))), uintptr(len(shape)), uintptr(dtype), uintptr(key), uintptr(s))
 }
 
 // StreamNew calls mlx_stream mlx_stream_new(void).
 func StreamNew() Stream {
-	r := call0(address[580])
+	r := result0(address[580])
 	return Stream(r)
 }
 
 // StreamNewDevice calls mlx_stream mlx_stream_new_device(mlx_device dev).
 func StreamNewDevice(dev Device) Stream {
-	r := call1(address[581], uintptr(dev))
+	r := result1(address[581], uintptr(dev))
 	return Stream(r)
 }
 
 // StreamSet calls int mlx_stream_set(mlx_stream* stream, const mlx_stream src).
 func StreamSet(stream *Stream, src Stream) int32 {
-	r := call2(address[582], uintptr(unsafe.Pointer(stream)), uintptr(src))
-	return int32(r)
+	return status2(address[582], uintptr(unsafe.Pointer(stream)), uintptr(src))
 }
 
 // StreamFree calls int mlx_stream_free(mlx_stream stream).
 func StreamFree(stream Stream) int32 {
-	r := call1(address[583], uintptr(stream))
-	return int32(r)
+	return status1(address[583], uintptr(stream))
 }
 
 // StreamTostring calls int mlx_stream_tostring(mlx_string* str, mlx_stream stream).
 func StreamTostring(str *String, stream Stream) int32 {
-	r := call2(address[584], uintptr(unsafe.Pointer(str)), uintptr(stream))
-	return int32(r)
+	return status2(address[584], uintptr(unsafe.Pointer(str)), uintptr(stream))
 }
 
 // StreamEqual calls bool mlx_stream_equal(mlx_stream lhs, mlx_stream rhs).
 func StreamEqual(lhs Stream, rhs Stream) bool {
-	r := call2(address[585], uintptr(lhs), uintptr(rhs))
+	r := result2(address[585], uintptr(lhs), uintptr(rhs))
 	return byte(r) != 0
 }
 
 // StreamGetDevice calls int mlx_stream_get_device(mlx_device* dev, mlx_stream stream).
 func StreamGetDevice(dev *Device, stream Stream) int32 {
-	r := call2(address[586], uintptr(unsafe.Pointer(dev)), uintptr(stream))
-	return int32(r)
+	return status2(address[586], uintptr(unsafe.Pointer(dev)), uintptr(stream))
 }
 
 // StreamGetIndex calls int mlx_stream_get_index(int* index, mlx_stream stream).
 func StreamGetIndex(index *int32, stream Stream) int32 {
-	r := call2(address[587], uintptr(unsafe.Pointer(index)), uintptr(stream))
-	return int32(r)
+	return status2(address[587], uintptr(unsafe.Pointer(index)), uintptr(stream))
 }
 
 // Synchronize calls int mlx_synchronize(mlx_stream stream).
 func Synchronize(stream Stream) int32 {
 	assertGate(588)
-	r := call1(address[588], uintptr(stream))
-	return int32(r)
+	return status1(address[588], uintptr(stream))
 }
 
 // GetDefaultStream calls int mlx_get_default_stream(mlx_stream* stream, mlx_device dev).
 func GetDefaultStream(stream *Stream, dev Device) int32 {
-	r := call2(address[589], uintptr(unsafe.Pointer(stream)), uintptr(dev))
-	return int32(r)
+	return status2(address[589], uintptr(unsafe.Pointer(stream)), uintptr(dev))
 }
 
 // SetDefaultStream calls int mlx_set_default_stream(mlx_stream stream).
 func SetDefaultStream(stream Stream) int32 {
-	r := call1(address[590], uintptr(stream))
-	return int32(r)
+	return status1(address[590], uintptr(stream))
 }
 
 // DefaultCpuStreamNew calls mlx_stream mlx_default_cpu_stream_new(void).
 func DefaultCpuStreamNew() Stream {
-	r := call0(address[591])
+	r := result0(address[591])
 	return Stream(r)
 }
 
 // DefaultGpuStreamNew calls mlx_stream mlx_default_gpu_stream_new(void).
 func DefaultGpuStreamNew() Stream {
-	r := call0(address[592])
+	r := result0(address[592])
 	return Stream(r)
 }
 
 // StreamNewThreadUnsafe calls mlx_stream mlx_stream_new_thread_unsafe(mlx_device dev).
 func StreamNewThreadUnsafe(dev Device) Stream {
-	r := call1(address[593], uintptr(dev))
+	r := result1(address[593], uintptr(dev))
 	return Stream(r)
 }
 
 // StreamThreadLocalNew calls mlx_stream_thread_local mlx_stream_thread_local_new(mlx_device dev).
 func StreamThreadLocalNew(dev Device) StreamThreadLocal {
-	r := call1(address[594], uintptr(dev))
+	r := result1(address[594], uintptr(dev))
 	return StreamThreadLocal(r)
 }
 
 // StreamThreadLocalSet calls int mlx_stream_thread_local_set(mlx_stream_thread_local* tls, const mlx_stream_thread_local src).
 func StreamThreadLocalSet(tls *StreamThreadLocal, src StreamThreadLocal) int32 {
-	r := call2(address[595], uintptr(unsafe.Pointer(tls)), uintptr(src))
-	return int32(r)
+	return status2(address[595], uintptr(unsafe.Pointer(tls)), uintptr(src))
 }
 
 // StreamThreadLocalFree calls int mlx_stream_thread_local_free(mlx_stream_thread_local tls).
 func StreamThreadLocalFree(tls StreamThreadLocal) int32 {
-	r := call1(address[596], uintptr(tls))
-	return int32(r)
+	return status1(address[596], uintptr(tls))
 }
 
 // StreamFromThreadLocal calls int mlx_stream_from_thread_local(mlx_stream* res, const mlx_stream_thread_local tls).
 func StreamFromThreadLocal(res *Stream, tls StreamThreadLocal) int32 {
-	r := call2(address[597], uintptr(unsafe.Pointer(res)), uintptr(tls))
-	return int32(r)
+	return status2(address[597], uintptr(unsafe.Pointer(res)), uintptr(tls))
 }
 
 // GetStreams calls int mlx_get_streams(mlx_vector_stream* res).
 func GetStreams(res *VectorStream) int32 {
-	r := call1(address[598], uintptr(unsafe.Pointer(res)))
-	return int32(r)
+	return status1(address[598], uintptr(unsafe.Pointer(res)))
 }
 
 // SynchronizeDefault calls int mlx_synchronize_default(void).
 func SynchronizeDefault() int32 {
 	assertGate(599)
-	r := call0(address[599])
-	return int32(r)
+	return status0(address[599])
 }
 
 // SynchronizeThreadLocal calls int mlx_synchronize_thread_local(mlx_stream_thread_local tls).
 func SynchronizeThreadLocal(tls StreamThreadLocal) int32 {
 	assertGate(600)
-	r := call1(address[600], uintptr(tls))
-	return int32(r)
+	return status1(address[600], uintptr(tls))
 }
 
 // ClearStreams calls int mlx_clear_streams(void).
 func ClearStreams() int32 {
 	assertGate(601)
-	r := call0(address[601])
-	return int32(r)
+	return status0(address[601])
 }
 
 // StringNew calls mlx_string mlx_string_new(void).
 func StringNew() String {
-	r := call0(address[602])
+	r := result0(address[602])
 	return String(r)
 }
 
 // StringNewData calls mlx_string mlx_string_new_data(const char* str).
 func StringNewData(str *byte) String {
-	r := call1(address[603], uintptr(unsafe.Pointer(str)))
+	r := result1(address[603], uintptr(unsafe.Pointer(str)))
 	return String(r)
 }
 
 // StringSet calls int mlx_string_set(mlx_string* str, const mlx_string src).
 func StringSet(str *String, src String) int32 {
-	r := call2(address[604], uintptr(unsafe.Pointer(str)), uintptr(src))
-	return int32(r)
+	return status2(address[604], uintptr(unsafe.Pointer(str)), uintptr(src))
 }
 
 // StringData calls const char* mlx_string_data(mlx_string str).
 func StringData(str String) CString {
-	r := call1(address[605], uintptr(str))
+	r := result1(address[605], uintptr(str))
 	return CString(r)
 }
 
 // StringFree calls int mlx_string_free(mlx_string str).
 func StringFree(str String) int32 {
-	r := call1(address[606], uintptr(str))
-	return int32(r)
+	return status1(address[606], uintptr(str))
 }
 
 // AsyncEval calls int mlx_async_eval(const mlx_vector_array outputs).
 func AsyncEval(outputs VectorArray) int32 {
 	assertGate(607)
-	r := call1(address[607], uintptr(outputs))
-	return int32(r)
+	return status1(address[607], uintptr(outputs))
 }
 
 // Checkpoint calls int mlx_checkpoint(mlx_closure* res, const mlx_closure fun).
 func Checkpoint(res *Closure, fun Closure) int32 {
 	assertGate(608)
-	r := call2(address[608], uintptr(unsafe.Pointer(res)), uintptr(fun))
-	return int32(r)
+	return status2(address[608], uintptr(unsafe.Pointer(res)), uintptr(fun))
 }
 
 // CustomFunction calls int mlx_custom_function(mlx_closure* res, const mlx_closure fun, const mlx_closure_custom fun_vjp, const mlx_closure_custom_jvp fun_jvp, const mlx_closure_custom_vmap fun_vmap).
 func CustomFunction(res *Closure, fun Closure, fun_vjp ClosureCustom, fun_jvp ClosureCustomJvp, fun_vmap ClosureCustomVmap) int32 {
 	assertGate(609)
-	r := call5(address[609], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(fun_vjp), uintptr(fun_jvp), uintptr(fun_vmap))
-	return int32(r)
+	return status5(address[609], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(fun_vjp), uintptr(fun_jvp), uintptr(fun_vmap))
 }
 
 // CustomVjp calls int mlx_custom_vjp(mlx_closure* res, const mlx_closure fun, const mlx_closure_custom fun_vjp).
 func CustomVjp(res *Closure, fun Closure, fun_vjp ClosureCustom) int32 {
 	assertGate(610)
-	r := call3(address[610], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(fun_vjp))
-	return int32(r)
+	return status3(address[610], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(fun_vjp))
 }
 
 // Eval calls int mlx_eval(const mlx_vector_array outputs).
 func Eval(outputs VectorArray) int32 {
 	assertGate(611)
-	r := call1(address[611], uintptr(outputs))
-	return int32(r)
+	return status1(address[611], uintptr(outputs))
 }
 
 // Jvp calls int mlx_jvp(mlx_vector_array* res_0, mlx_vector_array* res_1, const mlx_closure fun, const mlx_vector_array primals, const mlx_vector_array tangents).
 func Jvp(res_0 *VectorArray, res_1 *VectorArray, fun Closure, primals VectorArray, tangents VectorArray) int32 {
 	assertGate(612)
-	r := call5(address[612], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(fun), uintptr(primals), uintptr(tangents))
-	return int32(r)
+	return status5(address[612], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(fun), uintptr(primals), uintptr(tangents))
 }
 
 // ValueAndGrad calls int mlx_value_and_grad(mlx_closure_value_and_grad* res, const mlx_closure fun, const int* argnums, size_t argnums_num).
 func ValueAndGrad(res *ClosureValueAndGrad, fun Closure, argnums []int32) int32 {
 	assertGate(613)
-	r := call4(address[613], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(unsafe.Pointer(unsafe.SliceData(argnums))), uintptr(len(argnums)))
-	return int32(r)
+	return status4(address[613], uintptr(unsafe.Pointer(res)), uintptr(fun), uintptr(unsafe.Pointer(unsafe.SliceData(argnums))), uintptr(len(argnums)))
 }
 
 // Vjp calls int mlx_vjp(mlx_vector_array* res_0, mlx_vector_array* res_1, const mlx_closure fun, const mlx_vector_array primals, const mlx_vector_array cotangents).
 func Vjp(res_0 *VectorArray, res_1 *VectorArray, fun Closure, primals VectorArray, cotangents VectorArray) int32 {
 	assertGate(614)
-	r := call5(address[614], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(fun), uintptr(primals), uintptr(cotangents))
-	return int32(r)
+	return status5(address[614], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(fun), uintptr(primals), uintptr(cotangents))
 }
 
 // DetailVmapReplace calls int mlx_detail_vmap_replace(mlx_vector_array* res, const mlx_vector_array inputs, const mlx_vector_array s_inputs, const mlx_vector_array s_outputs, const int* in_axes, size_t in_axes_num, const int* out_axes, size_t out_axes_num).
 func DetailVmapReplace(res *VectorArray, inputs VectorArray, s_inputs VectorArray, s_outputs VectorArray, in_axes []int32, out_axes []int32) int32 {
 	assertGate(615)
-	r := call8(address[615], uintptr(unsafe.Pointer(res)), uintptr(inputs), uintptr(s_inputs), uintptr(s_outputs), uintptr(unsafe.Pointer(unsafe.SliceData(in_axes))), uintptr(len(in_axes)), uintptr(unsafe.Pointer(unsafe.SliceData(out_axes))), uintptr(len(out_axes)))
-	return int32(r)
+	return status8(address[615], uintptr(unsafe.Pointer(res)), uintptr(inputs), uintptr(s_inputs), uintptr(s_outputs), uintptr(unsafe.Pointer(unsafe.SliceData(in_axes))), uintptr(len(in_axes)), uintptr(unsafe.Pointer(unsafe.SliceData(out_axes))), uintptr(len(out_axes)))
 }
 
 // DetailVmapTrace calls int mlx_detail_vmap_trace(mlx_vector_array* res_0, mlx_vector_array* res_1, const mlx_closure fun, const mlx_vector_array inputs, const int* in_axes, size_t in_axes_num).
 func DetailVmapTrace(res_0 *VectorArray, res_1 *VectorArray, fun Closure, inputs VectorArray, in_axes []int32) int32 {
 	assertGate(616)
-	r := call6(address[616], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(fun), uintptr(inputs), uintptr(unsafe.Pointer(unsafe.SliceData(in_axes))), uintptr(len(in_axes)))
-	return int32(r)
+	return status6(address[616], uintptr(unsafe.Pointer(res_0)), uintptr(unsafe.Pointer(res_1)), uintptr(fun), uintptr(inputs), uintptr(unsafe.Pointer(unsafe.SliceData(in_axes))), uintptr(len(in_axes)))
 }
 
 // VectorArrayNew calls mlx_vector_array mlx_vector_array_new(void).
 func VectorArrayNew() VectorArray {
-	r := call0(address[617])
+	r := result0(address[617])
 	return VectorArray(r)
 }
 
 // VectorArraySet calls int mlx_vector_array_set(mlx_vector_array* vec, const mlx_vector_array src).
 func VectorArraySet(vec *VectorArray, src VectorArray) int32 {
-	r := call2(address[618], uintptr(unsafe.Pointer(vec)), uintptr(src))
-	return int32(r)
+	return status2(address[618], uintptr(unsafe.Pointer(vec)), uintptr(src))
 }
 
 // VectorArrayFree calls int mlx_vector_array_free(mlx_vector_array vec).
 func VectorArrayFree(vec VectorArray) int32 {
-	r := call1(address[619], uintptr(vec))
-	return int32(r)
+	return status1(address[619], uintptr(vec))
 }
 
 // VectorArrayNewData calls mlx_vector_array mlx_vector_array_new_data(const mlx_array* data, size_t size).
 func VectorArrayNewData(data []Array) VectorArray {
-	r := call2(address[620], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
+	r := result2(address[620], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return VectorArray(r)
 }
 
 // VectorArrayNewValue calls mlx_vector_array mlx_vector_array_new_value(const mlx_array val).
 func VectorArrayNewValue(val Array) VectorArray {
-	r := call1(address[621], uintptr(val))
+	r := result1(address[621], uintptr(val))
 	return VectorArray(r)
 }
 
 // VectorArraySetData calls int mlx_vector_array_set_data(mlx_vector_array* vec, const mlx_array* data, size_t size).
 func VectorArraySetData(vec *VectorArray, data []Array) int32 {
-	r := call3(address[622], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[622], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorArraySetValue calls int mlx_vector_array_set_value(mlx_vector_array* vec, const mlx_array val).
 func VectorArraySetValue(vec *VectorArray, val Array) int32 {
-	r := call2(address[623], uintptr(unsafe.Pointer(vec)), uintptr(val))
-	return int32(r)
+	return status2(address[623], uintptr(unsafe.Pointer(vec)), uintptr(val))
 }
 
 // VectorArrayAppendData calls int mlx_vector_array_append_data(mlx_vector_array vec, const mlx_array* data, size_t size).
 func VectorArrayAppendData(vec VectorArray, data []Array) int32 {
-	r := call3(address[624], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[624], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorArrayAppendValue calls int mlx_vector_array_append_value(mlx_vector_array vec, const mlx_array val).
 func VectorArrayAppendValue(vec VectorArray, val Array) int32 {
-	r := call2(address[625], uintptr(vec), uintptr(val))
-	return int32(r)
+	return status2(address[625], uintptr(vec), uintptr(val))
 }
 
 // VectorArraySize calls size_t mlx_vector_array_size(mlx_vector_array vec).
 func VectorArraySize(vec VectorArray) int {
-	r := call1(address[626], uintptr(vec))
+	r := result1(address[626], uintptr(vec))
 	return int(r)
 }
 
 // VectorArrayGet calls int mlx_vector_array_get(mlx_array* res, const mlx_vector_array vec, size_t idx).
 func VectorArrayGet(res *Array, vec VectorArray, idx int) int32 {
-	r := call3(address[627], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
-	return int32(r)
+	return status3(address[627], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
 }
 
 // VectorVectorArrayNew calls mlx_vector_vector_array mlx_vector_vector_array_new(void).
 func VectorVectorArrayNew() VectorVectorArray {
-	r := call0(address[628])
+	r := result0(address[628])
 	return VectorVectorArray(r)
 }
 
 // VectorVectorArraySet calls int mlx_vector_vector_array_set(mlx_vector_vector_array* vec, const mlx_vector_vector_array src).
 func VectorVectorArraySet(vec *VectorVectorArray, src VectorVectorArray) int32 {
-	r := call2(address[629], uintptr(unsafe.Pointer(vec)), uintptr(src))
-	return int32(r)
+	return status2(address[629], uintptr(unsafe.Pointer(vec)), uintptr(src))
 }
 
 // VectorVectorArrayFree calls int mlx_vector_vector_array_free(mlx_vector_vector_array vec).
 func VectorVectorArrayFree(vec VectorVectorArray) int32 {
-	r := call1(address[630], uintptr(vec))
-	return int32(r)
+	return status1(address[630], uintptr(vec))
 }
 
 // VectorVectorArrayNewData calls mlx_vector_vector_array mlx_vector_vector_array_new_data(const mlx_vector_array* data, size_t size).
 func VectorVectorArrayNewData(data []VectorArray) VectorVectorArray {
-	r := call2(address[631], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
+	r := result2(address[631], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return VectorVectorArray(r)
 }
 
 // VectorVectorArrayNewValue calls mlx_vector_vector_array mlx_vector_vector_array_new_value(const mlx_vector_array val).
 func VectorVectorArrayNewValue(val VectorArray) VectorVectorArray {
-	r := call1(address[632], uintptr(val))
+	r := result1(address[632], uintptr(val))
 	return VectorVectorArray(r)
 }
 
 // VectorVectorArraySetData calls int mlx_vector_vector_array_set_data(mlx_vector_vector_array* vec, const mlx_vector_array* data, size_t size).
 func VectorVectorArraySetData(vec *VectorVectorArray, data []VectorArray) int32 {
-	r := call3(address[633], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[633], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorVectorArraySetValue calls int mlx_vector_vector_array_set_value(mlx_vector_vector_array* vec, const mlx_vector_array val).
 func VectorVectorArraySetValue(vec *VectorVectorArray, val VectorArray) int32 {
-	r := call2(address[634], uintptr(unsafe.Pointer(vec)), uintptr(val))
-	return int32(r)
+	return status2(address[634], uintptr(unsafe.Pointer(vec)), uintptr(val))
 }
 
 // VectorVectorArrayAppendData calls int mlx_vector_vector_array_append_data(mlx_vector_vector_array vec, const mlx_vector_array* data, size_t size).
 func VectorVectorArrayAppendData(vec VectorVectorArray, data []VectorArray) int32 {
-	r := call3(address[635], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[635], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorVectorArrayAppendValue calls int mlx_vector_vector_array_append_value(mlx_vector_vector_array vec, const mlx_vector_array val).
 func VectorVectorArrayAppendValue(vec VectorVectorArray, val VectorArray) int32 {
-	r := call2(address[636], uintptr(vec), uintptr(val))
-	return int32(r)
+	return status2(address[636], uintptr(vec), uintptr(val))
 }
 
 // VectorVectorArraySize calls size_t mlx_vector_vector_array_size(mlx_vector_vector_array vec).
 func VectorVectorArraySize(vec VectorVectorArray) int {
-	r := call1(address[637], uintptr(vec))
+	r := result1(address[637], uintptr(vec))
 	return int(r)
 }
 
 // VectorVectorArrayGet calls int mlx_vector_vector_array_get(mlx_vector_array* res, const mlx_vector_vector_array vec, size_t idx).
 func VectorVectorArrayGet(res *VectorArray, vec VectorVectorArray, idx int) int32 {
-	r := call3(address[638], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
-	return int32(r)
+	return status3(address[638], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
 }
 
 // VectorIntNew calls mlx_vector_int mlx_vector_int_new(void).
 func VectorIntNew() VectorInt {
-	r := call0(address[639])
+	r := result0(address[639])
 	return VectorInt(r)
 }
 
 // VectorIntSet calls int mlx_vector_int_set(mlx_vector_int* vec, const mlx_vector_int src).
 func VectorIntSet(vec *VectorInt, src VectorInt) int32 {
-	r := call2(address[640], uintptr(unsafe.Pointer(vec)), uintptr(src))
-	return int32(r)
+	return status2(address[640], uintptr(unsafe.Pointer(vec)), uintptr(src))
 }
 
 // VectorIntFree calls int mlx_vector_int_free(mlx_vector_int vec).
 func VectorIntFree(vec VectorInt) int32 {
-	r := call1(address[641], uintptr(vec))
-	return int32(r)
+	return status1(address[641], uintptr(vec))
 }
 
 // VectorIntNewData calls mlx_vector_int mlx_vector_int_new_data(int* data, size_t size).
 func VectorIntNewData(data []int32) VectorInt {
-	r := call2(address[642], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
+	r := result2(address[642], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return VectorInt(r)
 }
 
 // VectorIntNewValue calls mlx_vector_int mlx_vector_int_new_value(int val).
 func VectorIntNewValue(val int32) VectorInt {
-	r := call1(address[643], uintptr(val))
+	r := result1(address[643], uintptr(val))
 	return VectorInt(r)
 }
 
 // VectorIntSetData calls int mlx_vector_int_set_data(mlx_vector_int* vec, int* data, size_t size).
 func VectorIntSetData(vec *VectorInt, data []int32) int32 {
-	r := call3(address[644], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[644], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorIntSetValue calls int mlx_vector_int_set_value(mlx_vector_int* vec, int val).
 func VectorIntSetValue(vec *VectorInt, val int32) int32 {
-	r := call2(address[645], uintptr(unsafe.Pointer(vec)), uintptr(val))
-	return int32(r)
+	return status2(address[645], uintptr(unsafe.Pointer(vec)), uintptr(val))
 }
 
 // VectorIntAppendData calls int mlx_vector_int_append_data(mlx_vector_int vec, int* data, size_t size).
 func VectorIntAppendData(vec VectorInt, data []int32) int32 {
-	r := call3(address[646], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[646], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorIntAppendValue calls int mlx_vector_int_append_value(mlx_vector_int vec, int val).
 func VectorIntAppendValue(vec VectorInt, val int32) int32 {
-	r := call2(address[647], uintptr(vec), uintptr(val))
-	return int32(r)
+	return status2(address[647], uintptr(vec), uintptr(val))
 }
 
 // VectorIntSize calls size_t mlx_vector_int_size(mlx_vector_int vec).
 func VectorIntSize(vec VectorInt) int {
-	r := call1(address[648], uintptr(vec))
+	r := result1(address[648], uintptr(vec))
 	return int(r)
 }
 
 // VectorIntGet calls int mlx_vector_int_get(int* res, const mlx_vector_int vec, size_t idx).
 func VectorIntGet(res *int32, vec VectorInt, idx int) int32 {
-	r := call3(address[649], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
-	return int32(r)
+	return status3(address[649], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
 }
 
 // VectorStringNew calls mlx_vector_string mlx_vector_string_new(void).
 func VectorStringNew() VectorString {
-	r := call0(address[650])
+	r := result0(address[650])
 	return VectorString(r)
 }
 
 // VectorStringSet calls int mlx_vector_string_set(mlx_vector_string* vec, const mlx_vector_string src).
 func VectorStringSet(vec *VectorString, src VectorString) int32 {
-	r := call2(address[651], uintptr(unsafe.Pointer(vec)), uintptr(src))
-	return int32(r)
+	return status2(address[651], uintptr(unsafe.Pointer(vec)), uintptr(src))
 }
 
 // VectorStringFree calls int mlx_vector_string_free(mlx_vector_string vec).
 func VectorStringFree(vec VectorString) int32 {
-	r := call1(address[652], uintptr(vec))
-	return int32(r)
+	return status1(address[652], uintptr(vec))
 }
 
 // VectorStringNewData calls mlx_vector_string mlx_vector_string_new_data(const char** data, size_t size).
 func VectorStringNewData(data []*byte) VectorString {
-	r := call2(address[653], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
+	r := result2(address[653], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return VectorString(r)
 }
 
 // VectorStringNewValue calls mlx_vector_string mlx_vector_string_new_value(const char* val).
 func VectorStringNewValue(val *byte) VectorString {
-	r := call1(address[654], uintptr(unsafe.Pointer(val)))
+	r := result1(address[654], uintptr(unsafe.Pointer(val)))
 	return VectorString(r)
 }
 
 // VectorStringSetData calls int mlx_vector_string_set_data(mlx_vector_string* vec, const char** data, size_t size).
 func VectorStringSetData(vec *VectorString, data []*byte) int32 {
-	r := call3(address[655], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[655], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorStringSetValue calls int mlx_vector_string_set_value(mlx_vector_string* vec, const char* val).
 func VectorStringSetValue(vec *VectorString, val *byte) int32 {
-	r := call2(address[656], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(val)))
-	return int32(r)
+	return status2(address[656], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(val)))
 }
 
 // VectorStringAppendData calls int mlx_vector_string_append_data(mlx_vector_string vec, const char** data, size_t size).
 func VectorStringAppendData(vec VectorString, data []*byte) int32 {
-	r := call3(address[657], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[657], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorStringAppendValue calls int mlx_vector_string_append_value(mlx_vector_string vec, const char* val).
 func VectorStringAppendValue(vec VectorString, val *byte) int32 {
-	r := call2(address[658], uintptr(vec), uintptr(unsafe.Pointer(val)))
-	return int32(r)
+	return status2(address[658], uintptr(vec), uintptr(unsafe.Pointer(val)))
 }
 
 // VectorStringSize calls size_t mlx_vector_string_size(mlx_vector_string vec).
 func VectorStringSize(vec VectorString) int {
-	r := call1(address[659], uintptr(vec))
+	r := result1(address[659], uintptr(vec))
 	return int(r)
 }
 
 // VectorStringGet calls int mlx_vector_string_get(char** res, const mlx_vector_string vec, size_t idx).
 func VectorStringGet(res *CString, vec VectorString, idx int) int32 {
-	r := call3(address[660], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
-	return int32(r)
+	return status3(address[660], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
 }
 
 // VectorStreamNew calls mlx_vector_stream mlx_vector_stream_new(void).
 func VectorStreamNew() VectorStream {
-	r := call0(address[661])
+	r := result0(address[661])
 	return VectorStream(r)
 }
 
 // VectorStreamSet calls int mlx_vector_stream_set(mlx_vector_stream* vec, const mlx_vector_stream src).
 func VectorStreamSet(vec *VectorStream, src VectorStream) int32 {
-	r := call2(address[662], uintptr(unsafe.Pointer(vec)), uintptr(src))
-	return int32(r)
+	return status2(address[662], uintptr(unsafe.Pointer(vec)), uintptr(src))
 }
 
 // VectorStreamFree calls int mlx_vector_stream_free(mlx_vector_stream vec).
 func VectorStreamFree(vec VectorStream) int32 {
-	r := call1(address[663], uintptr(vec))
-	return int32(r)
+	return status1(address[663], uintptr(vec))
 }
 
 // VectorStreamNewData calls mlx_vector_stream mlx_vector_stream_new_data(const mlx_stream* data, size_t size).
 func VectorStreamNewData(data []Stream) VectorStream {
-	r := call2(address[664], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
+	r := result2(address[664], uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 	return VectorStream(r)
 }
 
 // VectorStreamNewValue calls mlx_vector_stream mlx_vector_stream_new_value(const mlx_stream val).
 func VectorStreamNewValue(val Stream) VectorStream {
-	r := call1(address[665], uintptr(val))
+	r := result1(address[665], uintptr(val))
 	return VectorStream(r)
 }
 
 // VectorStreamSetData calls int mlx_vector_stream_set_data(mlx_vector_stream* vec, const mlx_stream* data, size_t size).
 func VectorStreamSetData(vec *VectorStream, data []Stream) int32 {
-	r := call3(address[666], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[666], uintptr(unsafe.Pointer(vec)), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorStreamSetValue calls int mlx_vector_stream_set_value(mlx_vector_stream* vec, const mlx_stream val).
 func VectorStreamSetValue(vec *VectorStream, val Stream) int32 {
-	r := call2(address[667], uintptr(unsafe.Pointer(vec)), uintptr(val))
-	return int32(r)
+	return status2(address[667], uintptr(unsafe.Pointer(vec)), uintptr(val))
 }
 
 // VectorStreamAppendData calls int mlx_vector_stream_append_data(mlx_vector_stream vec, const mlx_stream* data, size_t size).
 func VectorStreamAppendData(vec VectorStream, data []Stream) int32 {
-	r := call3(address[668], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
-	return int32(r)
+	return status3(address[668], uintptr(vec), uintptr(unsafe.Pointer(unsafe.SliceData(data))), uintptr(len(data)))
 }
 
 // VectorStreamAppendValue calls int mlx_vector_stream_append_value(mlx_vector_stream vec, const mlx_stream val).
 func VectorStreamAppendValue(vec VectorStream, val Stream) int32 {
-	r := call2(address[669], uintptr(vec), uintptr(val))
-	return int32(r)
+	return status2(address[669], uintptr(vec), uintptr(val))
 }
 
 // VectorStreamSize calls size_t mlx_vector_stream_size(mlx_vector_stream vec).
 func VectorStreamSize(vec VectorStream) int {
-	r := call1(address[670], uintptr(vec))
+	r := result1(address[670], uintptr(vec))
 	return int(r)
 }
 
 // VectorStreamGet calls int mlx_vector_stream_get(mlx_stream* res, const mlx_vector_stream vec, size_t idx).
 func VectorStreamGet(res *Stream, vec VectorStream, idx int) int32 {
-	r := call3(address[671], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
-	return int32(r)
+	return status3(address[671], uintptr(unsafe.Pointer(res)), uintptr(vec), uintptr(idx))
 }
 
 // Version calls int mlx_version(mlx_string* str_).
 func Version(str_ *String) int32 {
-	r := call1(address[672], uintptr(unsafe.Pointer(str_)))
-	return int32(r)
+	return status1(address[672], uintptr(unsafe.Pointer(str_)))
 }
 
-// callN calls a function with N words. The words travel in a pooled frame, since a
-// variadic call would allocate one; a pointer among them stays alive and in place
-// until the call returns.
+// statusN and resultN call f with N words; statusNfloatM with M floats before them. A pointer
+// among the words stays alive and in place until the call returns.
 
-func call0(f uintptr) uintptr {
-	r, _, _ := purego.SyscallN(f)
-	return r
+//go:uintptrescapes
+func result0(f uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 0, [maxFloats]uintptr{}, [maxWords]uintptr{}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call1(f, a0 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	r, _, _ := purego.SyscallN(f, w[:1]...)
-	frames.Put(w)
-	return r
+func result0float1(f, x0 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 0, [maxFloats]uintptr{x0}, [maxWords]uintptr{}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call2(f, a0, a1 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	r, _, _ := purego.SyscallN(f, w[:2]...)
-	frames.Put(w)
-	return r
+func result0float2(f, x0, x1 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 0, [maxFloats]uintptr{x0, x1}, [maxWords]uintptr{}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call3(f, a0, a1, a2 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	r, _, _ := purego.SyscallN(f, w[:3]...)
-	frames.Put(w)
-	return r
+func result1(f, w0 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 1, [maxFloats]uintptr{}, [maxWords]uintptr{w0}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call4(f, a0, a1, a2, a3 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	r, _, _ := purego.SyscallN(f, w[:4]...)
-	frames.Put(w)
-	return r
+func result2(f, w0, w1 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 2, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call5(f, a0, a1, a2, a3, a4 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	r, _, _ := purego.SyscallN(f, w[:5]...)
-	frames.Put(w)
-	return r
+func result3(f, w0, w1, w2 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 3, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call6(f, a0, a1, a2, a3, a4, a5 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	r, _, _ := purego.SyscallN(f, w[:6]...)
-	frames.Put(w)
-	return r
+func result4(f, w0, w1, w2, w3 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 4, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call7(f, a0, a1, a2, a3, a4, a5, a6 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	w[6] = a6
-	r, _, _ := purego.SyscallN(f, w[:7]...)
-	frames.Put(w)
-	return r
+func result5(f, w0, w1, w2, w3, w4 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 5, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call8(f, a0, a1, a2, a3, a4, a5, a6, a7 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	w[6] = a6
-	w[7] = a7
-	r, _, _ := purego.SyscallN(f, w[:8]...)
-	frames.Put(w)
-	return r
+func result6(f, w0, w1, w2, w3, w4, w5 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 6, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call9(f, a0, a1, a2, a3, a4, a5, a6, a7, a8 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	w[6] = a6
-	w[7] = a7
-	w[8] = a8
-	r, _, _ := purego.SyscallN(f, w[:9]...)
-	frames.Put(w)
-	return r
+func result7(f, w0, w1, w2, w3, w4, w5, w6 uintptr) uintptr {
+	w := results.Get().(*withResult)
+	w.anywhere = anywhere{f, 7, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6}}
+	return w.call()
 }
 
 //go:uintptrescapes
-func call10(f, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	w[6] = a6
-	w[7] = a7
-	w[8] = a8
-	w[9] = a9
-	r, _, _ := purego.SyscallN(f, w[:10]...)
-	frames.Put(w)
-	return r
+func status0(f uintptr) int32 {
+	w := registers{f, [6]uintptr{}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
 }
 
 //go:uintptrescapes
-func call11(f, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	w[6] = a6
-	w[7] = a7
-	w[8] = a8
-	w[9] = a9
-	w[10] = a10
-	r, _, _ := purego.SyscallN(f, w[:11]...)
-	frames.Put(w)
-	return r
+func status1(f, w0 uintptr) int32 {
+	w := registers{f, [6]uintptr{w0}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
 }
 
 //go:uintptrescapes
-func call13(f, a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12 uintptr) uintptr {
-	w := frames.Get().(*frame)
-	w[0] = a0
-	w[1] = a1
-	w[2] = a2
-	w[3] = a3
-	w[4] = a4
-	w[5] = a5
-	w[6] = a6
-	w[7] = a7
-	w[8] = a8
-	w[9] = a9
-	w[10] = a10
-	w[11] = a11
-	w[12] = a12
-	r, _, _ := purego.SyscallN(f, w[:13]...)
-	frames.Put(w)
-	return r
+func status10(f, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9 uintptr) int32 {
+	w := anywhere{f, 10, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7, w8, w9}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
 }
 
-type frame [13]uintptr
+//go:uintptrescapes
+func status11(f, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10 uintptr) int32 {
+	w := anywhere{f, 11, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
 
-var frames = sync.Pool{New: func() any { return new(frame) }}
+//go:uintptrescapes
+func status13(f, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12 uintptr) int32 {
+	w := anywhere{f, 13, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
 
-// Functions with floating parameters, or with stack arguments that Apple arm64
-// packs, go through reflection.
-var regArrayNewFloat32 func(float32) Array
-var regArrayNewFloat func(float32) Array
-var regArrayNewFloat64 func(float64) Array
-var regArrayNewDouble func(float64) Array
-var regArrayNewComplex func(float32, float32) Array
-var regArraySetFloat32 func(*Array, float32) int32
-var regArraySetFloat func(*Array, float32) int32
-var regArraySetFloat64 func(*Array, float64) int32
-var regArraySetDouble func(*Array, float64) int32
-var regArraySetComplex func(*Array, float32, float32) int32
-var regFastCudaKernelConfigSetInitValue func(FastCudaKernelConfig, float32) int32
-var regFastLayerNorm func(*Array, Array, Array, Array, float32, Stream) int32
-var regFastMetalKernelConfigSetInitValue func(FastMetalKernelConfig, float32) int32
-var regFastRmsNorm func(*Array, Array, Array, float32, Stream) int32
-var regFastRope func(*Array, Array, int32, bool, uint64, float32, int32, Array, Stream) int32
-var regFastRopeDynamic func(*Array, Array, int32, bool, uint64, float32, Array, Array, Stream) int32
-var regFastScaledDotProductAttention func(*Array, Array, Array, Array, float32, *byte, Array, Array, bool, Stream) int32
-var regFftFftfreq func(*Array, int32, float64, Stream) int32
-var regFftRfftfreq func(*Array, int32, float64, Stream) int32
-var regLinalgNorm func(*Array, Array, float64, unsafe.Pointer, int, bool, Stream) int32
-var regAddmm func(*Array, Array, Array, Array, float32, float32, Stream) int32
-var regAllclose func(*Array, Array, Array, float64, float64, bool, Stream) int32
-var regArange func(*Array, float64, float64, float64, Dtype, Stream) int32
+//go:uintptrescapes
+func status1float1(f, x0, w0 uintptr) int32 {
+	w := anywhere{f, 1, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status1float2(f, x0, x1, w0 uintptr) int32 {
+	w := anywhere{f, 1, [maxFloats]uintptr{x0, x1}, [maxWords]uintptr{w0}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status2(f, w0, w1 uintptr) int32 {
+	w := registers{f, [6]uintptr{w0, w1}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status3(f, w0, w1, w2 uintptr) int32 {
+	w := registers{f, [6]uintptr{w0, w1, w2}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status3float1(f, x0, w0, w1, w2 uintptr) int32 {
+	w := anywhere{f, 3, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0, w1, w2}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status3float3(f, x0, x1, x2, w0, w1, w2 uintptr) int32 {
+	w := anywhere{f, 3, [maxFloats]uintptr{x0, x1, x2}, [maxWords]uintptr{w0, w1, w2}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status4(f, w0, w1, w2, w3 uintptr) int32 {
+	w := registers{f, [6]uintptr{w0, w1, w2, w3}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status4float1(f, x0, w0, w1, w2, w3 uintptr) int32 {
+	w := anywhere{f, 4, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0, w1, w2, w3}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status4float2(f, x0, x1, w0, w1, w2, w3 uintptr) int32 {
+	w := anywhere{f, 4, [maxFloats]uintptr{x0, x1}, [maxWords]uintptr{w0, w1, w2, w3}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status5(f, w0, w1, w2, w3, w4 uintptr) int32 {
+	w := registers{f, [6]uintptr{w0, w1, w2, w3, w4}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status5float1(f, x0, w0, w1, w2, w3, w4 uintptr) int32 {
+	w := anywhere{f, 5, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0, w1, w2, w3, w4}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status5float2(f, x0, x1, w0, w1, w2, w3, w4 uintptr) int32 {
+	w := anywhere{f, 5, [maxFloats]uintptr{x0, x1}, [maxWords]uintptr{w0, w1, w2, w3, w4}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status6(f, w0, w1, w2, w3, w4, w5 uintptr) int32 {
+	w := registers{f, [6]uintptr{w0, w1, w2, w3, w4, w5}}
+	return cgocall(inRegistersABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status6float1(f, x0, w0, w1, w2, w3, w4, w5 uintptr) int32 {
+	w := anywhere{f, 6, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status6float2(f, x0, x1, w0, w1, w2, w3, w4, w5 uintptr) int32 {
+	w := anywhere{f, 6, [maxFloats]uintptr{x0, x1}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status7(f, w0, w1, w2, w3, w4, w5, w6 uintptr) int32 {
+	w := anywhere{f, 7, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status8(f, w0, w1, w2, w3, w4, w5, w6, w7 uintptr) int32 {
+	w := anywhere{f, 8, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status8float1(f, x0, w0, w1, w2, w3, w4, w5, w6, w7 uintptr) int32 {
+	w := anywhere{f, 8, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status9(f, w0, w1, w2, w3, w4, w5, w6, w7, w8 uintptr) int32 {
+	w := anywhere{f, 9, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7, w8}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+//go:uintptrescapes
+func status9float1(f, x0, w0, w1, w2, w3, w4, w5, w6, w7, w8 uintptr) int32 {
+	w := anywhere{f, 9, [maxFloats]uintptr{x0}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7, w8}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
+// Functions with stack arguments that Apple arm64 packs go through reflection.
 var regConv2d func(*Array, Array, Array, int32, int32, int32, int32, int32, int32, int32, Stream) int32
 var regConv3d func(*Array, Array, Array, int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, Stream) int32
 var regConvGeneral func(*Array, Array, Array, unsafe.Pointer, int, unsafe.Pointer, int, unsafe.Pointer, int, unsafe.Pointer, int, unsafe.Pointer, int, int32, bool, Stream) int32
 var regConvTranspose2d func(*Array, Array, Array, int32, int32, int32, int32, int32, int32, int32, int32, int32, Stream) int32
 var regConvTranspose3d func(*Array, Array, Array, int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, int32, Stream) int32
-var regIsclose func(*Array, Array, Array, float64, float64, bool, Stream) int32
-var regLinspace func(*Array, float64, float64, int32, Dtype, Stream) int32
-var regNanToNum func(*Array, Array, float32, uint64, uint64, Stream) int32
-var regLinspaceEndpoint func(*Array, float64, float64, int32, bool, Dtype, Stream) int32
-var regRandomLaplace func(*Array, unsafe.Pointer, int, Dtype, float32, float32, Array, Stream) int32
-var regRandomNormal func(*Array, unsafe.Pointer, int, Dtype, float32, float32, Array, Stream) int32
 
 func registerFuncs() {
-	purego.RegisterFunc(&regArrayNewFloat32, address[6])
-	purego.RegisterFunc(&regArrayNewFloat, address[7])
-	purego.RegisterFunc(&regArrayNewFloat64, address[8])
-	purego.RegisterFunc(&regArrayNewDouble, address[9])
-	purego.RegisterFunc(&regArrayNewComplex, address[10])
-	purego.RegisterFunc(&regArraySetFloat32, address[17])
-	purego.RegisterFunc(&regArraySetFloat, address[18])
-	purego.RegisterFunc(&regArraySetFloat64, address[19])
-	purego.RegisterFunc(&regArraySetDouble, address[20])
-	purego.RegisterFunc(&regArraySetComplex, address[21])
-	purego.RegisterFunc(&regFastCudaKernelConfigSetInitValue, address[164])
-	purego.RegisterFunc(&regFastLayerNorm, address[172])
-	purego.RegisterFunc(&regFastMetalKernelConfigSetInitValue, address[178])
-	purego.RegisterFunc(&regFastRmsNorm, address[186])
-	purego.RegisterFunc(&regFastRope, address[187])
-	purego.RegisterFunc(&regFastRopeDynamic, address[188])
-	purego.RegisterFunc(&regFastScaledDotProductAttention, address[189])
-	purego.RegisterFunc(&regFftFftfreq, address[193])
-	purego.RegisterFunc(&regFftRfftfreq, address[205])
-	purego.RegisterFunc(&regLinalgNorm, address[255])
-	purego.RegisterFunc(&regAddmm, address[298])
-	purego.RegisterFunc(&regAllclose, address[302])
-	purego.RegisterFunc(&regArange, address[306])
 	purego.RegisterFunc(&regConv2d, address[344])
 	purego.RegisterFunc(&regConv3d, address[345])
 	purego.RegisterFunc(&regConvGeneral, address[346])
 	purego.RegisterFunc(&regConvTranspose2d, address[348])
 	purego.RegisterFunc(&regConvTranspose3d, address[349])
-	purego.RegisterFunc(&regIsclose, address[391])
-	purego.RegisterFunc(&regLinspace, address[401])
-	purego.RegisterFunc(&regNanToNum, address[431])
-	purego.RegisterFunc(&regLinspaceEndpoint, address[551])
-	purego.RegisterFunc(&regRandomLaplace, address[568])
-	purego.RegisterFunc(&regRandomNormal, address[571])
 }

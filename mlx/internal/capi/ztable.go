@@ -689,6 +689,7 @@ var halfOnly = map[string]bool{
 	"mlx_array_data_bfloat16": true,
 }
 
+const indexArrayFree = 3
 const indexIoReaderNew = 223
 const indexIoWriterNew = 227
 const indexMapStringToArrayIteratorNew = 271

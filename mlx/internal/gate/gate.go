@@ -279,9 +279,7 @@ func drain() {
 		for _, f := range later {
 			f()
 		}
-		for _, h := range batch {
-			capi.ArrayFree(h)
-		}
+		capi.FreeArrays(batch)
 		freeing.Lock()
 		freeing.spare = batch[:0]
 		freeing.Unlock()

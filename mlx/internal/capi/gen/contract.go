@@ -129,12 +129,6 @@ type generator struct {
 	names   map[string]string // Go name → C name, to stop at a collision
 }
 
-// floating reports whether a parameter travels in a vector register, which
-// purego.SyscallN cannot place.
-func floating(f function) bool {
-	return slices.ContainsFunc(f.Params, func(p param) bool { return p.Type == "float" || p.Type == "double" })
-}
-
 // bound returns the functions that a Go function is generated for, in order.
 func (g *generator) bound() []function {
 	var out []function

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -61,9 +62,9 @@ func (g *generator) types() []byte {
 
 func (g *generator) funcs() []byte {
 	var b bytes.Buffer
-	b.WriteString(header + "package capi\n\nimport (\n\"sync\"\n\"unsafe\"\n\n\"github.com/ebitengine/purego\"\n)\n\n")
+	b.WriteString(header + "package capi\n\nimport (\n\"math\"\n\"unsafe\"\n\n\"github.com/ebitengine/purego\"\n)\n\n")
 	var registered []string
-	counts := map[int]bool{} // numbers of argument words
+	callers := map[caller]bool{}
 	for i, f := range g.bound() {
 		name := goName(f.Name)
 		if prev, dup := g.names[name]; dup {
@@ -90,11 +91,11 @@ func (g *generator) funcs() []byte {
 		if reflected(f) {
 			registered = append(registered, writeReflected(&b, f, params, ret))
 		} else {
-			counts[writeCall(&b, i, params, conv)] = true
+			callers[writeCall(&b, i, params, ret, conv)] = true
 		}
 	}
-	writeCallers(&b, slices.Sorted(maps.Keys(counts)))
-	b.WriteString("// Functions with floating parameters, or with stack arguments that Apple arm64\n// packs, go through reflection.\n")
+	writeCallers(&b, slices.SortedFunc(maps.Keys(callers), func(a, b caller) int { return strings.Compare(a.name(), b.name()) }))
+	b.WriteString("// Functions with stack arguments that Apple arm64 packs go through reflection.\n")
 	for _, r := range registered {
 		b.WriteString(r)
 	}
@@ -108,9 +109,9 @@ func (g *generator) funcs() []byte {
 	return b.Bytes()
 }
 
-// reflected reports whether a function goes through reflection, which places floats, and
-// packs stack arguments where the ABI does.
-func reflected(f function) bool { return floating(f) || slices.Contains(packed, f.Name) }
+// reflected reports whether a function goes through reflection, which packs stack arguments
+// where the ABI does.
+func reflected(f function) bool { return slices.Contains(packed, f.Name) }
 
 // writeReflected writes the body that calls a registered function, and returns the
 // declaration of that function's variable.
@@ -135,39 +136,89 @@ func writeReflected(b *bytes.Buffer, f function, params []goParam, ret string) (
 	return fmt.Sprintf("var %s func(%s) %s\n", name, strings.Join(types, ", "), ret)
 }
 
-// writeCall writes the body that calls the function at an index by words, and returns how
-// many words there are.
-func writeCall(b *bytes.Buffer, index int, params []goParam, conv string) int {
-	words := []string{fmt.Sprintf("address[%d]", index)}
-	for _, p := range params {
-		words = append(words, p.words...)
-	}
-	n := len(words) - 1
-	call := fmt.Sprintf("call%d(%s)", n, strings.Join(words, ", "))
-	if conv == "" {
-		fmt.Fprintf(b, "%s\n}\n\n", call)
-	} else {
-		fmt.Fprintf(b, "r := %s\nreturn %s\n}\n\n", call, fmt.Sprintf(conv, "r"))
-	}
-	return n
+// caller is a function of the C room that calls into C: a routine, and how many words and
+// floats it takes.
+type caller struct {
+	result        bool // a word, not a status
+	words, floats int
 }
 
-// writeCallers writes the functions that call one of so many words.
-func writeCallers(b *bytes.Buffer, counts []int) {
-	b.WriteString("// callN calls a function with N words. The words travel in a pooled frame, since a\n// variadic call would allocate one; a pointer among them stays alive and in place\n// until the call returns.\n")
-	for _, n := range counts {
-		params, frame := []string{"f"}, ""
-		for i := range n {
-			params = append(params, fmt.Sprintf("a%d", i))
-			frame += fmt.Sprintf("w[%d] = a%d\n", i, i)
-		}
-		if n == 0 {
-			b.WriteString("\nfunc call0(f uintptr) uintptr {\nr, _, _ := purego.SyscallN(f)\nreturn r\n}\n")
-			continue
-		}
-		fmt.Fprintf(b, "\n//go:uintptrescapes\nfunc call%d(%s uintptr) uintptr {\nw := frames.Get().(*frame)\n%sr, _, _ := purego.SyscallN(f, w[:%d]...)\nframes.Put(w)\nreturn r\n}\n", n, strings.Join(params, ", "), frame, n)
+func (c caller) name() string {
+	name := "status"
+	if c.result {
+		name = "result"
 	}
-	fmt.Fprintf(b, "\ntype frame [%d]uintptr\n\nvar frames = sync.Pool{New: func() any { return new(frame) }}\n\n", slices.Max(counts))
+	name += strconv.Itoa(c.words)
+	if c.floats > 0 {
+		name += "float" + strconv.Itoa(c.floats)
+	}
+	return name
+}
+
+// inRegisters reports whether the words fit amd64's six registers, the fewer of both.
+func (c caller) inRegisters() bool { return c.words <= 6 && c.floats == 0 }
+
+// writeCall writes the body that calls the function at an index by words, and returns its caller.
+func writeCall(b *bytes.Buffer, index int, params []goParam, ret, conv string) caller {
+	var c caller
+	address := []string{fmt.Sprintf("address[%d]", index)}
+	var words, floats []string
+	for _, p := range params {
+		if float, ok := floatWord(p); ok {
+			floats = append(floats, float)
+		} else {
+			words = append(words, p.words...)
+		}
+	}
+	c = caller{result: ret != "int32" && ret != "", words: len(words), floats: len(floats)}
+	call := fmt.Sprintf("%s(%s)", c.name(), strings.Join(slices.Concat(address, floats, words), ", "))
+	switch {
+	case ret == "":
+		fmt.Fprintf(b, "%s\n}\n\n", call)
+	case c.result:
+		fmt.Fprintf(b, "r := %s\nreturn %s\n}\n\n", call, fmt.Sprintf(conv, "r"))
+	default:
+		fmt.Fprintf(b, "return %s\n}\n\n", call)
+	}
+	return c
+}
+
+// floatWord is the word of a parameter that travels in a vector register.
+func floatWord(p goParam) (string, bool) {
+	switch p.typ {
+	case "float32":
+		return "uintptr(math.Float32bits(" + p.name + "))", true
+	case "float64":
+		return "uintptr(math.Float64bits(" + p.name + "))", true
+	}
+	return "", false
+}
+
+// writeCallers writes the functions that call with so many words (see call.go).
+func writeCallers(b *bytes.Buffer, callers []caller) {
+	b.WriteString("// statusN and resultN call f with N words; statusNfloatM with M floats before them. A pointer\n// among the words stays alive and in place until the call returns.\n")
+	for _, c := range callers {
+		var floats, words []string
+		for i := range c.floats {
+			floats = append(floats, fmt.Sprintf("x%d", i))
+		}
+		for i := range c.words {
+			words = append(words, fmt.Sprintf("w%d", i))
+		}
+		params := strings.Join(slices.Concat([]string{"f"}, floats, words), ", ")
+		w := strings.Join(words, ", ")
+		anywhere := fmt.Sprintf("anywhere{f, %d, [maxFloats]uintptr{%s}, [maxWords]uintptr{%s}}", c.words, strings.Join(floats, ", "), w)
+		fmt.Fprintf(b, "\n//go:uintptrescapes\nfunc %s(%s uintptr) ", c.name(), params)
+		switch {
+		case c.result:
+			fmt.Fprintf(b, "uintptr {\nw := results.Get().(*withResult)\nw.anywhere = %s\nreturn w.call()\n}\n", anywhere)
+		case c.inRegisters():
+			fmt.Fprintf(b, "int32 {\nw := registers{f, [6]uintptr{%s}}\nreturn cgocall(inRegistersABI0, unsafe.Pointer(&w))\n}\n", w)
+		default:
+			fmt.Fprintf(b, "int32 {\nw := %s\nreturn cgocall(anywhereABI0, unsafe.Pointer(&w))\n}\n", anywhere)
+		}
+	}
+	b.WriteString("\n")
 }
 
 func (g *generator) table() []byte {
@@ -187,7 +238,7 @@ func (g *generator) table() []byte {
 	}
 	b.WriteString("}\n\n")
 	for i, f := range fns {
-		if slices.Contains(byHand, f.Name) {
+		if slices.Contains(byHand, f.Name) || f.Name == "mlx_array_free" {
 			fmt.Fprintf(&b, "const index%s = %d\n", goName(f.Name), i)
 		}
 	}
