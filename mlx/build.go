@@ -18,6 +18,9 @@ func build(op string, operands []*Array, f func(res *capi.Array, s capi.Stream) 
 	return buildIn(op, nil, unknown, operands, f)
 }
 
+// widest is the size of the largest elements, in bytes.
+const widest = 8
+
 // What buildIn knows of a result's number of elements beforehand.
 const (
 	unknown = 0  // MLX is asked
@@ -67,30 +70,45 @@ func weight(most int64) int32 {
 // for none. A result without elements becomes zeros: many of MLX's kernels divide by the length of an axis, and
 // end the process, though there is nothing to compute.
 func (r *Array) limit(op string, most int64) {
-	if most > 0 && uint64(most)*8 <= uint64(loaded.memoryLimit.Load()) || most == none {
+	if most > 0 && uint64(most)*widest <= uint64(loaded.memoryLimit.Load()) || most == none {
 		r.most.Store(most)
 		return
 	}
-	n := capi.ArrayNdim(r.h)
-	var few [8]int
-	shape := few[:0]
-	for _, d := range capi.SliceAt[int32](capi.ArrayShape(r.h), n) {
-		shape = append(shape, int(d))
+	lengths := capi.SliceAt[int32](capi.ArrayShape(r.h), capi.ArrayNdim(r.h))
+	most = 1
+	for _, n := range lengths {
+		if most = product(most, int64(n)); most <= 0 {
+			break // empty, or too many
+		}
+	}
+	if most <= 0 || uint64(most)*widest > uint64(loaded.memoryLimit.Load()) {
+		most = r.limitExactly(op, lengths)
+	}
+	r.most.Store(most)
+}
+
+// limitExactly is limit for a result that is empty, or too large unless its elements are small,
+// and returns how many elements it has.
+func (r *Array) limitExactly(op string, lengths []int32) int64 {
+	shape := make([]int, len(lengths))
+	for i, n := range lengths {
+		shape[i] = int(n)
 	}
 	d := capi.ArrayDtype(r.h)
 	if e := checkShape(op, shape, Dtype(d)); e != nil {
 		gate.Free(r.h)
 		r.err = e
-		return
+		return unknown
 	}
-	if most = int64(numElements(shape)); most == 0 {
+	most := int64(numElements(shape))
+	if most == 0 {
 		var empty capi.Array
 		if capi.Zeros(&empty, int32s(shape), d, r.stream.handle()) == 0 {
 			gate.Free(r.h)
 			r.h, most = empty, none
 		}
 	}
-	r.most.Store(most)
+	return most
 }
 
 // bound returns an upper bound on the elements of a, which the caller has acquired.
