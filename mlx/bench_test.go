@@ -91,7 +91,11 @@ func benchmarkTrainStep(b *testing.B) {
 	key := mlx.RandomKey(s, 0)
 	normal := func(shape ...int) *mlx.Array { return mlx.RandomNormal(key, 0, 1, mlx.Float32, shape...) }
 	on := mlx.On(mlx.CPU)
-	picture, label := normal(32, 64), mlx.RandomRandint(key, 0, 10, mlx.Int32, 32)
+	labels := make([]int32, 32)
+	for i := range labels {
+		labels[i] = int32(i % 10)
+	}
+	picture, label := normal(32, 64), mlx.FromSlice(s, labels, 32)
 	params := []*mlx.Array{on.Hold(normal(128, 64)), on.Hold(mlx.Zeros(s, mlx.Float32, 128)), on.Hold(normal(10, 128)), on.Hold(mlx.Zeros(s, mlx.Float32, 10))}
 	require.NoError(b, mlx.Eval(append(params, picture, label)...))
 	loss := func(a []*mlx.Array) []*mlx.Array {

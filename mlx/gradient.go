@@ -36,7 +36,7 @@ func valueAndGrad(op string, f Func, argnums []int) func(args ...*Array) (values
 	return func(args ...*Array) (values, grads []*Array) {
 		expect := []int{1, len(set)}
 		out := transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
-			return closure(op, counting(f, &expect[0]), func(fun capi.Closure) int32 {
+			return closure(op, counting(knowing(args, f), &expect[0]), func(fun capi.Closure) int32 {
 				var both capi.ClosureValueAndGrad
 				status := capi.ValueAndGrad(&both, fun, int32s(set))
 				if status == 0 {
@@ -55,12 +55,23 @@ func valueAndGrad(op string, f Func, argnums []int) func(args ...*Array) (values
 	}
 }
 
+// knowing returns f whose stand-ins tell what is known of the integers among args, for which f is
+// called: labels made from Go data need no check in the graph.
+func knowing(args []*Array, f Func) Func {
+	return func(in []*Array) []*Array {
+		for i, a := range in {
+			a.host = args[i].host
+		}
+		return f(in)
+	}
+}
+
 // VJP returns f(primals) and the vector-Jacobian products cotangentsᵀ·∂f/∂primals, one for
 // each primal. There is one cotangent for each result of f, of its shape. Binds mlx_vjp.
 func VJP(f Func, primals, cotangents []*Array) (values, products []*Array) {
 	const op = "vjp"
 	out := transformed(op, slices.Concat(primals, cotangents), []int{len(cotangents), len(primals)}, func(in capi.VectorArray, results []capi.VectorArray) int32 {
-		return closure(op, f, func(fun capi.Closure) int32 {
+		return closure(op, knowing(primals, f), func(fun capi.Closure) int32 {
 			a, b := vector(primals), vector(cotangents)
 			defer capi.VectorArrayFree(a)
 			defer capi.VectorArrayFree(b)
@@ -76,9 +87,9 @@ func JVP(f Func, primals, tangents []*Array) (values, products []*Array) {
 	const op = "jvp"
 	expect := []int{1, 1}
 	out := transformed(op, slices.Concat(primals, tangents), expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
-		f := counting(f, &expect[0])
+		f := counting(knowing(primals, f), &expect[0])
 		defer func() { expect[1] = expect[0] }()
-		return closure(op, f, func(fun capi.Closure) int32 {
+		return closure(op, knowing(primals, f), func(fun capi.Closure) int32 {
 			a, b := vector(primals), vector(tangents)
 			defer capi.VectorArrayFree(a)
 			defer capi.VectorArrayFree(b)

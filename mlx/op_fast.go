@@ -124,12 +124,9 @@ func CrossEntropy(logits, targets *Array) *Array {
 	if bad := fixed(op); bad != nil {
 		return bad
 	}
-	safe, bad := inRangeOfLength(op, targets, n, 1, "the axis of classes")
+	safe, bad := inRangeFrom(op, targets, 0, n, 1, "the axis of classes")
 	if bad != nil {
 		return bad
-	}
-	if safe != targets {
-		safe = clamp(safe, 0, n-1)
 	}
 	return build(op, []*Array{logits, safe}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FastCrossEntropy(res, logits.h, safe.h, s)

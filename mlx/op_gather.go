@@ -93,15 +93,20 @@ func inRangeOf(safe *Array) (_, bad *Array) {
 
 // inRangeOfLength is inRange among n places.
 func inRangeOfLength(op string, indices *Array, n, length int, what string) (safe, bad *Array) {
+	low := -n
+	if d := indices.Dtype(); d >= Uint8 && d <= Uint64 || length > 1 {
+		low = 0 // a negative start would wrap in the middle of the length
+	}
+	return inRangeFrom(op, indices, low, n, length, what)
+}
+
+// inRangeFrom is inRange among n places of which the first is at low.
+func inRangeFrom(op string, indices *Array, low, n, length int, what string) (safe, bad *Array) {
 	if d := indices.Dtype(); !d.IsInteger() {
 		return nil, failed(op, ErrDtype, "the indices are %s, not integers", d)
 	}
 	if n < length && indices.Size() > 0 {
 		return nil, failed(op, ErrIndex, "%s has length %d, and %d are taken", what, n, length)
-	}
-	low := -n
-	if d := indices.Dtype(); d >= Uint8 && d <= Uint64 || length > 1 {
-		low = 0 // a negative start would wrap in the middle of the length
 	}
 	if b := indices.host; b != nil {
 		if indices.Size() > 0 && (b.lo < int64(low) || b.hi > int64(n-length)) {
