@@ -53,7 +53,8 @@ var allowed = map[string][]string{
 	"lens/render": {"lens"},
 
 	"cmd/mlxlens": {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"checkpoint", "edit", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states",
+	"cmd/mlxlens/internal/output": {},
+	"cmd/mlxlens/internal/cli": {"checkpoint", "cmd/mlxlens/internal/output", "edit", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states",
 		"tokenizer"},
 
 	"docs": {},

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/hub"
+	"github.com/mlxlens/mlxlens/lens/render"
 )
 
 type pullOptions struct {
@@ -86,11 +86,9 @@ func runPull(s *streams, o *pullOptions) error {
 	}
 	result.Commit, result.Path = snapshot.Commit, snapshot.Path
 	if o.json {
-		e := json.NewEncoder(s.out)
-		e.SetEscapeHTML(false)
-		return e.Encode(result)
+		return render.WriteJSON(s.out, result)
 	}
-	fmt.Fprintln(s.out, snapshot.Path)
+	fmt.Fprintln(s.out, render.Safe(snapshot.Path))
 	return nil
 }
 
@@ -104,37 +102,37 @@ func showPull(s *streams, quiet bool) func(hub.Event) {
 		return func(hub.Event) {}
 	}
 	if terminal(s.err) > 0 {
-		return showBar(s.err)
+		return showBar(s)
 	}
 	return func(e hub.Event) {
 		switch e.Kind {
 		case hub.Started:
-			fmt.Fprintf(s.err, "mlxlens: %s\n", started(e))
+			s.say("%s", started(e))
 		case hub.Finished:
-			fmt.Fprintf(s.err, "mlxlens: %s, %s\n", e.File.Name, humanize.Bytes(uint64(e.File.Size)))
+			s.say("%s, %s", e.File.Name, humanize.Bytes(uint64(e.File.Size)))
 		case hub.Retrying, hub.Waiting:
-			fmt.Fprintf(s.err, "mlxlens: %s\n", hitch(e))
+			s.say("%s", hitch(e))
 		}
 	}
 }
 
-func showBar(w io.Writer) func(hub.Event) {
+func showBar(s *streams) func(hub.Event) {
 	var bar *progressbar.ProgressBar
 	return func(e hub.Event) {
 		switch e.Kind {
 		case hub.Started:
 			if e.Files == 0 {
-				fmt.Fprintf(w, "mlxlens: %s\n", started(e))
+				s.say("%s", started(e))
 				return
 			}
-			bar = progressbar.NewOptions64(max(1, e.Total), progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("fetching"),
+			bar = progressbar.NewOptions64(max(1, e.Total), progressbar.OptionSetWriter(s.err), progressbar.OptionSetDescription("fetching"),
 				progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
 		case hub.Retrying, hub.Waiting:
 			if bar != nil {
 				_ = bar.Clear()
 			}
-			fmt.Fprintf(w, "mlxlens: %s\n", hitch(e))
+			s.say("%s", hitch(e))
 		}
 		if bar != nil {
 			_ = bar.Set64(e.Done) // a bar that cannot be drawn stops nothing

@@ -138,9 +138,7 @@ func (o *tokenizeOptions) print(w io.Writer, t *tokenizer.Tokenizer, text string
 			piece, _ := t.Piece(id)
 			result.Tokens = append(result.Tokens, pieceJSON{id, lens.Token{Bytes: piece}.Text(), base64.StdEncoding.EncodeToString([]byte(piece))})
 		}
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(result)
+		return render.WriteJSON(w, result)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "position\tid\ttext\tbytes")
