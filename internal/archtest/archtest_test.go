@@ -52,7 +52,7 @@ var allowed = map[string][]string{
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "mlx", "model"},
 	"lens/render": {"lens"},
 
-	"cmd/mlxlens": {"cmd/mlxlens/internal/cli"},
+	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/cli": {"checkpoint", "cmd/mlxlens/internal/output", "edit", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states",
 		"tokenizer"},

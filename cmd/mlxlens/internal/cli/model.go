@@ -100,6 +100,9 @@ func (o *modelOptions) expand(s *streams, ref string) (string, error) {
 		return ref, nil
 	}
 	onHub, err := hub.ParseRef(ref)
+	if err != nil && strings.Contains(ref, "://") {
+		return "", usageError{err}
+	}
 	if err != nil {
 		return ref, nil // a path, and whoever opens it says that it is not there
 	}
@@ -168,6 +171,11 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 	opened, err := auto.Open(path, opts)
 	if err != nil {
 		return nil, err
+	}
+	for _, note := range opened.Info.Notes {
+		if !o.quiet {
+			s.say("%s", note)
+		}
 	}
 	for _, file := range opened.Info.Files { // of a GGUF model in parts
 		if err := s.reads(file, "a file of the model"); err != nil {
