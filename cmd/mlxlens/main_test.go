@@ -19,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(envChild) != "" {
+		os.Exit(cli.Main())
+	}
 	testscript.Main(m, map[string]func(){"mlxlens": func() { os.Exit(cli.Main()) }})
 }
 

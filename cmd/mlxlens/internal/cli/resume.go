@@ -21,8 +21,9 @@ import (
 // answered is what an output has already: the answers to the first tasks.
 type answered struct {
 	n      int
-	whole  int64 // bytes of their lines
-	failed []int // tasks whose line is an error
+	whole  int64          // bytes of their lines
+	failed []int          // tasks whose line is an error
+	errors map[int][]byte // these lines
 }
 
 // read returns what an output has. Before the model is opened it sees only whose it is, and
@@ -71,6 +72,7 @@ const lineHead = `{"line":`
 // answered reads what an output has.
 func (b *batch) answered(in io.Reader) (have answered, err error) {
 	r := bufio.NewReaderSize(in, 1<<20)
+	have.errors = map[int][]byte{}
 	for {
 		if start, _ := r.Peek(len(lineHead)); !bytes.HasPrefix([]byte(lineHead), start) {
 			return have, errors.New("it is not what trace --file writes") // and may be one line without an end
@@ -88,6 +90,7 @@ func (b *batch) answered(in io.Reader) (have answered, err error) {
 		}
 		if failed {
 			have.failed = append(have.failed, have.n)
+			have.errors[have.n] = line
 		}
 		have.n++
 		have.whole += int64(len(line))
@@ -205,8 +208,13 @@ func (b *batch) again(ctx context.Context, out *output.Journal, have answered) (
 				return 0, err
 			}
 			b.count(results[i])
-			lines[at] = line.Bytes()
+			if !bytes.Equal(line.Bytes(), have.errors[at]) {
+				lines[at] = line.Bytes()
+			}
 		}
+	}
+	if len(lines) == 0 {
+		return n, nil // what failed fails as it did
 	}
 	return n, out.Replace(func(w io.Writer) error { return b.merge(w, out, have.n, n, lines) })
 }
