@@ -56,41 +56,40 @@ func command(t *testing.T, dir string, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// run runs a command to its end and returns how long that took.
-func run(t *testing.T, cmd *exec.Cmd, code int) time.Duration {
+// run runs a command to its end.
+func run(t *testing.T, cmd *exec.Cmd, code int) {
 	t.Helper()
-	start := time.Now()
 	out, err := cmd.CombinedOutput()
 	if code == 0 {
 		require.NoError(t, err, string(out))
 	}
 	require.Equal(t, code, cmd.ProcessState.ExitCode(), string(out))
-	return time.Since(start)
 }
 
-// killAt kills a command after a part of the time that it takes, and reports whether it was
-// still running.
-func killAt(t *testing.T, cmd *exec.Cmd, after time.Duration) bool {
-	t.Helper()
-	require.NoError(t, cmd.Start())
-	time.Sleep(after)
-	require.NoError(t, cmd.Process.Kill())
+// A killer kills commands at random moments. What it waits at most grows while it comes too
+// early, and falls when it comes too late, so that all stages of a command are met.
+type killer struct {
+	t      *testing.T
+	most   time.Duration
+	killed int
+}
+
+func (k *killer) kill(cmd *exec.Cmd) {
+	k.t.Helper()
+	require.NoError(k.t, cmd.Start())
+	time.Sleep(rand.N(k.most))
+	require.NoError(k.t, cmd.Process.Kill())
 	err := cmd.Wait()
 	var exit *exec.ExitError
-	return errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled()
+	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled() {
+		k.killed++
+		k.most += k.most / 10
+		return
+	}
+	k.most -= k.most / 3
 }
 
-// dice says when to kill. The seed is told, so that a failure can be had again.
-func dice(t *testing.T) *rand.Rand {
-	t.Helper()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
-}
-
-func part(r *rand.Rand, of time.Duration) time.Duration {
-	return time.Duration(r.Float64() * float64(of) * 1.05)
-}
+func newKiller(t *testing.T) *killer { return &killer{t: t, most: 200 * time.Millisecond} }
 
 // prompts writes a file of prompts of three windows, some of which fail.
 func prompts(t *testing.T, path string) {
@@ -113,15 +112,13 @@ func TestAKilledBatchGoesOnAndEndsAsOneThatWasNot(t *testing.T) {
 	batch := func(out string) *exec.Cmd {
 		return command(t, dir, nil, "trace", "--file", "in.jsonl", "--last", "-o", out)
 	}
-	took := run(t, batch("whole.jsonl"), 1)
+	run(t, batch("whole.jsonl"), 1)
 	whole, err := os.ReadFile(filepath.Join(dir, "whole.jsonl"))
 	require.NoError(t, err)
 	out := filepath.Join(dir, "out.jsonl")
-	r, killed, ended, had := dice(t), 0, 0, 0
-	for killed < kills(t) {
-		if killAt(t, batch("out.jsonl"), part(r, took)) {
-			killed++
-		}
+	k, ended, had := newKiller(t), 0, 0
+	for k.killed < kills(t) {
+		k.kill(batch("out.jsonl"))
 		got, err := os.ReadFile(out)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -140,7 +137,7 @@ func TestAKilledBatchGoesOnAndEndsAsOneThatWasNot(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, string(whole), string(got))
 	require.Equal(t, []string{"in.jsonl", "out.jsonl", "whole.jsonl"}, visible(t, dir))
-	t.Logf("%d kills, %d files ended among them, all lines equal", killed, ended)
+	t.Logf("%d kills, %d files ended among them, all lines equal", k.killed, ended)
 }
 
 // visible lists a folder, hidden files too.
@@ -161,21 +158,18 @@ func TestAKilledPictureIsTheOldOneOrTheNew(t *testing.T) {
 		return command(t, dir, nil, "trace", "--ids", "30,7,500,9,9", "--layers", layers, "-o", out)
 	}
 	var want [2][]byte
-	var took time.Duration
 	layers := [2]string{"0,1", "0,2"}
 	for i, l := range layers {
-		took = run(t, picture("want.png", l), 0)
+		run(t, picture("want.png", l), 0)
 		var err error
 		want[i], err = os.ReadFile(filepath.Join(dir, "want.png"))
 		require.NoError(t, err)
 	}
-	r, killed, changed := dice(t), 0, 0
+	k, changed := newKiller(t), 0
 	now := want[0]
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "out.png"), now, 0o644))
-	for i := 0; killed < kills(t); i++ {
-		if killAt(t, picture("out.png", layers[i%2]), part(r, took)) {
-			killed++
-		}
+	for i := 0; k.killed < kills(t); i++ {
+		k.kill(picture("out.png", layers[i%2]))
 		got, err := os.ReadFile(filepath.Join(dir, "out.png"))
 		require.NoError(t, err)
 		if !bytes.Equal(got, now) {
@@ -188,7 +182,7 @@ func TestAKilledPictureIsTheOldOneOrTheNew(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(got, want[0]))
 	require.Equal(t, []string{"out.png", "want.png"}, visible(t, dir), "what killed runs left is gone")
-	t.Logf("%d kills, the picture changed %d times, always whole", killed, changed)
+	t.Logf("%d kills, the picture changed %d times, always whole", k.killed, changed)
 }
 
 // slowHub serves a model of 3 MB in small pieces.
@@ -229,17 +223,14 @@ func TestAKilledPullGoesOnAndNeverShowsAHalfModel(t *testing.T) {
 	pull := func(cache string) *exec.Cmd {
 		return command(t, dir, []string{"HF_ENDPOINT=" + s.URL, "HF_HUB_CACHE=" + filepath.Join(dir, cache)}, "pull", "-q", "someone/tiny")
 	}
-	took := run(t, pull("whole"), 0)
-	r, killed, ended, kept := dice(t), 0, 0, int64(0)
+	k, ended, kept := newKiller(t), 0, int64(0)
 	cache := filepath.Join(dir, "cache")
-	for killed < kills(t) {
-		if killAt(t, pull("cache"), part(r, took)) {
-			killed++
-		}
+	for k.killed < kills(t) {
+		k.kill(pull("cache"))
 		has := weightsIn(t, cache)
 		require.GreaterOrEqual(t, has, kept, "what has come is kept")
 		kept = has
-		if found(t, cache, files) && ended*8 < killed { // begin again, for pulls to be killed at all their stages
+		if found(t, cache, files) && ended*8 < k.killed { // begin again, for pulls to be killed at all their stages
 			require.NoError(t, os.RemoveAll(cache))
 			ended, kept = ended+1, 0
 		}
@@ -250,7 +241,7 @@ func TestAKilledPullGoesOnAndNeverShowsAHalfModel(t *testing.T) {
 		require.NotRegexp(t, `\.(tmp|incomplete|pulling)$`, path)
 		return err
 	}))
-	t.Logf("%d kills, %d pulls ended among them, no half model was seen, no byte lost", killed, ended)
+	t.Logf("%d kills, %d pulls ended among them, no half model was seen, no byte lost", k.killed, ended)
 }
 
 // weightsIn is how much of the weights a cache has.

@@ -86,7 +86,7 @@ negative number counts from the end.`,
 	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
-	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
+	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each (mlxlens help outputs)")
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(traceFormats)+"; with --file .jsonl, which goes on where it stopped", append(traceFormats, "jsonl")...)
 	return cmd
 }
