@@ -70,15 +70,15 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err := cmp.Or(o.memoryFlags.check(), o.goOnFlags.check(), o.outputFlags.check(captureFormats...)); err != nil {
 		return err
 	}
-	text, ids, err := o.read(s)
-	if err != nil {
-		return err
-	}
-	file, err := o.create(s, o.quiet)
+	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
 	if err != nil {
 		return err
 	}
 	defer file.drop()
+	text, ids, err := o.read(s)
+	if err != nil {
+		return err
+	}
 	opened, err := o.open(s, text != nil)
 	if err != nil {
 		return err

@@ -127,18 +127,18 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
-	text, ids, err := o.read(s)
-	if err != nil {
-		return err
-	}
 	if err := o.outputFlags.check(traceFormats...); err != nil {
 		return err
 	}
-	file, err := o.create(s, o.quiet)
+	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
 	if err != nil {
 		return err
 	}
 	defer file.drop()
+	text, ids, err := o.read(s)
+	if err != nil {
+		return err
+	}
 	opened, err := o.open(s, text != nil || len(o.targets) > 0)
 	if err != nil {
 		return err
