@@ -33,8 +33,11 @@ type streams struct {
 // say tells the user something on a line of stderr. Errors and all else that is told there
 // comes by here, so that no text of a file or a server reaches a terminal as it is.
 func (s *streams) say(format string, args ...any) {
-	fmt.Fprintf(s.err, "mlxlens: %s\n", render.Message(strings.TrimSpace(fmt.Sprintf(format, args...))))
+	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
 }
+
+// visible is a text in a sentence that is printed.
+func visible(text string) string { return render.Message(text) }
 
 // reads returns an error when a file that the command reads is its output.
 func (s *streams) reads(path, what string) error {

@@ -132,6 +132,8 @@ does a file in which anything is not a line of this command. A line that was cut
 kill is written anew, a prompt that failed is tried again and answered in its place.
 Prompts go through the model in windows of 64 of the file, wherever a run begins, so
 that a continued output is, byte for byte, the one of a run that was not interrupted.
+Prompts may be added at the end of the file; in the window that grows by them the last
+digits of numbers may be others than in a run of all.
 
 Prompts are UTF-8. A byte order mark before them is left out, and a byte that is not
 UTF-8 is read as U+FFFD; both are told. UTF-16 is refused.
