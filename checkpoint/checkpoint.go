@@ -29,6 +29,9 @@ type Checkpoint struct {
 	// there is none.
 	GenerationConfig []byte
 
+	// Notes say what is odd about the files, though they could be opened.
+	Notes []string
+
 	// Metadata holds GGUF's key-values with the Go types of the file: uint8 to
 	// float64, bool, string, and slices of them; or the strings of safetensors'
 	// __metadata__, where the first shard that has a key wins.

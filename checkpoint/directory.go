@@ -74,14 +74,18 @@ func findIndex(dir string, names []string) (string, error) {
 	return "", fmt.Errorf("checkpoint: %s: has %d indexes (%s) and none is %s", dir, len(found), quoted(found), usual)
 }
 
-// openUnindexed opens all model*.safetensors.
-func (c *Checkpoint) openUnindexed(names []string) error {
-	var files []string
+func modelFiles(names []string) (files []string) {
 	for _, n := range names {
 		if strings.HasPrefix(n, "model") && strings.HasSuffix(n, ".safetensors") {
 			files = append(files, n)
 		}
 	}
+	return files
+}
+
+// openUnindexed opens all model*.safetensors.
+func (c *Checkpoint) openUnindexed(names []string) error {
+	files := modelFiles(names)
 	if len(files) == 0 {
 		return fmt.Errorf("checkpoint: %s: no model*.safetensors and no *.safetensors.index.json (found %s)%s%s",
 			c.Path, quoted(names), ggufHint(c.Path, names), unfinished(c.Path))

@@ -151,3 +151,30 @@ func TestLongListsAreCut(t *testing.T) {
 	_, err := Open(write(t, map[string]string{"config.json": config, "model.safetensors.index.json": index(t, weightMap)}))
 	assert.ErrorContains(t, err, `"model-00008-of-00011.safetensors" and 3 more; download them`)
 }
+
+func TestAnIndexOfAnotherBuildIsIgnoredWithANote(t *testing.T) {
+	t.Parallel()
+	one := map[string]string{single: string(floats("a", "b"))}
+	shards := map[string]string{"model-00001-of-00001.safetensors": string(floats("a", "b"))}
+	for _, c := range []struct {
+		name, index, says string
+		files             map[string]string
+	}{
+		{"names shards that are not there", index(t, map[string]string{"a": shardOne, "b": shardTwo}), "names shards that are not there", one},
+		{"names another set of shards", index(t, map[string]string{"a": shardOne, "b": shardTwo}), "names shards that are not there", shards},
+		{"names other tensors of the file", index(t, map[string]string{"a": single, "x": single}), `names tensors that the shards lack: "x"`, one},
+		{"is cut", `{"weight_map":{"a":`, "it ends too soon", one},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			files := map[string]string{"config.json": config, "model.safetensors.index.json": c.index}
+			maps.Copy(files, c.files)
+			got := opened(t, write(t, files))
+			assert.Equal(t, []string{"a", "b"}, got.Names())
+			require.Len(t, got.Notes, 1)
+			assert.Contains(t, got.Notes[0], c.says)
+			assert.Contains(t, got.Notes[0], "model.safetensors.index.json")
+			assert.Contains(t, got.Notes[0], "it is ignored")
+		})
+	}
+}

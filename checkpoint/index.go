@@ -11,16 +11,17 @@ import (
 )
 
 // openIndexed opens the shards of an index, whose weight_map must say of every tensor
-// in which shard it is.
+// in which shard it is. An index of another build, beside weights that are whole without it,
+// is ignored with a note.
 func (c *Checkpoint) openIndexed(index string, names []string) error {
 	path := filepath.Join(c.Path, index)
-	text, err := readJSON(path)
+	alone := slices.Equal(modelFiles(names), []string{single})
+	weightMap, err := readIndex(path)
 	if err != nil {
+		if alone {
+			return c.withoutIndex(names, err.Error())
+		}
 		return err
-	}
-	weightMap, err := parseIndex(text)
-	if err != nil {
-		return fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
 	var shards, missing []string
 	for _, shard := range weightMap {
@@ -34,6 +35,9 @@ func (c *Checkpoint) openIndexed(index string, names []string) error {
 			missing = append(missing, shard)
 		}
 	}
+	if len(missing) > 0 && wholeWithout(names) {
+		return c.withoutIndex(names, "checkpoint: "+path+" names shards that are not there")
+	}
 	if len(missing) > 0 {
 		return fmt.Errorf("checkpoint: %s: shards that %s names are missing: %s; download them%s", c.Path, index, quoted(missing), unfinished(c.Path))
 	}
@@ -43,11 +47,48 @@ func (c *Checkpoint) openIndexed(index string, names []string) error {
 			return err
 		}
 	}
-	if problems := c.unlike(weightMap); len(problems) > 0 {
+	problems := c.unlike(weightMap)
+	switch {
+	case len(problems) > 0 && alone && slices.Equal(shards, []string{single}):
+		c.ignore("checkpoint: " + path + ": the index " + strings.Join(problems, ", and "))
+	case len(problems) > 0:
 		return fmt.Errorf("checkpoint: %s: the index %s; index and shards are of different downloads: download both again",
 			path, strings.Join(problems, ", and "))
 	}
 	return nil
+}
+
+// single is the file of weights that needs no index.
+const single = "model.safetensors"
+
+func readIndex(path string) (map[string]string, error) {
+	text, err := readJSON(path)
+	if err != nil {
+		return nil, err
+	}
+	weightMap, err := parseIndex(text)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
+	}
+	return weightMap, nil
+}
+
+func (c *Checkpoint) withoutIndex(names []string, why string) error {
+	c.ignore(why)
+	return c.openUnindexed(names)
+}
+
+// ignore notes why an index is not used.
+func (c *Checkpoint) ignore(why string) {
+	c.Notes = append(c.Notes, why+": it is ignored, for model*.safetensors are whole without it")
+}
+
+// wholeWithout reports whether model*.safetensors of a directory are a whole set by their
+// names: an index that names others is of another build, as mlx-lm takes it too, which reads
+// no index.
+func wholeWithout(names []string) bool {
+	files := modelFiles(names)
+	return len(files) > 0 && len(missingShards(files)) == 0
 }
 
 // unlike says how the tensors that were read differ from those of a weight_map.

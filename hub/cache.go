@@ -20,6 +20,7 @@ type Snapshot struct {
 	Ref    Ref
 	Commit string
 	Path   string
+	Note   string // what is odd about it, though it can be opened
 }
 
 // Find looks a model up in the cache, and only there. A model that is there in part is
@@ -30,9 +31,12 @@ func (c *Client) Find(ref Ref) (Snapshot, error) {
 	if commit == "" {
 		return Snapshot{}, &failure{text: fmt.Sprintf("hub: %s is not in the cache %s", ref, c.cache), kinds: []error{ErrNotCached}}
 	}
-	s := Snapshot{ref, commit, filepath.Join(repo, "snapshots", commit)}
+	s := Snapshot{Ref: ref, Commit: commit, Path: filepath.Join(repo, "snapshots", commit), Note: odd(repo, commit)}
 	if missing := absent(repo, commit); len(missing) > 0 {
 		return Snapshot{}, &failure{text: fmt.Sprintf("hub: %s is not complete in the cache: %s has no %s", ref, s.Path, enumerate(missing)), kinds: []error{ErrNotCached, ErrIncomplete}}
+	}
+	if err := c.settle(s); err != nil {
+		return Snapshot{}, err
 	}
 	return s, nil
 }
@@ -52,12 +56,8 @@ func (c *Client) commit(repo, revision string) string {
 	return ""
 }
 
-// absent lists what a snapshot lacks to be a model: config.json, weights, and every
-// shard that is promised. Where huggingface_hub has kept the list of the
-// repository's files, its weights and tokenizer must be there.
-func absent(repo, commit string) []string {
-	dir := filepath.Join(repo, "snapshots", commit)
-	var names []string
+// filesOf lists the files of a snapshot, without those in folders.
+func filesOf(dir string) (names []string) {
 	entries, _ := os.ReadDir(dir) // a folder that cannot be read has no files
 	for _, e := range entries {
 		// Stat follows the link: one to a blob that is gone is no file
@@ -65,9 +65,47 @@ func absent(repo, commit string) []string {
 			names = append(names, e.Name())
 		}
 	}
+	return names
+}
+
+// stale reports whether an index is of another build than the weights beside it: it
+// promises files that are not there, and model*.safetensors are whole without it.
+func stale(names, promised []string) bool {
+	have := set(names)
+	lacks := func(name string) bool { return !have[name] }
+	own := weights(slices.DeleteFunc(slices.Clone(names), func(n string) bool { return !strings.HasPrefix(n, "model") }))
+	return slices.ContainsFunc(promised, lacks) && len(own) > 0 && !slices.ContainsFunc(siblingShards(own), lacks)
+}
+
+// odd says that a snapshot's index is not used.
+func odd(repo, commit string) string {
+	dir := filepath.Join(repo, "snapshots", commit)
+	names := filesOf(dir)
+	if index := index(names); index != "" && stale(names, promised(filepath.Join(dir, index))) {
+		return index + " names files that are not there, and model*.safetensors are whole without it: it is ignored"
+	}
+	return ""
+}
+
+func set(names []string) map[string]bool {
+	all := make(map[string]bool, len(names))
+	for _, name := range names {
+		all[name] = true
+	}
+	return all
+}
+
+// absent lists what a snapshot lacks to be a model: config.json, weights, and every
+// shard that is promised. Where huggingface_hub has kept the list of the
+// repository's files, its weights and tokenizer must be there.
+func absent(repo, commit string) []string {
+	dir := filepath.Join(repo, "snapshots", commit)
+	names := filesOf(dir)
+	have := set(names)
 	var missing []string
 	want := func(name string) {
-		if !slices.Contains(names, name) && !slices.Contains(missing, name) {
+		if !have[name] {
+			have[name] = true // once
 			missing = append(missing, name)
 		}
 	}
@@ -80,7 +118,11 @@ func absent(repo, commit string) []string {
 		want("tokenizer.json")
 	}
 	if index := index(names); index != "" {
-		for _, name := range promised(filepath.Join(dir, index)) {
+		shards := promised(filepath.Join(dir, index))
+		if stale(names, shards) {
+			return missing
+		}
+		for _, name := range shards {
 			want(name)
 		}
 		return missing
@@ -137,11 +179,13 @@ var shardOf = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.safetensors$`)
 // siblingShards are all shards of which names has one.
 func siblingShards(names []string) []string {
 	var all []string
+	seen := map[string]bool{} // a thousand of 99999 are one set
 	for _, name := range names {
 		m := shardOf.FindStringSubmatch(name)
-		if m == nil {
+		if m == nil || seen[m[1]+"/"+m[3]] {
 			continue
 		}
+		seen[m[1]+"/"+m[3]] = true
 		n, _ := strconv.Atoi(m[3]) // five digits
 		for i := 1; i <= n; i++ {
 			all = append(all, fmt.Sprintf("%s-%05d-of-%s.safetensors", m[1], i, m[3]))

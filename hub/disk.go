@@ -2,7 +2,9 @@ package hub
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 
@@ -35,17 +37,16 @@ func syncDir(dir string) {
 	}
 }
 
-// writeWhole gives path the content of write, at once.
+// writeWhole gives path the content of write, at once, with the permissions that the user's
+// mask leaves.
 func writeWhole(path string, write func(io.Writer) error) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
+	aside := fmt.Sprintf("%s.%x.tmp", path, rand.Uint64())
+	f, err := os.OpenFile(aside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing is left there after the rename
+	defer os.Remove(aside) // nothing is left there after the rename
 	err = write(f)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -53,7 +54,7 @@ func writeWhole(path string, write func(io.Writer) error) error {
 		err = closed
 	}
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(aside, path)
 	}
 	return err
 }

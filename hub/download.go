@@ -10,7 +10,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // chunk is how much is read, hashed and written at a time.
@@ -33,7 +36,7 @@ func (c *Client) download(ctx context.Context, p Plan, f File, t *tally) error {
 // transfer fetches a file once, over as many connections as it takes, from where
 // <etag>.incomplete ends.
 func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *tally) error {
-	file, err := os.OpenFile(final+incomplete, os.O_RDWR|os.O_CREATE, 0o666)
+	file, err := openIncomplete(final + incomplete)
 	if err != nil {
 		return fmt.Errorf("hub: %s: %w", p.Ref, err)
 	}
@@ -44,9 +47,9 @@ func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *
 	}
 	what := p.Ref.String() + ": " + f.Name
 	err = c.retry(ctx, what, func(err error, wait time.Duration) { t.retrying(f, err, wait) }, func() (bool, error) {
-		from := w.n
+		best := w.best
 		err := c.stream(ctx, p, f, w)
-		return w.n > from, err
+		return w.best-best >= leastProgress, err
 	})
 	if errors.Is(err, ErrChecksum) || err == nil && w.sum() != f.ETag {
 		if err == nil {
@@ -71,6 +74,24 @@ func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *
 	}
 	syncDir(filepath.Dir(final))
 	return nil
+}
+
+// leastProgress is how many new bytes make an attempt count as progress: one that brings a
+// byte a time would go on for ever.
+const leastProgress = 64 << 10
+
+// openIncomplete opens what an earlier download left, or begins it. A link is not followed:
+// what it leads to is no part of the cache. It goes, and so does what has another name too.
+func openIncomplete(path string) (*os.File, error) {
+	if info, err := os.Lstat(path); err == nil {
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !info.Mode().IsRegular() || ok && stat.Nlink > 1 {
+			if err := os.Remove(path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
 }
 
 // stream adds to w what one connection brings.
@@ -103,7 +124,7 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 		case err == io.EOF && w.n == f.Size:
 			return nil
 		case err == io.EOF:
-			return &retryable{fmt.Errorf("the connection ended after %d of %d bytes", w.n, f.Size), 0}
+			return &retryable{fmt.Errorf("the connection ended after %d of %d bytes", w.n, f.Size), 0, false}
 		case err != nil:
 			return cut(err)
 		}
@@ -113,12 +134,20 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 // checkAnswer refuses an answer that does not go on where w stands, and makes w start again
 // where the server does.
 func (c *Client) checkAnswer(r *response, p Plan, f File, w *writer) error {
+	if r.StatusCode/100 == 2 {
+		if err := encoded(r.Header, p.Ref, f.Name); err != nil {
+			return err
+		}
+	}
 	switch {
+	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && w.n > 0 && w.refused:
+		return nonsense(p.Ref, "refuses again and again to send the rest of %s (416)", f.Name)
 	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && w.n > 0:
+		w.refused = true
 		if err := w.restart(); err != nil {
 			return err
 		}
-		return &retryable{errors.New("the server refuses to go on where the last download stopped"), 0}
+		return &retryable{errors.New("the server refuses to go on where the last download stopped"), 0, false}
 	case r.StatusCode == http.StatusPartialContent:
 		from, total, ok := contentRange(r.Header.Get("Content-Range"))
 		switch {
@@ -129,7 +158,7 @@ func (c *Client) checkAnswer(r *response, p Plan, f File, w *writer) error {
 		}
 		return nil
 	case r.StatusCode == http.StatusOK:
-		if r.Header.Get("Content-Encoding") == "" && r.ContentLength >= 0 && r.ContentLength != f.Size {
+		if r.ContentLength >= 0 && r.ContentLength != f.Size {
 			return wrongContent(p, f, "the server has %d bytes of it and the hub lists %d", r.ContentLength, f.Size)
 		}
 		if w.n > 0 { // the Range was ignored: this is the file from its start

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -35,12 +36,19 @@ func newHTTPClient(c *Client) *http.Client {
 			switch from := via[len(via)-1].URL; {
 			case len(via) >= maxRedirects:
 				return &failure{text: fmt.Sprintf("hub: more than %d redirects", maxRedirects), kinds: []error{ErrProtocol}}
-			case from.Scheme == "https" && r.URL.Scheme != "https":
-				return &failure{text: fmt.Sprintf("hub: %s redirects from https to %s", from.Host, r.URL.Scheme), kinds: []error{ErrProtocol}}
+			default:
+				return downgrade(from, r.URL)
 			}
-			return nil
 		},
 	}
+}
+
+// downgrade refuses a redirect to what is no https address, unless it comes from http.
+func downgrade(from, to *url.URL) error {
+	if to.Scheme == "https" || to.Scheme == "http" && from.Scheme == "http" {
+		return nil
+	}
+	return &failure{text: fmt.Sprintf("hub: %s redirects from %s to %s", from.Host, from.Scheme, to.Scheme), kinds: []error{ErrProtocol}}
 }
 
 type authorized struct {
@@ -79,13 +87,37 @@ func redact(address string) string {
 // errStalled ends a request that brings nothing.
 var errStalled = errors.New("stalled")
 
-// A response is an answer that ends with an error when it brings nothing for a while.
+// slowest is how many bytes a second a connection must bring, on average over the time that
+// it may stall. A telephone line brings four times as much.
+const slowest = 1024
+
+// A response is an answer that ends with an error when it brings nothing, or next to
+// nothing, for a while.
 type response struct {
 	*http.Response
-	stallTimer *time.Timer
-	stall      time.Duration
-	ctx        context.Context
-	end        context.CancelCauseFunc
+	came atomic.Int64 // since the last look
+	ctx  context.Context
+	end  context.CancelCauseFunc
+}
+
+// watch ends the request when too little has come between two looks.
+func (r *response) watch(every time.Duration) {
+	least := max(1, int64(every.Seconds()*slowest))
+	ticks := time.NewTicker(every)
+	defer ticks.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-ticks.C:
+		}
+		switch n := r.came.Swap(0); {
+		case n == 0:
+			r.end(fmt.Errorf("%w: nothing came for %v", errStalled, every))
+		case n < least:
+			r.end(fmt.Errorf("%w: only %d bytes came in %v", errStalled, n, every))
+		}
+	}
 }
 
 // do sends a request and follows its redirects.
@@ -112,16 +144,15 @@ func (c *Client) send(ctx context.Context, client *http.Client, method, address 
 	}
 	r.Header.Set("User-Agent", c.agent)
 	r.Header.Set("Accept-Encoding", "identity")
-	stalled := fmt.Errorf("%w: nothing came for %v", errStalled, c.stall)
-	timer := time.AfterFunc(c.stall, func() { end(stalled) })
+	out := &response{ctx: ctx, end: end}
+	go out.watch(c.stall)
 	answer, err := client.Do(r)
-	out := &response{answer, timer, c.stall, ctx, end}
 	if err != nil {
-		timer.Stop()
 		err = out.reason(err)
 		end(nil)
 		return nil, err
 	}
+	out.Response = answer
 	return out, nil
 }
 
@@ -140,9 +171,7 @@ func (r *response) reason(err error) error {
 
 func (r *response) Read(p []byte) (int, error) {
 	n, err := r.Body.Read(p)
-	if n > 0 {
-		r.stallTimer.Reset(r.stall)
-	}
+	r.came.Add(int64(n))
 	if err != nil && err != io.EOF {
 		err = r.reason(err)
 	}
@@ -150,7 +179,6 @@ func (r *response) Read(p []byte) (int, error) {
 }
 
 func (r *response) close() {
-	r.stallTimer.Stop()
 	r.end(nil)
 	_ = r.Body.Close()
 }
@@ -160,7 +188,11 @@ func (r *response) close() {
 type retryable struct {
 	error
 	after time.Duration
+	few   bool // not likely to change: before anything has come, fewAttempts are enough
 }
+
+// fewAttempts at a server that is not there take seconds.
+const fewAttempts = 3
 
 func (r *retryable) Unwrap() error { return r.error }
 
@@ -169,7 +201,7 @@ func (r *retryable) Unwrap() error { return r.error }
 func (c *Client) retry(ctx context.Context, what string, notify func(error, time.Duration), f func() (progressed bool, err error)) error {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.Multiplier, waits.MaxInterval = c.wait, 2, maxWait
-	for failed := 0; ; {
+	for failed, ever := 0, false; ; {
 		progressed, err := f()
 		var again *retryable
 		switch {
@@ -181,12 +213,16 @@ func (c *Client) retry(ctx context.Context, what string, notify func(error, time
 			return err
 		}
 		if progressed {
-			failed = 0
+			failed, ever = 0, true
 			waits.Reset()
 		}
 		failed++
 		wait := max(waits.NextBackOff(), again.after)
-		if failed >= c.attempts || again.after > maxRetryTime {
+		most := c.attempts
+		if again.few && !ever {
+			most = min(most, fewAttempts)
+		}
+		if failed >= most || again.after > maxRetryTime {
 			text := fmt.Sprintf("hub: %s: %v; gave up after %d attempts", what, again.error, failed)
 			if again.after > maxRetryTime {
 				text = fmt.Sprintf("hub: %s: %v; the server asks to come back in %v", what, again.error, again.after)
@@ -250,8 +286,12 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 	}
 	status := r.StatusCode
 	switch elsewhere := origin(r.Request.URL) != origin(c.endpoint); {
-	case transient(status), elsewhere && status/100 == 4: // a signed address ends; the hub makes a new one
-		return &retryable{fmt.Errorf("%s answers %d %s", r.Request.URL.Host, status, http.StatusText(status)), retryAfter(r.Header, time.Now())}
+	case transient(status):
+		return &retryable{fmt.Errorf("%s answers %d %s", r.Request.URL.Host, status, http.StatusText(status)), retryAfter(r.Header, time.Now()), false}
+	case elsewhere && (status == http.StatusBadRequest || status == http.StatusForbidden): // a signed address ends; the hub makes a new one
+		return &retryable{fmt.Errorf("%s answers %d %s", r.Request.URL.Host, status, http.StatusText(status)), 0, true}
+	case elsewhere:
+		return fail(fmt.Sprintf("%s: %s, to which the hub redirects, answers %d %s", what, r.Request.URL.Host, status, http.StatusText(status)), ErrProtocol)
 	case code == "GatedRepo" || status == http.StatusForbidden:
 		text := fmt.Sprintf("%s is gated: accept its licence at %s, then set HF_TOKEN to a token of the account that did", what, page)
 		if code != "GatedRepo" && says != "" {
@@ -285,5 +325,17 @@ func cut(err error) error {
 	case errors.As(err, &certificate):
 		return &failure{text: fmt.Sprintf("hub: %v: check HF_ENDPOINT, the proxy and the system's certificates", err), cause: err, kinds: []error{ErrUnavailable}}
 	}
-	return &retryable{err, 0}
+	var dial *net.OpError
+	return &retryable{err, 0, errors.As(err, &dial) && dial.Op == "dial"}
+}
+
+// encoded refuses an answer in another encoding than that of the file, which was asked
+// for: its bytes would be taken for the file's.
+func encoded(h http.Header, ref Ref, file string) error {
+	switch encoding := strings.ToLower(strings.TrimSpace(h.Get("Content-Encoding"))); encoding {
+	case "", "identity", "none", "binary", "aws-chunked": // S3 sends the last for what is not encoded (any longer)
+		return nil
+	default:
+		return nonsense(ref, "sends %s in the encoding %q, and was asked for none: check HF_ENDPOINT and the proxy", file, encoding)
+	}
 }

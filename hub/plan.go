@@ -31,7 +31,16 @@ type Plan struct {
 	Files   []File // all that the model needs
 	Missing []File // those whose content the cache has not; files of one content once
 	Bytes   int64  // of Missing, less what earlier downloads left
+
+	damaged map[string]bool // by etag: what the cache has of them is to be removed
 }
+
+// The most that a model can be: files that it needs, and their bytes. The largest of 2026 have
+// some 200 files and 2 TB.
+const (
+	maxFiles = 1000
+	maxBytes = 1 << 50
+)
 
 // needed picks, from the files of a repository, those that a model needs: weights,
 // configuration, tokenizer and chat template. What lies in a folder (original, onnx)
@@ -95,10 +104,10 @@ func index(names []string) string {
 // Plan asks the hub what a model consists of and the cache what is there already. It
 // writes nothing.
 func (c *Client) Plan(ctx context.Context, ref Ref, o PullOptions) (Plan, error) {
-	return c.plan(ctx, ref, newTally(o.Progress))
+	return c.plan(ctx, ref, o.Verify, newTally(o.Progress))
 }
 
-func (c *Client) plan(ctx context.Context, ref Ref, t *tally) (Plan, error) {
+func (c *Client) plan(ctx context.Context, ref Ref, verify bool, t *tally) (Plan, error) {
 	notify := func(err error, wait time.Duration) { t.retrying(File{}, err, wait) }
 	if c.offline {
 		return Plan{}, &failure{
@@ -124,25 +133,42 @@ func (c *Client) plan(ctx context.Context, ref Ref, t *tally) (Plan, error) {
 	if len(weights(chosen)) == 0 || !slices.Contains(chosen, "config.json") {
 		return Plan{}, c.unfit(ref, names)
 	}
+	if len(chosen) > maxFiles {
+		return Plan{}, nonsense(ref, "lists %d files that the model would need, and %d are the most that one has", len(chosen), maxFiles)
+	}
+	var total int64
 	for _, name := range chosen {
 		f, err := c.describe(ctx, ref, p.Commit, byName[name], notify)
 		if err != nil {
 			return Plan{}, err
 		}
+		if total += f.Size; total > maxBytes { // each is within it, so that the sum does not overflow
+			return Plan{}, nonsense(ref, "gives the model's files more than %d bytes together", int64(maxBytes))
+		}
 		p.Files = append(p.Files, f)
 	}
-	repo := filepath.Join(c.cache, ref.folder())
+	if p.damaged, err = c.doubtful(ctx, &p, p.Files, verify, t); err != nil {
+		return Plan{}, err
+	}
+	c.lacks(&p)
+	return p, nil
+}
+
+// lacks finds what is to be fetched.
+func (c *Client) lacks(p *Plan) {
+	repo := filepath.Join(c.cache, p.Ref.folder())
+	seen := map[string]bool{}
 	for _, f := range p.Files {
-		if c.has(repo, p.Commit, f) || slices.ContainsFunc(p.Missing, func(m File) bool { return m.ETag == f.ETag }) {
+		if seen[f.ETag] || c.has(repo, p.Commit, f) && !p.damaged[f.ETag] {
 			continue
 		}
+		seen[f.ETag] = true
 		p.Missing = append(p.Missing, f)
 		p.Bytes += f.Size
-		if info, err := os.Stat(blob(repo, f) + incomplete); err == nil && info.Size() <= f.Size {
+		if info, err := os.Lstat(blob(repo, f) + incomplete); err == nil && info.Mode().IsRegular() && info.Size() <= f.Size {
 			p.Bytes -= info.Size()
 		}
 	}
-	return p, nil
 }
 
 // unfit says what a repository without safetensors holds instead.
@@ -220,6 +246,9 @@ func (c *Client) listing(ctx context.Context, ref Ref, notify func(error, time.D
 		if r.StatusCode != http.StatusOK {
 			return false, c.refusal(r.Response, ref, "")
 		}
+		if err := encoded(r.Header, ref, "the description of the model"); err != nil {
+			return false, err
+		}
 		text, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
 		if err != nil {
 			return false, cut(err)
@@ -273,7 +302,7 @@ func (c *Client) describe(ctx context.Context, ref Ref, commit string, s sibling
 	switch {
 	case !contentHash.MatchString(f.ETag):
 		return f, nonsense(ref, "gives %s the etag %q, which is neither a SHA-256 nor a SHA-1", f.Name, f.ETag)
-	case f.Size < 0 || f.Size > 1<<50:
+	case f.Size < 0 || f.Size > maxBytes:
 		return f, nonsense(ref, "gives %s the size %d", f.Name, f.Size)
 	}
 	return f, nil
@@ -301,6 +330,9 @@ func (c *Client) head(ctx context.Context, ref Ref, commit, name string, notify 
 				next, err := r.Request.URL.Parse(at)
 				if err != nil {
 					return false, nonsense(ref, "redirects %s to %q", name, redact(at))
+				}
+				if err := downgrade(r.Request.URL, next); err != nil {
+					return false, err
 				}
 				address = next.String()
 			case r.StatusCode != http.StatusOK:

@@ -14,6 +14,8 @@ const (
 	Finished                  // a file is whole and checked
 	Retrying                  // a connection failed; there will be another attempt after Wait
 	Waiting                   // another process fetches the file
+	Verified                  // the cache's own content was checked
+	Damaged                   // it was, and is not what its hash says: the file is fetched again
 )
 
 // An Event is the progress of a Pull.
@@ -76,6 +78,17 @@ func (t *tally) retrying(f File, err error, wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.send(Event{Kind: Retrying, File: f, Err: err, Wait: wait})
+}
+
+// verified tells what a check of the cache's own content found.
+func (t *tally) verified(f File, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	kind := Verified
+	if !ok {
+		kind = Damaged
+	}
+	t.send(Event{Kind: kind, File: f})
 }
 
 func (t *tally) waiting(f File) {

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,9 @@ import (
 type PullOptions struct {
 	// Progress is told how the Pull gets on, by one goroutine at a time.
 	Progress func(Event)
+	// Verify reads all that the cache has of the model and fetches again what is damaged.
+	// Without it that is done only for what a Pull wrote that crashed.
+	Verify bool
 }
 
 // Pull fetches what the cache lacks of a model and returns the snapshot. It always asks
@@ -30,11 +35,14 @@ type PullOptions struct {
 func (c *Client) Pull(ctx context.Context, ref Ref, o PullOptions) (Snapshot, error) {
 	if c.offline {
 		if s, err := c.Find(ref); err == nil {
-			return s, nil
+			if o.Verify {
+				err = c.sound(ctx, s, time.Time{})
+			}
+			return s, err
 		}
 	}
 	t := newTally(o.Progress)
-	p, err := c.plan(ctx, ref, t)
+	p, err := c.plan(ctx, ref, o.Verify, t)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -48,7 +56,7 @@ func (c *Client) Fetch(ctx context.Context, p Plan, o PullOptions) (Snapshot, er
 
 func (c *Client) fetch(ctx context.Context, p Plan, t *tally) (Snapshot, error) {
 	repo := filepath.Join(c.cache, p.Ref.folder())
-	s := Snapshot{p.Ref, p.Commit, filepath.Join(repo, "snapshots", p.Commit)}
+	s := Snapshot{Ref: p.Ref, Commit: p.Commit, Path: filepath.Join(repo, "snapshots", p.Commit)}
 	if err := c.room(p); err != nil {
 		return Snapshot{}, err
 	}
@@ -58,6 +66,11 @@ func (c *Client) fetch(ctx context.Context, p Plan, t *tally) (Snapshot, error) 
 		}
 	}
 	c.tag()
+	done, err := c.begin(p)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	defer done()
 	t.start(p)
 
 	group, within := errgroup.WithContext(ctx)
@@ -77,16 +90,65 @@ func (c *Client) fetch(ctx context.Context, p Plan, t *tally) (Snapshot, error) 
 		}
 		return Snapshot{}, err
 	}
-	if err := c.link(ctx, repo, p); err != nil {
-		return Snapshot{}, err
-	}
-	if err := c.setRef(repo, p.Ref.revision(), p.Commit); err != nil {
+	if err := c.name(ctx, repo, p, t); err != nil {
 		return Snapshot{}, err
 	}
 	if missing := absent(repo, p.Commit); len(missing) > 0 {
 		return Snapshot{}, nonsense(p.Ref, "does not list %s, which the model promises", enumerate(missing))
 	}
+	s.Note = odd(repo, p.Commit)
 	return s, nil
+}
+
+// begin sets the marker of a fetch that writes something, and returns what takes it away:
+// a Pull that returns, with an error or without, has written nothing that is not whole.
+func (c *Client) begin(p Plan) (done func(), err error) {
+	if len(p.Missing) == 0 {
+		return func() { _ = os.Remove(c.marker(p.Ref, p.Commit)) }, nil // what was in doubt has been checked
+	}
+	path := c.marker(p.Ref, p.Commit)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o666)
+	if err == nil {
+		now := time.Now()
+		err = os.Chtimes(path, now, now)
+		_ = f.Sync()
+		_ = f.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("hub: cache %s cannot be written: %w", c.cache, err)
+	}
+	syncDir(filepath.Dir(path))
+	return func() { _ = os.Remove(path) }, nil
+}
+
+// name makes the snapshot's names and that of the revision. One process at a time does it,
+// and removes what one that was killed at it left.
+func (c *Client) name(ctx context.Context, repo string, p Plan, t *tally) error {
+	unlock, err := c.lock(ctx, p.Ref, File{ETag: p.Commit}, t)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, dir := range []string{filepath.Join(repo, "snapshots", p.Commit), filepath.Join(repo, "refs")} {
+		sweep(dir)
+	}
+	if err := c.link(ctx, repo, p); err != nil {
+		return err
+	}
+	return c.setRef(repo, p.Ref.revision(), p.Commit)
+}
+
+// aside matches the names of files that are renamed once they are whole.
+var aside = regexp.MustCompile(`\.[0-9a-f]{1,16}\.tmp$`)
+
+// sweep removes what was to be renamed and never was.
+func sweep(dir string) {
+	_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && aside.MatchString(path) {
+			_ = os.Remove(path) // another user's stays
+		}
+		return nil
+	})
 }
 
 // room fails when the disk cannot hold what is missing.
@@ -123,6 +185,11 @@ func (c *Client) ensure(ctx context.Context, p Plan, f File, t *tally) error {
 		return err
 	}
 	defer unlock()
+	if p.damaged[f.ETag] {
+		if err := c.remove(ctx, repo, p.Commit, f); err != nil {
+			return err
+		}
+	}
 	if c.has(repo, p.Commit, f) {
 		t.set(f, f.Size)
 		return nil

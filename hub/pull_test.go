@@ -20,7 +20,7 @@ func TestPullFetchesWhatAModelNeedsInThePythonLayout(t *testing.T) {
 	got := pull(t, c)
 
 	repo := filepath.Join(c.Cache(), "models--someone--tiny")
-	require.Equal(t, Snapshot{ref, commit1, filepath.Join(repo, "snapshots", commit1)}, got)
+	require.Equal(t, Snapshot{Ref: ref, Commit: commit1, Path: filepath.Join(repo, "snapshots", commit1)}, got)
 	whole(t, got, model())
 	main, err := os.ReadFile(filepath.Join(repo, "refs", "main"))
 	require.NoError(t, err)

@@ -2,8 +2,12 @@ package hub
 
 import (
 	"fmt"
+	"net/url"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -12,8 +16,9 @@ const defaultRevision = "main"
 
 // A Ref names a model on the hub at a revision.
 type Ref struct {
-	Owner, Name string
-	Revision    string // a branch, a tag or a commit; "" is main
+	Owner    string // "" for the few old names that have none, such as gpt2
+	Name     string
+	Revision string // a branch, a tag or a commit; "" is main
 }
 
 // repoPart is what the hub allows in an owner or a name; "--" and ".." are forbidden
@@ -22,24 +27,79 @@ var repoPart = regexp.MustCompile(`^[A-Za-z0-9_]([\w.-]{0,94}[A-Za-z0-9_])?$`)
 
 var commitHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
-// ParseRef reads owner/name or owner/name@revision.
+// ParseRef reads owner/name or owner/name@revision, or the address of a model's page on the
+// hub. A few old models have a name without owner.
 func ParseRef(s string) (Ref, error) {
-	repo, revision, at := strings.Cut(s, "@")
+	text, err := fromAddress(s)
+	if err != nil {
+		return Ref{}, err
+	}
+	repo, revision, at := strings.Cut(text, "@")
 	owner, name, slash := strings.Cut(repo, "/")
+	if !slash {
+		owner, name = "", repo
+	}
 	bad := func(why string) (Ref, error) {
 		return Ref{}, &failure{text: fmt.Sprintf("hub: %q is not owner/name or owner/name@revision: %s", s, why), kinds: []error{ErrRef}}
 	}
 	switch {
-	case !slash:
-		return bad("there is no /")
-	case !repoPart.MatchString(owner) || strings.Contains(owner, "--") || strings.Contains(owner, ".."):
+	case slash && !validName(owner):
 		return bad(fmt.Sprintf("the owner %q is not made of letters, digits, _, - and .", owner))
-	case !repoPart.MatchString(name) || strings.Contains(name, "--") || strings.Contains(name, "..") || strings.HasSuffix(name, ".git"):
+	case !validName(name) || strings.HasSuffix(name, ".git"):
 		return bad(fmt.Sprintf("the name %q is not made of letters, digits, _, - and .", name))
 	case at && !validRevision(revision):
 		return bad(fmt.Sprintf("the revision %q is not a branch, tag or commit", revision))
 	}
 	return Ref{owner, name, revision}, nil
+}
+
+func validName(s string) bool {
+	return repoPart.MatchString(s) && !strings.Contains(s, "--") && !strings.Contains(s, "..")
+}
+
+// hosts are the hub's own, beside that of HF_ENDPOINT.
+var hosts = []string{"huggingface.co", "www.huggingface.co", "hf.co"}
+
+// fromAddress returns what ParseRef reads of the address of a model,
+// https://host/owner/name or https://host/owner/name/tree/revision, and anything else as it
+// is.
+func fromAddress(s string) (string, error) {
+	if !strings.HasPrefix(s, "https://") && !strings.HasPrefix(s, "http://") {
+		return s, nil
+	}
+	bad := func(why string) (string, error) {
+		return "", &failure{text: fmt.Sprintf("hub: %q is not the address of a model: %s", redact(s), why), kinds: []error{ErrRef}}
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return bad("it is no address")
+	}
+	known := slices.Contains(hosts, strings.ToLower(u.Host))
+	if endpoint, err := url.Parse(os.Getenv("HF_ENDPOINT")); err == nil {
+		known = known || strings.EqualFold(endpoint.Host, u.Host)
+	}
+	if !known {
+		return bad("its host is neither huggingface.co nor that of HF_ENDPOINT")
+	}
+	parts := strings.Split(strings.Trim(u.EscapedPath(), "/"), "/")
+	for i, part := range parts {
+		if parts[i], err = url.PathUnescape(part); err != nil {
+			return bad("it is no address")
+		}
+	}
+	name := parts[:1]
+	if len(parts) > 1 && parts[1] != "tree" {
+		name = parts[:2]
+	}
+	switch rest := parts[len(name):]; {
+	case slices.Contains([]string{"datasets", "spaces", "docs", "api", "collections"}, parts[0]):
+		return bad("it leads to " + parts[0] + ", and not to a model")
+	case len(rest) == 0:
+		return strings.Join(name, "/"), nil
+	case len(rest) == 2 && rest[0] == "tree":
+		return strings.Join(name, "/") + "@" + rest[1], nil
+	}
+	return bad("want https://host/owner/name or https://host/owner/name/tree/revision")
 }
 
 // validRevision keeps out what git forbids in a name, and with it what could leave
@@ -56,13 +116,19 @@ func validRevision(s string) bool {
 	return true
 }
 
-// printable reports whether s holds no control character.
+// printable reports whether s is text that shows as it is: no control character, nothing
+// without a mark of its own, and nothing that changes the order of the others.
 func printable(s string) bool {
-	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError }) < 0
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && r != '\u3000' }) < 0
 }
 
 // Repo is owner/name.
-func (r Ref) Repo() string { return r.Owner + "/" + r.Name }
+func (r Ref) Repo() string {
+	if r.Owner == "" {
+		return r.Name
+	}
+	return r.Owner + "/" + r.Name
+}
 
 // String is what ParseRef reads.
 func (r Ref) String() string {
@@ -80,4 +146,4 @@ func (r Ref) revision() string {
 }
 
 // folder is the model's folder in the cache.
-func (r Ref) folder() string { return "models--" + r.Owner + "--" + r.Name }
+func (r Ref) folder() string { return "models--" + strings.ReplaceAll(r.Repo(), "/", "--") }

@@ -15,16 +15,54 @@ func TestParseRef(t *testing.T) {
 		"a/b@refs/pr/1":  {"a", "b", "refs/pr/1"},
 		"a/b@" + commit1: {"a", "b", commit1},
 		"_a/b_c.d":       {"_a", "b_c.d", ""},
+		"gpt2":           {"", "gpt2", ""},
+		"gpt2@main":      {"", "gpt2", "main"},
 	} {
 		got, err := ParseRef(text)
 		require.NoError(t, err, text)
 		require.Equal(t, want, got)
 		require.Equal(t, text, got.String())
 	}
-	for _, text := range []string{"", "a", "a/", "/a", "a/b/c", "../b", "a/..", "a/b--c", "a--b/c", "a/b@", "a/b@../x", "a/b@/x", "a/b@x/",
-		"a/b@a b", "a/b@x\x1b", "a/b@.x", "a/b@x.lock", "a /b", "a/b.git", "-a/b", "a/b-", "a/b@x//y", "é/b", strings.Repeat("a", 97) + "/b"} {
+	for _, text := range []string{"", "a/", "/a", "a/b/c", "../b", "a/..", "a/b--c", "a--b/c", "a/b@", "a/b@../x", "a/b@/x", "a/b@x/",
+		"a/b@a b", "a/b@x\x1b", "a/b@.x", "a/b@x.lock", "a /b", "a/b.git", "-a/b", "a/b-", "a/b@x//y", "a/b@x\u202ey", "a/b@x\u200by", "a\u202e", "é/b", strings.Repeat("a", 97) + "/b"} {
 		_, err := ParseRef(text)
 		require.ErrorIs(t, err, ErrRef, text)
 		require.NotContains(t, err.Error(), "\x1b")
+	}
+}
+
+func TestAnAddressOfTheHubIsAReference(t *testing.T) {
+	t.Setenv("HF_ENDPOINT", "http://127.0.0.1:8080")
+	for text, want := range map[string]string{
+		"https://huggingface.co/a/b":                    "a/b",
+		"https://huggingface.co/a/b/":                   "a/b",
+		"https://hf.co/a/b/tree/main":                   "a/b@main",
+		"https://huggingface.co/a/b/tree/refs%2Fpr%2F1": "a/b@refs/pr/1",
+		"https://huggingface.co/a/b?library=mlx#x":      "a/b",
+		"https://huggingface.co/gpt2":                   "gpt2",
+		"https://huggingface.co/gpt2/tree/" + commit1:   "gpt2@" + commit1,
+		"http://127.0.0.1:8080/a/b":                     "a/b",
+		"https://HuggingFace.co/a/b.c/tree/v1.0":        "a/b.c@v1.0",
+	} {
+		got, err := ParseRef(text)
+		require.NoError(t, err, text)
+		require.Equal(t, want, got.String())
+	}
+	for text, why := range map[string]string{
+		"https://example.com/a/b":                     "its host is neither huggingface.co",
+		"https://user:secret@example.com/a/b":         "its host is neither",
+		"https://huggingface.co/datasets/a/b":         "leads to datasets",
+		"https://huggingface.co/a/b/blob/main/x":      "want https://host/owner/name",
+		"https://huggingface.co/a/b/tree/main/sub":    "want https://host/owner/name",
+		"https://huggingface.co/":                     "the name",
+		"https://huggingface.co/a/b/tree/%2e%2e%2fx":  "the revision",
+		"https://huggingface.co/a/b/tree/x%E2%80%AEy": "the revision",
+		"https://": "it is no address",
+	} {
+		_, err := ParseRef(text)
+		require.ErrorIs(t, err, ErrRef, text)
+		require.ErrorContains(t, err, why, text)
+		require.NotContains(t, err.Error(), "secret")
+		require.NotContains(t, err.Error(), "\u202e")
 	}
 }

@@ -2,10 +2,7 @@ package hub
 
 import (
 	"context"
-	"crypto/sha1"
-	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"io"
 	"os"
@@ -18,6 +15,8 @@ type writer struct {
 	file    *os.File
 	want    File
 	n       int64
+	best    int64 // the most that n was
+	refused bool  // the server did not go on from n once
 	hash    hash.Hash
 	changed func(n int64)
 }
@@ -44,22 +43,14 @@ func (w *writer) adopt(ctx context.Context) error {
 			return w.restart()
 		}
 	}
+	w.best = w.n
 	if w.n > 0 {
 		w.changed(w.n)
 	}
 	return nil
 }
 
-// reset starts the hash: of the content, or as git does, of a header and the content.
-func (w *writer) reset() {
-	w.n = 0
-	if len(w.want.ETag) == sha256.Size*2 {
-		w.hash = sha256.New()
-		return
-	}
-	w.hash = sha1.New()
-	fmt.Fprintf(w.hash, "blob %d\x00", w.want.Size)
-}
+func (w *writer) reset() { w.n, w.hash = 0, newHash(w.want) }
 
 func (w *writer) restart() error {
 	w.reset()
@@ -74,6 +65,7 @@ func (w *writer) Write(p []byte) (int, error) {
 	n, err := w.file.WriteAt(p, w.n)
 	w.hash.Write(p[:n])
 	w.n += int64(n)
+	w.best = max(w.best, w.n)
 	w.changed(w.n)
 	return n, err
 }

@@ -28,6 +28,14 @@ func (s *Set) Value(at model.Place) (edit.Value, error) {
 // valueFile is FILE.npy, .npz or .safetensors, with :NAME and @POSITIONS or without.
 var valueFile = regexp.MustCompile(`(?i)^(.*?\.(?:npy|npz|safetensors))(?::([^@]+))?(?:@(.+))?$`)
 
+// ValueFile is the file that an argument of [ReadValue] names, "" for none.
+func ValueFile(arg string) string {
+	if parts := valueFile.FindStringSubmatch(arg); parts != nil {
+		return parts[1]
+	}
+	return ""
+}
+
 // ReadValue reads what an edit of a place adds or sets: FILE[:NAME][@POSITIONS], of a .npy,
 // .npz or .safetensors file. Without a name it is the array that is called as the place, or
 // else the only one. Of a file that [Set] wrote, the value is of the positions that it has,

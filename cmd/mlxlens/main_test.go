@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if os.Getenv(envChild) != "" {
+		os.Exit(cli.Main())
+	}
 	testscript.Main(m, map[string]func(){"mlxlens": func() { os.Exit(cli.Main()) }})
 }
 
@@ -74,7 +78,8 @@ func writeRecorded(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // startHub starts a hub that has $TINY as someone/tiny, the same gated as
-// someone/gated, and in GGUF as someone/gguf. It sets HF_ENDPOINT.
+// someone/gated, with another's index as someone/stale, and in GGUF as someone/gguf; tiny is
+// an old name of someone/tiny. It sets HF_ENDPOINT.
 func startHub(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: hub")
@@ -88,11 +93,15 @@ func startHub(ts *testscript.TestScript, neg bool, args []string) {
 		files[e.Name()] = content
 	}
 	commit := strings.Repeat("1", 40)
+	stale := maps.Clone(files)
+	stale["model.safetensors.index.json"] = []byte(`{"weight_map": {"a": "model-00001-of-00002.safetensors"}}`)
 	s := hubtest.New(map[string]*hubtest.Repo{
 		"someone/tiny":  {Commit: commit, Files: files},
 		"someone/gated": {Commit: commit, Files: files, Gated: "hf_good"},
+		"someone/stale": {Commit: commit, Files: stale},
 		"someone/gguf":  {Commit: commit, Files: map[string][]byte{"tiny.gguf": []byte("GGUF")}},
 	})
+	s.Moved = map[string]string{"tiny": "someone/tiny"}
 	ts.Defer(s.Close)
 	ts.Setenv("HF_ENDPOINT", s.URL)
 }

@@ -52,8 +52,9 @@ var allowed = map[string][]string{
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "mlx", "model"},
 	"lens/render": {"lens"},
 
-	"cmd/mlxlens": {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"checkpoint", "edit", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states",
+	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
+	"cmd/mlxlens/internal/output": {},
+	"cmd/mlxlens/internal/cli": {"checkpoint", "cmd/mlxlens/internal/output", "edit", "generate", "hub", "lens", "lens/render", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states",
 		"tokenizer"},
 
 	"docs": {},

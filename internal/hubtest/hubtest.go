@@ -42,6 +42,8 @@ type Server struct {
 	Repos map[string]*Repo // by owner/name
 	// CDN, when it is set, is where large files are redirected to.
 	CDN string
+	// Moved are old names without owner, and where they are redirected to.
+	Moved map[string]string
 	// Bare leaves hashes and sizes out of the description of a model.
 	Bare bool
 
@@ -116,6 +118,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	parts := strings.SplitN(rest, "/", 5)
 	for i, part := range parts {
 		parts[i], _ = url.PathUnescape(part) // the server has parsed the path already
+	}
+	if to := s.Moved[parts[0]]; to != "" {
+		http.Redirect(w, r, strings.Replace(r.URL.String(), "/"+parts[0]+"/", "/"+to+"/", 1), http.StatusTemporaryRedirect)
+		return
 	}
 	if len(parts) < 2 {
 		http.NotFound(w, r)

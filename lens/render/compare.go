@@ -2,7 +2,6 @@ package render
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -42,14 +41,7 @@ func Compare(w io.Writer, c *lens.Comparison, o CompareOptions) error {
 }
 
 // CompareJSON writes a comparison as one object on one line (schema mlxlens.compare/1).
-func CompareJSON(w io.Writer, c *lens.Comparison) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(c); err != nil {
-		return fmt.Errorf("render: JSON: %w", err)
-	}
-	return nil
-}
+func CompareJSON(w io.Writer, c *lens.Comparison) error { return WriteJSON(w, c) }
 
 type compareDrawing struct {
 	*bufio.Writer

@@ -1,7 +1,6 @@
 package render
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -28,7 +27,7 @@ func MLXTerp(w io.Writer, g *lens.Grid) error {
 		}
 		layers[strconv.Itoa(numbers[r])] = positions
 	}
-	return encode(w, "mlxterp", layers)
+	return WriteJSON(w, layers)
 }
 
 // layerNumbers returns the layer after which each row is read, for a shape that has a
@@ -41,15 +40,6 @@ func layerNumbers(g *lens.Grid, shape string) ([]int, error) {
 		}
 	}
 	return layers, nil
-}
-
-func encode(w io.Writer, shape string, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("render: %s: %w", shape, err)
-	}
-	return nil
 }
 
 // kit is logitlenskit's V2.
@@ -101,7 +91,7 @@ func LogitLensKit(w io.Writer, g *lens.Grid) error {
 		}
 		k.TopK = append(k.TopK, row)
 	}
-	return encode(w, "logitlenskit", k)
+	return WriteJSON(w, k)
 }
 
 func rounded(xs []float64) []float64 {

@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mlxlens/mlxlens/lens"
 )
@@ -22,7 +23,7 @@ func JSON(w io.Writer, g *lens.Grid) error {
 	frame := *g
 	frame.Cells = [][]lens.Cell{}
 	var text bytes.Buffer
-	if err := encode(&text, "JSON", &frame); err != nil {
+	if err := WriteJSON(&text, &frame); err != nil {
 		return err
 	}
 	const key = `"cells":[` // no string has it: a quotation mark in one has a backslash before it
@@ -37,7 +38,7 @@ func JSON(w io.Writer, g *lens.Grid) error {
 				return fmt.Errorf("render: JSON: %w", err)
 			}
 			b.WriteString(separator(p))
-			b.Write(text)
+			b.Write(escapeJSON(text))
 		}
 		b.WriteByte(']')
 	}
@@ -57,7 +58,9 @@ func separator(i int) string {
 }
 
 // CSV writes a grid in long form, one line for each candidate and target of each
-// cell, under a line of names. A number that is not finite is empty.
+// cell, under a line of names. A number that is not finite is empty. Texts are for people:
+// control characters are shown, and an apostrophe stands before one that a spreadsheet would
+// take for a formula (OWASP, "CSV Injection"). The ids say which tokens they are.
 func CSV(w io.Writer, g *lens.Grid) error {
 	c := csv.NewWriter(w)
 	lines := [][]string{{"row", "position", "input_id", "input_text", "kind", "rank", "id", "text", "logit", "prob", "logsumexp", "entropy", "kl", "norm"}}
@@ -67,7 +70,7 @@ func CSV(w io.Writer, g *lens.Grid) error {
 			line := func(kind string, rank int, t lens.Token, logit, prob float64) {
 				in := g.Tokens[position]
 				lines = append(lines, []string{
-					name, strconv.Itoa(position), strconv.Itoa(in.ID), in.Text(), kind, strconv.Itoa(rank), strconv.Itoa(t.ID), t.Text(),
+					name, strconv.Itoa(position), strconv.Itoa(in.ID), csvText(in), kind, strconv.Itoa(rank), strconv.Itoa(t.ID), csvText(t),
 					number(logit), number(prob), number(cell.LogSumExp), number(cell.Entropy), number(cell.KL), number(cell.Norm),
 				})
 			}
@@ -88,6 +91,15 @@ func CSV(w io.Writer, g *lens.Grid) error {
 		lines = lines[:0]
 	}
 	return nil
+}
+
+// csvText is a token's text in a cell of its own.
+func csvText(t lens.Token) string {
+	text := strings.NewReplacer("\n", "␊", "\t", "␉").Replace(Safe(t.Text()))
+	if r, _ := utf8.DecodeRuneInString(strings.TrimLeft(text, " \u00a0\u3000")); strings.ContainsRune("=+-@＝＋－＠", r) {
+		return "'" + text
+	}
+	return text
 }
 
 func number(x float64) string {

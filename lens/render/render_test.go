@@ -238,7 +238,7 @@ func TestJSONIsWhatTheEncoderWritesOfTheWholeGrid(t *testing.T) {
 			g.Cells = [][]lens.Cell{} // the list is there, and empty
 		}
 		var want bytes.Buffer
-		require.NoError(t, encode(&want, "JSON", g))
+		require.NoError(t, WriteJSON(&want, g))
 		require.Equal(t, want.String(), got.String())
 	}
 }

@@ -66,6 +66,7 @@ type Info struct {
 	Device       string          `json:"device"`
 	Modules      []load.Resolved `json:"modules"`
 	LoadSeconds  float64         `json:"load_s"`
+	Notes        []string        `json:"notes,omitempty"` // what is odd about the files, though they could be opened
 }
 
 // Close frees the weights.
@@ -142,7 +143,7 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	}
 	opened.Model = m
 	opened.Info = Info{
-		Type: kind, Format: ck.Format.String(), Files: ck.Files(), DiskBytes: ck.Size(), Shape: opened.Model.Shape(),
+		Type: kind, Format: ck.Format.String(), Files: ck.Files(), Notes: ck.Notes, DiskBytes: ck.Size(), Shape: opened.Model.Shape(),
 		Quantization: quantization(ck, quant), Weights: load.Packed, Device: device.String(), Modules: loader.Resolved(),
 	}
 	if loader.Dense() {

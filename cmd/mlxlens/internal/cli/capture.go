@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,9 +22,9 @@ type captureOptions struct {
 	editFlags
 	memoryFlags
 	goOnFlags
+	outputFlags
 	positions string
 	keep      string
-	output    string
 }
 
 func newCaptureCmd(s *streams) *cobra.Command {
@@ -56,32 +56,29 @@ The file is a patch: --edit PLACE=set:FILE puts it back, in this prompt or anoth
 	f := cmd.Flags()
 	f.StringVar(&o.keep, "keep", "layers.*.resid_post", "places, such as layers.0:4.mlp_out,layers.-1.pattern (mlxlens help sites)")
 	f.StringVar(&o.positions, "positions", "", "positions to keep: 0,4,8:12,-1 (default all)")
-	f.StringVarP(&o.output, "output", "o", "", "the file: "+strings.Join(captureExtensions, " "))
+	o.outputFlags.flags(cmd, "the file: "+extensions(captureFormats), captureFormats...)
 	return cmd
 }
 
-var captureExtensions = []string{".npz", ".safetensors"}
+var captureFormats = []string{"npz", "safetensors"}
 
 // runCapture checks what can be checked before the model is opened, captures and writes.
 func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if o.output == "" {
-		return usagef("there is no --output: give a name that ends in %s", strings.Join(captureExtensions, " or "))
+		return usagef("there is no --output: give a name that ends in .%s", strings.Join(captureFormats, " or ."))
 	}
-	if err := o.memoryFlags.check(); err != nil {
+	if err := cmp.Or(o.memoryFlags.check(), o.goOnFlags.check(), o.outputFlags.check(captureFormats...)); err != nil {
 		return err
 	}
-	if err := o.goOnFlags.check(); err != nil {
-		return err
-	}
-	text, ids, err := o.read(s)
-	if err != nil {
-		return err
-	}
-	file, err := newOutput(o.output, captureExtensions...)
+	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
 	if err != nil {
 		return err
 	}
 	defer file.drop()
+	text, ids, err := o.read(s)
+	if err != nil {
+		return err
+	}
 	opened, err := o.open(s, text != nil)
 	if err != nil {
 		return err
@@ -91,7 +88,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	in, err := o.input(ctx, opened, text, ids)
+	in, err := o.input(ctx, s, opened, text, ids)
 	if err != nil {
 		return err
 	}
@@ -104,7 +101,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	}
 	o.describe(set, opened.Info.Ref, text)
 	return file.write(func(w io.Writer) error {
-		if strings.EqualFold(filepath.Ext(o.output), ".npz") {
+		if o.format() == "npz" {
 			return set.WriteNPZ(w)
 		}
 		return set.WriteSafetensors(w)
@@ -113,7 +110,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 
 // input is what the model is given: the prompt, or what was generated of it, which of its
 // positions are read, and the edits.
-func (o *captureOptions) input(ctx context.Context, opened *auto.Opened, text *string, ids []int) (in edit.Input, err error) {
+func (o *captureOptions) input(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (in edit.Input, err error) {
 	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
 		return in, err
 	}
@@ -123,7 +120,7 @@ func (o *captureOptions) input(ctx context.Context, opened *auto.Opened, text *s
 	if in.Positions, err = selection(o.positions, len(in.IDs), "position"); err != nil {
 		return in, err
 	}
-	in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs)
+	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, in.IDs)
 	return in, err
 }
 

@@ -22,6 +22,7 @@ type compareOptions struct {
 	lens lensFlags
 	memoryFlags
 	drawFlags
+	outputFlags
 	second    string // the second prompt
 	hasSecond bool
 	idsB      string
@@ -32,7 +33,6 @@ type compareOptions struct {
 	align     string
 	threshold float64
 	json      bool
-	output    string
 }
 
 func newCompareCmd(s *streams) *cobra.Command {
@@ -79,7 +79,7 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
-	f.StringVarP(&o.output, "output", "o", "", "write JSON to a file")
+	o.outputFlags.flags(cmd, "write JSON to a file", "json")
 	return cmd
 }
 
@@ -107,7 +107,7 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 	case !o.hasSecond && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
 		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b, --edit-b or --lens-b")
 	}
-	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.memoryFlags.check, o.checkLens} {
+	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.memoryFlags.check, o.checkLens, o.checkOutput} {
 		if err := check(); err != nil {
 			return 0, err
 		}
@@ -121,6 +121,8 @@ func (o *compareOptions) checkLens() error {
 	}
 	return o.lens.check()
 }
+
+func (o *compareOptions) checkOutput() error { return o.outputFlags.check("json") }
 
 // side is a model with what it is given.
 type side struct {
@@ -137,20 +139,18 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	if err != nil {
 		return err
 	}
-	var file *output
-	if o.output != "" {
-		if file, err = newOutput(o.output, ".json"); err != nil {
-			return err
-		}
-		defer file.drop()
+	file, err := o.create(s, o.quiet)
+	if err != nil {
+		return err
 	}
+	defer file.drop()
 	a, b, closeAll, err := o.sides(ctx, s)
 	if err != nil {
 		return err
 	}
 	defer closeAll()
 	if warning := differentTokens(a, b); warning != "" && !o.quiet {
-		fmt.Fprintln(s.err, "mlxlens: "+warning)
+		s.say("%s", warning)
 	}
 	if na, nb := len(a.Input.IDs), len(b.Input.IDs); align == lens.AlignEqual && na != nb {
 		return usagef("the prompts have %d and %d tokens: give --align start or end\n  a: %s\n  b: %s", na, nb, a.pieces(), b.pieces())
@@ -235,7 +235,7 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 		}
 		closeAll = func() { first.Close(); other.Close() }
 	}
-	if a, err = o.side(ctx, first, text, ids, o.edits, o.lens); err == nil {
+	if a, err = o.side(ctx, s, first, text, ids, o.edits, o.lens); err == nil {
 		second := o.lens
 		if o.lensB != "" {
 			second.path = o.lensB
@@ -245,7 +245,7 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 		}
 		models := closeAll
 		closeAll = func() { a.close(); models() }
-		b, err = o.side(ctx, other, textB, idsB, append(o.edits[:len(o.edits):len(o.edits)], o.editsB...), second)
+		b, err = o.side(ctx, s, other, textB, idsB, append(o.edits[:len(o.edits):len(o.edits)], o.editsB...), second)
 	}
 	if err != nil {
 		closeAll()
@@ -259,16 +259,16 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 	return a, b, func() { b.close(); before() }, nil
 }
 
-func (o *compareOptions) side(ctx context.Context, opened *auto.Opened, text *string, ids []int, edits []string, file lensFlags) (*side, error) {
+func (o *compareOptions) side(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int, edits []string, file lensFlags) (*side, error) {
 	e := &side{opened: opened, text: text, Side: lens.Side{Model: opened.Model}, close: func() {}}
 	var err error
 	if e.Input.IDs, e.bos, err = o.encode(opened, text, ids); err != nil {
 		return nil, err
 	}
-	if e.Input.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(edits, e.Input.IDs); err != nil {
+	if e.Input.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(edits, e.Input.IDs); err != nil {
 		return nil, err
 	}
-	translator, err := file.open(opened)
+	translator, err := file.open(s, opened)
 	if translator != nil {
 		e.Translator, e.close = translator, translator.Close
 	}

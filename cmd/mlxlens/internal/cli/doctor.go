@@ -145,7 +145,7 @@ func (d *diagnosis) print(s *streams) error {
 		if value == "" {
 			return none
 		}
-		return value
+		return visible(value)
 	}
 	fmt.Fprintf(w, "library\t%s\n", or(d.Library, "none"))
 	if d.Library != "" {
@@ -169,7 +169,7 @@ func (d *diagnosis) print(s *streams) error {
 		return err
 	}
 	for _, p := range d.Problems {
-		fmt.Fprintf(s.out, "\nproblem: %s\n  to do: %s\n", p.What, p.Do)
+		fmt.Fprintf(s.out, "\nproblem: %s\n  to do: %s\n", visible(p.What), visible(p.Do))
 	}
 	if len(d.Problems) == 0 {
 		fmt.Fprintln(s.out, "\nno problems")

@@ -27,14 +27,15 @@ func (o *editFlags) flags(cmd *cobra.Command) {
 // editor reads the edits of prompts, and what they name.
 type editor struct {
 	ctx    context.Context
+	s      *streams
 	opened *auto.Opened
 	prompt *promptOptions
 	ids    []int                 // of the prompt at hand
 	means  map[string]edit.Value // over files, by place and file
 }
 
-func newEditor(ctx context.Context, opened *auto.Opened, prompt *promptOptions) *editor {
-	return &editor{ctx: ctx, opened: opened, prompt: prompt, means: map[string]edit.Value{}}
+func newEditor(ctx context.Context, s *streams, opened *auto.Opened, prompt *promptOptions) *editor {
+	return &editor{ctx: ctx, s: s, opened: opened, prompt: prompt, means: map[string]edit.Value{}}
 }
 
 // parse reads edits of a prompt.
@@ -53,7 +54,18 @@ func (e *editor) parse(texts []string, ids []int) ([]edit.Edit, error) {
 
 // Value reads numbers from a file.
 func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
+	if err := e.read(states.ValueFile(arg)); err != nil {
+		return edit.Value{}, err
+	}
 	return states.ReadValue(arg, at)
+}
+
+// read refuses a file that is the output's.
+func (e *editor) read(path string) error {
+	if path == "" {
+		return nil // who reads it says what is wrong
+	}
+	return e.s.reads(path, "what an edit reads")
 }
 
 // Mean averages what passes a place in runs without edits: over the prompt, over some of its
@@ -77,6 +89,9 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 	if ext := strings.ToLower(filepath.Ext(name)); ext != ".txt" && ext != ".jsonl" {
 		return edit.Value{}, fmt.Errorf("mean over %q: want a file of prompts, .txt or .jsonl, or positions such as mean:@0:4", name)
 	}
+	if err := e.read(name); err != nil {
+		return edit.Value{}, err
+	}
 	key := at.String() + " " + name
 	if v, ok := e.means[key]; ok {
 		return v, nil
@@ -86,12 +101,12 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 		return edit.Value{}, fmt.Errorf("mean over %q: want a file of prompts, or positions such as mean:@0:4: %w", name, err)
 	}
 	defer f.Close()
-	tasks, err := readTasks(name, f)
+	prompts, err := readTasks(name, f)
 	if err != nil {
 		return edit.Value{}, err
 	}
 	var inputs []edit.Input
-	for _, t := range tasks {
+	for _, t := range prompts.tasks {
 		in := edit.Input{}
 		if t.err == nil {
 			in.IDs, _, t.err = e.prompt.encode(e.opened, t.prompt, t.ids)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -52,7 +51,10 @@ positions changes the prompt and each new token.
 
 With --lens each new token has its logit lens: a column of the grid that is drawn when
 the text ends, of the pass that chose the token, after the edits. It equals what trace
-shows of the whole sequence.`,
+shows of the whole sequence.
+
+Control characters of the text are shown (\x1b), wherever it goes; line feeds and tabs stay.
+--json has the text as it is.`,
 		Example: `  mlxlens generate "The capital of France is" -n 8
   mlxlens generate "Name three rivers." --chat --temperature 0.7 --top-p 0.9 --seed 1
   mlxlens generate "The capital of France is" -n 4 --lens --layers 0,10,20,25:
@@ -120,7 +122,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
 		return err
 	}
-	if in.Edits, err = newEditor(ctx, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
+	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
 		return err
 	}
 	for i := range in.Edits {
@@ -239,7 +241,7 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 		return err
 	}
 	if !g.o.quiet {
-		fmt.Fprintf(g.s.err, "mlxlens: %d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated\n",
+		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
 			n, len(ids), why, rate(len(ids), first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
@@ -269,7 +271,7 @@ func (g *generation) show(ctx context.Context, fed int, token generate.Token, en
 		text, stopped = g.stops.Add(text)
 	}
 	if !g.o.json {
-		_, err = io.WriteString(g.s.out, text)
+		_, err = io.WriteString(g.s.out, render.Safe(text))
 		return stopped, err
 	}
 	return stopped, g.line(token, column)
@@ -299,9 +301,7 @@ func (g *generation) line(token generate.Token, column *lens.Grid) error {
 			line.Lens.Cells = append(line.Lens.Cells, row[0])
 		}
 	}
-	e := json.NewEncoder(g.s.out)
-	e.SetEscapeHTML(false)
-	return e.Encode(line)
+	return render.WriteJSON(g.s.out, line)
 }
 
 // finish prints what was held back, and ends the line.
@@ -322,6 +322,6 @@ func (g *generation) finish() error {
 	}
 	b.WriteString(g.stops.Flush())
 	b.WriteByte('\n')
-	_, err := io.WriteString(g.s.out, b.String())
+	_, err := io.WriteString(g.s.out, render.Safe(b.String()))
 	return err
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -10,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -57,9 +57,7 @@ func runInfo(s *streams, o *infoOptions) error {
 		}
 	}
 	if o.json {
-		e := json.NewEncoder(s.out)
-		e.SetEscapeHTML(false)
-		return e.Encode(info)
+		return render.WriteJSON(s.out, info)
 	}
 	return info.print(s)
 }
@@ -81,7 +79,9 @@ type infoResult struct {
 
 func (i *infoResult) print(s *streams) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	line := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", render.Visible(name), render.Visible(fmt.Sprintf(format, args...)))
+	}
 	line("model", "%s", i.Ref)
 	line("type", "%s (%s, %s, %s)", i.Type, i.Format, english.Plural(len(i.Files), "file", ""), humanize.Bytes(uint64(i.DiskBytes)))
 	line("layers", "%d", i.Shape.Layers)
@@ -106,7 +106,7 @@ func (i *infoResult) print(s *streams) error {
 	}
 	fmt.Fprintf(w, "\npart\tmodule\tfound by\tstored as\tshape\n")
 	for _, m := range i.Modules {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", m.Role, m.Module, m.Rule, m.Form, m.Shape)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", m.Role, render.Visible(m.Module), render.Visible(m.Rule), m.Form, m.Shape)
 	}
 	return w.Flush()
 }

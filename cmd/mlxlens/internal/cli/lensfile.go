@@ -1,6 +1,11 @@
 package cli
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens/tuned"
@@ -26,10 +31,31 @@ func (o *lensFlags) check() error {
 	return nil
 }
 
+// lensFiles are the files of a lens, which tuned.Open finds by one of them, by what their
+// names begin with, or by their folder.
+func lensFiles(path string) (files []string) {
+	stem := strings.TrimSuffix(path, filepath.Ext(path))
+	all := []string{path, path + ".npz", path + ".json", stem + ".npz", stem + ".json"}
+	if filepath.Base(path) == "params.pt" {
+		all = append(all, filepath.Join(filepath.Dir(path), "config.json"))
+	}
+	for _, file := range all {
+		if _, err := os.Stat(file); err == nil && !slices.Contains(files, file) {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
 // open puts the lens on a model, nil without one. The caller closes what it returns.
-func (o *lensFlags) open(opened *auto.Opened) (*tuned.Translator, error) {
+func (o *lensFlags) open(s *streams, opened *auto.Opened) (*tuned.Translator, error) {
 	if o.path == "" {
 		return nil, nil
+	}
+	for _, path := range lensFiles(o.path) {
+		if err := s.readsPath(path, "the lens"); err != nil {
+			return nil, err
+		}
 	}
 	l, err := tuned.Open(o.path)
 	if err != nil {

@@ -88,7 +88,7 @@ func (o *modelOptions) locate(s *streams) (string, error) {
 		return "", usagef("no model was named, and none is there: run `make model` in a checkout of mlxlens, or name one with -m (a directory, a .gguf file, or owner/name)")
 	}
 	if from != "" && !o.quiet {
-		fmt.Fprintf(s.err, "mlxlens: model %s (from %s)\n", ref, from)
+		s.say("model %s (from %s)", ref, from)
 	}
 	return o.expand(s, ref)
 }
@@ -100,6 +100,9 @@ func (o *modelOptions) expand(s *streams, ref string) (string, error) {
 		return ref, nil
 	}
 	onHub, err := hub.ParseRef(ref)
+	if err != nil && strings.Contains(ref, "://") {
+		return "", usageError{err}
+	}
 	if err != nil {
 		return ref, nil // a path, and whoever opens it says that it is not there
 	}
@@ -162,9 +165,23 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 	if err != nil {
 		return nil, err
 	}
+	if err := s.readsPath(path, "the model"); err != nil {
+		return nil, err
+	}
 	opened, err := auto.Open(path, opts)
 	if err != nil {
 		return nil, err
+	}
+	for _, note := range opened.Info.Notes {
+		if !o.quiet {
+			s.say("%s", note)
+		}
+	}
+	for _, file := range opened.Info.Files { // of a GGUF model in parts
+		if err := s.reads(file, "a file of the model"); err != nil {
+			opened.Close()
+			return nil, err
+		}
 	}
 	if err := opened.TokenizerErr; err != nil && (needTokenizer || !errors.Is(err, auto.ErrNoTokenizer)) {
 		opened.Close()

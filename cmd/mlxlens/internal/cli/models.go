@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -77,12 +76,10 @@ func runModels(s *streams, asJSON bool) error {
 		result.Models = append(result.Models, cached)
 	}
 	if asJSON {
-		e := json.NewEncoder(s.out)
-		e.SetEscapeHTML(false)
-		return e.Encode(result)
+		return render.WriteJSON(s.out, result)
 	}
 	if len(models) == 0 {
-		fmt.Fprintf(s.err, "mlxlens: no model is in the Hugging Face cache %s; `mlxlens pull owner/name` fetches one\n", c.Cache())
+		s.say("no model is in the Hugging Face cache %s; `mlxlens pull owner/name` fetches one", c.Cache())
 		return nil
 	}
 	return result.print(s)

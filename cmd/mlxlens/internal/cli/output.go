@@ -1,75 +1,116 @@
 package cli
 
 import (
-	"bufio"
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 )
 
-// output is a file that appears under its name when it is whole.
-type output struct {
-	name string
-	temp *os.File
+// outputFlags say where the answer goes, and in which format.
+type outputFlags struct {
+	output  string
+	as      string   // --format
+	formats []string // that the command has
 }
 
-// newOutput creates the temporary file beside name, so that a place that cannot be
-// written is known before the work starts.
-func newOutput(name string, extensions ...string) (*output, error) {
-	ext := strings.ToLower(filepath.Ext(name))
-	known := false
-	for _, e := range extensions {
-		known = known || e == ext
+func (o *outputFlags) flags(cmd *cobra.Command, usage string, formats ...string) {
+	o.formats = formats
+	f := cmd.Flags()
+	f.StringVarP(&o.output, "output", "o", "", usage)
+	f.StringVar(&o.as, "format", "", "the output's format, where its name does not end in one, such as - (stdout): "+strings.Join(formats, ", "))
+}
+
+// allFormats are those of all commands.
+var allFormats = []string{"json", "jsonl", "csv", "html", "png", "svg", "npz", "safetensors"}
+
+// binary are those that no terminal shows.
+var binary = []string{"png", "npz", "safetensors"}
+
+// format is that of the output, "" without one. check has found it to be known.
+func (o *outputFlags) format() string {
+	if o.as != "" || o.output == "" {
+		return o.as
 	}
-	if !known {
-		return nil, usagef("output %q: the extension names the format (have: %s)", name, strings.Join(extensions, ", "))
+	return strings.ToLower(strings.TrimPrefix(filepath.Ext(o.output), "."))
+}
+
+// check finds what is wrong with the flags for a command that can write some formats now.
+func (o *outputFlags) check(formats ...string) error {
+	ext := strings.ToLower(strings.TrimPrefix(filepath.Ext(o.output), "."))
+	have := strings.Join(formats, ", ")
+	switch {
+	case o.output == "" && o.as == "":
+		return nil
+	case o.output == "":
+		return usagef("--format needs --output: give a name, or - for stdout")
+	case o.as != "" && !slices.Contains(formats, o.as):
+		return usagef("--format %q: want one of %s", o.as, have)
+	case o.as != "" && slices.Contains(allFormats, ext) && ext != o.as:
+		return usagef("output %q: the name says %s, and --format %s", o.output, ext, o.as)
+	case o.as == "" && !slices.Contains(formats, ext):
+		return usagef("output %q: the extension names the format (have: %s), or --format does", o.output, "."+strings.Join(formats, ", ."))
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("output %q is a folder", name)
-	}
-	temp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	return nil
+}
+
+// find looks up where the output leads.
+func (o *outputFlags) find(s *streams) (*output.Place, error) {
+	place, err := output.Find(o.output, s.out)
 	if err != nil {
-		return nil, fmt.Errorf("output %q cannot be written: %w", name, err)
+		return nil, err
 	}
-	unfinished.add(temp.Name())
-	return &output{name, temp}, nil
+	if place.Stdout() && terminal(s.out) > 0 && slices.Contains(binary, o.format()) {
+		return nil, usagef("stdout is a terminal, which shows no %s: give --output the name of a file", o.format())
+	}
+	s.answer = place
+	return place, nil
 }
 
-// write fills the file and gives it its name.
-func (o *output) write(f func(io.Writer) error) error {
-	b := bufio.NewWriter(o.temp)
-	err := f(b)
-	if err == nil {
-		err = b.Flush()
+// create makes the output, nil without one.
+func (o *outputFlags) create(s *streams, quiet bool) (*answer, error) {
+	if o.output == "" {
+		return nil, nil
 	}
-	if err == nil {
-		err = o.temp.Chmod(0o644)
-	}
-	if err == nil {
-		err = o.temp.Sync()
-	}
-	if closed := o.temp.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(o.temp.Name(), o.name)
-	}
+	place, err := o.find(s)
 	if err != nil {
-		os.Remove(o.temp.Name())
-		err = fmt.Errorf("output %q cannot be written: %w", o.name, err)
+		return nil, err
 	}
-	unfinished.done(o.temp.Name())
-	return err
+	f, err := place.Create()
+	if err != nil {
+		return nil, err
+	}
+	return &answer{f, s, o.output, quiet}, nil
 }
 
-// drop removes what a failed command leaves; after write it does nothing.
-func (o *output) drop() {
-	if o == nil {
-		return
+// extensions lists the names of formats as they end a file's name.
+func extensions(formats []string) string { return "." + strings.Join(formats, " .") }
+
+// answer is an output that tells when it has replaced a file.
+type answer struct {
+	*output.File
+	s     *streams
+	name  string
+	quiet bool
+}
+
+func (a *answer) write(fill func(io.Writer) error) error {
+	replaces := a.Replaces()
+	if err := a.Write(fill); err != nil {
+		return err
 	}
-	o.temp.Close()
-	os.Remove(o.temp.Name())
-	unfinished.done(o.temp.Name())
+	if replaces && !a.quiet {
+		a.s.say("%s was there before and has been replaced", a.name)
+	}
+	return nil
+}
+
+func (a *answer) drop() {
+	if a != nil {
+		a.Drop()
+	}
 }

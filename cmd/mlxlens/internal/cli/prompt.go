@@ -58,6 +58,7 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	if err := o.checkChat(); err != nil {
 		return nil, nil, err
 	}
+	stdin := o.prompt != nil && *o.prompt == "-"
 	switch {
 	case o.ids != "":
 		for part := range strings.SplitSeq(o.ids, ",") {
@@ -70,7 +71,10 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 		return nil, ids, nil
 	case o.prompt == nil:
 		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, or --ids")
-	case *o.prompt == "-":
+	case stdin:
+		if err := s.readsStdin(); err != nil {
+			return nil, nil, err
+		}
 		data, err := io.ReadAll(s.in)
 		if err != nil {
 			return nil, nil, fmt.Errorf("stdin: %w", err)
@@ -79,6 +83,11 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 		prompt := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 		o.prompt = &prompt
 	}
+	what := "the prompt"
+	if stdin {
+		what = "stdin"
+	}
+	*o.prompt = validText(s, what, *o.prompt)
 	if *o.prompt == "" {
 		return nil, nil, usagef("the prompt is empty")
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,16 +9,19 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/hub"
+	"github.com/mlxlens/mlxlens/lens/render"
 )
 
 type pullOptions struct {
-	ref   string
-	quiet bool
-	json  bool
+	ref    string
+	quiet  bool
+	json   bool
+	verify bool
 }
 
 func newPullCmd(s *streams) *cobra.Command {
@@ -33,12 +35,18 @@ configuration, tokenizer and chat template. It prints the folder that -m would o
 The cache is the one of Python's huggingface_hub: what either fetched, the other
 finds. Every file is checked against the hash that the hub gives. A download that
 was stopped goes on where it ended when the command is run again. A revision is a
-branch, a tag or a commit; without one it is main, as it is now.
+branch, a tag or a commit; without one it is main, as it is now. The address of the
+model's page is understood too.
+
+--verify reads all that the cache has of the model, checks it against the hashes, and
+fetches again what is damaged. After a crash that is done for what was being written
+then, by the next command that uses the model.
 
 The help topic environment lists the variables that say where the cache and the hub
 are, and with which token to ask.`,
 		Example: `  mlxlens pull mlx-community/Llama-3.2-1B-Instruct-4bit
-  mlxlens pull mlx-community/Qwen3-0.6B-4bit@main --json`,
+  mlxlens pull mlx-community/Qwen3-0.6B-4bit@main --json
+  mlxlens pull https://huggingface.co/mlx-community/Qwen3-0.6B-4bit --verify`,
 		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
 			o.ref = args[0]
@@ -48,6 +56,7 @@ are, and with which token to ask.`,
 	f := cmd.Flags()
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 	f.BoolVar(&o.json, "json", false, "print JSON")
+	f.BoolVar(&o.verify, "verify", false, "check all that the cache has of the model against its hashes, and fetch again what is damaged")
 	return cmd
 }
 
@@ -59,6 +68,8 @@ type pullResult struct {
 	Path         string `json:"path"`
 	FetchedFiles int    `json:"fetched_files"`
 	FetchedBytes int64  `json:"fetched_bytes"` // of those files, with what was there from an earlier try
+
+	VerifiedFiles int `json:"verified_files,omitempty"` // that the cache had, and that are what their hashes say
 }
 
 func runPull(s *streams, o *pullOptions) error {
@@ -75,23 +86,37 @@ func runPull(s *streams, o *pullOptions) error {
 		result.Revision = "main"
 	}
 	show := showPull(s, o.quiet)
-	snapshot, err := c.Pull(s.ctx, ref, hub.PullOptions{Progress: func(e hub.Event) {
-		if e.Kind == hub.Started {
+	snapshot, err := c.Pull(s.ctx, ref, hub.PullOptions{Verify: o.verify, Progress: func(e hub.Event) {
+		switch e.Kind {
+		case hub.Started:
 			result.FetchedFiles, result.FetchedBytes = e.Files, e.Total
+		case hub.Verified:
+			result.VerifiedFiles++
 		}
 		show(e)
 	}})
 	if err != nil {
 		return err
 	}
+	if !o.quiet {
+		result.tell(s, snapshot.Note)
+	}
 	result.Commit, result.Path = snapshot.Commit, snapshot.Path
 	if o.json {
-		e := json.NewEncoder(s.out)
-		e.SetEscapeHTML(false)
-		return e.Encode(result)
+		return render.WriteJSON(s.out, result)
 	}
-	fmt.Fprintln(s.out, snapshot.Path)
+	fmt.Fprintln(s.out, render.Safe(snapshot.Path))
 	return nil
+}
+
+// tell says what was odd, and what was checked.
+func (r *pullResult) tell(s *streams, note string) {
+	if note != "" {
+		s.say("%s", note)
+	}
+	if r.VerifiedFiles > 0 {
+		s.say("%s of the cache %s what the hashes say", english.Plural(r.VerifiedFiles, "file", ""), map[bool]string{true: "is", false: "are"}[r.VerifiedFiles == 1])
+	}
 }
 
 // agent names this program to the hub.
@@ -104,37 +129,37 @@ func showPull(s *streams, quiet bool) func(hub.Event) {
 		return func(hub.Event) {}
 	}
 	if terminal(s.err) > 0 {
-		return showBar(s.err)
+		return showBar(s)
 	}
 	return func(e hub.Event) {
 		switch e.Kind {
 		case hub.Started:
-			fmt.Fprintf(s.err, "mlxlens: %s\n", started(e))
+			s.say("%s", started(e))
 		case hub.Finished:
-			fmt.Fprintf(s.err, "mlxlens: %s, %s\n", e.File.Name, humanize.Bytes(uint64(e.File.Size)))
-		case hub.Retrying, hub.Waiting:
-			fmt.Fprintf(s.err, "mlxlens: %s\n", hitch(e))
+			s.say("%s, %s", e.File.Name, humanize.Bytes(uint64(e.File.Size)))
+		case hub.Retrying, hub.Waiting, hub.Damaged:
+			s.say("%s", hitch(e))
 		}
 	}
 }
 
-func showBar(w io.Writer) func(hub.Event) {
+func showBar(s *streams) func(hub.Event) {
 	var bar *progressbar.ProgressBar
 	return func(e hub.Event) {
 		switch e.Kind {
 		case hub.Started:
 			if e.Files == 0 {
-				fmt.Fprintf(w, "mlxlens: %s\n", started(e))
+				s.say("%s", started(e))
 				return
 			}
-			bar = progressbar.NewOptions64(max(1, e.Total), progressbar.OptionSetWriter(w), progressbar.OptionSetDescription("fetching"),
+			bar = progressbar.NewOptions64(max(1, e.Total), progressbar.OptionSetWriter(s.err), progressbar.OptionSetDescription("fetching"),
 				progressbar.OptionShowBytes(true), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true),
 				progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish())
-		case hub.Retrying, hub.Waiting:
+		case hub.Retrying, hub.Waiting, hub.Damaged:
 			if bar != nil {
 				_ = bar.Clear()
 			}
-			fmt.Fprintf(w, "mlxlens: %s\n", hitch(e))
+			s.say("%s", hitch(e))
 		}
 		if bar != nil {
 			_ = bar.Set64(e.Done) // a bar that cannot be drawn stops nothing
@@ -157,6 +182,9 @@ func hitch(e hub.Event) string {
 	what := ""
 	if e.File.Name != "" {
 		what = e.File.Name + ": "
+	}
+	if e.Kind == hub.Damaged {
+		return what + "its content in the cache is not what its hash says; it is fetched again"
 	}
 	if e.Kind == hub.Waiting {
 		return what + "another process fetches it; waiting"

@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -25,7 +26,46 @@ type streams struct {
 	ctx      context.Context
 	in       io.Reader
 	out, err io.Writer
-	asks     bool // someone at a terminal can answer a question
+	asks     bool          // someone at a terminal can answer a question
+	answer   *output.Place // where --output leads, nil without one
+}
+
+// say tells the user something on a line of stderr. Errors and all else that is told there
+// comes by here, so that no text of a file or a server reaches a terminal as it is.
+func (s *streams) say(format string, args ...any) {
+	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
+}
+
+// visible is a text in a sentence that is printed.
+func visible(text string) string { return render.Message(text) }
+
+// reads returns an error when a file that the command reads is its output.
+func (s *streams) reads(path, what string) error {
+	if s.answer == nil {
+		return nil
+	}
+	return s.answer.Refuse(path, what)
+}
+
+// readsPath is reads for a file, or for a folder with all that is in it.
+func (s *streams) readsPath(path, what string) error {
+	if info, err := os.Stat(path); s.answer != nil && err == nil && info.IsDir() {
+		return s.answer.RefuseFolder(path, what)
+	}
+	return s.reads(path, what)
+}
+
+// readsStdin returns an error when stdin is the output's file.
+func (s *streams) readsStdin() error {
+	f, ok := s.in.(*os.File)
+	if !ok || s.answer == nil {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil // whoever reads it says so
+	}
+	return s.answer.RefuseInfo(info, "stdin")
 }
 
 // terminal returns the width of w's terminal, 0 when it is none.
@@ -53,7 +93,8 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitNoLibrary   = 3
-	exitInterrupted = 130
+	exitInterrupted = 130 // 128 and the number of the signal, as a shell has it
+	exitTerminated  = 143
 )
 
 var exitCodes = []struct {
@@ -65,6 +106,7 @@ var exitCodes = []struct {
 	{exitUsage, "wrong usage: a command, flag or value that does not exist"},
 	{exitNoLibrary, "no usable MLX library; `mlxlens doctor` says why"},
 	{exitInterrupted, "interrupted by Ctrl-C"},
+	{exitTerminated, "ended by SIGTERM"},
 }
 
 // usageError is a mistake on the command line.
@@ -90,18 +132,24 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
-// Main runs the command line of the process and returns its exit code. Ctrl-C ends
-// it at once, whatever MLX is doing, and leaves no half-written file.
+// Main runs the command line of the process and returns its exit code. Ctrl-C and SIGTERM
+// end it at once, whatever MLX is doing, and leave no half-written file.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan int, 1)
 	go func() { done <- Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
 	select {
 	case code := <-done:
 		return code
-	case <-ctx.Done():
-		unfinished.remove()
+	case got := <-signals:
+		output.RemoveUnfinished()
+		if got == syscall.SIGTERM {
+			fmt.Fprintln(os.Stderr, "mlxlens: terminated")
+			return exitTerminated
+		}
 		fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
 		return exitInterrupted
 	}
@@ -120,7 +168,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		return exitDone
 	}
 	code := exitCode(err)
-	fmt.Fprintf(errs, "mlxlens: %s\n", strings.TrimSpace(err.Error()))
+	s.say("%s%s", err.Error(), suggestions(root, err, args))
 	if code == exitUsage {
 		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
 	}
@@ -138,6 +186,10 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+
+		DisableSuggestions: true, // Run makes them
+		// as cobra's default where suggestions are not disabled
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
@@ -157,33 +209,14 @@ func wantArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// unfinished holds the temporary files of outputs that are being written.
-var unfinished temporaries
-
-type temporaries struct {
-	mu    sync.Mutex
-	paths map[string]bool
-}
-
-func (t *temporaries) add(path string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.paths == nil {
-		t.paths = map[string]bool{}
+// suggestions names the commands that a user may have meant; cobra's own text has several
+// lines.
+func suggestions(root *cobra.Command, err error, args []string) string {
+	if !strings.HasPrefix(err.Error(), "unknown command ") || len(args) == 0 {
+		return ""
 	}
-	t.paths[path] = true
-}
-
-func (t *temporaries) done(path string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	delete(t.paths, path)
-}
-
-func (t *temporaries) remove() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for path := range t.paths {
-		os.Remove(path)
+	if like := root.SuggestionsFor(args[0]); len(like) > 0 {
+		return "; did you mean " + strings.Join(like, " or ") + "?"
 	}
+	return ""
 }

@@ -67,10 +67,10 @@ func target(s *streams, t *tokenizer.Tokenizer, flag, text string, quiet bool) (
 		return ids[0], nil
 	}
 	if len(ids) > 1 {
-		fmt.Fprintf(s.err, "mlxlens: %s %q is %d tokens (%s): the first is used\n", flag, text, len(ids), pieces(t, ids))
+		s.say("%s %q is %d tokens (%s): the first is used", flag, text, len(ids), pieces(t, ids))
 	}
 	if likely := likelier(t, text); likely != "" {
-		fmt.Fprintf(s.err, "mlxlens: %s %q: in the middle of a text %q is likelier\n", flag, text, likely)
+		s.say("%s %q: in the middle of a text %q is likelier", flag, text, likely)
 	}
 	return ids[0], nil
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -103,7 +104,12 @@ func (o *tokenizeOptions) lines(s *streams, t *tokenizer.Tokenizer) error {
 	}
 	defer f.Close()
 	out := bufio.NewWriter(s.out)
-	d := json.NewDecoder(f)
+	in := bufio.NewReader(f)
+	if start, err := in.Peek(len(bomUTF8)); err == nil && bytes.Equal(start, bomUTF8) {
+		s.say("%s begins with a byte order mark, which is left out", o.file)
+		_, _ = in.Discard(len(bomUTF8)) // they are in the buffer
+	}
+	d := json.NewDecoder(in)
 	for n := 1; ; n++ {
 		var text string
 		if err := d.Decode(&text); errors.Is(err, io.EOF) {
@@ -138,9 +144,7 @@ func (o *tokenizeOptions) print(w io.Writer, t *tokenizer.Tokenizer, text string
 			piece, _ := t.Piece(id)
 			result.Tokens = append(result.Tokens, pieceJSON{id, lens.Token{Bytes: piece}.Text(), base64.StdEncoding.EncodeToString([]byte(piece))})
 		}
-		e := json.NewEncoder(w)
-		e.SetEscapeHTML(false)
-		return e.Encode(result)
+		return render.WriteJSON(w, result)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(tw, "position\tid\ttext\tbytes")

@@ -16,6 +16,7 @@ func helpTopics() []*cobra.Command {
 	return []*cobra.Command{
 		{Use: "sites", Short: "The places in a model that can be read", Long: sitesTopic()},
 		{Use: "edits", Short: "How to change what flows through a model", Long: editsTopic},
+		{Use: "outputs", Short: "Where answers go, and how a file of prompts is continued", Long: outputsTopic},
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesTopic()},
 		{Use: "environment", Short: "The environment variables that mlxlens reads", Long: environmentTopic()},
 	}
@@ -110,6 +111,39 @@ and set at the positions of the edit.
   patch every position that was captured, or only the last:
     layers.9.resid_post=set:states.npz
     layers.9.resid_post@-1=set:states.npz@-1`
+
+const outputsTopic = `Results go to stdout, all else to stderr. --output FILE writes them to a file, in the
+format that its name ends in or that --format names; "-" and /dev/stdout are stdout.
+
+A file appears under its name when it is whole, with the permissions that the umask
+leaves, or those of the file that it replaces, which is said. What a link leads to is
+written, and the link stays; pipes and devices are written as they are. A second
+process with the same output is refused. What a killed run has left beside an output
+is removed by the next run that writes it.
+
+An output is refused that is a file which the command reads, by whatever name, or that
+lies in the folder of the model.
+
+--file PROMPTS answers a prompt a line, in order. Its output is continued when the
+command is run again: each line says what it was made from (origin: digests of the
+model's files and of the prompt's ids, the revision, the options) and has a digest
+of that. Where these differ the output stays as it is, and what differs is told; so
+does a file in which anything is not a line of this command. A line that was cut by a
+kill is written anew, a prompt that failed is tried again and answered in its place.
+Prompts go through the model in windows of 64 of the file, wherever a run begins, so
+that a continued output is, byte for byte, the one of a run that was not interrupted.
+Prompts may be added at the end of the file; in the window that grows by them the last
+digits of numbers may be others than in a run of all.
+
+Prompts are UTF-8. A byte order mark before them is left out, and a byte that is not
+UTF-8 is read as U+FFFD; both are told. UTF-16 is refused.
+
+Text of a file, a model or a server is shown, on a terminal and in a pipe alike, with
+its control characters visible: \x1b, \u202e for what would turn text around, ␊ for a
+line feed. Generated text keeps line feeds and tabs. JSON has all characters, those
+escaped that a terminal would act on. A text in CSV that a spreadsheet would take for
+a formula (= + - @) has an apostrophe before it. Of a message longer than 4000
+characters the middle is left out.`
 
 func exitCodesTopic() string {
 	var b strings.Builder

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -28,12 +26,12 @@ type traceOptions struct {
 	memoryFlags
 	drawFlags
 	goOnFlags
+	outputFlags
 	track   int
 	check   bool
 	json    bool
 	export  string
 	file    string
-	output  string
 	picture string
 	fonts   bool
 	keep    string // an old flag: `mlxlens capture` has it now
@@ -88,8 +86,8 @@ negative number counts from the end.`,
 	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
-	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each")
-	f.StringVarP(&o.output, "output", "o", "", "write to a file instead: "+strings.Join(outputExtensions, " ")+"; with --file .jsonl, which goes on where it stopped")
+	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each (mlxlens help outputs)")
+	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(traceFormats)+"; with --file .jsonl, which goes on where it stopped", append(traceFormats, "jsonl")...)
 	return cmd
 }
 
@@ -114,7 +112,7 @@ func (o *traceOptions) checkFlags() (render.View, error) {
 
 // checkCapture names the command that activations have now.
 func (o *traceOptions) checkCapture() error {
-	if ext := o.extension(); ext == ".npz" || ext == ".safetensors" || o.keep != "" {
+	if as := o.format(); as == "npz" || as == "safetensors" || o.keep != "" {
 		return usagef("activations are kept by another command now: mlxlens capture … --output FILE.npz --keep PLACES")
 	}
 	return nil
@@ -129,16 +127,17 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
-	text, ids, err := o.read(s)
+	if err := o.outputFlags.check(traceFormats...); err != nil {
+		return err
+	}
+	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
 	if err != nil {
 		return err
 	}
-	var file *output
-	if o.output != "" {
-		if file, err = newOutput(o.output, outputExtensions...); err != nil {
-			return err
-		}
-		defer file.drop()
+	defer file.drop()
+	text, ids, err := o.read(s)
+	if err != nil {
+		return err
 	}
 	opened, err := o.open(s, text != nil || len(o.targets) > 0)
 	if err != nil {
@@ -153,7 +152,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if !o.quiet && terminal(s.err) > 0 {
 		lo.Progress = progressOf(s.err, "tracing")
 	}
-	g, err := o.trace(ctx, opened, lo, text, ids)
+	g, err := o.trace(ctx, s, opened, lo, text, ids)
 	if err != nil {
 		return err
 	}
@@ -196,7 +195,7 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 	if lo.MaxMemory, err = o.bound(); err != nil {
 		return lo, nil, err
 	}
-	translator, err := o.lens.open(opened)
+	translator, err := o.lens.open(s, opened)
 	if err != nil || translator == nil {
 		return lo, func() {}, err
 	}
@@ -206,20 +205,20 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 
 // curves returns how many tokens the output follows through all rows by itself.
 func (o *traceOptions) curves() int {
-	switch ext := o.extension(); {
+	switch as := o.format(); {
 	case o.export == "logitlenskit":
 		return math.MaxInt // every candidate of any row has its curve there
-	case ext == ".html":
+	case as == "html":
 		return 10 // what a click on a cell draws
-	case (ext == ".png" || ext == ".svg") && o.picture == "curves":
+	case (as == "png" || as == "svg") && o.picture == "curves":
 		return o.top
 	}
 	return 0
 }
 
 // trace computes the grid of a prompt.
-func (o *traceOptions) trace(ctx context.Context, opened *auto.Opened, lo lens.Options, text *string, ids []int) (*lens.Grid, error) {
-	p, err := o.prepare(ctx, opened, newEditor(ctx, opened, &o.promptOptions), text, ids)
+func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opened, lo lens.Options, text *string, ids []int) (*lens.Grid, error) {
+	p, err := o.prepare(ctx, opened, newEditor(ctx, s, opened, &o.promptOptions), text, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -237,6 +236,14 @@ type prepared struct {
 	in        edit.Input
 	bos       bool
 	continued int // of the ids, the model's own
+}
+
+// own are the ids of the prompt itself, nil before there are any.
+func (p *prepared) own() []int {
+	if p.in.IDs == nil {
+		return nil
+	}
+	return p.in.IDs[:len(p.in.IDs)-p.continued]
 }
 
 // prepare encodes a prompt, lets the model go on, and reads columns and edits.
@@ -285,27 +292,25 @@ func (o *traceOptions) checkExport() error {
 		return usagef("--export %q: want mlxterp or logitlenskit", o.export)
 	case o.json || o.embed || o.mid || o.attn || o.mlp || o.check || o.track > 0 || len(o.targets) > 0:
 		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --track and --target", o.export)
-	case o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".json"):
+	case o.output != "" && o.format() != "json":
 		return usagef("--export %s is JSON: give --output a name that ends in .json", o.export)
 	}
 	return nil
 }
 
-// outputExtensions are those of --output for one prompt.
-var outputExtensions = []string{".json", ".csv", ".html", ".png", ".svg"}
-
-func (o *traceOptions) extension() string { return strings.ToLower(filepath.Ext(o.output)) }
+// traceFormats are those of --output for one prompt.
+var traceFormats = []string{"json", "csv", "html", "png", "svg"}
 
 // write writes the grid in the output's format.
 func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error {
-	switch o.extension() {
-	case ".csv":
+	switch o.format() {
+	case "csv":
 		return render.CSV(w, g)
-	case ".html":
+	case "html":
 		return render.HTML(w, g, render.HTMLOptions{View: view})
-	case ".png", ".svg":
+	case "png", "svg":
 		p := render.PictureOptions{Kind: pictures[o.picture], View: view}
-		if o.extension() == ".svg" {
+		if o.format() == "svg" {
 			p.Format = render.SVG
 		}
 		if o.fonts {
@@ -313,7 +318,7 @@ func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error 
 		}
 		return render.Picture(w, g, p)
 	}
-	return o.format()(w, g)
+	return o.writeJSON(w, g)
 }
 
 // pictures are the kinds by their names.
@@ -322,9 +327,9 @@ var pictures = map[string]render.Kind{"heatmap": render.Heatmap, "curves": rende
 // checkPicture refuses pictures of what is not there.
 func (o *traceOptions) checkPicture() error {
 	kind, ok := pictures[o.picture]
-	ext := o.extension()
+	as := o.format()
 	for _, flag := range []string{"picture", "system-fonts"} {
-		if o.given(flag) && (o.file != "" || ext != ".png" && ext != ".svg") {
+		if o.given(flag) && (o.file != "" || as != "png" && as != "svg") {
 			return usagef("--%s needs --output with a name that ends in .png or .svg", flag)
 		}
 	}
@@ -337,21 +342,21 @@ func (o *traceOptions) checkPicture() error {
 	return nil
 }
 
-// format returns what writes JSON.
-func (o *traceOptions) format() func(io.Writer, *lens.Grid) error {
+// writeJSON writes the grid as JSON of some shape.
+func (o *traceOptions) writeJSON(w io.Writer, g *lens.Grid) error {
 	switch o.export {
 	case "mlxterp":
-		return render.MLXTerp
+		return render.MLXTerp(w, g)
 	case "logitlenskit":
-		return render.LogitLensKit
+		return render.LogitLensKit(w, g)
 	}
-	return render.JSON
+	return render.JSON(w, g)
 }
 
 // print writes the grid on stdout.
 func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
 	if o.json || o.export != "" {
-		return o.format()(s.out, g)
+		return o.writeJSON(s.out, g)
 	}
 	return o.draw(s, g, view, o.last)
 }

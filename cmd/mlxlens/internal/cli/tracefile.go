@@ -1,84 +1,31 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/dustin/go-humanize/english"
 
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
-// task is a line of a prompts file.
-type task struct {
-	line   int // from 1
-	prompt *string
-	ids    []int
-	err    error // the line cannot be read
-}
-
-// readTasks reads the prompts of a file: a line each, or in a .jsonl file a JSON string or
-// {"prompt": …} or {"ids": […]} each. Empty lines are none.
-func readTasks(name string, in io.Reader) ([]task, error) {
-	isJSON := strings.EqualFold(filepath.Ext(name), ".jsonl")
-	var tasks []task
-	r := bufio.NewReader(in)
-	for n := 1; ; n++ {
-		text, err := r.ReadString('\n')
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
-		switch {
-		case strings.TrimSpace(text) == "":
-		case isJSON:
-			tasks = append(tasks, parseTask(n, text))
-		default:
-			tasks = append(tasks, task{line: n, prompt: &text})
-		}
-		if err != nil {
-			return tasks, nil
-		}
-	}
-}
-
-func parseTask(line int, text string) task {
-	t := task{line: line}
-	if err := json.Unmarshal([]byte(text), &t.prompt); err == nil && t.prompt != nil {
-		return t
-	}
-	var object struct {
-		Prompt *string `json:"prompt"`
-		IDs    []int   `json:"ids"`
-	}
-	if err := json.Unmarshal([]byte(text), &object); err != nil {
-		t.err = fmt.Errorf("not a JSON string or object: %w", err)
-		return t
-	}
-	if t.prompt, t.ids = object.Prompt, object.IDs; (t.prompt == nil) == (t.ids == nil) {
-		t.err = errors.New(`want either "prompt" or "ids"`)
-	}
-	return t
-}
-
-// fileResult is a line of the answer: a grid, or what went wrong.
+// fileResult is a line of the answer: a grid, or what went wrong. It has no timing, so that
+// a file that was continued is the same as one that was not.
 type fileResult struct {
-	Line int `json:"line"`
+	Line   int     `json:"line"`
+	Digest string  `json:"digest"` // of the origin
+	Origin *origin `json:"origin"`
 	*lens.Grid
-	Error *failure `json:"error,omitempty"`
+	Timing *lens.Timing `json:"timing,omitempty"` // never: it hides the grid's
+	Error  *failure     `json:"error,omitempty"`
 }
 
 type failure struct {
@@ -86,135 +33,202 @@ type failure struct {
 	Reason string  `json:"reason"`
 }
 
-// runTraceFile traces the prompts of a file, and writes a JSON object a line. What goes
-// wrong with one stops no other.
-func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
+// batch is a run over the prompts of a file.
+type batch struct {
+	*traceOptions
+	s      *streams
+	opened *auto.Opened
+	editor *editor
+	lo     lens.Options
+	tasks  []task
+	from   origin
+	step   func(done, total int)
+	failed int
+}
+
+// checkFile refuses the flags that a file of prompts has no use for.
+func (o *traceOptions) checkFile() error {
 	if o.prompt != nil || o.ids != "" {
 		return usagef("--file excludes a prompt and --ids")
 	}
-	if o.export != "" {
-		return usagef("--file and --export exclude each other")
-	}
-	if err := o.checkChat(); err != nil {
-		return err
-	}
-	if o.output != "" && !strings.EqualFold(filepath.Ext(o.output), ".jsonl") {
-		return usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl")
-	}
-	in := s.in
-	if o.file != "-" {
-		f, err := os.Open(o.file)
-		if err != nil {
-			return err
+	for _, flag := range []string{"export", "view", "width"} {
+		if o.given(flag) {
+			return usagef("--file and --%s exclude each other: a file of prompts is answered in JSON, which has all numbers", flag)
 		}
-		defer f.Close()
-		in = f
 	}
-	tasks, err := readTasks(o.file, in)
-	if err != nil {
-		return err
+	if o.output != "" && o.as == "" && o.format() != "jsonl" {
+		return usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl, or --format jsonl")
 	}
-	out := s.out
-	if o.output != "" {
-		f, rest, err := resume(o.output, tasks)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		if n := len(tasks) - len(rest); n > 0 && !o.quiet {
-			fmt.Fprintf(s.err, "mlxlens: %s has %s already\n", o.output, english.Plural(n, "prompt", ""))
-		}
-		out, tasks = f, rest
-	}
-	if len(tasks) == 0 {
-		return nil
-	}
-	needTokenizer := len(o.targets) > 0
-	for _, t := range tasks {
-		needTokenizer = needTokenizer || t.prompt != nil
-	}
-	opened, err := o.open(s, needTokenizer)
-	if err != nil {
-		return err
-	}
-	defer opened.Close()
-	return o.traceAll(ctx, s, opened, tasks, out)
+	return cmp.Or(o.checkChat(), o.outputFlags.check("jsonl"))
 }
 
-// traceAll answers the tasks in order.
-func (o *traceOptions) traceAll(ctx context.Context, s *streams, opened *auto.Opened, tasks []task, out io.Writer) error {
-	lo, finish, err := o.lensOptions(s, opened)
+// runTraceFile traces the prompts of a file, and writes a JSON object a line. What goes
+// wrong with one stops no other.
+func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
+	if err := o.checkFile(); err != nil {
+		return err
+	}
+	var place *output.Place
+	var err error
+	if o.output != "" {
+		if place, err = o.find(s); err != nil {
+			return err
+		}
+	}
+	b := &batch{traceOptions: o, s: s, step: func(int, int) {}}
+	if b.tasks, err = o.readFile(s); err != nil {
+		return err
+	}
+	var out *output.Journal
+	if place != nil {
+		if out, err = place.Continue(); err != nil {
+			return err
+		}
+		defer out.Close()
+		if out.Unlocked() && !o.quiet {
+			s.say("the disk of %s has no locks: see that no other process writes it", o.output)
+		}
+	}
+	if _, err := b.read(out); err != nil || len(b.tasks) == 0 {
+		return err
+	}
+	if err := b.open(ctx); err != nil {
+		return err
+	}
+	defer b.opened.Close()
+	finish, err := b.prepareLens()
 	if err != nil {
 		return err
 	}
 	defer finish()
-	step := func(int, int) {}
-	if !o.quiet && terminal(s.err) > 0 {
-		step = progress(s.err, "prompts")
+	return b.run(ctx, out)
+}
+
+// readFile reads the prompts.
+func (o *traceOptions) readFile(s *streams) ([]task, error) {
+	in, name := s.in, "stdin"
+	if o.file == "-" {
+		if err := s.readsStdin(); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := s.reads(o.file, "the file of the prompts"); err != nil {
+			return nil, err
+		}
+		f, err := os.Open(o.file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in, name = f, o.file
 	}
-	done, failed := 0, 0
-	editor := newEditor(ctx, opened, &o.promptOptions)
-	for window := range slices.Chunk(tasks, edit.Lookahead) {
-		for result := range o.answer(ctx, opened, editor, lo, window) {
+	p, err := readTasks(name, in)
+	if err != nil {
+		return nil, err
+	}
+	if !o.quiet {
+		p.warn(s, name)
+	}
+	return p.tasks, nil
+}
+
+// open opens the model.
+func (b *batch) open(ctx context.Context) (err error) {
+	needTokenizer := len(b.targets) > 0
+	for _, t := range b.tasks {
+		needTokenizer = needTokenizer || t.prompt != nil
+	}
+	if b.opened, err = b.traceOptions.open(b.s, needTokenizer); err != nil {
+		return err
+	}
+	b.editor = newEditor(ctx, b.s, b.opened, &b.promptOptions)
+	return nil
+}
+
+// prepareLens reads what does not depend on the prompts.
+func (b *batch) prepareLens() (finish func(), err error) {
+	if b.lo, finish, err = b.lensOptions(b.s, b.opened); err != nil {
+		return nil, err
+	}
+	if b.from, err = b.origin(b.opened, b.opened.Info.Ref); err != nil {
+		finish()
+		return nil, err
+	}
+	if !b.quiet && terminal(b.s.err) > 0 {
+		b.step = progress(b.s.err, "prompts")
+	}
+	return finish, nil
+}
+
+// run answers the tasks in order, but for those that the output has the answers of. The
+// prompts are cut into windows by their places in the file, wherever a run begins: which
+// prompts go through the model together decides the last digits of the numbers.
+func (b *batch) run(ctx context.Context, out *output.Journal) error {
+	done, err := b.resume(ctx, out)
+	if err != nil {
+		return err
+	}
+	var w io.Writer = b.s.out
+	if out != nil {
+		w = out
+	}
+	for start := done - done%edit.Lookahead; start < len(b.tasks); start += edit.Lookahead {
+		i := start
+		for result := range b.answers(ctx, b.windowOf(start)) {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			if result.Error != nil {
-				failed++
+			if i >= done {
+				if err := render.WriteJSON(w, result); err != nil {
+					return err
+				}
+				b.count(result)
 			}
-			if err := writeLine(out, result); err != nil {
+			i++
+			b.step(i, len(b.tasks))
+		}
+		if err := ctx.Err(); err != nil { // else the rest of the window would be left out
+			return err
+		}
+		if out != nil {
+			if err := out.Sync(); err != nil {
 				return err
 			}
-			done++
-			step(done, len(tasks))
 		}
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %s failed: their lines of the output have an error", failed, english.Plural(len(tasks), "prompt", ""))
+	if b.failed > 0 {
+		return fmt.Errorf("%d of %s failed: their lines of the output have an error, and are tried again when it is continued", b.failed, english.Plural(len(b.tasks), "prompt", ""))
 	}
 	return nil
 }
 
-func writeLine(out io.Writer, v any) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return err
+func (b *batch) count(result fileResult) {
+	if result.Error != nil {
+		b.failed++
 	}
-	if _, err := out.Write(b.Bytes()); err != nil { // one write, so that a line is whole or the last
-		return fmt.Errorf("output: %w", err)
-	}
-	return nil
 }
 
-// answer yields the answers to some tasks in their order; the prompts go through the model
+// windowOf returns the tasks of the window that begins at start.
+func (b *batch) windowOf(start int) []task {
+	return b.tasks[start:min(start+edit.Lookahead, len(b.tasks))]
+}
+
+// answers yields the answers to some tasks in their order; the prompts go through the model
 // together.
-func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, e *editor, lo lens.Options, tasks []task) iter.Seq[fileResult] {
+func (b *batch) answers(ctx context.Context, tasks []task) iter.Seq[fileResult] {
 	return func(yield func(fileResult) bool) {
 		all := make([]prepared, len(tasks))
+		errs := make([]error, len(tasks))
 		inputs := make([]edit.Input, len(tasks))
 		for i := range tasks {
-			t := &tasks[i]
-			if t.err == nil {
-				all[i], t.err = o.prepare(ctx, opened, e, t.prompt, t.ids)
-			}
-			if t.err == nil {
+			all[i], errs[i] = b.prepareTask(ctx, &tasks[i])
+			if errs[i] == nil {
 				inputs[i] = all[i].in // else RunAll has an error of its own for the empty one
 			}
 		}
 		i := 0
-		for g, err := range lens.RunAll(ctx, opened.Model, inputs, lo) {
-			t := tasks[i]
-			result := fileResult{Line: t.line}
-			if err = cmp.Or(t.err, err); err == nil {
-				o.describe(g, opened, all[i])
-				err = checkFailure(g)
-			}
-			if result.Grid = g; err != nil {
-				result.Grid, result.Error = nil, &failure{t.prompt, err.Error()}
-			}
-			if !yield(result) {
+		for g, err := range lens.RunAll(ctx, b.opened.Model, inputs, b.lo) {
+			if !yield(b.result(&tasks[i], all[i], g, cmp.Or(errs[i], err))) {
 				return
 			}
 			i++
@@ -222,55 +236,23 @@ func (o *traceOptions) answer(ctx context.Context, opened *auto.Opened, e *edito
 	}
 }
 
-// resume opens an output that may have the answers to the first tasks already, cuts off a
-// line that was not finished, and returns the tasks that are left.
-func resume(path string, tasks []task) (*os.File, []task, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, nil, fmt.Errorf("output %q cannot be written: %w", path, err)
+func (b *batch) prepareTask(ctx context.Context, t *task) (prepared, error) {
+	if t.err != nil {
+		return prepared{}, t.err
 	}
-	rest, whole, err := answered(f, tasks)
+	return b.prepare(ctx, b.opened, b.editor, t.prompt, t.ids)
+}
+
+// result is the line of a task: its grid, or what is wrong.
+func (b *batch) result(t *task, p prepared, g *lens.Grid, err error) fileResult {
+	from := b.from.of(p.own())
+	r := fileResult{Line: t.line, Digest: from.digest(), Origin: from}
 	if err == nil {
-		if err = f.Truncate(whole); err == nil {
-			_, err = f.Seek(whole, io.SeekStart)
-		}
+		b.describe(g, b.opened, p)
+		err = checkFailure(g)
 	}
-	if err != nil {
-		f.Close()
-		return nil, nil, fmt.Errorf("output %q: %w: give another name, or remove it", path, err)
+	if r.Grid = g; err != nil {
+		r.Grid, r.Error = nil, &failure{t.prompt, err.Error()}
 	}
-	return f, rest, nil
+	return r
 }
-
-// answered returns the tasks that the lines of an output do not answer, and the length of
-// its whole lines.
-func answered(in io.Reader, tasks []task) (rest []task, whole int64, err error) {
-	r := bufio.NewReader(in)
-	for {
-		line, err := r.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			return tasks, whole, nil // what follows the last newline was not finished
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-		var done struct {
-			Line   int     `json:"line"`
-			Prompt *string `json:"prompt"`
-			Error  *failure
-		}
-		if err := json.Unmarshal(line, &done); err != nil || done.Line == 0 {
-			return nil, 0, errors.New("it is not what trace --file writes")
-		}
-		if done.Error != nil {
-			done.Prompt = done.Error.Prompt
-		}
-		if len(tasks) == 0 || tasks[0].line != done.Line || !equal(tasks[0].prompt, done.Prompt) {
-			return nil, 0, fmt.Errorf("it answers another file: line %d has another prompt", done.Line)
-		}
-		tasks = tasks[1:]
-		whole += int64(len(line))
-	}
-}
-
-func equal(a, b *string) bool { return a == nil && b == nil || a != nil && b != nil && *a == *b }

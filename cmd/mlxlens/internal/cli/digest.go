@@ -1,0 +1,251 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/states"
+)
+
+// origin is what an answer of a batch was made from. Two answers of the same origin are the
+// same.
+type origin struct {
+	Model    string            `json:"model"`              // digest of its files
+	Revision string            `json:"revision,omitempty"` // the commit, of a model in the cache of the hub
+	Options  map[string]string `json:"options"`            // by flag
+	IDs      string            `json:"ids,omitempty"`      // digest of the prompt's; none where it has none
+}
+
+// digest is 128 bits of SHA-256, in hexadecimal digits.
+func (o *origin) digest() string {
+	text, _ := json.Marshal(o) // strings only; the keys of a map are sorted
+	return digestOf(text)
+}
+
+func digestOf(text []byte) string { return shorter(sha256.Sum256(text)) }
+
+func shorter(sum [sha256.Size]byte) string { return hex.EncodeToString(sum[:16]) }
+
+// of is the origin of a prompt's answer.
+func (o origin) of(ids []int) *origin {
+	o.IDs = ""
+	if ids != nil {
+		var b []byte
+		for _, id := range ids {
+			b = append(strconv.AppendInt(b, int64(id), 10), ' ')
+		}
+		o.IDs = digestOf(b)
+	}
+	return &o
+}
+
+// differs says in what an answer's origin is another.
+func (o *origin) differs(from *origin) string {
+	switch {
+	case o.Revision != from.Revision:
+		return fmt.Sprintf("it was made with revision %s of the model, and this is %s", orNone(o.Revision), orNone(from.Revision))
+	case o.Model != from.Model:
+		return "it was made with another model, or the model's files have changed"
+	}
+	flags := slices.Sorted(maps.Keys(o.Options))
+	for flag := range from.Options {
+		if _, ok := o.Options[flag]; !ok {
+			flags = append(flags, flag)
+		}
+	}
+	var all []string
+	for _, flag := range flags {
+		if was, is := o.Options[flag], from.Options[flag]; was != is {
+			all = append(all, fmt.Sprintf("%s (was %s, is %s)", flag, orNone(was), orNone(is)))
+		}
+	}
+	if len(all) > 0 {
+		return "it was made with other options: " + strings.Join(all, ", ")
+	}
+	return "its prompt has other ids now"
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// origin describes what does not depend on the prompt.
+func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) {
+	var of origin
+	var err error
+	if of.Model, err = modelDigest(opened, path); err != nil {
+		return of, err
+	}
+	if commit := cacheSnapshot.FindStringSubmatch(path); commit != nil {
+		of.Revision = commit[1]
+	}
+	of.Options = map[string]string{"--device": opened.Info.Device, "--weights": string(opened.Info.Weights), "--top": strconv.Itoa(o.top)}
+	for flag, text := range map[string]string{
+		"--layers": o.layers, "--positions": o.positions, "--system": o.system, "--max-memory": o.maxMemory,
+		"--target": list(o.targets), "--vs": list(o.versus),
+	} {
+		if text != "" {
+			of.Options[flag] = text
+		}
+	}
+	for flag, set := range map[string]bool{
+		"--last": o.last, "--embed": o.embed, "--mid": o.mid, "--attn": o.attn, "--mlp": o.mlp, "--check": o.check, "--no-bos": o.noBOS, "--chat": o.chat,
+	} {
+		if set {
+			of.Options[flag] = "set"
+		}
+	}
+	for flag, n := range map[string]int{"--track": o.track, "--continue": o.continued} {
+		if n > 0 {
+			of.Options[flag] = strconv.Itoa(n)
+		}
+	}
+	if err := o.originOfFiles(of.Options); err != nil {
+		return of, err
+	}
+	return of, nil
+}
+
+// originOfFiles adds the options that name files, with the digests of these.
+func (o *traceOptions) originOfFiles(options map[string]string) error {
+	edits := slices.Clone(o.edits)
+	for i, text := range edits {
+		_, op, _ := strings.Cut(text, "=")
+		_, arg, _ := strings.Cut(op, ":")
+		path := states.ValueFile(arg)
+		if ext := strings.ToLower(filepath.Ext(arg)); ext == ".txt" || ext == ".jsonl" {
+			path = arg // a mean over prompts
+		}
+		if path == "" {
+			continue
+		}
+		sum, err := pathDigest(path)
+		if err != nil {
+			return usagef("edit %q: %w", text, err)
+		}
+		edits[i] += " (" + sum + ")"
+	}
+	if len(edits) > 0 {
+		options["--edit"] = list(edits)
+	}
+	if o.lens.path == "" {
+		return nil
+	}
+	sum := ""
+	for _, path := range lensFiles(o.lens.path) {
+		one, err := pathDigest(path)
+		if err != nil {
+			return err
+		}
+		sum += " (" + one + ")"
+	}
+	options["--lens"] = o.lens.path + sum
+	return nil
+}
+
+func list(texts []string) string {
+	quoted := make([]string, len(texts))
+	for i, text := range texts {
+		quoted[i] = strconv.Quote(text)
+	}
+	return strings.Join(quoted, " ")
+}
+
+// cacheSnapshot matches the folder of a commit in the cache of the hub.
+var cacheSnapshot = regexp.MustCompile(`models--[^/]+/snapshots/([0-9a-f]{40})/?$`)
+
+// modelDigest is one of all files that make a model: weights, configuration, tokenizer, chat
+// template.
+func modelDigest(opened *auto.Opened, path string) (string, error) {
+	files := slices.Clone(opened.Info.Files)
+	entries, _ := os.ReadDir(path) // a GGUF file has none
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext == ".json" || ext == ".jinja" || strings.HasPrefix(e.Name(), "tokenizer.") {
+			files = append(files, filepath.Join(path, e.Name()))
+		}
+	}
+	slices.Sort(files)
+	h := sha256.New()
+	for _, file := range slices.Compact(files) {
+		sum, err := pathDigest(file)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %s\n", filepath.Base(file), sum)
+	}
+	return shorter([sha256.Size]byte(h.Sum(nil))), nil
+}
+
+// pathDigest is the digest of a file, or of the files of a folder.
+func pathDigest(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	if !info.IsDir() {
+		err = fileDigest(h, path, info)
+		return shorter([sha256.Size]byte(h.Sum(nil))), err
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		file := filepath.Join(path, e.Name())
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
+			fmt.Fprintf(h, "%s\n", e.Name())
+			if err := fileDigest(h, file, info); err != nil {
+				return "", err
+			}
+		}
+	}
+	return shorter([sha256.Size]byte(h.Sum(nil))), nil
+}
+
+// Of a file larger than wholeDigest, parts are read: so many, over all of it. Weights that
+// are trained differ in all parts; a second or two is what SHA-256 takes of wholeDigest.
+const (
+	wholeDigest = 1 << 30
+	digestParts = 256
+	digestPart  = 64 << 10
+)
+
+// fileDigest adds a file to a digest: its content, or of a large one its size, its time and
+// parts of it.
+func fileDigest(h hash.Hash, path string, info os.FileInfo) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info.Size() <= wholeDigest {
+		_, err = io.Copy(h, f)
+		return err
+	}
+	fmt.Fprintf(h, "%d %d\n", info.Size(), info.ModTime().UnixNano())
+	part := make([]byte, digestPart)
+	for i := range int64(digestParts) {
+		if _, err := f.ReadAt(part, (info.Size()-digestPart)/(digestParts-1)*i); err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		h.Write(part)
+	}
+	return nil
+}

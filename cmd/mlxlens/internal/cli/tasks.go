@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize/english"
+)
+
+// task is a line of a prompts file.
+type task struct {
+	line   int // from 1
+	prompt *string
+	ids    []int
+	err    error // the line cannot be read
+}
+
+// prompts are the tasks of a file, and what was not text in it.
+type prompts struct {
+	tasks   []task
+	bom     bool
+	invalid []int // lines that are not UTF-8
+}
+
+// The byte order marks of UTF-8 and UTF-16 (Unicode 17, table 2-4).
+var (
+	bomUTF8  = []byte("\xef\xbb\xbf")
+	bomUTF16 = [][]byte{[]byte("\xff\xfe"), []byte("\xfe\xff")}
+)
+
+// replaced stands for bytes that are not text.
+const replaced = string(utf8.RuneError)
+
+// readTasks reads the prompts of a file: a line each, or in a .jsonl file a JSON string or
+// {"prompt": …} or {"ids": […]} each. Empty lines are none. The text is UTF-8: a byte order
+// mark before it is left out, and a byte that is not UTF-8 is read as U+FFFD.
+func readTasks(name string, in io.Reader) (*prompts, error) {
+	isJSON := strings.EqualFold(filepath.Ext(name), ".jsonl")
+	p := &prompts{}
+	r := bufio.NewReader(in)
+	if start, err := r.Peek(len(bomUTF8)); bytes.HasPrefix(start, bomUTF16[0]) || bytes.HasPrefix(start, bomUTF16[1]) {
+		return nil, fmt.Errorf("%s is UTF-16 text: save it as UTF-8", name)
+	} else if err == nil && bytes.Equal(start, bomUTF8) {
+		p.bom = true
+		_, _ = r.Discard(len(bomUTF8)) // they are in the buffer
+	}
+	for n := 1; ; n++ {
+		text, err := r.ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+		if strings.TrimSpace(text) != "" {
+			t := task{line: n, prompt: &text}
+			if isJSON {
+				t = parseTask(n, text)
+			}
+			p.add(t, text)
+		}
+		if err != nil {
+			return p, nil
+		}
+	}
+}
+
+// add keeps a task. What is not UTF-8 is replaced, as encoding/json has done in its strings.
+func (p *prompts) add(t task, line string) {
+	if t.prompt != nil {
+		text := strings.ToValidUTF8(*t.prompt, replaced)
+		t.prompt = &text
+		asked := strings.Contains(line, replaced) || strings.Contains(strings.ToLower(line), `\ufffd`)
+		if strings.Contains(text, replaced) && !asked || !utf8.ValidString(line) {
+			p.invalid = append(p.invalid, t.line)
+		}
+	}
+	p.tasks = append(p.tasks, t)
+}
+
+// warn says what was not text.
+func (p *prompts) warn(s *streams, name string) {
+	if p.bom {
+		s.say("%s begins with a byte order mark, which is left out", name)
+	}
+	if n := len(p.invalid); n > 0 {
+		s.say("%s: %s not UTF-8, the first line %d: what is not text is read as U+FFFD", name, english.Plural(n, "line is", "lines are"), p.invalid[0])
+	}
+}
+
+// validText returns a prompt as text, and says what was not.
+func validText(s *streams, what, text string) string {
+	text, bom := strings.CutPrefix(text, string(bomUTF8))
+	if bom {
+		s.say("%s begins with a byte order mark, which is left out", what)
+	}
+	if utf8.ValidString(text) {
+		return text
+	}
+	s.say("%s is not UTF-8: what is not text is read as U+FFFD", what)
+	return strings.ToValidUTF8(text, replaced)
+}
+
+func parseTask(line int, text string) task {
+	t := task{line: line}
+	if err := json.Unmarshal([]byte(text), &t.prompt); err == nil && t.prompt != nil {
+		return t
+	}
+	var object struct {
+		Prompt *string `json:"prompt"`
+		IDs    []int   `json:"ids"`
+	}
+	if err := json.Unmarshal([]byte(text), &object); err != nil {
+		t.err = fmt.Errorf("not a JSON string or object: %w", err)
+		return t
+	}
+	if t.prompt, t.ids = object.Prompt, object.IDs; (t.prompt == nil) == (t.ids == nil) {
+		t.err = errors.New(`want either "prompt" or "ids"`)
+	}
+	return t
+}
