@@ -1,6 +1,7 @@
 package load
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -15,13 +16,14 @@ import (
 
 // job makes the arrays of one weight; size orders the jobs, the largest first.
 type job struct {
+	order int // in which the model asked
 	size  int
 	run   func(work *buffers) error
 	reads []*checkpoint.Tensor
 }
 
 func (l *Loader) job(size int, run func(work *buffers) error, reads ...*checkpoint.Tensor) {
-	l.jobs = append(l.jobs, job{size, run, reads})
+	l.jobs = append(l.jobs, job{len(l.jobs), size, run, reads})
 }
 
 // buffers are kept from job to job by the goroutine that runs them.
@@ -76,6 +78,7 @@ func (l *Loader) Load() error {
 	slices.SortStableFunc(l.jobs, func(a, b job) int { return b.size - a.size })
 	var mu sync.Mutex
 	next := 0
+	var damage damage
 	var group errgroup.Group
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() error {
@@ -88,11 +91,8 @@ func (l *Loader) Load() error {
 				if i >= len(l.jobs) {
 					return nil
 				}
-				if err := l.jobs[i].run(&b); err != nil {
+				if err := l.jobs[i].do(&b, l.codes, &damage); err != nil {
 					return err
-				}
-				for _, t := range l.jobs[i].reads {
-					t.Forget()
 				}
 			}
 		})
@@ -100,7 +100,23 @@ func (l *Loader) Load() error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.ck.Verify()
+	return errors.Join(l.ck.Verify(), damage.err(l.ck.Path))
+}
+
+// do looks a weight over, makes its arrays, and lets go of what it read.
+func (j *job) do(work *buffers, codes map[string]byteCode, damage *damage) error {
+	for _, t := range j.reads {
+		if err := damage.look(t, codes[t.Name], j.order); err != nil {
+			return err
+		}
+	}
+	if err := j.run(work); err != nil {
+		return err
+	}
+	for _, t := range j.reads {
+		t.Forget()
+	}
+	return nil
 }
 
 // listed joins names, the first few of many.

@@ -45,6 +45,7 @@ type Loader struct {
 
 	weights  *model.Weights
 	jobs     []job
+	codes    map[string]byteCode // tensors whose bytes are numbers
 	taken    map[string]bool
 	roles    []string // all that the model asked for
 	missing  []string
@@ -83,7 +84,7 @@ func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, weights: model.NewWeights(device)}
+	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device)}
 	switch form {
 	case Dense:
 		l.dense = true
