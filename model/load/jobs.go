@@ -3,7 +3,6 @@ package load
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -47,9 +46,8 @@ func grown[T any](buffer *[]T, n int) []T {
 	return (*buffer)[:n]
 }
 
-// Load makes the arrays. Nothing is made when a weight is missing, misshapen or
-// left over: the error lists them all.
-func (l *Loader) Load() error {
+// complete returns an error that lists what is missing, misshapen or left over.
+func (l *Loader) complete() error {
 	var left []string
 	for _, name := range l.ck.Names() {
 		if !l.taken[name] {
@@ -72,7 +70,13 @@ func (l *Loader) Load() error {
 	if len(problems) > 0 {
 		return fmt.Errorf("model: the weights in %s do not fit the config: %s", l.ck.Path, strings.Join(problems, "; "))
 	}
-	if err := l.ck.Verify(); err != nil {
+	return nil
+}
+
+// Load makes the arrays. Nothing is made when a weight is missing, misshapen or
+// left over: the error lists them all.
+func (l *Loader) Load() error {
+	if err := errors.Join(l.complete(), l.ck.Verify()); err != nil {
 		return err
 	}
 	slices.SortStableFunc(l.jobs, func(a, b job) int { return b.size - a.size })
@@ -80,7 +84,7 @@ func (l *Loader) Load() error {
 	next := 0
 	var damage damage
 	var group errgroup.Group
-	for range runtime.GOMAXPROCS(0) {
+	for range l.workers() {
 		group.Go(func() error {
 			var b buffers
 			for {
@@ -93,6 +97,9 @@ func (l *Loader) Load() error {
 				}
 				if err := l.jobs[i].do(&b, l.codes, &damage); err != nil {
 					return err
+				}
+				if l.bound > 0 {
+					b.shrink()
 				}
 			}
 		})

@@ -43,6 +43,7 @@ type Loader struct {
 	before  string // in front of each module path
 	plusOne bool   // the gain of every RMS norm is 1 + what the file has
 
+	bound    int64 // on the memory of the process; 0: none
 	weights  *model.Weights
 	jobs     []job
 	codes    map[string]byteCode // tensors whose bytes are numbers

@@ -28,6 +28,7 @@ type modelOptions struct {
 	weights string
 	quiet   bool
 	yes     bool
+	most    int64 // bytes of the process, with what is opened; 0: no bound
 }
 
 func (o *modelOptions) flags(cmd *cobra.Command) {
@@ -47,7 +48,7 @@ func (o *modelOptions) refFlags(cmd *cobra.Command) {
 
 // resolved is auto's options for the flags.
 func (o *modelOptions) resolved() (auto.Options, error) {
-	var opts auto.Options
+	opts := auto.Options{MaxMemory: o.most}
 	switch o.device {
 	case "auto":
 	case "cpu":
