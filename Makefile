@@ -7,7 +7,7 @@ GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X g
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz kill install clean
+.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -80,6 +80,10 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
 	MLXLENS_KILLS=200 go test -count 1 -timeout 60m -run 'TestAKilled' -v ./cmd/mlxlens
+
+hostile: mlx-c ## run the program on thousands of mutated files, and count what comes of it by kind
+	MLXLENS_HOSTILE=$${MLXLENS_HOSTILE:-1000} MLXLENS_HOSTILE_SEED=$${MLXLENS_HOSTILE_SEED:-$$(date +%s)} \
+		go test -count 1 -timeout 60m -run TestMutatedFilesAreRefusedOrRead -v ./cmd/mlxlens
 
 install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build
