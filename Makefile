@@ -5,6 +5,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
 .PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean
@@ -47,10 +48,12 @@ browser: ## get a Chromium for the tests of the HTML page, as root on Debian
 race: mlx-c ## run what uses goroutines under the race detector
 	CGO_ENABLED=1 go test -short -race $(RACE)
 
-lint: ## check format, vet and staticcheck
+lint: ## check format, vet, staticcheck and known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
+	@if curl -fsI -m 10 "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" >/dev/null 2>&1; then $(GOVULNCHECK) ./...; \
+	else echo 'govulncheck is skipped: its database ($${GOVULNDB:-https://vuln.go.dev}) is out of reach'; fi
 
 cross: ## build and vet for the other platforms
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
@@ -89,6 +92,7 @@ install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin"
+	install -m 644 LICENSE NOTICES.md "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 	@test ! -d third_party/mlx-c/lib || set -x && install -m 644 third_party/mlx-c/lib/*.* "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 
 clean: ## remove what was built; the model stays
