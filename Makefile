@@ -5,7 +5,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.1.4
+GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
 .PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean
