@@ -232,11 +232,18 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// blasRoom is what OpenBLAS may map: 128 MB for each thread, and a stack. Where it gets less it asks
+// again for ever.
+const blasRoom = 1 << 30
+
 // openBLAS opens an OpenBLAS so that libmlx's cblas functions bind to it: the
 // reference BLAS that Linux wheels of MLX carry multiplies 50 times slower. On a
 // Mac MLX uses Accelerate, and there is nothing to do.
 func openBLAS(folder string) string {
 	if runtime.GOOS != "linux" {
+		return ""
+	}
+	if addressSpace() < blasRoom {
 		return ""
 	}
 	var names []string
