@@ -11,17 +11,15 @@ import (
 // OpenText opens a text that a user may also give by a pipe: `--file <(command)`. What comes
 // from it is bounded by [Lines].
 func OpenText(path string, line, all int64) (io.ReadCloser, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode()&fs.ModeNamedPipe == 0 {
-		if err := check(info); err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+	if info, err := os.Stat(path); err == nil { // else opening says what is wrong
+		if info.Mode()&fs.ModeNamedPipe == 0 {
+			if err := check(info); err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
 		}
-	}
-	if info.Mode().IsRegular() && info.Size() > all {
-		return nil, fmt.Errorf("%s: %w", path, TooLarge(info.Size(), all))
+		if info.Mode().IsRegular() && info.Size() > all {
+			return nil, fmt.Errorf("%s: %w", path, TooLarge(info.Size(), all))
+		}
 	}
 	f, err := os.Open(path)
 	if err != nil {

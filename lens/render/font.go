@@ -150,7 +150,7 @@ const maxFont = 512 << 20
 func fontFile(path string) (*sfnt.Font, error) {
 	data, err := regular.Read(path, maxFont)
 	if err != nil {
-		return nil, fmt.Errorf("render: picture: font %s: %w", path, err)
+		return nil, fmt.Errorf("render: picture: font: open %s: %w", path, err)
 	}
 	c, err := opentype.ParseCollection(data) // a single font is a collection of one
 	if err != nil {

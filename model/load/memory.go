@@ -34,7 +34,7 @@ func (l *Loader) Fits(most int64) error {
 	if room := int64(mlx.MemoryLimit()) - int64(mlx.ActiveMemory()); weights > room {
 		return fmt.Errorf("model: %s: %w: the weights take %d MB, %s, and MLX has %d MB of the machine's", l.ck.Path, ErrMemory, weights>>20, form, max(0, room)>>20)
 	}
-	if most == 0 {
+	if most == 0 || weights <= small { // what is little beside the program is no reason to refuse it
 		return nil
 	}
 	mlx.ReturnFreedMemory()
