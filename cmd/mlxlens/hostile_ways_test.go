@@ -143,10 +143,9 @@ func walkJSON(d *json.Decoder, data []byte, key int, all *[]span) error {
 		for d.More() {
 			key := -1
 			if v == '{' {
-				if key = int(d.InputOffset()); true {
-					for data[key] != '"' {
-						key++
-					}
+				key = int(d.InputOffset())
+				for data[key] != '"' {
+					key++
 				}
 				if _, err := d.Token(); err != nil {
 					return err
