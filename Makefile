@@ -5,9 +5,10 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz kill install clean
+.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,10 +48,12 @@ browser: ## get a Chromium for the tests of the HTML page, as root on Debian
 race: mlx-c ## run what uses goroutines under the race detector
 	CGO_ENABLED=1 go test -short -race $(RACE)
 
-lint: ## check format, vet and staticcheck
+lint: ## check format, vet, staticcheck and known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
+	@if curl -fsI -m 10 "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" >/dev/null 2>&1; then $(GOVULNCHECK) ./...; \
+	else echo 'govulncheck is skipped: its database ($${GOVULNDB:-https://vuln.go.dev}) is out of reach'; fi
 
 cross: ## build and vet for the other platforms
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
@@ -81,10 +84,15 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
 	MLXLENS_KILLS=200 go test -count 1 -timeout 60m -run 'TestAKilled' -v ./cmd/mlxlens
 
+hostile: mlx-c ## run the program on thousands of mutated files, and count what comes of it by kind
+	MLXLENS_HOSTILE=$${MLXLENS_HOSTILE:-1000} MLXLENS_HOSTILE_SEED=$${MLXLENS_HOSTILE_SEED:-$$(date +%s)} \
+		go test -count 1 -timeout 60m -run TestMutatedFilesAreRefusedOrRead -v ./cmd/mlxlens
+
 install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin"
+	install -m 644 LICENSE NOTICES.md "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 	@test ! -d third_party/mlx-c/lib || set -x && install -m 644 third_party/mlx-c/lib/*.* "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 
 clean: ## remove what was built; the model stays

@@ -189,9 +189,6 @@ func unfinished(path string) string {
 // OpenFile opens a single .safetensors file that is no model, such as a tuned lens, as
 // Open does a directory. There is no Config.
 func OpenFile(path string) (*Checkpoint, error) {
-	if _, err := statRegular(path); err != nil {
-		return nil, err
-	}
 	c := &Checkpoint{Path: path, Format: Safetensors, Metadata: map[string]any{}, tensors: map[string]*Tensor{}}
 	tensors, metadata, err := c.add(path, parseSafetensors)
 	if err == nil {

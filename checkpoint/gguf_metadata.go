@@ -85,13 +85,13 @@ func (r *ggufReader) scalar(what string, typ uint32) any {
 		case ggufInt32:
 			return int32(binary.LittleEndian.Uint32(b))
 		case ggufFloat32:
-			return math.Float32frombits(binary.LittleEndian.Uint32(b))
+			return finite(r, math.Float32frombits(binary.LittleEndian.Uint32(b)), what)
 		case ggufUint64:
 			return binary.LittleEndian.Uint64(b)
 		case ggufInt64:
 			return int64(binary.LittleEndian.Uint64(b))
 		case ggufFloat64:
-			return math.Float64frombits(binary.LittleEndian.Uint64(b))
+			return finite(r, math.Float64frombits(binary.LittleEndian.Uint64(b)), what)
 		}
 	default:
 		r.fail("%s has value type %d, which GGUF does not have", what, typ)
@@ -117,6 +117,15 @@ func (r *ggufReader) bool(b byte, what string) bool {
 		r.fail("%s has the boolean %d, which is neither 0 nor 1", what, b)
 	}
 	return b == 1
+}
+
+// finite refuses what is no number to compute with: a norm's epsilon of NaN makes every result
+// NaN, and no program says why.
+func finite[T float32 | float64](r *ggufReader, x T, what string) T {
+	if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+		r.fail("%s holds %v: the file is damaged, or was converted wrongly", what, x)
+	}
+	return x
 }
 
 // array reads a []T or []string.
@@ -158,13 +167,13 @@ func (r *ggufReader) array(what string) any {
 	case ggufInt32:
 		return decode(b, 4, func(b []byte) int32 { return int32(le.Uint32(b)) })
 	case ggufFloat32:
-		return decode(b, 4, func(b []byte) float32 { return math.Float32frombits(le.Uint32(b)) })
+		return decode(b, 4, func(b []byte) float32 { return finite(r, math.Float32frombits(le.Uint32(b)), what) })
 	case ggufUint64:
 		return decode(b, 8, le.Uint64)
 	case ggufInt64:
 		return decode(b, 8, func(b []byte) int64 { return int64(le.Uint64(b)) })
 	default:
-		return decode(b, 8, func(b []byte) float64 { return math.Float64frombits(le.Uint64(b)) })
+		return decode(b, 8, func(b []byte) float64 { return finite(r, math.Float64frombits(le.Uint64(b)), what) })
 	}
 }
 

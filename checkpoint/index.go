@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,15 +24,14 @@ func (c *Checkpoint) openIndexed(index string, names []string) error {
 		}
 		return err
 	}
-	var shards, missing []string
-	for _, shard := range weightMap {
-		if !slices.Contains(shards, shard) {
-			shards = append(shards, shard)
-		}
+	var missing []string
+	shards := slices.Compact(slices.Sorted(maps.Values(weightMap)))
+	here := map[string]bool{}
+	for _, name := range names {
+		here[name] = true
 	}
-	slices.Sort(shards)
 	for _, shard := range shards {
-		if !slices.Contains(names, shard) {
+		if !here[shard] {
 			missing = append(missing, shard)
 		}
 	}

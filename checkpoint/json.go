@@ -6,10 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // readObject reads a JSON object and calls field for each key, which must read the
@@ -90,16 +89,9 @@ const maxJSON = 256 << 20
 
 // readJSON reads a file that must hold one JSON object.
 func readJSON(path string) ([]byte, error) {
-	info, err := statRegular(path)
+	text, err := regular.Read(path, maxJSON)
 	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxJSON {
-		return nil, fmt.Errorf("checkpoint: %s: has %d bytes (at most %d)", path, info.Size(), maxJSON)
-	}
-	text, err := fs.ReadFile(os.DirFS(filepath.Dir(path)), filepath.Base(path))
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
 	if err := checkContent(text); err != nil {
 		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // mapping is one file in memory, read-only. The file stays open, so that verify asks
@@ -24,45 +26,21 @@ type mapping struct {
 
 // mapFile maps a regular, non-empty file.
 func mapFile(path string) (*mapping, error) {
-	info, err := statRegular(path)
+	f, size, err := regular.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
-	if info.Size() == 0 {
+	if size == 0 {
+		_ = f.Close()
 		return nil, fmt.Errorf("checkpoint: %s: %w", path, checkContent(nil))
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
-	}
-	if info, err = f.Stat(); err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
-	}
-	m := &mapping{path: path, file: f, size: int(info.Size())}
+	m := &mapping{path: path, file: f, size: int(size)}
 	m.data, err = unix.Mmap(int(f.Fd()), 0, m.size, unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("checkpoint: %s: mapping %d bytes into memory: %w", path, m.size, err)
 	}
 	return m, nil
-}
-
-// statRegular refuses what would block or never end when read: pipes, devices.
-func statRegular(path string) (fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if target, linkErr := os.Readlink(path); linkErr == nil {
-			return nil, fmt.Errorf("checkpoint: %s: is a link to %q, which is missing; download it again", path, target)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %s: %w", path, cause(err))
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("checkpoint: %s: is not a regular file (mode %s)", path, info.Mode())
-	}
-	return info, nil
 }
 
 // cause takes the operation and the path off a file error: ours says them already.

@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 )
 
@@ -17,16 +16,14 @@ func shardNames(name string) []string {
 	if m == nil {
 		return nil
 	}
-	count, err := strconv.Atoi(m[3])
-	if err != nil {
+	part, _ := strconv.Atoi(m[2]) // five digits both
+	count, _ := strconv.Atoi(m[3])
+	if part < 1 || part > count { // -00000-of-, -00004-of-00003
 		return nil
 	}
 	parts := make([]string, count)
 	for i := range parts {
 		parts[i] = fmt.Sprintf("%s-%05d-of-%s%s", m[1], i+1, m[3], m[4])
-	}
-	if !slices.Contains(parts, name) { // -00000-of-, -00004-of-00003
-		return nil
 	}
 	return parts
 }
@@ -34,9 +31,18 @@ func shardNames(name string) []string {
 // missingShards returns what the names of some shards say should be there too.
 func missingShards(files []string) []string {
 	var missing []string
+	here, split := map[string]bool{}, map[string]bool{}
 	for _, f := range files {
+		here[f] = true
+	}
+	for _, f := range files {
+		m := shardName.FindStringSubmatch(f)
+		if m == nil || split[m[1]+" of "+m[3]] { // another part of the same file has been asked
+			continue
+		}
 		for _, part := range shardNames(f) {
-			if !slices.Contains(files, part) && !slices.Contains(missing, part) {
+			split[m[1]+" of "+m[3]] = true
+			if !here[part] {
 				missing = append(missing, part)
 			}
 		}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // A Snapshot is one commit of a model in the cache: a folder that a program can open.
@@ -49,7 +51,7 @@ func (c *Client) commit(repo, revision string) string {
 		}
 		return ""
 	}
-	text, err := os.ReadFile(filepath.Join(repo, "refs", filepath.FromSlash(revision)))
+	text, err := regular.Read(filepath.Join(repo, "refs", filepath.FromSlash(revision)), maxSmall)
 	if commit := strings.TrimSpace(string(text)); err == nil && commitHash.MatchString(commit) {
 		return commit
 	}
@@ -139,7 +141,7 @@ func absent(repo, commit string) []string {
 // tree lists a commit's files, without those in folders, as huggingface_hub keeps them;
 // nil when it has not.
 func tree(repo, commit string) []string {
-	text, err := os.ReadFile(filepath.Join(repo, "trees", commit+".json"))
+	text, err := regular.Read(filepath.Join(repo, "trees", commit+".json"), maxAnswer)
 	if err != nil {
 		return nil
 	}
@@ -166,7 +168,7 @@ func promised(path string) []string {
 	var index struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, maxAnswer)
 	if err != nil || json.Unmarshal(text, &index) != nil {
 		return nil
 	}
@@ -311,9 +313,9 @@ func refsOf(repo string) (map[string][]string, error) {
 		case strings.HasSuffix(path, ".tmp"): // being written
 			return nil
 		}
-		text, err := os.ReadFile(path)
+		text, err := regular.Read(path, maxSmall)
 		if err != nil {
-			return err
+			return fmt.Errorf("%s: %w", path, err)
 		}
 		name, err := filepath.Rel(root, path)
 		if err != nil {

@@ -6,7 +6,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
+
+// maxSmall bounds a file that holds a token or a revision, in bytes.
+const maxSmall = 64 << 10
 
 // token is the user's, "" when there is none.
 func token(home string) string {
@@ -23,7 +28,7 @@ func token(home string) string {
 	if path == "" {
 		return ""
 	}
-	text, err := os.ReadFile(path)
+	text, err := regular.Read(path, maxSmall)
 	if err != nil {
 		return "" // as without a login; the hub says when one is needed
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // PullOptions are the settings of one Pull.
@@ -282,7 +284,7 @@ func (c *Client) point(path, blob string, move bool) error {
 		return os.Rename(blob, path)
 	}
 	return writeWhole(path, func(w io.Writer) error {
-		in, err := os.Open(blob)
+		in, _, err := regular.Open(blob)
 		if err != nil {
 			return err
 		}
@@ -298,7 +300,7 @@ func (c *Client) setRef(repo, revision, commit string) error {
 		return nil
 	}
 	path := filepath.Join(repo, "refs", filepath.FromSlash(revision))
-	if text, err := os.ReadFile(path); err == nil && string(text) == commit {
+	if text, err := regular.Read(path, maxSmall); err == nil && string(text) == commit {
 		return nil
 	}
 	err := os.MkdirAll(filepath.Dir(path), 0o777)

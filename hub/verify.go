@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // newHash starts the hash of a file's content: SHA-256, or as git does, SHA-1 of a header
@@ -27,7 +29,7 @@ func newHash(f File) hash.Hash {
 
 // intact reports whether a file on disk has the content that its hash says.
 func intact(ctx context.Context, path string, f File) (bool, error) {
-	file, err := os.Open(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
 		return false, err
 	}

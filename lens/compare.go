@@ -243,7 +243,7 @@ func (c *comparing) row(r, i, n int) error {
 		logits[s] = side.logits(scopes[s], r, i, n)
 	}
 	vocab := c.sides[0].m.Shape().DVocab
-	return mlx.Borrow(logits[0], func(a []float32) error {
+	err := mlx.Borrow(logits[0], func(a []float32) error {
 		return mlx.Borrow(logits[1], func(b []float32) error {
 			parallel(n, func(j int) {
 				c.out.Cells[r][i+j] = c.difference(a[j*vocab:(j+1)*vocab], b[j*vocab:(j+1)*vocab])
@@ -251,4 +251,10 @@ func (c *comparing) row(r, i, n int) error {
 			return nil
 		})
 	})
+	for j := range n {
+		if err == nil && math.IsNaN(c.out.Cells[r][i+j].JS) {
+			err = notFinite(c.out.Rows[r], c.pairs[i+j][0])
+		}
+	}
+	return err
 }

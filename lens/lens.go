@@ -87,13 +87,16 @@ func (o *Options) progress(total float64) func(work float64) {
 // Run traces a prompt through the model, and reads the lens at every row and at the input's
 // positions, after its edits. A prompt goes through once, a long one in parts with a cache.
 // The context is looked at between the pieces of the work; an evaluation is not
-// interrupted.
+// interrupted. NaN or an infinity in a row is an error that names the first such row.
 func Run(ctx context.Context, m model.Model, in edit.Input, o Options) (*Grid, error) {
 	p, err := newPlan(m, &o)
 	if err != nil {
 		return nil, err
 	}
 	grids, err := p.run(ctx, m, []edit.Input{in}, &o)
+	if err == nil {
+		err = grids[0].finite()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +123,21 @@ func RunAll(ctx context.Context, m model.Model, inputs []edit.Input, o Options) 
 		_, err := p.batch(m, []edit.Input{in})
 		return err
 	}
-	return edit.Together(ctx, inputs, most, check, func(of []edit.Input) ([]*Grid, error) {
+	all := edit.Together(ctx, inputs, most, check, func(of []edit.Input) ([]*Grid, error) {
 		defer mlx.ClearCache() // the next batch has another size
 		return p.run(ctx, m, of, &o)
 	})
+	return func(yield func(*Grid, error) bool) {
+		for g, err := range all {
+			if err == nil {
+				err = g.finite() // of one input, and no matter of those that went along
+			}
+			if err != nil {
+				g = nil
+			}
+			if !yield(g, err) {
+				return
+			}
+		}
+	}
 }

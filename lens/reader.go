@@ -72,6 +72,9 @@ func (r *Reader) Read(ctx context.Context, ids []int) (*Grid, error) {
 	}
 	g := r.p.grid(r.m, in, scores, 0, &r.o)
 	g.Timing.Lens = time.Since(start).Seconds()
+	if err := g.finite(); err != nil {
+		return nil, err
+	}
 	return g, nil
 }
 

@@ -93,12 +93,17 @@ func fileError(op string, cause error) *Error {
 // sourcePlace is what mlx-c appends to a message: the file and line in its source.
 var sourcePlace = regexp.MustCompile(` at \S*\.(cpp|h|c|hpp|mm):\d+$`)
 
+// reasonOf is MLX's text without that place: it is one on the machine that built the library.
+func reasonOf(text string) string {
+	if text = sourcePlace.ReplaceAllString(strings.TrimSpace(text), ""); text == "" {
+		return "MLX gave no reason"
+	}
+	return text
+}
+
 // mlxError makes an error of the text that MLX raised on this goroutine.
 func mlxError(op string, operands []*Array) *Error {
-	text := sourcePlace.ReplaceAllString(strings.TrimSpace(capi.TakeError()), "")
-	if text == "" {
-		text = "MLX gave no reason"
-	}
+	text := reasonOf(capi.TakeError())
 	if strings.Contains(text, "LU factorization failed") {
 		text += ": a matrix is singular, or one of eigenvalues or singular values holds NaN or ∞"
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
@@ -210,14 +211,11 @@ func ImportFunction(path string) (*ImportedFunction, error) {
 	if e := printable(op, "the path", path); e != nil {
 		return nil, e
 	}
-	file, err := os.Open(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
-		return nil, fileError(op, err)
+		return nil, fileError(op, fmt.Errorf("%s: %w", path, err))
 	}
 	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, newError(op, ErrFile, path+" is not a regular file")
-	}
 	f := &ImportedFunction{}
 	err = inGate(op, func() error {
 		if f.h = capi.ImportedFunctionNew(capi.Bytes(path)); f.h == 0 {

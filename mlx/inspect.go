@@ -6,17 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // inspect looks at a library file without running any of its code, since a
-// loader's own message ("invalid ELF header") helps nobody. It returns why the
-// file cannot be an mlx-c for this machine, "" when it may be one.
+// loader's own message ("invalid ELF header") helps nobody, and what was cut off ends the
+// process when it is mapped. It returns why the file cannot be a library for this machine, ""
+// when it may be one.
 func inspect(path string) string {
-	f, err := os.Open(path)
+	f, size, err := regular.Open(path)
 	if err != nil {
-		return err.Error()
+		return "it " + err.Error()
 	}
 	defer f.Close()
 	var magic [4]byte
@@ -25,9 +27,9 @@ func inspect(path string) string {
 	}
 	switch {
 	case string(magic[:]) == elf.ELFMAG:
-		return inspectELF(f)
+		return inspectELF(f, size)
 	case magic == [4]byte{0xcf, 0xfa, 0xed, 0xfe} || magic == [4]byte{0xca, 0xfe, 0xba, 0xbe}:
-		return inspectMachO(f)
+		return inspectMachO(f, size)
 	}
 	return "it is not a shared library"
 }
@@ -36,8 +38,19 @@ func wrongMachine(got string) string {
 	return fmt.Sprintf("it is built for %s, and this program runs on %s/%s", got, runtime.GOOS, runtime.GOARCH)
 }
 
-func inspectELF(r io.ReaderAt) string {
+// cutOff says that a part of a file lies beyond its end, "" if none does.
+func cutOff(what string, offset, length uint64, size int64) string {
+	if end := offset + length; end >= offset && end <= uint64(size) {
+		return ""
+	}
+	return fmt.Sprintf("it is truncated or damaged: it has %d bytes, and %s begins at byte %d and has %d; get it again", size, what, offset, length)
+}
+
+func inspectELF(r io.ReaderAt, size int64) string {
 	file, err := elf.NewFile(r)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Sprintf("it is a damaged ELF file, or a truncated one: it has %d bytes, and its headers lie beyond; get it again", size)
+	}
 	if err != nil {
 		return "it is a damaged ELF file: " + err.Error()
 	}
@@ -48,16 +61,33 @@ func inspectELF(r io.ReaderAt) string {
 	if file.Type != elf.ET_DYN {
 		return "it is an ELF file, but not a shared library"
 	}
+	for i, p := range file.Progs {
+		if why := cutOff(fmt.Sprintf("segment %d", i), p.Off, p.Filesz, size); why != "" {
+			return why
+		}
+	}
+	for _, s := range file.Sections {
+		if s.Type == elf.SHT_NOBITS {
+			continue
+		}
+		if why := cutOff("section "+s.Name, s.Offset, s.FileSize, size); why != "" {
+			return why
+		}
+	}
 	return ""
 }
 
-func inspectMachO(r io.ReaderAt) string {
+func inspectMachO(r io.ReaderAt, size int64) string {
 	cpus := map[string]macho.Cpu{"amd64": macho.CpuAmd64, "arm64": macho.CpuArm64}
 	if fat, err := macho.NewFatFile(r); err == nil {
 		for _, arch := range fat.Arches {
-			if runtime.GOOS == "darwin" && arch.Cpu == cpus[runtime.GOARCH] {
-				return ""
+			if runtime.GOOS != "darwin" || arch.Cpu != cpus[runtime.GOARCH] {
+				continue
 			}
+			if why := cutOff("its part for this machine", uint64(arch.Offset), uint64(arch.Size), size); why != "" {
+				return why
+			}
+			return segmentsWithin(arch.File, int64(arch.Size))
 		}
 		return wrongMachine("other kinds of Mac")
 	} else if !errors.Is(err, macho.ErrNotFat) {
@@ -70,5 +100,34 @@ func inspectMachO(r io.ReaderAt) string {
 	if runtime.GOOS != "darwin" || file.Cpu != cpus[runtime.GOARCH] {
 		return wrongMachine("darwin/" + file.Cpu.String())
 	}
+	return segmentsWithin(file, size)
+}
+
+// segmentsWithin says which segment of a Mach-O file lies beyond its end, "" if none does.
+func segmentsWithin(file *macho.File, size int64) string {
+	for _, load := range file.Loads {
+		if s, ok := load.(*macho.Segment); ok {
+			if why := cutOff("segment "+s.Name, s.Offset, s.Filesz, size); why != "" {
+				return why
+			}
+		}
+	}
 	return ""
+}
+
+// needs returns the libraries that a library file asks the loader for, none where it cannot be
+// read.
+func needs(path string) []string {
+	f, _, err := regular.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var names []string
+	if file, err := elf.NewFile(f); err == nil {
+		names, _ = file.ImportedLibraries()
+	} else if file, err := macho.NewFile(f); err == nil {
+		names, _ = file.ImportedLibraries()
+	}
+	return names
 }

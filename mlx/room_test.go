@@ -50,3 +50,18 @@ func TestTheAddressSpaceIsALimitOfMemory(t *testing.T) {
 	require.ErrorIs(t, err, mlx.ErrMemory)
 	require.Greater(t, len(xs), 50)
 }
+
+// With an address space that is too small for OpenBLAS the program works without, or says what it
+// lacks: OpenBLAS would ask for its buffers again for ever.
+func TestALittleAddressSpaceEndsInAnAnswer(t *testing.T) {
+	if runtime.GOOS != "linux" || raceDetector {
+		t.Skip("elsewhere such a limit limits nothing, and the race detector's own memory does not fit")
+	}
+	for _, kilobytes := range []string{"1800000", "2000000", "2200000", "2600000"} {
+		cmd := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -v `+kilobytes+` && exec "$0"`, os.Args[0])
+		cmd.Env = append(os.Environ(), childEnv+"=1", "OPENBLAS_NUM_THREADS=2")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s: %s", kilobytes, out[:min(len(out), 1<<13)])
+		require.Regexp(t, `(?m)^<nil>$|too little memory|cannot be opened|cannot allocate`, string(out), kilobytes)
+	}
+}

@@ -1,8 +1,11 @@
 package mlx
 
 import (
+	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -10,15 +13,20 @@ import (
 
 // selfCheck calls the functions whose parameters have changed from one mlx-c to
 // the next on tiny arrays with known answers: a wrong call returns 0 with wrong
-// numbers. It returns the operations that fail, each with the reason.
-func selfCheck() map[string]string {
-	bad := map[string]string{}
-	_ = gate.Run(func() { // nobody is inside yet
+// numbers. It returns the operations that fail, each with the reason. It fails itself
+// where the system gives no thread or no memory: that says nothing of the library.
+func selfCheck() (bad map[string]string, err error) {
+	bad = map[string]string{}
+	inside := gate.Run(func() { // nobody is inside yet
 		for _, c := range checks {
 			p := probe{s: DefaultStream(CPU).handle()}
 			got, want := c.run(&p)
-			if why := p.compare(got, want); why != "" {
-				for _, op := range c.ops {
+			why := p.compare(got, want)
+			if why != "" && starved(why) {
+				err = fmt.Errorf("the system gave too few threads or too little memory (%s): see `ulimit -a`, and what else runs", why)
+			}
+			for _, op := range c.ops {
+				if why != "" {
 					bad[op] = why
 				}
 			}
@@ -27,7 +35,17 @@ func selfCheck() map[string]string {
 			}
 		}
 	})
-	return bad
+	return bad, errors.Join(err, inside)
+}
+
+// starvation holds what C++ and MLX say when they get no thread or no memory.
+var starvation = []string{"resource temporarily unavailable", "thread constructor failed", "bad_alloc", "cannot allocate", "unable to allocate", "failed to allocate",
+	"out of memory"}
+
+// starved reports whether an error is one of the system's, and not of the library.
+func starved(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc(starvation, func(sign string) bool { return strings.Contains(text, sign) })
 }
 
 // check is one function with its answer; the operations of this package that
@@ -131,7 +149,7 @@ func (p *probe) packed() (w, scales, biases capi.Array, row []float32) {
 
 func (p *probe) compare(got capi.Array, want []float32) string {
 	if p.failed || got == 0 || capi.ArrayEval(got) != 0 {
-		return capi.TakeError()
+		return "it fails: " + reasonOf(capi.TakeError())
 	}
 	if n := capi.ArraySize(got); n != len(want) || capi.ArrayDtype(got) != capi.DtypeFloat32 {
 		return fmt.Sprintf("%d elements instead of %d", n, len(want))

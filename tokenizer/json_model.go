@@ -92,7 +92,7 @@ func readVocab(raw json.RawMessage) (map[string]int, error) {
 		return nil, errors.New("model.vocab is not an object of tokens and ids")
 	}
 	j.i++
-	vocab := make(map[string]int, strings.Count(j.s, ":"))
+	vocab := make(map[string]int, min(strings.Count(j.s, ":"), 1<<18)) // as many as models have: a text of colons is no vocabulary
 	for j.peek() != '}' {
 		token, ok := j.text()
 		if !ok {
@@ -101,6 +101,9 @@ func readVocab(raw json.RawMessage) (map[string]int, error) {
 		id, ok := j.integer()
 		if !ok {
 			return nil, fmt.Errorf("model.vocab: the id of %q is not a whole number from 0 to %d", token, maxID)
+		}
+		if _, twice := vocab[token]; twice {
+			return nil, fmt.Errorf("model.vocab has the token %q twice", token)
 		}
 		vocab[token] = id
 	}

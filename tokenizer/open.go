@@ -6,6 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
+)
+
+// The largest files of published models are a tokenizer.json of 34 MB (Gemma 3) and a chat template of 20 kB.
+const (
+	maxFile     = 256 << 20
+	maxTemplate = 1 << 20
 )
 
 // Open reads a tokenizer from a directory of Hugging Face's layout, or from the path of its tokenizer.json. Beside
@@ -16,12 +24,12 @@ func Open(dir string) (*Tokenizer, error) {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		path = filepath.Join(dir, "tokenizer.json")
 	}
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer: %s does not exist: give a directory with a tokenizer.json, or the file itself", path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
 	}
 	p, err := parseJSON(data)
 	if err != nil {
@@ -35,7 +43,7 @@ func Open(dir string) (*Tokenizer, error) {
 	var names config
 	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"} {
 		path := filepath.Join(dir, name)
-		data, err := os.ReadFile(path)
+		data, err := regular.Read(path, maxFile)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -46,11 +54,11 @@ func Open(dir string) (*Tokenizer, error) {
 			return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
 		}
 	}
-	template, err := os.ReadFile(filepath.Join(dir, "chat_template.jinja"))
+	template, err := regular.Read(filepath.Join(dir, "chat_template.jinja"), maxTemplate)
 	if err == nil {
 		names.template = string(template)
 	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %w", err)
+		return nil, fmt.Errorf("tokenizer: %s: %w", filepath.Join(dir, "chat_template.jinja"), err)
 	}
 	if err := t.name(p, names); err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", dir, err)

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // maxDeflate is the most that deflate can make of a byte (RFC 1951: 258 bytes of two
@@ -27,18 +27,11 @@ type File struct {
 
 // Open opens a file and reads its directory; an array is read when it is asked for.
 func Open(path string) (*File, error) {
-	r, err := os.Open(path)
+	r, size, err := regular.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("npz: %w", err)
+		return nil, fmt.Errorf("npz: %s: %w", path, err)
 	}
-	info, err := r.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("npz: %s: is not a regular file", path)
-	}
-	var f *File
-	if err == nil {
-		f, err = NewFile(path, r, info.Size())
-	}
+	f, err := NewFile(path, r, size)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -51,6 +44,9 @@ func NewFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
 		return nil, fmt.Errorf("npz: %s: is no .npz file, or is truncated: %w", path, err)
+	}
+	if err := checkTotal(z.File, uint64(size)); err != nil {
+		return nil, fmt.Errorf("npz: %s: %w", path, err)
 	}
 	f := &File{path: path, size: uint64(size), entries: map[string]*zip.File{}}
 	for _, e := range z.File {
@@ -66,6 +62,29 @@ func NewFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	}
 	slices.Sort(f.names)
 	return f, nil
+}
+
+// Numbers compress to a half at best, and a gigabyte of zeros is never needed: what claims to
+// hold more than freeTotal is believed up to so many times its size. Entries that share their
+// bytes count each.
+const (
+	freeTotal = 256 << 20
+	maxRatio  = 64
+)
+
+// checkTotal refuses an archive whose entries would take far more memory than its size
+// justifies. An entry that lies about itself is an error when it is read.
+func checkTotal(entries []*zip.File, size uint64) error {
+	total := uint64(0)
+	for _, e := range entries {
+		if e.UncompressedSize64 > maxDeflate*(size+1) {
+			continue
+		}
+		if total += e.UncompressedSize64; total > freeTotal && total/maxRatio > size {
+			return fmt.Errorf("has %d bytes and claims to hold more than %d times as many: save it without compression", size, maxRatio)
+		}
+	}
+	return nil
 }
 
 // Names returns the names of the arrays, sorted, without .npy.

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // NPY is an open file .npy: its header was read and checked against the file's size, its
@@ -24,13 +25,9 @@ type NPY struct {
 
 // OpenNPY opens a file .npy, which must be a regular one.
 func OpenNPY(path string) (*NPY, error) {
-	// a pipe would block when it is opened, and a device never end
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("npz: %s: is not a regular file", path)
-	}
-	file, err := os.Open(path)
+	file, _, err := regular.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("npz: %w", err)
+		return nil, fmt.Errorf("npz: %s: %w", path, err)
 	}
 	a := &NPY{path: path, file: file}
 	if err := a.readHeader(); err != nil {

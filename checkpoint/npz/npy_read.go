@@ -8,13 +8,13 @@ import (
 	"io"
 	"math"
 	"math/bits"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // maxHeader bounds an array's header; NumPy refuses more than 10,000 characters.
@@ -22,16 +22,12 @@ const maxHeader = 10_000
 
 // ReadNPY reads a file .npy, which holds one array without a name.
 func ReadNPY(path string) (checkpoint.Array, error) {
-	r, err := os.Open(path)
+	r, size, err := regular.Open(path)
 	if err != nil {
-		return checkpoint.Array{}, fmt.Errorf("npz: %w", err)
+		return checkpoint.Array{}, fmt.Errorf("npz: %s: %w", path, err)
 	}
 	defer r.Close()
-	info, err := r.Stat()
-	if err != nil {
-		return checkpoint.Array{}, fmt.Errorf("npz: %w", err)
-	}
-	a, err := readArray(r, uint64(info.Size()), nil)
+	a, err := readArray(r, uint64(size), nil)
 	if err != nil {
 		return checkpoint.Array{}, fmt.Errorf("npz: %s: %w", path, err)
 	}

@@ -40,3 +40,34 @@ func TestMaxMemoryHolds(t *testing.T) {
 	t.Logf("%d MB", most)
 	require.LessOrEqual(t, most, int64(bound))
 }
+
+// What does not fit is refused before it is read, or read in a form that fits: the process never
+// takes more than the bound on the way.
+func TestMaxMemoryHoldsWhileTheModelIsOpened(t *testing.T) {
+	models, _ := filepath.Glob("../../models/smollm2/*.gguf")
+	if len(models) == 0 || testing.Short() {
+		t.Skip("SmolLM2 is not there: make model")
+	}
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	bin := filepath.Join(t.TempDir(), "mlxlens")
+	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, c := range []struct {
+		bound int64 // MiB
+		fits  bool
+	}{{100, false}, {250, true}, {660, true}} {
+		cmd := exec.Command(bin, "trace", "hi", "-m", models[0], "--quiet", "--json", "--layers", "0,29", "--max-memory", strconv.FormatInt(c.bound, 10)+"MiB")
+		cmd.Env = append(os.Environ(), mlx.EnvLibrary+"="+lib.Path)
+		said, err := cmd.CombinedOutput()
+		most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10
+		t.Logf("%d MiB: %d MB", c.bound, most)
+		require.LessOrEqual(t, most, c.bound)
+		if c.fits {
+			require.NoError(t, err, string(said))
+			continue
+		}
+		require.ErrorContains(t, err, "exit status 1")
+		require.Contains(t, string(said), "too little memory: the weights take ")
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"image"
 	imagedraw "image/draw"
 	"math"
-	"os"
 
 	"codeberg.org/go-fonts/dejavu/dejavusans"
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
@@ -15,6 +14,8 @@ import (
 	"golang.org/x/image/font/opentype"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // typeface is a font that can say which characters it has, and draw them.
@@ -142,11 +143,14 @@ func typefaces(files []string) ([]typeface, error) {
 	return append(out, pixels{bitmapfont.FaceSC}), nil
 }
 
+// maxFont bounds a font; those of all CJK characters have 20 MB, collections of them 120.
+const maxFont = 512 << 20
+
 // fontFile reads a font, or the first one of a collection.
 func fontFile(path string) (*sfnt.Font, error) {
-	data, err := os.ReadFile(path)
+	data, err := regular.Read(path, maxFont)
 	if err != nil {
-		return nil, fmt.Errorf("render: picture: font: %w", err)
+		return nil, fmt.Errorf("render: picture: font: open %s: %w", path, err)
 	}
 	c, err := opentype.ParseCollection(data) // a single font is a collection of one
 	if err != nil {

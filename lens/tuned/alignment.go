@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -43,18 +43,18 @@ func openAlignment(folder string) (*Lens, error) {
 		return nil, err
 	}
 	file = filepath.Join(folder, "params.pt")
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("tuned: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("tuned: %w", err)
-	}
-	t, err := openTorch(f, info.Size())
+	f, size, err := regular.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("tuned: %s: %w", file, err)
+	}
+	defer f.Close()
+	t, err := openTorch(f, size)
+	if err != nil {
+		return nil, fmt.Errorf("tuned: %s: %w", file, err)
+	}
+	// torch.save does not compress, and no two translators share their bytes
+	if least := 2 * int64(config.Layers) * int64(config.DModel) * int64(config.DModel); least > size {
+		return nil, fmt.Errorf("tuned: %s: has %d bytes, and %d translators of d_model %d take at least %d", file, size, config.Layers, config.DModel, least)
 	}
 	names := slices.Sorted(maps.Keys(t.tensors))
 	if !config.Bias {

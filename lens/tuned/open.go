@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/checkpoint/npz"
+	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -103,14 +103,9 @@ func sizes(path, layersKey string, layers int, dModelKey string, dModel int) err
 const maxConfig = 1 << 20
 
 func readConfig(path string, into any) error {
-	f, err := os.Open(path)
+	text, err := regular.Read(path, maxConfig)
 	if err != nil {
-		return fmt.Errorf("tuned: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxConfig))
-	if err != nil {
-		return fmt.Errorf("tuned: %w", err)
+		return fmt.Errorf("tuned: %s: %w", path, err)
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("tuned: %s: is not the JSON of a lens: %w", path, err)

@@ -38,6 +38,11 @@ type Options struct {
 	// AsStored computes in the checkpoint's own types on a CPU too, where 16-bit weights
 	// otherwise become float32. It is slow there.
 	AsStored bool
+
+	// MaxMemory bounds the bytes that the process takes once the weights are there; 0: what
+	// the machine gives. Weights that Auto would unpack stay packed where they fit only so,
+	// and where they do not fit nothing is read and Open fails.
+	MaxMemory int64
 }
 
 // Opened is a model with what belongs to it.
@@ -91,6 +96,9 @@ func Open(ref string, o Options) (*Opened, error) {
 	if !o.NoTokenizer {
 		wg.Go(func() { opened.Tokenizer, opened.TokenizerErr = openTokenizer(ck) })
 	}
+	if o.MaxMemory > 0 {
+		wg.Wait() // what the tokenizer takes counts
+	}
 	err = opened.open(ck, o)
 	wg.Wait()
 	if err != nil {
@@ -129,15 +137,11 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", ck.Path, err)
 	}
-	loader, err := load.NewLoader(ck, quant, device, o.Weights, o.Modules, o.AsStored)
+	m, kind, loader, err := fitting(ck, quant, device, o)
 	if err != nil {
 		return err
 	}
-	m, kind, err := construct(ck, loader)
-	if err == nil {
-		err = loader.Load()
-	}
-	if err != nil {
+	if err := loader.Load(); err != nil {
 		loader.Weights().Free()
 		return err
 	}
@@ -152,6 +156,65 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	for _, r := range opened.Info.Modules {
 		opened.Info.WeightBytes += r.Bytes
 	}
+	return nil
+}
+
+// fitting makes a model whose weights have not been read and fit in memory: unpacked if they may
+// be and fit so, else as they are stored.
+func fitting(ck *checkpoint.Checkpoint, quant *load.Quantization, device mlx.Device, o Options) (*model.Transformer, string, *load.Loader, error) {
+	forms := []load.Form{o.Weights}
+	if o.Weights == "" || o.Weights == load.Auto {
+		forms = append(forms, load.Packed)
+	}
+	var err error
+	for _, form := range forms {
+		var loader *load.Loader
+		if loader, err = load.NewLoader(ck, quant, device, form, o.Modules, o.AsStored); err != nil {
+			return nil, "", nil, err
+		}
+		m, kind, wrong := construct(ck, loader)
+		if wrong == nil {
+			wrong = loader.Fits(o.MaxMemory)
+		}
+		if wrong == nil {
+			return m, kind, loader, nil
+		}
+		loader.Weights().Free()
+		if err = wrong; !errors.Is(err, load.ErrMemory) {
+			break
+		}
+	}
+	return nil, "", nil, err
+}
+
+// Check opens all but the weights: it fails where Open would fail before it reads them.
+func Check(ref string, o Options) error {
+	if err := mlx.Load(); err != nil {
+		return err
+	}
+	ck, err := checkpoint.Open(ref)
+	if err != nil {
+		return err
+	}
+	defer ck.Close()
+	if !o.NoTokenizer {
+		if _, err := openTokenizer(ck); err != nil {
+			return err
+		}
+	}
+	quant, err := load.ParseQuantization(configOf(ck))
+	if err != nil {
+		return fmt.Errorf("%s: %w", ck.Path, err)
+	}
+	device := mlx.DefaultDevice()
+	if o.Device != nil {
+		device = *o.Device
+	}
+	_, _, loader, err := fitting(ck, quant, device, o)
+	if err != nil {
+		return err
+	}
+	loader.Weights().Free()
 	return nil
 }
 

@@ -1,11 +1,12 @@
 package load
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -55,11 +56,12 @@ func ReadConfig(arch string, raw []byte, c any, own map[string]Harmless, impleme
 	if err := json.Unmarshal(raw, &all); err != nil {
 		return fmt.Errorf("%s: config.json: %w", arch, err)
 	}
-	var keys []string
-	for key := range all {
-		keys = append(keys, key)
+	keys := slices.Sorted(maps.Keys(all))
+	for _, key := range keys {
+		if x, ok := beyondFloat32(all[key]); ok {
+			return fmt.Errorf("%s: config.json: %s has the number %v, and what is computed with has at most %v", arch, key, x, math.MaxFloat32)
+		}
 	}
-	sort.Strings(keys)
 	for _, key := range keys {
 		harmless, ok := own[key]
 		if !ok {
@@ -74,17 +76,51 @@ func ReadConfig(arch string, raw []byte, c any, own map[string]Harmless, impleme
 	return nil
 }
 
-// Size is a number of a config that must be above 0.
+// beyondFloat32 finds a number that is infinite to who computes in float32.
+func beyondFloat32(v any) (float64, bool) {
+	switch v := v.(type) {
+	case float64:
+		return v, math.Abs(v) > math.MaxFloat32
+	case []any:
+		for _, one := range v {
+			if x, ok := beyondFloat32(one); ok {
+				return x, true
+			}
+		}
+	case map[string]any:
+		for _, one := range v {
+			if x, ok := beyondFloat32(one); ok {
+				return x, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// Size is a number of a config that must be above 0, and not so large that no model has it:
+// memory is taken by it before the first weight is looked at.
 type Size struct {
 	Key   string
 	Value int
 }
 
-// CheckSizes returns an error that names the first size that is not above 0.
+// The most layers and dimensions of a head; the largest models have 126 (Llama 3.1 405B) and 512.
+const (
+	mostLayers  = 4096
+	mostHeadDim = 1 << 16
+)
+
+// mostOf bounds sizes by their keys, where the bound is not the one of an array's dimension.
+var mostOf = map[string]int{"num_hidden_layers": mostLayers, "n_layer": mostLayers, "head_dim": mostHeadDim}
+
+// CheckSizes returns an error that names the first size that is not above 0, or too large.
 func CheckSizes(arch string, sizes ...Size) error {
 	for _, s := range sizes {
 		if s.Value <= 0 {
 			return fmt.Errorf("%s: config.json: %s is %d, want a number above 0", arch, s.Key, s.Value)
+		}
+		if most := cmp.Or(mostOf[s.Key], math.MaxInt32); s.Value > most {
+			return fmt.Errorf("%s: config.json: %s is %d, and no model has more than %d", arch, s.Key, s.Value, most)
 		}
 	}
 	return nil
@@ -101,6 +137,9 @@ func CheckHeads(arch string, hidden, heads int, kvHeads, headDim *int) error {
 			return fmt.Errorf("%s: config.json: hidden_size %d is no multiple of num_attention_heads %d, and there is no head_dim", arch, hidden, heads)
 		}
 		*headDim = hidden / heads
+	}
+	if *headDim > mostHeadDim || *kvHeads > math.MaxInt32 {
+		return CheckSizes(arch, Size{"head_dim", *headDim}, Size{"num_key_value_heads", *kvHeads})
 	}
 	switch {
 	case *headDim < 0 || *headDim%2 != 0:

@@ -1,8 +1,8 @@
 package load
 
 import (
+	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -15,13 +15,14 @@ import (
 
 // job makes the arrays of one weight; size orders the jobs, the largest first.
 type job struct {
+	order int // in which the model asked
 	size  int
 	run   func(work *buffers) error
 	reads []*checkpoint.Tensor
 }
 
 func (l *Loader) job(size int, run func(work *buffers) error, reads ...*checkpoint.Tensor) {
-	l.jobs = append(l.jobs, job{size, run, reads})
+	l.jobs = append(l.jobs, job{len(l.jobs), size, run, reads})
 }
 
 // buffers are kept from job to job by the goroutine that runs them.
@@ -45,9 +46,8 @@ func grown[T any](buffer *[]T, n int) []T {
 	return (*buffer)[:n]
 }
 
-// Load makes the arrays. Nothing is made when a weight is missing, misshapen or
-// left over: the error lists them all.
-func (l *Loader) Load() error {
+// complete returns an error that lists what is missing, misshapen or left over.
+func (l *Loader) complete() error {
 	var left []string
 	for _, name := range l.ck.Names() {
 		if !l.taken[name] {
@@ -70,14 +70,21 @@ func (l *Loader) Load() error {
 	if len(problems) > 0 {
 		return fmt.Errorf("model: the weights in %s do not fit the config: %s", l.ck.Path, strings.Join(problems, "; "))
 	}
-	if err := l.ck.Verify(); err != nil {
+	return nil
+}
+
+// Load makes the arrays. Nothing is made when a weight is missing, misshapen or
+// left over: the error lists them all.
+func (l *Loader) Load() error {
+	if err := errors.Join(l.complete(), l.ck.Verify()); err != nil {
 		return err
 	}
 	slices.SortStableFunc(l.jobs, func(a, b job) int { return b.size - a.size })
 	var mu sync.Mutex
 	next := 0
+	var damage damage
 	var group errgroup.Group
-	for range runtime.GOMAXPROCS(0) {
+	for range l.workers() {
 		group.Go(func() error {
 			var b buffers
 			for {
@@ -88,11 +95,11 @@ func (l *Loader) Load() error {
 				if i >= len(l.jobs) {
 					return nil
 				}
-				if err := l.jobs[i].run(&b); err != nil {
+				if err := l.jobs[i].do(&b, l.codes, &damage); err != nil {
 					return err
 				}
-				for _, t := range l.jobs[i].reads {
-					t.Forget()
+				if l.bound > 0 {
+					b.shrink()
 				}
 			}
 		})
@@ -100,7 +107,23 @@ func (l *Loader) Load() error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	return l.ck.Verify()
+	return errors.Join(l.ck.Verify(), damage.err(l.ck.Path))
+}
+
+// do looks a weight over, makes its arrays, and lets go of what it read.
+func (j *job) do(work *buffers, codes map[string]byteCode, damage *damage) error {
+	for _, t := range j.reads {
+		if err := damage.look(t, codes[t.Name], j.order); err != nil {
+			return err
+		}
+	}
+	if err := j.run(work); err != nil {
+		return err
+	}
+	for _, t := range j.reads {
+		t.Forget()
+	}
+	return nil
 }
 
 // listed joins names, the first few of many.

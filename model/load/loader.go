@@ -43,8 +43,10 @@ type Loader struct {
 	before  string // in front of each module path
 	plusOne bool   // the gain of every RMS norm is 1 + what the file has
 
+	bound    int64 // on the memory of the process; 0: none
 	weights  *model.Weights
 	jobs     []job
+	codes    map[string]byteCode // tensors whose bytes are numbers
 	taken    map[string]bool
 	roles    []string // all that the model asked for
 	missing  []string
@@ -83,7 +85,7 @@ func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, weights: model.NewWeights(device)}
+	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device)}
 	switch form {
 	case Dense:
 		l.dense = true

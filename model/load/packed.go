@@ -53,6 +53,7 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 		l.job(n/8, func(*buffers) error { return l.asPacked(p, weight, scales, biases) }, p.weight, p.scales, p.biases)
 		return
 	}
+	l.noteCodes(p)
 	reads := []*checkpoint.Tensor{p.weight, p.scales}
 	if p.biases != nil {
 		reads = append(reads, p.biases)

@@ -142,7 +142,7 @@ func (c *RopeConfig) Kind() string {
 // goes beyond max_position_embeddings.
 func (c *RopeConfig) Reach() int {
 	if c.Kind() == "dynamic" {
-		return int(float64(c.Context) * c.scaling.Factor)
+		return int(min(float64(c.Context)*c.scaling.Factor, math.MaxInt32))
 	}
 	return c.Context
 }
@@ -190,13 +190,18 @@ func (c *RopeConfig) Rotation(l *Loader, headDim int) (*model.Rope, error) {
 	if err := compute(c, periods, r); err != nil {
 		return nil, err
 	}
+	if m := float32(r.Magnitude); !(m > 0) || math.IsInf(float64(m), 0) {
+		return nil, fmt.Errorf("model: rope_scaling type %q scales what turns by %v, want a number above 0", kind, r.Magnitude)
+	}
 	return r, setFreqs(r, l, periods)
 }
 
 func setFreqs(r *model.Rope, l *Loader, periods []float64) error {
 	narrow := make([]float32, len(periods))
 	for i, p := range periods {
-		narrow[i] = float32(p)
+		if narrow[i] = float32(p); !(narrow[i] > 0) || math.IsInf(float64(narrow[i]), 0) {
+			return fmt.Errorf("model: rope: dimension %d turns once in %v·2π positions, want a number above 0 that float32 holds", i, p)
+		}
 	}
 	r.Freqs = l.Hold(mlx.FromSlice(mlx.On(l.device), narrow))
 	return r.Freqs.Err()

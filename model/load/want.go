@@ -146,6 +146,11 @@ func (l *Loader) Floats(name string, n int) ([]float32, error) {
 	if t.NumElements() != n {
 		return nil, fmt.Errorf("model: tensor %q has shape %v, want %d elements", name, t.Shape, n)
 	}
+	if at, err := t.NotFinite(); err != nil {
+		return nil, err
+	} else if at >= 0 {
+		return nil, fmt.Errorf("model: tensor %q has NaN or an infinity at element %d", name, at)
+	}
 	out := make([]float32, n)
 	return out, t.Float32(out, 0, t.Shape[0])
 }

@@ -67,7 +67,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if o.output == "" {
 		return usagef("there is no --output: give a name that ends in .%s", strings.Join(captureFormats, " or ."))
 	}
-	if err := cmp.Or(o.memoryFlags.check(), o.goOnFlags.check(), o.outputFlags.check(captureFormats...)); err != nil {
+	if err := cmp.Or(o.limit(&o.modelOptions), o.goOnFlags.check(), o.outputFlags.check(captureFormats...)); err != nil {
 		return err
 	}
 	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be

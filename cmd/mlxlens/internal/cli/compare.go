@@ -107,7 +107,7 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 	case !o.hasSecond && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
 		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b, --edit-b or --lens-b")
 	}
-	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.memoryFlags.check, o.checkLens, o.checkOutput} {
+	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, func() error { return o.limit(&o.modelOptions) }, o.checkLens, o.checkOutput} {
 		if err := check(); err != nil {
 			return 0, err
 		}

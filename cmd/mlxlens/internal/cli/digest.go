@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
 )
@@ -230,7 +231,7 @@ const (
 // fileDigest adds a file to a digest: its content, or of a large one its size, its time and
 // parts of it.
 func fileDigest(h hash.Hash, path string, info os.FileInfo) error {
-	f, err := os.Open(path)
+	f, _, err := regular.Open(path)
 	if err != nil {
 		return err
 	}

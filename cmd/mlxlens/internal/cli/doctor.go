@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,10 +17,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model/auto"
 )
 
 type doctorOptions struct {
-	json bool
+	json    bool
+	verbose bool
 }
 
 func newDoctorCmd(s *streams) *cobra.Command {
@@ -29,13 +33,20 @@ func newDoctorCmd(s *streams) *cobra.Command {
 		Long: `Doctor shows the MLX library that was found, its version, its devices, the BLAS
 that it multiplies with, how fast that is, the self-check of functions whose calls
 have changed between versions, and which model is opened when none is named. Each
-problem comes with what to do about it. It fails when mlxlens cannot work.`,
+problem comes with what to do about it. It fails when a trace of that model could not
+run: without a usable library (exit code 3), a model that can be opened, or the memory
+for it.
+
+With --verbose it lists every place where a library or a model was looked for, and why
+it was taken or not.`,
 		Example: `  mlxlens doctor
+  mlxlens doctor --verbose
   mlxlens doctor --json`,
 		Args: wantArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return runDoctor(s, o) },
 	}
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "list every place that was looked at")
 	return cmd
 }
 
@@ -43,6 +54,7 @@ problem comes with what to do about it. It fails when mlxlens cannot work.`,
 type diagnosis struct {
 	Library  string    `json:"library"`
 	MLX      string    `json:"mlx"`
+	Proven   string    `json:"proven_mlx"` // the version of MLX that mlxlens was proven with
 	Devices  []string  `json:"devices"`
 	BLAS     string    `json:"blas"`
 	Memory   int       `json:"memory_bytes"`
@@ -50,6 +62,13 @@ type diagnosis struct {
 	Refused  []string  `json:"refused"`
 	Model    string    `json:"model"`
 	Problems []problem `json:"problems"`
+	Looked   looked    `json:"looked_at"`
+}
+
+// looked lists the places of each search, with why each was taken or not.
+type looked struct {
+	Library []string `json:"library"`
+	Model   []string `json:"model"`
 }
 
 type problem struct {
@@ -65,20 +84,20 @@ func runDoctor(s *streams, o *doctorOptions) error {
 			return err
 		}
 	}
-	d.model()
+	modelErr := d.model(libraryErr == nil)
 	var err error
 	if o.json {
 		e := json.NewEncoder(s.out)
 		e.SetEscapeHTML(false)
 		err = e.Encode(d)
 	} else {
-		err = d.print(s)
+		err = d.print(s, o.verbose)
 	}
-	if libraryErr != nil {
-		return libraryErr
-	}
-	return err
+	return cmp.Or(libraryErr, err, modelErr)
 }
+
+// needed are the operations without which no model of the default's kind runs.
+var needed = []string{"attention", "rope", "quantized_matmul", "dequantize"}
 
 func (d *diagnosis) library() error {
 	lib, err := mlx.LoadedLibrary()
@@ -86,12 +105,13 @@ func (d *diagnosis) library() error {
 		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		return err
 	}
-	d.Library, d.MLX, d.BLAS, d.Memory, d.Refused = lib.Path, lib.MLX, lib.BLAS, lib.Memory, lib.Refused
+	d.Library, d.MLX, d.Proven, d.BLAS, d.Memory, d.Refused = lib.Path, lib.MLX, lib.Proven, lib.BLAS, lib.Memory, lib.Refused
+	d.Looked.Library = lib.Searched
 	for _, dev := range lib.Devices {
 		d.Devices = append(d.Devices, dev.String())
 	}
 	for _, r := range lib.Refused {
-		d.add("the library computes wrongly: "+r, "install mlx-c 0.7.0, the version that mlxlens is written for")
+		d.add("the library fails the self-check: "+r, fmt.Sprintf("install mlx-c 0.7.0 with MLX %s, what mlxlens was proven with: `%s`", lib.Proven, mlx.LibraryCommand))
 	}
 	if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
 		d.add("OpenBLAS was not found: matrix products run 50 times slower than they could", "install it (Debian, Ubuntu: sudo apt-get install -y libopenblas0-pthread), or name one in $"+mlx.EnvBLAS)
@@ -124,22 +144,39 @@ func (d *diagnosis) measure() error {
 	return nil
 }
 
-func (d *diagnosis) model() {
+// model finds the default model, and opens all of it but the weights. It fails where a trace of
+// it could not run.
+func (d *diagnosis) model(withLibrary bool) error {
 	quiet := modelOptions{quiet: true}
+	_, _, d.Looked.Model = quiet.choose()
 	path, err := quiet.locate(&streams{ctx: context.Background(), out: io.Discard, err: io.Discard})
-	if err == nil {
-		d.Model = path
-		return
-	}
 	var usage usageError
 	if errors.As(err, &usage) {
-		d.add("no model is there", "run `make model` in a checkout of mlxlens, or name one with -m")
-		return
+		d.add("no model is there", "run `make model` in a checkout of mlxlens, or name one with -m or in $"+envModel)
+		return errors.New("no model is there to trace")
 	}
-	d.add(err.Error(), "name another in $"+envModel)
+	if err == nil {
+		d.Model = path
+		if withLibrary {
+			err = auto.Check(path, auto.Options{})
+		}
+		if errors.Is(err, auto.ErrNoTokenizer) { // a prompt can be given as ids
+			err = nil
+		}
+	}
+	if err != nil {
+		d.add(err.Error(), "name another model in $"+envModel+", or download it again")
+		return fmt.Errorf("the model %s cannot be opened", path)
+	}
+	for _, refused := range d.Refused {
+		if op, _, _ := strings.Cut(refused, ":"); slices.Contains(needed, op) {
+			return fmt.Errorf("the library fails the self-check of %s, which models need", op)
+		}
+	}
+	return nil
 }
 
-func (d *diagnosis) print(s *streams) error {
+func (d *diagnosis) print(s *streams, verbose bool) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	or := func(value, none string) string {
 		if value == "" {
@@ -149,7 +186,11 @@ func (d *diagnosis) print(s *streams) error {
 	}
 	fmt.Fprintf(w, "library\t%s\n", or(d.Library, "none"))
 	if d.Library != "" {
-		fmt.Fprintf(w, "MLX\t%s\n", d.MLX)
+		version := d.MLX
+		if d.MLX != d.Proven {
+			version += " (mlxlens was proven with " + d.Proven + "; the self-check below covers what is known to change)"
+		}
+		fmt.Fprintf(w, "MLX\t%s\n", version)
 		fmt.Fprintf(w, "devices\t%s\n", strings.Join(d.Devices, ", "))
 		fmt.Fprintf(w, "memory limit\t%s\n", humanize.IBytes(uint64(d.Memory)))
 		blas := "MLX's own"
@@ -173,6 +214,10 @@ func (d *diagnosis) print(s *streams) error {
 	}
 	if len(d.Problems) == 0 {
 		fmt.Fprintln(s.out, "\nno problems")
+	}
+	if verbose {
+		fmt.Fprintf(s.out, "\nlooked for a library at\n  %s\n", or(strings.Join(d.Looked.Library, "\n  "), "the places that are listed on stderr"))
+		fmt.Fprintf(s.out, "\nlooked for a model at\n  %s\n", strings.Join(d.Looked.Model, "\n  "))
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -96,7 +95,7 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 	if v, ok := e.means[key]; ok {
 		return v, nil
 	}
-	f, err := os.Open(name)
+	f, err := openPrompts(name)
 	if err != nil {
 		return edit.Value{}, fmt.Errorf("mean over %q: want a file of prompts, or positions such as mean:@0:4: %w", name, err)
 	}

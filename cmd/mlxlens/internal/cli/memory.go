@@ -18,11 +18,6 @@ func (o *memoryFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&o.maxMemory, "max-memory", "", "work in smaller parts to stay within so much memory, such as 2GiB")
 }
 
-func (o *memoryFlags) check() error {
-	_, err := o.memory()
-	return err
-}
-
 // memory returns --max-memory in bytes, 0 when it is not given.
 func (o *memoryFlags) memory() (int64, error) {
 	if o.maxMemory == "" {
@@ -35,6 +30,17 @@ func (o *memoryFlags) memory() (int64, error) {
 	return int64(n), nil
 }
 
+// limit bounds what o opens, before it is opened: weights are held packed, or refused, where
+// they would not fit.
+func (o *memoryFlags) limit(m *modelOptions) error {
+	most, err := o.memory()
+	if err == nil && most > 0 {
+		m.most = most - most/20 // as bound
+		debug.SetGCPercent(20)  // the collector's own room counts too
+	}
+	return err
+}
+
 // bound returns what --max-memory leaves to MLX's arrays and the results, 0 without it.
 func (o *memoryFlags) bound() (int64, error) {
 	most, err := o.memory()
@@ -43,8 +49,7 @@ func (o *memoryFlags) bound() (int64, error) {
 	}
 	// what the process takes beside: the program, its libraries, the tokenizer
 	mlx.ReturnFreedMemory()
-	debug.SetGCPercent(20) // the collector's own room counts too
 	debug.FreeOSMemory()
-	beside := max(0, residentBytes()-int64(mlx.ActiveMemory()))
+	beside := max(0, mlx.ProcessMemory()-int64(mlx.ActiveMemory()))
 	return max(1, most-most/20-beside), nil // a twentieth for the collector, and for what malloc cannot give back
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/hub"
+	provenance "github.com/mlxlens/mlxlens/internal/origin" // origin is what an answer is of
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/model/load"
@@ -28,6 +29,7 @@ type modelOptions struct {
 	weights string
 	quiet   bool
 	yes     bool
+	most    int64 // bytes of the process, with what is opened; 0: no bound
 }
 
 func (o *modelOptions) flags(cmd *cobra.Command) {
@@ -47,7 +49,7 @@ func (o *modelOptions) refFlags(cmd *cobra.Command) {
 
 // resolved is auto's options for the flags.
 func (o *modelOptions) resolved() (auto.Options, error) {
-	var opts auto.Options
+	opts := auto.Options{MaxMemory: o.most}
 	switch o.device {
 	case "auto":
 	case "cpu":
@@ -70,20 +72,7 @@ func (o *modelOptions) resolved() (auto.Options, error) {
 // locate turns what the user named into a path, and says on stderr which model it
 // is when the user named none.
 func (o *modelOptions) locate(s *streams) (string, error) {
-	ref, from := o.ref, ""
-	if ref == "" {
-		ref, from = os.Getenv(envModel), "$"+envModel
-	}
-	if ref == "" {
-		if path := defaultFromCache(); path != "" {
-			ref, from = path, "the Hugging Face cache"
-		}
-	}
-	if ref == "" {
-		if path := fetchedModel(); path != "" {
-			ref, from = path, "`make model`"
-		}
-	}
+	ref, from, _ := o.choose()
 	if ref == "" {
 		return "", usagef("no model was named, and none is there: run `make model` in a checkout of mlxlens, or name one with -m (a directory, a .gguf file, or owner/name)")
 	}
@@ -91,6 +80,33 @@ func (o *modelOptions) locate(s *streams) (string, error) {
 		s.say("model %s (from %s)", ref, from)
 	}
 	return o.expand(s, ref)
+}
+
+// choose returns the model to open, what named it when -m did not, and every place that was
+// looked at, with why it was taken or not.
+func (o *modelOptions) choose() (ref, from string, looked []string) {
+	if o.ref != "" {
+		return o.ref, "", nil
+	}
+	for _, place := range []struct {
+		name string
+		look func() (ref, why string)
+	}{
+		{"$" + envModel, func() (string, string) { return os.Getenv(envModel), "it is not set" }},
+		{"the Hugging Face cache", defaultFromCache},
+		{"`make model`", fetchedModel},
+	} {
+		if ref != "" {
+			looked = append(looked, place.name+": not looked at: one before it was taken")
+			continue
+		}
+		found, why := place.look()
+		if found != "" {
+			ref, from, why = found, place.name, found+": taken"
+		}
+		looked = append(looked, place.name+": "+why)
+	}
+	return ref, from, looked
 }
 
 // expand turns owner/name into its snapshot in the Hugging Face cache; a path stays as
@@ -109,50 +125,39 @@ func (o *modelOptions) expand(s *streams, ref string) (string, error) {
 	return o.fromHub(s, onHub)
 }
 
-// defaultFromCache is the snapshot of defaultHubModel, "" when the cache has it not.
-func defaultFromCache() string {
+// defaultFromCache is the snapshot of defaultHubModel, or why there is none.
+func defaultFromCache() (path, why string) {
 	ref, err := hub.ParseRef(defaultHubModel)
 	if err != nil {
-		return ""
+		return "", err.Error()
 	}
 	c, err := hub.New(hub.Options{})
 	if err != nil {
-		return ""
+		return "", err.Error()
 	}
 	snapshot, err := c.Find(ref)
 	if err != nil {
-		return ""
+		return "", err.Error()
 	}
-	return snapshot.Path
+	return snapshot.Path, ""
 }
 
-// fetchedModel finds the model of `make model`, from the program's folder and the
-// working directory upward.
-func fetchedModel() string {
-	starts := []string{"."}
-	if exe, err := os.Executable(); err == nil {
-		if real, err := filepath.EvalSymlinks(exe); err == nil {
-			exe = real
-		}
-		starts = append(starts, filepath.Dir(exe))
+// fetchedModel finds the model of `make model`, in the checkout that the program belongs to, or
+// says why there is none.
+func fetchedModel() (path, why string) {
+	root := provenance.Checkout()
+	if root == "" {
+		return "", "the program stands in no checkout of mlxlens, and the working directory is no place to look"
 	}
-	for _, start := range starts {
-		dir, err := filepath.Abs(start)
-		if err != nil {
-			continue
-		}
-		for {
-			if found, _ := filepath.Glob(filepath.Join(dir, "models", "smollm2", "*.gguf")); len(found) > 0 {
-				return found[0]
-			}
-			parent := filepath.Dir(dir)
-			if parent == dir {
-				break
-			}
-			dir = parent
-		}
+	folder := filepath.Join(root, "models", "smollm2")
+	found, err := filepath.Glob(filepath.Join(folder, "*.gguf"))
+	if err != nil || len(found) == 0 {
+		return "", folder + " has no .gguf file"
 	}
-	return ""
+	if why := provenance.Refusal(found[0]); why != "" {
+		return "", found[0] + ": " + why + "; name it with -m if you trust it"
+	}
+	return found[0], ""
 }
 
 // open opens the model that the flags name.

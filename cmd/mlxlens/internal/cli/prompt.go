@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 
@@ -75,12 +74,12 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 		if err := s.readsStdin(); err != nil {
 			return nil, nil, err
 		}
-		data, err := io.ReadAll(s.in)
+		data, err := readPrompt(s.in)
 		if err != nil {
-			return nil, nil, fmt.Errorf("stdin: %w", err)
+			return nil, nil, err
 		}
 		// the newline that ends the last line of a file or an echo is not meant
-		prompt := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+		prompt := strings.TrimSuffix(strings.TrimSuffix(data, "\n"), "\r")
 		o.prompt = &prompt
 	}
 	what := "the prompt"
@@ -121,6 +120,9 @@ func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) ([]
 			return nil, false, err
 		}
 		special = false // the template has written them
+	}
+	if err := fitsContext(prompt, opened); err != nil {
+		return nil, false, err
 	}
 	ids, err := opened.Tokenizer.Encode(prompt, special)
 	if err != nil {

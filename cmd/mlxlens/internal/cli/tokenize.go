@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"unicode/utf8"
@@ -74,11 +73,10 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 	}
 	text := *o.text
 	if text == "-" {
-		data, err := io.ReadAll(s.in)
-		if err != nil {
-			return fmt.Errorf("stdin: %w", err)
+		if text, err = readPrompt(s.in); err != nil {
+			return err
 		}
-		text = strings.TrimSuffix(string(data), "\n")
+		text = strings.TrimSuffix(text, "\n")
 	}
 	return o.print(s.out, t, text)
 }
@@ -98,7 +96,7 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 
 // lines answers each line of a file.
 func (o *tokenizeOptions) lines(s *streams, t *tokenizer.Tokenizer) error {
-	f, err := os.Open(o.file)
+	f, err := openPrompts(o.file)
 	if err != nil {
 		return err
 	}

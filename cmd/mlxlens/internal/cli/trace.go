@@ -100,7 +100,7 @@ func (o *traceOptions) checkFlags() (render.View, error) {
 	if o.track < 0 {
 		return view, usagef("--track %d: want 0 or more", o.track)
 	}
-	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.lens.check, o.memoryFlags.check, o.goOnFlags.check,
+	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.lens.check, func() error { return o.limit(&o.modelOptions) }, o.goOnFlags.check,
 		o.checkExport, o.checkPicture}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -106,7 +105,7 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 
 // readFile reads the prompts.
 func (o *traceOptions) readFile(s *streams) ([]task, error) {
-	in, name := s.in, "stdin"
+	in, name := boundedPrompts(s.in), "stdin"
 	if o.file == "-" {
 		if err := s.readsStdin(); err != nil {
 			return nil, err
@@ -115,7 +114,7 @@ func (o *traceOptions) readFile(s *streams) ([]task, error) {
 		if err := s.reads(o.file, "the file of the prompts"); err != nil {
 			return nil, err
 		}
-		f, err := os.Open(o.file)
+		f, err := openPrompts(o.file)
 		if err != nil {
 			return nil, err
 		}

@@ -1,12 +1,13 @@
-package cli
+package mlx
 
 import (
 	"fmt"
 	"os"
 )
 
-// residentBytes returns the memory that the process has in RAM, 0 when it is not known.
-func residentBytes() int64 {
+// ProcessMemory returns the bytes of RAM that the process takes now, 0 when the system does not
+// say: on Linux what is resident, on a Mac the physical footprint, which is what it is held to.
+func ProcessMemory() int64 {
 	f, err := os.Open("/proc/self/statm")
 	if err != nil {
 		return 0

@@ -1,0 +1,57 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// What a user gives as a text is bounded before anything is made of it: a prompt by what fits
+// the longest context of a published model, ten million tokens (Llama 4 Scout), at three bytes a
+// token; a file of prompts by what a program can hold.
+const (
+	maxPrompt  = 32 << 20
+	maxPrompts = 1 << 30
+)
+
+// openPrompts opens a file of texts, one a line; it may be a pipe.
+func openPrompts(name string) (io.ReadCloser, error) {
+	return regular.OpenText(name, maxPrompt, maxPrompts)
+}
+
+// boundedPrompts is openPrompts of what comes on stdin.
+func boundedPrompts(in io.Reader) io.Reader { return regular.Lines(in, maxPrompt, maxPrompts) }
+
+// readPrompt reads a prompt from stdin, to its end.
+func readPrompt(in io.Reader) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(in, maxPrompt+1))
+	if err != nil {
+		return "", fmt.Errorf("stdin: %w", err)
+	}
+	if len(data) > maxPrompt {
+		return "", fmt.Errorf("stdin: the prompt has more than %d bytes, and no model reads so long a one", maxPrompt)
+	}
+	return string(data), nil
+}
+
+// surelyEncoded is how many bytes are encoded in a moment.
+const surelyEncoded = 1 << 20
+
+// fitsContext refuses a long prompt before it is encoded, which would take long too: it has more
+// bytes than the tokens that the model was made for can spell.
+func fitsContext(prompt string, opened *auto.Opened) error {
+	if len(prompt) <= surelyEncoded {
+		return nil
+	}
+	longest, context := 1, opened.Model.Shape().Context
+	for id := range opened.Tokenizer.VocabSize() {
+		piece, _ := opened.Tokenizer.Piece(id)
+		longest = max(longest, len(piece))
+	}
+	if len(prompt)/longest > context {
+		return fmt.Errorf("the prompt has %d bytes, and the model was made for %d tokens of at most %d bytes each", len(prompt), context, longest)
+	}
+	return nil
+}

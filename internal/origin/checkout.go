@@ -1,0 +1,77 @@
+// Package origin says where code and models that nobody named may come from. The working
+// directory is no such place: a folder that was unpacked, or that others write, must not
+// decide which library is opened by standing where somebody works.
+package origin
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+const moduleLine = "module github.com/mlxlens/mlxlens\n"
+
+// Checkout returns the root of the checkout of mlxlens that the program belongs to, "" when it
+// belongs to none: the one that its file stands in, or, for what `go test` and `go run` put
+// into a folder of their own, the one that it was compiled in, while the working directory is in
+// that one too. A program built with -trimpath knows no such place.
+func Checkout() string {
+	if root := above(filepath.Dir(Program())); root != "" {
+		return root
+	}
+	_, source, _, ok := runtime.Caller(0)
+	if !ok || !filepath.IsAbs(source) {
+		return ""
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return compiledIn(filepath.Dir(filepath.Dir(filepath.Dir(source))), here)
+}
+
+// compiledIn returns root when it is a checkout that here stands in.
+func compiledIn(root, here string) string {
+	if above(root) != root {
+		return ""
+	}
+	real, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return ""
+	}
+	if here, err = filepath.EvalSymlinks(here); err != nil {
+		return ""
+	}
+	if here != real && !strings.HasPrefix(here, real+string(filepath.Separator)) {
+		return ""
+	}
+	return root
+}
+
+// Program returns the program's own file, links resolved; "" when the system does not say.
+func Program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return ""
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	return path
+}
+
+// above returns the nearest folder, dir or one above it, whose go.mod is that of mlxlens.
+func above(dir string) string {
+	for filepath.IsAbs(dir) {
+		if text, err := os.ReadFile(filepath.Join(dir, "go.mod")); err == nil && strings.HasPrefix(string(text), moduleLine) {
+			return dir
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			break
+		}
+		dir = parent
+	}
+	return ""
+}

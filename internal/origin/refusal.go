@@ -1,0 +1,110 @@
+package origin
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+)
+
+// maxLinks is how many links a path may go through, as Linux has it.
+const maxLinks = 40
+
+// Refusal says why a file or folder may not be taken unasked, "" when it may: because others
+// can put something else in its place. Those are all but the user, root, and the owner of the
+// program itself. Every folder above it counts, and on the way through links every one of
+// theirs. In a folder with the sticky bit (/tmp) others can add, and cannot replace.
+func Refusal(path string) string {
+	rest := strings.Split(filepath.Clean(path), string(filepath.Separator))
+	if !filepath.IsAbs(path) {
+		return "it is below the working directory"
+	}
+	trusted := []uint32{0, uint32(os.Geteuid())}
+	if owner, ok := ownerOf(Program()); ok {
+		trusted = append(trusted, owner)
+	}
+	at, links := "/", 0
+	for len(rest) > 0 {
+		next := rest[0]
+		rest = rest[1:]
+		if next == "" || next == "." {
+			continue
+		}
+		if next == ".." {
+			at = filepath.Dir(at)
+			continue
+		}
+		step := filepath.Join(at, next)
+		info, err := os.Lstat(step)
+		if err != nil {
+			return err.Error()
+		}
+		if why := replaceable(step, info, trusted); why != "" {
+			return why
+		}
+		if info.Mode()&fs.ModeSymlink == 0 {
+			at = step
+			continue
+		}
+		target, err := os.Readlink(step)
+		if links++; err != nil || links > maxLinks {
+			return fmt.Sprintf("the link %s leads nowhere", step)
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(target, string(filepath.Separator)), rest...)
+	}
+	return ""
+}
+
+// replaceable says how others than the trusted can change what info describes, "" if they cannot.
+func replaceable(path string, info fs.FileInfo, trusted []uint32) string {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fmt.Sprintf("the system does not say who owns %s", path)
+	}
+	mine := false
+	for _, uid := range trusted {
+		mine = mine || stat.Uid == uid
+	}
+	mode := info.Mode()
+	switch {
+	case !mine:
+		return fmt.Sprintf("%s belongs to another user (uid %d)", path, stat.Uid)
+	case mode&fs.ModeSymlink != 0: // its mode means nothing
+		return ""
+	case mode.IsDir() && mode&fs.ModeSticky != 0:
+		return ""
+	case mode.Perm()&0o002 != 0:
+		return fmt.Sprintf("every user may write %s (mode %s)", path, mode)
+	case mode.Perm()&0o020 != 0 && !ownGroup(stat.Gid):
+		return fmt.Sprintf("its group (gid %d) may write %s (mode %s)", stat.Gid, path, mode)
+	}
+	return ""
+}
+
+// adminGroup is the group of a Mac's administrators, to whom Homebrew gives its folders, and who
+// may become root.
+const adminGroup = 80
+
+// ownGroup reports whether a group that may write is no danger: the user's private one, which
+// has the user's number, or a Mac's administrators.
+func ownGroup(gid uint32) bool {
+	return gid != 0 && gid == uint32(os.Geteuid()) || runtime.GOOS == "darwin" && gid == adminGroup
+}
+
+func ownerOf(path string) (uint32, bool) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, false
+	}
+	return stat.Uid, true
+}

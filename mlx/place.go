@@ -1,0 +1,269 @@
+package mlx
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/mlxlens/mlxlens/internal/origin"
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// place is one place to look for libmlxc.
+type place struct {
+	path  string // the library file; a bare name is left to the system's loader
+	named bool   // the user named it: it may lie anywhere, and nothing else is tried
+	by    string // what names it
+}
+
+func libraryName(stem string) string {
+	if runtime.GOOS == "darwin" {
+		return "lib" + stem + ".dylib"
+	}
+	return "lib" + stem + ".so"
+}
+
+// namedPlace is where the user says that libmlxc is: a word that is taken as it is.
+func namedPlace() (place, bool) {
+	path, by := loaded.chosen, "SetLibrary"
+	if path == "" {
+		path, by = os.Getenv(EnvLibrary), "$"+EnvLibrary
+	}
+	if path == "" {
+		return place{}, false
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		path = filepath.Join(path, libraryName("mlxc"))
+	} else if err == nil && !strings.ContainsRune(path, filepath.Separator) {
+		path = "." + string(filepath.Separator) + path // a file, and not a name for the system's loader
+	}
+	return place{path, true, by}, true
+}
+
+// places lists where libmlxc may be when nobody names it, in the order of the search. None
+// depends on the working directory.
+func places() []place {
+	file := libraryName("mlxc")
+	var out []place
+	add := func(by, folder string, elems ...string) {
+		if !filepath.IsAbs(folder) {
+			return // nothing, or below the working directory
+		}
+		p := place{path: filepath.Join(append(append([]string{folder}, elems...), file)...), by: by}
+		if !slices.ContainsFunc(out, func(o place) bool { return o.path == p.path }) {
+			out = append(out, p)
+		}
+	}
+	if program := origin.Program(); program != "" {
+		add("beside the program", filepath.Dir(program))
+		add("beside the program", filepath.Dir(program), "..", "lib", "mlxlens")
+	}
+	add("the program's checkout", origin.Checkout(), "third_party", "mlx-c", "lib")
+	add("the user's data folder", userData(), "mlxlens", "lib")
+	if folder, err := LibraryFolder(); err == nil {
+		add("mlxlib's folder", folder)
+	}
+	if prefix := os.Getenv("HOMEBREW_PREFIX"); prefix != "" {
+		add("Homebrew", prefix, "opt", "mlx-c", "lib")
+		add("Homebrew", prefix, "lib")
+	}
+	if runtime.GOOS == "darwin" {
+		add("Homebrew", "/opt/homebrew/opt/mlx-c/lib")
+		add("Homebrew", "/opt/homebrew/lib")
+	}
+	add("the system", "/usr/local/lib")
+	return append(out, place{path: file, by: "the system's loader"})
+}
+
+// LibraryCommand gets a library and puts it into LibraryFolder. It needs Go, and no checkout.
+const LibraryCommand = "go run github.com/mlxlens/mlxlens/mlx/cmd/mlxlib@latest"
+
+// LibraryFolder returns where LibraryCommand puts the library, and Load looks for it: a folder
+// in the user's cache.
+func LibraryFolder() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", newError("", ErrLibrary, "there is no folder for the user's caches: "+err.Error())
+	}
+	return filepath.Join(cache, "mlxlens", "lib"), nil
+}
+
+func userData() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support")
+	}
+	return filepath.Join(home, ".local", "share")
+}
+
+// open tries the places in order and prepares the first library that is right.
+func open() error {
+	if p, ok := namedPlace(); ok {
+		if reason := p.open(); reason != "" {
+			return fmt.Errorf("%s names %s, but %s; %s", p.by, p.path, reason, remedy())
+		}
+		loaded.library.Searched = []string{fmt.Sprintf("%s (%s): taken, and no other place is looked at", p.path, p.by)}
+		return prepare()
+	}
+	var looked []string
+	found := false
+	for _, p := range places() {
+		reason := "not looked at: one before it was taken"
+		if !found {
+			if reason = p.open(); reason == "" {
+				reason, found = "taken", true
+			}
+		}
+		looked = append(looked, fmt.Sprintf("%s (%s): %s", p.path, p.by, reason))
+	}
+	if !found {
+		return fmt.Errorf("no usable mlx-c %s library was found; %s. Tried:\n  %s", capi.Release, remedy(), strings.Join(looked, "\n  "))
+	}
+	loaded.library.Searched = looked
+	return prepare()
+}
+
+func remedy() string {
+	get := "get one with `" + LibraryCommand + "` (in a checkout of mlxlens with `make mlx-c`), or set $" + EnvLibrary + " to a folder that has it"
+	if runtime.GOOS == "darwin" {
+		return "install it with `brew install mlx-c`, or " + get
+	}
+	return get
+}
+
+// open opens the library at p; it returns why it cannot be used, "" when it is open.
+func (p place) open() (reason string) {
+	folder := ""
+	if strings.ContainsRune(p.path, filepath.Separator) {
+		if _, err := os.Stat(p.path); errors.Is(err, os.ErrNotExist) {
+			return "there is no such file"
+		} else if err != nil {
+			return err.Error()
+		}
+		if reason := p.suspect(p.path); reason != "" {
+			return reason
+		}
+		folder = filepath.Dir(p.path)
+	} else if reason := loaderStrays(); reason != "" {
+		return reason
+	}
+	if reason := p.suspectNeeds(folder); reason != "" {
+		return reason
+	}
+	blas := openBLAS(folder)
+	mlxPath := ""
+	if folder != "" {
+		if mlxPath = filepath.Join(folder, libraryName("mlx")); !exists(mlxPath) {
+			mlxPath = ""
+		} else if reason := p.suspect(mlxPath); reason != "" {
+			return "its libmlx: " + reason
+		} else if err := capi.OpenGlobal(mlxPath); err != nil {
+			return "its libmlx cannot be opened: " + err.Error()
+		}
+	}
+	if err := capi.Open(p.path); err != nil {
+		return err.Error()
+	}
+	loaded.library.Path, loaded.library.MLXPath, loaded.library.BLAS = p.path, mlxPath, blas
+	return ""
+}
+
+// suspect says why a file must not be opened, "" when it may: nothing of it has run yet.
+func (p place) suspect(path string) string {
+	if !p.named {
+		if why := origin.Refusal(path); why != "" {
+			return why + ", and could put anything there; name it in $" + EnvLibrary + " if you trust it"
+		}
+	}
+	return inspect(path)
+}
+
+// suspectNeeds is suspect for the libraries beside p that it needs, and that these need: the
+// loader would map them unseen.
+func (p place) suspectNeeds(folder string) string {
+	if folder == "" {
+		return ""
+	}
+	queue, seen := []string{p.path, filepath.Join(folder, libraryName("mlx"))}, map[string]bool{}
+	for len(queue) > 0 {
+		for _, name := range needs(queue[0]) {
+			beside := filepath.Join(folder, filepath.Base(name))
+			if seen[beside] || !exists(beside) {
+				continue
+			}
+			seen[beside] = true
+			if reason := p.suspect(beside); reason != "" {
+				return fmt.Sprintf("%s, which it needs: %s", filepath.Base(name), reason)
+			}
+			queue = append(queue, beside)
+		}
+		queue = queue[1:]
+	}
+	return ""
+}
+
+// loaderStrays says why the system's loader is not asked for a bare name: because it would look
+// into the working directory. On a Mac it always does.
+func loaderStrays() string {
+	if runtime.GOOS == "darwin" {
+		return "not asked: it looks into the working directory too"
+	}
+	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if !filepath.IsAbs(folder) {
+			return fmt.Sprintf("not asked: %q in $LD_LIBRARY_PATH is the working directory, or below it", folder)
+		}
+	}
+	return ""
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// blasRoom is what OpenBLAS may map: 128 MB for each thread, and a stack. Where it gets less it asks
+// again for ever.
+const blasRoom = 1 << 30
+
+// openBLAS opens an OpenBLAS so that libmlx's cblas functions bind to it: the
+// reference BLAS that Linux wheels of MLX carry multiplies 50 times slower. On a
+// Mac MLX uses Accelerate, and there is nothing to do.
+func openBLAS(folder string) string {
+	if runtime.GOOS != "linux" {
+		return ""
+	}
+	if addressSpace() < blasRoom {
+		return ""
+	}
+	var names []string
+	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && (place{}).suspect(beside) == "" {
+		names = append(names, beside)
+	}
+	if loaderStrays() == "" {
+		names = append(names, "libopenblas.so.0", "libopenblas.so")
+	}
+	switch named := os.Getenv(EnvBLAS); named {
+	case "":
+	case "none":
+		return ""
+	default:
+		names = []string{named}
+	}
+	for _, name := range names {
+		if capi.OpenGlobal(name) == nil {
+			return name
+		}
+	}
+	return ""
+}
