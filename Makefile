@@ -1,13 +1,14 @@
 # One target for each thing that a person does. `make help` lists them.
 
 PREFIX ?= /usr/local
+FUZZ_DIR ?= bin/fuzz
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz kill install clean
+.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz fuzz-tokenizers kill install clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -76,10 +77,15 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 	go test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./checkpoint/npz
 	go test -run '^$$' -fuzz FuzzTorch -fuzztime 60s ./lens/tuned
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
+	go test -run '^$$' -fuzz FuzzFromJSON -fuzztime 60s ./tokenizer
+	go test -run '^$$' -fuzz FuzzPattern -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzRewriteInlineIfs -fuzztime 60s ./tokenizer
 
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
 	MLXLENS_KILLS=200 go test -count 1 -timeout 60m -run 'TestAKilled' -v ./cmd/mlxlens
+
+fuzz-tokenizers: ## compare 20,000 random texts a tokenizer with Hugging Face's (COUNT, SEED, MLXLENS_PYTHON), in FUZZ_DIR
+	@tools/golden/fuzz.sh "$(FUZZ_DIR)"
 
 install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build
