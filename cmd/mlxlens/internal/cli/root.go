@@ -4,6 +4,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -171,6 +172,9 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	s.say("%s%s", err.Error(), suggestions(root, err, args))
 	if code == exitUsage {
 		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
+		if asked, _ := cmd.Flags().GetBool("json"); asked {
+			json.NewEncoder(out).Encode(map[string]string{"error": err.Error()})
+		}
 	}
 	return code
 }
