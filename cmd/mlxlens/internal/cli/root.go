@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -173,7 +172,7 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if code == exitUsage {
 		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
 		if asked, _ := cmd.Flags().GetBool("json"); asked {
-			json.NewEncoder(out).Encode(map[string]string{"error": err.Error()})
+			_ = render.WriteJSON(out, map[string]string{"error": err.Error()}) // the exit code says it too
 		}
 	}
 	return code
