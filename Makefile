@@ -1,6 +1,7 @@
 # One target for each thing that a person does. `make help` lists them.
 
 PREFIX ?= /usr/local
+FUZZ_DIR ?= bin/fuzz
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
@@ -8,7 +9,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean
+.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -79,6 +80,8 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 	go test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./checkpoint/npz
 	go test -run '^$$' -fuzz FuzzTorch -fuzztime 60s ./lens/tuned
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
+	go test -run '^$$' -fuzz FuzzFromJSON -fuzztime 60s ./tokenizer
+	go test -run '^$$' -fuzz FuzzPattern -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzRewriteInlineIfs -fuzztime 60s ./tokenizer
 
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
@@ -87,6 +90,9 @@ kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times eac
 hostile: mlx-c ## run the program on thousands of mutated files, and count what comes of it by kind
 	MLXLENS_HOSTILE=$${MLXLENS_HOSTILE:-1000} MLXLENS_HOSTILE_SEED=$${MLXLENS_HOSTILE_SEED:-$$(date +%s)} \
 		go test -count 1 -timeout 60m -run TestMutatedFilesAreRefusedOrRead -v ./cmd/mlxlens
+
+fuzz-tokenizers: ## compare 20,000 random texts a tokenizer with Hugging Face's (COUNT, SEED, MLXLENS_PYTHON), in FUZZ_DIR
+	@tools/golden/fuzz.sh "$(FUZZ_DIR)"
 
 install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build

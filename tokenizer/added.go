@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 	"unicode"
@@ -18,51 +19,85 @@ type addedToken struct {
 	Special    bool   `json:"special"`
 }
 
-// A matcher finds added tokens, the leftmost first and the longest of those that begin there.
+// mostContent bounds an added token, in bytes: the time of a text is its length times this at the worst.
+const mostContent = 256
+
+// A matcher finds added tokens, the leftmost first and the longest of those that begin there. It is a tree of bytes.
 type matcher struct {
-	byFirst [256][]pattern // by first byte, the longest first
-	empty   bool
+	first  [256]bool        // whether a token begins with the byte
+	next   map[edge]int32   // the node that a byte leads to
+	tokens map[int32]wanted // what ends at a node
 }
 
-type pattern struct {
-	text  string
+// An edge leaves a node by a byte. The root is node 0.
+type edge struct {
+	node int32
+	by   byte
+}
+
+type wanted struct {
+	size  int // of the text that was looked for
 	token addedToken
 }
 
 // newMatcher looks for each token's content, as normalize leaves it where normalize is not nil. Of two tokens
 // with one text the first of tokens wins.
-func newMatcher(tokens []addedToken, normalize normalizer) *matcher {
-	m := &matcher{empty: true}
-	seen := make(map[string]bool, len(tokens))
+func newMatcher(tokens []addedToken, normalize normalizer) (*matcher, error) {
+	m := &matcher{next: map[edge]int32{}, tokens: map[int32]wanted{}}
 	for _, t := range tokens {
 		text := t.Content
 		if normalize != nil {
-			text = normalize(text)
-		}
-		if text == "" || seen[text] {
-			continue
-		}
-		seen[text] = true
-		m.empty = false
-		m.byFirst[text[0]] = append(m.byFirst[text[0]], pattern{text, t})
-	}
-	for _, list := range m.byFirst {
-		sort.SliceStable(list, func(i, j int) bool { return len(list[i].text) > len(list[j].text) })
-	}
-	return m
-}
-
-// next returns the first match in s at or after from.
-func (m *matcher) next(s string, from int) (start int, p *pattern) {
-	for i := from; i < len(s); i++ {
-		list := m.byFirst[s[i]]
-		for k := range list {
-			if strings.HasPrefix(s[i:], list[k].text) {
-				return i, &list[k]
+			var err error
+			if text, err = normalize(text); err != nil {
+				return nil, fmt.Errorf("added token %q: %w", shortened(t.Content), err)
 			}
 		}
+		if len(text) > mostContent {
+			return nil, fmt.Errorf("added token %q has %d bytes, want %d at most", shortened(t.Content), len(text), mostContent)
+		}
+		if text == "" {
+			continue
+		}
+		m.first[text[0]] = true
+		node := int32(0)
+		for i := range len(text) {
+			e := edge{node, text[i]}
+			to, ok := m.next[e]
+			if !ok {
+				to = int32(len(m.next)) + 1
+				m.next[e] = to
+			}
+			node = to
+		}
+		if _, ok := m.tokens[node]; !ok {
+			m.tokens[node] = wanted{len(text), t}
+		}
 	}
-	return len(s), nil
+	return m, nil
+}
+
+// find returns the first match in s at or after from.
+func (m *matcher) find(s string, from int) (start int, found wanted, ok bool) {
+	for i := from; i < len(s); i++ {
+		if !m.first[s[i]] {
+			continue
+		}
+		node := int32(0)
+		for k := i; k < len(s); k++ {
+			to, more := m.next[edge{node, s[k]}]
+			if !more {
+				break
+			}
+			node = to
+			if w, ends := m.tokens[node]; ends {
+				found, ok = w, true
+			}
+		}
+		if ok {
+			return i, found, true
+		}
+	}
+	return len(s), wanted{}, false
 }
 
 // A part of a text is an added token (id ≥ 0) or the text between two (id −1).
@@ -73,43 +108,41 @@ type part struct {
 
 // split appends the parts of s to parts.
 func (m *matcher) split(parts []part, s string) []part {
-	if m.empty {
+	if len(m.tokens) == 0 {
 		return append(parts, part{s, -1})
 	}
-	done := 0 // s[:done] is in parts
+	done := 0  // s[:done] is in parts
+	blank := 0 // the end of the white space that was last measured
 	for from := 0; ; {
-		start, p := m.next(s, from)
-		if p == nil {
+		start, w, ok := m.find(s, from)
+		if !ok {
 			break
 		}
-		end := start + len(p.text)
+		end := start + w.size
 		from = end
-		if p.token.SingleWord && (endsInWord(s[:start]) || beginsWithWord(s[end:])) {
+		if w.token.SingleWord && (endsInWord(s[:start]) || beginsWithWord(s[end:])) {
 			continue
 		}
-		if p.token.LStrip {
+		if w.token.LStrip && start > done {
 			// White space that a token before took (rstrip) stays with it.
-			start = max(len(strings.TrimRightFunc(s[:start], unicode.IsSpace)), done)
+			start = done + len(strings.TrimRightFunc(s[done:start], unicode.IsSpace))
 		}
-		if p.token.RStrip {
-			end = len(s) - len(strings.TrimLeftFunc(s[end:], unicode.IsSpace))
+		if w.token.RStrip {
+			if end >= blank {
+				blank = len(s) - len(strings.TrimLeftFunc(s[end:], unicode.IsSpace))
+			}
+			end = blank
 		}
 		if done < start {
 			parts = append(parts, part{s[done:start], -1})
 		}
-		parts = append(parts, part{s[start:end], p.token.ID})
+		parts = append(parts, part{s[start:end], w.token.ID})
 		done = end
 	}
 	if done < len(s) {
 		parts = append(parts, part{s[done:], -1})
 	}
 	return parts
-}
-
-// isWord is the class \w of Unicode regular expressions (UTS #18, annex C).
-func isWord(r rune) bool {
-	return r == '_' || unicode.IsLetter(r) ||
-		unicode.In(r, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
 }
 
 func endsInWord(s string) bool {

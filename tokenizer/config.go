@@ -14,6 +14,10 @@ type config struct {
 	eosIDs       []int
 	template     string
 	bosMentioned bool // even as null: the model has none
+
+	others     []otherToken // tokens that tokenizer.json may lack, by id
+	specials   []otherToken // special tokens by their keys, in the order of specialKeys
+	hasDecoder bool         // others are those of added_tokens_decoder
 }
 
 // tokenName is a token given as its text or as {"content": text}; null is none.

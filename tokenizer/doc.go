@@ -17,6 +17,10 @@
 // Tokens are bytes, not characters: a character may span two of them. Piece gives the bytes of one token, Decode the
 // text of all, and a Decoder the text of a stream, which never ends inside a character.
 //
+// What a character is, and what a pattern matches, is what Hugging Face's library says, whichever Unicode Go has
+// (zunicode.go, pattern.go). A hostile file cannot take more than its share: a pattern takes steps in proportion to the
+// text, and no text grows to more than 32 times its size; what would is an error, never another tokenization.
+//
 // The vocabulary, merges, cache, template and the passage of a text through them are those of
 // github.com/sugarme/tokenizer; no type of it is visible. What is ours stands behind its interfaces: the parse of
 // the files, normalizers and pre-tokenizers (with scanners written by hand for the patterns in use), the merge loop

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/sugarme/tokenizer/model/bpe"
-	"golang.org/x/text/unicode/norm"
 )
 
 // Token types of tokenizer.ggml.token_type (llama.cpp, enum llama_token_type).
@@ -29,7 +28,7 @@ var (
 	rulesGPT2   = preRules{steps: []step{scanStep(scanGPT2)}}
 	rulesSmolLM = preRules{steps: []step{digitsStep(true), scanStep(scanGPT2)}}
 	rulesLlama3 = preRules{steps: []step{scanStep(scannerFor(patternLlama3))}, ignoreMerges: true, addBOS: true}
-	rulesQwen2  = preRules{steps: []step{scanStep(scannerFor(patternQwen2))}, normalize: unicodeForm(norm.NFC)}
+	rulesQwen2  = preRules{steps: []step{scanStep(scannerFor(patternQwen2))}, normalize: unicodeForm(normalForm{compose: true})}
 	rulesTekken = preRules{steps: []step{scanStep(scanTekken)}, ignoreMerges: true, addBOS: true}
 )
 

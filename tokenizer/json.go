@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-
-	"github.com/dlclark/regexp2"
 )
 
 // file is the layout of tokenizer.json. Its truncation and padding are for training and batches: they are not
@@ -35,16 +33,16 @@ func parseJSON(data []byte) (*parts, error) {
 		return nil, err
 	}
 	var err error
-	if p.normalize, err = readNormalizer(f.Normalizer); err != nil {
+	if p.normalize, err = readNormalizer(f.Normalizer, new(partCount)); err != nil {
 		return nil, err
 	}
-	if p.steps, err = readPreTokenizer(f.PreTokenizer); err != nil {
+	if p.steps, err = readPreTokenizer(f.PreTokenizer, new(partCount)); err != nil {
 		return nil, err
 	}
-	if err = p.readPostProcessor(f.PostProcessor); err != nil {
+	if err = p.readPostProcessor(f.PostProcessor, new(partCount)); err != nil {
 		return nil, err
 	}
-	if p.decoder, err = readDecoder(f.Decoder); err != nil {
+	if p.decoder, err = readDecoder(f.Decoder, new(partCount)); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -96,6 +94,16 @@ func unknownComponent(where, kind string, have ...string) error {
 	return fmt.Errorf("%s type %q is not implemented (have: %s)", where, kind, strings.Join(have, ", "))
 }
 
+// partCount counts the components of one kind, those within others too.
+type partCount int
+
+func (n *partCount) add(where string) error {
+	if *n++; *n > mostParts {
+		return fmt.Errorf("%s has more than %d components: the file is damaged or hostile", where, mostParts)
+	}
+	return nil
+}
+
 // component is the part of a component that says what the rest is.
 type component struct {
 	Type string `json:"type"`
@@ -117,13 +125,4 @@ func isNull(raw json.RawMessage) bool {
 type textPattern struct {
 	String *string `json:"String"`
 	Regex  *string `json:"Regex"`
-}
-
-// compile makes a regular expression of a pattern that has no scanner.
-func compile(pattern string) (*regexp2.Regexp, error) {
-	re, err := regexp2.Compile(pattern, regexp2.None)
-	if err != nil {
-		return nil, fmt.Errorf("the pattern %q cannot be read: %w", pattern, err)
-	}
-	return re, nil
 }

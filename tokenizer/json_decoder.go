@@ -7,12 +7,25 @@ import (
 	"unicode/utf8"
 )
 
-func readDecoder(raw json.RawMessage) (decoderChain, error) {
+func readDecoder(raw json.RawMessage, n *partCount) (decoderChain, error) {
 	if isNull(raw) {
 		return decoderChain{func() stage { return &joinStage{} }}, nil
 	}
 	fused := false
-	return readStages(raw, &fused)
+	chain, err := readStages(raw, &fused, n)
+	if err != nil {
+		return nil, err
+	}
+	growth := 1.0
+	for _, newStage := range chain {
+		if s, ok := newStage().(replaceStage); ok {
+			growth *= max(1, float64(len(s.to))/float64(len(s.from)))
+		}
+	}
+	if growth > mostGrowth {
+		return nil, fmt.Errorf("decoder: its Replace make up to %.3g bytes of one, want %d at most: the file is damaged or hostile", growth, mostGrowth)
+	}
+	return chain, nil
 }
 
 // decoderFile is any decoder of the file; which fields count is for its type to say.
@@ -29,8 +42,11 @@ type decoderFile struct {
 }
 
 // readStages reads one decoder. fused says whether the stages before it made one text of the tokens.
-func readStages(raw json.RawMessage, fused *bool) (decoderChain, error) {
+func readStages(raw json.RawMessage, fused *bool, n *partCount) (decoderChain, error) {
 	var c decoderFile
+	if err := n.add("decoder"); err != nil {
+		return nil, err
+	}
 	if err := decodeInto(raw, "decoder", &c); err != nil {
 		return nil, err
 	}
@@ -41,7 +57,7 @@ func readStages(raw json.RawMessage, fused *bool) (decoderChain, error) {
 	case "Sequence":
 		var chain decoderChain
 		for _, r := range c.Decoders {
-			inner, err := readStages(r, fused)
+			inner, err := readStages(r, fused, n)
 			if err != nil {
 				return nil, err
 			}

@@ -3,11 +3,9 @@ package tokenizer
 import (
 	"encoding/json"
 	"errors"
-
-	"golang.org/x/text/unicode/norm"
 )
 
-func readNormalizer(raw json.RawMessage) (normalizer, error) {
+func readNormalizer(raw json.RawMessage, n *partCount) (normalizer, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
@@ -18,6 +16,9 @@ func readNormalizer(raw json.RawMessage) (normalizer, error) {
 		Pattern     textPattern       `json:"pattern"`
 		Content     string            `json:"content"`
 	}
+	if err := n.add("normalizer"); err != nil {
+		return nil, err
+	}
 	if err := decodeInto(raw, "normalizer", &c); err != nil {
 		return nil, err
 	}
@@ -25,7 +26,7 @@ func readNormalizer(raw json.RawMessage) (normalizer, error) {
 	case "Sequence":
 		var steps []normalizer
 		for _, r := range c.Normalizers {
-			step, err := readNormalizer(r)
+			step, err := readNormalizer(r, n)
 			if err != nil {
 				return nil, err
 			}
@@ -38,13 +39,13 @@ func readNormalizer(raw json.RawMessage) (normalizer, error) {
 		}
 		return inOrder(steps), nil
 	case "NFC":
-		return unicodeForm(norm.NFC), nil
+		return unicodeForm(normalForm{compose: true}), nil
 	case "NFD":
-		return unicodeForm(norm.NFD), nil
+		return unicodeForm(normalForm{}), nil
 	case "NFKC":
-		return unicodeForm(norm.NFKC), nil
+		return unicodeForm(normalForm{compatible: true, compose: true}), nil
 	case "NFKD":
-		return unicodeForm(norm.NFKD), nil
+		return unicodeForm(normalForm{compatible: true}), nil
 	case "Lowercase":
 		return lowercase, nil
 	case "Prepend":
@@ -54,11 +55,11 @@ func readNormalizer(raw json.RawMessage) (normalizer, error) {
 		case c.Pattern.String != nil && *c.Pattern.String != "":
 			return replace(*c.Pattern.String, c.Content), nil
 		case c.Pattern.Regex != nil:
-			re, err := compile(*c.Pattern.Regex)
+			p, err := newPattern(*c.Pattern.Regex)
 			if err != nil {
 				return nil, err
 			}
-			return replaceRegexp(re, c.Content), nil
+			return replacePattern(p, c.Content), nil
 		}
 		return nil, errors.New("normalizer Replace has neither pattern.String nor pattern.Regex")
 	}

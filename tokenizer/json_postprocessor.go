@@ -26,18 +26,21 @@ type templatePiece struct {
 	} `json:"Sequence"`
 }
 
-func (p *parts) readPostProcessor(raw json.RawMessage) error {
+func (p *parts) readPostProcessor(raw json.RawMessage, n *partCount) error {
 	if isNull(raw) {
 		return nil
 	}
 	var c postProcessorFile
+	if err := n.add("post_processor"); err != nil {
+		return err
+	}
 	if err := decodeInto(raw, "post_processor", &c); err != nil {
 		return err
 	}
 	switch c.Type {
 	case "Sequence":
 		for _, r := range c.Processors {
-			if err := p.readPostProcessor(r); err != nil {
+			if err := p.readPostProcessor(r, n); err != nil {
 				return err
 			}
 		}

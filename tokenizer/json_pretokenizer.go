@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 )
 
 // preTokenizerFile is any pre-tokenizer of the file; which fields count is for its type to say.
@@ -21,11 +22,14 @@ type preTokenizerFile struct {
 	Split            *bool             `json:"split"`
 }
 
-func readPreTokenizer(raw json.RawMessage) ([]step, error) {
+func readPreTokenizer(raw json.RawMessage, n *partCount) ([]step, error) {
 	if isNull(raw) {
 		return nil, nil
 	}
 	var c preTokenizerFile
+	if err := n.add("pre_tokenizer"); err != nil {
+		return nil, err
+	}
 	if err := decodeInto(raw, "pre_tokenizer", &c); err != nil {
 		return nil, err
 	}
@@ -33,7 +37,7 @@ func readPreTokenizer(raw json.RawMessage) ([]step, error) {
 	case "Sequence":
 		var steps []step
 		for _, r := range c.PreTokenizers {
-			inner, err := readPreTokenizer(r)
+			inner, err := readPreTokenizer(r, n)
 			if err != nil {
 				return nil, err
 			}
@@ -78,11 +82,11 @@ func (c *preTokenizerFile) split() ([]step, error) {
 		if scan != nil && (c.Behavior == "Isolated" || c.Behavior == "Removed" && c.Invert) {
 			return []step{scanStep(scan)}, nil
 		}
-		re, err := compile(*c.Pattern.Regex)
+		p, err := newPattern(*c.Pattern.Regex)
 		if err != nil {
 			return nil, err
 		}
-		return []step{splitStep(findRegexp(re), c.Invert, behavior)}, nil
+		return []step{splitStep(p.find, c.Invert, behavior)}, nil
 	}
 	return nil, errors.New("pre_tokenizer Split has neither pattern.String nor pattern.Regex")
 }
@@ -107,6 +111,9 @@ func (c *preTokenizerFile) metaspace() ([]step, error) {
 func metaspace(where, replacement string, scheme *string, addPrefixSpace *bool) (mark, prepend string, err error) {
 	if replacement == "" {
 		replacement = "▁"
+	}
+	if utf8.RuneCountInString(replacement) != 1 {
+		return "", "", fmt.Errorf("%s Metaspace has replacement %q (want one character)", where, shortened(replacement))
 	}
 	switch {
 	case scheme == nil && addPrefixSpace != nil && !*addPrefixSpace:

@@ -1,148 +1,109 @@
 package tokenizer
 
 import (
+	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
-
-	"github.com/dlclark/regexp2"
-	"golang.org/x/text/unicode/norm"
 )
 
-// A normalizer rewrites one piece of text between added tokens.
-type normalizer func(string) string
+// A normalizer rewrites one piece of text between added tokens. It fails where the text would grow beyond mostGrowth.
+type normalizer func(string) (string, error)
 
-// unicodeForm returns the normalizer of one of the four Unicode forms.
-func unicodeForm(form norm.Form) normalizer {
-	return func(s string) string {
-		if form.QuickSpanString(s) == len(s) {
-			return s
-		}
-		if !longMarkRun(s) {
-			return form.String(s)
-		}
-		return normalizeLongRuns(form, s)
-	}
+// What a text may grow to on its way: NFKC makes 33 bytes of the three of U+FDFA, and no file in use makes more.
+const (
+	mostGrowth  = 32       // bytes for each byte of the text
+	leastGrowth = 64 << 10 // that a short text may grow to
+	mostParts   = 64       // normalizers, pre-tokenizers, decoders or post-processors of a file; those in use have ten at most
+)
+
+// growthLimit returns how many bytes may become of a text of size bytes.
+func growthLimit(size int) int { return max(mostGrowth*size, leastGrowth) }
+
+// tooLarge is the error of a step that would pass growthLimit.
+func tooLarge(step string, size, limit int) error {
+	return fmt.Errorf("%s would make more than %d bytes of a text of %d: the tokenizer's file is damaged or hostile", step, limit, size)
 }
 
-// longMarkRun reports whether s has eight combining marks in a row. From 31 on (a mark decomposes to three at
-// most), x/text inserts U+034F to bound its buffers (UAX #15, stream-safe text), which Hugging Face does not.
-func longMarkRun(s string) bool {
-	run := 0
-	for i := 0; i < len(s); {
-		if s[i] < utf8.RuneSelf {
-			run = 0
-			i++
-			continue
-		}
-		p := norm.NFD.PropertiesString(s[i:])
-		if p.CCC() == 0 {
-			run = 0
-		} else if run++; run == 8 {
-			return true
-		}
-		i += max(p.Size(), 1)
-	}
-	return false
-}
-
-// normalizeLongRuns is the algorithm of UAX #15 without a bound on the run of marks: decompose each character,
-// order marks by their class, then (NFC, NFKC) compose each with the last starter unless one between blocks it.
-func normalizeLongRuns(form norm.Form, s string) string {
-	decompose := norm.NFD
-	if form == norm.NFKC || form == norm.NFKD {
-		decompose = norm.NFKD
-	}
-	type char struct {
-		r   rune
-		ccc uint8
-	}
-	var chars []char
-	starter := 0 // index of the last starter, where ordering stops
-	for _, r := range s {
-		for _, d := range decompose.String(string(r)) {
-			c := char{d, norm.NFD.PropertiesString(string(d)).CCC()}
-			if c.ccc == 0 {
-				starter = len(chars)
+// inOrder runs normalizers one after the other, and holds the growth of all of them together.
+func inOrder(steps []normalizer) normalizer {
+	return func(s string) (string, error) {
+		size, limit := len(s), growthLimit(len(s))
+		for i, step := range steps {
+			var err error
+			if s, err = step(s); err != nil {
+				return "", err
 			}
-			at := len(chars)
-			chars = append(chars, c)
-			for ; c.ccc != 0 && at > starter && chars[at-1].ccc > c.ccc; at-- {
-				chars[at] = chars[at-1]
+			if len(s) > limit {
+				return "", tooLarge(fmt.Sprintf("normalizer %d of %d", i+1, len(steps)), size, limit)
 			}
-			chars[at] = c
 		}
+		return s, nil
 	}
-	if form == norm.NFC || form == norm.NFKC {
-		out := chars[:0]
-		starter = -1
-		for _, c := range chars {
-			if starter >= 0 {
-				last := out[len(out)-1]
-				adjacent := len(out)-1 == starter
-				if adjacent || last.ccc < c.ccc && last.ccc != 0 {
-					pair := norm.NFC.String(string([]rune{out[starter].r, c.r}))
-					if r, n := utf8.DecodeRuneInString(pair); n == len(pair) {
-						out[starter].r = r
-						continue
-					}
-				}
-			}
-			if c.ccc == 0 {
-				starter = len(out)
-			}
-			out = append(out, c)
-		}
-		chars = out
-	}
-	var b strings.Builder
-	for _, c := range chars {
-		b.WriteRune(c.r)
-	}
-	return b.String()
 }
 
 // prepend puts prefix before a text that is not empty.
 func prepend(prefix string) normalizer {
-	return func(s string) string {
+	return func(s string) (string, error) {
 		if s == "" {
-			return s
+			return s, nil
 		}
-		return prefix + s
+		return prefix + s, nil
 	}
 }
 
 func replace(from, to string) normalizer {
-	return func(s string) string { return strings.ReplaceAll(s, from, to) }
-}
-
-func inOrder(steps []normalizer) normalizer {
-	if len(steps) == 1 {
-		return steps[0]
-	}
-	return func(s string) string {
-		for _, step := range steps {
-			s = step(s)
+	return func(s string) (string, error) {
+		n := strings.Count(s, from)
+		if limit := growthLimit(len(s)); n*(len(to)-len(from)) > limit-len(s) {
+			return "", tooLarge("normalizer Replace", len(s), limit)
 		}
-		return s
+		return strings.ReplaceAll(s, from, to), nil
 	}
 }
 
-func replaceRegexp(re *regexp2.Regexp, to string) normalizer {
-	find := findRegexp(re)
-	return func(s string) string {
+func replacePattern(p *pattern, to string) normalizer {
+	return func(s string) (string, error) {
+		spans, err := p.find(s)
+		if err != nil {
+			return "", err
+		}
+		limit := growthLimit(len(s))
 		var b strings.Builder
-		for _, sp := range find(s) {
+		for _, sp := range spans {
 			if sp.match {
 				b.WriteString(to)
 			} else {
 				b.WriteString(s[sp.start:sp.end])
 			}
+			if b.Len() > limit {
+				return "", tooLarge("normalizer Replace", len(s), limit)
+			}
 		}
-		return b.String()
+		return b.String(), nil
 	}
 }
 
-// lowercase maps each character by itself, U+0130 to its two characters (Rust's char::to_lowercase).
-func lowercase(s string) string {
-	return strings.ToLower(strings.ReplaceAll(s, "İ", "i\u0307"))
+// lowerCase is Rust's char::to_lowercase of each character, but for U+0130.
+var lowerCase = sync.OnceValue(func() map[rune]rune {
+	table := make(map[rune]rune)
+	for s := lowered; s != ""; {
+		from, n := utf8.DecodeRuneInString(s)
+		to, m := utf8.DecodeRuneInString(s[n:])
+		table[from] = to
+		s = s[n+m:]
+	}
+	return table
+})
+
+// lowercase maps each character by itself, U+0130 to its two characters.
+func lowercase(s string) (string, error) {
+	table := lowerCase()
+	lower := func(r rune) rune {
+		if to, ok := table[r]; ok {
+			return to
+		}
+		return r
+	}
+	return strings.Map(lower, strings.ReplaceAll(s, "İ", "i\u0307")), nil
 }

@@ -17,8 +17,8 @@ const (
 )
 
 // Open reads a tokenizer from a directory of Hugging Face's layout, or from the path of its tokenizer.json. Beside
-// that file it reads tokenizer_config.json, special_tokens_map.json, generation_config.json and chat_template.jinja
-// where they exist: they name BOS and EOS and hold the chat template.
+// that file it reads tokenizer_config.json, special_tokens_map.json, added_tokens.json, generation_config.json and
+// chat_template.jinja where they exist: they name BOS and EOS, hold the chat template, and may have tokens that it lacks.
 func Open(dir string) (*Tokenizer, error) {
 	path := dir
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -35,24 +35,10 @@ func Open(dir string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
 	}
-	t, err := p.tokenizer()
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
-	}
 	dir = filepath.Dir(path)
-	var names config
-	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"} {
-		path := filepath.Join(dir, name)
-		data, err := regular.Read(path, maxFile)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err == nil {
-			err = names.merge(data)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
-		}
+	names, err := readNames(dir)
+	if err != nil {
+		return nil, err
 	}
 	template, err := regular.Read(filepath.Join(dir, "chat_template.jinja"), maxTemplate)
 	if err == nil {
@@ -60,8 +46,57 @@ func Open(dir string) (*Tokenizer, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer: %s: %w", filepath.Join(dir, "chat_template.jinja"), err)
 	}
-	if err := t.name(p, names); err != nil {
+	t, err := p.named(names)
+	var bad namingError
+	switch {
+	case errors.As(err, &bad):
 		return nil, fmt.Errorf("tokenizer: %s: %w", dir, err)
+	case err != nil:
+		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// readNames reads the files beside tokenizer.json.
+func readNames(dir string) (names config, err error) {
+	for _, file := range []struct {
+		name  string
+		merge func(data []byte) error
+	}{
+		{"tokenizer_config.json", names.mergeTokens},
+		{"special_tokens_map.json", names.mergeSpecialTokensMap},
+		{"added_tokens.json", names.mergeAddedTokens},
+		{"generation_config.json", names.merge},
+	} {
+		path := filepath.Join(dir, file.name)
+		data, err := regular.Read(path, maxFile)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = file.merge(data)
+		}
+		if err != nil {
+			return names, fmt.Errorf("tokenizer: %s: %w", path, err)
+		}
+	}
+	return names, nil
+}
+
+// A namingError is one of the files beside tokenizer.json.
+type namingError struct{ error }
+
+// named puts a tokenizer together, with the tokens and names of the files beside its own.
+func (p *parts) named(names config) (*Tokenizer, error) {
+	if err := p.addOthers(names); err != nil {
+		return nil, namingError{err}
+	}
+	t, err := p.tokenizer()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.name(p, names); err != nil {
+		return nil, namingError{err}
 	}
 	return t, nil
 }
@@ -72,18 +107,19 @@ func FromJSON(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
 	}
-	t, err := p.tokenizer()
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
-	}
 	var names config
 	if tokenizerConfigJSON != nil {
-		if err := names.merge(tokenizerConfigJSON); err != nil {
+		if err := names.mergeTokens(tokenizerConfigJSON); err != nil {
 			return nil, fmt.Errorf("tokenizer: tokenizer_config.json: %w", err)
 		}
 	}
-	if err := t.name(p, names); err != nil {
+	t, err := p.named(names)
+	var bad namingError
+	switch {
+	case errors.As(err, &bad):
 		return nil, fmt.Errorf("tokenizer: tokenizer_config.json: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
 	}
 	return t, nil
 }

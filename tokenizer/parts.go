@@ -75,10 +75,15 @@ func (p *parts) tokenizer() (*Tokenizer, error) {
 	if p.byteFallback {
 		m.findByteTokens()
 	}
+	pre := &preTokenizer{normalize: p.normalize, steps: p.steps}
+	if pre.raw, err = newMatcher(raw, nil); err != nil {
+		return nil, err
+	}
+	if pre.normalized, err = newMatcher(normalized, p.normalize); err != nil {
+		return nil, err
+	}
 	t.engine = sugar.NewTokenizer(m)
-	t.engine.WithPreTokenizer(&preTokenizer{
-		raw: newMatcher(raw, nil), normalize: p.normalize, normalized: newMatcher(normalized, p.normalize), steps: p.steps,
-	})
+	t.engine.WithPreTokenizer(pre)
 	t.engine.WithDecoder(p.decoder)
 	if p.template != nil {
 		for _, id := range append(append([]int(nil), p.template.before...), p.template.after...) {
@@ -124,7 +129,10 @@ func (t *Tokenizer) addTokens(p *parts) (raw, normalized []addedToken, err error
 			}
 			normalized = append(normalized, a)
 			if p.normalize != nil {
-				m.text[a.ID] = p.normalize(a.Content) // what Hugging Face decodes it to
+				var err error // what Hugging Face decodes it to
+				if m.text[a.ID], err = p.normalize(a.Content); err != nil {
+					return nil, nil, fmt.Errorf("added token %q: %w", shortened(a.Content), err)
+				}
 			}
 		}
 	}

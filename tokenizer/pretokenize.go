@@ -1,11 +1,10 @@
 package tokenizer
 
 import (
+	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
-	"github.com/dlclark/regexp2"
 	sugar "github.com/sugarme/tokenizer"
 	sugarnorm "github.com/sugarme/tokenizer/normalizer"
 )
@@ -17,8 +16,9 @@ type piece struct {
 	first bool
 }
 
-// A step is one pre-tokenizer: it cuts or rewrites pieces.
-type step func(pieces []piece) []piece
+// A step is one pre-tokenizer: it cuts or rewrites pieces. No step makes more than four bytes of one, and one more
+// character of a piece.
+type step func(pieces []piece) ([]piece, error)
 
 // preTokenizer does what Hugging Face's added vocabulary, normalizer and pre-tokenizer do, behind the interface
 // of sugarme's PreTokenizer, in that order: the added tokens of the text as given, normalization of what lies
@@ -44,17 +44,20 @@ func newSplit(text string, tokens []sugar.Token) sugar.SplitIdx {
 
 // PreTokenize implements sugarme's PreTokenizer.
 func (p *preTokenizer) PreTokenize(pre *sugar.PreTokenizedString) (*sugar.PreTokenizedString, error) {
-	return pre.Split(func(_ int, s *sugarnorm.NormalizedString) []sugar.SplitIdx {
-		return p.split(s.GetNormalized())
-	}), nil
+	var err error
+	pre = pre.Split(func(_ int, s *sugarnorm.NormalizedString) (splits []sugar.SplitIdx) {
+		splits, err = p.split(s.GetNormalized())
+		return splits
+	})
+	return pre, err
 }
 
-func (p *preTokenizer) split(text string) []sugar.SplitIdx {
+func (p *preTokenizer) split(text string) ([]sugar.SplitIdx, error) {
 	splits := make([]sugar.SplitIdx, 0, len(text)/4+1)
 	added := func(part part) {
 		splits = append(splits, newSplit(part.text, []sugar.Token{{Id: part.id, Value: part.text, Offsets: noOffsets}}))
 	}
-	offset := 0
+	offset, size := 0, 0 // in the text given, and of what became of it
 	for _, outer := range p.raw.split(nil, text) {
 		if outer.id >= 0 {
 			added(outer)
@@ -63,29 +66,58 @@ func (p *preTokenizer) split(text string) []sugar.SplitIdx {
 		}
 		clean := outer.text
 		if p.normalize != nil {
-			clean = p.normalize(clean)
+			var err error
+			if clean, err = p.normalize(clean); err != nil {
+				return nil, err
+			}
 		}
 		for k, inner := range p.normalized.split(nil, clean) {
 			if inner.id >= 0 {
 				added(inner)
 				continue
 			}
-			pieces := []piece{{text: inner.text, first: offset == 0 && k == 0}}
-			for _, step := range p.steps {
-				pieces = step(pieces)
+			pieces, err := p.pieces(piece{text: inner.text, first: offset == 0 && k == 0})
+			if err != nil {
+				return nil, err
 			}
 			for _, word := range pieces {
 				splits = append(splits, newSplit(word.text, nil))
+				size += len(word.text)
 			}
 		}
 		offset += len(outer.text)
+		if limit := growthLimit(len(text)); size > limit {
+			return nil, tooLarge("all normalizers and pre-tokenizers together", len(text), limit)
+		}
 	}
-	return splits
+	return splits, nil
+}
+
+// pieces takes one piece through all steps.
+func (p *preTokenizer) pieces(whole piece) ([]piece, error) {
+	pieces, limit := []piece{whole}, growthLimit(len(whole.text))
+	for i, step := range p.steps {
+		var err error
+		if pieces, err = step(pieces); err != nil {
+			return nil, err
+		}
+		if size := bytesOf(pieces); size > limit {
+			return nil, tooLarge(fmt.Sprintf("pre-tokenizer %d of %d", i+1, len(p.steps)), len(whole.text), limit)
+		}
+	}
+	return pieces, nil
+}
+
+func bytesOf(pieces []piece) (size int) {
+	for _, p := range pieces {
+		size += len(p.text)
+	}
+	return size
 }
 
 // scanStep cuts at every end that scan finds.
 func scanStep(scan scanner) step {
-	return func(pieces []piece) []piece {
+	return func(pieces []piece) ([]piece, error) {
 		var out []piece
 		for _, p := range pieces {
 			if out == nil {
@@ -97,18 +129,12 @@ func scanStep(scan scanner) step {
 				i = end
 			}
 		}
-		return out
+		return out, nil
 	}
 }
 
-// A span is a stretch of a piece that a pattern matched, or one between two matches.
-type span struct {
-	start, end int
-	match      bool
-}
-
 // A finder covers s with spans.
-type finder func(s string) []span
+type finder func(s string) ([]span, error)
 
 // fillGaps adds what lies between the matches.
 func fillGaps(s string, matches []span) []span {
@@ -128,7 +154,7 @@ func fillGaps(s string, matches []span) []span {
 }
 
 func findString(pattern string) finder {
-	return func(s string) []span {
+	return func(s string) ([]span, error) {
 		var matches []span
 		for from := 0; pattern != ""; {
 			i := strings.Index(s[from:], pattern)
@@ -138,39 +164,19 @@ func findString(pattern string) finder {
 			matches = append(matches, span{from + i, from + i + len(pattern), true})
 			from += i + len(pattern)
 		}
-		return fillGaps(s, matches)
+		return fillGaps(s, matches), nil
 	}
 }
 
 func findRune(is func(rune) bool) finder {
-	return func(s string) []span {
+	return func(s string) ([]span, error) {
 		var matches []span
 		for i, r := range s {
 			if is(r) {
 				matches = append(matches, span{i, i + utf8.RuneLen(r), true})
 			}
 		}
-		return fillGaps(s, matches)
-	}
-}
-
-// findRegexp runs a pattern without a scanner of its own. regexp2 has no other error than its time limit, and none
-// is set.
-func findRegexp(re *regexp2.Regexp) finder {
-	return func(s string) []span {
-		// regexp2 counts in characters.
-		starts := make([]int, 0, len(s)+1)
-		for i := range s {
-			starts = append(starts, i)
-		}
-		starts = append(starts, len(s))
-		var matches []span
-		for m, err := re.FindStringMatch(s); err == nil && m != nil; m, err = re.FindNextMatch(m) {
-			if m.Length > 0 {
-				matches = append(matches, span{starts[m.Index], starts[m.Index+m.Length], true})
-			}
-		}
-		return fillGaps(s, matches)
+		return fillGaps(s, matches), nil
 	}
 }
 
@@ -230,10 +236,13 @@ var behaviors = map[string]func([]span) []span{
 
 // splitStep cuts by a pattern; invert exchanges matches and gaps.
 func splitStep(find finder, invert bool, behavior func([]span) []span) step {
-	return func(pieces []piece) []piece {
+	return func(pieces []piece) ([]piece, error) {
 		var out []piece
 		for _, p := range pieces {
-			spans := find(p.text)
+			spans, err := find(p.text)
+			if err != nil {
+				return nil, err
+			}
 			for i := range spans {
 				spans[i].match = spans[i].match != invert
 			}
@@ -241,7 +250,7 @@ func splitStep(find finder, invert bool, behavior func([]span) []span) step {
 				out = append(out, piece{p.text[s.start:s.end], p.first && s.start == 0})
 			}
 		}
-		return out
+		return out, nil
 	}
 }
 
@@ -250,37 +259,34 @@ func digitsStep(individual bool) step {
 	if individual {
 		behavior = behaviors["Isolated"]
 	}
-	return splitStep(findRune(unicode.IsNumber), false, behavior)
+	return splitStep(findRune(isNumeric), false, behavior)
 }
 
 // prefixStep writes prefix before each piece that does not begin with it.
 func prefixStep(prefix string, onlyFirst bool) step {
-	return func(pieces []piece) []piece {
+	return func(pieces []piece) ([]piece, error) {
 		for i, p := range pieces {
 			if p.text != "" && (p.first || !onlyFirst) && !strings.HasPrefix(p.text, prefix) {
 				pieces[i].text = prefix + p.text
 			}
 		}
-		return pieces
+		return pieces, nil
 	}
 }
 
 // replaceStep rewrites each piece.
 func replaceStep(from, to string) step {
-	return func(pieces []piece) []piece {
+	return func(pieces []piece) ([]piece, error) {
 		for i, p := range pieces {
 			pieces[i].text = strings.ReplaceAll(p.text, from, to)
 		}
-		return pieces
+		return pieces, nil
 	}
 }
 
 // byteLevelStep writes each byte as its character of the byte alphabet, all pieces in one allocation.
-func byteLevelStep(pieces []piece) []piece {
-	size := 0
-	for _, p := range pieces {
-		size += len(p.text)
-	}
+func byteLevelStep(pieces []piece) ([]piece, error) {
+	size := bytesOf(pieces)
 	mapped := make([]byte, 0, size+size/2)
 	ends := make([]int, len(pieces))
 	for i, p := range pieces {
@@ -292,5 +298,5 @@ func byteLevelStep(pieces []piece) []piece {
 		pieces[i].text = text[start:end]
 		start = end
 	}
-	return pieces
+	return pieces, nil
 }

@@ -55,9 +55,9 @@ func classOf(r rune) class {
 	switch {
 	case r == '\r' || r == '\n':
 		return newline
-	case unicode.IsLetter(r):
+	case letterSet.has(r):
 		return letter
-	case unicode.IsNumber(r):
+	case numberSet.has(r):
 		return number
 	case unicode.IsSpace(r):
 		return space
@@ -219,6 +219,8 @@ const (
 	lowerSet             // [\p{Ll}\p{Lm}\p{Lo}\p{M}]
 )
 
+var bothCases, upperCases, lowerCases = setOf("Lm", "Lo", "M"), setOf("Lu", "Lt"), setOf("Ll")
+
 func tekkenSets(s string, i int) (sets, n int) {
 	if i >= len(s) {
 		return 0, 0
@@ -231,11 +233,11 @@ func tekkenSets(s string, i int) (sets, n int) {
 		return upperSet, n
 	case r < utf8.RuneSelf:
 		return 0, n
-	case unicode.In(r, unicode.Lm, unicode.Lo, unicode.M):
+	case bothCases.has(r):
 		return upperSet | lowerSet, n
-	case unicode.In(r, unicode.Lu, unicode.Lt):
+	case upperCases.has(r):
 		return upperSet, n
-	case unicode.Is(unicode.Ll, r):
+	case lowerCases.has(r):
 		return lowerSet, n
 	}
 	return 0, n

@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,6 @@ import (
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
-	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
 type generateOptions struct {
@@ -44,7 +42,13 @@ func newGenerateCmd(s *streams) *cobra.Command {
 token is the likeliest. Otherwise it is drawn from p^(1/temperature), with p the softmax
 of the logits, after the repetition penalty and what --top-p, --min-p and --top-k leave.
 It stops at the model's end-of-text tokens, a stop string, --max-tokens, or where the
-model's positions end.
+model's positions end. Nothing of a stop string is printed, be it one of several tokens or
+a part of one; the text of a special token stops too. Without --seed one is made up, and
+told, so that the text can be drawn again.
+
+--json prints a line a token, whose text is what is shown of it: what a stop string or the
+end of the text cuts off stands in cut. The last line has end: by (stop, end_of_text,
+max_tokens or context), the stop string, and the seed.
 
 An --edit acts on every pass, so that it steers the model while it goes on: one without
 positions changes the prompt and each new token.
@@ -54,7 +58,7 @@ the text ends, of the pass that chose the token, after the edits. It equals what
 shows of the whole sequence.
 
 Control characters of the text are shown (\x1b), wherever it goes; line feeds and tabs stay.
---json has the text as it is.`,
+--json has the text with them.`,
 		Example: `  mlxlens generate "The capital of France is" -n 8
   mlxlens generate "Name three rivers." --chat --temperature 0.7 --top-p 0.9 --seed 1
   mlxlens generate "The capital of France is" -n 4 --lens --layers 0,10,20,25:
@@ -79,12 +83,12 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
 	f.Float64Var(&o.MinP, "min-p", 0, "draw from tokens with at least this part of the largest probability (0: all)")
 	f.Float64Var(&o.RepetitionPenalty, "repetition-penalty", 0, "make recent tokens less likely, such as by 1.1 (0: do not)")
 	f.IntVar(&o.RepetitionContext, "repetition-context", 20, "how many of the last tokens count as recent")
-	f.Uint64Var(&o.Seed, "seed", 0, "the same seed gives the same text")
+	f.Uint64Var(&o.Seed, "seed", 0, "the same seed gives the same text (default: one is made up, and told)")
 	f.StringArrayVar(&o.stops, "stop", nil, "stop before this text (repeatable)")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after end-of-text tokens, and show them")
 	f.BoolVar(&o.lens, "lens", false, "show the logit lens of each new token")
 	f.StringVar(&o.layers, "layers", "", "rows of the lens: 0,4,8:12,-1 (default all)")
-	f.BoolVar(&o.json, "json", false, "print a JSON object for each token: id, text, logprob (nats), and lens with --lens")
+	f.BoolVar(&o.json, "json", false, "print a JSON object for each token: id, text, cut, logprob (nats), lens with --lens, end on the last")
 	return cmd
 }
 
@@ -95,19 +99,8 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	if err := o.drawFlags.check(); err != nil {
+	if err := o.check(); err != nil {
 		return err
-	}
-	if o.maxTokens < 1 {
-		return usagef("--max-tokens %d: want 1 or more", o.maxTokens)
-	}
-	for _, flag := range []string{"layers", "top", "view", "width", "no-color"} {
-		if o.given(flag) && !o.lens {
-			return usagef("--%s needs --lens", flag)
-		}
-	}
-	if err := o.Sampling.Err(); err != nil {
-		return usageError{err}
 	}
 	text, ids, err := o.read(s)
 	if err != nil {
@@ -118,6 +111,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		return err
 	}
 	defer opened.Close()
+	if o.ignoreEOS && opened.Tokenizer == nil {
+		return usagef("--ignore-eos does nothing: the model has no tokenizer to say which tokens end a text (%v)", opened.TokenizerErr)
+	}
 	in := edit.Input{}
 	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
 		return err
@@ -145,21 +141,77 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	return nil
 }
 
+// check finds flags that are wrong or would do nothing.
+func (o *generateOptions) check() error {
+	if err := o.drawFlags.check(); err != nil {
+		return err
+	}
+	if o.maxTokens < 1 {
+		return usagef("--max-tokens %d: want 1 or more", o.maxTokens)
+	}
+	if err := o.Sampling.Err(); err != nil {
+		return usageError{err}
+	}
+	for _, flag := range []string{"layers", "top", "view", "width", "no-color"} {
+		if o.given(flag) && !o.lens {
+			return usagef("--%s needs --lens", flag)
+		}
+	}
+	for _, flag := range []string{"view", "width", "no-color"} {
+		if o.given(flag) && o.json {
+			return usagef("--%s is of the drawing, and --json draws nothing: leave one of them out", flag)
+		}
+	}
+	for _, flag := range []string{"top-p", "top-k", "min-p", "seed"} {
+		if o.given(flag) && o.Temperature == 0 {
+			return usagef("--%s does nothing at temperature 0, which takes the likeliest token: add --temperature, such as 0.7, or leave it out", flag)
+		}
+	}
+	if o.given("repetition-context") && (o.RepetitionPenalty == 0 || o.RepetitionPenalty == 1) {
+		return usagef("--repetition-context needs --repetition-penalty, such as 1.1")
+	}
+	if slices.Contains(o.stops, "") {
+		return usagef("--stop is empty: give the text to stop before")
+	}
+	return nil
+}
+
+// draws reports whether tokens are drawn, and makes up the seed that was not given.
+func (o *generateOptions) draws(s *streams) bool {
+	if o.Temperature == 0 {
+		return false
+	}
+	if !o.given("seed") {
+		o.Seed = uint64(rand.Uint32())
+		if !o.quiet {
+			s.say("drawn with --seed %d, which draws the same again", o.Seed)
+		}
+	}
+	return true
+}
+
 // generation is one run of the command.
 type generation struct {
-	s       *streams
-	o       *generateOptions
-	opened  *auto.Opened
-	gen     *generate.Generator
-	reader  *lens.Reader // nil without --lens
-	grid    *lens.Grid   // of the tokens so far, or nil
-	decoder *tokenizer.Decoder
-	stops   *generate.Stops
-	label   func(int) string
+	s      *streams
+	o      *generateOptions
+	opened *auto.Opened
+	gen    *generate.Generator
+	reader *lens.Reader // nil without --lens
+	grid   *lens.Grid   // of the tokens so far, or nil
+	text   generatedText
+	label  func(int) string
 }
 
 func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*generation, error) {
-	g := &generation{s: s, o: o, opened: opened, stops: generate.NewStops(o.stops...), label: labels(opened.Tokenizer)}
+	g := &generation{s: s, o: o, opened: opened, label: labels(opened.Tokenizer)}
+	g.text = generatedText{out: s.out, json: o.json, t: opened.Tokenizer, stops: generate.NewStops(o.stops...), label: g.label}
+	if opened.Tokenizer != nil {
+		g.text.decoder = opened.Tokenizer.NewDecoder()
+		g.text.decoder.KeepSpecial = o.ignoreEOS
+	}
+	if o.draws(s) {
+		g.text.seed = &o.Seed
+	}
 	options := generate.Options{Sampling: o.Sampling}
 	if !o.quiet && terminal(s.err) > 0 {
 		options.Progress = progress(s.err, "tokens of the prompt")
@@ -181,10 +233,6 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 			return g.reader.Tap()
 		}
 	}
-	if opened.Tokenizer != nil {
-		g.decoder = opened.Tokenizer.NewDecoder()
-		g.decoder.KeepSpecial = o.ignoreEOS
-	}
 	var err error
 	g.gen, err = generate.New(opened.Model, options)
 	return g, err
@@ -199,7 +247,7 @@ func (g *generation) close() {
 
 // generate runs the prompt and prints tokens until one of the reasons to stop.
 func (g *generation) generate(ctx context.Context, in edit.Input) error {
-	start, ids := time.Now(), in.IDs
+	start, prompt := time.Now(), len(in.IDs)
 	if err := g.gen.Prompt(ctx, in); err != nil {
 		return err
 	}
@@ -207,121 +255,92 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	if g.opened.Tokenizer != nil && !g.o.ignoreEOS {
 		eos = g.opened.Tokenizer.EOS()
 	}
-	why, n := "--max-tokens", 0
 	var first time.Time
-	fed := ids[len(ids)-1]
-	for ; n < g.o.maxTokens; n++ {
+	n, by := 0, ""
+	for by == "" {
 		token, err := g.gen.Next(ctx)
 		if errors.Is(err, generate.ErrContext) {
-			why = "the end of the model's positions"
+			by = endContext
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if n++; n == 1 {
 			first = time.Now()
 		}
-		ended := slices.Contains(eos, token.ID)
-		stopped, err := g.show(ctx, fed, token, ended)
+		column, err := g.column(ctx, n == 1)
 		if err != nil {
 			return err
 		}
-		fed = token.ID
-		if ended || stopped {
-			why = "the end of the text"
-			if stopped {
-				why = "a stop string"
-			}
-			n++
-			break
+		ended := slices.Contains(eos, token.ID)
+		stopped, err := g.text.add(token, column, ended)
+		switch {
+		case err != nil:
+			return err
+		case stopped:
+			by = endStop
+		case ended:
+			by = endOfText
+		case n == g.o.maxTokens:
+			by = endCount
+		case prompt+n > g.opened.Model.Shape().Context:
+			by = endContext
+		default:
+			err = g.text.flush()
+		}
+		if err != nil {
+			return err
 		}
 	}
-	if err := g.finish(); err != nil {
+	by, err := g.text.finish(by)
+	if err != nil {
 		return err
 	}
+	g.endGrid()
 	if !g.o.quiet {
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
-			n, len(ids), why, rate(len(ids), first.Sub(start)), rate(n-1, time.Since(first)))
+			n, prompt, endWords[by], rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
 }
 
 func rate(n int, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
 
-// show prints a token, which the pass of fed chose. The text of one that ends the
-// sequence is not shown.
-func (g *generation) show(ctx context.Context, fed int, token generate.Token, ended bool) (stopped bool, err error) {
-	var column *lens.Grid
-	if g.reader != nil {
-		if column, err = g.reader.Read(ctx, []int{fed}); err != nil {
-			return false, err
-		}
-		if g.grid == nil {
-			g.grid = column
-		} else if err := g.grid.Append(column); err != nil {
-			return false, err
-		}
+// column reads the lens of the pass that chose the last token, adds it to the grid, and returns it for JSON; nil without
+// --lens.
+func (g *generation) column(ctx context.Context, first bool) (*tokenLens, error) {
+	if g.reader == nil {
+		return nil, nil
 	}
-	var text string
-	if !ended {
-		if text, err = g.text(token.ID); err != nil {
-			return false, err
-		}
-		text, stopped = g.stops.Add(text)
+	ids := g.gen.IDs()
+	at := len(ids) - 2 // the last id was chosen by the one before
+	column, err := g.reader.Read(ctx, ids[at:at+1])
+	if err != nil {
+		return nil, err
 	}
-	if !g.o.json {
-		_, err = io.WriteString(g.s.out, render.Safe(text))
-		return stopped, err
+	out := &tokenLens{Position: at, Rows: column.Rows}
+	for _, row := range column.Cells {
+		out.Cells = append(out.Cells, row[0])
 	}
-	return stopped, g.line(token, column)
+	if !first {
+		return out, g.grid.Append(column)
+	}
+	// The prompt's other tokens have no column, but they count.
+	g.grid, column.Positions, column.Tokens = column, []int{at}, nil
+	for _, id := range ids[:at+1] {
+		column.Tokens = append(column.Tokens, lens.Token{ID: id, Bytes: g.label(id)})
+	}
+	return out, nil
 }
 
-func (g *generation) text(id int) (string, error) {
-	if g.decoder == nil {
-		return g.label(id) + " ", nil
+// endGrid adds the last token, which has no column of its own.
+func (g *generation) endGrid() {
+	if g.grid == nil {
+		return
 	}
-	return g.decoder.Add(id)
-}
-
-// line prints a token as JSON.
-func (g *generation) line(token generate.Token, column *lens.Grid) error {
-	type cells struct {
-		Rows  []string    `json:"rows"`
-		Cells []lens.Cell `json:"cells"`
-	}
-	line := struct {
-		lens.TokenJSON
-		LogProb float64 `json:"logprob"`
-		Lens    *cells  `json:"lens,omitempty"`
-	}{lens.Token{ID: token.ID, Bytes: g.label(token.ID)}.JSON(), token.LogProb, nil}
-	if column != nil {
-		line.Lens = &cells{Rows: column.Rows}
-		for _, row := range column.Cells {
-			line.Lens.Cells = append(line.Lens.Cells, row[0])
-		}
-	}
-	return render.WriteJSON(g.s.out, line)
-}
-
-// finish prints what was held back, and ends the line.
-func (g *generation) finish() error {
-	if g.grid != nil { // the last token has no column of its own
-		ids := g.gen.IDs()
-		last := ids[len(ids)-1]
-		g.grid.Tokens = append(g.grid.Tokens, lens.Token{ID: last, Bytes: g.label(last)})
-		g.grid.Final.Position = -2
-	}
-	if g.o.json {
-		return nil
-	}
-	var b strings.Builder
-	if g.decoder != nil {
-		text, _ := g.stops.Add(g.decoder.Flush())
-		b.WriteString(text)
-	}
-	b.WriteString(g.stops.Flush())
-	b.WriteByte('\n')
-	_, err := io.WriteString(g.s.out, render.Safe(b.String()))
-	return err
+	ids := g.gen.IDs()
+	last := ids[len(ids)-1]
+	g.grid.Tokens = append(g.grid.Tokens, lens.Token{ID: last, Bytes: g.label(last)})
+	g.grid.Final.Position = -2
 }

@@ -11,11 +11,10 @@ import (
 
 func TestGeneratedTextIsVisible(t *testing.T) {
 	var out bytes.Buffer
-	g := &generation{
-		s: &streams{out: &out}, o: &generateOptions{}, stops: generate.NewStops(),
-		label: func(int) string { return "\x1b[2Jline\n\u202eé\u009b" },
+	g := &generatedText{
+		out: &out, stops: generate.NewStops(), label: func(int) string { return "\x1b[2Jline\n\u202eé\u009b" },
 	}
-	_, err := g.show(t.Context(), 0, generate.Token{ID: 1}, false)
+	_, err := g.add(generate.Token{ID: 1}, nil, false)
 	require.NoError(t, err)
 	require.Equal(t, "\\x1b[2Jline\n\\u202eé\\u009b ", out.String())
 }

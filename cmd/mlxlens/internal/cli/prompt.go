@@ -54,6 +54,9 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	if o.chat && o.ids != "" {
 		return nil, nil, usagef("--chat and --ids exclude each other")
 	}
+	if o.noBOS && o.ids != "" {
+		return nil, nil, usagef("--no-bos does nothing with --ids, to which nothing is added: leave it out")
+	}
 	if err := o.checkChat(); err != nil {
 		return nil, nil, err
 	}

@@ -171,6 +171,9 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	s.say("%s%s", err.Error(), suggestions(root, err, args))
 	if code == exitUsage {
 		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
+		if asked, _ := cmd.Flags().GetBool("json"); asked {
+			_ = render.WriteJSON(out, map[string]string{"error": err.Error()}) // the exit code says it too
+		}
 	}
 	return code
 }

@@ -53,26 +53,31 @@ func (o *targetFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (ta
 	return targets, contrasts, nil
 }
 
-// target returns the id of a target; what is more than one token counts by its
-// first, with a warning.
+// target returns the id of a target: the token whose text it is, or the one token that the tokenizer makes of it.
 func target(s *streams, t *tokenizer.Tokenizer, flag, text string, quiet bool) (int, error) {
-	ids, err := t.Encode(text, false)
-	if err != nil {
-		return 0, err
-	}
-	if len(ids) == 0 {
-		return 0, usagef("%s %q is no token", flag, text)
+	id, ok := t.ID(text)
+	if !ok {
+		ids, err := t.Encode(text, false)
+		switch {
+		case err != nil:
+			return 0, err
+		case len(ids) == 0:
+			return 0, usagef("%s %q is no token", flag, text)
+		case len(ids) > 1:
+			first, _ := t.Piece(ids[0])
+			return 0, usagef("%s %q is %d tokens (%s): give one of them, such as %s %q", flag, text, len(ids), pieces(t, ids), flag, first)
+		}
+		id = ids[0]
 	}
 	if quiet {
-		return ids[0], nil
+		return id, nil
 	}
-	if len(ids) > 1 {
-		s.say("%s %q is %d tokens (%s): the first is used", flag, text, len(ids), pieces(t, ids))
-	}
-	if likely := likelier(t, text); likely != "" {
+	if piece, _ := t.Piece(id); piece != text {
+		s.say("%s %q: no token has this text: %q is used", flag, text, piece)
+	} else if likely := likelier(t, text); likely != "" {
 		s.say("%s %q: in the middle of a text %q is likelier", flag, text, likely)
 	}
-	return ids[0], nil
+	return id, nil
 }
 
 func pieces(t *tokenizer.Tokenizer, ids []int) string {
@@ -92,13 +97,8 @@ func likelier(t *tokenizer.Tokenizer, text string) string {
 	if word == "" || text == " "+word {
 		return ""
 	}
-	if ids, err := t.Encode(" "+word, false); err != nil || len(ids) != 1 {
+	if _, ok := t.ID(" " + word); !ok {
 		return ""
-	}
-	if own, err := t.Encode(text, false); err == nil && len(own) == 1 {
-		if piece, ok := t.Piece(own[0]); ok && strings.HasPrefix(piece, " ") {
-			return "" // the tokenizer put the space there itself
-		}
 	}
 	return " " + word
 }

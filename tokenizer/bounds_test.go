@@ -1,0 +1,162 @@
+package tokenizer
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// wrapped returns n components within Sequences of one.
+func wrapped(n int, list, inner string) string {
+	return strings.Repeat(`{"type":"Sequence","`+list+`":[`, n) + inner + strings.Repeat(`]}`, n)
+}
+
+func repeated(n int, list, inner string) string {
+	return `{"type":"Sequence","` + list + `":[` + strings.Repeat(inner+",", n-1) + inner + `]}`
+}
+
+func TestNormalizersAndPreTokenizersThatGrowATextAreErrors(t *testing.T) {
+	t.Parallel()
+	double := `{"type":"Replace","pattern":{"String":"a"},"content":"aa"}`
+	byPattern := `{"type":"Replace","pattern":{"Regex":"a"},"content":"aa"}`
+	byteLevel := `{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}`
+	for _, c := range []struct{ key, value, want string }{
+		{"normalizer", repeated(60, "normalizers", double), "normalizer 17 of 60 would make more than 65536 bytes of a text of 1"},
+		{"normalizer", repeated(60, "normalizers", byPattern), "normalizer 17 of 60 would make more than 65536 bytes of a text of 1"},
+		{"normalizer", `{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat("x", 100_000) + `"}`, "normalizer Replace would make more than 65536 bytes"},
+		{"normalizer", `{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"` + strings.Repeat("x", 100_000) + `"}]}`, "would make more than 65536 bytes"},
+		{"pre_tokenizer", repeated(60, "pretokenizers", byteLevel), "of 60 would make more than 65536 bytes of a text of 2"},
+	} {
+		tok, err := FromJSON([]byte(tiny(`"`+c.key+`":null`, `"`+c.key+`":`+c.value)), nil)
+		require.NoError(t, err)
+		text := "a"
+		if c.key == "pre_tokenizer" {
+			text = "é"
+		}
+		ids, err := tok.Encode(text, true)
+		require.ErrorContains(t, err, c.want)
+		require.ErrorContains(t, err, "damaged or hostile")
+		assert.Nil(t, ids)
+	}
+}
+
+// A prefix for each of many stretches between added tokens.
+func TestGrowthIsCountedOverAllOfAText(t *testing.T) {
+	t.Parallel()
+	tok, err := FromJSON([]byte(tiny(`"normalizer":null`, `"normalizer":{"type":"Prepend","prepend":"`+strings.Repeat("b", 60_000)+`"}`)), nil)
+	require.NoError(t, err)
+	ids, err := tok.Encode("<s>a", false)
+	require.NoError(t, err)
+	require.Len(t, ids, 60_002)
+	_, err = tok.Encode(strings.Repeat("<s>a", 1000), false)
+	require.ErrorContains(t, err, "all normalizers and pre-tokenizers together would make more than 128000 bytes of a text of 4000")
+}
+
+func TestDecodersThatGrowATextAreErrors(t *testing.T) {
+	t.Parallel()
+	file := func(content string, n int) string {
+		return tiny(`{"type":"Fuse"}`, repeated(n, "decoders", `{"type":"Replace","pattern":{"String":"a"},"content":"`+content+`"}`))
+	}
+	_, err := FromJSON([]byte(file("aa", 5)), nil)
+	require.NoError(t, err)
+	_, err = FromJSON([]byte(file("aa", 6)), nil)
+	require.EqualError(t, err, "tokenizer: tokenizer.json: decoder: its Replace make up to 64 bytes of one, want 32 at most: the file is damaged or hostile")
+}
+
+func TestFilesWithTooManyComponentsAreErrors(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ key, list, inner string }{
+		{"normalizer", "normalizers", `{"type":"NFC"}`},
+		{"pre_tokenizer", "pretokenizers", `{"type":"ByteLevel"}`},
+		{"post_processor", "processors", `{"type":"ByteLevel"}`},
+		{"decoder", "decoders", `{"type":"ByteFallback"}`},
+	} {
+		file := func(value string) string {
+			return `{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"` + c.key + `":` + value + `}`
+		}
+		_, err := FromJSON([]byte(file(repeated(63, c.list, c.inner))), nil)
+		require.NoError(t, err)
+		for _, value := range []string{repeated(64, c.list, c.inner), wrapped(64, c.list, c.inner), wrapped(3000, c.list, c.inner)} {
+			_, err = FromJSON([]byte(file(value)), nil)
+			require.EqualError(t, err, "tokenizer: tokenizer.json: "+c.key+" has more than 64 components: the file is damaged or hostile")
+		}
+	}
+}
+
+// Each is exponential, or at least quadratic, for an engine that tries all ways.
+func TestPatternsTakeStepsInProportionToTheText(t *testing.T) {
+	t.Parallel()
+	for _, source := range []string{`(a+)+$`, `(a|aa)+b`, `(a|a)+$`, `(?:a+){3}b|a`, `a+b`, `(.*a){5}b|a`, `(?:a{1,20}){1,20}b`} {
+		p, err := newPattern(source)
+		require.NoError(t, err)
+		steps := func(n int) int {
+			m := &matching{s: strings.Repeat("a", n) + "c", forks: p.forks, left: 1 << 40}
+			for at := range len(m.s) {
+				m.run(p.code, at)
+			}
+			return 1<<40 - m.left
+		}
+		assert.LessOrEqual(t, steps(2000), 3*steps(1000), source)
+	}
+}
+
+func TestPatternsThatTakeTooLongAreErrors(t *testing.T) {
+	t.Parallel()
+	p, err := newPattern(`(?>a+)b`) // an atomic group forgets: quadratic
+	require.NoError(t, err)
+	_, err = p.find(strings.Repeat("a", 100))
+	require.NoError(t, err)
+	_, err = p.find(strings.Repeat("a", 10_000))
+	require.EqualError(t, err, `the pattern "(?>a+)b" took more than 3000000 steps on a text of 10000 bytes: the tokenizer's file is damaged or hostile`)
+	p, err = newPattern(`(?:a{1,40}){1,40}b`)
+	require.NoError(t, err)
+	_, err = p.find(strings.Repeat("a", 2_000_000))
+	require.EqualError(t, err, `the pattern "(?:a{1,40}){1,40}b" has 1599 choices, too many for a text of 2000000 bytes: cut the text into parts`)
+}
+
+func TestPatternErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for pattern, want := range map[string]string{
+		`a*`:                     "it matches the empty text, which is not implemented, at byte 0",
+		`(?:a*)*b`:               "what may be empty is repeated, which is not implemented, at byte 7",
+		`a)`:                     "a ) closes nothing, at byte 1",
+		`*a`:                     "'*' repeats nothing, at byte 1",
+		`(a)\1`:                  `\1 is not implemented, at byte 5`,
+		`(?<n>a)`:                "the group (?<n> is not implemented (have: (?:, (?i:, (?>, (?=, (?!, (?<=, (?<!), at byte 2",
+		`(?<=a+)b`:               "what stands behind must have one length, other is not implemented, at byte 7",
+		`[[:alpha:]]`:            "[:…:] is not implemented, at byte 1",
+		`[z-a]`:                  "a range has no end, at byte 4",
+		`\p{Cherokee}`:           `\p{Cherokee} is not implemented (have: general categories and twelve scripts), at byte 3`,
+		`(?i:é)`:                 "without case only ASCII characters are implemented, at byte 6",
+		`(?i:ss)`:                `"ss" without case is also one character, which is not implemented, at byte 6`,
+		`a{9999}`:                "{9999} is not a count up to 256, at byte 1",
+		`a{2}?`:                  "{n}? is not implemented, at byte 5",
+		`[a`:                     "it ends early, at byte 2",
+		strings.Repeat("(", 100): "more than 64 groups within each other, at byte 64",
+		"a" + `\x{110000}`:       `\x110000 is no character, at byte 5`,
+	} {
+		_, err := newPattern(pattern)
+		require.EqualError(t, err, fmt.Sprintf("the pattern %q cannot be used: %s", pattern, want))
+	}
+	_, err := newPattern(strings.Repeat("a", 1<<14+1))
+	require.ErrorContains(t, err, "…\" cannot be used: it has 16385 bytes, want 16384 at most")
+	_, err = newPattern(`(?:(?:a{250}){250}){250}`)
+	require.ErrorContains(t, err, "it is longer than 4096 steps with its repeats written out")
+}
+
+// A file of the cases: (a+)+$ before a vocabulary of stories.
+func TestAPatternBombIsHarmless(t *testing.T) {
+	t.Parallel()
+	path := needShared(t, "cases", "files", "tokenizer-regex-bomb.json")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	tok, err := FromJSON(data, nil)
+	require.NoError(t, err)
+	ids, err := tok.Encode(strings.Repeat("a", 100_000)+"b", true)
+	require.NoError(t, err)
+	require.Len(t, ids, 100_002)
+}
