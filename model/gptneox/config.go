@@ -26,7 +26,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 		LayerNormEps: 1e-5, RotaryPct: 0.25, RotaryEmbBase: 10_000, UseParallelResidual: true, AttentionBias: true,
 	}
 	own := map[string]load.Harmless{"rope_theta": load.Null, "partial_rotary_factor": load.Null} // no judge reads them here
-	if err := load.ReadConfig("gpt_neox", raw, c, own); err != nil {
+	if err := load.ReadConfig("gpt_neox", raw, c, own, "attention_bias", "use_parallel_residual", "rotary_pct", "rotary_emb_base"); err != nil {
 		return nil, err
 	}
 	c.RMSNormEps = c.LayerNormEps
