@@ -130,6 +130,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 			return usagef("edit %q: --lens reads the stream before it, and would show another token than is chosen: leave one of them out", &in.Edits[i])
 		}
 	}
+	o.note(s, opened, len(in.IDs))
 	run, err := newGeneration(s, o, opened)
 	if err != nil {
 		return err
@@ -240,6 +241,7 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	if err := g.finish(); err != nil {
 		return err
 	}
+	g.o.note(g.s, g.opened, len(ids)+n)
 	if !g.o.quiet {
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
 			n, len(ids), why, rate(len(ids), first.Sub(start)), rate(n-1, time.Since(first)))
@@ -257,8 +259,14 @@ func (g *generation) show(ctx context.Context, fed int, token generate.Token, en
 		if column, err = g.reader.Read(ctx, []int{fed}); err != nil {
 			return false, err
 		}
-		if g.grid == nil {
+		if g.grid == nil { // its positions are those of the whole sequence, as in a trace of it
+			ids := g.gen.IDs()
 			g.grid = column
+			g.grid.Positions = []int{len(ids) - 2}
+			g.grid.Tokens = nil
+			for _, id := range ids[:len(ids)-1] {
+				g.grid.Tokens = append(g.grid.Tokens, lens.Token{ID: id, Bytes: g.label(id)})
+			}
 		} else if err := g.grid.Append(column); err != nil {
 			return false, err
 		}
@@ -287,8 +295,9 @@ func (g *generation) text(id int) (string, error) {
 // line prints a token as JSON.
 func (g *generation) line(token generate.Token, column *lens.Grid) error {
 	type cells struct {
-		Rows  []string    `json:"rows"`
-		Cells []lens.Cell `json:"cells"`
+		Position int         `json:"position"` // of the token that was fed, in the whole sequence
+		Rows     []string    `json:"rows"`
+		Cells    []lens.Cell `json:"cells"`
 	}
 	line := struct {
 		lens.TokenJSON
@@ -296,7 +305,7 @@ func (g *generation) line(token generate.Token, column *lens.Grid) error {
 		Lens    *cells  `json:"lens,omitempty"`
 	}{lens.Token{ID: token.ID, Bytes: g.label(token.ID)}.JSON(), token.LogProb, nil}
 	if column != nil {
-		line.Lens = &cells{Rows: column.Rows}
+		line.Lens = &cells{Position: len(g.gen.IDs()) - 2, Rows: column.Rows}
 		for _, row := range column.Cells {
 			line.Lens.Cells = append(line.Lens.Cells, row[0])
 		}

@@ -69,6 +69,7 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 	if err != nil {
 		return err
 	}
+	o.noteAll(s, t.Notes())
 	if o.file != "" {
 		return o.lines(s, t)
 	}
@@ -88,7 +89,7 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if !strings.HasSuffix(path, ".gguf") {
 		return tokenizer.Open(path)
 	}
-	ck, err := checkpoint.Open(path)
+	ck, err := checkpoint.OpenMetadata(path)
 	if err != nil {
 		return nil, err
 	}
