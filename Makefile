@@ -20,8 +20,10 @@ run: mlx-c model build ## fetch and build all that is needed, and trace a prompt
 mlx-c: ## get or build the MLX library
 	@third_party/mlx-c/build.sh
 
-model: ## fetch SmolLM2-135M-Instruct
-	@third_party/smollm2/fetch.sh
+MODEL ?= smollm2
+model: ## fetch SmolLM2-135M-Instruct, or with MODEL=gemma3-270m Gemma 3 270M
+	@if [ ! -x third_party/$(MODEL)/fetch.sh ]; then echo 'MODEL=$(MODEL): want smollm2 or gemma3-270m'; exit 2; fi
+	@third_party/$(MODEL)/fetch.sh
 
 build: ## build bin/mlxlens
 	$(GO_BUILD) -o bin/mlxlens ./cmd/mlxlens

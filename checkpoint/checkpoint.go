@@ -49,6 +49,18 @@ type Checkpoint struct {
 // anything is missing, damaged or of a type that is not read; nothing is then left
 // open.
 func Open(ref string) (*Checkpoint, error) {
+	c, err := open(ref)
+	if err == nil && len(c.tensors) == 0 {
+		return nil, errors.Join(fmt.Errorf("checkpoint: %s: has no tensors", ref), c.Close())
+	}
+	return c, err
+}
+
+// OpenMetadata is Open for who needs no tensors: a file may have none, as those of a
+// vocabulary alone.
+func OpenMetadata(ref string) (*Checkpoint, error) { return open(ref) }
+
+func open(ref string) (*Checkpoint, error) {
 	const want = "give a directory with config.json and model*.safetensors, or a .gguf file"
 	info, err := os.Stat(ref)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -70,9 +82,6 @@ func Open(ref string) (*Checkpoint, error) {
 		err = c.openGGUF()
 	default:
 		err = fmt.Errorf("checkpoint: %s: is neither a directory nor a .gguf file; %s", ref, want)
-	}
-	if err == nil && len(c.tensors) == 0 {
-		err = fmt.Errorf("checkpoint: %s: has no tensors", ref)
 	}
 	if err != nil {
 		return nil, errors.Join(err, c.Close())

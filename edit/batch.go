@@ -94,19 +94,19 @@ func (b *Batch) Read(from, to int) []int32 {
 }
 
 // Tap returns the edits as a tap of the pass that computes the positions [from, to) of all
-// rows; nil when there are none.
+// rows. It says how long the rows are, without edits too.
 func (b *Batch) Tap(from, to int) *model.Tap {
+	tap := &model.Tap{}
 	edited := map[model.Place]bool{}
-	for _, r := range b.rows {
+	for i, r := range b.rows {
+		tap.Lengths = append(tap.Lengths, len(b.Inputs[i].IDs))
 		for at := range r.of {
 			edited[at] = true
 		}
 	}
-	if len(edited) == 0 {
-		return nil
+	if len(edited) > 0 {
+		tap.Wanted = func(at model.Place) bool { return edited[at] }
+		tap.Visit = func(at model.Place, x *mlx.Array) *mlx.Array { return b.apply(at, x, from, to) }
 	}
-	return &model.Tap{
-		Wanted: func(at model.Place) bool { return edited[at] },
-		Visit:  func(at model.Place, x *mlx.Array) *mlx.Array { return b.apply(at, x, from, to) },
-	}
+	return tap
 }

@@ -20,7 +20,11 @@ func (in *Input) Check(m model.Model) error {
 		return fmt.Errorf("the prompt is empty: there is no token to read")
 	}
 	if len(in.IDs) > shape.Context {
-		return fmt.Errorf("the prompt has %d tokens, and the model was made for %d", len(in.IDs), shape.Context)
+		limit := "the model was made for"
+		if shape.MadeFor > 0 {
+			limit = "the context that was asked for has"
+		}
+		return fmt.Errorf("the prompt has %d tokens, and %s %d: give a shorter one, or allow more with --context (auto.Options.Context)", len(in.IDs), limit, shape.Context)
 	}
 	if err := CheckIDs(in.IDs, shape.DVocab, "id"); err != nil {
 		return err

@@ -52,6 +52,7 @@ type Generator struct {
 	seen  []int // all ids
 	edits *edit.Batch
 	work  sampler
+	spans int   // the length of the sequence by which the cache's keys turn
 	ahead *step // the pass of the last id, under way; nil: the cache lacks the last id
 }
 
@@ -98,6 +99,9 @@ func (g *Generator) Prompt(ctx context.Context, in edit.Input) error {
 
 // compute runs the passes of all but the last id that the cache lacks.
 func (g *Generator) compute(ctx context.Context) error {
+	if g.outgrown(len(g.seen)) {
+		g.cache.Close()
+	}
 	for total := len(g.seen) - 1; g.cache.Len() < total; {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -115,20 +119,30 @@ func (g *Generator) compute(ctx context.Context) error {
 	return nil
 }
 
-// tap returns the edits of a pass, and what sees it after them.
-func (g *Generator) tap(p Pass) *model.Tap {
+// tap returns the edits of a pass of a sequence of n ids, and what sees it after them.
+func (g *Generator) tap(p Pass, n int) *model.Tap {
+	g.spans = n
 	edits := g.edits.Tap(p.From, p.To)
+	edits.Lengths = []int{n}
 	if g.o.Tap == nil {
 		return edits
 	}
 	return edits.Then(g.o.Tap(p))
 }
 
+// outgrown reports whether a sequence of n ids is the first that is too long for the short
+// factors of longrope, by which the cache's keys turn. They are computed anew then, as in
+// transformers' Phi-3: a cache of both kinds is no sequence that the model was trained on.
+func (g *Generator) outgrown(n int) bool {
+	short := g.m.Shape().ShortContext
+	return short > 0 && g.spans <= short && n > short && g.cache.Len() > 0
+}
+
 // pass runs the model on ids that continue the cache.
 func (g *Generator) pass(p Pass, use func(logits *mlx.Array) error) error {
 	scope := mlx.NewScope(g.m.Device())
 	defer scope.Close()
-	return use(model.Forward(g.m, model.Tokens(scope, g.seen[p.From:p.To]), g.cache, g.tap(p)))
+	return use(model.Forward(g.m, model.Tokens(scope, g.seen[p.From:p.To]), g.cache, g.tap(p, len(g.seen))))
 }
 
 // Next computes the last id's pass and chooses the id that follows, which becomes the
@@ -145,6 +159,11 @@ func (g *Generator) Next(ctx context.Context) (Token, error) {
 	}
 	if missing := len(g.seen) - g.cache.Len(); g.ahead == nil && missing != 1 {
 		return Token{}, fmt.Errorf("generate: a pass before failed: %d of %d positions are computed", g.cache.Len(), len(g.seen))
+	}
+	if g.outgrown(len(g.seen)) {
+		if err := g.compute(ctx); err != nil {
+			return Token{}, err
+		}
 	}
 	var next Token
 	var err error
@@ -182,10 +201,10 @@ type step struct {
 // launch starts the pass of an id [1, 1] that continues the cache.
 func (g *Generator) launch(scope *mlx.Scope, id *mlx.Array) (*step, error) {
 	at := g.cache.Len()
-	tap := g.tap(Pass{From: at, To: at + 1, Chooses: true})
+	tap := g.tap(Pass{From: at, To: at + 1, Chooses: true}, at+1)
 	logits := mlx.AsType(model.Forward(g.m, id, g.cache, tap), mlx.Float32) // [1, 1, d_vocab]
-	next := mlx.Argmax(logits, -1)
-	score := mlx.Subtract(mlx.Max(logits, -1), mlx.LogSumExp(logits, -1))
+	next := model.Likeliest(logits)
+	score := mlx.Subtract(mlx.Squeeze(mlx.TakeAlongAxis(logits, mlx.ExpandDims(next, -1), -1), -1), mlx.LogSumExp(logits, -1))
 	return &step{scope, next, score}, mlx.AsyncEval(next, score)
 }
 
@@ -203,7 +222,7 @@ func (g *Generator) likeliest() (Token, error) {
 		}
 	}
 	defer now.scope.Close()
-	if len(g.seen) < g.m.Shape().Context {
+	if n := len(g.seen) + 1; n <= g.m.Shape().Context && !g.outgrown(n) {
 		scope := mlx.NewScope(g.m.Device())
 		next, err := g.launch(scope, scope.Hold(now.id))
 		if err != nil {

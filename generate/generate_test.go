@@ -1,6 +1,7 @@
 package generate_test
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"math"
@@ -284,4 +285,68 @@ func TestEditsComeWithIDsAndStayWhenAPromptGoesOn(t *testing.T) {
 	require.NoError(t, again.Prompt(ctx, edit.Input{}))
 	require.Equal(t, want, append(got, next(t, again, 3)...))
 	require.ErrorContains(t, again.Prompt(ctx, edit.Input{Edits: []edit.Edit{zero}}), "edits come with ids")
+}
+
+// Past 32 tokens the factors change: the whole sequence turns by the long ones then, as in
+// transformers' Phi-3, and each token is what a pass over all before it chooses.
+func TestLongropeGoesOverToItsLongFactors(t *testing.T) {
+	for _, name := range []string{"llama-rope-longrope", "phi3-longrope-partial"} {
+		a := modeltest.Recorded(t, name)
+		m := modeltest.Build(t, a, auto.Options{})
+		require.Equal(t, 32, m.Shape().ShortContext)
+		var ids, want []int
+		for _, id := range a.Greedy.IDs {
+			ids = append(ids, int(id))
+		}
+		for _, id := range a.Greedy.NewIDs {
+			want = append(want, int(id))
+		}
+		seen := func(generate.Pass) *model.Tap { return nil }
+		for _, o := range []generate.Options{{}, {Tap: seen}, {Sampling: generate.Sampling{Temperature: 1, TopK: 1}}} {
+			for _, cut := range []int{len(ids), 5} { // a prompt in one, and in two parts
+				g := generator(t, m, o)
+				require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: ids[:cut]}))
+				if cut < len(ids) {
+					require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: ids[cut:]}))
+				}
+				require.Equal(t, want, next(t, g, len(want)), name)
+			}
+			g := generator(t, m, o)
+			require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: ids}))
+			next(t, g, 3)
+			more := append(g.IDs(), want[3:15]...) // over the border by a prompt
+			require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: want[3:15]}))
+			require.Equal(t, append(more, want[15:]...), append(g.IDs(), next(t, g, len(want)-15)...))
+		}
+	}
+}
+
+func TestTheLikeliestIsTheLowestOfEqualRows(t *testing.T) {
+	m := modeltest.Tied(t)
+	for n := 1; n <= 9; n++ {
+		for _, o := range []generate.Options{{}, {Tap: func(generate.Pass) *model.Tap { return nil }}} {
+			g := generator(t, m, o)
+			require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: modeltest.Sixty[:n]}))
+			require.Equal(t, []int{3, 3, 3}, next(t, g, 3))
+		}
+	}
+}
+
+func TestGemma3ContinuesAsTransformers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a real model takes seconds, and minutes under the race detector")
+	}
+	o := modeltest.Gemma3(t)
+	var file struct {
+		Greedy greedyRun `json:"greedy"`
+	}
+	f, err := os.Open("../testdata/golden/gemma3-270m.json.gz")
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	require.NoError(t, json.NewDecoder(z).Decode(&file))
+	g := generator(t, o.Model, generate.Options{})
+	require.NoError(t, g.Prompt(context.Background(), edit.Input{IDs: file.Greedy.IDs}))
+	require.Equal(t, file.Greedy.NewIDs, next(t, g, len(file.Greedy.NewIDs)))
 }

@@ -6,13 +6,15 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // Sampling says how a token is chosen from logits. The steps are mlx-lm's, in its
 // order: repetition penalty, then with p the softmax of the logits top-p, min-p and
 // top-k, then a draw from p^(1/temperature) of what is left.
 type Sampling struct {
-	Temperature float64 // 0: the likeliest, the lowest id of several
+	Temperature float64 // 0: the likeliest, the lowest id of several ([model.Tied])
 	TopP        float64 // keep the likeliest ids that make up this probability; 0 or 1: all (Holtzman et al. 2019, arXiv:1904.09751)
 	MinP        float64 // keep ids of at least this part of the largest probability; 0: all (Nguyen et al. 2024, arXiv:2407.01082)
 	TopK        int     // keep so many; 0: all
@@ -93,7 +95,7 @@ func (w *sampler) sample(logits []float32, seen []int, s Sampling, r *rand.Rand)
 		total += math.Exp(float64(x) - top)
 	}
 	lse := top + math.Log(total)
-	chosen := best
+	chosen := slices.IndexFunc(logits, func(x float32) bool { return x >= model.Tied(logits[best]) })
 	if s.Temperature > 0 {
 		chosen = w.draw(logits, top, lse, s, r)
 	}

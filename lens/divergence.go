@@ -2,7 +2,6 @@ package lens
 
 import (
 	"math"
-	"slices"
 )
 
 // difference compares two distributions by their logits.
@@ -74,11 +73,11 @@ func logSumExp(xs []float32) float64 {
 }
 
 func best(xs []float32, lse float64, k int, label func(int) Token) []Candidate {
-	a := accumulator{top: make([]candidate, 0, min(k, len(xs)))}
+	a := accumulator{top: make([]candidate, 0, min(k+spare, len(xs)))}
 	a.add(xs, 0)
-	slices.SortFunc(a.top, better)
-	out := make([]Candidate, len(a.top))
-	for i, t := range a.top {
+	top := leading(a.top, k)
+	out := make([]Candidate, len(top))
+	for i, t := range top {
 		out[i] = Candidate{Token: label(int(t.id)), Logit: float64(t.logit), Prob: math.Exp(float64(t.logit) - lse)}
 	}
 	return out

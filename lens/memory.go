@@ -72,5 +72,5 @@ func (p *plan) memory(m model.Model, sequences, positions, read int, o *Options)
 // cellBytes is what a cell takes in Go, before and after it is labelled.
 func (p *plan) cellBytes(o *Options) int {
 	const score, candidateBytes, targetBytes = 160, 8 + 40, 16 + 48
-	return score + 200 + (o.Top+o.Track)*candidateBytes + (len(o.scored())+1)*targetBytes
+	return score + 200 + (o.Top+spare+o.Track)*candidateBytes + (len(o.scored())+1)*targetBytes
 }

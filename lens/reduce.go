@@ -1,8 +1,6 @@
 package lens
 
 import (
-	"slices"
-
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -58,10 +56,10 @@ func (c *chunk) reduceTop(from, to int) error {
 	scope := c.states.Scope().NewScope()
 	defer scope.Close()
 	l := c.logits(scope, from, to)
-	n, k := to-from, c.o.Top
-	best := mlx.Slice(mlx.Argpartition(l, -k, -1), -1, -k, c.vocab) // [rows, n, k], in no order
-	values := mlx.TakeAlongAxis(l, best, -1)
-	wanted := []*mlx.Array{best, values}
+	n, k := to-from, min(c.o.Top+spare, c.vocab)
+	found := mlx.Slice(mlx.Argpartition(l, -k, -1), -1, -k, c.vocab) // [rows, n, k], in no order
+	values := mlx.TakeAlongAxis(l, found, -1)
+	wanted := []*mlx.Array{found, values}
 	var lse, entropy, kl *mlx.Array
 	if !c.o.TopOnly {
 		lse = mlx.LogSumExp(l, -1) // [rows, n]
@@ -74,7 +72,7 @@ func (c *chunk) reduceTop(from, to int) error {
 	if err := mlx.Eval(wanted...); err != nil {
 		return err
 	}
-	ids, err := mlx.Data[uint32](best)
+	ids, err := mlx.Data[uint32](found)
 	if err != nil {
 		return err
 	}
@@ -97,7 +95,7 @@ func (c *chunk) reduceTop(from, to int) error {
 					s.top = append(s.top, candidate{int32(ids[j]), x})
 				}
 			}
-			slices.SortFunc(s.top, better)
+			s.top = leading(s.top, c.o.Top)
 			if !c.o.TopOnly {
 				s.lse, s.entropy, s.kl = float64(metrics[0][at]), max(0, float64(metrics[1][at])), max(0, float64(metrics[2][at]))
 			}

@@ -3,7 +3,6 @@ package lens
 import (
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -173,9 +172,10 @@ func (c *chunk) multiply(b *block, first int) (*block, error) {
 
 func (c *chunk) accumulators(from, to int) []accumulator {
 	accs := make([]accumulator, to-from)
-	tops := make([]candidate, len(accs)*c.o.Top)
+	n := min(c.o.Top+spare, c.vocab)
+	tops := make([]candidate, len(accs)*n)
 	for i := range accs {
-		accs[i] = accumulator{top: tops[i*c.o.Top : i*c.o.Top : (i+1)*c.o.Top], max: float32(math.Inf(-1)), metrics: !c.o.TopOnly}
+		accs[i] = accumulator{top: tops[i*n : i*n : (i+1)*n], max: float32(math.Inf(-1)), metrics: !c.o.TopOnly}
 	}
 	return accs
 }
@@ -184,8 +184,7 @@ func (c *chunk) accumulators(from, to int) []accumulator {
 func (c *chunk) collect(accs []accumulator, first int) {
 	for i := range accs {
 		a, s := &accs[i], &c.scores[first+i]
-		slices.SortFunc(a.top, better)
-		s.top = a.top
+		s.top = leading(a.top, c.o.Top)
 		if a.metrics {
 			ln := math.Log(a.sum)
 			s.lse = float64(a.max) + ln

@@ -12,7 +12,7 @@ import (
 
 // score is one cell before it is labelled.
 type score struct {
-	top     []candidate // score descending, then id ascending
+	top     []candidate // score descending, then id ascending; those tied with the first by id
 	lse     float64
 	entropy float64
 	kl      float64
@@ -37,6 +37,24 @@ func better(a, b candidate) int {
 		return c
 	}
 	return cmp.Compare(a.id, b.id)
+}
+
+// spare is how many candidates are looked at beyond those that are wanted: one of them may be
+// the lowest of ids whose logits are equal.
+const spare = 8
+
+// leading returns the first n of candidates in order: those whose logits count as equal to the
+// greatest by their ids, the others by their logits.
+func leading(of []candidate, n int) []candidate {
+	if len(of) == 0 {
+		return nil
+	}
+	slices.SortFunc(of, better)
+	tied := 1
+	for least := model.Tied(of[0].logit); tied < len(of) && of[tied].logit >= least; tied++ {
+	}
+	slices.SortFunc(of[:tied], func(a, b candidate) int { return cmp.Compare(a.id, b.id) })
+	return slices.Clone(of[:min(n, len(of))])
 }
 
 // chunkRows bounds the states that are scored together, and with them the memory:

@@ -37,6 +37,10 @@ type Model interface {
 	// UnembedIDs maps [..., d_model] to the logits [..., len(ids)] of single ids.
 	UnembedIDs(h *mlx.Array, ids []int) *mlx.Array
 
+	// Notes say what a run of so many tokens should be told of: where programs that read such a
+	// model differ, and which of them is followed.
+	Notes(tokens int) []string
+
 	// Check returns nil when the model has a place, else why it has not. Whoever is given
 	// places asks it before a pass.
 	Check(at Place) error
@@ -58,7 +62,14 @@ type Shape struct {
 	DHead   int `json:"d_head"`
 	DMLP    int `json:"d_mlp"`
 	DVocab  int `json:"d_vocab"`
-	Context int `json:"n_ctx"` // positions that the model was made for
+	Context int `json:"n_ctx"` // positions that a sequence may have
+
+	// MadeFor is how many positions the model was made for, where more are allowed; 0: Context.
+	MadeFor int `json:"n_ctx_made_for,omitempty"`
+
+	// ShortContext is the length up to which sequences turn by other factors than longer ones
+	// (longrope); 0: all turn alike.
+	ShortContext int `json:"n_ctx_short,omitempty"`
 }
 
 // Forward computes logits [batch, pos, d_vocab] from ids [batch, pos] int32: the stream

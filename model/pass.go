@@ -13,11 +13,25 @@ type Pass struct {
 	from   int                   // positions that came before
 	scope  *mlx.Scope            // the tokens'
 	masks  map[[3]int]*mlx.Array // by queries, keys and window: layers share them
-	angles map[*Rope]angles      // likewise
+	angles map[turning]angles    // likewise
+}
+
+// turning is a rotation, and what of a sequence's length it depends on.
+type turning struct {
+	rope    *Rope
+	measure int
 }
 
 func newPass(scope *mlx.Scope, cache *Cache, tap *Tap) *Pass {
-	return &Pass{Tap: tap, Cache: cache, from: cache.Len(), scope: scope, masks: map[[3]int]*mlx.Array{}, angles: map[*Rope]angles{}}
+	return &Pass{Tap: tap, Cache: cache, from: cache.Len(), scope: scope, masks: map[[3]int]*mlx.Array{}, angles: map[turning]angles{}}
+}
+
+// length returns how long the sequence of a row is, of which the pass computes n positions.
+func (p *Pass) length(row, n int) int {
+	if p.Tap == nil || row >= len(p.Lengths) {
+		return p.from + n
+	}
+	return p.Lengths[row]
 }
 
 // mask returns [pos, key] booleans as [mlx.CausalMask] does.
@@ -39,16 +53,35 @@ func (p *Pass) Rotate(site Site, layer int, x *mlx.Array, r *Rope) *mlx.Array {
 	return Swap(p.At(site, layer, Swap(x)))
 }
 
-// turn applies RoPE to [batch, head, pos, d_head]. On a GPU that is one kernel; on a CPU
-// MLX would compute the angles anew in every layer, for queries and for keys.
+// turn applies RoPE to [batch, head, pos, d_head]. Rows whose sequences' lengths let them turn
+// otherwise are turned one by one.
 func (p *Pass) turn(x *mlx.Array, r *Rope) *mlx.Array {
-	if x.Device() != mlx.CPU || x.Dtype() != mlx.Float32 || r.Traditional {
-		return r.turn(x, p.from)
+	rows, n := x.Dim(0), x.Dim(2)
+	first, alike := p.length(0, n), true
+	for row := range rows {
+		alike = alike && r.measure(p.length(row, n)) == r.measure(first)
 	}
-	a, ok := p.angles[r]
+	if alike {
+		return p.turnAlike(x, r, first)
+	}
+	turned := make([]*mlx.Array, rows)
+	for row := range rows {
+		turned[row] = p.turnAlike(mlx.Slice(x, 0, row, row+1), r, p.length(row, n))
+	}
+	return mlx.Concatenate(0, turned...)
+}
+
+// turnAlike turns rows whose sequences have so many positions. On a GPU that is one kernel; on
+// a CPU MLX would compute the angles anew in every layer, for queries and for keys.
+func (p *Pass) turnAlike(x *mlx.Array, r *Rope, sequence int) *mlx.Array {
+	if x.Device() != mlx.CPU || x.Dtype() != mlx.Float32 || r.Traditional {
+		return r.turn(x, p.from, sequence)
+	}
+	at := turning{r, r.measure(sequence)}
+	a, ok := p.angles[at]
 	if !ok {
-		a = r.angles(p.scope, p.from, x.Dim(2))
-		p.angles[r] = a
+		a = r.angles(p.scope, p.from, x.Dim(2), sequence)
+		p.angles[at] = a
 	}
 	return r.turnBy(x, a)
 }

@@ -8,27 +8,51 @@ import (
 
 // Rope turns the first dimensions of queries and keys by angles that grow with
 // position (Su et al. 2021, arXiv:2104.09864).
+//
+// Two kinds depend on how long the whole sequence is, and so on tokens that come later: all
+// positions of a prompt turn by its length, in whatever parts it is computed.
 type Rope struct {
 	mlx.Rotary
 	Magnitude float64 // factor on what turns (yarn, longrope); 1: none
 
-	// The base of the dynamic kind grows with the length n of what is seen:
+	// The base of the dynamic kind grows with the length n of the sequence:
 	// base·(Factor·n/Trained − (Factor − 1))^(d/(d−2)) for n above Trained; 0: none.
-	Factor, Trained float64
+	Factor  float64
+	Trained int
+
+	// Long takes the place of Freqs in sequences longer than Original (longrope); nil: none.
+	Long     *mlx.Array
+	Original int
+}
+
+// measure returns what of a sequence's length the rotation depends on: sequences of one
+// measure turn alike.
+func (r *Rope) measure(n int) int {
+	switch {
+	case r.Trained > 0:
+		return max(n, r.Trained)
+	case r.Long != nil && n > r.Original:
+		return r.Original + 1
+	}
+	return 0
 }
 
 // at returns the rotation for a sequence of n positions.
 func (r *Rope) at(n int) mlx.Rotary {
 	rotary := r.Rotary
 	if r.Trained > 0 {
-		n, d := max(float64(n), r.Trained), float64(r.Dims)
-		rotary.Base *= math.Pow(r.Factor*n/r.Trained-(r.Factor-1), d/(d-2))
+		n, trained, d := float64(max(n, r.Trained)), float64(r.Trained), float64(r.Dims)
+		rotary.Base *= math.Pow(r.Factor*n/trained-(r.Factor-1), d/(d-2))
+	}
+	if r.Long != nil && n > r.Original {
+		rotary.Freqs = r.Long
 	}
 	return rotary
 }
 
-// turn maps [batch, head, pos, d_head] at the positions from offset on.
-func (r *Rope) turn(x *mlx.Array, offset int) *mlx.Array {
+// turn maps [batch, head, pos, d_head] at the positions from offset on, of sequences of n
+// positions.
+func (r *Rope) turn(x *mlx.Array, offset, n int) *mlx.Array {
 	if r.Magnitude != 1 {
 		if head := x.Dim(3); r.Dims == head {
 			x = mlx.Scale(x, r.Magnitude)
@@ -36,7 +60,7 @@ func (r *Rope) turn(x *mlx.Array, offset int) *mlx.Array {
 			x = mlx.Concatenate(3, mlx.Scale(mlx.Slice(x, 3, 0, r.Dims), r.Magnitude), mlx.Slice(x, 3, r.Dims, head))
 		}
 	}
-	return mlx.RoPE(x, r.at(x.Dim(2)+offset), offset)
+	return mlx.RoPE(x, r.at(n), offset)
 }
 
 // angles are what the dimensions of each position are multiplied by: [pos, Dims]
@@ -45,10 +69,11 @@ type angles struct {
 	cos, sin *mlx.Array
 }
 
-// angles computes them in float32, as mlx.RoPE does where it is no kernel.
-func (r *Rope) angles(scope *mlx.Scope, offset, n int) angles {
+// angles computes those of n positions from offset on, of a sequence of so many, in float32,
+// as mlx.RoPE does where it is no kernel.
+func (r *Rope) angles(scope *mlx.Scope, offset, n, sequence int) angles {
 	half := r.Dims / 2
-	rotary := r.at(offset + n)
+	rotary := r.at(sequence)
 	var frequency *mlx.Array // [Dims/2]
 	if rotary.Freqs != nil {
 		frequency = mlx.Reciprocal(scope.Hold(rotary.Freqs))

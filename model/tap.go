@@ -8,18 +8,22 @@ import (
 // and edit are one function, so that what is captured after an edit is what flowed
 // on. A nil Tap is the identity.
 type Tap struct {
+	// Lengths are those of the sequences of which the pass computes a part, row by row; nil:
+	// they end with it. Some rotations depend on them ([Rope]).
+	Lengths []int
+
 	// Wanted reports whether the tap wants a place; nil: it wants all. A model may skip
 	// computing a value that no one wants: fused attention never forms the pattern.
 	Wanted func(at Place) bool
 
 	// Visit gets each wanted value and returns what goes on. A value that is kept
-	// must be held by a scope that outlives the pass (mlx.Scope.Hold).
+	// must be held by a scope that outlives the pass (mlx.Scope.Hold). A nil Visit sees nothing.
 	Visit func(at Place, x *mlx.Array) *mlx.Array
 }
 
 // Wants reports whether the tap wants a site.
 func (t *Tap) Wants(site Site, layer int) bool {
-	return t != nil && (t.Wanted == nil || t.Wanted(Place{site, layer}))
+	return t != nil && t.Visit != nil && (t.Wanted == nil || t.Wanted(Place{site, layer}))
 }
 
 // At passes x through the tap.
@@ -38,8 +42,13 @@ func (t *Tap) Then(next *Tap) *Tap {
 	if next == nil {
 		return t
 	}
+	lengths := t.Lengths
+	if lengths == nil {
+		lengths = next.Lengths
+	}
 	return &Tap{
-		Wanted: func(at Place) bool { return t.Wants(at.Site, at.Layer) || next.Wants(at.Site, at.Layer) },
+		Lengths: lengths,
+		Wanted:  func(at Place) bool { return t.Wants(at.Site, at.Layer) || next.Wants(at.Site, at.Layer) },
 		Visit: func(at Place, x *mlx.Array) *mlx.Array {
 			return next.At(at.Site, at.Layer, t.At(at.Site, at.Layer, x))
 		},

@@ -39,6 +39,14 @@ type Transformer struct {
 	Lacks   map[Site]string // [Paths.Lacks]
 	Renamed map[string]Site // [Paths.TransformerLens]
 	Weights *Weights        // all arrays, freed by Close
+	Remarks []Note          // what Notes says
+}
+
+// Note is something that runs of some lengths should be told of.
+type Note struct {
+	Above int // the run has more tokens than these,
+	UpTo  int // and no more than these; 0: any number
+	Text  string
 }
 
 // Stream computes the residual stream behind the first so many blocks.
@@ -124,6 +132,34 @@ func (t *Transformer) Shape() Shape { return t.Sizes }
 // Paths returns what the model's places are called elsewhere, and which it lacks.
 func (t *Transformer) Paths() Paths {
 	return Paths{Modules: t.Modules, Lacks: t.Lacks, TransformerLens: t.Renamed, Layers: t.Sizes.Layers}
+}
+
+// Notes returns the remarks on a run of so many tokens.
+func (t *Transformer) Notes(tokens int) []string {
+	var notes []string
+	for _, n := range t.Remarks {
+		if tokens > n.Above && (n.UpTo == 0 || tokens <= n.UpTo) {
+			notes = append(notes, n.Text)
+		}
+	}
+	return notes
+}
+
+// Allow lets sequences have n positions, also more than the model was made for. Learned
+// positions end where their table does.
+func (t *Transformer) Allow(n int) error {
+	made := t.Sizes.Context
+	if t.Positions != nil && n > made {
+		return fmt.Errorf("model: %d positions: the model has learned %d, and there are none beyond", n, made)
+	}
+	if n < 1 {
+		return fmt.Errorf("model: %d positions: want 1 or more", n)
+	}
+	if t.Sizes.Context = n; n > made {
+		t.Sizes.MadeFor = made
+		t.Remarks = append(t.Remarks, Note{Above: made, Text: fmt.Sprintf("the model was made for %d positions: what it says beyond them may be nonsense", made)})
+	}
+	return nil
 }
 
 // Check returns nil when the model has a place, else why it has not.

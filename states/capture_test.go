@@ -177,3 +177,39 @@ func TestAPlaceThatTheArchitectureLacksIsRefusedBeforeAPass(t *testing.T) {
 	require.ErrorContains(t, err, "this architecture has no resid_mid")
 	require.Empty(t, g.blocks)
 }
+
+// Positions after the last that is kept are not computed, and the rotation still goes by the
+// length of the whole prompt; so it does in a batch.
+func TestEarlyPositionsTurnByTheLengthOfTheWholePrompt(t *testing.T) {
+	for _, name := range []string{"llama-rope-dynamic", "llama-rope-longrope"} {
+		m := modeltest.Architecture(t, name, nil)
+		at := []model.Place{{Site: model.RotK, Layer: 0}, {Site: model.ResidPost, Layer: 2}}
+		var inputs []edit.Input
+		for _, n := range []int{60, 50, 40, 30} {
+			ids := make([]int, n)
+			for i := range ids {
+				ids[i] = (i*i + n) % 96
+			}
+			inputs = append(inputs, edit.Input{IDs: ids, Positions: []int{1, 3}})
+		}
+		i := 0
+		for set, err := range states.CaptureAll(context.Background(), m, inputs, at) {
+			require.NoError(t, err)
+			whole := inputs[i]
+			whole.Positions = nil
+			want, err := states.Capture(context.Background(), m, whole, at)
+			require.NoError(t, err)
+			early, err := states.Capture(context.Background(), m, inputs[i], at)
+			require.NoError(t, err)
+			for j := range at {
+				all, n := numbers(t, &want.Arrays[j]), len(whole.IDs)
+				for row, p := range inputs[i].Positions {
+					size := len(all) / n
+					require.InDeltaSlice(t, all[p*size:(p+1)*size], numbers(t, &early.Arrays[j])[row*size:(row+1)*size], 1e-4, name)
+					require.InDeltaSlice(t, all[p*size:(p+1)*size], numbers(t, &set.Arrays[j])[row*size:(row+1)*size], 1e-4, name)
+				}
+			}
+			i++
+		}
+	}
+}

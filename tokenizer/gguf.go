@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -15,37 +16,10 @@ const (
 	ggufUserDefined = 4
 )
 
-// preRules is what a name in tokenizer.ggml.pre stands for: in the model's tokenizer.json the normalizer, the steps
-// before the byte level, ignore_merges and the BOS token.
-type preRules struct {
-	normalize    normalizer
-	steps        []step
-	ignoreMerges bool
-	addBOS       bool // where tokenizer.ggml.add_bos_token is missing
-}
-
-var (
-	rulesGPT2   = preRules{steps: []step{scanStep(scanGPT2)}}
-	rulesSmolLM = preRules{steps: []step{digitsStep(true), scanStep(scanGPT2)}}
-	rulesLlama3 = preRules{steps: []step{scanStep(scannerFor(patternLlama3))}, ignoreMerges: true, addBOS: true}
-	rulesQwen2  = preRules{steps: []step{scanStep(scannerFor(patternQwen2))}, normalize: unicodeForm(normalForm{compose: true})}
-	rulesTekken = preRules{steps: []step{scanStep(scanTekken)}, ignoreMerges: true, addBOS: true}
-)
-
-// ggufPre has the names whose rules are known to be those of the models that carry them. "default", and no name,
-// are what converters wrote before there were names: GPT-2's pattern.
-var ggufPre = map[string]preRules{
-	"": rulesGPT2, "default": rulesGPT2, "gpt-2": rulesGPT2,
-	"smollm":    rulesSmolLM,
-	"llama-bpe": rulesLlama3, "llama3": rulesLlama3, "llama-v3": rulesLlama3,
-	"qwen2": rulesQwen2, "deepseek-r1-qwen": rulesQwen2,
-	"tekken": rulesTekken,
-}
-
 // FromGGUF makes a tokenizer of GGUF metadata (the keys tokenizer.ggml.* and tokenizer.chat_template), which gives
 // the same ids as the tokenizer.json that it was converted from. Integers may have any Go integer type.
 func FromGGUF(meta map[string]any) (*Tokenizer, error) {
-	g := ggufMeta{meta}
+	g := ggufMeta{meta, new([]string)}
 	t, err := g.tokenizer()
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: gguf: %w", err)
@@ -53,7 +27,17 @@ func FromGGUF(meta map[string]any) (*Tokenizer, error) {
 	return t, nil
 }
 
-type ggufMeta struct{ meta map[string]any }
+type ggufMeta struct {
+	meta  map[string]any
+	notes *[]string
+}
+
+// note adds what a user should be told; "" is nothing.
+func (g ggufMeta) note(text string) {
+	if text != "" {
+		*g.notes = append(*g.notes, text)
+	}
+}
 
 func (g ggufMeta) tokenizer() (*Tokenizer, error) {
 	kind, ok, err := ggufValue[string](g, "model")
@@ -101,6 +85,7 @@ func (g ggufMeta) tokenizer() (*Tokenizer, error) {
 		}
 	}
 	t.finish(p, chatTemplate)
+	t.notes = *g.notes
 	return t, nil
 }
 
@@ -121,8 +106,12 @@ func (g ggufMeta) vocabulary() (p *parts, tokens []string, err error) {
 		return nil, nil, fmt.Errorf("tokenizer.ggml.token_type has %d entries for %d tokens", len(types), len(tokens))
 	}
 	p = &parts{vocab: make(map[string]int, len(tokens)), unknown: -1}
+	tokens = slices.Clone(tokens)
 	for id, token := range tokens {
-		p.vocab[token] = id
+		if token == "" { // as llama.cpp names them: they stand for no text
+			tokens[id] = fmt.Sprintf("[EMPTY_%d]", id)
+		}
+		p.vocab[tokens[id]] = id
 	}
 	if len(p.vocab) != len(tokens) {
 		return nil, nil, fmt.Errorf("tokenizer.ggml.tokens has one token twice: %d tokens, %d different", len(tokens), len(p.vocab))
@@ -180,21 +169,11 @@ func (g ggufMeta) template(addBOS bool, bos int, eos []int) (*template, error) {
 
 // byteLevel fills p for model "gpt2": byte-level BPE with its merges.
 func (g ggufMeta) byteLevel(p *parts) (addBOS bool, err error) {
-	pre, _, err := ggufValue[string](g, "pre")
+	rules, note, err := g.rules(p.vocab)
 	if err != nil {
 		return false, err
 	}
-	rules, ok := ggufPre[pre]
-	if !ok {
-		var have []string
-		for name := range ggufPre {
-			if name != "" {
-				have = append(have, name)
-			}
-		}
-		sort.Strings(have)
-		return false, fmt.Errorf("tokenizer.ggml.pre %q is not known (have: %s)", pre, strings.Join(have, ", "))
-	}
+	g.note(note)
 	lines, ok, err := ggufValue[[]string](g, "merges")
 	if err != nil {
 		return false, err
@@ -250,7 +229,7 @@ func (g ggufMeta) sentencePiece(p *parts, tokens []string) error {
 	}
 	sort.SliceStable(order, func(i, j int) bool { return scores[order[i]] > scores[order[j]] })
 	p.merges = make(bpe.Merges, 2*len(tokens))
-	rank := -1
+	rank := p.mergeSpaces(tokens)
 	for i, id := range order {
 		if i == 0 || scores[id] != scores[order[i-1]] {
 			rank++
@@ -279,4 +258,34 @@ func (g ggufMeta) sentencePiece(p *parts, tokens []string) error {
 		p.decoder = append(p.decoder, func() stage { return &stripTextStage{char: " ", start: 1} })
 	}
 	return nil
+}
+
+// mergeSpaces makes tokens of several spaces, which llama.cpp writes as user-defined ones (Gemma), what they are in the
+// model's tokenizer.json: ▁▁ and longer, merged before all else, the shorter first. It returns the rank of the last.
+func (p *parts) mergeSpaces(tokens []string) int {
+	const mark = "▁"
+	runs := map[int]int{} // ids by length
+	if id, ok := p.vocab[mark]; ok {
+		runs[1] = id
+	}
+	longest := 1
+	for id, token := range tokens {
+		if n := len(token); n > 1 && strings.Trim(token, " ") == "" {
+			delete(p.vocab, token)
+			p.vocab[strings.Repeat(mark, n)] = id
+			p.added = slices.DeleteFunc(p.added, func(a addedToken) bool { return a.ID == id })
+			runs[n], longest = id, max(longest, n)
+		}
+	}
+	for n := 2; n <= longest; n++ {
+		whole, ok := runs[n]
+		for first := 1; ok && first < n; first++ {
+			left, ok1 := runs[first]
+			right, ok2 := runs[n-first]
+			if ok1 && ok2 {
+				p.merges[bpe.Pair{C1: left, C2: right}] = bpe.PairVal{Rank: n, NewId: whole}
+			}
+		}
+	}
+	return longest
 }

@@ -39,7 +39,8 @@ func integer(v any) (int64, bool) {
 	return 0, false
 }
 
-// id reads the id of a token; −1 where it is missing, or is the 2^32 − 1 that stands for none.
+// id reads the id of a token; −1 where it is missing, is the 2^32 − 1 that stands for none, or is no token's: files
+// that were merged of two models have such ids, and llama.cpp passes over them.
 func (g ggufMeta) id(key string, count int) (int, error) {
 	v, ok := g.meta["tokenizer.ggml."+key]
 	if !ok {
@@ -49,8 +50,12 @@ func (g ggufMeta) id(key string, count int) (int, error) {
 	if ok && (n == -1 || n == 1<<32-1) {
 		return -1, nil
 	}
-	if !ok || n < 0 || n >= int64(count) {
+	if !ok {
 		return -1, fmt.Errorf("tokenizer.ggml.%s is %v, want an id from 0 to %d", key, v, count-1)
+	}
+	if n < 0 || n >= int64(count) {
+		g.note(fmt.Sprintf("tokenizer.ggml.%s is %d, and ids go from 0 to %d: it is passed over", key, n, count-1))
+		return -1, nil
 	}
 	return int(n), nil
 }

@@ -23,6 +23,7 @@ type Tokenizer struct {
 	chatTemplate string
 	bosText      string // as the chat template writes them
 	eosText      string
+	notes        []string
 }
 
 // Encode returns the ids of text. With special, what the model expects around a text (its BOS token, as a rule) is
@@ -165,6 +166,9 @@ func (s spelling) tokens(piece string) (tokens []string) {
 func (t *Tokenizer) IsSpecial(id int) bool {
 	return id >= 0 && id < len(t.model.kind) && t.model.kind[id] == special
 }
+
+// Notes say what a user should be told of how the tokenizer was read.
+func (t *Tokenizer) Notes() []string { return t.notes }
 
 // VocabSize returns one more than the highest id. A model's d_vocab may be larger: rows that pad its matrices.
 func (t *Tokenizer) VocabSize() int { return len(t.model.kind) }

@@ -35,8 +35,8 @@ var allowed = map[string][]string{
 	"tokenizer":      {"internal/regular"},
 
 	"model":      {"mlx", "mlx/nn"},
-	"model/load": {"mlx", "mlx/nn", "checkpoint", "model"},
-	"model/auto": {"mlx", "checkpoint", "tokenizer", "model", "model/load", "model/gemma2", "model/gemma3", "model/gpt2", "model/gptneox", "model/llama",
+	"model/load": {"mlx", "mlx/nn", "checkpoint", "internal/exactjson", "model"},
+	"model/auto": {"mlx", "checkpoint", "internal/exactjson", "tokenizer", "model", "model/load", "model/gemma2", "model/gemma3", "model/gpt2", "model/gptneox", "model/llama",
 		"model/olmo2", "model/phi3", "model/qwen3"},
 	"model/gemma2":  architecture,
 	"model/gemma3":  architecture,
@@ -51,7 +51,7 @@ var allowed = map[string][]string{
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "model"},
-	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/regular", "mlx", "model"},
+	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
@@ -77,16 +77,17 @@ var allowed = map[string][]string{
 
 	"include":            {},
 	"internal/archtest":  {},
+	"internal/exactjson": {},
 	"internal/golden":    {"lens", "mlx"},
 	"internal/hubtest":   {},
 	"internal/notices":   {},
 	"internal/origin":    {},
 	"internal/regular":   {},
-	"internal/modeltest": {"internal/golden", "model", "model/auto"},
+	"internal/modeltest": {"internal/golden", "mlx", "mlx/nn", "model", "model/auto"},
 }
 
 // architecture is what the folder of one may import: none of the others.
-var architecture = []string{"mlx", "mlx/nn", "model", "model/load"}
+var architecture = []string{"internal/exactjson", "mlx", "mlx/nn", "model", "model/load"}
 
 // cRoom is the only package that may import what can break memory.
 const cRoom = "mlx/internal/capi"

@@ -9,12 +9,12 @@ import (
 )
 
 // WriteGGUF makes the checkpoint as a GGUF file, as llama.cpp's converter would: meta
-// is the metadata (string, uint32 or float32 values), layout names each tensor in the
+// is the metadata (string, bool, uint32, float32 or lists of uint32), layout names each tensor in the
 // file ("" leaves it out) and says which row of the matrix each row of the file is, nil
 // for the same. Tensors are float32, or random blocks of a quantized type.
 func (a *Architecture) WriteGGUF(path string, meta map[string]any, layout func(name string) (file string, rows []int)) error {
 	le := binary.LittleEndian
-	text := func(b []byte, s string) []byte { return append(le.AppendUint64(b, uint64(len(s))), s...) }
+	text := appendGGUFText
 	var infos, data []byte
 	count := 0
 	for _, t := range a.Tensors {
@@ -49,22 +49,35 @@ func (a *Architecture) WriteGGUF(path string, meta map[string]any, layout func(n
 	}
 	file := le.AppendUint64(le.AppendUint64(le.AppendUint32([]byte("GGUF"), 3), uint64(count)), uint64(len(meta)))
 	for key, value := range meta {
-		file = text(file, key)
-		switch v := value.(type) {
-		case string:
-			file = text(le.AppendUint32(file, 8), v)
-		case uint32:
-			file = le.AppendUint32(le.AppendUint32(file, 4), v)
-		default:
-			var err error
-			if file, err = binary.Append(le.AppendUint32(file, 6), le, value.(float32)); err != nil {
-				return err
-			}
+		var err error
+		if file, err = appendGGUFValue(text(file, key), value); err != nil {
+			return err
 		}
 	}
 	file = append(file, infos...)
 	file = append(file, make([]byte, -len(file)&31)...)
 	return os.WriteFile(path, append(file, data...), 0o644)
+}
+
+func appendGGUFText(b []byte, s string) []byte {
+	return append(binary.LittleEndian.AppendUint64(b, uint64(len(s))), s...)
+}
+
+// appendGGUFValue adds the type of a value of the metadata, and the value.
+func appendGGUFValue(file []byte, value any) ([]byte, error) {
+	le := binary.LittleEndian
+	switch v := value.(type) {
+	case string:
+		return appendGGUFText(le.AppendUint32(file, 8), v), nil
+	case uint32:
+		return le.AppendUint32(le.AppendUint32(file, 4), v), nil
+	case bool:
+		return append(le.AppendUint32(file, 7), map[bool]byte{true: 1}[v]), nil
+	case []uint32:
+		file = le.AppendUint64(le.AppendUint32(le.AppendUint32(file, 9), 4), uint64(len(v)))
+		return binary.Append(file, le, v)
+	}
+	return binary.Append(le.AppendUint32(file, 6), le, value.(float32))
 }
 
 // ggufBlock describes a quantized type: its number, a block's size, and where its
@@ -110,7 +123,8 @@ func GGUFName(name string) string {
 	name = strings.TrimPrefix(name, "model.")
 	for _, n := range [][2]string{
 		{"embed_tokens.", "token_embd."}, {"lm_head.", "output."}, {"layers.", "blk."}, {"input_layernorm.", "attn_norm."},
-		{"post_attention_layernorm.", "ffn_norm."}, {"self_attn.q_proj.", "attn_q."}, {"self_attn.k_proj.", "attn_k."},
+		{"post_attention_layernorm.", "ffn_norm."}, {"self_attn.qkv_proj.", "attn_qkv."}, {"mlp.gate_up_proj.", "ffn_up."},
+		{"self_attn.q_norm.", "attn_q_norm."}, {"self_attn.k_norm.", "attn_k_norm."}, {"self_attn.q_proj.", "attn_q."}, {"self_attn.k_proj.", "attn_k."},
 		{"self_attn.v_proj.", "attn_v."}, {"self_attn.o_proj.", "attn_output."}, {"mlp.gate_proj.", "ffn_gate."},
 		{"mlp.up_proj.", "ffn_up."}, {"mlp.down_proj.", "ffn_down."},
 		{"wte.", "token_embd."}, {"wpe.", "position_embd."}, {"h.", "blk."}, {"ln_1.", "attn_norm."}, {"ln_2.", "ffn_norm."},
@@ -125,6 +139,18 @@ func GGUFName(name string) string {
 		name = "output_" + name
 	}
 	return name
+}
+
+// GemmaGGUFName is llama.cpp's name of a tensor of a Gemma 2 or 3, which has four norms in a
+// block.
+func GemmaGGUFName(name string) string {
+	for _, n := range [][2]string{
+		{".post_attention_layernorm.", ".post_attention_norm."}, {".pre_feedforward_layernorm.", ".ffn_norm."},
+		{".post_feedforward_layernorm.", ".post_ffw_norm."},
+	} {
+		name = strings.Replace(name, n[0], n[1], 1)
+	}
+	return GGUFName(name)
 }
 
 // Interleaved returns the row order that llama.cpp gives Llama's queries and keys: the

@@ -2,6 +2,7 @@
 package modeltest
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -62,10 +65,22 @@ func Tiny(t testing.TB) model.Model {
 // SmolLM2 opens the model of `make model`, and skips the test where it was not fetched.
 func SmolLM2(t testing.TB) *auto.Opened {
 	t.Helper()
-	found, err := filepath.Glob(Path(t, "models/smollm2/*.gguf"))
+	return fetched(t, "smollm2")
+}
+
+// Gemma3 opens the model of `make model MODEL=gemma3-270m`, and skips the test where it was not
+// fetched.
+func Gemma3(t testing.TB) *auto.Opened {
+	t.Helper()
+	return fetched(t, "gemma3-270m")
+}
+
+func fetched(t testing.TB, name string) *auto.Opened {
+	t.Helper()
+	found, err := filepath.Glob(Path(t, "models/"+name+"/*.gguf"))
 	require.NoError(t, err)
 	if len(found) == 0 {
-		t.Skip("make model was not run")
+		t.Skip("make model MODEL=" + name + " was not run")
 	}
 	o := Open(t, found[0], auto.Options{})
 	require.NoError(t, o.TokenizerErr)
@@ -129,4 +144,31 @@ func Architecture(t testing.TB, name string, change func(*golden.Architecture)) 
 		change(a)
 	}
 	return Build(t, a, auto.Options{})
+}
+
+// Tied returns a model of 1,003 tokens, of which 3, 500, 853 and 1,002 have equal rows of the
+// head, and greater logits than all others.
+func Tied(t testing.TB) model.Model {
+	t.Helper()
+	a := Recorded(t, "llama-untied-biases")
+	m, ok := Build(t, a, auto.Options{}).(*model.Transformer)
+	require.True(t, ok)
+	const vocab = 1003
+	d := m.Sizes.DModel
+	weight, bias := make([]float32, vocab*d), make([]float32, vocab)
+	for i := range weight {
+		weight[i] = float32(math.Sin(float64(i * i % 7919)))
+	}
+	for i := range bias {
+		bias[i] = -1000
+	}
+	for _, id := range []int{3, 500, 853, 1002} {
+		copy(weight[id*d:(id+1)*d], weight[3*d:4*d])
+		bias[id] = 0
+	}
+	own := mlx.On(m.Device())
+	m.Head = &nn.Linear{Weight: m.Weights.Hold(mlx.FromSlice(own, weight, vocab, d)), Bias: m.Weights.Hold(mlx.FromSlice(own, bias, vocab))}
+	m.Embedding = &nn.Embedding{Weight: m.Head.Weight}
+	m.Sizes.DVocab = vocab
+	return m
 }

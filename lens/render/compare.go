@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/mlxlens/mlxlens/lens"
 )
@@ -210,8 +213,19 @@ func fourPlaces(x float64) string {
 
 // verdict says at which row and position the sides first differ.
 func (d *compareDrawing) verdict() {
+	var of []string // what the sentence is true of, where that is not all
+	if layers := ofLayers(d.c.Rows, d.c.A.Model.Layers); strings.HasSuffix(layers, "shown") {
+		of = append(of, layers)
+	}
+	if n := len(d.c.Positions); n < min(len(d.c.A.Tokens), len(d.c.B.Tokens)) {
+		of = append(of, fmt.Sprintf("of the %s compared", english.Plural(n, "position", "")))
+	}
+	limits := ""
+	if len(of) > 0 {
+		limits = ", " + strings.Join(of, " and ")
+	}
 	if d.c.First == nil {
-		fmt.Fprintf(d, "\nthe sides do not diverge: no JS is above %g nats\n", d.c.Threshold)
+		fmt.Fprintf(d, "\nthe sides do not diverge%s: no JS is above %g nats\n", limits, d.c.Threshold)
 		return
 	}
 	at := d.c.First.Position
@@ -219,5 +233,5 @@ func (d *compareDrawing) verdict() {
 	if a, b := d.c.A.Tokens[at[0]], d.c.B.Tokens[at[1]]; a != b {
 		fmt.Fprintf(d, " and %s", quote(b.Bytes))
 	}
-	fmt.Fprintf(d, " (JS above %g nats)\n", d.c.Threshold)
+	fmt.Fprintf(d, "%s (JS above %g nats)\n", limits, d.c.Threshold)
 }

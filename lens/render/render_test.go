@@ -122,7 +122,7 @@ func TestFinalRowIsOnTopAndTheAnswerBelow(t *testing.T) {
 	}
 	require.IsIncreasing(t, order)
 	require.Contains(t, text, "rank that the row gives to the final answer")
-	require.Contains(t, text, "is top-1 from layer 1 on, of 2 layers")
+	require.Contains(t, text, "is top-1 from layer 1 on, of the 1 layer shown")
 	require.Contains(t, text, `" x" (id 5) after position 13`)
 }
 

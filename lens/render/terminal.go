@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -351,17 +353,32 @@ func rowName(row string) string {
 	return label(row)
 }
 
+// ofLayers says of which layers a sentence about rows is true: "of 30 layers", or where not
+// each has a row "of the 3 layers shown".
+func ofLayers(rows []string, layers int) string {
+	shown := 0
+	for _, row := range rows {
+		if strings.HasSuffix(row, ".resid_post") {
+			shown++
+		}
+	}
+	if shown >= layers {
+		return "of " + english.Plural(layers, "layer", "")
+	}
+	return fmt.Sprintf("of the %s shown", english.Plural(shown, "layer", ""))
+}
+
 // crystallisation is a sentence on where the final answer first appears, and stays.
 func crystallisation(g *lens.Grid) string {
-	answer := quote(g.Final.Token.Bytes)
+	answer, of := quote(g.Final.Token.Bytes), ofLayers(g.Rows, g.Model.Layers)
 	switch f := g.Final; {
 	case f.FirstTop1 == nil:
 		return fmt.Sprintf("%s, the model's answer, is top-1 in no row shown\n", answer)
 	case f.StableFrom == nil:
-		return fmt.Sprintf("%s, the model's answer, is first top-1 at %s of %d layers, and does not stay so in the rows shown\n", answer, rowName(*f.FirstTop1), g.Model.Layers)
+		return fmt.Sprintf("%s, the model's answer, is first top-1 at %s, %s, and does not stay so in the rows shown\n", answer, rowName(*f.FirstTop1), of)
 	case *f.FirstTop1 == *f.StableFrom:
-		return fmt.Sprintf("%s is top-1 from %s on, of %d layers\n", answer, rowName(*f.FirstTop1), g.Model.Layers)
+		return fmt.Sprintf("%s is top-1 from %s on, %s\n", answer, rowName(*f.FirstTop1), of)
 	default:
-		return fmt.Sprintf("%s is first top-1 at %s and stays so from %s on, of %d layers\n", answer, rowName(*f.FirstTop1), rowName(*f.StableFrom), g.Model.Layers)
+		return fmt.Sprintf("%s is first top-1 at %s and stays so from %s on, %s\n", answer, rowName(*f.FirstTop1), rowName(*f.StableFrom), of)
 	}
 }

@@ -1,7 +1,6 @@
 package tuned
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/checkpoint/npz"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -107,7 +107,7 @@ func readConfig(path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("tuned: %s: %w", path, err)
 	}
-	if err := json.Unmarshal(text, into); err != nil {
+	if err := exactjson.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("tuned: %s: is not the JSON of a lens: %w", path, err)
 	}
 	return nil

@@ -2,7 +2,6 @@
 package auto
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/gemma2"
@@ -34,6 +34,10 @@ type Options struct {
 	Weights     load.Form         // "" is auto
 	Modules     map[string]string // module paths by role, where the usual names do not hold
 	NoTokenizer bool              // do not look for one
+
+	// Context is how many positions a sequence may have; 0: as many as the model was made for.
+	// What a model says beyond those may be nonsense, and learned positions cannot go beyond.
+	Context int
 
 	// AsStored computes in the checkpoint's own types on a CPU too, where 16-bit weights
 	// otherwise become float32. It is slow there.
@@ -141,14 +145,19 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := loader.Load(); err != nil {
+	m.Remarks = append(m.Remarks, loader.Notes()...)
+	err = loader.Load()
+	if err == nil && o.Context != 0 {
+		err = m.Allow(o.Context)
+	}
+	if err != nil {
 		loader.Weights().Free()
 		return err
 	}
 	opened.Model = m
 	opened.Info = Info{
 		Type: kind, Format: ck.Format.String(), Files: ck.Files(), Notes: ck.Notes, DiskBytes: ck.Size(), Shape: opened.Model.Shape(),
-		Quantization: quantization(ck, quant), Weights: load.Packed, Device: device.String(), Modules: loader.Resolved(),
+		Quantization: quantization(ck, quant, loader.Resolved()), Weights: load.Packed, Device: device.String(), Modules: loader.Resolved(),
 	}
 	if loader.Dense() {
 		opened.Info.Weights = load.Dense
@@ -264,9 +273,13 @@ func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), buil
 
 // ggufArchitectures has a constructor for each general.architecture.
 var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error){
-	"gpt2":  fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
-	"llama": fromGGUF(llama.ConfigFromGGUF, llama.New),
-	"qwen2": fromGGUF(llama.Qwen2FromGGUF, llama.New),
+	"gemma2": fromGGUF(gemma2.ConfigFromGGUF, gemma2.New),
+	"gemma3": fromGGUF(gemma3.ConfigFromGGUF, gemma3.New),
+	"gpt2":   fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
+	"llama":  fromGGUF(llama.ConfigFromGGUF, llama.New),
+	"phi3":   fromGGUF(phi3.ConfigFromGGUF, phi3.New),
+	"qwen2":  fromGGUF(llama.Qwen2FromGGUF, llama.New),
+	"qwen3":  fromGGUF(qwen3.ConfigFromGGUF, qwen3.New),
 }
 
 // listed joins the names of a table.
@@ -291,7 +304,7 @@ func construct(ck *checkpoint.Checkpoint, l *load.Loader) (d *model.Transformer,
 		var head struct {
 			ModelType string `json:"model_type"`
 		}
-		if err := json.Unmarshal(ck.Config, &head); err != nil {
+		if err := exactjson.Unmarshal(ck.Config, &head); err != nil {
 			return nil, "", fmt.Errorf("auto: %s: config.json is no JSON object: %w", ck.Path, err)
 		}
 		kind = head.ModelType
@@ -310,10 +323,17 @@ func construct(ck *checkpoint.Checkpoint, l *load.Loader) (d *model.Transformer,
 	return d, kind, nil
 }
 
-// quantization describes how a checkpoint's matrices are stored.
-func quantization(ck *checkpoint.Checkpoint, q *load.Quantization) string {
+// quantization describes how a checkpoint's matrices are stored; one that no block describes
+// is told of by what the shapes are.
+func quantization(ck *checkpoint.Checkpoint, q *load.Quantization, found []load.Resolved) string {
 	if ck.Format != checkpoint.GGUF {
-		return q.String()
+		text := q.String()
+		for _, r := range found {
+			if strings.Contains(r.Form, "-bit group ") && !strings.HasPrefix(text, r.Form) && !strings.HasSuffix(text, ", mixed") {
+				text += ", mixed"
+			}
+		}
+		return text
 	}
 	most, kinds := "none", map[string]int{}
 	for _, name := range ck.Names() {

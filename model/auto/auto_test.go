@@ -72,8 +72,8 @@ func TestCheckpointThatDoesNotFitIsOneClearError(t *testing.T) {
 			[]string{"9 missing: ", "model.layers.3.input_layernorm.weight"}},
 		"a packed weight without scales": {nil, rename("model.layers.0.self_attn.q_proj.scales", "other.scales"),
 			[]string{"want [128 128]"}},
-		"other bits than the config's": {func(c map[string]any) {
-			c["quantization"] = map[string]any{"group_size": 64, "bits": 8}
+		"other bits than the config lists": {func(c map[string]any) {
+			c["quantization"] = map[string]any{"group_size": 64, "bits": 4, "model.layers.0.self_attn.q_proj": map[string]any{"group_size": 64, "bits": 8}}
 		}, nil, []string{"affine 8-bit group 64 needs U32[128 32]"}},
 		"an unknown model_type": {func(c map[string]any) { c["model_type"] = "mamba" }, nil,
 			[]string{`model_type "mamba" is not supported (have: gemma2, gemma3, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3)`}},

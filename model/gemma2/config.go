@@ -20,6 +20,8 @@ type Config struct {
 	AttnLogitSoftcapping  *float64 `json:"attn_logit_softcapping"`  // default: 50
 	FinalLogitSoftcapping *float64 `json:"final_logit_softcapping"` // default: 30
 	QueryPreAttnScalar    float64  `json:"query_pre_attn_scalar"`   // default: 144
+
+	gguf bool
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and
@@ -31,7 +33,8 @@ func ParseConfig(raw []byte) (*Config, error) {
 		AttnLogitSoftcapping: &attn, FinalLogitSoftcapping: &final, QueryPreAttnScalar: 144,
 	}
 	own := map[string]load.Harmless{"tie_word_embeddings": load.Is(true)}
-	err := load.ReadConfig("gemma2", raw, c, own, "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "sliding_window")
+	err := load.ReadConfig("gemma2", raw, c, own, "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "sliding_window",
+		"attention_bias", "rope_traditional")
 	if err != nil {
 		return nil, err
 	}
@@ -40,11 +43,32 @@ func ParseConfig(raw []byte) (*Config, error) {
 		return nil, fmt.Errorf("gemma2: config.json: rms_norm_eps is %v and query_pre_attn_scalar %v, want both above 0", c.RMSNormEps, c.QueryPreAttnScalar)
 	}
 	c.HiddenAct = cmp.Or(c.HiddenActivation, c.HiddenAct)
-	traits := load.Traits{
-		Arch: "gemma2", Theta: 10_000, Act: "hidden_activation",
+	return c, c.traits().Complete(raw, &c.Standard)
+}
+
+func (c *Config) traits() load.Traits {
+	return load.Traits{
+		Arch: "gemma2", Theta: 10_000, Act: "hidden_activation", WindowsIgnored: true,
 		// "gelu" stands in Google's first files, and means the tanh form there
 		Acts:  []string{"", "gelu_pytorch_tanh", "gelu_new", "gelu"},
 		Slide: func(layer int) bool { return layer%2 == 0 && c.SlidingWindow > 0 },
 	}
-	return c, traits.Complete(raw, &c.Standard)
+}
+
+// ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
+// general.architecture gemma2. vocab is the number of rows of the embedding.
+func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	const theta, layersOf27B = 10_000, 46
+	r, tied := load.ReadMetadata("gemma2", meta), true
+	attn, final := r.Number("attn_logit_softcapping", 50), r.Number("final_logit_softcapping", 30)
+	c := &Config{Standard: r.Standard(vocab, theta), AttnLogitSoftcapping: &attn, FinalLogitSoftcapping: &final, gguf: true}
+	c.HiddenAct, c.TieWordEmbeddings, c.SlidingWindow = "gelu_pytorch_tanh", &tied, r.Int("attention.sliding_window", 4096)
+	r.WholeHeads(&c.Standard)
+	if c.QueryPreAttnScalar = float64(c.HeadDim); c.NumHiddenLayers == layersOf27B { // the file does not say it
+		c.QueryPreAttnScalar = float64(c.HiddenSize) / float64(c.NumAttentionHeads)
+	}
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return c, c.traits().Complete(nil, &c.Standard)
 }

@@ -15,7 +15,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.PlusOne()
+	if !c.gguf { // llama.cpp's converter has added it
+		l.PlusOne()
+	}
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
 	t.EmbedScale = math.Sqrt(float64(c.HiddenSize))
 	if t.SoftCap = load.OrNone(c.FinalLogitSoftcapping); t.SoftCap != 0 {
@@ -42,10 +44,10 @@ func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 	return &block{
 		preAttnNorm:  norm("attn_norm"),
 		attn:         attn,
-		postAttnNorm: norm("post_attn_norm", "post_attention_layernorm"),
-		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm"),
+		postAttnNorm: norm("post_attn_norm"),
+		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm", "ffn_norm"),
 		mlp:          p.GatedMLP(&c.Standard, false, mlx.GELUTanh),
-		postMLPNorm:  norm("post_mlp_norm", "post_feedforward_layernorm"),
+		postMLPNorm:  norm("post_mlp_norm"),
 	}
 }
 

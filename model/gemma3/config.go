@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
@@ -17,16 +18,15 @@ type Config struct {
 	load.Standard
 	HiddenActivation      string   `json:"hidden_activation"` // default: gelu_pytorch_tanh
 	AttentionBias         bool     `json:"attention_bias"`
-	AttnLogitSoftcapping  *float64 `json:"attn_logit_softcapping"`
 	FinalLogitSoftcapping *float64 `json:"final_logit_softcapping"`
 	QueryPreAttnScalar    float64  `json:"query_pre_attn_scalar"`  // default: 256
 	SlidingWindowPattern  int      `json:"sliding_window_pattern"` // every so many layers one sees all; default: 6
-	RopeLocalBaseFreq     float64  `json:"rope_local_base_freq"`   // theta of layers that slide; default: 10,000
 
-	LocalRope *load.RopeConfig `json:"-"` // of layers that slide; Rope is of those that see all
+	LocalRope *load.RopeConfig `json:"-"` // of layers that slide, whose base is 10,000 by default; Rope is of those that see all
 
 	// below is in front of each path in the multimodal form.
 	below string
+	gguf  bool
 }
 
 // defaults are those of a text model.
@@ -36,7 +36,7 @@ func defaults() *Config {
 			HiddenSize: 1152, IntermediateSize: 6912, NumHiddenLayers: 26, NumAttentionHeads: 4, NumKeyValueHeads: 1, HeadDim: 256,
 			VocabSize: 262_144, RMSNormEps: 1e-6, MaxPositionEmbeddings: 131_072, SlidingWindow: 512,
 		},
-		HiddenActivation: "gelu_pytorch_tanh", QueryPreAttnScalar: 256, SlidingWindowPattern: 6, RopeLocalBaseFreq: 10_000,
+		HiddenActivation: "gelu_pytorch_tanh", QueryPreAttnScalar: 256, SlidingWindowPattern: 6,
 	}
 }
 
@@ -48,7 +48,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 		Text      json.RawMessage `json:"text_config"`
 		VocabSize int             `json:"vocab_size"`
 	}
-	if err := json.Unmarshal(raw, &outer); err != nil {
+	if err := exactjson.Unmarshal(raw, &outer); err != nil {
 		return nil, fmt.Errorf("gemma3: config.json: %w", err)
 	}
 	c := defaults()
@@ -56,47 +56,81 @@ func ParseConfig(raw []byte) (*Config, error) {
 		c.NumAttentionHeads, c.NumKeyValueHeads, c.VocabSize, c.below = 8, 4, 262_208, "language_model."
 		raw = outer.Text
 	}
-	err := load.ReadConfig("gemma3", raw, c, nil, "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "sliding_window")
+	own := map[string]load.Harmless{"hidden_act": load.OneOf("gelu_pytorch_tanh", "gelu_new", "gelu")} // hidden_activation is read
+	err := load.ReadConfig("gemma3", raw, c, own, "final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "sliding_window", "sliding_window_pattern",
+		"rope_local_base_freq", "attention_bias")
 	if err != nil {
 		return nil, err
 	}
 	if outer.Text != nil && outer.VocabSize > 0 {
 		c.VocabSize = outer.VocabSize
 	}
-	if c.LocalRope, err = localRope(raw, c.RopeLocalBaseFreq); err != nil {
+	if c.LocalRope, err = localRope(raw); err != nil {
 		return nil, err
 	}
 	return c, c.complete(raw)
 }
 
+// localBase is the base of layers that slide where a config has none.
+const localBase = 10_000
+
 // localRope reads what newer files say of the layers that slide; older ones only give
 // theta.
-func localRope(raw []byte, theta float64) (*load.RopeConfig, error) {
+func localRope(raw []byte) (*load.RopeConfig, error) {
 	var j struct {
+		Theta      *float64                   `json:"rope_local_base_freq"`
 		Parameters map[string]json.RawMessage `json:"rope_parameters"`
 	}
-	if json.Unmarshal(raw, &j) != nil || j.Parameters["sliding_attention"] == nil {
-		return load.LinearRope(theta, 1), nil
+	if err := exactjson.Unmarshal(raw, &j); err != nil {
+		return nil, fmt.Errorf("gemma3: config.json: rope_parameters: %w", err)
 	}
-	own, err := json.Marshal(map[string]any{"rope_parameters": j.Parameters["sliding_attention"]})
+	own, err := json.Marshal(map[string]any{"rope_theta": j.Theta, "rope_parameters": j.Parameters["sliding_attention"]})
 	if err != nil {
 		return nil, err
 	}
-	return load.ReadRope(own, theta, "")
+	return load.ReadRope(own, localBase, "")
 }
 
 func (c *Config) complete(raw []byte) error {
 	if err := load.CheckSizes("gemma3", load.Size{Key: "sliding_window_pattern", Value: c.SlidingWindowPattern}); err != nil {
 		return err
 	}
-	if c.RMSNormEps <= 0 || c.QueryPreAttnScalar <= 0 || c.RopeLocalBaseFreq <= 0 {
-		return fmt.Errorf("gemma3: config.json: rms_norm_eps is %v, query_pre_attn_scalar %v and rope_local_base_freq %v, want all above 0",
-			c.RMSNormEps, c.QueryPreAttnScalar, c.RopeLocalBaseFreq)
+	if c.RMSNormEps <= 0 || c.QueryPreAttnScalar <= 0 {
+		return fmt.Errorf("gemma3: config.json: rms_norm_eps is %v and query_pre_attn_scalar %v, want both above 0", c.RMSNormEps, c.QueryPreAttnScalar)
 	}
 	c.HiddenAct = c.HiddenActivation
-	traits := load.Traits{
+	return c.traits().Complete(raw, &c.Standard)
+}
+
+func (c *Config) traits() load.Traits {
+	return load.Traits{
 		Arch: "gemma3", Theta: 1_000_000, Act: "hidden_activation", Acts: []string{"gelu_pytorch_tanh", "gelu_new"},
-		Slide: func(layer int) bool { return (layer+1)%c.SlidingWindowPattern != 0 },
+		RopeByLayer: true,
+		Slide:       func(layer int) bool { return (c.SlidingWindow > 0 || !c.gguf) && (layer+1)%c.SlidingWindowPattern != 0 },
 	}
-	return traits.Complete(raw, &c.Standard)
+}
+
+// ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
+// general.architecture gemma3. vocab is the number of rows of the embedding.
+func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	const theta, layersOf27B = 10_000, 62
+	r, final := load.ReadMetadata("gemma3", meta), 0.0
+	if final = r.Number("final_logit_softcapping", 0); final < 0 {
+		return nil, fmt.Errorf("gemma3: GGUF: gemma3.final_logit_softcapping is %v, want 0 or more", final)
+	}
+	c := &Config{Standard: r.Standard(vocab, theta), FinalLogitSoftcapping: &final, gguf: true}
+	c.HiddenAct, c.SlidingWindow = "gelu_pytorch_tanh", r.Int("attention.sliding_window", 0)
+	c.SlidingWindowPattern = r.Int("attention.sliding_window_pattern", 6)
+	r.WholeHeads(&c.Standard)
+	if c.QueryPreAttnScalar = float64(c.HeadDim); c.NumHiddenLayers == layersOf27B { // the file does not say it
+		c.QueryPreAttnScalar = float64(c.HiddenSize) / float64(c.NumAttentionHeads)
+	}
+	c.LocalRope = load.LinearRope(r.Number("rope.freq_base_swa", localBase), 1)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	if err := load.CheckSizes("gemma3", load.Size{Key: "sliding_window_pattern", Value: c.SlidingWindowPattern}); err != nil {
+		return nil, err
+	}
+	return c, c.traits().Complete(nil, &c.Standard)
 }

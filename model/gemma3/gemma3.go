@@ -1,6 +1,7 @@
 package gemma3
 
 import (
+	"fmt"
 	"math"
 	"strings"
 
@@ -20,7 +21,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.PlusOne()
+	if !c.gguf { // llama.cpp's converter has added it
+		l.PlusOne()
+	}
 	l.Below(c.below)
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block {
 		if c.Windows[layer] > 0 {
@@ -28,8 +31,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		}
 		return newBlock(c, p, layer, global)
 	})
-	// the factor has 8 bits whatever the model computes in: it was trained so
-	t.EmbedScale = float64(mlx.BrainOf(float32(math.Sqrt(float64(c.HiddenSize)))).Float32())
+	t.EmbedScale = embedScale(c, l)
 	if t.SoftCap = load.OrNone(c.FinalLogitSoftcapping); t.SoftCap != 0 {
 		delete(t.Modules, model.Logits) // the head's output is not capped
 	}
@@ -45,6 +47,15 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	return t, nil
 }
 
+// embedScale returns √d_model, which the embedding is multiplied by in its own type.
+func embedScale(c *Config, l *load.Loader) float64 {
+	scale := math.Sqrt(float64(c.HiddenSize))
+	if rounded := mlx.BrainOf(float32(scale)).Float32(); float64(rounded) != scale {
+		l.Note(model.Note{Text: fmt.Sprintf("the embedding is multiplied by √d_model = %.6g in the type that the model computes in, as in transformers; mlx-lm takes %v for all types", scale, rounded)})
+	}
+	return scale
+}
+
 func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 	norm := func(role string, module ...string) *nn.RMSNorm {
 		return p.RMSNorm(role, c.HiddenSize, c.RMSNormEps, module...)
@@ -58,15 +69,15 @@ func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 		kNorm:     p.RMSNorm("k_norm", c.HeadDim, c.RMSNormEps),
 		rope:      rope,
 	}
-	attn.Scale, attn.SoftCap = 1/math.Sqrt(c.QueryPreAttnScalar), load.OrNone(c.AttnLogitSoftcapping)
+	attn.Scale = 1 / math.Sqrt(c.QueryPreAttnScalar)
 	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
 	return &block{
 		preAttnNorm:  norm("attn_norm"),
 		attn:         attn,
-		postAttnNorm: norm("post_attn_norm", "post_attention_layernorm"),
-		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm"),
+		postAttnNorm: norm("post_attn_norm"),
+		preMLPNorm:   norm("mlp_norm", "pre_feedforward_layernorm", "ffn_norm"),
 		mlp:          p.GatedMLP(&c.Standard, false, mlx.GELUTanh),
-		postMLPNorm:  norm("post_mlp_norm", "post_feedforward_layernorm"),
+		postMLPNorm:  norm("post_mlp_norm"),
 	}
 }
 

@@ -34,7 +34,9 @@ type Config struct {
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
 	c := &Config{LayerNormEpsilon: 1e-5, ActivationFunction: "gelu_new", ScaleAttnWeights: true}
-	if err := load.ReadConfig(arch, raw, c, nil); err != nil {
+	// positions are learned, and nothing turns
+	own := map[string]load.Harmless{"position_embedding_type": load.OneOf("absolute"), "rope_theta": load.Null, "rope_scaling": load.Null, "rope_parameters": load.Null}
+	if err := load.ReadConfig(arch, raw, c, own, "scale_attn_weights", "scale_attn_by_inverse_layer_idx"); err != nil {
 		return nil, err
 	}
 	return c, c.complete()

@@ -33,3 +33,13 @@ func TestConfigsOfPythia(t *testing.T) {
 	assert.Equal(t, 20_000.0, c.Rope.Theta)
 	assert.False(t, c.UseParallelResidual)
 }
+
+func TestABaseOrAPartThatIsContradictedIsRefused(t *testing.T) {
+	const sizes = `"hidden_size": 64, "intermediate_size": 256, "num_attention_heads": 4, "num_hidden_layers": 2, "vocab_size": 96, `
+	_, err := ParseConfig([]byte("{" + sizes + `"rotary_emb_base": 10000, "rope_parameters": {"rope_theta": 20000}}`))
+	require.ErrorContains(t, err, "rotary_emb_base is 10000, and rope_theta 20000 in rope_parameters")
+	_, err = ParseConfig([]byte("{" + sizes + `"rotary_pct": 0.25, "rope_parameters": {"partial_rotary_factor": 0.5}}`))
+	require.ErrorContains(t, err, "rotary_pct is 0.25, and partial_rotary_factor 0.5 in rope_parameters")
+	_, err = ParseConfig([]byte("{" + sizes + `"rotary_pct": 0.5, "rotary_emb_base": 20000, "rope_parameters": {"partial_rotary_factor": 0.5, "rope_theta": 20000}}`))
+	require.NoError(t, err)
+}

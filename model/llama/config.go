@@ -21,6 +21,8 @@ type Config struct {
 	// qkvBias is a bias on queries, keys and values, and none on the output matrix.
 	qkvBias bool
 
+	gguf bool
+
 	// The rows of each head of q and k are interleaved, as llama.cpp's converter writes them.
 	interleaved bool
 }
@@ -31,7 +33,7 @@ var traits = load.Traits{Arch: "llama", Theta: 10_000, Acts: []string{"silu"}}
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 2048}}
-	if err := load.ReadConfig(traits.Arch, raw, c, nil, "layer_types", "sliding_window"); err != nil {
+	if err := load.ReadConfig(traits.Arch, raw, c, nil, "layer_types", "sliding_window", "attention_bias", "mlp_bias", "rope_traditional"); err != nil {
 		return nil, err
 	}
 	return c, traits.Complete(raw, &c.Standard)
@@ -41,9 +43,8 @@ func ParseConfig(raw []byte) (*Config, error) {
 // general.architecture llama. vocab is the number of rows of the embedding.
 func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
 	r := load.ReadMetadata(traits.Arch, meta)
-	c := &Config{Standard: r.Standard(vocab, traits.Theta), interleaved: true}
+	c := &Config{Standard: r.Standard(vocab, traits.Theta), interleaved: true, gguf: true}
 	r.WholeHeads(&c.Standard)
-	r.Refuse("expert_count", "attention.sliding_window", "attention.clamp_kqv", "logit_scale", "residual_scale", "embedding_scale", "attention.scale")
 	if err := r.Err(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,9 @@ import (
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
 func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	if c.gguf {
+		l.OptionalBiases()
+	}
 	rope, err := newRope(c, l)
 	if err != nil {
 		return nil, err

@@ -198,7 +198,7 @@ func TestGGUFConfig(t *testing.T) {
 	assert.Equal(t, 1e-5, c.RMSNormEps, "the decimal that was meant, not the float32")
 	assert.Equal(t, []int{64, 2, 2, 16, 99, 512}, []int{c.HiddenSize, c.NumHiddenLayers, c.NumKeyValueHeads, c.HeadDim, c.VocabSize, c.MaxPositionEmbeddings})
 	for key, value := range map[string]any{
-		"llama.block_count": nil, "llama.embedding_length": "64", "llama.attention.head_count": 2.5, "llama.rope.scaling.type": "yarn",
+		"llama.block_count": nil, "llama.embedding_length": "64", "llama.attention.head_count": 2.5, "llama.rope.scaling.type": "ntk",
 		"llama.expert_count": uint32(8), "llama.attention.value_length": uint32(7),
 	} {
 		m := meta()

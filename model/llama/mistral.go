@@ -9,9 +9,9 @@ import (
 func ParseMistral(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 131_072}}
 	mistral := traits
-	mistral.Arch, mistral.Slide = "mistral", func(int) bool { return c.SlidingWindow > 0 }
-	biases := map[string]load.Harmless{"attention_bias": load.Is(false), "mlp_bias": load.Is(false)}
-	if err := load.ReadConfig(mistral.Arch, raw, c, biases, "layer_types", "sliding_window"); err != nil {
+	mistral.Arch, mistral.WindowsIgnored, mistral.Slide = "mistral", true, func(int) bool { return c.SlidingWindow > 0 }
+	own := map[string]load.Harmless{"use_sliding_window": load.Is(true)}
+	if err := load.ReadConfig(mistral.Arch, raw, c, own, "layer_types", "sliding_window", "rope_traditional"); err != nil {
 		return nil, err
 	}
 	return c, mistral.Complete(raw, &c.Standard)

@@ -1,9 +1,9 @@
 package llama
 
 import (
-	"encoding/json"
 	"fmt"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
@@ -15,7 +15,7 @@ type qwen2 struct {
 
 func (q *qwen2) traits(c *Config) load.Traits {
 	return load.Traits{
-		Arch: "qwen2", Theta: 1_000_000, Acts: []string{"silu"},
+		Arch: "qwen2", Theta: 1_000_000, Acts: []string{"silu"}, WindowsIgnored: true,
 		Slide: func(layer int) bool { return q.UseSlidingWindow && c.SlidingWindow > 0 && layer >= q.MaxWindowLayers },
 	}
 }
@@ -26,10 +26,10 @@ func (q *qwen2) traits(c *Config) load.Traits {
 func ParseQwen2(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}}
 	q := &qwen2{MaxWindowLayers: 28}
-	if err := load.ReadConfig("qwen2", raw, c, nil, "layer_types", "sliding_window"); err != nil {
+	if err := load.ReadConfig("qwen2", raw, c, nil, "layer_types", "sliding_window", "attention_bias", "rope_traditional"); err != nil {
 		return nil, err
 	}
-	if err := json.Unmarshal(raw, q); err != nil {
+	if err := exactjson.Unmarshal(raw, q); err != nil {
 		return nil, fmt.Errorf("qwen2: config.json: %w", err)
 	}
 	c.AttentionBias, c.MLPBias, c.qkvBias = false, false, true // its biases are not the config's to choose
@@ -40,9 +40,9 @@ func ParseQwen2(raw []byte) (*Config, error) {
 // general.architecture qwen2. vocab is the number of rows of the embedding.
 func Qwen2FromGGUF(meta map[string]any, vocab int) (*Config, error) {
 	r, q := load.ReadMetadata("qwen2", meta), &qwen2{}
-	c := &Config{qkvBias: true}
+	c := &Config{qkvBias: true, gguf: true}
 	c.Standard = r.Standard(vocab, q.traits(c).Theta)
-	r.Refuse("expert_count", "attention.sliding_window")
+	r.WholeHeads(&c.Standard)
 	if err := r.Err(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -23,14 +24,37 @@ func Is(want any) Harmless {
 	return func(v any) bool { return v == nil || v == want }
 }
 
+// OneOf holds for null and for some values.
+func OneOf(want ...any) Harmless {
+	return func(v any) bool { return v == nil || slices.Contains(want, v) }
+}
+
 // changing lists keys, of any architecture, that change the mathematics in ways that
-// an architecture has to implement.
+// an architecture has to implement: what no program reads for a model_type is not read here.
 var changing = map[string]Harmless{
-	"attn_logit_softcapping": Null, "final_logit_softcapping": Null, "logit_scale": Is(1.0),
-	"attention_multiplier": Null, "embedding_multiplier": Is(1.0), "residual_multiplier": Is(1.0), "logits_scaling": Is(1.0),
-	"num_experts": Is(0.0), "num_local_experts": Is(0.0), "n_routed_experts": Is(0.0), "clip_qkv": Null, "use_qk_norm": Is(false), "qk_norm": Is(false),
-	"no_rope_layers": Null, "attention_sink": Null, "sliding_window": Null, "layer_types": onlyFull, "query_pre_attn_scalar": Null,
-	"use_bidirectional_attention": Is(false), "add_cross_attention": Is(false), "altup_num_inputs": Null, "hidden_size_per_layer_input": Is(0.0),
+	// attention
+	"attn_logit_softcapping": Null, "query_pre_attn_scalar": Null, "clip_qkv": Null, "attention_multiplier": Null, "attention_scale": Null,
+	"attn_scale": Null, "softmax_scale": Null, "scale_attn_weights": Is(true), "scale_attn_by_inverse_layer_idx": Is(false),
+	"use_qk_norm": Is(false), "qk_norm": Is(false), "qk_layernorm": Is(false), "use_qk_layernorm": Is(false), "use_mla": Is(false), "kv_lora_rank": Null,
+	"attention_bias": Is(false), "qkv_bias": Is(false), "use_qkv_bias": Is(false), "attention_out_bias": Is(false),
+	"attention_sink": Null, "attention_sinks": Null, "add_swa_attention_sink_bias": Is(false), "add_full_attention_sink_bias": Is(false),
+	"attn_output_gate": Is(false), "attention_gate": Is(false), "use_gated_attention": Is(false), "attn_temperature_tuning": Is(false), "attention_chunk_size": Null,
+	"sliding_window": Null, "sliding_window_pattern": Null, "layer_types": onlyFull, "use_bidirectional_attention": Is(false), "add_cross_attention": Is(false), "is_causal": Is(true), "num_kv_shared_layers": Is(0.0), "multi_query": Is(false),
+	// positions
+	"alibi": Is(false), "use_alibi": Is(false), "alibi_bias_max": Null, "position_embedding_type": OneOf("rope", "rotary"), "partial_rotary_factor": Is(1.0),
+	"rotary_pct": Is(1.0), "rotary_dim": Null, "rope_pct": Is(1.0), "rope_percent": Is(1.0), "rope_ratio": Is(1.0), "rope_interleave": Is(false), "rope_interleaved": Is(false),
+	"rope_traditional": Is(false), "rope_local_base_freq": Null, "local_rope_theta": Null, "swa_rope_theta": Null, "rotary_emb_base": Null, "no_rope_layers": Null, "no_rope_layer_interval": Null, "use_rope": Is(true), "use_rotary": Is(true), "use_mrope": Is(false),
+	// experts
+	"num_experts": Is(0.0), "num_local_experts": Is(0.0), "n_routed_experts": Is(0.0), "moe_num_experts": Is(0.0),
+	// blocks
+	"mlp_bias": Is(false), "use_bias": Is(false), "parallel_attn": Is(false), "use_parallel_residual": Is(false), "parallel_residual": Is(false),
+	"residual_multiplier": Is(1.0), "residual_scale": Is(1.0), "scale_depth": Null, "depth_scale": Null, "scale_residual": Null,
+	"layernorm1p": Is(false), "apply_layernorm_1p": Is(false), "rms_norm_add_unit_offset": Is(false), "add_unit_offset": Is(false), "norm_after": Is(false), "use_post_norm": Is(false), "sandwich_norm": Is(false),
+	"activation_sparsity_pattern": Null, "mlp_activation_scale": Null, "altup_num_inputs": Null, "hidden_size_per_layer_input": Is(0.0), "laurel_rank": Null,
+	// embedding and head
+	"embedding_multiplier": Is(1.0), "embedding_scale": Is(1.0), "scale_emb": Is(1.0), "scale_embedding": Is(false), "embedding_multiplier_scale": Is(1.0), "mup_embeddings_scale": Is(1.0), "mup_width_scale": Is(1.0), "mup_width_multiplier": Is(1.0), "mup_attn_multiplier": Is(1.0),
+	"dim_model_base": Null, "embedding_layernorm": Is(false), "word_embed_proj_dim": Null,
+	"final_logit_softcapping": Null, "logit_scale": Is(1.0), "logits_scaling": Is(1.0), "lm_head_multiplier": Is(1.0), "output_multiplier": Is(1.0), "lm_head_bias": Is(false),
 }
 
 func onlyFull(v any) bool {
@@ -49,7 +73,7 @@ func onlyFull(v any) bool {
 // names it; own adds keys of the architecture, or other conditions. Other unknown keys
 // are fine.
 func ReadConfig(arch string, raw []byte, c any, own map[string]Harmless, implemented ...string) error {
-	if err := json.Unmarshal(raw, c); err != nil {
+	if err := exactjson.Unmarshal(raw, c); err != nil {
 		return fmt.Errorf("%s: config.json: %w", arch, err)
 	}
 	var all map[string]any
@@ -70,7 +94,7 @@ func ReadConfig(arch string, raw []byte, c any, own map[string]Harmless, impleme
 			}
 		}
 		if !harmless(all[key]) {
-			return fmt.Errorf("%s: config.json: %s %v is not implemented", arch, key, all[key])
+			return fmt.Errorf("%s: config.json: %s %v is not implemented for this model_type", arch, key, all[key])
 		}
 	}
 	return nil

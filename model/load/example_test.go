@@ -17,7 +17,7 @@ func ExampleReadConfig() {
 	fmt.Println(load.ReadConfig("new", config, &c, nil, "logit_scale"))
 	fmt.Println(load.ReadConfig("new", config, &c, nil, "logit_scale", "attn_logit_softcapping"), c.HiddenSize, c.Scale)
 	// Output:
-	// new: config.json: attn_logit_softcapping 50 is not implemented
+	// new: config.json: attn_logit_softcapping 50 is not implemented for this model_type
 	// <nil> 64 0.5
 }
 

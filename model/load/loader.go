@@ -42,6 +42,7 @@ type Loader struct {
 
 	before  string // in front of each module path
 	plusOne bool   // the gain of every RMS norm is 1 + what the file has
+	biases  bool   // a linear layer has the bias that the file has
 
 	bound    int64 // on the memory of the process; 0: none
 	weights  *model.Weights
@@ -52,7 +53,14 @@ type Loader struct {
 	missing  []string
 	wrong    []string
 	resolved []Resolved
+	notes    []model.Note
 }
+
+// Note adds a remark on the model.
+func (l *Loader) Note(n model.Note) { l.notes = append(l.notes, n) }
+
+// Notes returns the remarks that were made.
+func (l *Loader) Notes() []model.Note { return l.notes }
 
 // Weights returns the arrays that the loader makes and holds.
 func (l *Loader) Weights() *model.Weights { return l.weights }
@@ -62,6 +70,10 @@ func (l *Loader) Below(path string) { l.before = path }
 
 // PlusOne makes the gain of every RMS norm 1 + what the file has (Gemma).
 func (l *Loader) PlusOne() { l.plusOne = true }
+
+// OptionalBiases gives every linear layer the bias that the checkpoint has for it, as llama.cpp
+// does for Llama.
+func (l *Loader) OptionalBiases() { l.biases = true }
 
 // Hold makes an array one of the weights, so that it is freed with them.
 func (l *Loader) Hold(a *mlx.Array) *mlx.Array {

@@ -66,6 +66,24 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 	}, reads...)
 }
 
+// inferred returns how a weight is packed that a config does not list: group size and bits
+// follow from the shapes, and modes other than the affine one from these. Where they make no
+// packing that exists, it is the config's default.
+func inferred(w Want, weight, scales *checkpoint.Tensor, missing mlx.Quantization) mlx.Quantization {
+	if scales == nil || len(w.Shape) != 2 || len(weight.Shape) != 2 || len(scales.Shape) != 2 {
+		return missing
+	}
+	in, groups := w.Shape[1], scales.Shape[1]
+	q := mlx.Quantization{GroupSize: in / max(groups, 1), Bits: weight.Shape[1] * 32 / in, Mode: "affine"}
+	if scales.Type == checkpoint.U8 {
+		q.Mode = map[[2]int]string{{16, 4}: "nvfp4", {32, 4}: "mxfp4", {32, 8}: "mxfp8"}[[2]int{q.GroupSize, q.Bits}]
+	}
+	if q.Mode == "" || q.GroupSize*groups != in || q.Bits*in != weight.Shape[1]*32 || q.Err() != nil {
+		return missing
+	}
+	return q
+}
+
 // takePacked marks the tensors of a packed weight as taken, and reports whether they are there.
 func (l *Loader) takePacked(p *packed, path string) bool {
 	l.taken[p.weight.Name] = true

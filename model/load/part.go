@@ -23,6 +23,8 @@ var usual = map[string][]string{
 	"q_norm":         {"self_attn.q_norm", "attn_q_norm"},
 	"k_norm":         {"self_attn.k_norm", "attn_k_norm"},
 	"attn_out":       {"self_attn.o_proj", "attn_output"},
+	"post_attn_norm": {"post_attention_layernorm", "post_attention_norm"},
+	"post_mlp_norm":  {"post_feedforward_layernorm", "post_ffw_norm"},
 	"mlp_norm":       {"post_attention_layernorm", "ffn_norm"},
 	"mlp_pre":        {"mlp.gate_proj", "ffn_gate"},
 	"mlp_pre_linear": {"mlp.up_proj", "ffn_up"},

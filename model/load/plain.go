@@ -24,6 +24,9 @@ func (l *Loader) matrix(w Want, path string, dense bool, weight, scales, biases 
 		l.floats(t, w, weight)
 		return
 	}
+	if !l.quant.lists(path) {
+		*q = inferred(w, t, s, *q)
+	}
 	l.packed(w, path, *q, dense, weight, scales, biases, quant)
 }
 

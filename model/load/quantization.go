@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -30,7 +31,7 @@ func ParseQuantization(config []byte) (*Quantization, error) {
 		Quantization map[string]json.RawMessage `json:"quantization"`
 		Twin         map[string]json.RawMessage `json:"quantization_config"`
 	}
-	if err := json.Unmarshal(config, &outer); err != nil {
+	if err := exactjson.Unmarshal(config, &outer); err != nil {
 		return nil, fmt.Errorf("model: config.json: quantization: %w", err)
 	}
 	block := outer.Quantization
@@ -80,7 +81,7 @@ func (q *Quantization) override(module string, raw json.RawMessage) error {
 		return nil // a plain key of the block, such as a version
 	}
 	var j quantizationJSON
-	if err := json.Unmarshal(raw, &j); err != nil {
+	if err := exactjson.Unmarshal(raw, &j); err != nil {
 		return err
 	}
 	own := mlx.Quantization{GroupSize: 64, Bits: 4, Mode: "affine"}
@@ -95,6 +96,11 @@ func (q *Quantization) override(module string, raw json.RawMessage) error {
 	}
 	q.Modules[module] = &own
 	return own.Err()
+}
+
+// lists reports whether the block says how a module is packed.
+func (q *Quantization) lists(module string) bool {
+	return q != nil && q.Modules[module] != nil && q.Modules[module].Bits != 0
 }
 
 // of returns how a module is packed, nil if it is not; hasScales says whether the
@@ -113,7 +119,8 @@ func (q *Quantization) of(module string, hasScales bool) *mlx.Quantization {
 	case listed && own.Bits != 0:
 		return own
 	case listed || hasScales:
-		return &q.Default
+		usual := q.Default
+		return &usual
 	}
 	return nil
 }

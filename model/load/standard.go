@@ -30,18 +30,27 @@ type Standard struct {
 
 	Rope    *RopeConfig `json:"-"`
 	Windows []int       `json:"-"` // keys that each layer's queries see, 0: all
+
+	windowsIgnored bool // by mlx-lm
 }
 
 // Traits say what an architecture makes of the standard keys.
 type Traits struct {
-	Arch    string               // the architecture's name, for errors
-	Theta   float64              // rope_theta where a config has none
-	Partial float64              // the part of each head that turns where a config does not say; 0: all
-	Act     string               // the key of the activation, "" for hidden_act
-	Acts    []string             // its values that mean the architecture's activation
-	Eps     string               // the key of the norms' ε, "" for rms_norm_eps
-	OwnKeys bool                 // every head has keys and values of its own, of hidden_size/heads dimensions
-	Slide   func(layer int) bool // which layers slide where layer_types does not say; nil: none
+	Arch    string   // the architecture's name, for errors
+	Theta   float64  // rope_theta where a config has none
+	Partial float64  // the part of each head that turns where a config does not say; 0: all, and a config may not say
+	Act     string   // the key of the activation, "" for hidden_act
+	Acts    []string // its values that mean the architecture's activation
+	Eps     string   // the key of the norms' ε, "" for rms_norm_eps
+	OwnKeys bool     // every head has keys and values of its own, of hidden_size/heads dimensions
+
+	// WindowsIgnored says that mlx-lm ignores the windows of the model_type, which transformers
+	// has; a run that they touch is told so.
+	WindowsIgnored bool
+
+	// RopeByLayer says that the architecture reads itself how sliding layers turn.
+	RopeByLayer bool
+	Slide       func(layer int) bool // which layers slide where layer_types does not say; nil: none
 }
 
 // Complete fills the defaults that depend on other keys, and checks what raw, a config.json,
@@ -72,15 +81,17 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 	if s.Windows, err = Windows(t.Arch, s.NumHiddenLayers, s.LayerTypes, s.SlidingWindow, slide); err != nil {
 		return err
 	}
+	s.windowsIgnored = t.WindowsIgnored
 	if raw != nil {
 		s.Rope, err = ReadRope(raw, t.Theta, "full_attention")
 		if err != nil {
 			return err
 		}
 		s.Rope.Context = s.MaxPositionEmbeddings
-		if t.Partial != 0 {
-			return s.Rope.partialOr(t.Arch, t.Partial)
+		if s.Rope.perLayer && !t.RopeByLayer && slices.Max(s.Windows) > 0 {
+			return fmt.Errorf("%s: config.json: rope_parameters differ by the type of layer, which is not implemented", t.Arch)
 		}
+		return s.Rope.suits(t.Arch, t.Partial)
 	}
 	return nil
 }
@@ -89,7 +100,7 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 func (s *Standard) Shape() model.Shape {
 	return model.Shape{
 		Layers: s.NumHiddenLayers, DModel: s.HiddenSize, Heads: s.NumAttentionHeads, KVHeads: s.NumKeyValueHeads,
-		DHead: s.HeadDim, DMLP: s.IntermediateSize, DVocab: s.VocabSize, Context: max(s.Rope.Reach(), s.MaxPositionEmbeddings),
+		DHead: s.HeadDim, DMLP: s.IntermediateSize, DVocab: s.VocabSize, Context: max(s.Rope.Reach(), s.MaxPositionEmbeddings), ShortContext: s.Rope.shortContext(),
 	}
 }
 
@@ -116,6 +127,10 @@ func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Bl
 		Lacks:     Lacking(model.PosEmbed, model.QNormed, model.KNormed, model.AttnRaw, model.MLPRaw),
 		Weights:   l.Weights(),
 		Sizes:     s.Shape(),
+	}
+	if window := slices.Max(s.Windows); window > 0 && s.windowsIgnored {
+		l.Note(model.Note{Above: window, Text: fmt.Sprintf("the queries of %d layers see %d keys, as in transformers; mlx-lm lets them see all",
+			len(s.Windows)-len(slices.DeleteFunc(slices.Clone(s.Windows), func(w int) bool { return w > 0 })), window)})
 	}
 	for i := range s.NumHiddenLayers {
 		t.Blocks = append(t.Blocks, block(l.Layer(i), i))

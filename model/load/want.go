@@ -75,8 +75,8 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 		return lin
 	}
 	l.matrix(w, path, l.dense, &lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant)
-	if w.Bias {
-		t := l.ck.Tensor(path + ".bias")
+	t := l.ck.Tensor(path + ".bias")
+	if w.Bias || l.biases && t != nil {
 		if t == nil {
 			l.missing = append(l.missing, path+".bias")
 			return lin

@@ -19,7 +19,7 @@ type Config struct {
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 2048}}
-	if err := load.ReadConfig("olmo2", raw, c, nil); err != nil {
+	if err := load.ReadConfig("olmo2", raw, c, nil, "attention_bias", "mlp_bias", "rope_traditional"); err != nil {
 		return nil, err
 	}
 	return c, load.Traits{Arch: "olmo2", Theta: 10_000, Acts: []string{"silu"}}.Complete(raw, &c.Standard)

@@ -32,5 +32,5 @@ func TestFirstNameOfLongropeIsKnown(t *testing.T) {
 		"rope_scaling": {"long_factor": [1], "short_factor": [1], "type": "su"}}`))
 	require.NoError(t, err)
 	assert.Equal(t, "longrope", c.Rope.Kind())
-	assert.Equal(t, 131_072, c.Rope.Context, "the default is the scaling's too")
+	assert.Equal(t, 4096, c.Rope.Context, "the default is the scaling's too")
 }

@@ -9,6 +9,9 @@ import (
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
 func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	if err := l.LongRope(c.Rope, c.HeadDim); err != nil {
+		return nil, err
+	}
 	rope, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
@@ -22,7 +25,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 	attn := &attention{
 		Attention: c.Attention(layer),
-		qkv:       p.Linear("qkv", c.QWidth()+2*c.KVWidth(), c.HiddenSize, false, "self_attn.qkv_proj"),
+		qkv:       p.Linear("qkv", c.QWidth()+2*c.KVWidth(), c.HiddenSize, false, "self_attn.qkv_proj", "attn_qkv"),
 		rope:      rope,
 	}
 	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), false)
@@ -31,7 +34,7 @@ func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 		attn:     attn,
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
 		mlp: &mlp{
-			gateUp: p.Linear("mlp_gate_up", 2*c.IntermediateSize, c.HiddenSize, false, "mlp.gate_up_proj"),
+			gateUp: p.Linear("mlp_gate_up", 2*c.IntermediateSize, c.HiddenSize, false, "mlp.gate_up_proj", "ffn_up"),
 			down:   p.Linear("mlp_out", c.HiddenSize, c.IntermediateSize, false),
 		},
 	}

@@ -19,12 +19,27 @@ type Config struct {
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}, MaxWindowLayers: 28}
-	if err := load.ReadConfig("qwen3", raw, c, nil, "layer_types", "sliding_window"); err != nil {
+	if err := load.ReadConfig("qwen3", raw, c, nil, "layer_types", "sliding_window", "attention_bias"); err != nil {
 		return nil, err
 	}
-	traits := load.Traits{
-		Arch: "qwen3", Theta: 1_000_000, Acts: []string{"silu"},
+	return c, c.traits().Complete(raw, &c.Standard)
+}
+
+func (c *Config) traits() load.Traits {
+	return load.Traits{
+		Arch: "qwen3", Theta: 1_000_000, Acts: []string{"silu"}, WindowsIgnored: true,
 		Slide: func(layer int) bool { return c.UseSlidingWindow && c.SlidingWindow > 0 && layer >= c.MaxWindowLayers },
 	}
-	return c, traits.Complete(raw, &c.Standard)
+}
+
+// ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
+// general.architecture qwen3. vocab is the number of rows of the embedding.
+func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	r, c := load.ReadMetadata("qwen3", meta), &Config{}
+	c.Standard = r.Standard(vocab, c.traits().Theta)
+	r.WholeHeads(&c.Standard)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	return c, c.traits().Complete(nil, &c.Standard)
 }

@@ -83,6 +83,7 @@ CASES = {
     "gemma2-sliding": like_llama(
         "gemma2", **GEMMA, query_pre_attn_scalar=24, attn_logit_softcapping=5.0, final_logit_softcapping=3.0, sliding_window=16
     ),
+    "gemma2-query-as-head": like_llama("gemma2", **GEMMA, query_pre_attn_scalar=32, sliding_window=16),
     "gemma3": like_llama(
         "gemma3_text", **GEMMA, query_pre_attn_scalar=24, sliding_window=16, sliding_window_pattern=3, rope_local_base_freq=300.0
     ),
@@ -152,7 +153,7 @@ CASES |= {"bfloat16-" + name: CASES[name] | {"dtype": "bfloat16"} for name in ("
 
 # Windows that mlx-lm ignores, by layer.
 WINDOWS = {
-    "mistral-sliding": [16] * 3, "qwen2-untied-sliding": [0, 16, 16], "phi3-sliding": [16] * 3, "gemma2-sliding": [16, 0, 16, 0],
+    "mistral-sliding": [16] * 3, "qwen2-untied-sliding": [0, 16, 16], "phi3-sliding": [16] * 3, "gemma2-sliding": [16, 0, 16, 0], "gemma2-query-as-head": [16, 0, 16, 0],
 }
 
 # Center and amplitude in GPT-NeoX's first MLP. About -2.2 the two GELUs differ by some
@@ -160,4 +161,9 @@ WINDOWS = {
 NEOX_GELU = {
     "model.h.0.mlp.dense_h_to_4h.weight": (0.0, 0.15), "model.h.0.mlp.dense_h_to_4h.bias": (-2.2, 0.3),
     "model.h.0.mlp.dense_4h_to_h.weight": (0.0, 0.5),
+}
+
+# Where mlx-lm computes something else than the authors' code: for prompts of which lengths.
+OTHERWISE = {
+    "llama-rope-longrope": lambda n: n <= 32, "phi3-longrope-partial": lambda n: n <= 32, "gemma3-4bit": lambda n: True,
 }

@@ -20,6 +20,11 @@ set in its modules: GPT-2's hidden size, activation and scale of attention; GPT-
 hidden size, activation (mlx-lm takes tanh GELU for all), rope scaling, attention without
 biases and tied head.
 
+Longrope and Gemma 3 with a d_model whose root bfloat16 does not hold are recorded with
+transformers alone, where mlx-lm takes the long factors at every length, and the root in
+bfloat16 for every type. The greedy continuation of longrope is that of passes over the whole
+sequence, which Phi-3's own cache, made anew where the factors change, must give too.
+
 GPT-NeoX's numbers are those of transformers (torch, CPU, float32, eager attention), which
 reads the same weights under Hugging Face's names; mlx-lm must give them to 1e-5 of the
 largest logit. Of the packed model they are mlx-lm's, and transformers has its weights
@@ -35,7 +40,7 @@ import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 from adapted import adapt_gpt2, adapt_gpt_neox, neox_rope
-from architecture_cases import CASES, NEOX_GELU, VOCAB, WINDOWS
+from architecture_cases import CASES, NEOX_GELU, OTHERWISE, VOCAB, WINDOWS
 from drawn import bits, drawn
 from mlx.utils import tree_flatten, tree_map, tree_unflatten
 from mlx_lm.models.base import create_causal_mask
@@ -170,12 +175,26 @@ def greedy(model, name, windows):
     return {"ids": ids, "new_ids": new, "smallest_gap": min(gaps)}
 
 
+def greedy_of_whole(judge, name, config):
+    """24 tokens, each of a pass over the whole sequence."""
+    ids, new, gaps = prompt(name, 20), [], []
+    for _ in range(24):
+        values = np.array(judge.forward(ids + new)[0][-1], np.float64)
+        order = np.argsort(-values, kind="stable")
+        new.append(int(order[0]))
+        gaps.append(digits(values[order[0]] - values[order[1]], 4))
+    if config["model_type"] == "phi3" and judge.greedy(ids, 24) != new:
+        raise RuntimeError(f"{name}: generate continues otherwise")
+    return {"ids": ids, "new_ids": new, "smallest_gap": min(gaps)}
+
+
 def record(name, config):
     model = build(config)
     tensors = tensors_of(model, config)
     filled(model, tensors)
     windows = WINDOWS.get(name)
-    judge = Transformers(config, model) if config["model_type"] == "gpt_neox" else None
+    otherwise = OTHERWISE.get(name)
+    judge = Transformers(config, model) if otherwise or config["model_type"] == "gpt_neox" else None
     runs, apart = [], 0.0
     for n in (1, 7, 60):
         ids = prompt(name, n)
@@ -183,16 +202,17 @@ def record(name, config):
         logits, layers = forward(model, ids, windows)
         if judge:
             theirs = judge.forward(ids)
-            apart = max(apart, agreed(name, logits, theirs[0]))
-            if "quantization" not in config:
+            if not otherwise or not otherwise(n):
+                apart = max(apart, agreed(name, logits, theirs[0]))
+            if otherwise or "quantization" not in config:
                 logits, layers = theirs
         norms = [[digits(x) for x in np.linalg.norm(np.array(h.astype(mx.float32), np.float64), axis=-1)] for h in layers]
         runs.append({"ids": ids, "positions": at, "logits": rows(logits, at), "norms": norms})
     case = {
         "schema": "mlxlens-golden/architecture/1", "name": name, "config": config, "tensors": tensors, "runs": runs,
-        "greedy": greedy(model, name, windows),
+        "greedy": greedy_of_whole(judge, name, config) if otherwise else greedy(model, name, windows),
     }
-    if judge:
+    if judge and not otherwise:
         ids, new = case["greedy"]["ids"], case["greedy"]["new_ids"]
         if mx.argmax(judge.forward(ids + new[:-1])[0][len(ids) - 1 :], axis=-1).tolist() != new:
             raise RuntimeError(f"{name}: transformers continues otherwise")

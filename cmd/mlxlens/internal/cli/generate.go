@@ -126,6 +126,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 			return usagef("edit %q: --lens reads the stream before it, and would show another token than is chosen: leave one of them out", &in.Edits[i])
 		}
 	}
+	o.note(s, opened, len(in.IDs))
 	run, err := newGeneration(s, o, opened)
 	if err != nil {
 		return err
@@ -298,6 +299,7 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 		return err
 	}
 	g.endGrid()
+	g.o.note(g.s, g.opened, prompt+n)
 	if !g.o.quiet {
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
 			n, prompt, endWords[by], rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))

@@ -89,7 +89,11 @@ func (i *infoResult) print(s *streams) error {
 	line("heads", "%d of %d dimensions, %d for keys and values", i.Shape.Heads, i.Shape.DHead, i.Shape.KVHeads)
 	line("d_mlp", "%d", i.Shape.DMLP)
 	line("d_vocab", "%d", i.Shape.DVocab)
-	line("context", "%d", i.Shape.Context)
+	if i.Shape.MadeFor > 0 {
+		line("context", "%d, and the model was made for %d", i.Shape.Context, i.Shape.MadeFor)
+	} else {
+		line("context", "%d", i.Shape.Context)
+	}
 	line("quantization", "%s", i.Quantization)
 	line("weights", "%s, %s on the %s", i.Weights, humanize.Bytes(uint64(i.WeightBytes)), i.Device)
 	switch {

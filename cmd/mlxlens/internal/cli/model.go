@@ -27,9 +27,12 @@ type modelOptions struct {
 	ref     string
 	device  string
 	weights string
+	context int
 	quiet   bool
 	yes     bool
 	most    int64 // bytes of the process, with what is opened; 0: no bound
+
+	said map[string]bool // of the notes on models
 }
 
 func (o *modelOptions) flags(cmd *cobra.Command) {
@@ -37,6 +40,7 @@ func (o *modelOptions) flags(cmd *cobra.Command) {
 	o.refFlags(cmd)
 	f.StringVar(&o.device, "device", "auto", "where to compute: auto, cpu or gpu")
 	f.StringVar(&o.weights, "weights", "auto", "how quantized weights are held: auto, packed or dense")
+	f.IntVar(&o.context, "context", 0, "allow so many positions, also more than the model was made for, with a warning (0: as many as that)")
 }
 
 // refFlags are those that find the model and do not open it.
@@ -65,6 +69,9 @@ func (o *modelOptions) resolved() (auto.Options, error) {
 	case load.Auto, load.Packed, load.Dense:
 	default:
 		return opts, usagef("--weights %q: want auto, packed or dense", o.weights)
+	}
+	if opts.Context = o.context; o.context < 0 {
+		return opts, usagef("--context %d: want a number of positions, or 0 for as many as the model was made for", o.context)
 	}
 	return opts, nil
 }
@@ -177,11 +184,7 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 	if err != nil {
 		return nil, err
 	}
-	for _, note := range opened.Info.Notes {
-		if !o.quiet {
-			s.say("%s", note)
-		}
-	}
+	o.noteAll(s, opened.Info.Notes)
 	for _, file := range opened.Info.Files { // of a GGUF model in parts
 		if err := s.reads(file, "a file of the model"); err != nil {
 			opened.Close()
@@ -196,4 +199,26 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 		return nil, err
 	}
 	return opened, nil
+}
+
+// note says on stderr what a run of so many tokens should be told of.
+func (o *modelOptions) note(s *streams, opened *auto.Opened, tokens int) {
+	o.noteAll(s, opened.Model.Notes(tokens))
+	if opened.Tokenizer != nil {
+		o.noteAll(s, opened.Tokenizer.Notes())
+	}
+}
+
+// noteAll says things on stderr, each once.
+func (o *modelOptions) noteAll(s *streams, notes []string) {
+	for _, text := range notes {
+		if o.quiet || o.said[text] {
+			continue
+		}
+		if o.said == nil {
+			o.said = map[string]bool{}
+		}
+		o.said[text] = true
+		s.say("%s", text)
+	}
 }

@@ -68,6 +68,7 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 	if err != nil {
 		return err
 	}
+	o.noteAll(s, t.Notes())
 	if o.file != "" {
 		return o.lines(s, t)
 	}
@@ -86,7 +87,7 @@ func openTokenizer(path string) (*tokenizer.Tokenizer, error) {
 	if !strings.HasSuffix(path, ".gguf") {
 		return tokenizer.Open(path)
 	}
-	ck, err := checkpoint.Open(path)
+	ck, err := checkpoint.OpenMetadata(path)
 	if err != nil {
 		return nil, err
 	}

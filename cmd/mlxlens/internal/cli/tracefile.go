@@ -223,6 +223,7 @@ func (b *batch) answers(ctx context.Context, tasks []task) iter.Seq[fileResult] 
 			all[i], errs[i] = b.prepareTask(ctx, &tasks[i])
 			if errs[i] == nil {
 				inputs[i] = all[i].in // else RunAll has an error of its own for the empty one
+				b.note(b.s, b.opened, len(inputs[i].IDs))
 			}
 		}
 		i := 0
