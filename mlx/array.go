@@ -29,6 +29,9 @@ type Array struct {
 	// depth is at least the number of operations in a row that compute the array.
 	depth atomic.Int32
 
+	from lineage // what it is made of
+	seen uint32  // by which plan (see lineage.go)
+
 	fates atomic.Pointer[fates] // nil: nothing that computes it may fail
 
 	cleanup runtime.Cleanup // of an array without a scope

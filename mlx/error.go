@@ -95,7 +95,12 @@ var sourcePlace = regexp.MustCompile(` at \S*\.(cpp|h|c|hpp|mm):\d+$`)
 
 // mlxError makes an error of the text that MLX raised on this goroutine.
 func mlxError(op string, operands []*Array) *Error {
-	text := sourcePlace.ReplaceAllString(strings.TrimSpace(capi.TakeError()), "")
+	return textError(op, capi.TakeError(), operands)
+}
+
+// textError makes an error of MLX's text.
+func textError(op, text string, operands []*Array) *Error {
+	text = sourcePlace.ReplaceAllString(strings.TrimSpace(text), "")
 	if text == "" {
 		text = "MLX gave no reason"
 	}

@@ -13,14 +13,14 @@ import (
 
 // Eval computes the arrays. It returns the first error that one of them carries,
 // or MLX's. Binds mlx_eval.
-func Eval(arrays ...*Array) error { return evaluate("eval", capi.Eval, arrays) }
+func Eval(arrays ...*Array) error { return evaluate("eval", false, arrays) }
 
 // AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
 // the next operations can be built. It returns an error that one of them carries. What may
 // fail while it is computed, such as an inverse, is computed first. Binds mlx_async_eval.
-func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", capi.AsyncEval, arrays) }
+func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", true, arrays) }
 
-func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error {
+func evaluate(op string, async bool, arrays []*Array) error {
 	for i, a := range arrays {
 		if err := a.Err(); err != nil {
 			finish(arrays[:i])
@@ -35,23 +35,7 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 	if len(arrays) == 0 {
 		return nil
 	}
-	err := twice(func() error {
-		return inGate(op, func() error {
-			if err := admit(op, arrays...); err != nil {
-				return err
-			}
-			if err := decide(arrays...); err != nil {
-				return err
-			}
-			list := vector(arrays)
-			defer capi.VectorArrayFree(list)
-			err := computed(f(list))
-			if err != nil {
-				stick(err, arrays)
-			}
-			return err
-		})
-	})
+	err := twice(func() error { return (&evaluation{op: op, targets: arrays, async: async}).run() })
 	if err == nil {
 		evaluated(arrays...)
 	}
@@ -191,31 +175,25 @@ func borrow[T Element](a *Array, f func(data []T) error) error {
 	var row capi.Array // a row-contiguous copy, where a is not
 	var data []T
 	err := twice(func() error {
-		return inGate("eval", func() error {
-			if err := admit("eval", a); err != nil {
-				return err
-			}
-			if err := decide(a); err != nil {
-				return err
-			}
-			if err := computed(capi.ArrayEval(a.h)); err != nil {
-				stick(err, []*Array{a})
-				return err
-			}
-			at := a.h
+		return compute("eval", []*Array{a}, func() error {
 			var contiguous bool
-			if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
-				if capi.Contiguous(&row, a.h, false, a.stream.handle()) != 0 || capi.ArrayEval(row) != 0 {
-					return mlxError("data", []*Array{a})
+			if capi.ArrayIsRowContiguous(&contiguous, a.h); contiguous {
+				if n > 0 {
+					data = capi.SliceAt[T](pointer[T](a.h), n)
 				}
-				at = row
+				return nil
 			}
-			if n > 0 {
-				data = capi.SliceAt[T](pointer[T](at), n)
-			}
-			return nil
+			return status("data", capi.Contiguous(&row, a.h, false, a.stream.handle()))
 		})
 	})
+	if err == nil && row != 0 {
+		copied := &Array{h: row, stream: a.stream}
+		copied.depth.Store(1)
+		err = compute("data", []*Array{copied}, func() error {
+			data = capi.SliceAt[T](pointer[T](row), n)
+			return nil
+		})
+	}
 	if row != 0 {
 		defer gate.Free(row)
 	}

@@ -81,6 +81,7 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 	r.deepen(several, operands)
 	q.depth.Store(r.depth.Load())
 	q.fates.Store(r.fates.Load())
+	q.from = r.from
 	q.stream = r.stream
 	q.scope.Store(r.scope.Load())
 	for _, a := range []*Array{r, q} {
@@ -295,4 +296,13 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormMatrix(res, x.h, capi.Bytes(string(name)), int32s(axes), false, s)
 	})
+}
+
+// forLAPACK is the stream that computes linear algebra of a stream's arrays: MLX has it on the
+// CPU only.
+func forLAPACK(s Stream) Stream {
+	if s.Device() == GPU {
+		return DefaultStream(CPU)
+	}
+	return s
 }

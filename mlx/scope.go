@@ -123,6 +123,12 @@ func (s *Scope) Hold(a *Array) *Array {
 	}
 	defer a.release()
 	r.stream, r.host = a.stream, a.host
+	if s != nil {
+		r.stream = s.stream
+	}
+	if a.depth.Load() > 0 {
+		r.from = lineage{near: [2]kin{kinOf(a)}, work: 1}
+	}
 	r.most.Store(a.most.Load())
 	r.depth.Store(a.depth.Load())
 	r.fates.Store(a.fates.Load())

@@ -1,0 +1,199 @@
+package mlx
+
+import (
+	"weak"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// MLX computes a graph from end to end once it has been asked to, and nothing tells what a graph
+// holds. So each array knows what it was made of, as far as this package was told: a large
+// evaluation can then be cut into parts, each of arrays that the program could have evaluated by
+// itself, and others take their turns in between.
+
+// lineage is what an array is made of and was not computed when it was made. It is written before
+// others know the array, and then read and cleared inside the gate.
+type lineage struct {
+	near [2]kin
+	more *[]kin
+	work int64 // elements of the other operands; 0 when nobody told, as of what a trace becomes
+}
+
+// kin is an operand. What a scope owns stays until the scope is closed anyway; what the collector
+// owns may not stay for this.
+type kin struct {
+	owned  *Array
+	others weak.Pointer[Array]
+}
+
+func (k kin) array() *Array {
+	if k.owned != nil {
+		return k.owned
+	}
+	return k.others.Value()
+}
+
+func kinOf(a *Array) kin {
+	if a.scope.Load() != nil {
+		return kin{owned: a}
+	}
+	return kin{others: weak.Make(a)}
+}
+
+// descend notes what r is made of.
+func (r *Array) descend(operands []*Array) {
+	if s := r.scope.Load(); s != nil && s.depth >= traceDepth {
+		return // its operations are those of a trace, which nobody evaluates
+	}
+	from := &r.from
+	from.work = 1
+	n := 0
+	for _, a := range operands {
+		switch {
+		case a == nil:
+		case a.depth.Load() == 0:
+			from.work += max(a.most.Load(), 0)
+		case n < len(from.near):
+			from.near[n] = kinOf(a)
+			n++
+		default:
+			if from.more == nil {
+				more := make([]kin, 0, len(operands)-n)
+				from.more = &more
+			}
+			*from.more = append(*from.more, kinOf(a))
+		}
+	}
+}
+
+// kin returns operand i of what a is made of, false when there are fewer.
+func (l *lineage) kin(i int) (k kin, ok bool) {
+	if i < len(l.near) {
+		k = l.near[i]
+		return k, k != kin{}
+	}
+	if l.more == nil || i-len(l.near) >= len(*l.more) {
+		return k, false
+	}
+	return (*l.more)[i-len(l.near)], true
+}
+
+// plan is how an evaluation goes on, part by part.
+type plan struct {
+	nodes   []*Array // acquired, each behind what it is made of
+	work    []int64  // how many elements each operation goes through
+	passed  []*Array // what else was met on the way
+	total   int64
+	unknown bool // not all that has to be computed was seen
+
+	at     int // how many nodes are behind
+	budget int64
+}
+
+const (
+	// firstWork is the elements that a part goes through at first: a few milliseconds of a sum, some
+	// ten of a product. What is less is not cut.
+	firstWork = 1 << 22
+
+	// mostNodes is as many operations as take that long of small arrays.
+	mostNodes = 1 << 11
+
+	// exactSize is the number of elements above which a bound on it is not good enough.
+	exactSize = 1 << 14
+)
+
+// looks counts the plans; the gate guards it, and Array.seen.
+var looks uint32
+
+// look finds what has to be computed for the targets. The caller is inside the gate.
+func (p *plan) look(targets []*Array) {
+	looks++
+	type place struct {
+		a    *Array
+		next int
+	}
+	var path []place
+	enter := func(a *Array) {
+		if a.seen != looks && a.depth.Load() > 0 {
+			a.seen = looks
+			path = append(path, place{a: a})
+		}
+	}
+	for _, t := range targets {
+		enter(t)
+		for len(path) > 0 {
+			last := &path[len(path)-1]
+			k, more := last.a.from.kin(last.next)
+			if !more {
+				p.add(last.a)
+				path = path[:len(path)-1]
+				continue
+			}
+			last.next++
+			if a := k.array(); a != nil {
+				enter(a)
+			} else {
+				p.unknown = true // the collector has it
+			}
+		}
+	}
+}
+
+// add makes a node of an array that can be evaluated by itself.
+func (p *plan) add(a *Array) {
+	if a.from.work == 0 {
+		p.unknown = true
+	}
+	if a.err != nil || a.unread != nil || !a.acquire() {
+		p.passed = append(p.passed, a)
+		return
+	}
+	n := a.most.Load()
+	if n == unknown || n > exactSize {
+		if n = int64(capi.ArraySize(a.h)); n > 0 {
+			a.most.Store(n)
+		}
+	}
+	work := max(n, 0) + a.from.work
+	for i := 0; ; i++ {
+		k, ok := a.from.kin(i)
+		if !ok {
+			break
+		}
+		if from := k.array(); from != nil {
+			work += max(from.most.Load(), 0)
+		}
+	}
+	p.nodes, p.work, p.total = append(p.nodes, a), append(p.work, work), p.total+work
+}
+
+// light reports whether the whole takes no longer than a part.
+func (p *plan) light() bool {
+	return !p.unknown && p.total <= firstWork && len(p.nodes) <= mostNodes
+}
+
+// next returns the next part and what it goes through, and whether it is the last.
+func (p *plan) next() (part []*Array, work int64, last bool) {
+	from := p.at
+	for p.at < len(p.nodes) && p.at-from < mostNodes && (work == 0 || work+p.work[p.at] <= p.budget) {
+		work += p.work[p.at]
+		p.at++
+	}
+	return p.nodes[from:p.at], work, p.at == len(p.nodes)
+}
+
+// reached notes that all is computed. The caller is inside the gate.
+func (p *plan) reached() {
+	for _, list := range [][]*Array{p.nodes, p.passed} {
+		for _, a := range list {
+			a.depth.Store(0)
+			a.from = lineage{}
+		}
+	}
+}
+
+// end lets go of the nodes.
+func (p *plan) end() {
+	finish(p.nodes)
+	p.nodes = nil
+}
