@@ -40,6 +40,7 @@ type leg struct {
 	flight *gate.Flight
 	arrays []*Array
 	work   int64
+	last   bool
 }
 
 // compute computes arrays, which the caller has acquired, and calls then inside the gate.
@@ -84,7 +85,7 @@ func (e *evaluation) run() error {
 		}
 		if n.leg != nil && e.last {
 			if e.async {
-				e.behind.follow()
+				go e.behind.outcome(nil)
 				e.behind = nil
 				continue
 			}
@@ -127,12 +128,20 @@ func (e *evaluation) turn() (next, error) {
 	if f := gate.Obstacle(false, on...); f != nil {
 		return next{flight: f}, nil
 	}
-	f, s := gate.Launch(handlesOf(e.part), false, on...)
-	if err := computed(s); err != nil {
-		stick(err, e.part)
+	f, err := gate.Launch(handlesOf(e.part), false, on...)
+	l := &leg{flight: f, arrays: e.part, work: e.work, last: e.last}
+	if err != nil {
+		err, refused := refusal(err)
+		if refused {
+			stick(err, e.part)
+		} else {
+			go l.outcome(e.targets)
+		}
 		return next{}, err
 	}
-	l := &leg{flight: f, arrays: e.part, work: e.work}
+	if !e.last || e.async {
+		f.Go()
+	}
 	e.part = nil
 	return next{leg: l}, nil
 }
@@ -163,7 +172,8 @@ func (e *evaluation) atOnce() (bool, error) {
 	case trace.depth > 0:
 		gate.Settle()
 	case e.async || !e.plan.light() || !gate.Quiet() || slices.ContainsFunc(e.targets, func(a *Array) bool { return a.Device() == GPU }):
-		if slices.ContainsFunc(e.targets, func(a *Array) bool { return !a.there() }) {
+		// what has failed counts as computed
+		if slices.ContainsFunc(e.targets, func(a *Array) bool { return a.fates.Load() != nil || !a.there() }) {
 			return false, nil
 		}
 		return true, e.finish()
@@ -218,7 +228,12 @@ func (e *evaluation) wait(l *leg) error {
 	if l == nil {
 		return nil
 	}
-	if err := l.flight.Wait(); err != nil {
+	wait := l.flight.Await
+	if l.last {
+		wait = l.flight.Wait
+	}
+	if err := wait(); err != nil {
+		go l.outcome(e.targets)
 		return turnError(e.op, err)
 	}
 	if err := l.outcome(e.targets); err != nil {
@@ -232,16 +247,8 @@ func (e *evaluation) wait(l *leg) error {
 	return nil
 }
 
-// follow lets a part go on by itself.
-func (l *leg) follow() {
-	go func() {
-		_ = l.flight.Wait()
-		_ = l.outcome(nil)
-	}()
-}
-
-// outcome is the error of a part that was waited for. It is the error of its arrays from then on,
-// and of what else they were computed for.
+// outcome waits for a part and returns its error. That is the error of its arrays from then on, and of
+// what else they were computed for.
 func (l *leg) outcome(targets []*Array) error {
 	text, failed := l.flight.Failed()
 	if !failed {
@@ -265,9 +272,11 @@ func (s Stream) synchronize(op string) error {
 			if n.flight = gate.Obstacle(false, int(s)); n.flight != nil {
 				return nil
 			}
-			var status int32
-			n.own, status = gate.Launch(nil, false, int(s))
-			return computed(status)
+			var err error
+			if n.own, err = gate.Launch(nil, false, int(s)); err != nil {
+				err, _ = refusal(err)
+			}
+			return err
 		})
 		switch {
 		case err != nil:

@@ -112,24 +112,26 @@ func (f *fate) decide() (next, error) {
 		if o := gate.Obstacle(true); o != nil {
 			return next{flight: o}, nil
 		}
-		var s int32
-		if f.flight, s = gate.Launch(f.handles, true, f.on...); s == 0 {
+		var err error
+		if f.flight, err = gate.Launch(f.handles, true, f.on...); err == nil {
 			return next{own: f.flight}, nil
 		}
-		if err := f.settle(computed(s)); err != nil {
+		err, refused := refusal(err)
+		if refused {
+			f.flight = nil
+			err = f.settle(err)
+		}
+		if err != nil {
 			return next{}, err
 		}
 	case !f.flight.Landed():
 		return next{flight: f.flight}, nil
+	case f.flight.Refused():
+		f.flight = nil // nobody heard why
+		return f.decide()
 	default:
 		var err error
 		if text, failed := f.flight.Failed(); failed {
-			// nothing else was started on these streams: what is left there is of the same failure
-			for _, i := range f.on {
-				if h := gate.Stream(i); h != 0 && capi.Synchronize(h) != 0 {
-					capi.TakeError()
-				}
-			}
 			err = textError("eval", text, nil)
 		}
 		f.flight = nil
@@ -161,13 +163,27 @@ func computed(s int32) error {
 	if s == 0 {
 		return nil
 	}
-	err := mlxError("eval", nil)
-	gate.Settle() // or they would lose theirs
-	for i := range gate.NumStreams() {
-		if h := gate.Stream(i); h != 0 && capi.Synchronize(h) != 0 {
-			capi.TakeError()
-		}
+	return alone(mlxError("eval", nil))
+}
+
+// refusal is the error of what was not started, after which no stream holds one for the next, or of
+// the context that has ended.
+func refusal(err error) (why error, refused bool) {
+	var r gate.Refused
+	if !errors.As(err, &r) {
+		return turnError("eval", err), false
 	}
+	return alone(textError("eval", r.Text, nil)), true
+}
+
+// alone takes from the streams what they may hold of a failure beside its error.
+func alone(err *Error) error {
+	gate.Settle() // or what is under way would lose its own
+	on := make([]int, gate.NumStreams())
+	for i := range on {
+		on[i] = i
+	}
+	gate.ForgetErrors(on...)
 	return err
 }
 

@@ -66,6 +66,16 @@ func (r *Array) descend(operands []*Array) {
 	}
 }
 
+// madeOf corrects what was noted of a result that takes no more than their shape from the other
+// operands. Nobody else has it yet.
+func (r *Array) madeOf(operands ...*Array) *Array {
+	if r.err == nil {
+		r.from = lineage{}
+		r.descend(operands)
+	}
+	return r
+}
+
 // kin returns operand i of what a is made of, false when there are fewer.
 func (l *lineage) kin(i int) (k kin, ok bool) {
 	if i < len(l.near) {

@@ -320,13 +320,13 @@ func window(op string, f func(*capi.Array, int32, capi.Stream) int32, s *Scope, 
 // ZerosLike returns zeros in x's shape, of x's type or the one given.
 // Binds mlx_zeros_like, mlx_zeros_like_dtype.
 func ZerosLike(x *Array, d ...Dtype) *Array {
-	return like("zeros_like", capi.ZerosLike, capi.ZerosLikeDtype, x, d)
+	return like("zeros_like", capi.ZerosLike, capi.ZerosLikeDtype, x, d).madeOf()
 }
 
 // OnesLike returns ones in x's shape, of x's type or the one given.
 // Binds mlx_ones_like, mlx_ones_like_dtype.
 func OnesLike(x *Array, d ...Dtype) *Array {
-	return like("ones_like", capi.OnesLike, capi.OnesLikeDtype, x, d)
+	return like("ones_like", capi.OnesLike, capi.OnesLikeDtype, x, d).madeOf()
 }
 
 func like(op string, f sortAll, typed func(*capi.Array, capi.Array, capi.Dtype, capi.Stream) int32, x *Array, d []Dtype) *Array {
@@ -355,5 +355,5 @@ func FullLike(x, v *Array, d Dtype) *Array {
 	}
 	return build(op, []*Array{x, v}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FullLike(res, x.h, v.h, capi.Dtype(d), s)
-	})
+	}).madeOf(v)
 }

@@ -28,15 +28,17 @@ type Flight struct {
 	done   chan struct{}
 
 	// set before done is closed
-	failed bool
-	text   string // MLX's
+	refused bool // it did not start
+	failed  bool
+	text    string // MLX's
 }
 
 var aloft struct {
 	sync.Mutex
-	last  [MaxStreams]*Flight
-	all   map[*Flight]struct{}
-	risky *Flight
+	last [MaxStreams]*Flight
+	all  map[*Flight]struct{}
+
+	risky *Flight // the gate guards it: the last that might fail, until that has been seen to
 }
 
 // leaf is what marks are views of.
@@ -45,18 +47,40 @@ var leaf capi.Array
 // computing is whether the goroutine inside waits for a flight, and so for no other goroutine.
 var computing atomic.Bool
 
-// Quiet reports whether no flight is under way.
+// Quiet reports whether no flight is under way. The caller is inside the gate.
 func Quiet() bool {
+	tidy()
 	aloft.Lock()
 	defer aloft.Unlock()
 	return len(aloft.all) == 0
 }
 
+// tidy takes what is left on the streams of a flight that has failed, of the same failure, before
+// another starts there.
+func tidy() {
+	r := aloft.risky
+	if r == nil || !r.Landed() {
+		return
+	}
+	aloft.risky = nil
+	if r.failed {
+		ForgetErrors(r.on...)
+	}
+}
+
+// ForgetErrors takes the errors of streams on which nothing is under way.
+func ForgetErrors(on ...int) {
+	for _, i := range on {
+		if streams[i] != 0 && capi.Synchronize(streams[i]) != 0 {
+			capi.TakeError()
+		}
+	}
+}
+
 // Obstacle returns a flight to wait for before another may start on these streams, nil for none.
 // risky is whether that may fail while it is computed. The caller is inside the gate.
 func Obstacle(risky bool, on ...int) *Flight {
-	aloft.Lock()
-	defer aloft.Unlock()
+	tidy()
 	r := aloft.risky
 	if r != nil && (risky || slices.ContainsFunc(on, func(i int) bool { return slices.Contains(r.on, i) })) {
 		return r
@@ -64,29 +88,45 @@ func Obstacle(risky bool, on ...int) *Flight {
 	return nil
 }
 
-// Launch starts to compute arrays, and a mark on each stream. It returns nil, and the status, when
-// MLX refuses. The caller is inside the gate, has asked for an Obstacle, and calls Wait when it is
-// outside.
-func Launch(arrays []capi.Array, risky bool, on ...int) (*Flight, int32) {
+// Refused is MLX's refusal to start an evaluation.
+type Refused struct{ Text string }
+
+func (e Refused) Error() string { return e.Text }
+
+// Launch starts to compute arrays, and a mark on each stream. The caller is inside the gate, has
+// asked for an Obstacle, and calls Wait when it is outside. The error is a Refused, or that of
+// Hold's context, which ends the wait for MLX to hand out the operations: the flight goes on then by
+// itself, and the gate is closed until all is handed out.
+func Launch(arrays []capi.Array, risky bool, on ...int) (*Flight, error) {
 	f := &Flight{on: on, done: make(chan struct{})}
 	if leaf == 0 {
 		leaf = capi.ArrayNewBool(true)
 	}
 	for _, i := range on {
 		var m capi.Array
-		if s := capi.StopGradient(&m, leaf, streams[i]); s != 0 {
-			return nil, f.cancel(s)
+		if capi.StopGradient(&m, leaf, streams[i]) != 0 {
+			return f, f.cancel()
 		}
 		f.marks = append(f.marks, m)
 	}
 	list := capi.VectorArrayNewData(slices.Concat(arrays, f.marks))
-	defer capi.VectorArrayFree(list)
-	if s := capi.AsyncEval(list); s != 0 {
-		return nil, f.cancel(s)
-	}
+	return f, dispatch(func() error {
+		defer capi.VectorArrayFree(list)
+		if capi.AsyncEval(list) != 0 {
+			return f.cancel()
+		}
+		if f.started(); risky {
+			aloft.risky = f
+		}
+		return nil
+	}, f.land)
+}
+
+// started counts f among those under way.
+func (f *Flight) started() {
 	aloft.Lock()
 	defer aloft.Unlock()
-	for _, i := range on {
+	for _, i := range f.on {
 		if b := aloft.last[i]; b != nil {
 			f.before = append(f.before, b)
 		}
@@ -96,16 +136,14 @@ func Launch(arrays []capi.Array, risky bool, on ...int) (*Flight, int32) {
 		aloft.all = map[*Flight]struct{}{}
 	}
 	aloft.all[f] = struct{}{}
-	if risky {
-		aloft.risky = f
-	}
-	return f, 0
 }
 
-// cancel ends the marks of what did not start.
-func (f *Flight) cancel(status int32) int32 {
+// cancel ends what did not start.
+func (f *Flight) cancel() error {
 	Free(f.marks...)
-	return status
+	f.refused = true
+	close(f.done)
+	return Refused{capi.TakeError()}
 }
 
 // Wait waits until all that the flight started is done. In the body of Hold it returns an error at
@@ -114,7 +152,11 @@ func (f *Flight) Wait() error {
 	return waiting(f.land, f.done)
 }
 
-// Await is Wait for another goroutine than the one that launched f.
+// Go is Wait by a goroutine of its own, for one that will be in the gate's queue before it waits: those
+// inside may wait for the flights before theirs.
+func (f *Flight) Go() { go f.land() }
+
+// Await is Wait when another goroutine does that.
 func (f *Flight) Await() error {
 	return waiting(func() { <-f.done }, f.done)
 }
@@ -151,6 +193,9 @@ func (f *Flight) Landed() bool {
 	}
 }
 
+// Refused reports whether the flight did not start.
+func (f *Flight) Refused() bool { return f.Landed() && f.refused }
+
 // Failed reports whether something has failed, and MLX's text, once the wait has ended.
 func (f *Flight) Failed() (text string, failed bool) {
 	<-f.done
@@ -176,9 +221,6 @@ func (f *Flight) land() {
 			aloft.last[i] = nil
 		}
 	}
-	if aloft.risky == f {
-		aloft.risky = nil
-	}
 	delete(aloft.all, f)
 	aloft.Unlock()
 	close(f.done)
@@ -194,4 +236,5 @@ func Settle() {
 	for _, f := range all {
 		<-f.done
 	}
+	tidy()
 }
