@@ -92,7 +92,8 @@ func (l *lineage) kin(i int) (k kin, ok bool) {
 type plan struct {
 	nodes   []*Array // acquired, each behind what it is made of
 	work    []int64  // how many elements each operation goes through
-	passed  []*Array // what else was met on the way
+	passed  []*Array // what else was met on the way, and was freed
+	ended   int64    // the work of those of them that no node counts yet
 	total   int64
 	unknown bool // not all that has to be computed was seen
 
@@ -154,17 +155,7 @@ func (p *plan) add(a *Array) {
 	if a.from.work == 0 {
 		p.unknown = true
 	}
-	if a.err != nil || a.unread != nil || !a.acquire() {
-		p.passed = append(p.passed, a)
-		return
-	}
-	n := a.most.Load()
-	if n == unknown || n > exactSize {
-		if n = int64(capi.ArraySize(a.h)); n > 0 {
-			a.most.Store(n)
-		}
-	}
-	work := max(n, 0) + a.from.work
+	work := a.from.work
 	for i := 0; ; i++ {
 		k, ok := a.from.kin(i)
 		if !ok {
@@ -174,12 +165,28 @@ func (p *plan) add(a *Array) {
 			work += max(from.most.Load(), 0)
 		}
 	}
+	n := a.most.Load()
+	if a.err != nil || a.unread != nil || !a.acquire() {
+		// what it goes through counts with the next node; its size cannot be asked for
+		if n == unknown || n > exactSize {
+			a.most.Store(exactSize)
+		}
+		p.passed, p.ended = append(p.passed, a), p.ended+work+max(a.most.Load(), 0)
+		return
+	}
+	if n == unknown || n > exactSize {
+		if n = int64(capi.ArraySize(a.h)); n > 0 {
+			a.most.Store(n)
+		}
+	}
+	work += max(n, 0) + p.ended
+	p.ended = 0
 	p.nodes, p.work, p.total = append(p.nodes, a), append(p.work, work), p.total+work
 }
 
 // light reports whether the whole takes no longer than a part.
 func (p *plan) light() bool {
-	return !p.unknown && p.total <= firstWork && len(p.nodes) <= mostNodes
+	return !p.unknown && p.total <= firstWork && len(p.nodes)+len(p.passed) <= mostNodes
 }
 
 // next returns the next part and what it goes through, and whether it is the last.
