@@ -30,7 +30,6 @@ type Array struct {
 	depth atomic.Int32
 
 	from lineage // what it is made of
-	seen uint32  // by which plan (see lineage.go)
 
 	fates atomic.Pointer[fates] // nil: nothing that computes it may fail
 

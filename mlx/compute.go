@@ -2,6 +2,7 @@ package mlx
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -29,8 +30,10 @@ type evaluation struct {
 	looked bool
 	part   []*Array // the next
 	work   int64
-	last   bool
+	last   bool // the targets are part of it
+	taken  bool // it has not been started
 
+	began  time.Time
 	landed time.Time // when a part was last known to be done
 	behind *leg      // the part that is under way
 }
@@ -45,7 +48,21 @@ type leg struct {
 
 // compute computes arrays, which the caller has acquired, and calls then inside the gate.
 func compute(op string, arrays []*Array, then func() error) error {
-	return (&evaluation{op: op, targets: arrays, then: then}).run()
+	return run(evaluation{op: op, targets: arrays, then: then})
+}
+
+// evaluations are those that have ended, for their room.
+var evaluations = sync.Pool{New: func() any { return new(evaluation) }}
+
+func run(given evaluation) error {
+	e := evaluations.Get().(*evaluation)
+	given.plan = e.plan
+	*e = given
+	err := e.run()
+	e.plan.end()
+	*e = evaluation{plan: e.plan}
+	evaluations.Put(e)
+	return err
 }
 
 // next is what a turn inside the gate leaves to be waited for, one of these; nothing when all is done.
@@ -56,7 +73,6 @@ type next struct {
 }
 
 func (e *evaluation) run() error {
-	defer e.plan.end()
 	e.plan.budget = firstWork
 	for {
 		var n next
@@ -108,15 +124,15 @@ func (e *evaluation) turnedBack(why error) error {
 
 // turn does the next thing inside the gate.
 func (e *evaluation) turn() (next, error) {
-	if e.last && e.part == nil {
+	if e.last && !e.taken {
 		return next{}, e.arrive()
 	}
-	if e.part == nil {
+	if !e.taken {
 		if err := e.take(); err != nil {
 			return next{}, err
 		}
 	}
-	for _, list := range [][]*Array{e.part, e.plan.passed} {
+	for _, list := range [...][]*Array{e.part, e.plan.passed, e.targets[:e.count()]} {
 		if n, err := decide(list); err != nil || n != (next{}) {
 			return n, err
 		}
@@ -124,16 +140,17 @@ func (e *evaluation) turn() (next, error) {
 	if now, err := e.atOnce(); now || err != nil {
 		return next{}, err
 	}
-	on := streamsOf(e.part)
+	part := slices.Concat(e.part, e.targets[:e.count()]) // what is among the nodes too is asked for once
+	on := streamsOf(part)
 	if f := gate.Obstacle(false, on...); f != nil {
 		return next{flight: f}, nil
 	}
-	f, err := gate.Launch(handlesOf(e.part), false, on...)
-	l := &leg{flight: f, arrays: e.part, work: e.work, last: e.last}
+	f, err := gate.Launch(handlesOf(part), false, on...)
+	l := &leg{flight: f, arrays: part, work: e.work, last: e.last}
 	if err != nil {
 		err, refused := refusal(err)
 		if refused {
-			stick(err, e.part)
+			stick(err, part)
 		} else {
 			go l.outcome(e.targets)
 		}
@@ -142,7 +159,7 @@ func (e *evaluation) turn() (next, error) {
 	if !e.last || e.async {
 		f.Go()
 	}
-	e.part = nil
+	e.taken = false
 	return next{leg: l}, nil
 }
 
@@ -153,17 +170,23 @@ func (e *evaluation) take() error {
 			return err
 		}
 		e.plan.look(e.targets)
-		e.looked, e.landed = true, time.Now()
+		e.looked, e.began = true, time.Now()
+		e.landed = e.began
 	}
-	if trace.depth > 0 { // a function that is traced evaluates: nobody else gets a turn
-		e.part, e.last = e.targets, true
+	if e.taken = true; trace.depth > 0 { // a function that is traced evaluates: nobody else gets a turn
+		e.last = true
 		return nil
 	}
 	e.part, e.work, e.last = e.plan.next()
-	if e.last {
-		e.part = slices.Concat(e.part, e.targets) // what is among the nodes too is asked for once
-	}
 	return nil
+}
+
+// count is how many targets are part of the next part.
+func (e *evaluation) count() int {
+	if e.last {
+		return len(e.targets)
+	}
+	return 0
 }
 
 // atOnce computes what is light inside the gate, when nothing is under way that it might wait for.
@@ -171,7 +194,7 @@ func (e *evaluation) atOnce() (bool, error) {
 	switch {
 	case trace.depth > 0:
 		gate.Settle()
-	case e.async || !e.plan.light() || !gate.Quiet() || slices.ContainsFunc(e.targets, func(a *Array) bool { return a.Device() == GPU }):
+	case e.async || !e.light() || !gate.Quiet() || slices.ContainsFunc(e.targets, func(a *Array) bool { return a.Device() == GPU }):
 		// what has failed counts as computed
 		if slices.ContainsFunc(e.targets, func(a *Array) bool { return a.fates.Load() != nil || !a.there() }) {
 			return false, nil
@@ -191,6 +214,25 @@ func (e *evaluation) atOnce() (bool, error) {
 		return true, err
 	}
 	return true, e.finish()
+}
+
+// Of a graph that this package does not see through, such as a gradient, it cannot tell how long it
+// takes. When the last such took less than brief, the next is held to do so too: what is started and
+// waited for takes a tenth longer.
+const (
+	brief   = 2 * time.Millisecond
+	lastFew = 8
+)
+
+// briefs counts the unknown ones in a row that were brief; the gate guards it.
+var briefs int
+
+// light reports whether it is not worth while to leave the gate.
+func (e *evaluation) light() bool {
+	if e.plan.unknown {
+		return briefs >= lastFew && !gate.Hurried()
+	}
+	return e.plan.light()
 }
 
 // there reports whether a, which the caller has acquired, is computed. The caller is inside the gate.
@@ -216,6 +258,11 @@ func (e *evaluation) arrive() error {
 
 // finish is inside the gate.
 func (e *evaluation) finish() error {
+	if e.plan.unknown && !e.async {
+		if briefs++; time.Since(e.began) > brief {
+			briefs = 0
+		}
+	}
 	e.plan.reached()
 	if e.then == nil {
 		return nil

@@ -35,7 +35,7 @@ func evaluate(op string, async bool, arrays []*Array) error {
 	if len(arrays) == 0 {
 		return nil
 	}
-	err := twice(func() error { return (&evaluation{op: op, targets: arrays, async: async}).run() })
+	err := twice(func() error { return run(evaluation{op: op, targets: arrays, async: async}) })
 	if err == nil {
 		evaluated(arrays...)
 	}

@@ -69,8 +69,9 @@ func (a *Array) twin() *Array {
 	r.most.Store(a.most.Load())
 	r.depth.Store(a.depth.Load())
 	r.fates.Store(a.fates.Load())
+	r.from.work = 1
 	if a.depth.Load() > 0 {
-		r.from = lineage{near: [2]kin{kinOf(a)}, work: 1}
+		r.from.add(a, 1)
 	}
 	// the out slot is empty, so that this sets a new handle and frees none
 	if capi.ArraySet(&r.h, a.h) != 0 {

@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"math"
 	"weak"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -14,30 +15,23 @@ import (
 // lineage is what an array is made of and was not computed when it was made. It is written before
 // others know the array, and then read and cleared inside the gate.
 type lineage struct {
-	near [2]kin
+	near [2]*Array // what a scope owns, which stays until that is closed anyway
 	more *[]kin
-	work int64 // elements of the other operands; 0 when nobody told, as of what a trace becomes
+	work uint32 // workUnits of the other operands, and 1; 0 when nobody told, as of what a trace becomes
+	seen uint32 // by which plan
 }
 
-// kin is an operand. What a scope owns stays until the scope is closed anyway; what the collector
-// owns may not stay for this.
+// kin is an operand. What the collector owns may not stay for this.
 type kin struct {
 	owned  *Array
 	others weak.Pointer[Array]
 }
 
-func (k kin) array() *Array {
-	if k.owned != nil {
-		return k.owned
-	}
-	return k.others.Value()
-}
+// workUnit is the number of elements in which work is counted.
+const workUnit = 64
 
-func kinOf(a *Array) kin {
-	if a.scope.Load() != nil {
-		return kin{owned: a}
-	}
-	return kin{others: weak.Make(a)}
+func units(elements int64) uint32 {
+	return uint32(min(max(elements, 0)/workUnit, math.MaxUint32/8))
 }
 
 // descend notes what r is made of.
@@ -52,18 +46,27 @@ func (r *Array) descend(operands []*Array) {
 		switch {
 		case a == nil:
 		case a.depth.Load() == 0:
-			from.work += max(a.most.Load(), 0)
-		case n < len(from.near):
-			from.near[n] = kinOf(a)
+			from.work = min(from.work+units(a.most.Load()), math.MaxUint32/2)
+		case n < len(from.near) && a.scope.Load() != nil:
+			from.near[n] = a
 			n++
 		default:
-			if from.more == nil {
-				more := make([]kin, 0, len(operands)-n)
-				from.more = &more
-			}
-			*from.more = append(*from.more, kinOf(a))
+			from.add(a, len(operands))
 		}
 	}
+}
+
+// add notes one more operand of at most n.
+func (l *lineage) add(a *Array, n int) {
+	if l.more == nil {
+		more := make([]kin, 0, n)
+		l.more = &more
+	}
+	k := kin{owned: a}
+	if a.scope.Load() == nil {
+		k = kin{others: weak.Make(a)}
+	}
+	*l.more = append(*l.more, k)
 }
 
 // madeOf corrects what was noted of a result that takes no more than their shape from the other
@@ -76,16 +79,25 @@ func (r *Array) madeOf(operands ...*Array) *Array {
 	return r
 }
 
-// kin returns operand i of what a is made of, false when there are fewer.
-func (l *lineage) kin(i int) (k kin, ok bool) {
-	if i < len(l.near) {
-		k = l.near[i]
-		return k, k != kin{}
+// kin returns operand i of what a is made of, nil when the collector has it; false when there are
+// fewer.
+func (l *lineage) kin(i int) (a *Array, ok bool) {
+	for _, a := range l.near {
+		if a != nil {
+			if i == 0 {
+				return a, true
+			}
+			i--
+		}
 	}
-	if l.more == nil || i-len(l.near) >= len(*l.more) {
-		return k, false
+	if l.more == nil || i >= len(*l.more) {
+		return nil, false
 	}
-	return (*l.more)[i-len(l.near)], true
+	k := (*l.more)[i]
+	if k.owned != nil {
+		return k.owned, true
+	}
+	return k.others.Value(), true
 }
 
 // plan is how an evaluation goes on, part by part.
@@ -99,6 +111,14 @@ type plan struct {
 
 	at     int // how many nodes are behind
 	budget int64
+
+	path []step // of look
+}
+
+// step is how far look has come with an array.
+type step struct {
+	a    *Array
+	next int
 }
 
 const (
@@ -113,41 +133,38 @@ const (
 	exactSize = 1 << 14
 )
 
-// looks counts the plans; the gate guards it, and Array.seen.
+// looks counts the plans; the gate guards it.
 var looks uint32
 
 // look finds what has to be computed for the targets. The caller is inside the gate.
 func (p *plan) look(targets []*Array) {
 	looks++
-	type place struct {
-		a    *Array
-		next int
-	}
-	var path []place
+	path := p.path
 	enter := func(a *Array) {
-		if a.seen != looks && a.depth.Load() > 0 {
-			a.seen = looks
-			path = append(path, place{a: a})
+		if a.from.seen != looks && a.depth.Load() > 0 {
+			a.from.seen = looks
+			path = append(path, step{a: a})
 		}
 	}
 	for _, t := range targets {
 		enter(t)
 		for len(path) > 0 {
 			last := &path[len(path)-1]
-			k, more := last.a.from.kin(last.next)
+			a, more := last.a.from.kin(last.next)
 			if !more {
 				p.add(last.a)
 				path = path[:len(path)-1]
 				continue
 			}
 			last.next++
-			if a := k.array(); a != nil {
+			if a != nil {
 				enter(a)
 			} else {
 				p.unknown = true // the collector has it
 			}
 		}
 	}
+	p.path = path
 }
 
 // add makes a node of an array that can be evaluated by itself.
@@ -155,13 +172,13 @@ func (p *plan) add(a *Array) {
 	if a.from.work == 0 {
 		p.unknown = true
 	}
-	work := a.from.work
+	work := int64(a.from.work) * workUnit
 	for i := 0; ; i++ {
-		k, ok := a.from.kin(i)
+		from, ok := a.from.kin(i)
 		if !ok {
 			break
 		}
-		if from := k.array(); from != nil {
+		if from != nil {
 			work += max(from.most.Load(), 0)
 		}
 	}
@@ -209,8 +226,12 @@ func (p *plan) reached() {
 	}
 }
 
-// end lets go of the nodes.
+// end lets go of the nodes, and keeps the room.
 func (p *plan) end() {
 	finish(p.nodes)
-	p.nodes = nil
+	clear(p.nodes)
+	clear(p.passed)
+	path := p.path[:cap(p.path)]
+	clear(path)
+	*p = plan{nodes: p.nodes[:0], work: p.work[:0], passed: p.passed[:0], path: path[:0]}
 }

@@ -115,6 +115,12 @@ func Hold(ctx context.Context, f func()) error {
 	return nil
 }
 
+// Hurried reports whether others wait for the gate, or the one inside has a context that may end. The
+// caller is inside.
+func Hurried() bool {
+	return mu.waiting.Load() > 0 || until != nil && until.Done() != nil
+}
+
 // Callback marks the code of f, which already runs inside the gate, as the user's.
 func Callback(f func()) {
 	outer, was := owner.Swap(capi.GoroutineID()), idle
