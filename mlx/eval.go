@@ -12,12 +12,13 @@ import (
 )
 
 // Eval computes the arrays. It returns the first error that one of them carries,
-// or MLX's. Binds mlx_eval.
+// or MLX's. Others evaluate between the parts of a large graph. Binds mlx_eval.
 func Eval(arrays ...*Array) error { return evaluate("eval", false, arrays) }
 
 // AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
 // the next operations can be built. It returns an error that one of them carries. What may
-// fail while it is computed, such as an inverse, is computed first. Binds mlx_async_eval.
+// fail while it is computed, such as an inverse, is computed first, and so is all but the last
+// part of a large graph. Binds mlx_async_eval.
 func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", true, arrays) }
 
 func evaluate(op string, async bool, arrays []*Array) error {
@@ -116,9 +117,9 @@ func reclaim() {
 // frees. A loop of many small evaluations that must not be interleaved with
 // others' goes here. A panic in f comes back as an error whose Stack leads to it.
 //
-// The end of ctx ends the wait for the gate, and what f evaluates afterwards is ctx's error; an
-// evaluation that is under way goes on to its end. Do returns ctx's error when f returned after
-// that, even if f has none.
+// The end of ctx ends the wait for the gate, and what f evaluates: it is ctx's error. MLX
+// cannot stop what it has begun, which goes on by itself. Do returns ctx's error when f
+// returned after that, even if f has none.
 func Do(ctx context.Context, f func() error) (err error) {
 	if err := Load(); err != nil {
 		return err

@@ -24,3 +24,15 @@ func SetForLAPACK(f func(Stream) Stream) (restore func()) {
 	forLAPACK = f
 	return func() { forLAPACK = before }
 }
+
+// PlanOf is at how many places the evaluation of a could be cut, and whether the plan sees all of it.
+func PlanOf(a *Array) (places int, whole bool) {
+	_ = inGate("plan", func() error {
+		var p plan
+		p.look([]*Array{a})
+		places, whole = len(p.nodes), !p.unknown
+		p.end()
+		return nil
+	})
+	return places, whole
+}

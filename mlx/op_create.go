@@ -84,6 +84,7 @@ func FromSlice[T Element](s *Scope, data []T, shape ...int) *Array {
 		*res = capi.ArrayNewData(capi.Data(at), int32s(shape), capi.Dtype(d))
 		return 0 // no handle is the failure
 	})
+	evaluated(a)
 	a.host = boundsOf(data)
 	return a
 }
@@ -99,10 +100,12 @@ func FromBytes(s *Scope, data []byte, d Dtype, shape ...int) *Array {
 	if len(data) == 0 {
 		data = make([]byte, 8)
 	}
-	return create(op, s, shape, d, nil, func(res *capi.Array, _ capi.Stream) int32 {
+	a := create(op, s, shape, d, nil, func(res *capi.Array, _ capi.Stream) int32 {
 		*res = capi.ArrayNewData(capi.Data(data), int32s(shape), capi.Dtype(d))
 		return 0 // no handle is the failure
 	})
+	evaluated(a)
+	return a
 }
 
 // boundsOf returns what is to be known of integers that may be indices or divisors, and of

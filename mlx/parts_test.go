@@ -2,6 +2,7 @@ package mlx_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -208,4 +209,70 @@ func TestHoldMovesToTheStreamOfTheScope(t *testing.T) {
 	require.Equal(t, []float32{2, 2}, floats(t, mlx.Add(h, h)))
 	require.Equal(t, s.Stream(), x.Stream())
 	require.Equal(t, s.Stream(), (*mlx.Scope)(nil).Hold(x).Stream())
+}
+
+func TestPlansSeeWhatAnArrayIsMadeOf(t *testing.T) {
+	s := scope(t)
+	x := mlx.FromSlice(s, []float32{1, 2})
+	ten := func(x *mlx.Array) *mlx.Array {
+		for range 10 {
+			x = mlx.Exp(x)
+		}
+		return x
+	}
+	inner := s.NewScope()
+	closed := s.Hold(ten(inner.Hold(ten(x))))
+	inner.Close()
+	split := mlx.Split(ten(x), 2, 0)
+	for name, c := range map[string]struct {
+		of     *mlx.Array
+		places int
+		whole  bool
+	}{
+		"computed":            {x, 0, true},
+		"a chain":             {ten(x), 10, true},
+		"two operands":        {mlx.Add(ten(x), ten(x)), 21, true},
+		"many operands":       {mlx.Concatenate(0, ten(x), ten(x), ten(x), ten(x)), 41, true},
+		"the same twice":      {mlx.Multiply(split[0], split[1]), 13, true},
+		"a scope in a scope":  {mlx.Within(ten(x), ten), 11, true}, // the operand, and the result
+		"a scope that closed": {closed, 11, true},
+		"its shape only":      {mlx.ZerosLike(ten(x)), 1, true},
+		"a gradient":          {mlx.Exp(mlx.Grad(func(a []*mlx.Array) []*mlx.Array { return one(mlx.Sum(ten(a[0]))) })(x)[0]), 2, false},
+		"a compiled function": {mlx.Compile(func(a []*mlx.Array) []*mlx.Array { return one(ten(a[0])) }, false)(one(x))[0], 1, false},
+	} {
+		places, whole := mlx.PlanOf(c.of)
+		require.Equal(t, c.places, places, name)
+		require.Equal(t, c.whole, whole, name)
+		require.NoError(t, mlx.Eval(c.of), name)
+		places, whole = mlx.PlanOf(c.of)
+		require.Zero(t, places, "%s, evaluated", name)
+		require.True(t, whole, name)
+	}
+}
+
+// What the collector owns does not stay for a plan.
+func TestPlansHoldNothingOfTheCollectors(t *testing.T) {
+	base := mlx.FromSlice[float32](nil, []float32{1, 2})
+	middle := mlx.Exp(base)
+	collected := make(chan struct{})
+	runtime.AddCleanup(middle, func(c chan struct{}) { close(c) }, collected)
+	x := mlx.Exp(middle)
+	places, whole := mlx.PlanOf(x)
+	require.Equal(t, 2, places)
+	require.True(t, whole)
+	runtime.KeepAlive(middle)
+	middle = nil
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-collected:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, time.Millisecond)
+	places, whole = mlx.PlanOf(x)
+	require.Equal(t, 1, places)
+	require.False(t, whole)
+	require.NoError(t, mlx.Eval(x))
 }
