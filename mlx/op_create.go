@@ -273,10 +273,19 @@ func Linspace(s *Scope, start, stop float64, num int, endpoint bool, d Dtype) *A
 	})
 }
 
-// Eye returns [n, m] with ones on the k-th diagonal and zeros elsewhere. Binds mlx_eye.
-func Eye(s *Scope, n, m, k int, d Dtype) *Array {
-	return create("eye", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
-		return capi.Eye(res, c32(n), c32(m), offset32(k, n, m), capi.Dtype(d), st)
+// Grid is the shape of a matrix, and one of its diagonals: Offset 0 goes through [0, 0], a positive one
+// lies above.
+type Grid struct {
+	Rows, Cols int
+	Offset     int
+}
+
+// Eye returns [Rows, Cols] with ones on the diagonal and zeros elsewhere. Binds mlx_eye.
+func Eye(s *Scope, g Grid, d Dtype) *Array { return onGrid("eye", capi.Eye, s, g, d) }
+
+func onGrid(op string, f func(*capi.Array, int32, int32, int32, capi.Dtype, capi.Stream) int32, s *Scope, g Grid, d Dtype) *Array {
+	return create(op, s, []int{g.Rows, g.Cols}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+		return f(res, c32(g.Rows), c32(g.Cols), offset32(g.Offset, g.Rows, g.Cols), capi.Dtype(d), st)
 	})
 }
 
@@ -287,13 +296,9 @@ func Identity(s *Scope, n int, d Dtype) *Array {
 	})
 }
 
-// Tri returns [n, m] with ones on and below the k-th diagonal and zeros above.
+// Tri returns [Rows, Cols] with ones on and below the diagonal and zeros above.
 // Binds mlx_tri.
-func Tri(s *Scope, n, m, k int, d Dtype) *Array {
-	return create("tri", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
-		return capi.Tri(res, c32(n), c32(m), offset32(k, n, m), capi.Dtype(d), st)
-	})
-}
+func Tri(s *Scope, g Grid, d Dtype) *Array { return onGrid("tri", capi.Tri, s, g, d) }
 
 // Hanning returns the window 1/2 − 1/2·cos 2πi/(m−1), i from 0 to m−1, float32.
 // Binds mlx_hanning.

@@ -107,7 +107,7 @@ func embed(a *Array, t Triangle) *Array {
 	greatest := ExpandDims(Max(Add(Abs(re), Abs(im)), -2, -1), -1, -2)
 	s := a.stream.Scope()                          // a's own may be on a GPU, which has no float64
 	greatest = Maximum(greatest, Scalar(s, 1e-30)) // of a matrix of zeros
-	diagonal := Multiply(Eye(s, n, n, 0, Float64), FromSlice(s, apart))
+	diagonal := Multiply(Eye(s, Grid{Rows: n, Cols: n}, Float64), FromSlice(s, apart))
 	re = Add(re, Multiply(Scale(greatest, 1e-8), diagonal))
 	return Concatenate(-2, Concatenate(-1, re, Negative(im)), Concatenate(-1, im, re))
 }

@@ -24,7 +24,7 @@ func newPass(scope *mlx.Scope, cache *Cache, tap *Tap) *Pass {
 func (p *Pass) mask(pos, keys, window int) *mlx.Array {
 	at := [3]int{pos, keys, window}
 	if p.masks[at] == nil {
-		p.masks[at] = mlx.CausalMask(p.scope, pos, keys, window)
+		p.masks[at] = mlx.CausalMask(p.scope, mlx.Causal{Queries: pos, Keys: keys, Window: window})
 	}
 	return p.masks[at]
 }
