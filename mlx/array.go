@@ -29,6 +29,8 @@ type Array struct {
 	// depth is at least the number of operations in a row that compute the array.
 	depth atomic.Int32
 
+	from lineage // what it is made of
+
 	fates atomic.Pointer[fates] // nil: nothing that computes it may fail
 
 	cleanup runtime.Cleanup // of an array without a scope

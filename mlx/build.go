@@ -106,6 +106,7 @@ func (r *Array) limitExactly(op string, lengths []int32) int64 {
 		if capi.Zeros(&empty, int32s(shape), d, r.stream.handle()) == 0 {
 			gate.Free(r.h)
 			r.h, most = empty, none
+			r.from = lineage{work: 1}
 		}
 	}
 	return most
@@ -240,6 +241,7 @@ func (a *Array) elementsOf(op string, operands []*Array, list capi.VectorArray) 
 		r.scope.Store(a.scope.Load())
 		r.depth.Store(a.depth.Load())
 		r.fates.Store(a.fates.Load())
+		r.from = a.from
 		if capi.VectorArrayGet(&r.h, list, i) != 0 {
 			r.err = mlxError(op, operands)
 		} else {
@@ -318,12 +320,14 @@ func product(a, b int64) int64 {
 
 // vector makes a list of handles; the caller has acquired the arrays and frees
 // the list, which drops only its own references.
-func vector(arrays []*Array) capi.VectorArray {
+func vector(arrays []*Array) capi.VectorArray { return capi.VectorArrayNewData(handlesOf(arrays)) }
+
+func handlesOf(arrays []*Array) []capi.Array {
 	hs := make([]capi.Array, len(arrays))
 	for i, a := range arrays {
 		hs[i] = a.h
 	}
-	return capi.VectorArrayNewData(hs)
+	return hs
 }
 
 // c32 is x as C's int. What does not fit becomes the nearest number that does, which

@@ -165,7 +165,7 @@ func crashesOfSize(o crashOperands) map[string]func() *mlx.Array {
 		"shape | repeat 2^40 times":            func() *mlx.Array { return mlx.Repeat(x, 1<<40, 0) },
 		"shape | tile 2^20 by 2^20":            func() *mlx.Array { return mlx.Tile(x, 1<<20, 1<<20) },
 		"shape | pad by 2^31":                  func() *mlx.Array { return mlx.Pad(x, mlx.PadConstant, 0, [2]int{1 << 31, 0}) },
-		"shape | eye(2^20)":                    func() *mlx.Array { return mlx.Eye(s, 1<<20, 1<<20, 0, mlx.Float32) },
+		"shape | eye(2^20)":                    func() *mlx.Array { return mlx.Eye(s, mlx.Grid{Rows: 1 << 20, Cols: 1 << 20}, mlx.Float32) },
 		"shape | diag of 2^20":                 func() *mlx.Array { return mlx.Diag(mlx.Zeros(s, mlx.Float32, 1<<20), 0) },
 		"shape | a meshgrid of 4 TiB": func() *mlx.Array {
 			return mlx.Meshgrid(mlx.IJ, false, mlx.Zeros(s, mlx.Float32, 1<<20), mlx.Zeros(s, mlx.Float32, 1<<20))[0]
@@ -203,7 +203,7 @@ func crashesOfInfinities(o crashOperands) map[string]func() *mlx.Array {
 	s, m := o.s, o.m
 	cases := map[string]func() *mlx.Array{}
 	for _, inf := range []float64{math.Inf(1), math.Inf(-1)} {
-		one := mlx.Where(mlx.Eye(s, 4, 4, 1, mlx.Bool), mlx.Full(s, inf, mlx.Float32), m)
+		one := mlx.Where(mlx.Eye(s, mlx.Grid{Rows: 4, Cols: 4, Offset: 1}, mlx.Bool), mlx.Full(s, inf, mlx.Float32), m)
 		for _, a := range []*mlx.Array{one, mlx.Full(s, inf, mlx.Float32, 4, 4)} {
 			name := func(op string) string { return fmt.Sprintf("linalg | %s of %v, %d", op, inf, len(cases)) }
 			cases[name("svd")] = func() *mlx.Array { u, _, _ := mlx.SVD(a); return u }

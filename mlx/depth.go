@@ -57,6 +57,7 @@ func (r *Array) deepen(most int32, operands []*Array) {
 		}
 	}
 	r.depth.Store(before + most)
+	r.descend(operands)
 }
 
 // refreshed is the depth of a, which the caller has acquired: 0 when it is evaluated, if that can

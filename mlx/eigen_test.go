@@ -55,9 +55,9 @@ func hermitians(s *mlx.Scope, n int) map[string]*mlx.Array {
 	return map[string]*mlx.Array{
 		"random":     mlx.Add(z, adjoint(z)),
 		"of rank 3":  mlx.Matmul(few, adjoint(few)), // n−3 equal eigenvalues
-		"identity":   mlx.Eye(s, n, n, 0, mlx.Complex64),
+		"identity":   mlx.Eye(s, mlx.Grid{Rows: n, Cols: n}, mlx.Complex64),
 		"zeros":      mlx.Zeros(s, mlx.Complex64, n, n),
-		"two values": mlx.Where(mlx.Eye(s, n, n, 0, mlx.Bool), mlx.Scalar(s, complex64(2)), mlx.Scalar(s, complex64(1))),
+		"two values": mlx.Where(mlx.Eye(s, mlx.Grid{Rows: n, Cols: n}, mlx.Bool), mlx.Scalar(s, complex64(2)), mlx.Scalar(s, complex64(1))),
 		"imaginary":  mlx.Multiply(mlx.Subtract(im, mlx.Transpose(im)), mlx.Scalar(s, complex64(1i))),
 	}
 }
@@ -84,7 +84,7 @@ func TestHermitianMatricesAreTakenApart(t *testing.T) {
 				// a few roundings of float32 for each row
 				tolerance := 4e-7 * math.Sqrt(float64(n)) * 4
 				require.Less(t, far(again, h)/size, tolerance, "%s of %d: V·Λ·V*", name, n)
-				require.Less(t, far(mlx.Matmul(adjoint, v), mlx.Eye(s, n, n, 0, mlx.Complex64)), tolerance, "%s of %d: V*·V", name, n)
+				require.Less(t, far(mlx.Matmul(adjoint, v), mlx.Eye(s, mlx.Grid{Rows: n, Cols: n}, mlx.Complex64)), tolerance, "%s of %d: V*·V", name, n)
 				require.Less(t, far(mlx.Eigvalsh(read, half), w)/size, tolerance, "%s of %d: values alone", name, n)
 				require.Equal(t, floats(t, w), floats(t, mlx.Sort(w, 0)))
 			}

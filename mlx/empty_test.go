@@ -34,7 +34,7 @@ var empties = map[string]func(s *mlx.Scope, x *mlx.Array) *mlx.Array{
 	"strided":  func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.AsStrided(x, []int{0, 2}, []int{1, 1}, 0) },
 	"topk":     func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.TopK(x, 0, 0) },
 	"diff":     func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Diff(x, 4, 0) },
-	"diagonal": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Diagonal(x, 7, 0, 1) },
+	"diagonal": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Diagonal(x, mlx.Diagonals{Offset: 7}) },
 	"grad": func(s *mlx.Scope, _ *mlx.Array) *mlx.Array {
 		return mlx.Grad(func(x []*mlx.Array) []*mlx.Array { return one(mlx.Sum(x[0])) })(mlx.Zeros(s, mlx.Float32, 0, 2))[0]
 	},
@@ -121,8 +121,8 @@ func TestCountsTakeNoMemoryBeforeTheyAreChecked(t *testing.T) {
 	one := mlx.Scalar(s, float32(1))
 	require.ErrorIs(t, mlx.NumberOfElements(one, false, mlx.Int32, 0).Err(), mlx.ErrIndex)
 	require.ErrorIs(t, mlx.NumberOfElements(mlx.Ones(s, mlx.Float32, 2, 3), false, mlx.Int32, 1, 1).Err(), mlx.ErrIndex)
-	require.Equal(t, "float32[2147483646 0]", mlx.Tri(s, 1<<31-2, 0, 2, mlx.Float32).String())
+	require.Equal(t, "float32[2147483646 0]", mlx.Tri(s, mlx.Grid{Rows: 1<<31 - 2, Cols: 0, Offset: 2}, mlx.Float32).String())
 	before := mlx.PeakMemory()
-	require.NoError(t, mlx.Eval(mlx.Tri(s, 1<<31-2, 0, 2, mlx.Float32), mlx.Eye(s, 0, 1<<31-1, 0, mlx.Float32)))
+	require.NoError(t, mlx.Eval(mlx.Tri(s, mlx.Grid{Rows: 1<<31 - 2, Cols: 0, Offset: 2}, mlx.Float32), mlx.Eye(s, mlx.Grid{Rows: 0, Cols: 1<<31 - 1}, mlx.Float32)))
 	require.Less(t, mlx.PeakMemory(), before+1<<20)
 }

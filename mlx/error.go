@@ -103,7 +103,12 @@ func reasonOf(text string) string {
 
 // mlxError makes an error of the text that MLX raised on this goroutine.
 func mlxError(op string, operands []*Array) *Error {
-	text := reasonOf(capi.TakeError())
+	return textError(op, capi.TakeError(), operands)
+}
+
+// textError makes an error of MLX's text.
+func textError(op, text string, operands []*Array) *Error {
+	text = reasonOf(text)
 	if strings.Contains(text, "LU factorization failed") {
 		text += ": a matrix is singular, or one of eigenvalues or singular values holds NaN or ∞"
 	}

@@ -12,15 +12,16 @@ import (
 )
 
 // Eval computes the arrays. It returns the first error that one of them carries,
-// or MLX's. Binds mlx_eval.
-func Eval(arrays ...*Array) error { return evaluate("eval", capi.Eval, arrays) }
+// or MLX's. Others evaluate between the parts of a large graph. Binds mlx_eval.
+func Eval(arrays ...*Array) error { return evaluate("eval", false, arrays) }
 
 // AsyncEval starts to compute the arrays and returns: what reads them waits. Meanwhile
 // the next operations can be built. It returns an error that one of them carries. What may
-// fail while it is computed, such as an inverse, is computed first. Binds mlx_async_eval.
-func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", capi.AsyncEval, arrays) }
+// fail while it is computed, such as an inverse, is computed first, and so is all but the last
+// part of a large graph. Binds mlx_async_eval.
+func AsyncEval(arrays ...*Array) error { return evaluate("async_eval", true, arrays) }
 
-func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error {
+func evaluate(op string, async bool, arrays []*Array) error {
 	for i, a := range arrays {
 		if err := a.Err(); err != nil {
 			finish(arrays[:i])
@@ -35,23 +36,7 @@ func evaluate(op string, f func(capi.VectorArray) int32, arrays []*Array) error 
 	if len(arrays) == 0 {
 		return nil
 	}
-	err := twice(func() error {
-		return inGate(op, func() error {
-			if err := admit(op, arrays...); err != nil {
-				return err
-			}
-			if err := decide(arrays...); err != nil {
-				return err
-			}
-			list := vector(arrays)
-			defer capi.VectorArrayFree(list)
-			err := computed(f(list))
-			if err != nil {
-				stick(err, arrays)
-			}
-			return err
-		})
-	})
+	err := twice(func() error { return run(evaluation{op: op, targets: arrays, async: async}) })
 	if err == nil {
 		evaluated(arrays...)
 	}
@@ -132,9 +117,9 @@ func reclaim() {
 // frees. A loop of many small evaluations that must not be interleaved with
 // others' goes here. A panic in f comes back as an error whose Stack leads to it.
 //
-// The end of ctx ends the wait for the gate, and what f evaluates afterwards is ctx's error; an
-// evaluation that is under way goes on to its end. Do returns ctx's error when f returned after
-// that, even if f has none.
+// The end of ctx ends the wait for the gate, and what f evaluates: it is ctx's error. MLX
+// cannot stop what it has begun, which goes on by itself. Do returns ctx's error when f
+// returned after that, even if f has none.
 func Do(ctx context.Context, f func() error) (err error) {
 	if err := Load(); err != nil {
 		return err
@@ -191,31 +176,25 @@ func borrow[T Element](a *Array, f func(data []T) error) error {
 	var row capi.Array // a row-contiguous copy, where a is not
 	var data []T
 	err := twice(func() error {
-		return inGate("eval", func() error {
-			if err := admit("eval", a); err != nil {
-				return err
-			}
-			if err := decide(a); err != nil {
-				return err
-			}
-			if err := computed(capi.ArrayEval(a.h)); err != nil {
-				stick(err, []*Array{a})
-				return err
-			}
-			at := a.h
+		return compute("eval", []*Array{a}, func() error {
 			var contiguous bool
-			if capi.ArrayIsRowContiguous(&contiguous, a.h); !contiguous {
-				if capi.Contiguous(&row, a.h, false, a.stream.handle()) != 0 || capi.ArrayEval(row) != 0 {
-					return mlxError("data", []*Array{a})
+			if capi.ArrayIsRowContiguous(&contiguous, a.h); contiguous {
+				if n > 0 {
+					data = capi.SliceAt[T](pointer[T](a.h), n)
 				}
-				at = row
+				return nil
 			}
-			if n > 0 {
-				data = capi.SliceAt[T](pointer[T](at), n)
-			}
-			return nil
+			return status("data", capi.Contiguous(&row, a.h, false, a.stream.handle()))
 		})
 	})
+	if err == nil && row != 0 {
+		copied := &Array{h: row, stream: a.stream}
+		copied.depth.Store(1)
+		err = compute("data", []*Array{copied}, func() error {
+			data = capi.SliceAt[T](pointer[T](row), n)
+			return nil
+		})
+	}
 	if row != 0 {
 		defer gate.Free(row)
 	}

@@ -28,7 +28,7 @@ func ExampleArange() {
 	defer s.Close()
 	show(mlx.Arange(s, 0, 1, 0.25, mlx.Float32))
 	show(mlx.Linspace(s, 0, 1, 5, true, mlx.Float32))
-	show(mlx.Eye(s, 2, 3, 1, mlx.Float32))
+	show(mlx.Eye(s, mlx.Grid{Rows: 2, Cols: 3, Offset: 1}, mlx.Float32))
 	// Output:
 	// [4] [0 0.25 0.5 0.75] <nil>
 	// [5] [0 0.25 0.5 0.75 1] <nil>

@@ -14,3 +14,25 @@ func OwnerOf(a *Array) *Scope { return a.scope.Load() }
 
 // RoomOf is how many arrays a scope has room for.
 func RoomOf(s *Scope) int { return cap(s.owner().arrays) }
+
+// ForLAPACK is the stream on which linear algebra of a stream's arrays is computed.
+func ForLAPACK(s Stream) Stream { return forLAPACK(s) }
+
+// SetForLAPACK replaces ForLAPACK until restore is called.
+func SetForLAPACK(f func(Stream) Stream) (restore func()) {
+	before := forLAPACK
+	forLAPACK = f
+	return func() { forLAPACK = before }
+}
+
+// PlanOf is at how many places the evaluation of a could be cut, and whether the plan sees all of it.
+func PlanOf(a *Array) (places int, whole bool) {
+	_ = inGate("plan", func() error {
+		var p plan
+		p.look([]*Array{a})
+		places, whole = len(p.nodes), !p.unknown
+		p.end()
+		return nil
+	})
+	return places, whole
+}

@@ -18,7 +18,10 @@ type fate struct {
 	known   atomic.Bool
 	err     *Error // of a known one
 	handles []capi.Array
+	on      []int // the streams that compute them
 	cleanup runtime.Cleanup
+
+	flight *gate.Flight // while they are computed; the gate guards it
 }
 
 // fates are those that an array depends on, in the order in which they were made.
@@ -26,18 +29,25 @@ type fates []*fate
 
 // inherit makes r depend on what an operand depends on.
 func (r *Array) inherit(from *fates) {
-	own := r.fates.Load()
-	if own == nil || own == from {
-		r.fates.Store(from)
-		return
-	}
-	both := slices.Clone(*own)
-	for _, f := range *from {
-		if !slices.Contains(both, f) {
-			both = append(both, f)
+	for {
+		own := r.fates.Load()
+		if own == from {
+			return
+		}
+		all := from
+		if own != nil {
+			both := slices.Clone(*own)
+			for _, f := range *from {
+				if !slices.Contains(both, f) {
+					both = append(both, f)
+				}
+			}
+			all = &both
+		}
+		if r.fates.CompareAndSwap(own, all) {
+			return
 		}
 	}
-	r.fates.Store(&both)
 }
 
 // mayFail notes that the results of one operation fail together while they are computed, if they
@@ -55,6 +65,9 @@ func mayFail(results ...*Array) []*Array {
 		}
 		if !a.acquire() {
 			continue
+		}
+		if f.on == nil {
+			f.on = slices.Compact([]int{int(a.stream), int(forLAPACK(a.stream))})
 		}
 		var h capi.Array
 		if capi.ArraySet(&h, a.h) == 0 { // the slot is empty, so that this frees none
@@ -74,40 +87,74 @@ func mayFail(results ...*Array) []*Array {
 	return results
 }
 
-// decide computes what arrays depend on that may fail. The caller is inside the gate.
-func decide(arrays ...*Array) error {
+// decide has computed what arrays depend on that may fail: it returns what to wait for before it
+// is asked again, and the error of what has failed. The caller is inside the gate.
+func decide(arrays []*Array) (next, error) {
 	for _, a := range arrays {
 		list := a.fates.Load()
 		if list == nil {
 			continue
 		}
 		for _, f := range *list {
-			if err := f.decide(); err != nil {
-				return err
+			if n, err := f.decide(); err != nil || n != (next{}) {
+				return n, err
 			}
 		}
 		a.fates.CompareAndSwap(list, nil)
 	}
-	return nil
+	return next{}, nil
 }
 
-func (f *fate) decide() error {
-	if !f.known.Load() {
-		list := capi.VectorArrayNewData(f.handles)
-		err := computed(capi.Eval(list))
-		capi.VectorArrayFree(list)
-		if errors.Is(err, ErrMemory) {
-			return err // there may be more the next time
+func (f *fate) decide() (next, error) {
+	switch {
+	case f.known.Load():
+	case f.flight == nil:
+		if o := gate.Obstacle(true); o != nil {
+			return next{flight: o}, nil
 		}
-		errors.As(err, &f.err)
-		f.cleanup.Stop()
-		gate.Free(f.handles...)
-		f.handles = nil
-		f.known.Store(true)
+		var err error
+		if f.flight, err = gate.Launch(f.handles, true, f.on...); err == nil {
+			return next{own: f.flight}, nil
+		}
+		err, refused := refusal(err)
+		if refused {
+			f.flight = nil
+			err = f.settle(err)
+		}
+		if err != nil {
+			return next{}, err
+		}
+	case !f.flight.Landed():
+		return next{flight: f.flight}, nil
+	case f.flight.Refused():
+		f.flight = nil // nobody heard why
+		return f.decide()
+	default:
+		var err error
+		if text, failed := f.flight.Failed(); failed {
+			err = textError("eval", text, nil)
+		}
+		f.flight = nil
+		if err := f.settle(err); err != nil {
+			return next{}, err
+		}
 	}
 	if f.err != nil {
-		return f.err
+		return next{}, f.err
 	}
+	return next{}, nil
+}
+
+// settle notes how it went; it returns the error of what may be tried again.
+func (f *fate) settle(err error) error {
+	if errors.Is(err, ErrMemory) {
+		return err // there may be more the next time
+	}
+	errors.As(err, &f.err)
+	f.cleanup.Stop()
+	gate.Free(f.handles...)
+	f.handles = nil
+	f.known.Store(true)
 	return nil
 }
 
@@ -116,12 +163,27 @@ func computed(s int32) error {
 	if s == 0 {
 		return nil
 	}
-	err := mlxError("eval", nil)
-	for i := range gate.NumStreams() {
-		if h := gate.Stream(i); h != 0 && capi.Synchronize(h) != 0 {
-			capi.TakeError()
-		}
+	return alone(mlxError("eval", nil))
+}
+
+// refusal is the error of what was not started, after which no stream holds one for the next, or of
+// the context that has ended.
+func refusal(err error) (why error, refused bool) {
+	var r gate.Refused
+	if !errors.As(err, &r) {
+		return turnError("eval", err), false
 	}
+	return alone(textError("eval", r.Text, nil)), true
+}
+
+// alone takes from the streams what they may hold of a failure beside its error.
+func alone(err *Error) error {
+	gate.Settle() // or what is under way would lose its own
+	on := make([]int, gate.NumStreams())
+	for i := range on {
+		on[i] = i
+	}
+	gate.ForgetErrors(on...)
 	return err
 }
 

@@ -48,8 +48,11 @@ func toFile(name string, a *Array) (checkpoint.Array, error) {
 }
 
 // writeElements computes a and writes its elements as they lie in memory, which is their only
-// copy.
+// copy, or in their file.
 func writeElements(w io.Writer, a *Array) error {
+	if copied, err := a.copyUnread(w); copied {
+		return err
+	}
 	if a.Dtype() != Bool {
 		return borrowBytes(a, func(b []byte) error {
 			_, err := w.Write(b)

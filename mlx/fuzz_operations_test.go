@@ -115,10 +115,10 @@ var shapeOperations = []operation{
 		return one(mlx.AsStrided(a, t.numbers(), t.numbers(), t.number()))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
-		return one(mlx.Diagonal(a, t.number(), t.axis(), t.axis()))
+		return one(mlx.Diagonal(a, mlx.Diagonals{Offset: t.number(), Axis1: t.axis(), Axis2: t.axis()}))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
-		return one(mlx.Trace(a, t.number(), t.axis(), t.axis()))
+		return one(mlx.Trace(a, mlx.Diagonals{Offset: t.number(), Axis1: t.axis(), Axis2: t.axis()}))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array { return one(mlx.AsType(a, t.dtype())) },
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array { return one(mlx.View(a, t.dtype())) },
@@ -290,7 +290,7 @@ var creations = []operation{
 		return one(mlx.Arange(s, t.float(), t.float(), t.float(), t.dtype()))
 	},
 	func(s *mlx.Scope, t *tape, _, _, _ *mlx.Array) []*mlx.Array {
-		return one(mlx.Eye(s, t.number(), t.number(), t.number(), t.dtype()))
+		return one(mlx.Eye(s, mlx.Grid{Rows: t.number(), Cols: t.number(), Offset: t.number()}, t.dtype()))
 	},
 	func(s *mlx.Scope, t *tape, _, _, _ *mlx.Array) []*mlx.Array {
 		return one(mlx.Linspace(s, t.float(), t.float(), t.number(), t.bool(), t.dtype()))

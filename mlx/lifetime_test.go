@@ -112,7 +112,7 @@ func errorsOf(z *mlx.Array) []error {
 	one := mlx.Ones(nil, mlx.Float32, 2)
 	return []error{
 		mlx.Eval(z), mlx.AsyncEval(one, z), data, item, format, strides, z.Wait(), s.Hold(z).Err(), mlx.Add(z, z).Err(), mlx.Add(one, z).Err(),
-		mlx.Sum(z).Err(), mlx.Index(z, mlx.At(0)).Err(), mlx.Reshape(z, 1).Err(), mlx.Diagonal(z, 9, 0, 1).Err(), mlx.SaveNpy("/dev/null", z),
+		mlx.Sum(z).Err(), mlx.Index(z, mlx.At(0)).Err(), mlx.Reshape(z, 1).Err(), mlx.Diagonal(z, mlx.Diagonals{Offset: 9}).Err(), mlx.SaveNpy("/dev/null", z),
 		mlx.Grad(func(a []*mlx.Array) []*mlx.Array { return a })(z)[0].Err(), mlx.Grad(func(a []*mlx.Array) []*mlx.Array { return []*mlx.Array{{}} })(one)[0].Err(),
 		mlx.Grad(nil)(one)[0].Err(), mlx.SaveGGUF("x.gguf", nil), x.Add(one), split, g.AllSum(one).Err(), g.Recv(nil, 0, mlx.Float32, 2).Err(), (&mlx.Group{}).AllSum(one).Err(),
 		(*mlx.ImportedFunction)(nil).Call(one)[0].Err(), (&mlx.ImportedFunction{}).Call(one)[0].Err(), (*mlx.MetalKernel)(nil).Call(mlx.Launch{})[0].Err(), (&mlx.CUDAKernel{}).Call(mlx.Launch{})[0].Err(),

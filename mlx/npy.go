@@ -25,7 +25,7 @@ func LoadNpy(s *Scope, path string) *Array {
 	from := &source{close: file.Close}
 	from.users.Add(1) // this function
 	defer from.drop()
-	return fromSource(s, from, path, stored[file.Type], file.Shape, file.Read)
+	return fromSource(s, from, path, stored[file.Type], file.Shape, file)
 }
 
 // ReadNpy is LoadNpy from a reader, up to its end, of elements that are in memory when it

@@ -84,6 +84,7 @@ func FromSlice[T Element](s *Scope, data []T, shape ...int) *Array {
 		*res = capi.ArrayNewData(capi.Data(at), int32s(shape), capi.Dtype(d))
 		return 0 // no handle is the failure
 	})
+	evaluated(a)
 	a.host = boundsOf(data)
 	return a
 }
@@ -99,10 +100,12 @@ func FromBytes(s *Scope, data []byte, d Dtype, shape ...int) *Array {
 	if len(data) == 0 {
 		data = make([]byte, 8)
 	}
-	return create(op, s, shape, d, nil, func(res *capi.Array, _ capi.Stream) int32 {
+	a := create(op, s, shape, d, nil, func(res *capi.Array, _ capi.Stream) int32 {
 		*res = capi.ArrayNewData(capi.Data(data), int32s(shape), capi.Dtype(d))
 		return 0 // no handle is the failure
 	})
+	evaluated(a)
+	return a
 }
 
 // boundsOf returns what is to be known of integers that may be indices or divisors, and of
@@ -270,10 +273,19 @@ func Linspace(s *Scope, start, stop float64, num int, endpoint bool, d Dtype) *A
 	})
 }
 
-// Eye returns [n, m] with ones on the k-th diagonal and zeros elsewhere. Binds mlx_eye.
-func Eye(s *Scope, n, m, k int, d Dtype) *Array {
-	return create("eye", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
-		return capi.Eye(res, c32(n), c32(m), offset32(k, n, m), capi.Dtype(d), st)
+// Grid is the shape of a matrix, and one of its diagonals: Offset 0 goes through [0, 0], a positive one
+// lies above.
+type Grid struct {
+	Rows, Cols int
+	Offset     int
+}
+
+// Eye returns [Rows, Cols] with ones on the diagonal and zeros elsewhere. Binds mlx_eye.
+func Eye(s *Scope, g Grid, d Dtype) *Array { return onGrid("eye", capi.Eye, s, g, d) }
+
+func onGrid(op string, f func(*capi.Array, int32, int32, int32, capi.Dtype, capi.Stream) int32, s *Scope, g Grid, d Dtype) *Array {
+	return create(op, s, []int{g.Rows, g.Cols}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+		return f(res, c32(g.Rows), c32(g.Cols), offset32(g.Offset, g.Rows, g.Cols), capi.Dtype(d), st)
 	})
 }
 
@@ -284,13 +296,9 @@ func Identity(s *Scope, n int, d Dtype) *Array {
 	})
 }
 
-// Tri returns [n, m] with ones on and below the k-th diagonal and zeros above.
+// Tri returns [Rows, Cols] with ones on and below the diagonal and zeros above.
 // Binds mlx_tri.
-func Tri(s *Scope, n, m, k int, d Dtype) *Array {
-	return create("tri", s, []int{n, m}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
-		return capi.Tri(res, c32(n), c32(m), offset32(k, n, m), capi.Dtype(d), st)
-	})
-}
+func Tri(s *Scope, g Grid, d Dtype) *Array { return onGrid("tri", capi.Tri, s, g, d) }
 
 // Hanning returns the window 1/2 − 1/2·cos 2πi/(m−1), i from 0 to m−1, float32.
 // Binds mlx_hanning.
@@ -320,13 +328,13 @@ func window(op string, f func(*capi.Array, int32, capi.Stream) int32, s *Scope, 
 // ZerosLike returns zeros in x's shape, of x's type or the one given.
 // Binds mlx_zeros_like, mlx_zeros_like_dtype.
 func ZerosLike(x *Array, d ...Dtype) *Array {
-	return like("zeros_like", capi.ZerosLike, capi.ZerosLikeDtype, x, d)
+	return like("zeros_like", capi.ZerosLike, capi.ZerosLikeDtype, x, d).madeOf()
 }
 
 // OnesLike returns ones in x's shape, of x's type or the one given.
 // Binds mlx_ones_like, mlx_ones_like_dtype.
 func OnesLike(x *Array, d ...Dtype) *Array {
-	return like("ones_like", capi.OnesLike, capi.OnesLikeDtype, x, d)
+	return like("ones_like", capi.OnesLike, capi.OnesLikeDtype, x, d).madeOf()
 }
 
 func like(op string, f sortAll, typed func(*capi.Array, capi.Array, capi.Dtype, capi.Stream) int32, x *Array, d []Dtype) *Array {
@@ -355,5 +363,5 @@ func FullLike(x, v *Array, d Dtype) *Array {
 	}
 	return build(op, []*Array{x, v}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FullLike(res, x.h, v.h, capi.Dtype(d), s)
-	})
+	}).madeOf(v)
 }

@@ -27,10 +27,26 @@ func Diag(x *Array, k int) *Array {
 	})
 }
 
+// Diagonals says which diagonals of the matrices over two axes: elements i of Axis1 and i + Offset of
+// Axis2. Two axes that are 0 are the first two, as mlx.core has it by default.
+type Diagonals struct {
+	Offset       int
+	Axis1, Axis2 int
+}
+
+// of returns the parts.
+func (d Diagonals) of() (offset, axis1, axis2 int) {
+	if d.Axis1 == 0 && d.Axis2 == 0 {
+		return d.Offset, 0, 1
+	}
+	return d.Offset, d.Axis1, d.Axis2
+}
+
 // Diagonal returns the diagonals of the matrices over two axes, as a new last axis.
 // Binds mlx_diagonal.
-func Diagonal(x *Array, offset, axis1, axis2 int) *Array {
+func Diagonal(x *Array, d Diagonals) *Array {
 	const op = "diagonal"
+	offset, axis1, axis2 := d.of()
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
@@ -66,8 +82,9 @@ func noDiagonal(x *Array, offset, axis1, axis2 int) (rest []int, none bool) {
 }
 
 // Trace returns the sum of Diagonal. Binds mlx_trace, mlx_trace_axes.
-func Trace(x *Array, offset, axis1, axis2 int) *Array {
+func Trace(x *Array, d Diagonals) *Array {
 	const op = "trace"
+	offset, axis1, axis2 := d.of()
 	if bad := required(op, x); bad != nil {
 		return bad
 	}

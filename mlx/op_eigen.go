@@ -22,21 +22,15 @@ func Eig(a *Array) (values, vectors *Array) {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad, bad
 	}
-	if a = finite(a); a.err != nil {
-		return a, a
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEig(x, y, a.h, s)
-	})
+	out := lapack(func(on ...*Array) []*Array {
+		w, v := pairOf(op, true, capi.LinalgEig, finite(on[0]))
+		return []*Array{w, v}
+	}, a)
+	return out[0], out[1]
 }
 
 // Eigvals returns the eigenvalues of square matrices, complex64. Binds mlx_linalg_eigvals.
-func Eigvals(a *Array) *Array {
-	if bad := matrix("eigvals", true, a); bad != nil {
-		return bad
-	}
-	return ofMatrix("eigvals", true, capi.LinalgEigvals, finite(a))
-}
+func Eigvals(a *Array) *Array { return ofFinite("eigvals", true, capi.LinalgEigvals, a) }
 
 // Eigh returns the eigenvalues in ascending order and the eigenvectors as columns, of
 // symmetric or Hermitian matrices of which one half is read. Binds mlx_linalg_eigh.
@@ -45,16 +39,18 @@ func Eigh(a *Array, t Triangle) (values, vectors *Array) {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad, bad
 	}
-	if a = finite(a); a.err != nil {
-		return a, a
-	}
-	if embedded(a) {
-		w, v := Eigh(embed(a, t), Lower)
-		return embeddedValues(w), embeddedVectors(v)
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEigh(x, y, a.h, t.letter(), s)
-	})
+	out := lapack(func(on ...*Array) []*Array {
+		a := finite(on[0])
+		if a.err == nil && embedded(a) {
+			w, v := Eigh(embed(a, t), Lower)
+			return []*Array{embeddedValues(w), embeddedVectors(v)}
+		}
+		w, v := pairOf(op, true, func(x, y *capi.Array, a capi.Array, s capi.Stream) int32 {
+			return capi.LinalgEigh(x, y, a, t.letter(), s)
+		}, a)
+		return []*Array{w, v}
+	}, a)
+	return out[0], out[1]
 }
 
 // Eigvalsh returns the eigenvalues of Eigh alone. Binds mlx_linalg_eigvalsh.
@@ -63,15 +59,15 @@ func Eigvalsh(a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
 	}
-	if a = finite(a); a.err != nil {
-		return a
-	}
-	if embedded(a) {
-		return embeddedValues(Eigvalsh(embed(a, t), Lower))
-	}
-	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgEigvalsh(res, a.h, t.letter(), s)
-	}))[0]
+	return lapack(func(on ...*Array) []*Array {
+		a := finite(on[0])
+		if a.err == nil && embedded(a) {
+			return []*Array{embeddedValues(Eigvalsh(embed(a, t), Lower))}
+		}
+		return []*Array{ofMatrix(op, true, func(res *capi.Array, a capi.Array, s capi.Stream) int32 {
+			return capi.LinalgEigvalsh(res, a, t.letter(), s)
+		}, a)}
+	}, a)[0]
 }
 
 // OpenBLAS 0.3.21, which Debian has, crashes in cheevd, the eigenvalues of Hermitian complex64
@@ -109,8 +105,9 @@ func embed(a *Array, t Triangle) *Array {
 		_, apart[i] = math.Modf(float64(i+1) * math.Phi) // no two are close, however many
 	}
 	greatest := ExpandDims(Max(Add(Abs(re), Abs(im)), -2, -1), -1, -2)
-	greatest = Maximum(greatest, Scalar(a.Scope(), 1e-30)) // of a matrix of zeros
-	diagonal := Multiply(Eye(a.Scope(), n, n, 0, Float64), FromSlice(a.Scope(), apart))
+	s := a.stream.Scope()                          // a's own may be on a GPU, which has no float64
+	greatest = Maximum(greatest, Scalar(s, 1e-30)) // of a matrix of zeros
+	diagonal := Multiply(Eye(s, Grid{Rows: n, Cols: n}, Float64), FromSlice(s, apart))
 	re = Add(re, Multiply(Scale(greatest, 1e-8), diagonal))
 	return Concatenate(-2, Concatenate(-1, re, Negative(im)), Concatenate(-1, im, re))
 }

@@ -133,18 +133,25 @@ func CrossEntropy(logits, targets *Array) *Array {
 	})
 }
 
-// CausalMask returns [pos, key] booleans, true where query i may see key j, the last
-// query standing at the last key: j ≤ i + key − pos, and with a window above 0 j > i +
-// key − pos − window, so that a query sees window keys, its own included (Beltagy et
+// Causal is how many queries see how many keys, and with a Window above 0 how many at a time.
+type Causal struct {
+	Queries, Keys int
+	Window        int
+}
+
+// CausalMask returns [Queries, Keys] booleans, true where query i may see key j, the last
+// query standing at the last key: j ≤ i + Keys − Queries, and with a window above 0 j > i +
+// Keys − Queries − Window, so that a query sees Window keys, its own included (Beltagy et
 // al. 2020, arXiv:2004.05150).
-func CausalMask(s *Scope, pos, key, window int) *Array {
-	rows := ExpandDims(Arange(s, float64(key-pos), float64(key), 1, Int32), 1)
-	cols := ExpandDims(Arange(s, 0, float64(key), 1, Int32), 0)
+func CausalMask(s *Scope, c Causal) *Array {
+	keys := float64(c.Keys)
+	rows := ExpandDims(Arange(s, keys-float64(c.Queries), keys, 1, Int32), 1)
+	cols := ExpandDims(Arange(s, 0, keys, 1, Int32), 0)
 	seen := GreaterEqual(rows, cols)
-	if window <= 0 {
+	if c.Window <= 0 {
 		return seen
 	}
-	return LogicalAnd(seen, Less(Subtract(rows, cols), Full(s, float64(window), Int32)))
+	return LogicalAnd(seen, Less(Subtract(rows, cols), Full(s, float64(c.Window), Int32)))
 }
 
 // Masked returns scores where allowed holds, and the most negative finite number

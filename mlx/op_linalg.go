@@ -1,9 +1,14 @@
 package mlx
 
-import "github.com/mlxlens/mlxlens/mlx/internal/capi"
+import (
+	"slices"
 
-// Linear algebra over the last two axes; the axes before them are a batch. MLX computes it
-// on the CPU, in float32 or float64: a GPU's arrays must be moved there by their scope.
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+)
+
+// Linear algebra over the last two axes; the axes before them are a batch. MLX computes it in
+// float32 or float64 on the CPU, where a GPU's arrays go and from where the results come back
+// by themselves (see lapack.go).
 
 // Triangle says which half of a matrix counts.
 type Triangle bool
@@ -51,14 +56,38 @@ func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
 	if bad := matrix(op, square, a); bad != nil {
 		return bad
 	}
-	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, s) }))[0]
+	return lapack(func(on ...*Array) []*Array {
+		return mayFail(build(op, on, func(res *capi.Array, s capi.Stream) int32 { return f(res, on[0].h, s) }))
+	}, a)[0]
 }
 
 func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
 	}
-	return mayFail(build(op, []*Array{a}, func(res *capi.Array, s capi.Stream) int32 { return f(res, a.h, bool(t), s) }))[0]
+	return lapack(func(on ...*Array) []*Array {
+		return mayFail(build(op, on, func(res *capi.Array, s capi.Stream) int32 { return f(res, on[0].h, bool(t), s) }))
+	}, a)[0]
+}
+
+// ofFinite is ofMatrix for what LAPACK does not survive of NaN and ±∞.
+func ofFinite(op string, square bool, f sortAll, a *Array) *Array {
+	if bad := matrix(op, square, a); bad != nil {
+		return bad
+	}
+	return lapack(func(on ...*Array) []*Array { return []*Array{ofMatrix(op, square, f, finite(on[0]))} }, a)[0]
+}
+
+// pairOf is build for a function of a matrix with two results.
+func pairOf(op string, square bool, f func(x, y *capi.Array, a capi.Array, s capi.Stream) int32, a *Array) (*Array, *Array) {
+	if bad := matrix(op, square, a); bad != nil {
+		return bad, bad
+	}
+	out := lapack(func(on ...*Array) []*Array {
+		x, y := twoResults(op, on, func(x, y *capi.Array, s capi.Stream) int32 { return f(x, y, on[0].h, s) })
+		return []*Array{x, y}
+	}, a)
+	return out[0], out[1]
 }
 
 // twoResults is build for a function with two results.
@@ -81,6 +110,7 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 	r.deepen(several, operands)
 	q.depth.Store(r.depth.Load())
 	q.fates.Store(r.fates.Load())
+	q.from = r.from
 	q.stream = r.stream
 	q.scope.Store(r.scope.Load())
 	for _, a := range []*Array{r, q} {
@@ -100,25 +130,14 @@ func Inv(a *Array) *Array { return ofMatrix("inv", true, capi.LinalgInv, a) }
 func TriInv(a *Array, t Triangle) *Array { return ofTriangle("tri_inv", capi.LinalgTriInv, a, t) }
 
 // Pinv returns the Moore-Penrose inverse. Binds mlx_linalg_pinv.
-func Pinv(a *Array) *Array {
-	if bad := matrix("pinv", false, a); bad != nil {
-		return bad
-	}
-	return ofMatrix("pinv", false, capi.LinalgPinv, finite(a))
-}
+func Pinv(a *Array) *Array { return ofFinite("pinv", false, capi.LinalgPinv, a) }
 
 // Det returns the determinant of square matrices. Binds mlx_linalg_det.
 func Det(a *Array) *Array { return ofMatrix("det", true, capi.LinalgDet, a) }
 
 // Slogdet returns the sign and ln|det a|. Binds mlx_linalg_slogdet.
 func Slogdet(a *Array) (sign, logAbs *Array) {
-	const op = "slogdet"
-	if bad := matrix(op, true, a); bad != nil {
-		return bad, bad
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgSlogdet(x, y, a.h, s)
-	})
+	return pairOf("slogdet", true, capi.LinalgSlogdet, a)
 }
 
 // Cholesky returns the lower L with a = L·Lᵀ, or the upper U with a = Uᵀ·U, of symmetric
@@ -138,7 +157,7 @@ func Solve(a, b *Array) *Array {
 	if bad := matrix("solve", true, a, b); bad != nil {
 		return bad
 	}
-	return mayFail(binary("solve", capi.LinalgSolve, a, b))[0]
+	return lapack(func(on ...*Array) []*Array { return mayFail(binary("solve", capi.LinalgSolve, on[0], on[1])) }, a, b)[0]
 }
 
 // SolveTriangular is Solve with a triangular a. Binds mlx_linalg_solve_triangular.
@@ -147,86 +166,63 @@ func SolveTriangular(a, b *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a, b); bad != nil {
 		return bad
 	}
-	return mayFail(build(op, []*Array{a, b}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgSolveTriangular(res, a.h, b.h, bool(t), s)
-	}))[0]
+	return lapack(func(on ...*Array) []*Array {
+		return mayFail(build(op, on, func(res *capi.Array, s capi.Stream) int32 {
+			return capi.LinalgSolveTriangular(res, on[0].h, on[1].h, bool(t), s)
+		}))
+	}, a, b)[0]
 }
 
 // QR returns the orthogonal Q and the upper R with a = Q·R. Binds mlx_linalg_qr.
-func QR(a *Array) (q, r *Array) {
-	const op = "qr"
-	if bad := matrix(op, false, a); bad != nil {
-		return bad, bad
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgQr(x, y, a.h, s)
-	})
-}
+func QR(a *Array) (q, r *Array) { return pairOf("qr", false, capi.LinalgQr, a) }
 
 // SVD returns U, the singular values in descending order and Vᵀ with a = U·diag(S)·Vᵀ.
 // Binds mlx_linalg_svd.
 func SVD(a *Array) (u, s, vt *Array) {
-	parts, bad := svd(a, true)
-	if bad != nil {
-		return bad, bad, bad
-	}
+	parts := svd(a, true)
 	return parts[0], parts[1], parts[2]
 }
 
 // SingularValues returns the singular values alone, in descending order: mlx.core's svd
 // without compute_uv. Binds mlx_linalg_svd.
-func SingularValues(a *Array) *Array {
-	parts, bad := svd(a, false)
-	if bad != nil {
-		return bad
-	}
-	return parts[0]
+func SingularValues(a *Array) *Array { return svd(a, false)[0] }
+
+func svd(a *Array, vectors bool) []*Array {
+	return listOf("svd", 3, a, func(res *capi.VectorArray, a capi.Array, s capi.Stream) int32 {
+		return capi.LinalgSvd(res, a, vectors, s)
+	}, finite)
 }
 
-func svd(a *Array, vectors bool) (parts []*Array, bad *Array) {
-	const op = "svd"
+// listOf is buildList for a function of a matrix with n results, or with one error for each. first
+// is what is done with the matrix before.
+func listOf(op string, n int, a *Array, f func(*capi.VectorArray, capi.Array, capi.Stream) int32, first func(*Array) *Array) []*Array {
 	if bad := matrix(op, false, a); bad != nil {
-		return nil, bad
+		return slices.Repeat([]*Array{bad}, n)
 	}
-	if a = finite(a); a.err != nil {
-		return nil, a
-	}
-	parts = buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		return capi.LinalgSvd(res, a.h, vectors, s)
-	})
-	if parts[0].err != nil {
-		return nil, parts[0]
-	}
-	return mayFail(parts...), nil
+	return lapack(func(on ...*Array) []*Array {
+		a := first(on[0])
+		if a.err != nil {
+			return slices.Repeat([]*Array{a}, n)
+		}
+		out := buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 { return f(res, a.h, s) })
+		if out[0].err != nil {
+			return slices.Repeat(out[:1], n)
+		}
+		return mayFail(out...)
+	}, a)
 }
 
 // LU returns the permutation as indices, the lower L with a unit diagonal and the upper U of
 // the rows of a: a[permutation] = L·U. Binds mlx_linalg_lu.
 func LU(a *Array) (permutation, l, u *Array) {
-	const op = "lu"
-	if bad := matrix(op, false, a); bad != nil {
-		return bad, bad, bad
-	}
-	parts := buildList(op, []*Array{a}, func(res *capi.VectorArray, s capi.Stream) int32 {
-		return capi.LinalgLu(res, a.h, s)
-	})
-	if len(parts) != 3 {
-		return parts[0], parts[0], parts[0]
-	}
-	mayFail(parts...)
+	parts := listOf("lu", 3, a, capi.LinalgLu, func(a *Array) *Array { return a })
 	return parts[0], parts[1], parts[2]
 }
 
 // LUFactor returns L and U in one matrix, and the row that each step exchanged with.
 // Binds mlx_linalg_lu_factor.
 func LUFactor(a *Array) (lu, pivots *Array) {
-	const op = "lu_factor"
-	if bad := matrix(op, false, a); bad != nil {
-		return bad, bad
-	}
-	return twoResults(op, []*Array{a}, func(x, y *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgLuFactor(x, y, a.h, s)
-	})
+	return pairOf("lu_factor", false, capi.LinalgLuFactor, a)
 }
 
 // Cross returns the cross product along an axis of 2 or 3 elements; the other axes broadcast.
@@ -262,12 +258,13 @@ func NormOrd(x *Array, ord float64, axes ...int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	if (ord == 2 || ord == -2) && (len(axes) == 2 || len(axes) == 0 && x.Ndim() == 2) {
-		x = finite(x) // it is of singular values
+	f := func(res *capi.Array, x capi.Array, s capi.Stream) int32 {
+		return capi.LinalgNorm(res, x, ord, int32s(axes), false, s)
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgNorm(res, x.h, ord, int32s(axes), false, s)
-	})
+	if (ord == 2 || ord == -2) && (len(axes) == 2 || len(axes) == 0 && x.Ndim() == 2) {
+		return spectral(op, x, f)
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
 }
 
 // MatrixNorm is a norm of matrices that has a name.
@@ -289,10 +286,19 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	if name != Frobenius && name != Nuclear {
 		return failed(op, ErrIndex, "there is no matrix norm %q (have: fro, nuc)", string(name))
 	}
-	if name == Nuclear {
-		x = finite(x)
+	f := func(res *capi.Array, x capi.Array, s capi.Stream) int32 {
+		return capi.LinalgNormMatrix(res, x, capi.Bytes(string(name)), int32s(axes), false, s)
 	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.LinalgNormMatrix(res, x.h, capi.Bytes(string(name)), int32s(axes), false, s)
-	})
+	if name == Nuclear {
+		return spectral(op, x, f)
+	}
+	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
+}
+
+// spectral is a norm of singular values.
+func spectral(op string, x *Array, f sortAll) *Array {
+	return lapack(func(on ...*Array) []*Array {
+		x := finite(on[0])
+		return mayFail(build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) }))
+	}, x)[0]
 }

@@ -235,5 +235,5 @@ func NumberOfElements(x *Array, inverted bool, d Dtype, axes ...int) *Array {
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.NumberOfElements(res, x.h, int32s(axes), inverted, capi.Dtype(d), s)
-	})
+	}).madeOf()
 }

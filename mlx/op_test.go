@@ -198,10 +198,10 @@ func TestFusedAttentionEqualsItsEquation(t *testing.T) {
 		return mlx.Reshape(mlx.BroadcastTo(mlx.ExpandDims(x, 2), 1, kv, heads/kv, pos, d), 1, heads, pos, d)
 	}
 	scores := mlx.Scale(mlx.Matmul(q, mlx.Transpose(repeat(k), 0, 1, 3, 2)), 0.5)
-	pattern := mlx.Softmax(mlx.Masked(scores, mlx.CausalMask(s, pos, pos, 0)), -1)
+	pattern := mlx.Softmax(mlx.Masked(scores, mlx.CausalMask(s, mlx.Causal{Queries: pos, Keys: pos})), -1)
 	want := floats(t, mlx.Matmul(pattern, repeat(v)))
 	assert.InDeltaSlice(t, want, floats(t, mlx.Attention(q, k, v, 0.5, true, nil)), tolerance)
-	assert.InDeltaSlice(t, want, floats(t, mlx.Attention(q, k, v, 0.5, false, mlx.CausalMask(s, pos, pos, 0))), tolerance)
+	assert.InDeltaSlice(t, want, floats(t, mlx.Attention(q, k, v, 0.5, false, mlx.CausalMask(s, mlx.Causal{Queries: pos, Keys: pos}))), tolerance)
 	for i, p := range floats(t, pattern) {
 		if key, query := i%pos, i/pos%pos; key > query {
 			require.Zero(t, p, "weight on the future")
@@ -211,7 +211,7 @@ func TestFusedAttentionEqualsItsEquation(t *testing.T) {
 
 func TestWindowedMaskLetsAQuerySeeItsLastKeys(t *testing.T) {
 	s := scope(t)
-	got, err := mlx.Data[bool](mlx.CausalMask(s, 3, 5, 2))
+	got, err := mlx.Data[bool](mlx.CausalMask(s, mlx.Causal{Queries: 3, Keys: 5, Window: 2}))
 	require.NoError(t, err)
 	const x, o = true, false
 	assert.Equal(t, []bool{

@@ -76,9 +76,9 @@ func shapeCall(f func(*mlx.Scope, mlx.Dtype, ...int) *mlx.Array) call {
 	}
 }
 
-func diagonalsCall(f func(x *mlx.Array, offset, axis1, axis2 int) *mlx.Array) call {
+func diagonalsCall(f func(x *mlx.Array, d mlx.Diagonals) *mlx.Array) call {
 	return func(_ *mlx.Scope, in []*mlx.Array, p params) []*mlx.Array {
-		return one(f(in[0], p.int("offset"), p.int("axis1"), p.int("axis2")))
+		return one(f(in[0], mlx.Diagonals{Offset: p.int("offset"), Axis1: p.int("axis1"), Axis2: p.int("axis2")}))
 	}
 }
 

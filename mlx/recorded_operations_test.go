@@ -299,10 +299,10 @@ var creationCalls = map[string]call{
 		return one(mlx.Full(s, p.float("x"), p.dtype(), p.ints("shape")...))
 	},
 	"eye": func(s *mlx.Scope, _ []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.Eye(s, p.int("n"), p.int("m"), p.int("k"), p.dtype()))
+		return one(mlx.Eye(s, mlx.Grid{Rows: p.int("n"), Cols: p.int("m"), Offset: p.int("k")}, p.dtype()))
 	},
 	"tri": func(s *mlx.Scope, _ []*mlx.Array, p params) []*mlx.Array {
-		return one(mlx.Tri(s, p.int("n"), p.int("m"), p.int("k"), p.dtype()))
+		return one(mlx.Tri(s, mlx.Grid{Rows: p.int("n"), Cols: p.int("m"), Offset: p.int("k")}, p.dtype()))
 	},
 	"identity": func(s *mlx.Scope, _ []*mlx.Array, p params) []*mlx.Array {
 		return one(mlx.Identity(s, p.int("n"), p.dtype()))

@@ -36,7 +36,7 @@ func LoadSafetensors(s *Scope, path string) (arrays map[string]*Array, metadata 
 		d, ok := stored[t.Type]
 		if !ok {
 			err = newError(op, ErrDtype, fmt.Sprintf("%s: %q is of type %s, which MLX has not", path, name, t.Type))
-		} else if a := fromSource(s, from, name, d, t.Shape, func(dst []byte) error { return readTensor(file, t, dst) }); a.err != nil {
+		} else if a := fromSource(s, from, name, d, t.Shape, tensorElements{file, t}); a.err != nil {
 			err = a.err
 		} else {
 			arrays[name] = a
@@ -55,21 +55,42 @@ func LoadSafetensors(s *Scope, path string) (arrays map[string]*Array, metadata 
 	return arrays, metadata, nil
 }
 
-// readTensor copies a tensor out of its mapped file, part by part, or the file would count in
-// memory beside the array. A page that the file no longer has is an error there, not a signal;
-// pages that were cut off and come back as zeros change its size.
-func readTensor(file *checkpoint.Checkpoint, t *checkpoint.Tensor, dst []byte) error {
+// tensorElements are the elements of a tensor in a mapped file. They are read part by part, or the
+// file would count in memory beside the array. A page that the file no longer has is an error there,
+// not a signal; pages that were cut off and come back as zeros change its size.
+type tensorElements struct {
+	file *checkpoint.Checkpoint
+	t    *checkpoint.Tensor
+}
+
+// parts calls f with the rows of each part and the bytes of a row.
+func (e tensorElements) parts(f func(from, to, width int) error) error {
 	const part = 8 << 20
-	rows, width := t.NumRows(), t.RowBytes()
+	rows, width := e.t.NumRows(), e.t.RowBytes()
 	step := max(part/width, 1)
 	for from := 0; from < rows; from += step {
-		to := min(from+step, rows)
-		if err := t.Read(dst[from*width:to*width], from, to); err != nil {
+		if err := f(from, min(from+step, rows), width); err != nil {
 			return err
 		}
-		t.Forget()
+		e.t.Forget()
 	}
-	return file.Verify()
+	return e.file.Verify()
+}
+
+func (e tensorElements) Read(dst []byte) error {
+	return e.parts(func(from, to, width int) error { return e.t.Read(dst[from*width:to*width], from, to) })
+}
+
+func (e tensorElements) Copy(w io.Writer) error {
+	var part []byte
+	return e.parts(func(from, to, width int) error {
+		part = slices.Grow(part[:0], (to-from)*width)[:(to-from)*width]
+		if err := e.t.Read(part, from, to); err != nil {
+			return err
+		}
+		_, err := w.Write(part)
+		return err
+	})
 }
 
 // ReadSafetensors is LoadSafetensors from a reader, up to its end: all arrays are in memory
@@ -98,7 +119,8 @@ func free(arrays map[string]*Array) {
 
 // SaveSafetensors writes arrays in the order of their names, and metadata unless it is nil.
 // The file appears when it is whole. Arrays are computed and written one by one, from where they
-// lie in memory.
+// lie in memory; one of a file that was not read yet is copied from there part by part, and stays
+// unread.
 func SaveSafetensors(path string, arrays map[string]*Array, metadata map[string]string) error {
 	return save(path, func(w io.Writer) error { return WriteSafetensors(w, arrays, metadata) })
 }

@@ -108,13 +108,13 @@ func (s *Scope) Keep(arrays ...*Array) {
 }
 
 // Hold returns another handle on a's data, owned by s: a may be freed, and its
-// scope closed, without the data going.
+// scope closed, without the data going. What is computed from it runs on s's stream.
+// A nil scope leaves it on a's.
 func (s *Scope) Hold(a *Array) *Array {
 	const op = "hold"
 	if bad := required(op, a); bad != nil {
 		return bad
 	}
-	r := &Array{}
 	if a.err != nil {
 		return a
 	}
@@ -122,16 +122,12 @@ func (s *Scope) Hold(a *Array) *Array {
 		return &Array{err: a.gone(op, "the array")}
 	}
 	defer a.release()
-	r.stream, r.host = a.stream, a.host
-	r.most.Store(a.most.Load())
-	r.depth.Store(a.depth.Load())
-	r.fates.Store(a.fates.Load())
+	r := a.twin()
+	if s != nil {
+		r.stream = s.stream
+	}
 	if s.owns() {
 		r.scope.Store(s.owner())
-	}
-	// the out slot is empty, so that this sets a new handle and frees none
-	if capi.ArraySet(&r.h, a.h) != 0 {
-		r.err = mlxError(op, []*Array{a})
 	}
 	r.settle(op)
 	return r

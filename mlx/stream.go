@@ -172,11 +172,10 @@ func (s Stream) Synchronize() error {
 	if err := Load(); err != nil {
 		return err
 	}
-	h := s.handle()
-	if h == 0 {
+	if s.handle() == 0 {
 		return newError("synchronize", ErrDevice, fmt.Sprintf("there is no %v", s))
 	}
-	return inGate("synchronize", func() error { return status("synchronize", capi.Synchronize(h)) })
+	return s.synchronize("synchronize")
 }
 
 // provenMLX is the release of MLX that this package was written against.

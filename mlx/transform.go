@@ -154,7 +154,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 	if e != nil {
 		return fail(e)
 	}
-	place.depth.Add(2 * made.deep) // a gradient goes forth and back
+	place.depth.Add(2*made.deep + 1) // a gradient goes forth and back; a trace may be an old one
 	if len(made.fates) > 0 {
 		list := fates(made.fates)
 		place.inherit(&list)

@@ -2,6 +2,7 @@ package mlx
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"runtime"
 	"sync"
@@ -33,7 +34,7 @@ type unread struct {
 
 	mu     sync.Mutex
 	source *source // nil when the array was read, freed, or could not be read
-	read   func(dst []byte) error
+	from   elements
 	h      capi.Array // once read
 	err    *Error     // why it could not be
 }
@@ -51,8 +52,14 @@ func (s *source) drop() {
 	}
 }
 
-// fromSource makes an array of s whose elements read gets, in row-major order, from a file.
-func fromSource(s *Scope, file *source, name string, d Dtype, shape []int, read func(dst []byte) error) *Array {
+// elements are those of one array in a file, in row-major order.
+type elements interface {
+	Read(dst []byte) error
+	Copy(w io.Writer) error // without taking their size in memory
+}
+
+// fromSource makes an array of s of the elements in a file.
+func fromSource(s *Scope, file *source, name string, d Dtype, shape []int, from elements) *Array {
 	const op = "load"
 	if e := checkShape(op, shape, d); e != nil {
 		return &Array{err: e}
@@ -64,7 +71,7 @@ func fromSource(s *Scope, file *source, name string, d Dtype, shape []int, read 
 	if n == 0 {
 		return FromBytes(s, nil, d, shape...)
 	}
-	a := &Array{stream: s.stream, unread: &unread{shape: shape, dtype: d, name: name, source: file, read: read}}
+	a := &Array{stream: s.stream, unread: &unread{shape: shape, dtype: d, name: name, source: file, from: from}}
 	a.most.Store(int64(n))
 	a.state.Store(waiting)
 	if !s.owns() {
@@ -111,7 +118,7 @@ func (a *Array) fetch() bool {
 func (u *unread) make() bool {
 	defer func() {
 		u.source.drop()
-		u.source, u.read = nil, nil
+		u.source, u.from = nil, nil
 	}()
 	const op = "load"
 	n := numElements(u.shape) * u.dtype.Size()
@@ -128,7 +135,7 @@ func (u *unread) make() bool {
 	}
 	// nobody else has the array yet: it may be written to
 	data := capi.SliceAt[byte](capi.NewArrayMemory(h), n)
-	if err := u.read(data); err != nil {
+	if err := u.from.Read(data); err != nil {
 		u.err = fileError(op, err)
 	} else if u.dtype == Bool {
 		u.err = checkBools(u.name, data)
@@ -139,6 +146,42 @@ func (u *unread) make() bool {
 	}
 	u.h = h
 	return true
+}
+
+// copyUnread writes the elements of an array that is unread from their file, and leaves it unread;
+// false when it is not.
+func (a *Array) copyUnread(w io.Writer) (copied bool, err error) {
+	u := a.unread
+	if u == nil || !waits(a.state.Load()) {
+		return false, nil
+	}
+	u.mu.Lock()
+	source, from := u.source, u.from
+	if source != nil {
+		source.users.Add(1)
+	}
+	u.mu.Unlock()
+	if source == nil {
+		return false, nil
+	}
+	defer source.drop()
+	if u.dtype == Bool {
+		w = &boolWriter{w: w, name: u.name}
+	}
+	return true, from.Copy(w)
+}
+
+// boolWriter refuses what checkBools does.
+type boolWriter struct {
+	w    io.Writer
+	name string
+}
+
+func (w *boolWriter) Write(p []byte) (int, error) {
+	if e := checkBools(w.name, p); e != nil {
+		return 0, e
+	}
+	return w.w.Write(p)
 }
 
 // zeros returns n bytes for MLX to copy where it only takes memory that is filled: pages of
@@ -179,7 +222,7 @@ func (a *Array) discard() bool {
 func (u *unread) abandon() {
 	if u.source != nil {
 		u.source.drop()
-		u.source, u.read = nil, nil
+		u.source, u.from = nil, nil
 	}
 }
 

@@ -249,3 +249,50 @@ func TestWhatIsSavedOfAFailedArrayIsItsError(t *testing.T) {
 	require.ErrorIs(t, mlx.WriteSafetensors(io.Discard, map[string]*mlx.Array{"x": x}, nil), mlx.ErrFreed)
 	require.ErrorIs(t, mlx.WriteNpy(io.Discard, x), mlx.ErrFreed)
 }
+
+// What is saved before it is read goes from file to file.
+func TestSavingAnUnreadArrayLeavesItUnread(t *testing.T) {
+	dir, s := t.TempDir(), scope(t)
+	first, second := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "b.safetensors")
+	arrays := map[string]*mlx.Array{
+		"x": mlx.Reshape(mlx.Arange(s, 0, 6, 1, mlx.Float32), 2, 3), "half": mlx.Ones(s, mlx.BFloat16, 4), "yes": mlx.FromSlice(s, []bool{true, false}),
+	}
+	require.NoError(t, mlx.SaveSafetensors(first, arrays, nil))
+	opened, _, err := mlx.LoadSafetensors(s, first)
+	require.NoError(t, err)
+	handles := mlx.LiveArrays()
+	require.NoError(t, mlx.SaveSafetensors(second, opened, nil))
+	require.Equal(t, handles, mlx.LiveArrays())
+	want, err := os.ReadFile(first)
+	require.NoError(t, err)
+	got, err := os.ReadFile(second)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+
+	npy := filepath.Join(dir, "x.npy")
+	require.NoError(t, mlx.SaveNpy(npy, opened["x"]))
+	again := mlx.LoadNpy(s, npy)
+	handles = mlx.LiveArrays()
+	var copied bytes.Buffer
+	require.NoError(t, mlx.WriteNpy(&copied, again))
+	require.Equal(t, handles, mlx.LiveArrays())
+	want, err = os.ReadFile(npy)
+	require.NoError(t, err)
+	require.Equal(t, want, copied.Bytes())
+	require.Equal(t, []float32{0, 1, 2, 3, 4, 5}, floats(t, again))
+
+	require.NoError(t, os.Truncate(npy, int64(len(want)-4)))
+	cut := mlx.LoadNpy(s, second+".npy")
+	require.ErrorIs(t, cut.Err(), mlx.ErrFile)
+	require.NoError(t, os.WriteFile(npy, want, 0o600))
+	cut = mlx.LoadNpy(s, npy)
+	require.NoError(t, os.Truncate(npy, int64(len(want)-4)))
+	require.ErrorIs(t, mlx.WriteNpy(io.Discard, cut), mlx.ErrFile)
+
+	// a boolean that is neither
+	bad := safetensors(`{"b":{"dtype":"BOOL","shape":[2],"data_offsets":[0,2]}}`, 0)
+	require.NoError(t, os.WriteFile(first, append(bad, 1, 7), 0o600))
+	opened, _, err = mlx.LoadSafetensors(s, first)
+	require.NoError(t, err)
+	require.ErrorIs(t, mlx.WriteSafetensors(io.Discard, opened, nil), mlx.ErrFile)
+}

@@ -38,7 +38,7 @@ func (p *Pass) length(row, n int) int {
 func (p *Pass) mask(pos, keys, window int) *mlx.Array {
 	at := [3]int{pos, keys, window}
 	if p.masks[at] == nil {
-		p.masks[at] = mlx.CausalMask(p.scope, pos, keys, window)
+		p.masks[at] = mlx.CausalMask(p.scope, mlx.Causal{Queries: pos, Keys: keys, Window: window})
 	}
 	return p.masks[at]
 }

@@ -83,6 +83,31 @@ func (a *NPY) Read(dst []byte) error {
 	return nil
 }
 
+// Copy writes the elements as Read has them, without taking their size in memory, unless they are
+// stored in Fortran's order.
+func (a *NPY) Copy(w io.Writer) error {
+	want := a.size - a.at
+	if a.fortran {
+		all := make([]byte, want)
+		if err := a.Read(all); err != nil {
+			return err
+		}
+		_, err := w.Write(all)
+		return err
+	}
+	n, err := io.Copy(w, io.NewSectionReader(a.file, a.at, want))
+	if err != nil {
+		return err
+	}
+	if err = a.verify(); err == nil && n < want {
+		err = errors.New("the file was cut short after it was opened")
+	}
+	if err != nil {
+		return fmt.Errorf("npz: %s: %w", a.path, err)
+	}
+	return nil
+}
+
 func (a *NPY) verify() error {
 	info, err := a.file.Stat()
 	if err == nil && info.Size() != a.size {

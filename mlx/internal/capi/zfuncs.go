@@ -389,7 +389,6 @@ func ArrayIsAvailable(res *bool, arr Array) int32 {
 
 // ArrayWait calls int _mlx_array_wait(const mlx_array arr).
 func ArrayWait(arr Array) int32 {
-	assertGate(61)
 	return status1(address[61], uintptr(arr))
 }
 

@@ -1,5 +1,5 @@
 // Package gate lets one goroutine at a time through everything in MLX that
-// evaluates, reads, transforms, waits or frees.
+// evaluates, reads, transforms or frees.
 //
 // MLX keeps streams, command encoders and compiled functions per thread, and two
 // graphs evaluated at once crash it, while goroutines move between threads. So
@@ -79,10 +79,10 @@ func Run(f func()) error {
 	return nil
 }
 
-// TryRun is Run that does nothing, and returns false, when another goroutine is inside.
+// TryRun is Run that does nothing, and returns false, when it would have to wait or Run would fail.
 func TryRun(f func()) bool {
 	if !mu.try() {
-		if !inside() {
+		if !inside() || until != nil && until.Err() != nil {
 			return false
 		}
 		f()
@@ -95,7 +95,7 @@ func TryRun(f func()) bool {
 }
 
 // Hold is Run for code that itself calls functions that enter the gate. It waits for its turn,
-// and lets f evaluate, until the end of ctx.
+// and lets f evaluate, until the end of ctx. What it waits for then goes on by itself.
 func Hold(ctx context.Context, f func()) error {
 	if inside() {
 		f()
@@ -105,7 +105,7 @@ func Hold(ctx context.Context, f func()) error {
 		return err
 	}
 	enter()
-	defer leave()
+	defer leaveHold()
 	until = ctx
 	defer func() { until = nil }()
 	Callback(func() {
@@ -113,6 +113,12 @@ func Hold(ctx context.Context, f func()) error {
 		f()
 	})
 	return nil
+}
+
+// Hurried reports whether others wait for the gate, or the one inside has a context that may end. The
+// caller is inside.
+func Hurried() bool {
+	return mu.waiting.Load() > 0 || until != nil && until.Done() != nil
 }
 
 // Callback marks the code of f, which already runs inside the gate, as the user's.
@@ -132,6 +138,12 @@ func inside() bool {
 }
 
 func enter() {
+	takeThread()
+	drain()
+}
+
+// takeThread makes the thread one that may evaluate.
+func takeThread() {
 	runtime.LockOSThread()
 	capi.EnterGate()
 	for _, s := range streams[:len(devices)] {
@@ -139,7 +151,6 @@ func enter() {
 			capi.SetDefaultStream(s)
 		}
 	}
-	drain()
 }
 
 func leave() {

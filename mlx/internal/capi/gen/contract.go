@@ -72,7 +72,8 @@ var halfOnly = regexp.MustCompile(`\bb?float16_t\b`)
 // gated matches the functions that evaluate, read, transform, load, save, wait
 // or free: they run inside the gate. Vectors of handles are exempt: freeing one
 // drops references whose arrays the caller still holds; so is mlx_array_set, which
-// package mlx calls with an empty destination only outside the gate.
+// package mlx calls with an empty destination only outside the gate, and the wait for an array
+// that nobody else knows.
 var gated = regexp.MustCompile(`^mlx_(` + strings.Join([]string{
 	`array_(free|set_.*|eval|tostring|item_.*|data_.*)`,
 	`eval|async_eval|synchronize.*|clear_streams`,
@@ -83,7 +84,7 @@ var gated = regexp.MustCompile(`^mlx_(` + strings.Join([]string{
 	`load.*|save.*|print_graph|export_to_dot`,
 	`map_string_to_array_(free|set|insert)`, `io_gguf_free`,
 	`clear_cache|set_(cache|memory|wired)_limit|reset_peak_memory`,
-}, "|") + `)$|^_mlx_array_(wait|is_.*)$`)
+}, "|") + `)$|^_mlx_array_is_.*$`)
 
 // byDefault matches the functions inside which MLX 0.32.2 makes an operation without naming a
 // stream, and so takes the thread's. A compiler found them: with the default arguments of
