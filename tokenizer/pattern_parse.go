@@ -31,7 +31,6 @@ type node struct {
 	behind, not bool // of nodeLook
 	place       byte // of nodePlace: ^ $ A z Z b B
 	fold        bool // of nodeSet: (?i) is on, for what folds to two characters
-	single      rune // of nodeSet: the character, 0 for a class
 }
 
 // Bounds of a pattern: its bytes, the depth of its groups, and the count of a repeat, which is written out.
