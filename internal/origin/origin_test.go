@@ -61,6 +61,37 @@ func TestWhatOthersCanReplaceIsRefused(t *testing.T) {
 	require.Contains(t, Refusal("file"), "working directory")
 }
 
+// Who may write a checkout writes the program that is made of it.
+func TestOwnCheckoutIsTrustedAsFarAsItsRoot(t *testing.T) {
+	above := t.TempDir()
+	root := filepath.Join(above, "checkout")
+	folder := filepath.Join(root, "lib")
+	require.NoError(t, os.MkdirAll(folder, 0o755))
+	file := filepath.Join(folder, "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o644))
+	for _, dir := range []string{above, root, folder} {
+		require.NoError(t, os.Chmod(dir, 0o777))
+	}
+	require.Contains(t, refusal(file, ""), "every user may write "+above)
+	require.Empty(t, refusal(file, root))
+	require.Contains(t, refusal(filepath.Join(above, "checkout"), folder+"/none"), "every user may write "+above)
+	require.NoError(t, os.Chmod(root, 0o755))
+	require.Contains(t, refusal(file, root), "every user may write "+folder, "the root does not let them")
+	require.NoError(t, os.Chmod(folder, 0o755))
+	require.Empty(t, refusal(file, root))
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(root, link))
+	require.Empty(t, refusal(filepath.Join(link, "lib/file"), link))
+	if os.Geteuid() == 0 {
+		for _, path := range []string{root, folder, file} {
+			require.NoError(t, os.Chown(path, 4321, 4321))
+		}
+		require.Empty(t, refusal(file, root))
+		require.NoError(t, os.Chown(file, 4322, 4321))
+		require.Contains(t, refusal(file, root), "uid 4322")
+	}
+}
+
 func TestWhatBelongsToAnotherUserIsRefused(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")

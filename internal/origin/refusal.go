@@ -17,7 +17,12 @@ const maxLinks = 40
 // can put something else in its place. Those are all but the user, root, and the owner of the
 // program itself. Every folder above it counts, and on the way through links every one of
 // theirs. In a folder with the sticky bit (/tmp) others can add, and cannot replace.
-func Refusal(path string) string {
+//
+// Who may write the checkout that the program was made of writes the program: within it, its
+// owner and those who may write its root are trusted, and the folders above it do not count.
+func Refusal(path string) string { return refusal(path, Checkout()) }
+
+func refusal(path, checkout string) string {
 	rest := strings.Split(filepath.Clean(path), string(filepath.Separator))
 	if !filepath.IsAbs(path) {
 		return "it is below the working directory"
@@ -26,6 +31,7 @@ func Refusal(path string) string {
 	if owner, ok := ownerOf(Program()); ok {
 		trusted = append(trusted, owner)
 	}
+	own := ownCheckout(checkout)
 	at, links := "/", 0
 	for len(rest) > 0 {
 		next := rest[0]
@@ -42,7 +48,7 @@ func Refusal(path string) string {
 		if err != nil {
 			return err.Error()
 		}
-		if why := replaceable(step, info, trusted); why != "" {
+		if why := own.replaceable(step, info, trusted); why != "" {
 			return why
 		}
 		if info.Mode()&fs.ModeSymlink == 0 {
@@ -61,8 +67,49 @@ func Refusal(path string) string {
 	return ""
 }
 
+// checkoutOf is what the program's own checkout allows.
+type checkoutOf struct {
+	roots   []string // as it is called, and without links; none without a checkout
+	owner   []uint32
+	writers fs.FileMode // the bits of its root that let others write
+}
+
+func ownCheckout(root string) (own checkoutOf) {
+	info, err := os.Stat(root)
+	if root == "" || err != nil {
+		return own
+	}
+	own = checkoutOf{roots: []string{root}, writers: info.Mode().Perm() & 0o022}
+	if owner, ok := ownerOf(root); ok {
+		own.owner = []uint32{owner}
+	}
+	if real, err := filepath.EvalSymlinks(root); err == nil {
+		own.roots = append(own.roots, real)
+	}
+	return own
+}
+
+// replaceable is the function of that name, with the checkout's allowances.
+func (own checkoutOf) replaceable(path string, info fs.FileInfo, trusted []uint32) string {
+	for _, root := range own.roots {
+		if within(root, path) {
+			return "" // the root, or above it
+		}
+		if within(path, root) {
+			return replaceable(path, info, append(own.owner, trusted...), own.writers)
+		}
+	}
+	return replaceable(path, info, trusted, 0)
+}
+
+// within reports whether path is folder, or below it.
+func within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, string(filepath.Separator))+string(filepath.Separator))
+}
+
 // replaceable says how others than the trusted can change what info describes, "" if they cannot.
-func replaceable(path string, info fs.FileInfo, trusted []uint32) string {
+// Who may write by the bits in allowed is trusted, too.
+func replaceable(path string, info fs.FileInfo, trusted []uint32, allowed fs.FileMode) string {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return fmt.Sprintf("the system does not say who owns %s", path)
@@ -71,7 +118,7 @@ func replaceable(path string, info fs.FileInfo, trusted []uint32) string {
 	for _, uid := range trusted {
 		mine = mine || stat.Uid == uid
 	}
-	mode := info.Mode()
+	mode := info.Mode() &^ allowed
 	switch {
 	case !mine:
 		return fmt.Sprintf("%s belongs to another user (uid %d)", path, stat.Uid)
@@ -92,9 +139,9 @@ func replaceable(path string, info fs.FileInfo, trusted []uint32) string {
 const adminGroup = 80
 
 // ownGroup reports whether a group that may write is no danger: the user's private one, which
-// has the user's number, or a Mac's administrators.
+// has the user's number, root's, or a Mac's administrators.
 func ownGroup(gid uint32) bool {
-	return gid != 0 && gid == uint32(os.Geteuid()) || runtime.GOOS == "darwin" && gid == adminGroup
+	return gid == uint32(os.Geteuid()) || gid == 0 || runtime.GOOS == "darwin" && gid == adminGroup
 }
 
 func ownerOf(path string) (uint32, bool) {
