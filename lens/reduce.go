@@ -48,7 +48,7 @@ func (c *chunk) reduceStep() int { return max(1, reduceBytes/(4*c.vocab*c.rows))
 // logits returns the logits [rows, to−from, d_vocab] of some positions.
 func (c *chunk) logits(scope *mlx.Scope, from, to int) *mlx.Array {
 	h := scope.Hold(c.states)
-	h = mlx.Slice(mlx.Reshape(h, c.rows, c.width, h.Dim(1)), 1, from, to)
+	h = mlx.Slice(mlx.Reshape(h, c.rows, c.width, h.Dim(1)), 1, mlx.Between(from, to))
 	return mlx.AsType(c.m.Unembed(h, 0, c.vocab), mlx.Float32)
 }
 
@@ -57,7 +57,7 @@ func (c *chunk) reduceTop(from, to int) error {
 	defer scope.Close()
 	l := c.logits(scope, from, to)
 	n, k := to-from, min(c.o.Top+spare, c.vocab)
-	found := mlx.Slice(mlx.Argpartition(l, -k, -1), -1, -k, c.vocab) // [rows, n, k], in no order
+	found := mlx.Slice(mlx.Argpartition(l, -k, -1), -1, mlx.Between(-k, c.vocab)) // [rows, n, k], in no order
 	values := mlx.TakeAlongAxis(l, found, -1)
 	wanted := []*mlx.Array{found, values}
 	var lse, entropy, kl *mlx.Array
@@ -65,7 +65,7 @@ func (c *chunk) reduceTop(from, to int) error {
 		lse = mlx.LogSumExp(l, -1) // [rows, n]
 		logP := mlx.Subtract(l, mlx.ExpandDims(lse, -1))
 		entropy = mlx.Negative(mlx.Sum(mlx.Multiply(mlx.Exp(logP), logP), -1))
-		final := mlx.Slice(logP, 0, c.rows-1, c.rows)
+		final := mlx.Slice(logP, 0, mlx.Between(c.rows-1, c.rows))
 		kl = mlx.Sum(mlx.Multiply(mlx.Exp(final), mlx.Subtract(final, logP)), -1)
 		wanted = append(wanted, lse, entropy, kl)
 	}

@@ -161,7 +161,7 @@ func (c *chunk) multiply(b *block, first int) (*block, error) {
 		return nil, nil
 	}
 	b.scope = c.states.Scope().NewScope()
-	h := mlx.Slice(b.scope.Hold(c.states), 0, first+b.row, first+b.row+b.rows)
+	h := mlx.Slice(b.scope.Hold(c.states), 0, mlx.Between(first+b.row, first+b.row+b.rows))
 	b.logits = mlx.AsType(c.m.Unembed(h, b.from, b.to), mlx.Float32)
 	if err := mlx.AsyncEval(b.logits); err != nil {
 		b.scope.Close()

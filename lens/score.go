@@ -113,7 +113,7 @@ func (c *chunk) run(p *plan, states []*mlx.Array, from, to int, onDevice bool) e
 	defer scope.Close()
 	raws, readable := make([]*mlx.Array, len(p.rows)), make([]*mlx.Array, len(p.rows))
 	for i, row := range p.rows {
-		raws[i] = mlx.AsType(mlx.Slice(scope.Hold(states[row.state]), 0, from, to), mlx.Float32)
+		raws[i] = mlx.AsType(mlx.Slice(scope.Hold(states[row.state]), 0, mlx.Between(from, to)), mlx.Float32)
 		readable[i] = raws[i]
 		if row.translator != nil {
 			readable[i] = row.translator.Translate(p.place(i), raws[i])

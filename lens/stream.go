@@ -57,8 +57,8 @@ func (c *comparing) share(sides [2]Side) error {
 	}
 	n := a.batch.Reads()
 	for _, h := range states {
-		a.states = append(a.states, mlx.Slice(h, 0, 0, n))
-		b.states = append(b.states, b.scope.Hold(mlx.Slice(h, 0, n, h.Dim(0))))
+		a.states = append(a.states, mlx.Slice(h, 0, mlx.Between(0, n)))
+		b.states = append(b.states, b.scope.Hold(mlx.Slice(h, 0, mlx.Between(n, h.Dim(0)))))
 	}
 	a.to, b.to = longest, longest
 	return nil
@@ -105,7 +105,7 @@ func (s *stream) reach(position int) error {
 // logits returns a row's logits [n, d_vocab] of the positions read from number i on.
 func (s *stream) logits(scope *mlx.Scope, r, i, n int) *mlx.Array {
 	row := s.rows[r]
-	h := mlx.AsType(mlx.Slice(scope.Hold(s.states[row.state]), 0, i-s.first, i-s.first+n), mlx.Float32)
+	h := mlx.AsType(mlx.Slice(scope.Hold(s.states[row.state]), 0, mlx.Between(i-s.first, i-s.first+n)), mlx.Float32)
 	if row.translator != nil {
 		h = row.translator.Translate(s.place(r), h)
 	}

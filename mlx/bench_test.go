@@ -46,7 +46,7 @@ func benchmarkBuildMix(b *testing.B) {
 			k := mlx.Transpose(mlx.Reshape(q, 4, 8, 8), 1, 0, 2)
 			r := mlx.Reshape(mlx.Transpose(mlx.Softmax(k, -1), 1, 0, 2), 4, 64)
 			h = mlx.Add(h, mlx.Multiply(r, one))
-			h = mlx.Slice(h, 0, 0, 4)
+			h = mlx.Slice(h, 0, mlx.Between(0, 4))
 		}
 		inner.Close()
 	}

@@ -51,7 +51,7 @@ func hermitians(s *mlx.Scope, n int) map[string]*mlx.Array {
 	re, im := mlx.AsType(random(s, 1, -1, 1, n, n), mlx.Complex64), mlx.AsType(random(s, 2, -1, 1, n, n), mlx.Complex64)
 	z := mlx.Add(re, mlx.Multiply(im, mlx.Scalar(s, complex64(1i))))
 	adjoint := func(z *mlx.Array) *mlx.Array { return mlx.Conjugate(mlx.Swapaxes(z, -1, -2)) }
-	few := mlx.Slice(z, 1, 0, 3)
+	few := mlx.Slice(z, 1, mlx.Between(0, 3))
 	return map[string]*mlx.Array{
 		"random":     mlx.Add(z, adjoint(z)),
 		"of rank 3":  mlx.Matmul(few, adjoint(few)), // n−3 equal eigenvalues

@@ -10,20 +10,20 @@ import (
 
 // empties make [0 2] or [2 0] out of arrays that have elements, or of such that have none.
 var empties = map[string]func(s *mlx.Scope, x *mlx.Array) *mlx.Array{
-	"slice":    func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Slice(x, 0, 2, 2) },
-	"backward": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Slice(x, 0, 3, 1) },
+	"slice":    func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Slice(x, 0, mlx.Between(2, 2)) },
+	"backward": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Slice(x, 0, mlx.Between(3, 1)) },
 	"index":    func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Index(x, mlx.To(0)) },
 	"every":    func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Index(x, mlx.Between(3, 1).By(2)) },
 	"split":    func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.SplitAt(x, []int{0}, 0)[0] },
 	"take":     func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Take(x, mlx.Zeros(s, mlx.Int32, 0), 0) },
 	"gather":   func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Index(x, mlx.Zeros(s, mlx.Int32, 0)) },
 	"broadcast": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array {
-		return mlx.BroadcastTo(mlx.Slice(x, 0, 0, 1), 0, 2)
+		return mlx.BroadcastTo(mlx.Slice(x, 0, mlx.Between(0, 1)), 0, 2)
 	},
 	"tile":   func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Tile(x, 0, 1) },
 	"repeat": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Repeat(x, 0, 0) },
 	"add": func(s *mlx.Scope, x *mlx.Array) *mlx.Array {
-		return mlx.Add(mlx.Slice(x, 0, 0, 1), mlx.Zeros(s, mlx.Float32, 0, 2))
+		return mlx.Add(mlx.Slice(x, 0, mlx.Between(0, 1)), mlx.Zeros(s, mlx.Float32, 0, 2))
 	},
 	"where": func(s *mlx.Scope, _ *mlx.Array) *mlx.Array {
 		return mlx.Where(mlx.Ones(s, mlx.Bool, 1, 2), mlx.Zeros(s, mlx.Float32, 0, 2), mlx.Ones(s, mlx.Float32, 1))
@@ -39,14 +39,16 @@ var empties = map[string]func(s *mlx.Scope, x *mlx.Array) *mlx.Array{
 		return mlx.Grad(func(x []*mlx.Array) []*mlx.Array { return one(mlx.Sum(x[0])) })(mlx.Zeros(s, mlx.Float32, 0, 2))[0]
 	},
 	"vmap": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array {
-		return mlx.Transpose(mlx.Vmap(func(x []*mlx.Array) []*mlx.Array { return one(mlx.Slice(x[0], 0, 0, 0)) }, nil, nil)(one(x))[0])
+		return mlx.Transpose(mlx.Vmap(func(x []*mlx.Array) []*mlx.Array { return one(mlx.Slice(x[0], 0, mlx.Between(0, 0))) }, nil, nil)(one(x))[0])
 	},
 	"astype": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array {
-		return mlx.AsType(mlx.Slice(x, 0, 2, 2), mlx.Complex64)
+		return mlx.AsType(mlx.Slice(x, 0, mlx.Between(2, 2)), mlx.Complex64)
 	},
-	"stopped": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.StopGradient(mlx.Slice(x, 0, 2, 2)) },
-	"held":    func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return s.Hold(mlx.Slice(x, 0, 2, 2)) },
-	"turned":  func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Transpose(mlx.Slice(x, 0, 2, 2)) },
+	"stopped": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array {
+		return mlx.StopGradient(mlx.Slice(x, 0, mlx.Between(2, 2)))
+	},
+	"held":   func(s *mlx.Scope, x *mlx.Array) *mlx.Array { return s.Hold(mlx.Slice(x, 0, mlx.Between(2, 2))) },
+	"turned": func(_ *mlx.Scope, x *mlx.Array) *mlx.Array { return mlx.Transpose(mlx.Slice(x, 0, mlx.Between(2, 2))) },
 }
 
 // takers have kernels that divide by the length of an axis, or by the number of elements.
@@ -110,7 +112,7 @@ func TestEmptyResultsCanBeComputedWith(t *testing.T) {
 		}
 	}
 	// what Python has
-	x := mlx.Slice(mlx.Ones(s, mlx.Float32, 4, 2), 0, 2, 2)
+	x := mlx.Slice(mlx.Ones(s, mlx.Float32, 4, 2), 0, mlx.Between(2, 2))
 	require.Equal(t, "float32[0 2]", mlx.Cumsum(x, 0).String())
 	require.Equal(t, "float32[0 3]", mlx.Matmul(x, mlx.Ones(s, mlx.Float32, 2, 3)).String())
 	require.Equal(t, []float32{0, 0}, floats(t, mlx.Sum(x, 0)))

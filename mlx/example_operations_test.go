@@ -92,7 +92,7 @@ func ExampleSlice() {
 	s := mlx.NewScope(mlx.CPU)
 	defer s.Close()
 	x := mlx.Reshape(mlx.Arange(s, 0, 6, 1, mlx.Float32), 2, 3)
-	show(mlx.Slice(x, 1, 0, 2)) // along axis 1, from 0 to 2
+	show(mlx.Slice(x, 1, mlx.Between(0, 2))) // along axis 1, from 0 to 2
 	show(mlx.SliceUpdate(x, mlx.Zeros(s, mlx.Float32, 2, 1), 1, 2))
 	// Output:
 	// [2 2] [0 1 3 4] <nil>

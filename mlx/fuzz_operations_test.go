@@ -86,7 +86,7 @@ var indexOperations = []operation{
 		return one(mlx.SliceUpdateDynamic(a, b, c, t.numbers()...))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
-		return one(mlx.Slice(a, t.axis(), t.number(), t.number()))
+		return one(mlx.Slice(a, t.axis(), mlx.Between(t.number(), t.number())))
 	},
 	func(_ *mlx.Scope, t *tape, a, b, _ *mlx.Array) []*mlx.Array {
 		return one(mlx.SliceUpdate(a, b, t.axis(), t.number()))

@@ -1,5 +1,7 @@
 package mlx
 
+import "math"
+
 // Indexer says what [Index] takes of one axis, or of several. It is one of
 //
 //	At(i)          element i, and the axis goes      x[i]
@@ -63,6 +65,18 @@ func (*Array) indexer() {}
 
 // span is a Range along an axis of a known length: count places from start on.
 type span struct{ start, step, count int }
+
+// bounds returns the places in MLX's terms.
+func (sp span) bounds() (start, stop, step int32) {
+	if sp.count == 0 {
+		return 0, 0, 1
+	}
+	end := sp.start + sp.count*sp.step
+	if end < 0 {
+		end = math.MinInt32 // below every place: MLX adds the length to a negative stop
+	}
+	return c32(sp.start), c32(end), c32(sp.step)
+}
 
 func (r Range) over(n int) span {
 	place := func(i int, has bool, otherwise, lo, hi int) int {

@@ -7,9 +7,9 @@ import (
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
 
-// Slice returns elements start to stop (not included) of one axis. Negative places
-// count from the end, and both are clamped to the axis. Binds mlx_slice.
-func Slice(x *Array, axis, start, stop int) *Array {
+// Slice returns a range of one axis, all of the others: Slice(x, 1, Between(0, 4)) is x[:, 0:4]
+// in Python. Binds mlx_slice.
+func Slice(x *Array, axis int, r Range) *Array {
 	const op = "slice"
 	if bad := required(op, x); bad != nil {
 		return bad
@@ -17,7 +17,7 @@ func Slice(x *Array, axis, start, stop int) *Array {
 	if x.err != nil {
 		return x
 	}
-	from, to, step, e := along(op, x, axis, start, stop)
+	_, from, to, step, e := along(op, x, axis, r)
 	if e != nil {
 		return &Array{err: e}
 	}
@@ -59,11 +59,11 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 	if !slices.Equal(got, want) {
 		return failed(op, ErrShape, "update %s does not fit into %s along axis %d", update, x, axis)
 	}
-	from, to, step, e := along(op, x, axis, start, start+got[axis])
+	sp, from, to, step, e := along(op, x, axis, Between(start, start+got[axis]))
 	if e != nil {
 		return &Array{err: e}
 	}
-	if int(from[axis]) != start || int(to[axis]) != start+got[axis] {
+	if sp.start != start || sp.count != got[axis] {
 		return failed(op, ErrIndex, "elements %d to %d along axis %d of %s", start, start+got[axis], axis, x)
 	}
 	return buildIn(op, nil, same, []*Array{x, update}, func(res *capi.Array, s capi.Stream) int32 {
@@ -71,30 +71,27 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 	})
 }
 
-// along returns the bounds of elements start to stop of one axis, all of the others;
-// negative places count from the end, and both are clamped.
-func along(op string, x *Array, axis, start, stop int) (from, to, step []int32, e *Error) {
+// along returns the places of a range of one axis, and the bounds of all axes in MLX's terms, of
+// which the others are whole.
+func along(op string, x *Array, axis int, r Range) (sp span, from, to, step []int32, e *Error) {
 	shape := x.Shape()
 	n := len(shape)
 	if axis < 0 {
 		axis += n
 	}
-	if axis < 0 || axis >= n {
-		return nil, nil, nil, newError(op, ErrIndex, "axis "+strconv.Itoa(axis)+" of an array with "+strconv.Itoa(n)+" axes")
+	switch {
+	case axis < 0 || axis >= n:
+		return sp, nil, nil, nil, newError(op, ErrIndex, "axis "+strconv.Itoa(axis)+" of an array with "+strconv.Itoa(n)+" axes")
+	case r.step == 0:
+		return sp, nil, nil, nil, newError(op, ErrIndex, "a range with step 0")
 	}
 	from, to, step = make([]int32, n), int32s(shape), make([]int32, n)
 	for i := range step {
 		step[i] = 1
 	}
-	clamp := func(i int) int32 {
-		if i < 0 {
-			i += shape[axis]
-		}
-		return int32(min(max(i, 0), shape[axis]))
-	}
-	from[axis], to[axis] = clamp(start), clamp(stop)
-	to[axis] = max(from[axis], to[axis])
-	return from, to, step, nil
+	sp = r.over(shape[axis])
+	from[axis], to[axis], step[axis] = sp.bounds()
+	return sp, from, to, step, nil
 }
 
 // SliceDynamic returns a slice of the given size, a length for each axis of x, that starts

@@ -168,14 +168,8 @@ func (r *indexReader) placeElements() {
 // bounds returns the slice in MLX's terms.
 func (sel *selection) bounds() (start, stop, step []int32) {
 	for _, sp := range sel.spans {
-		end := sp.start + sp.count*sp.step
-		if sp.count == 0 {
-			sp.start, end, sp.step = 0, 0, 1
-		}
-		if end < 0 {
-			end = -1 - len(sel.spans) - 1<<30 // below every place: MLX adds the length to a negative stop
-		}
-		start, stop, step = append(start, c32(sp.start)), append(stop, c32(end)), append(step, c32(sp.step))
+		a, b, by := sp.bounds()
+		start, stop, step = append(start, a), append(stop, b), append(step, by)
 	}
 	return start, stop, step
 }

@@ -107,17 +107,17 @@ func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys,
 		}
 		l.set(c, mlx.SliceUpdate(l.k, k, 2, l.rows), mlx.SliceUpdate(l.v, v, 2, l.rows))
 		l.rows += n
-		return within(mlx.Slice(l.k, 2, 0, l.rows), k), within(mlx.Slice(l.v, 2, 0, l.rows), v)
+		return within(mlx.Slice(l.k, 2, mlx.Between(0, l.rows)), k), within(mlx.Slice(l.v, 2, mlx.Between(0, l.rows)), v)
 	case n == 1 && l.rows == window && !ordered:
 		l.set(c, mlx.SliceUpdate(l.k, k, 2, l.oldest), mlx.SliceUpdate(l.v, v, 2, l.oldest))
 		l.oldest = (l.oldest + 1) % window
-		return within(mlx.Slice(l.k, 2, 0, window), k), within(mlx.Slice(l.v, 2, 0, window), v)
+		return within(mlx.Slice(l.k, 2, mlx.Between(0, window)), k), within(mlx.Slice(l.v, 2, mlx.Between(0, window)), v)
 	}
 	// the first of the new positions sees window−1 before it
 	keys, values = l.latest(l.k, k, window-1), l.latest(l.v, v, window-1)
 	total := keys.Dim(2)
 	l.rows, l.oldest = min(window, total), 0
-	l.set(c, mlx.Contiguous(mlx.Slice(keys, 2, total-l.rows, total)), mlx.Contiguous(mlx.Slice(values, 2, total-l.rows, total)))
+	l.set(c, mlx.Contiguous(mlx.Slice(keys, 2, mlx.Between(total-l.rows, total))), mlx.Contiguous(mlx.Slice(values, 2, mlx.Between(total-l.rows, total))))
 	return keys, values
 }
 
@@ -159,7 +159,7 @@ func extended(x, like *mlx.Array, rows, n int) *mlx.Array {
 	if x == nil {
 		return zeros
 	}
-	kept := mlx.Slice(x, 2, 0, rows)
+	kept := mlx.Slice(x, 2, mlx.Between(0, rows))
 	defer kept.Free() // made of the cache alone, it has no scope
 	return mlx.Concatenate(2, kept, zeros)
 }
@@ -172,10 +172,10 @@ func (l *kv) latest(x, next *mlx.Array, n int) *mlx.Array {
 	var parts []*mlx.Array
 	drop := max(0, l.rows-n)
 	if l.oldest+drop < l.rows {
-		parts = append(parts, mlx.Slice(x, 2, l.oldest+drop, l.rows))
+		parts = append(parts, mlx.Slice(x, 2, mlx.Between(l.oldest+drop, l.rows)))
 	}
 	if head := l.oldest; head > 0 {
-		parts = append(parts, mlx.Slice(x, 2, max(0, drop-(l.rows-l.oldest)), head))
+		parts = append(parts, mlx.Slice(x, 2, mlx.Between(max(0, drop-(l.rows-l.oldest)), head)))
 	}
 	out := mlx.Concatenate(2, append(parts, next)...)
 	for _, p := range parts {

@@ -66,7 +66,7 @@ func (p *Pass) turn(x *mlx.Array, r *Rope) *mlx.Array {
 	}
 	turned := make([]*mlx.Array, rows)
 	for row := range rows {
-		turned[row] = p.turnAlike(mlx.Slice(x, 0, row, row+1), r, p.length(row, n))
+		turned[row] = p.turnAlike(mlx.Slice(x, 0, mlx.Between(row, row+1)), r, p.length(row, n))
 	}
 	return mlx.Concatenate(0, turned...)
 }

@@ -57,7 +57,7 @@ func (r *Rope) turn(x *mlx.Array, offset, n int) *mlx.Array {
 		if head := x.Dim(3); r.Dims == head {
 			x = mlx.Scale(x, r.Magnitude)
 		} else {
-			x = mlx.Concatenate(3, mlx.Scale(mlx.Slice(x, 3, 0, r.Dims), r.Magnitude), mlx.Slice(x, 3, r.Dims, head))
+			x = mlx.Concatenate(3, mlx.Scale(mlx.Slice(x, 3, mlx.Between(0, r.Dims)), r.Magnitude), mlx.Slice(x, 3, mlx.Between(r.Dims, head)))
 		}
 	}
 	return mlx.RoPE(x, r.at(n), offset)
@@ -90,14 +90,14 @@ func (r *Rope) angles(scope *mlx.Scope, offset, n, sequence int) angles {
 // apart, to x₁·cos − x₂·sin and x₂·cos + x₁·sin.
 func (r *Rope) turnBy(x *mlx.Array, a angles) *mlx.Array {
 	half, head := r.Dims/2, x.Dim(3)
-	first, second := mlx.Slice(x, 3, 0, half), mlx.Slice(x, 3, half, r.Dims)
+	first, second := mlx.Slice(x, 3, mlx.Between(0, half)), mlx.Slice(x, 3, mlx.Between(half, r.Dims))
 	turning := x
 	if r.Dims < head {
-		turning = mlx.Slice(x, 3, 0, r.Dims)
+		turning = mlx.Slice(x, 3, mlx.Between(0, r.Dims))
 	}
 	y := mlx.Add(mlx.Multiply(turning, a.cos), mlx.Multiply(mlx.Concatenate(3, second, first), a.sin))
 	if r.Dims < head {
-		y = mlx.Concatenate(3, y, mlx.Slice(x, 3, r.Dims, head))
+		y = mlx.Concatenate(3, y, mlx.Slice(x, 3, mlx.Between(r.Dims, head)))
 	}
 	return y
 }

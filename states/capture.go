@@ -187,7 +187,7 @@ func (r *run) tap(scope *mlx.Scope, arrays [][]*mlx.Array, from, to int) *model.
 				}
 				chosen := x
 				if r.Len() > 1 && x.Dim(0) > 1 { // pos_embed is the same for every row
-					chosen = mlx.Slice(chosen, 0, i, i+1)
+					chosen = mlx.Slice(chosen, 0, mlx.Between(i, i+1))
 				}
 				if len(at[i]) < to-from {
 					chosen = mlx.Take(chosen, mlx.FromSlice(x.Scope(), at[i], len(at[i])), axis)

@@ -91,7 +91,7 @@ func chosen(x *mlx.Array, name string, positions []int) *mlx.Array {
 	axis := 1
 	if strings.HasSuffix(name, "pattern") || strings.HasSuffix(name, "attn_scores") {
 		axis = 2
-		x = mlx.Slice(x, 3, 0, positions[len(positions)-1]+1)
+		x = mlx.Slice(x, 3, mlx.Between(0, positions[len(positions)-1]+1))
 	}
 	return mlx.Contiguous(mlx.Take(x, mlx.FromSlice(x.Scope(), at, len(at)), axis))
 }

@@ -32,7 +32,7 @@ func main() {
 	m.Model.Stream(model.Tokens(scope, ids), nil, tap, m.Model.Shape().Layers) // nothing is computed before it is asked for
 
 	for layer, h := range states {
-		last := mlx.Slice(h, 1, len(ids)-1, len(ids))                     // [1, 1, d_model]
+		last := mlx.Slice(h, 1, mlx.From(len(ids)-1))                     // [1, 1, d_model]
 		logits := model.ToLogits(m.Model, last)                           // norm, then unembedding: [1, 1, d_vocab]
 		prob := mlx.Max(mlx.Softmax(mlx.AsType(logits, mlx.Float32), -1)) // of the best token
 		id, err := mlx.Item[uint32](mlx.Argmax(logits, -1))

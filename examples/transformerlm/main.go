@@ -38,7 +38,7 @@ func train(device *mlx.Scope) ([]float32, error) {
 		s := device.NewScope() // frees what the step made, and leaves the parameters
 		from := mlx.RandomRandint(s.Hold(keys.Next()), 0, len(corpus)-context, mlx.Int32, batch, 1)
 		ids := mlx.Take(text, mlx.Add(from, mlx.Arange(s, 0, context+1, 1, mlx.Int32)), 0)
-		loss, grads := lossAndGrads(mlx.Slice(ids, 1, 0, context), mlx.Slice(ids, 1, 1, context+1))
+		loss, grads := lossAndGrads(mlx.Slice(ids, 1, mlx.Between(0, context)), mlx.Slice(ids, 1, mlx.Between(1, context+1)))
 		if err := adam.Update(model, grads, loss); err != nil {
 			return nil, err
 		}

@@ -119,7 +119,7 @@ func InitSparse(sparsity, mean, std float64, d mlx.Dtype) Initializer {
 		zeros := int(math.Ceil(sparsity * float64(shape[1])))
 		order := mlx.Argsort(InitUniform(0, 1, mlx.Float32)(keys, shape...), 1)
 		x := InitNormal(mean, std, d)(keys, shape...)
-		at := mlx.Slice(order, 1, 0, zeros)
+		at := mlx.Slice(order, 1, mlx.Between(0, zeros))
 		return mlx.PutAlongAxis(x, at, mlx.Zeros(keys.place(), d, shape[0], zeros), 1)
 	}
 }
@@ -135,7 +135,7 @@ func InitOrthogonal(gain float64, d mlx.Dtype) Initializer {
 		n := max(shape[0], shape[1])
 		q, r := mlx.QR(InitNormal(0, 1, mlx.Float32)(keys, n, n))
 		q = mlx.Multiply(q, mlx.Sign(mlx.Diag(r, 0)))
-		q = mlx.Slice(mlx.Slice(q, 0, 0, shape[0]), 1, 0, shape[1])
+		q = mlx.Slice(mlx.Slice(q, 0, mlx.Between(0, shape[0])), 1, mlx.Between(0, shape[1]))
 		return mlx.AsType(mlx.Scale(q, gain), d)
 	}
 }

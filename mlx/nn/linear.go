@@ -49,7 +49,7 @@ func (l *Linear) Rows(x *mlx.Array, from, to int) *mlx.Array {
 	if from == 0 && to == l.Out() {
 		return l.Forward(x)
 	}
-	return l.part(x, func(a *mlx.Array) *mlx.Array { return mlx.Slice(a, 0, from, to) })
+	return l.part(x, func(a *mlx.Array) *mlx.Array { return mlx.Slice(a, 0, mlx.Between(from, to)) })
 }
 
 // Take is Forward for single outputs alone: x [..., in] to [..., len(outputs)].

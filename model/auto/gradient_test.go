@@ -18,8 +18,8 @@ import (
 // linear function.
 func difference(last int) model.Objective {
 	return model.Objective{Places: []model.Place{{Site: model.Logits}}, Of: func(y []*mlx.Array) *mlx.Array {
-		row := mlx.Slice(y[0], 1, last, last+1)
-		d := mlx.Sum(mlx.Subtract(mlx.Slice(row, 2, 5, 6), mlx.Slice(row, 2, 9, 10)))
+		row := mlx.Slice(y[0], 1, mlx.Between(last, last+1))
+		d := mlx.Sum(mlx.Subtract(mlx.Slice(row, 2, mlx.Between(5, 6)), mlx.Slice(row, 2, mlx.Between(9, 10))))
 		return mlx.Add(mlx.Scale(d, 3), mlx.Square(d))
 	}}
 }

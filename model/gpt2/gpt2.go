@@ -114,8 +114,8 @@ type attention struct {
 //	out = z·W_O + b_O
 func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	qkv := model.Heads(a.qkv.Forward(x), 3*a.Heads) // [batch, pos, 3·head, d_head]
-	q := pass.At(model.Q, layer, mlx.Slice(qkv, 2, 0, a.Heads))
-	k := pass.At(model.K, layer, mlx.Slice(qkv, 2, a.Heads, 2*a.Heads))
-	v := pass.At(model.V, layer, mlx.Slice(qkv, 2, 2*a.Heads, 3*a.Heads))
+	q := pass.At(model.Q, layer, mlx.Slice(qkv, 2, mlx.Between(0, a.Heads)))
+	k := pass.At(model.K, layer, mlx.Slice(qkv, 2, mlx.Between(a.Heads, 2*a.Heads)))
+	v := pass.At(model.V, layer, mlx.Slice(qkv, 2, mlx.Between(2*a.Heads, 3*a.Heads)))
 	return pass.Attend(model.Swap(q), model.Swap(k), v, layer, a.Attention)
 }

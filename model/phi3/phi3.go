@@ -75,9 +75,9 @@ type attention struct {
 //	out = z·W_O
 func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	qkv := model.Heads(a.qkv.Forward(x), a.Heads+2*a.KVHeads) // [batch, pos, head+2·kv_head, d_head]
-	q := pass.At(model.Q, layer, mlx.Slice(qkv, 2, 0, a.Heads))
-	k := pass.At(model.K, layer, mlx.Slice(qkv, 2, a.Heads, a.Heads+a.KVHeads))
-	v := pass.At(model.V, layer, mlx.Slice(qkv, 2, a.Heads+a.KVHeads, a.Heads+2*a.KVHeads))
+	q := pass.At(model.Q, layer, mlx.Slice(qkv, 2, mlx.Between(0, a.Heads)))
+	k := pass.At(model.K, layer, mlx.Slice(qkv, 2, mlx.Between(a.Heads, a.Heads+a.KVHeads)))
+	v := pass.At(model.V, layer, mlx.Slice(qkv, 2, mlx.Between(a.Heads+a.KVHeads, a.Heads+2*a.KVHeads)))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
 	return pass.Attend(q, k, v, layer, a.Attention)
