@@ -9,7 +9,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz hostile kill install clean fuzz-tokenizers
+.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -84,7 +84,11 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzFromJSON -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzPattern -fuzztime 60s ./tokenizer
-	go test -run '^$$' -fuzz FuzzRewriteInlineIfs -fuzztime 60s ./tokenizer
+	go test -run '^$$' -fuzz FuzzTemplate -fuzztime 60s ./tokenizer/jinja
+
+chat-fuzz: ## compare 20,000 random chat templates with jinja2, by MLXLENS_PYTHON, which has transformers
+	cd tools/golden && $${MLXLENS_PYTHON:-python3} -W ignore chat_fuzz.py ../../tokenizer/jinja/testdata $$(date +%s) 20000 > ../../chat-fuzz.jsonl
+	MLXLENS_JINJA_FUZZ=$(CURDIR)/chat-fuzz.jsonl go test -count 1 -run TestRandomTemplates -v ./tokenizer/jinja
 
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
 	MLXLENS_KILLS=200 go test -count 1 -timeout 60m -run 'TestAKilled' -v ./cmd/mlxlens

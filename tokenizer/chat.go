@@ -1,175 +1,179 @@
 package tokenizer
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
 	"strings"
-	"sync"
 	"time"
 
-	"github.com/nikolalohinski/gonja/v2/builtins"
-	gonja "github.com/nikolalohinski/gonja/v2/config"
-	"github.com/nikolalohinski/gonja/v2/exec"
-	"github.com/nikolalohinski/gonja/v2/loaders"
+	"github.com/mlxlens/mlxlens/tokenizer/jinja"
 )
 
-// A Message is one turn of a conversation.
+// A Message is one turn of a conversation in plain text.
 type Message struct {
 	Role    string // "system", "user" or "assistant", as a rule
 	Content string
 }
 
+// A Chat is what a chat template is given.
+type Chat struct {
+	messages         *jinja.List
+	tools, documents any            // as JSON, nil without
+	variables        map[string]any // others, such as enable_thinking
+}
+
+// NewChat returns a conversation of plain messages.
+func NewChat(messages ...Message) *Chat {
+	c := &Chat{messages: &jinja.List{}}
+	for _, m := range messages {
+		c.messages.Items = append(c.messages.Items, jinja.NewDict("role", m.Role, "content", m.Content))
+	}
+	return c
+}
+
+// ParseChat reads a conversation from JSON: a list of messages, or an object with messages and, as wanted, tools,
+// documents, and chat_template_kwargs, an object of further variables. A message is an object with a role; its content is
+// a text, a list of parts such as {"type": "text", "text": …}, or whatever else the template reads.
+func ParseChat(data []byte) (*Chat, error) {
+	v, err := jinja.FromJSON(data)
+	if err != nil {
+		return nil, fmt.Errorf("messages: %w", err)
+	}
+	c := &Chat{}
+	messages := v
+	if d, ok := v.(*jinja.Dict); ok {
+		if messages, err = c.parts(d); err != nil {
+			return nil, err
+		}
+	}
+	list, ok := messages.(*jinja.List)
+	if !ok || len(list.Items) == 0 {
+		return nil, errors.New(`messages: want a list of messages, or an object with "messages"`)
+	}
+	c.messages = &jinja.List{}
+	for i, m := range list.Items {
+		d, ok := m.(*jinja.Dict)
+		if !ok {
+			return nil, fmt.Errorf("messages: number %d is no object", i)
+		}
+		role, _ := d.Get("role")
+		if text, ok := role.(string); !ok || text == "" {
+			return nil, fmt.Errorf(`messages: number %d has no "role", which is a text such as "user"`, i)
+		}
+		c.messages.Items = append(c.messages.Items, withReasoning(d))
+	}
+	return c, nil
+}
+
+// parts takes what an object says beside its messages, which it returns.
+func (c *Chat) parts(d *jinja.Dict) (messages any, err error) {
+	for _, key := range d.Keys() {
+		v, _ := d.Get(key)
+		switch key {
+		case "messages":
+			messages = v
+		case "tools":
+			c.tools = v
+		case "documents":
+			c.documents = v
+		case "chat_template_kwargs":
+			more, ok := v.(*jinja.Dict)
+			if !ok {
+				return nil, errors.New("messages: chat_template_kwargs is no object")
+			}
+			c.variables = map[string]any{}
+			for _, name := range more.Keys() {
+				c.variables[name.(string)], _ = more.Get(name)
+			}
+		default:
+			return nil, fmt.Errorf("messages: the key %q is unknown (have: messages, tools, documents, chat_template_kwargs)", key)
+		}
+	}
+	for name, v := range map[string]any{"tools": c.tools, "documents": c.documents} {
+		if list, ok := v.(*jinja.List); v != nil && (!ok || slices.ContainsFunc(list.Items, func(item any) bool { _, ok := item.(*jinja.Dict); return !ok })) {
+			return nil, fmt.Errorf("messages: %s is no list of objects", name)
+		}
+	}
+	return messages, nil
+}
+
+// withReasoning gives a message's reasoning the names that templates read it by, as transformers does.
+func withReasoning(d *jinja.Dict) *jinja.Dict {
+	for _, name := range []string{"reasoning_content", "thinking", "reasoning"} {
+		if v, _ := d.Get(name); v != nil {
+			out := jinja.NewDict("thinking", v)
+			for _, key := range d.Keys() {
+				value, _ := d.Get(key)
+				out.Set(key, value)
+			}
+			out.Set("reasoning_content", v)
+			return out
+		}
+	}
+	return d
+}
+
+// EndsWithAssistant reports whether the last message is the assistant's, so that there is nothing to answer.
+func (c *Chat) EndsWithAssistant() bool {
+	n := len(c.messages.Items)
+	return n > 0 && c.role(n-1) == "assistant"
+}
+
+func (c *Chat) role(i int) string {
+	role, _ := c.messages.Items[i].(*jinja.Dict).Get("role")
+	text, _ := role.(string)
+	return text
+}
+
 // ApplyChat writes a conversation as the text that the model was trained on, by the chat template of its files; with
 // addGenerationPrompt the text ends where the assistant's answer begins. Encode that text with special false: the
-// template writes BOS itself. Tools and documents are not passed to the template.
-func (t *Tokenizer) ApplyChat(messages []Message, addGenerationPrompt bool) (string, error) {
-	if t.chatTemplate == "" {
-		return "", errors.New("tokenizer: chat: the files hold no chat template: encode the text without one")
-	}
-	c := chat{template: t.chatTemplate, bos: t.bosText, eos: t.eosText, now: time.Now}
-	out, err := c.render(messages, addGenerationPrompt)
+// template writes BOS itself. It equals what transformers' apply_chat_template writes, or is an error.
+func (t *Tokenizer) ApplyChat(c *Chat, addGenerationPrompt bool) (string, error) {
+	template, err := t.templateFor(c)
 	if err != nil {
 		return "", fmt.Errorf("tokenizer: chat: %w", err)
 	}
-	return out, nil
-}
-
-// chat is what a template sees beside the messages.
-type chat struct {
-	template, bos, eos string
-	now                func() time.Time
-}
-
-// render runs the template with the settings and functions of transformers (apply_chat_template: trim_blocks,
-// lstrip_blocks, raise_exception, strftime_now, tojson that escapes nothing for HTML).
-func (c chat) render(messages []Message, addGenerationPrompt bool) (out string, err error) {
-	// gonja has panics of its own on templates that it does not expect.
-	defer func() {
-		if r := recover(); r != nil {
-			out, err = "", fmt.Errorf("the template stopped with %q", fmt.Sprint(r))
-		}
-	}()
-	config := gonja.New()
-	config.TrimBlocks, config.LeftStripBlocks = true, true
-	template, err := exec.NewTemplate("chat_template", config, onlyTemplate(rewriteInlineIfs(c.template)), chatEnvironment())
+	out, err := t.render(template, c, c.messages, addGenerationPrompt)
 	if err != nil {
-		return "", fmt.Errorf("the template cannot be read: %s", c.reason(err))
-	}
-	list := make([]map[string]any, len(messages))
-	for i, m := range messages {
-		list[i] = map[string]any{"role": m.Role, "content": m.Content}
-	}
-	var raised error
-	out, err = template.ExecuteToString(exec.NewContext(map[string]any{
-		"messages": list, "add_generation_prompt": addGenerationPrompt, "bos_token": c.bos, "eos_token": c.eos,
-		"tools": nil, "documents": nil,
-		inlineIf: func(value *exec.Value, test *exec.Value, otherwise *exec.Value) *exec.Value {
-			if test.IsTrue() {
-				return value
-			}
-			return otherwise
-		},
-		"raise_exception": func(text string) (string, error) {
-			raised = fmt.Errorf("the template does not accept these messages: %s", text)
-			return "", raised
-		},
-		"strftime_now": func(format string) (string, error) {
-			var text string
-			text, raised = strftime(c.now(), format)
-			return text, raised
-		},
-	}))
-	if raised != nil {
-		return "", raised
-	}
-	if err != nil {
-		return "", fmt.Errorf("the template stopped: %s", c.reason(err))
+		return "", fmt.Errorf("tokenizer: chat: the model's chat template: %w", err)
 	}
 	return out, nil
 }
 
-// reason is gonja's error, in one line and without the whole template that it may begin with.
-func (c chat) reason(err error) string {
-	text := err.Error()
-	if _, after, ok := strings.Cut(text, c.template+"': "); ok {
-		text = after
-	}
-	return strings.Join(strings.Fields(text), " ")
-}
-
-// chatEnvironment is gonja's, with tojson as in Python. It is made at the first conversation.
-var chatEnvironment = sync.OnceValue(func() *exec.Environment {
-	filters := exec.NewFilterSet(map[string]exec.FilterFunction{}).Update(builtins.Filters)
-	if err := filters.Replace("tojson", toJSON); err != nil {
-		panic(err) // gonja has the filter
-	}
-	return &exec.Environment{
-		Context: exec.EmptyContext().Update(builtins.GlobalFunctions).Update(builtins.GlobalVariables),
-		Filters: filters, Tests: builtins.Tests, ControlStructures: builtins.ControlStructures, Methods: builtins.Methods,
-	}
-})
-
-// toJSON writes texts, numbers, true, false and none as Python's json.dumps does with ensure_ascii false. Lists and
-// objects, which come with tools alone, need the order of their keys, which gonja does not keep.
-func toJSON(_ *exec.Evaluator, in *exec.Value, _ *exec.VarArgs) *exec.Value {
-	if in.IsError() {
-		return in
+// templateFor reads the template of a conversation: of several the one for tools where it has tools.
+func (t *Tokenizer) templateFor(c *Chat) (*jinja.Template, error) {
+	names := slices.Sorted(maps.Keys(t.templates))
+	text, ok := t.templates["default"]
+	if forTools, has := t.templates["tool_use"]; has && c.tools != nil {
+		text, ok = forTools, true
 	}
 	switch {
-	case in.IsString(), in.IsNumber(), in.IsBool(), in.IsNil():
-	default:
-		return exec.AsValue(errors.New("tojson of a list or an object is not implemented"))
+	case len(names) == 0 || ok && text == "":
+		return nil, errors.New("the files hold no chat template: encode the text without one")
+	case !ok:
+		return nil, fmt.Errorf("the files hold chat templates for %s, and no default one: encode the text without one", strings.Join(names, ", "))
 	}
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(in.Interface()); err != nil {
-		return exec.AsValue(err)
+	template, err := jinja.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("the model's chat template: %w", err)
 	}
-	return exec.AsSafeValue(strings.TrimSuffix(b.String(), "\n"))
+	return template, nil
 }
 
-// strftime writes the parts of a date that chat templates ask for, in C's locale.
-func strftime(now time.Time, format string) (string, error) {
-	layouts := map[byte]string{
-		'd': "02", 'm': "01", 'Y': "2006", 'y': "06", 'b': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday",
-		'H': "15", 'I': "03", 'M': "04", 'S': "05", 'p': "PM", 'j': "002",
+// render runs a template with the variables of transformers.
+func (t *Tokenizer) render(template *jinja.Template, c *Chat, messages *jinja.List, addGenerationPrompt bool) (string, error) {
+	variables := map[string]any{}
+	for name, text := range t.special {
+		variables[name] = text
 	}
-	var b strings.Builder
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' {
-			b.WriteByte(format[i])
-			continue
-		}
-		i++
-		if i < len(format) && format[i] == '%' {
-			b.WriteByte('%')
-			continue
-		}
-		if i == len(format) || layouts[format[i]] == "" {
-			return "", fmt.Errorf("strftime_now(%q) is not implemented (have: %%a %%A %%b %%B %%d %%H %%I %%j %%m %%M %%p %%S %%y %%Y)", format)
-		}
-		b.WriteString(now.Format(layouts[format[i]]))
+	maps.Copy(variables, c.variables)
+	variables["messages"], variables["tools"], variables["documents"] = messages, c.tools, c.documents
+	variables["add_generation_prompt"] = addGenerationPrompt
+	now := t.now
+	if now == nil {
+		now = time.Now
 	}
-	return b.String(), nil
+	return template.Render(variables, jinja.Options{Now: now})
 }
-
-// onlyTemplate loads one template and nothing else: a template from a download must not read files.
-type onlyTemplate string
-
-// Read implements loaders.Loader.
-func (t onlyTemplate) Read(name string) (io.Reader, error) {
-	if name != "chat_template" {
-		return nil, fmt.Errorf("a chat template cannot include %q", name)
-	}
-	return strings.NewReader(string(t)), nil
-}
-
-// Resolve implements loaders.Loader.
-func (t onlyTemplate) Resolve(name string) (string, error) { return name, nil }
-
-// Inherit implements loaders.Loader.
-func (t onlyTemplate) Inherit(string) (loaders.Loader, error) { return t, nil }

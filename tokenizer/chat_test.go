@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,31 +14,41 @@ import (
 
 func fixedNow() time.Time { return time.Date(2026, 7, 4, 15, 5, 9, 0, time.UTC) }
 
-// chat.jsonl.gz has what the reference Jinja for JavaScript renders; with tools is not implemented.
+// withTemplate is a tokenizer with nothing but a chat template.
+func withTemplate(template string) *Tokenizer {
+	return &Tokenizer{templates: map[string]string{"default": template}, special: map[string]string{"bos_token": "<s>", "eos_token": "</s>"}, now: fixedNow}
+}
+
+// chat.jsonl.gz has what the reference Jinja for JavaScript renders.
 func TestChatTemplatesRenderExactly(t *testing.T) {
 	t.Parallel()
 	type rendered struct {
 		Name     string `json:"n"`
 		Generate bool   `json:"g"`
-		Tools    bool
 		Template string
-		Messages []Message
+		Messages json.RawMessage
 		BOS, EOS string
+		ToolsV   json.RawMessage
 		Want     *string
 		Err      *string
 	}
 	counts := map[string]int{}
 	for i, r := range readLines[rendered](t, needShared(t, "tokenizers", "chat.jsonl.gz")) {
-		if r.Tools {
-			continue
+		object := `{"messages": ` + string(r.Messages) + `}`
+		if r.ToolsV != nil {
+			object = `{"messages": ` + string(r.Messages) + `, "tools": ` + string(r.ToolsV) + `}`
 		}
-		got, err := chat{r.Template, r.BOS, r.EOS, fixedNow}.render(r.Messages, r.Generate)
+		c, err := ParseChat([]byte(object))
+		require.NoError(t, err)
+		tok := withTemplate(r.Template)
+		tok.special["bos_token"], tok.special["eos_token"] = r.BOS, r.EOS
+		got, err := tok.ApplyChat(c, r.Generate)
 		counts[r.Name]++
 		require.Nil(t, r.Err)
 		require.NoError(t, err, "%d %s", i, r.Name)
 		assert.Equal(t, *r.Want, got, "%d %s", i, r.Name)
 	}
-	assert.Equal(t, map[string]int{"llama3_1": 6, "qwen3": 6, "gemma3": 6, "deepseek_v3": 6}, counts)
+	assert.Equal(t, map[string]int{"llama3_1": 12, "qwen3": 12, "gemma3": 12, "deepseek_v3": 12}, counts)
 }
 
 // The prompt "chat" of the lens goldens, which transformers' template made.
@@ -52,26 +64,125 @@ func TestSmolLM2ChatIsTheOneOfTheLensPrompt(t *testing.T) {
 	require.Equal(t, "chat", prompts[0].Name)
 	_, question, _ := strings.Cut(prompts[0].Prompt, "<|im_start|>user\n")
 	question, _, _ = strings.Cut(question, "<|im_end|>")
-	got, err := tok.ApplyChat([]Message{{"user", question}}, true)
+	got, ids, turns, err := tok.EncodeChat(NewChat(Message{"user", question}), true)
 	require.NoError(t, err)
 	assert.Equal(t, prompts[0].Prompt, got)
-	ids, err := tok.Encode(got, false)
-	require.NoError(t, err)
 	assert.Equal(t, prompts[0].IDs, ids)
+	require.Len(t, turns, 1)
+	require.NoError(t, turns[0].Err())
+	text, err := tok.Decode(ids[turns[0].From:turns[0].To], false)
+	require.NoError(t, err)
+	assert.Equal(t, question, text)
 }
 
-func TestChatTemplatesSeeTheFunctionsOfTransformers(t *testing.T) {
+func TestTurnsAreWhereTheirTextsStand(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ template, want string }{
-		{`{{ bos_token }}{{ messages[0].content | tojson }}{{ eos_token }}`, `<s>"<é> \"q\" 'n'"</s>`},
-		{`{{ strftime_now("%d %b %Y %H:%M:%S %%") }}`, "04 Jul 2026 15:05:09 %"},
-		{"{% if tools is defined and tools is not none %}x{% endif %}{% if add_generation_prompt %}g{% endif %}", "g"},
-		{"  {% if true %}\na\n  {% endif %}\nb", "a\nb"},
-		{`{% for m in messages %}{% if loop.index == 2 %}{% break %}{% endif %}{{ m['role'] }}{% endfor %}`, "user"},
+	tok, err := FromGGUF(smolLM2Metadata(t))
+	require.NoError(t, err)
+	tok.templates = map[string]string{"default": `{% set ns = namespace(sys='') %}{% for m in messages if m.role == 'system' %}{% set ns.sys = m.content | trim %}{% endfor %}` +
+		`{% for m in messages if m.role != 'system' %}<|im_start|>{{ m.role }}
+{% if m.content is string %}{{ ns.sys ~ ' / ' if loop.first }}{{ m.content.split('</think>')[-1].strip() }}{% else %}{% for p in m.content %}[{{ p.text }}]{% endfor %}{% endif %}<|im_end|>
+{% endfor %}`}
+	c, err := ParseChat([]byte(`[{"role": "system", "content": " Be brief. "}, {"role": "user", "content": "user\n"}, {"role": "assistant", "content": "<think>hm</think> Well."},
+		{"role": "user", "content": [{"type": "text", "text": "A"}, {"type": "image"}, {"type": "text", "text": " b "}]}, {"role": "user", "content": " "}]`))
+	require.NoError(t, err)
+	text, ids, turns, err := tok.EncodeChat(c, false)
+	require.NoError(t, err)
+	assert.Equal(t, "<|im_start|>user\nBe brief. / user<|im_end|>\n<|im_start|>assistant\nWell.<|im_end|>\n<|im_start|>user\n[A][][ b ]<|im_end|>\n<|im_start|>user\n<|im_end|>\n", text)
+	var got []string
+	for _, turn := range turns {
+		if turn.Err() != nil {
+			got = append(got, turn.Name()+" "+turn.Err().Error())
+			continue
+		}
+		text, err := tok.Decode(ids[turn.From:turn.To], false)
+		require.NoError(t, err)
+		got = append(got, turn.Name()+" "+text)
+	}
+	assert.Equal(t, []string{
+		"system:0 Be brief.", "user:0  user",
+		"assistant:0 the template leaves the message's text out, writes it twice, or changes it",
+		"user:1 A][][ b", "user:2 the message has no text",
+	}, got) // a token may hold a space or a bracket beside the text
+}
+
+// A template that looks at one text does not hide where the others stand.
+func TestTurnsAreFoundOneByOneWhereTheTemplateMindsTheMarks(t *testing.T) {
+	t.Parallel()
+	tok, err := FromGGUF(smolLM2Metadata(t))
+	require.NoError(t, err)
+	tok.templates = map[string]string{"default": `{% for m in messages %}{% if m.content == 'skip' %}!{% else %}{{ m.content }}|{% endif %}{% endfor %}`}
+	text, ids, turns, err := tok.EncodeChat(NewChat(Message{"user", "one two"}, Message{"user", "skip"}, Message{"user", "three"}), false)
+	require.NoError(t, err)
+	assert.Equal(t, "one two|!three|", text)
+	require.EqualError(t, turns[1].Err(), "the template leaves the message's text out, writes it twice, or changes it")
+	for i, want := range map[int]string{0: "one two", 2: "three"} {
+		require.NoError(t, turns[i].Err())
+		got, err := tok.Decode(ids[turns[i].From:turns[i].To], false)
+		require.NoError(t, err)
+		assert.Contains(t, got, want)
+	}
+}
+
+func TestSpecialTokensAreVariablesAsInTransformers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ config, special, want string }{
+		"names":              {`{"bos_token": "<a>", "pad_token": {"content": "<b>"}, "image_token": "<a>", "extra_special_tokens": {"audio_token": "<b>"}}`, `{}`, "<a>,<b>,<a>,<b>,"},
+		"null is none":       {`{"bos_token": null, "pad_token": "<a>"}`, `{"pad_token": null}`, ",,,,"},
+		"the later decides":  {`{"bos_token": "<a>", "pad_token": "<a>"}`, `{"pad_token": "<b>"}`, "<a>,<b>,,,"},
+		"unless listed":      {`{"bos_token": "<a>", "pad_token": "<a>", "added_tokens_decoder": {}}`, `{"pad_token": "<b>"}`, "<a>,<a>,,,"},
+		"in the map alone":   {`{}`, `{"bos_token": "<b>", "pad_token": {"content": "<b>"}}`, "<b>,<b>,,,"},
+		"no text is no name": {`{"extra_special_tokens": ["<a>"]}`, `{}`, ",,,,"},
 	} {
-		got, err := chat{c.template, "<s>", "</s>", fixedNow}.render([]Message{{"user", `<é> "q" 'n'`}, {"assistant", "b"}}, true)
-		require.NoError(t, err, c.template)
-		assert.Equal(t, c.want, got, c.template)
+		dir := t.TempDir()
+		for file, text := range map[string]string{
+			"tokenizer.json":          `{"added_tokens": [{"id": 0, "content": "<a>", "special": true}, {"id": 1, "content": "<b>", "special": true}], "model": {"type": "BPE", "vocab": {"<a>": 0, "<b>": 1}, "merges": []}}`,
+			"tokenizer_config.json":   c.config,
+			"special_tokens_map.json": c.special,
+			"chat_template.jinja":     "{% for t in [bos_token, pad_token, image_token, audio_token] %}{{ t }},{% endfor %}",
+		} {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+		}
+		tok, err := Open(dir)
+		require.NoError(t, err, name)
+		got, err := tok.ApplyChat(NewChat(Message{"user", "a"}), false)
+		require.NoError(t, err, name)
+		assert.Equal(t, strings.TrimSuffix(c.want, ","), strings.TrimSuffix(got, ","), name)
+	}
+}
+
+func TestTheTemplateIsTheOneThatTransformersTakes(t *testing.T) {
+	t.Parallel()
+	const tool = `, "tools": [{"name": "f"}]`
+	for name, c := range map[string]struct {
+		files map[string]string
+		tools string
+		want  string
+	}{
+		"the config's":              {map[string]string{"tokenizer_config.json": `{"chat_template": "c"}`, "chat_template.json": `{"chat_template": "j"}`}, "", "c"},
+		"a file before the config":  {map[string]string{"tokenizer_config.json": `{"chat_template": "c"}`, "chat_template.jinja": "f"}, "", "f"},
+		"a processor's":             {map[string]string{"chat_template.json": `{"chat_template": "j"}`}, "", "j"},
+		"the default of several":    {map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]}`}, "", "d"},
+		"of several that for tools": {map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "default", "template": "d"}, {"name": "tool_use", "template": "t"}]}`}, tool, "t"},
+		"a folder's for tools":      {map[string]string{"chat_template.jinja": "f", "additional_chat_templates/tool_use.jinja": "t"}, tool, "t"},
+		"none":                      {nil, "", "tokenizer: chat: the files hold no chat template: encode the text without one"},
+		"no default":                {map[string]string{"tokenizer_config.json": `{"chat_template": [{"name": "rag", "template": "d"}]}`}, "", "tokenizer: chat: the files hold chat templates for rag, and no default one: encode the text without one"},
+	} {
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "additional_chat_templates"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte(`{"added_tokens": [], "model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}}`), 0o600))
+		for file, text := range c.files {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600))
+		}
+		tok, err := Open(dir)
+		require.NoError(t, err, name)
+		chat, err := ParseChat([]byte(`{"messages": [{"role": "user", "content": "x"}]` + c.tools + `}`))
+		require.NoError(t, err, name)
+		got, err := tok.ApplyChat(chat, false)
+		if err != nil {
+			got = err.Error()
+		}
+		assert.Equal(t, c.want, got, name)
 	}
 }
 
@@ -79,16 +190,23 @@ func TestChatErrorsSayWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ template, want string }{
 		{"", "tokenizer: chat: the files hold no chat template: encode the text without one"},
-		{"{{ raise_exception('roles must alternate') }}", "tokenizer: chat: the template does not accept these messages: roles must alternate"},
-		{`{{ strftime_now("%Q") }}`, `tokenizer: chat: strftime_now("%Q") is not implemented (have: %a %A %b %B %d %H %I %j %m %M %p %S %y %Y)`},
-		{"{% if %}", `tokenizer: chat: the template cannot be read: `},
-		{"{{ messages | tojson }}", "tojson of a list or an object is not implemented"},
-		{"{% include '/etc/hostname' %}", `a chat template cannot include`},
+		{"{{ raise_exception('roles must alternate') }}", "tokenizer: chat: the model's chat template: line 1: the template does not accept these messages: roles must alternate"},
+		{"{% if %}", `tokenizer: chat: the model's chat template: line 1: Expected an expression, got 'end of statement block'`},
+		{"{% include '/etc/hostname' %}", `tokenizer: chat: the model's chat template: line 1: {% include %} is not allowed: a chat template is one text, write the other into it`},
+		{"{% for i in range(1000000000) %}{% endfor %}x", "line 1: Range too big. The sandbox blocks ranges larger than MAX_RANGE (100000)."},
 	} {
-		tok := &Tokenizer{chatTemplate: c.template}
-		out, err := tok.ApplyChat([]Message{{"user", "a"}}, false)
+		out, err := withTemplate(c.template).ApplyChat(NewChat(Message{"user", "a"}), false)
 		require.ErrorContains(t, err, c.want)
 		assert.NotContains(t, err.Error(), "\n")
 		assert.Empty(t, out)
+	}
+	for text, want := range map[string]string{
+		``: "messages: unexpected EOF", `[]`: "want a list of messages", `{}`: "want a list of messages", `[1]`: "number 0 is no object", `[{"content": "x"}]`: `number 0 has no "role"`,
+		`{"messages": [{"role": "user"}], "tool": 1}`: `the key "tool" is unknown`, `{"messages": [{"role": "user"}], "tools": [1]}`: "tools is no list of objects",
+		`[{"role": "user"}] x`: "messages: ", `{"messages": [{"role": "user"}], "chat_template_kwargs": 1}`: "chat_template_kwargs is no object",
+		strings.Repeat("[", 100000): "deeper than",
+	} {
+		_, err := ParseChat([]byte(text))
+		require.ErrorContains(t, err, want, "%.50s", text)
 	}
 }

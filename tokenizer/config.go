@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"strings"
 )
 
 // config is what the files beside tokenizer.json say. The first file that speaks of a token decides.
@@ -12,8 +14,9 @@ type config struct {
 	bosID        int
 	hasBOSID     bool
 	eosIDs       []int
-	template     string
-	bosMentioned bool // even as null: the model has none
+	templates    map[string]string // by name
+	special      map[string]string // texts of tokens by their names: pad_token, …
+	bosMentioned bool              // even as null: the model has none
 
 	others     []otherToken // tokens that tokenizer.json may lack, by id
 	specials   []otherToken // special tokens by their keys, in the order of specialKeys
@@ -54,7 +57,7 @@ func (l *idList) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// merge adds what one more file says. chat_template is a text, or a list of named ones, of which "default" counts.
+// merge adds what one more file says.
 func (c *config) merge(data []byte) error {
 	var f struct {
 		BOS      json.RawMessage `json:"bos_token"`
@@ -79,25 +82,64 @@ func (c *config) merge(data []byte) error {
 		c.bosID, c.hasBOSID = f.BOSID[0], true
 	}
 	c.eosIDs = append(c.eosIDs, f.EOSIDs...)
-	if isNull(f.Template) {
+	return c.mergeTemplates(f.Template)
+}
+
+// mergeTemplates takes a chat_template, which is a text or a list of named ones.
+func (c *config) mergeTemplates(data json.RawMessage) error {
+	if isNull(data) {
 		return nil
 	}
-	if json.Unmarshal(f.Template, &c.template) == nil {
+	var text string
+	if json.Unmarshal(data, &text) == nil {
+		c.templates = map[string]string{"default": text}
 		return nil
 	}
 	var named []struct {
 		Name     string `json:"name"`
 		Template string `json:"template"`
 	}
-	if err := json.Unmarshal(f.Template, &named); err != nil {
+	if err := json.Unmarshal(data, &named); err != nil {
 		return errors.New("chat_template is neither a text nor a list of named texts")
 	}
+	c.templates = map[string]string{}
 	for _, n := range named {
-		if n.Name == "default" {
-			c.template = n.Template
-		}
+		c.templates[n.Name] = n.Template
 	}
 	return nil
+}
+
+// mergeSpecial takes the texts of tokens with a name that ends in _token, and of those in extra_special_tokens. Of two
+// files the later one decides, as in transformers.
+func (c *config) mergeSpecial(data []byte) error {
+	var keys map[string]json.RawMessage
+	if err := json.Unmarshal(data, &keys); err != nil {
+		return describeJSON(data, err)
+	}
+	var extra map[string]json.RawMessage
+	if json.Unmarshal(keys["extra_special_tokens"], &extra) != nil {
+		extra = nil // a list: its tokens have no names
+	}
+	if c.special == nil {
+		c.special = map[string]string{}
+	}
+	for name, text := range keys {
+		if strings.HasSuffix(name, "_token") {
+			c.setSpecial(name, text)
+		}
+	}
+	for name, text := range extra {
+		c.setSpecial(name, text)
+	}
+	return nil
+}
+
+func (c *config) setSpecial(name string, text json.RawMessage) {
+	delete(c.special, name)
+	var token tokenName
+	if !isNull(text) && json.Unmarshal(text, &token) == nil && (text[0] == '"' || text[0] == '{') {
+		c.special[name] = token.content
+	}
 }
 
 // name gives t its BOS, EOS and chat template: by the files' words, and where none speaks of BOS by the special
@@ -126,10 +168,12 @@ func (t *Tokenizer) name(p *parts, c config) error {
 		}
 		t.addEOS(id)
 	}
-	t.finish(p, c.template)
-	if c.eos.content != "" {
-		t.eosText = c.eos.content
+	t.templates = c.templates
+	t.finish(p)
+	if c.bosMentioned {
+		delete(t.special, "bos_token") // what the files say of it is among theirs
 	}
+	maps.Copy(t.special, c.special)
 	return nil
 }
 
@@ -152,11 +196,13 @@ func (t *Tokenizer) addEOS(id int) {
 }
 
 // finish sets what follows from BOS, EOS and the parts.
-func (t *Tokenizer) finish(p *parts, chatTemplate string) {
+func (t *Tokenizer) finish(p *parts) {
 	t.addsBOS = t.bos >= 0 && p.template != nil && len(p.template.before) > 0 && p.template.before[0] == t.bos
-	t.chatTemplate = chatTemplate
-	t.bosText, _ = t.Piece(t.bos)
+	t.special = map[string]string{}
+	if text, ok := t.Piece(t.bos); ok {
+		t.special["bos_token"] = text
+	}
 	if len(t.eos) > 0 {
-		t.eosText, _ = t.Piece(t.eos[0])
+		t.special["eos_token"], _ = t.Piece(t.eos[0])
 	}
 }

@@ -49,12 +49,18 @@ func (c *config) mergeTokens(data []byte) error {
 	if err := c.merge(data); err != nil {
 		return err
 	}
+	if err := c.mergeSpecial(data); err != nil {
+		return err
+	}
 	return c.mergeAdded(data)
 }
 
 // mergeSpecialTokensMap reads special_tokens_map.json, whose tokens are added where no added_tokens_decoder is.
 func (c *config) mergeSpecialTokensMap(data []byte) error {
 	if err := c.merge(data); err != nil || c.hasDecoder {
+		return err
+	}
+	if err := c.mergeSpecial(data); err != nil {
 		return err
 	}
 	return c.mergeAdded(data)

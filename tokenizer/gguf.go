@@ -78,15 +78,41 @@ func (g ggufMeta) tokenizer() (*Tokenizer, error) {
 	for _, id := range eos {
 		t.addEOS(id)
 	}
-	chatTemplate := ""
-	if v, ok := g.meta["tokenizer.chat_template"]; ok {
-		if chatTemplate, ok = v.(string); !ok {
-			return nil, fmt.Errorf("tokenizer.chat_template is a %T, want a string", v)
+	if t.templates, err = g.templates(); err != nil {
+		return nil, err
+	}
+	t.finish(p)
+	for name, key := range map[string]string{"unk_token": "unknown", "sep_token": "seperator", "pad_token": "padding", "cls_token": "cls", "mask_token": "mask"} {
+		id, err := g.id(key+"_token_id", len(tokens))
+		if err != nil {
+			return nil, err
+		}
+		if text, ok := t.Piece(id); ok {
+			t.special[name] = text
 		}
 	}
-	t.finish(p, chatTemplate)
 	t.notes = *g.notes
 	return t, nil
+}
+
+// templates are the chat templates: the one, and others by name (tokenizer.chat_template.tool_use).
+func (g ggufMeta) templates() (map[string]string, error) {
+	const one = "tokenizer.chat_template"
+	out := map[string]string{}
+	for key, v := range g.meta {
+		name, named := strings.CutPrefix(key, one+".")
+		if key == one {
+			name = "default"
+		} else if !named {
+			continue
+		}
+		text, ok := v.(string)
+		if !ok {
+			return nil, fmt.Errorf("%s is a %T, want a string", key, v)
+		}
+		out[name] = text
+	}
+	return out, nil
 }
 
 // vocabulary reads the tokens, and which of them are to be found in a text as they are written.

@@ -1,11 +1,13 @@
 package tokenizer
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
@@ -17,8 +19,9 @@ const (
 )
 
 // Open reads a tokenizer from a directory of Hugging Face's layout, or from the path of its tokenizer.json. Beside
-// that file it reads tokenizer_config.json, special_tokens_map.json, added_tokens.json, generation_config.json and
-// chat_template.jinja where they exist: they name BOS and EOS, hold the chat template, and may have tokens that it lacks.
+// that file it reads tokenizer_config.json, special_tokens_map.json, added_tokens.json, generation_config.json,
+// chat_template.jinja and chat_template.json where they exist: they name the special tokens, hold the chat templates, and may
+// have tokens that it lacks.
 func Open(dir string) (*Tokenizer, error) {
 	path := dir
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -40,11 +43,8 @@ func Open(dir string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	template, err := regular.Read(filepath.Join(dir, "chat_template.jinja"), maxTemplate)
-	if err == nil {
-		names.template = string(template)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("tokenizer: %s: %w", filepath.Join(dir, "chat_template.jinja"), err)
+	if err := names.readTemplates(dir); err != nil {
+		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	t, err := p.named(names)
 	var bad namingError
@@ -99,6 +99,53 @@ func (p *parts) named(names config) (*Tokenizer, error) {
 		return nil, namingError{err}
 	}
 	return t, nil
+}
+
+// readTemplates reads the files that hold chat templates alone: chat_template.jinja and those of the folder
+// additional_chat_templates stand before tokenizer_config.json, and that before the chat_template.json of a processor.
+func (c *config) readTemplates(dir string) error {
+	found := map[string]string{}
+	others, err := filepath.Glob(filepath.Join(dir, "additional_chat_templates", "*.jinja"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(others, filepath.Join(dir, "chat_template.jinja")) {
+		text, err := regular.Read(path, maxTemplate)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+		name := strings.TrimSuffix(filepath.Base(path), ".jinja")
+		if name == "chat_template" {
+			name = "default"
+		}
+		found[name] = string(text)
+	}
+	if len(found) > 0 {
+		c.templates = found
+	}
+	if len(c.templates) > 0 {
+		return nil
+	}
+	path := filepath.Join(dir, "chat_template.json")
+	data, err := regular.Read(path, maxFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var f struct {
+		Template json.RawMessage `json:"chat_template"`
+	}
+	if err == nil {
+		if err = json.Unmarshal(data, &f); err == nil {
+			err = c.mergeTemplates(f.Template)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 // FromJSON reads a tokenizer from the contents of tokenizer.json and, unless nil, of tokenizer_config.json.

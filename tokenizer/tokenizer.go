@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	sugar "github.com/sugarme/tokenizer"
 	sugarnorm "github.com/sugarme/tokenizer/normalizer"
@@ -17,13 +18,13 @@ type Tokenizer struct {
 	addedIDs map[string]int // id of an added token, by content
 	contents map[int]string // content of an added token, by id
 
-	bos          int // −1 without one
-	eos          []int
-	addsBOS      bool
-	chatTemplate string
-	bosText      string // as the chat template writes them
-	eosText      string
-	notes        []string
+	bos       int // −1 without one
+	eos       []int
+	addsBOS   bool
+	templates map[string]string // chat templates by name; "default" is the one
+	special   map[string]string // texts of special tokens by the names that templates know: bos_token, …
+	now       func() time.Time  // for templates that write the date; nil: time.Now
+	notes     []string
 }
 
 // Encode returns the ids of text. With special, what the model expects around a text (its BOS token, as a rule) is
@@ -183,4 +184,4 @@ func (t *Tokenizer) EOS() []int { return append([]int(nil), t.eos...) }
 func (t *Tokenizer) AddsBOS() bool { return t.addsBOS }
 
 // ChatTemplate returns the Jinja template of a conversation, "" without one.
-func (t *Tokenizer) ChatTemplate() string { return t.chatTemplate }
+func (t *Tokenizer) ChatTemplate() string { return t.templates["default"] }

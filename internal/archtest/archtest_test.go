@@ -29,10 +29,11 @@ var allowed = map[string][]string{
 	"mlx/cmd/mlxlib":        {"mlx", "third_party"},
 	"third_party":           {},
 
-	"checkpoint":     {"internal/regular"},
-	"checkpoint/npz": {"checkpoint", "internal/regular"},
-	"hub":            {"internal/regular"},
-	"tokenizer":      {"internal/regular"},
+	"checkpoint":      {"internal/regular"},
+	"checkpoint/npz":  {"checkpoint", "internal/regular"},
+	"hub":             {"internal/regular"},
+	"tokenizer":       {"internal/regular", "tokenizer/jinja"},
+	"tokenizer/jinja": {},
 
 	"model":      {"mlx", "mlx/nn"},
 	"model/load": {"mlx", "mlx/nn", "checkpoint", "internal/exactjson", "model"},

@@ -24,7 +24,8 @@ type captureOptions struct {
 	goOnFlags
 	outputFlags
 	positions string
-	keep      string
+	spanFlag
+	keep string
 }
 
 func newCaptureCmd(s *streams) *cobra.Command {
@@ -55,7 +56,8 @@ The file is a patch: --edit PLACE=set:FILE puts it back, in this prompt or anoth
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.keep, "keep", "layers.*.resid_post", "places, such as layers.0:4.mlp_out,layers.-1.pattern (mlxlens help sites)")
-	f.StringVar(&o.positions, "positions", "", "positions to keep: 0,4,8:12,-1 (default all)")
+	f.StringVar(&o.positions, "positions", "", "positions to keep: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all)")
+	o.spanFlag.flags(cmd, "keep the positions")
 	o.outputFlags.flags(cmd, "the file: "+extensions(captureFormats), captureFormats...)
 	return cmd
 }
@@ -69,6 +71,9 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	}
 	if err := cmp.Or(o.limit(&o.modelOptions), o.goOnFlags.check(), o.outputFlags.check(captureFormats...)); err != nil {
 		return err
+	}
+	if len(o.spans) > 0 && o.positions != "" {
+		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
 	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
 	if err != nil {
@@ -88,7 +93,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return usageError{err}
 	}
-	in, err := o.input(ctx, s, opened, text, ids)
+	in, prompt, err := o.input(ctx, s, opened, text, ids)
 	if err != nil {
 		return err
 	}
@@ -100,7 +105,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return err
 	}
-	o.describe(set, opened.Info.Ref, text)
+	o.describe(set, opened.Info.Ref, prompt)
 	return file.write(func(w io.Writer) error {
 		if o.format() == "npz" {
 			return set.WriteNPZ(w)
@@ -111,18 +116,20 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 
 // input is what the model is given: the prompt, or what was generated of it, which of its
 // positions are read, and the edits.
-func (o *captureOptions) input(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (in edit.Input, err error) {
-	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
-		return in, err
+func (o *captureOptions) input(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (in edit.Input, prompt *string, err error) {
+	at, err := o.encode(opened, text, ids)
+	if err != nil {
+		return in, nil, err
 	}
-	if in.IDs, _, err = o.goOn(ctx, opened, in.IDs); err != nil {
-		return in, err
+	if at.ids, _, err = o.goOn(ctx, opened, at.ids); err != nil {
+		return in, nil, err
 	}
-	if in.Positions, err = selection(o.positions, len(in.IDs), "position"); err != nil {
-		return in, err
+	in.IDs = at.ids
+	if in.Positions, err = at.turns.at(o.or(o.positions), len(in.IDs)); err != nil {
+		return in, nil, err
 	}
-	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, in.IDs)
-	return in, err
+	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at)
+	return in, at.text, err
 }
 
 // describe notes in the file what its numbers are of.

@@ -26,6 +26,7 @@ type compareOptions struct {
 	second    string // the second prompt
 	hasSecond bool
 	idsB      string
+	messagesB string
 	modelB    string
 	weightsB  string
 	editsB    []string
@@ -72,6 +73,7 @@ Prompts of different length need --align start or end.`,
 	o.drawFlags.flags(cmd, "js", "js", "kl")
 	f := cmd.Flags()
 	f.StringVar(&o.idsB, "ids-b", "", "token ids instead of a second prompt")
+	f.StringVar(&o.messagesB, "messages-b", "", "a `FILE` of messages instead of a second prompt")
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
 	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
@@ -102,10 +104,12 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 		return 0, usagef("--lens-b none needs --lens: without it neither side has a lens")
 	case !(o.threshold > 0):
 		return 0, usagef("--threshold %g: want more than 0", o.threshold)
-	case o.hasSecond && o.idsB != "":
-		return 0, usagef("a second prompt and --ids-b exclude each other")
-	case !o.hasSecond && o.idsB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
-		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --model-b, --weights-b, --edit-b or --lens-b")
+	case o.hasSecond && (o.idsB != "" || o.messagesB != "") || o.idsB != "" && o.messagesB != "":
+		return 0, usagef("a second prompt, --ids-b and --messages-b exclude each other")
+	case o.messages == "-" && o.messagesB == "-":
+		return 0, usagef("--messages and --messages-b cannot both be read from stdin")
+	case !o.hasSecond && o.idsB == "" && o.messagesB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
+		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --messages-b, --model-b, --weights-b, --edit-b or --lens-b")
 	}
 	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, func() error { return o.limit(&o.modelOptions) }, o.checkLens, o.checkOutput} {
 		if err := check(); err != nil {
@@ -127,9 +131,8 @@ func (o *compareOptions) checkOutput() error { return o.outputFlags.check("json"
 // side is a model with what it is given.
 type side struct {
 	opened *auto.Opened
-	text   *string
+	encoded
 	lens.Side
-	bos   bool
 	close func() // closes its lens
 }
 
@@ -200,21 +203,28 @@ func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignmen
 	return co, nil
 }
 
+// readSecond returns the second side's prompt, the first's without one of its own.
+func (o *compareOptions) readSecond(s *streams, text *string, ids []int) (*promptOptions, *string, []int, error) {
+	if !o.hasSecond && o.idsB == "" && o.messagesB == "" {
+		return &o.promptOptions, text, ids, nil
+	}
+	b := &promptOptions{ids: o.idsB, noBOS: o.noBOS && o.messagesB == "", chatFlags: chatFlags{messages: o.messagesB}}
+	if o.hasSecond {
+		b.prompt, b.chat, b.system = &o.second, o.chat, o.system
+	}
+	text, ids, err := b.read(s)
+	return b, text, ids, err
+}
+
 // sides opens the models, one for both where they are the same, and encodes the prompts.
 func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, closeAll func(), err error) {
 	text, ids, err := o.read(s)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	second := promptOptions{ids: o.idsB, noBOS: o.noBOS}
-	textB, idsB := text, ids
-	if o.hasSecond || o.idsB != "" {
-		if o.hasSecond {
-			second.prompt, second.chat, second.system = &o.second, o.chat, o.system
-		}
-		if textB, idsB, err = second.read(s); err != nil {
-			return nil, nil, nil, err
-		}
+	promptB, textB, idsB, err := o.readSecond(s, text, ids)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	first, err := o.open(s, text != nil || textB != nil || len(o.targets) > 0)
 	if err != nil {
@@ -237,7 +247,7 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 		}
 		closeAll = func() { first.Close(); other.Close() }
 	}
-	if a, err = o.side(ctx, s, first, text, ids, o.edits, o.lens); err == nil {
+	if a, err = o.side(ctx, s, first, &o.promptOptions, text, ids, o.edits, o.lens); err == nil {
 		second := o.lens
 		if o.lensB != "" {
 			second.path = o.lensB
@@ -247,13 +257,13 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 		}
 		models := closeAll
 		closeAll = func() { a.close(); models() }
-		b, err = o.side(ctx, s, other, textB, idsB, append(o.edits[:len(o.edits):len(o.edits)], o.editsB...), second)
+		b, err = o.side(ctx, s, other, promptB, textB, idsB, append(o.edits[:len(o.edits):len(o.edits)], o.editsB...), second)
 	}
 	if err != nil {
 		closeAll()
 		return nil, nil, nil, err
 	}
-	if a.Input.Positions, err = o.columns(len(a.Input.IDs)); err != nil {
+	if a.Input.Positions, err = o.columns(a.turns, len(a.Input.IDs)); err != nil {
 		closeAll()
 		return nil, nil, nil, err
 	}
@@ -261,13 +271,14 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 	return a, b, func() { b.close(); before() }, nil
 }
 
-func (o *compareOptions) side(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int, edits []string, file lensFlags) (*side, error) {
-	e := &side{opened: opened, text: text, Side: lens.Side{Model: opened.Model}, close: func() {}}
+func (o *compareOptions) side(ctx context.Context, s *streams, opened *auto.Opened, prompt *promptOptions, text *string, ids []int, edits []string, file lensFlags) (*side, error) {
+	e := &side{opened: opened, Side: lens.Side{Model: opened.Model}, close: func() {}}
 	var err error
-	if e.Input.IDs, e.bos, err = o.encode(opened, text, ids); err != nil {
+	if e.encoded, err = prompt.encode(opened, text, ids); err != nil {
 		return nil, err
 	}
-	if e.Input.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(edits, e.Input.IDs); err != nil {
+	e.Input.IDs = e.ids
+	if e.Input.Edits, err = newEditor(ctx, s, opened, prompt).parse(edits, e.encoded); err != nil {
 		return nil, err
 	}
 	translator, err := file.open(s, opened)

@@ -98,7 +98,7 @@ func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) 
 	}
 	of.Options = map[string]string{"--device": opened.Info.Device, "--weights": string(opened.Info.Weights), "--top": strconv.Itoa(o.top)}
 	for flag, text := range map[string]string{
-		"--layers": o.layers, "--positions": o.positions, "--system": o.system, "--max-memory": o.maxMemory,
+		"--layers": o.layers, "--positions": o.positions, "--span": strings.Join(o.spans, ","), "--system": o.system, "--max-memory": o.maxMemory,
 		"--target": list(o.targets), "--vs": list(o.versus),
 	} {
 		if text != "" {

@@ -29,7 +29,7 @@ type editor struct {
 	s      *streams
 	opened *auto.Opened
 	prompt *promptOptions
-	ids    []int                 // of the prompt at hand
+	at     encoded               // the prompt at hand
 	means  map[string]edit.Value // over files, by place and file
 }
 
@@ -38,14 +38,19 @@ func newEditor(ctx context.Context, s *streams, opened *auto.Opened, prompt *pro
 }
 
 // parse reads edits of a prompt.
-func (e *editor) parse(texts []string, ids []int) ([]edit.Edit, error) {
-	e.ids = ids
+func (e *editor) parse(texts []string, at encoded) ([]edit.Edit, error) {
+	e.at = at
 	var edits []edit.Edit
 	for _, text := range texts {
-		one, err := edit.Parse(text, e.opened.Model, len(ids), e)
+		resolved, err := at.turns.inEdit(text)
 		if err != nil {
 			return nil, usageError{err}
 		}
+		one, err := edit.Parse(resolved, e.opened.Model, len(at.ids), e)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		one.Text = text
 		edits = append(edits, one)
 	}
 	return edits, nil
@@ -74,10 +79,13 @@ func (e *editor) Mean(arg string, at model.Place) (edit.Value, error) {
 	if arg != "" && !some {
 		return e.meanOfFile(arg, at)
 	}
-	in := edit.Input{IDs: e.ids}
+	in := edit.Input{IDs: e.at.ids}
 	if some {
-		var err error
-		if in.Positions, err = model.ParseIndices(positions, len(e.ids), "position"); err != nil {
+		positions, err := e.at.turns.resolve(positions)
+		if err != nil {
+			return edit.Value{}, err
+		}
+		if in.Positions, err = model.ParseIndices(positions, len(e.at.ids), "position"); err != nil {
 			return edit.Value{}, err
 		}
 	}
@@ -104,11 +112,15 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 	if err != nil {
 		return edit.Value{}, err
 	}
+	each := *e.prompt
+	each.chat, each.conversation = each.chat || each.conversation != nil, nil
 	var inputs []edit.Input
 	for _, t := range prompts.tasks {
 		in := edit.Input{}
 		if t.err == nil {
-			in.IDs, _, t.err = e.prompt.encode(e.opened, t.prompt, t.ids)
+			var at encoded
+			at, t.err = each.encode(e.opened, t.prompt, t.ids)
+			in.IDs = at.ids
 		}
 		if t.err != nil {
 			return edit.Value{}, fmt.Errorf("mean over %q: line %d: %w", name, t.line, t.err)

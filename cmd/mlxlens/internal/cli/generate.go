@@ -61,6 +61,7 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
 --json has the text with them.`,
 		Example: `  mlxlens generate "The capital of France is" -n 8
   mlxlens generate "Name three rivers." --chat --temperature 0.7 --top-p 0.9 --seed 1
+  mlxlens generate --messages chat.json -n 32
   mlxlens generate "The capital of France is" -n 4 --lens --layers 0,10,20,25:
   mlxlens generate "The capital of France is" -n 8 --edit layers.20.mlp_out=scale:0.5
   mlxlens generate "Once upon a time" -n 16 --stop . --json`,
@@ -114,11 +115,12 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if o.ignoreEOS && opened.Tokenizer == nil {
 		return usagef("--ignore-eos does nothing: the model has no tokenizer to say which tokens end a text (%v)", opened.TokenizerErr)
 	}
-	in := edit.Input{}
-	if in.IDs, _, err = o.encode(opened, text, ids); err != nil {
+	at, err := o.encode(opened, text, ids)
+	if err != nil {
 		return err
 	}
-	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, in.IDs); err != nil {
+	in := edit.Input{IDs: at.ids}
+	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at); err != nil {
 		return err
 	}
 	for i := range in.Edits {

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/model/auto"
-	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
 // promptOptions are the flags of every command that reads a prompt.
@@ -16,16 +15,14 @@ type promptOptions struct {
 	prompt *string
 	ids    string
 	noBOS  bool
-	chat   bool
-	system string
+	chatFlags
 }
 
 func (o *promptOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.ids, "ids", "", "token ids instead of a prompt: 504,3575,282")
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
-	f.BoolVar(&o.chat, "chat", false, "put the prompt into the model's chat template, as a user's message")
-	f.StringVar(&o.system, "system", "", "a system message before the prompt, with --chat")
+	o.chatFlags.flags(cmd)
 }
 
 // arg takes the command's argument.
@@ -35,18 +32,7 @@ func (o *promptOptions) arg(args []string) {
 	}
 }
 
-// checkChat finds flags that exclude each other, whatever the prompt.
-func (o *promptOptions) checkChat() error {
-	switch {
-	case o.chat && o.noBOS:
-		return usagef("--chat and --no-bos exclude each other: the template writes the special tokens")
-	case o.system != "" && !o.chat:
-		return usagef("--system needs --chat")
-	}
-	return nil
-}
-
-// read returns the prompt's text, or its ids.
+// read returns the prompt's text, or its ids. The text of --messages is empty until a template writes it.
 func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	if o.prompt != nil && o.ids != "" {
 		return nil, nil, usagef("a prompt and --ids exclude each other")
@@ -57,11 +43,16 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	if o.noBOS && o.ids != "" {
 		return nil, nil, usagef("--no-bos does nothing with --ids, to which nothing is added: leave it out")
 	}
-	if err := o.checkChat(); err != nil {
+	if o.messages != "" && (o.prompt != nil || o.ids != "") {
+		return nil, nil, usagef("--messages excludes a prompt and --ids")
+	}
+	if err := o.check(o.noBOS); err != nil {
 		return nil, nil, err
 	}
 	stdin := o.prompt != nil && *o.prompt == "-"
 	switch {
+	case o.messages != "":
+		return new(string), nil, o.load(s)
 	case o.ids != "":
 		for part := range strings.SplitSeq(o.ids, ",") {
 			id, err := strconv.Atoi(strings.TrimSpace(part))
@@ -72,7 +63,7 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 		}
 		return nil, ids, nil
 	case o.prompt == nil:
-		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, or --ids")
+		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, --ids or --messages")
 	case stdin:
 		if err := s.readsStdin(); err != nil {
 			return nil, nil, err
@@ -96,45 +87,44 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	return o.prompt, nil, nil
 }
 
-// encode returns the ids of a text, or checks those that were given, and reports
-// whether the tokenizer added BOS.
-func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) ([]int, bool, error) {
+// encode returns the ids of a text, or checks those that were given.
+func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) (encoded, error) {
+	e := encoded{ids: ids, text: text}
 	vocab := opened.Model.Shape().DVocab
 	if text != nil && opened.Tokenizer == nil {
-		return nil, false, fmt.Errorf("%w: give the prompt as numbers with --ids", opened.TokenizerErr)
+		return e, fmt.Errorf("%w: give the prompt as numbers with --ids", opened.TokenizerErr)
 	}
 	if text == nil {
 		for _, id := range ids {
 			if id < 0 || id >= vocab {
-				return nil, false, usagef("token id %d is outside the vocabulary: ids go from 0 to %d", id, vocab-1)
+				return e, usagef("token id %d is outside the vocabulary: ids go from 0 to %d", id, vocab-1)
 			}
 		}
-		return ids, false, nil
+		return e, nil
 	}
-	special := !o.noBOS
-	prompt := *text
-	if o.chat {
-		messages := []tokenizer.Message{{Role: "user", Content: prompt}}
-		if o.system != "" {
-			messages = append([]tokenizer.Message{{Role: "system", Content: o.system}}, messages...)
+	given := *text
+	var err error
+	if o.long {
+		if given, err = opened.Tokenizer.ApplyChat(o.conversation, false); err != nil {
+			return e, err
 		}
-		var err error
-		if prompt, err = opened.Tokenizer.ApplyChat(messages, true); err != nil {
-			return nil, false, err
-		}
-		special = false // the template has written them
 	}
-	if err := fitsContext(prompt, opened); err != nil {
-		return nil, false, err
+	if err := fitsContext(given, opened); err != nil {
+		return e, err
 	}
-	ids, err := opened.Tokenizer.Encode(prompt, special)
+	if o.chat || o.conversation != nil {
+		e, _, err = o.chatFlags.encode(opened.Tokenizer, text)
+	} else {
+		e.ids, err = opened.Tokenizer.Encode(*text, !o.noBOS)
+		e.bos = !o.noBOS && opened.Tokenizer.AddsBOS()
+	}
 	if err != nil {
-		return nil, false, err
+		return e, err
 	}
-	for _, id := range ids {
+	for _, id := range e.ids {
 		if id >= vocab {
-			return nil, false, fmt.Errorf("the tokenizer gives id %d, and the model's vocabulary ends at %d: they do not belong together", id, vocab-1)
+			return e, fmt.Errorf("the tokenizer gives id %d, and the model's vocabulary ends at %d: they do not belong together", id, vocab-1)
 		}
 	}
-	return ids, special && opened.Tokenizer.AddsBOS(), nil
+	return e, nil
 }

@@ -142,8 +142,8 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 func (b *batch) origins(i int) []*origin {
 	t := &b.tasks[i]
 	if t.err == nil {
-		if ids, _, err := b.encode(b.opened, t.prompt, t.ids); err == nil {
-			return []*origin{b.from.of(ids)}
+		if e, err := b.encode(b.opened, t.prompt, t.ids); err == nil {
+			return []*origin{b.from.of(e.ids)}
 		}
 	}
 	return []*origin{b.from.of(nil)}

@@ -10,17 +10,19 @@ import (
 type rowFlags struct {
 	layers    string
 	positions string
-	last      bool
-	embed     bool
-	mid       bool
-	attn      bool
-	mlp       bool
+	spanFlag
+	last  bool
+	embed bool
+	mid   bool
+	attn  bool
+	mlp   bool
 }
 
 func (o *rowFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
-	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1 (default all)")
+	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all)")
+	o.spanFlag.flags(cmd, "the columns")
 	f.BoolVar(&o.last, "last", false, "the last position only, each layer's candidates side by side")
 	f.BoolVar(&o.embed, "embed", false, "a row for the token embedding")
 	f.BoolVar(&o.mid, "mid", false, "a row after each layer's attention")
@@ -29,8 +31,11 @@ func (o *rowFlags) flags(cmd *cobra.Command) {
 }
 
 func (o *rowFlags) check() error {
-	if o.last && o.positions != "" {
+	switch {
+	case o.last && o.positions != "":
 		return usagef("--last and --positions exclude each other")
+	case len(o.spans) > 0 && (o.last || o.positions != ""):
+		return usagef("--span excludes --positions and --last: name turns among the positions instead, as in --positions user:0,-1")
 	}
 	return nil
 }
@@ -50,11 +55,11 @@ func (o *rowFlags) checkModel(m model.Model) error {
 }
 
 // columns returns the positions of a prompt of so many tokens, nil for all.
-func (o *rowFlags) columns(tokens int) ([]int, error) {
+func (o *rowFlags) columns(t turns, tokens int) ([]int, error) {
 	if o.last {
 		return []int{-1}, nil
 	}
-	return selection(o.positions, tokens, "position")
+	return t.at(o.or(o.positions), tokens)
 }
 
 // selection reads a selection of n things, nil for an empty one.

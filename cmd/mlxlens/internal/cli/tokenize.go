@@ -22,10 +22,12 @@ import (
 
 type tokenizeOptions struct {
 	modelOptions
-	text  *string
-	file  string
-	noBOS bool
-	json  bool
+	chatFlags
+	text     *string
+	file     string
+	noBOS    bool
+	rendered bool
+	json     bool
 }
 
 func newTokenizeCmd(s *streams) *cobra.Command {
@@ -37,9 +39,13 @@ func newTokenizeCmd(s *streams) *cobra.Command {
 whether BOS was added. It needs no weights and no MLX: a folder with a
 tokenizer.json, or a GGUF file. The text "-" is read from stdin.
 
+With --chat or --messages the text is what the model's chat template writes, each token
+stands beside the turn that it belongs to, and --text prints that text alone.
+
 With --file each line is a JSON string, and --json prints an object for each.`,
 		Example: `  mlxlens tokenize "The capital of France is"
-  mlxlens tokenize "naïve 😀" --json`,
+  mlxlens tokenize "naïve 😀" --json
+  mlxlens tokenize "Name three rivers." --chat --text`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -49,16 +55,41 @@ With --file each line is a JSON string, and --json prints an object for each.`,
 		},
 	}
 	o.refFlags(cmd)
+	o.chatFlags.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.file, "file", "", "a file with one JSON string a line")
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
+	f.BoolVar(&o.rendered, "text", false, "print the text that the chat template writes, and no tokens")
 	f.BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
 
+// check finds what is wrong before a tokenizer is opened.
+func (o *tokenizeOptions) check() error {
+	inChat := o.chat || o.messages != ""
+	switch {
+	case o.messages != "" && (o.text != nil || o.file != ""):
+		return usagef("--messages excludes a text and --file")
+	case o.messages == "" && (o.text == nil) == (o.file == ""):
+		return usagef("give either a text, --file or --messages")
+	case o.file != "" && inChat:
+		return usagef("--file and --chat exclude each other")
+	case o.rendered && !inChat:
+		return usagef("--text needs --chat or --messages")
+	case o.rendered && o.json:
+		return usagef("--text and --json exclude each other: the JSON has the text as prompt")
+	}
+	return o.chatFlags.check(o.noBOS)
+}
+
 func runTokenize(s *streams, o *tokenizeOptions) error {
-	if (o.text == nil) == (o.file == "") {
-		return usagef("give either a text or --file")
+	if err := o.check(); err != nil {
+		return err
+	}
+	if o.messages != "" {
+		if err := o.load(s); err != nil {
+			return err
+		}
 	}
 	path, err := o.locate(s)
 	if err != nil {
@@ -72,14 +103,31 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 	if o.file != "" {
 		return o.lines(s, t)
 	}
-	text := *o.text
+	text := ""
+	if o.text != nil {
+		text = *o.text
+	}
 	if text == "-" {
 		if text, err = readPrompt(s.in); err != nil {
 			return err
 		}
 		text = strings.TrimSuffix(text, "\n")
 	}
-	return o.print(s.out, t, text)
+	if !o.chat && o.conversation == nil {
+		return o.print(s.out, t, text)
+	}
+	e, written, err := o.chatFlags.encode(t, &text)
+	switch {
+	case err != nil:
+		return err
+	case o.rendered && terminal(s.out) > 0:
+		_, err = fmt.Fprintln(s.out, render.Safe(written))
+		return err
+	case o.rendered:
+		_, err = io.WriteString(s.out, written)
+		return err
+	}
+	return o.write(s.out, t, e, &written)
 }
 
 // openTokenizer opens a tokenizer without its model.
@@ -128,26 +176,51 @@ type pieceJSON struct {
 	Bytes string `json:"bytes"` // base64
 }
 
+// turnJSON is where a message's text stands; its positions are null where that is not known.
+type turnJSON struct {
+	Name string `json:"name"`
+	From *int   `json:"from"`
+	To   *int   `json:"to"`
+}
+
+// print encodes a text and writes its tokens.
 func (o *tokenizeOptions) print(w io.Writer, t *tokenizer.Tokenizer, text string) error {
 	ids, err := t.Encode(text, !o.noBOS)
 	if err != nil {
 		return err
 	}
-	bos := !o.noBOS && t.AddsBOS()
+	return o.write(w, t, encoded{ids: ids, bos: !o.noBOS && t.AddsBOS()}, nil)
+}
+
+// write writes tokens; prompt is what a chat template wrote.
+func (o *tokenizeOptions) write(w io.Writer, t *tokenizer.Tokenizer, e encoded, prompt *string) error {
 	if o.json {
 		result := struct {
 			Tokens   []pieceJSON `json:"tokens"`
 			BOSAdded bool        `json:"bos_added"`
-		}{[]pieceJSON{}, bos}
-		for _, id := range ids {
+			Prompt   *string     `json:"prompt,omitempty"`
+			Turns    []turnJSON  `json:"turns,omitempty"`
+		}{Tokens: []pieceJSON{}, BOSAdded: e.bos, Prompt: prompt}
+		for _, id := range e.ids {
 			piece, _ := t.Piece(id)
 			result.Tokens = append(result.Tokens, pieceJSON{id, lens.Token{Bytes: piece}.Text(), base64.StdEncoding.EncodeToString([]byte(piece))})
+		}
+		for _, turn := range e.turns {
+			j := turnJSON{Name: turn.Name()}
+			if turn.Err() == nil {
+				j.From, j.To = &turn.From, &turn.To
+			}
+			result.Turns = append(result.Turns, j)
 		}
 		return render.WriteJSON(w, result)
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, "position\tid\ttext\tbytes")
-	for i, id := range ids {
+	heading := "position\tid\ttext\tbytes"
+	if len(e.turns) > 0 {
+		heading = "position\tid\ttext\tturn\tbytes"
+	}
+	fmt.Fprintln(tw, heading)
+	for i, id := range e.ids {
 		piece, _ := t.Piece(id)
 		note := ""
 		if t.IsSpecial(id) {
@@ -155,15 +228,21 @@ func (o *tokenizeOptions) print(w io.Writer, t *tokenizer.Tokenizer, text string
 		} else if !utf8.ValidString(piece) {
 			note = "  (part of a character)"
 		}
+		if len(e.turns) > 0 {
+			note += "\t" + e.turns.of(i)
+		}
 		fmt.Fprintf(tw, "%d\t%d\t%s%s\t% x\n", i, id, render.Visible(piece), note, piece)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
 	}
 	added := "no BOS was added"
-	if bos {
+	switch {
+	case e.bos:
 		added = "BOS was added"
+	case prompt != nil:
+		added = "by the chat template"
 	}
-	_, err = fmt.Fprintf(w, "%d tokens, %s\n", len(ids), added)
+	_, err := fmt.Fprintf(w, "%d tokens, %s\n", len(e.ids), added)
 	return err
 }

@@ -80,7 +80,9 @@ SITE is a place of ` + "`mlxlens help sites`" + `, in any of its dialects.
 
 POSITIONS and HEADS are selections such as 0,4,8:12,-1. Without POSITIONS the edit
 is made at those that a captured FILE has, or else at all; without HEADS in all
-heads. Heads of k and v are those of keys and values.
+heads. Heads of k and v are those of keys and values. With --chat or --messages
+POSITIONS may name turns: user:0 is the first message of that role, assistant:-1
+the last, user all of them; ` + "`mlxlens tokenize --chat`" + ` shows where they stand.
 
 OP is what becomes of a value x there:
 
@@ -104,6 +106,8 @@ and set at the positions of the edit.
 
   halve what the MLP of layer 5 adds, at the positions 3, 4 and 5:
     layers.5.mlp_out@3:6=scale:0.5
+  leave out what it adds at the last message of the user:
+    layers.5.mlp_out@user:-1=zero
   take head 3 of layer 8 out:
     layers.8.z#3=zero
   steer the last position:

@@ -233,9 +233,8 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 
 // prepared is a prompt as the model gets it.
 type prepared struct {
-	text      *string
+	encoded
 	in        edit.Input
-	bos       bool
 	continued int // of the ids, the model's own
 }
 
@@ -249,18 +248,19 @@ func (p *prepared) own() []int {
 
 // prepare encodes a prompt, lets the model go on, and reads columns and edits.
 func (o *traceOptions) prepare(ctx context.Context, opened *auto.Opened, e *editor, text *string, ids []int) (prepared, error) {
-	p := prepared{text: text}
+	var p prepared
 	var err error
-	if p.in.IDs, p.bos, err = o.encode(opened, text, ids); err != nil {
+	if p.encoded, err = o.encode(opened, text, ids); err != nil {
 		return p, err
 	}
-	if p.in.IDs, p.continued, err = o.goOn(ctx, opened, p.in.IDs); err != nil {
+	if p.ids, p.continued, err = o.goOn(ctx, opened, p.ids); err != nil {
 		return p, err
 	}
-	if p.in.Positions, err = o.columns(len(p.in.IDs)); err != nil {
+	p.in.IDs = p.ids
+	if p.in.Positions, err = o.columns(p.turns, len(p.ids)); err != nil {
 		return p, err
 	}
-	p.in.Edits, err = e.parse(o.edits, p.in.IDs)
+	p.in.Edits, err = e.parse(o.edits, p.encoded)
 	return p, err
 }
 

@@ -47,8 +47,8 @@ type batch struct {
 
 // checkFile refuses the flags that a file of prompts has no use for.
 func (o *traceOptions) checkFile() error {
-	if o.prompt != nil || o.ids != "" {
-		return usagef("--file excludes a prompt and --ids")
+	if o.prompt != nil || o.ids != "" || o.messages != "" {
+		return usagef("--file excludes a prompt, --ids and --messages")
 	}
 	for _, flag := range []string{"export", "view", "width"} {
 		if o.given(flag) {
@@ -58,7 +58,7 @@ func (o *traceOptions) checkFile() error {
 	if o.output != "" && o.as == "" && o.format() != "jsonl" {
 		return usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl, or --format jsonl")
 	}
-	return cmp.Or(o.checkChat(), o.outputFlags.check("jsonl"))
+	return cmp.Or(o.promptOptions.check(o.noBOS), o.outputFlags.check("jsonl"))
 }
 
 // runTraceFile traces the prompts of a file, and writes a JSON object a line. What goes
