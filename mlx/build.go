@@ -252,8 +252,14 @@ func (a *Array) elementsOf(op string, operands []*Array, list capi.VectorArray) 
 	return out
 }
 
-// failed is an array that was refused before MLX saw it.
+// failed is an array that was refused before MLX saw it. When one that the text names was freed
+// meanwhile, that is the reason: it has no shape any more.
 func failed(op string, kind error, format string, args ...any) *Array {
+	for _, arg := range args {
+		if a, ok := arg.(*Array); ok && a != nil && a.err == nil && a.freed() {
+			return &Array{err: a.gone(op, "an operand")}
+		}
+	}
 	return &Array{err: newError(op, kind, fmt.Sprintf(format, args...))}
 }
 
@@ -265,13 +271,14 @@ func handle(a *Array) capi.Array {
 	return a.h
 }
 
-// required refuses a nil operand where build would take it for an absent one, and a zero Array.
+// required refuses a nil operand where build would take it for an absent one, a zero Array, and one
+// that was freed: what is asked of its shape next would be answered as of none.
 func required(op string, operands ...*Array) *Array {
 	for i, a := range operands {
 		if a == nil {
 			return failed(op, errNoArray, "operand %d is nil, not an array", i+1)
 		}
-		if a.unread == nil && a.h == 0 && a.err == nil {
+		if a.err == nil && (a.unread == nil && a.h == 0 || a.freed()) {
 			return &Array{err: a.gone(op, fmt.Sprintf("operand %d", i+1))}
 		}
 	}

@@ -48,7 +48,8 @@ func (r *Array) deepen(most int32, operands []*Array) {
 	if before < shallow {
 		most = 1
 	}
-	if (before+most)/recheck > before/recheck {
+	far := (before+most)/recheck > before/recheck
+	if far {
 		before = 0
 		for _, a := range operands {
 			if a != nil {
@@ -57,7 +58,9 @@ func (r *Array) deepen(most int32, operands []*Array) {
 		}
 	}
 	r.depth.Store(before + most)
-	r.descend(operands)
+	if !far { // or what nobody evaluates, but a transformation reads, would be known from its beginning
+		r.descend(operands)
+	}
 }
 
 // refreshed is the depth of a, which the caller has acquired: 0 when it is evaluated, if that can

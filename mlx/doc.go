@@ -35,7 +35,7 @@
 // A [Scope] owns what is made in it and what is computed from that; Close frees it
 // all but what was kept. Arrays without a scope, such as a model's weights, and those of a
 // scope that was lost without being closed, are freed by Free, or when the garbage collector
-// finds them: it sees 64 bytes of an array that may hold gigabytes, and is called when
+// finds them: it sees some 150 bytes of an array that may hold gigabytes, and is called when
 // arrays have doubled. In a long computation [Within] lets intermediate results go. The
 // arrays of a file ([LoadSafetensors], [LoadNpy]) take memory when they are first used.
 //

@@ -103,6 +103,12 @@ func reasonOf(text string) string {
 
 // mlxError makes an error of the text that MLX raised on this goroutine.
 func mlxError(op string, operands []*Array) *Error {
+	for i, a := range operands {
+		if a != nil && a.err == nil && a.freed() { // what was asked of it before has the shape of none
+			capi.TakeError()
+			return a.gone(op, fmt.Sprintf("operand %d", i+1))
+		}
+	}
 	return textError(op, capi.TakeError(), operands)
 }
 

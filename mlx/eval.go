@@ -228,7 +228,11 @@ func Item[T Element](a *Array) (T, error) {
 	if err := a.Err(); err != nil {
 		return item, err
 	}
-	if n := a.Size(); n != 1 {
+	n := a.Size()
+	if a.freed() {
+		return item, a.gone("item", "the array")
+	}
+	if n != 1 {
 		return item, newError("item", ErrShape, fmt.Sprintf("the array has %d elements, not 1", n))
 	}
 	err := Borrow(a, func(data []T) error {

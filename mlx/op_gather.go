@@ -74,6 +74,9 @@ func checkedIndices(op string, x, indices *Array, axis int) (safe, bad *Array) {
 func inRange(op string, x, indices *Array, axes []int, length int, what string) (safe, bad *Array) {
 	n := 1
 	shape := x.Shape()
+	if x.freed() { // since the axes were looked at
+		return nil, &Array{err: x.gone(op, "the array")}
+	}
 	for _, axis := range axes {
 		n *= shape[axis]
 	}

@@ -2,6 +2,7 @@ package mlx
 
 import (
 	"math"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
@@ -43,15 +44,15 @@ func joined(op string, whole func(*capi.Array, capi.VectorArray, capi.Stream) in
 func Split(x *Array, parts, axis int) []*Array {
 	const op = "split"
 	if bad := required(op, x); bad != nil {
-		return []*Array{bad}
+		return fill(nil, bad, parts)
 	}
 	// an empty axis has any number of empty parts, each an array
-	if parts < 1 || x.err == nil && parts > max(x.Dim(axis), 1<<16) {
-		return []*Array{failed(op, ErrShape, "%d parts of axis %d of %s", parts, axis, x)}
+	if parts < 1 || x.err == nil && parts > max(x.Dim(axis), mostFilled) {
+		return fill(nil, failed(op, ErrShape, "%d parts of axis %d of %s", parts, axis, x), parts)
 	}
-	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
+	return fill(buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
 		return capi.Split(res, x.h, c32(parts), c32(axis), s)
-	})
+	}), nil, parts)
 }
 
 // SplitAt cuts x along axis before each of the given places, ascending.
@@ -59,23 +60,38 @@ func Split(x *Array, parts, axis int) []*Array {
 func SplitAt(x *Array, places []int, axis int) []*Array {
 	const op = "split"
 	if bad := required(op, x); bad != nil {
-		return []*Array{bad}
+		return fill(nil, bad, len(places)+1)
 	}
 	if x.err != nil {
-		return []*Array{x}
+		return fill(nil, x, len(places)+1)
 	}
 	n := x.Dim(axis)
 	for i, p := range places {
 		if p < 0 || p > n || i > 0 && p < places[i-1] {
-			return []*Array{failed(op, ErrIndex, "places %v along an axis of length %d of %s (want: ascending, from 0 to its length)", places, n, x)}
+			return fill(nil, failed(op, ErrIndex, "places %v along an axis of length %d of %s (want: ascending, from 0 to its length)", places, n, x), len(places)+1)
 		}
 	}
 	if len(places) == 0 {
 		return []*Array{Positive(x)}
 	}
-	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
+	return fill(buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {
 		return capi.SplitSections(res, x.h, int32s(places), c32(axis), s)
-	})
+	}), nil, len(places)+1)
+}
+
+// mostFilled bounds the arrays that a failure fills a list with.
+const mostFilled = 1 << 16
+
+// fill makes a list that failed, or bad alone, one of the n arrays that the caller takes: each is the
+// same failure.
+func fill(list []*Array, bad *Array, n int) []*Array {
+	if bad == nil {
+		if len(list) != 1 || list[0].err == nil {
+			return list
+		}
+		bad = list[0]
+	}
+	return slices.Repeat([]*Array{bad}, min(max(n, 1), mostFilled))
 }
 
 // Unstack returns the slices of x along axis, without that axis.
@@ -85,7 +101,7 @@ func Unstack(x *Array, axis int) []*Array {
 	if bad := required(op, x); bad != nil {
 		return []*Array{bad}
 	}
-	if n := x.Dim(axis); x.err == nil && n > max(x.Size(), 1<<16) {
+	if n := x.Dim(axis); x.err == nil && n > max(x.Size(), mostFilled) {
 		return []*Array{failed(op, ErrShape, "%d arrays without elements of %s", n, x)}
 	}
 	return buildList(op, []*Array{x}, func(res *capi.VectorArray, s capi.Stream) int32 {

@@ -10,7 +10,7 @@ import (
 )
 
 // A Scope owns arrays: those made in it, and those computed from any of them.
-// Close frees all that were not kept. Go's collector sees 48 bytes of an array
+// Close frees all that were not kept. Go's collector sees some 150 bytes of an array
 // that may hold gigabytes, so that a loop without scopes outruns it.
 //
 // Scopes nest: a result belongs to the innermost scope among its operands, and

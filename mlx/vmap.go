@@ -57,6 +57,9 @@ func mapped(op string, args []*Array, inAxes []int) ([]int32, *Error) {
 		if axis < 0 {
 			axis += a.Ndim()
 		}
+		if a.freed() {
+			return nil, a.gone(op, fmt.Sprintf("argument %d", i+1))
+		}
 		if axis < 0 || axis >= a.Ndim() {
 			return nil, newError(op, ErrIndex, fmt.Sprintf("axis %d of argument %d, %s", inAxes[i], i+1, a))
 		}

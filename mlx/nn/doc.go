@@ -4,14 +4,16 @@
 // layers. [NewModel] sees it as a tree of parameters by mlx.nn's paths, to train, freeze, save
 // and load:
 //
-//	keys := nn.NewKeys(device, 0)
+//	keys := nn.NewKeys(mlx.On(mlx.CPU), 0)
 //	net := nn.NewSequential(nn.NewLinear(keys, 2, 16, true), nn.Func(mlx.Tanh), nn.NewLinear(keys, 16, 1, true))
 //	model := nn.NewModel(net)
 //	adam := nn.NewOptimizer(nn.NewAdamW(), nn.Constant(1e-2))
 //	step := model.ValueAndGrad(func(b []*mlx.Array) *mlx.Array { return nn.MSE(net.Forward(b[0]), b[1]) })
 //	for range 200 {
 //		loss, grads := step(x, y)
-//		err := adam.Update(model, grads, loss)
+//		if err := adam.Update(model, grads, loss); err != nil {
+//			return err
+//		}
 //	}
 //	err := model.Save("net.safetensors")
 //

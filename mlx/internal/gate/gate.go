@@ -98,6 +98,11 @@ func TryRun(f func()) bool {
 // and lets f evaluate, until the end of ctx. What it waits for then goes on by itself.
 func Hold(ctx context.Context, f func()) error {
 	if inside() {
+		outer := until
+		defer func() { until = outer }()
+		var end func()
+		until, end = sooner(ctx, outer)
+		defer end()
 		f()
 		return nil
 	}
@@ -113,6 +118,19 @@ func Hold(ctx context.Context, f func()) error {
 		f()
 	})
 	return nil
+}
+
+// sooner returns a context that ends when either does; outer may be nil. end lets it go.
+func sooner(inner, outer context.Context) (ctx context.Context, end func()) {
+	if outer == nil {
+		return inner, func() {}
+	}
+	ctx, cancel := context.WithCancelCause(inner)
+	stop := context.AfterFunc(outer, func() { cancel(context.Cause(outer)) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // Hurried reports whether others wait for the gate, or the one inside has a context that may end. The
