@@ -81,9 +81,11 @@ func Load() error {
 }
 
 // LoadedLibrary returns what Load opened.
+//
+// Where none is usable, Searched alone is told.
 func LoadedLibrary() (Library, error) {
 	if err := Load(); err != nil {
-		return Library{}, err
+		return Library{Searched: loaded.library.Searched}, err
 	}
 	return loaded.library, nil
 }

@@ -39,8 +39,11 @@ func namedPlace() (place, bool) {
 	info, err := os.Stat(path)
 	if err == nil && info.IsDir() {
 		path = filepath.Join(path, libraryName("mlxc"))
-	} else if err == nil && !strings.ContainsRune(path, filepath.Separator) {
-		path = "." + string(filepath.Separator) + path // a file, and not a name for the system's loader
+	}
+	if err == nil || strings.ContainsRune(path, filepath.Separator) { // a file, and not a name for the system's loader
+		if whole, err := filepath.Abs(path); err == nil {
+			path = whole
+		}
 	}
 	return place{path, true, by}, true
 }
@@ -111,6 +114,7 @@ func userData() string {
 func open() error {
 	if p, ok := namedPlace(); ok {
 		if reason := p.open(); reason != "" {
+			loaded.library.Searched = []string{fmt.Sprintf("%s (%s): %s", p.path, p.by, reason)}
 			return fmt.Errorf("%s names %s, but %s; %s", p.by, p.path, reason, remedy())
 		}
 		loaded.library.Searched = []string{fmt.Sprintf("%s (%s): taken, and no other place is looked at", p.path, p.by)}
@@ -127,10 +131,10 @@ func open() error {
 		}
 		looked = append(looked, fmt.Sprintf("%s (%s): %s", p.path, p.by, reason))
 	}
+	loaded.library.Searched = looked
 	if !found {
 		return fmt.Errorf("no usable mlx-c %s library was found; %s. Tried:\n  %s", capi.Release, remedy(), strings.Join(looked, "\n  "))
 	}
-	loaded.library.Searched = looked
 	return prepare()
 }
 

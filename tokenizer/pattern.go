@@ -234,7 +234,7 @@ func (p *pattern) find(s string) ([]span, error) {
 	for at := 0; at < len(s); {
 		end := m.run(p.code, at)
 		if m.left < 0 {
-			return nil, fmt.Errorf("the pattern %q took more than %d steps on a text of %d bytes: the tokenizer's file is damaged or hostile",
+			return nil, fmt.Errorf("the pattern %q took more than %d steps on a text of %d bytes: cut the text into parts, or the tokenizer's file is damaged or hostile",
 				shortened(p.source), stepLimit(len(s)), len(s))
 		}
 		if end < 0 {

@@ -101,12 +101,12 @@ var needed = []string{"attention", "rope", "quantized_matmul", "dequantize"}
 
 func (d *diagnosis) library() error {
 	lib, err := mlx.LoadedLibrary()
+	d.Looked.Library = lib.Searched
 	if err != nil {
 		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		return err
 	}
 	d.Library, d.MLX, d.Proven, d.BLAS, d.Memory, d.Refused = lib.Path, lib.MLX, lib.Proven, lib.BLAS, lib.Memory, lib.Refused
-	d.Looked.Library = lib.Searched
 	for _, dev := range lib.Devices {
 		d.Devices = append(d.Devices, dev.String())
 	}
@@ -216,7 +216,7 @@ func (d *diagnosis) print(s *streams, verbose bool) error {
 		fmt.Fprintln(s.out, "\nno problems")
 	}
 	if verbose {
-		fmt.Fprintf(s.out, "\nlooked for a library at\n  %s\n", or(strings.Join(d.Looked.Library, "\n  "), "the places that are listed on stderr"))
+		fmt.Fprintf(s.out, "\nlooked for a library at\n  %s\n", strings.Join(d.Looked.Library, "\n  "))
 		fmt.Fprintf(s.out, "\nlooked for a model at\n  %s\n", strings.Join(d.Looked.Model, "\n  "))
 	}
 	return nil

@@ -46,7 +46,7 @@ func readTasks(name string, in io.Reader) (*prompts, error) {
 	p := &prompts{}
 	r := bufio.NewReader(in)
 	if start, err := r.Peek(len(bomUTF8)); bytes.HasPrefix(start, bomUTF16[0]) || bytes.HasPrefix(start, bomUTF16[1]) {
-		return nil, fmt.Errorf("%s is UTF-16 text: save it as UTF-8", name)
+		return nil, fmt.Errorf("%s is UTF-16 or UTF-32 text: save it as UTF-8", name)
 	} else if err == nil && bytes.Equal(start, bomUTF8) {
 		p.bom = true
 		_, _ = r.Discard(len(bomUTF8)) // they are in the buffer
@@ -57,6 +57,9 @@ func readTasks(name string, in io.Reader) (*prompts, error) {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 		text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+		if strings.ContainsRune(text, 0) {
+			return nil, fmt.Errorf("%s: line %d has zero bytes, which are in no text: save it as UTF-8, if it is UTF-16", name, n)
+		}
 		if strings.TrimSpace(text) != "" {
 			t := task{line: n, prompt: &text}
 			if isJSON {

@@ -40,7 +40,11 @@ func TestPromptsAreUTF8(t *testing.T) {
 	}
 	for _, text := range []string{"\xff\xfeh\x00i\x00", "\xfe\xff\x00h\x00i"} {
 		_, err := readTasks("a.txt", strings.NewReader(text))
-		require.ErrorContains(t, err, "a.txt is UTF-16 text: save it as UTF-8")
+		require.ErrorContains(t, err, "a.txt is UTF-16 or UTF-32 text: save it as UTF-8")
+	}
+	for _, text := range []string{"h\x00i\x00\n\x00", "one\n\x00two"} {
+		_, err := readTasks("a.txt", strings.NewReader(text))
+		require.ErrorContains(t, err, "has zero bytes")
 	}
 }
 

@@ -126,7 +126,7 @@ process with the same output is refused. What a killed run has left beside an ou
 is removed by the next run that writes it.
 
 An output is refused that is a file which the command reads, by whatever name, or that
-lies in the folder of the model.
+lies in the folder of the model. Beside a model that is one file (GGUF) it may lie.
 
 --file PROMPTS answers a prompt a line, in order. Its output is continued when the
 command is run again: each line says what it was made from (origin: digests of the
@@ -140,7 +140,8 @@ Prompts may be added at the end of the file; in the window that grows by them th
 digits of numbers may be others than in a run of all.
 
 Prompts are UTF-8. A byte order mark before them is left out, and a byte that is not
-UTF-8 is read as U+FFFD; both are told. UTF-16 is refused.
+UTF-8 is read as U+FFFD; both are told. UTF-16 and UTF-32 are refused, by their mark or by the
+zero bytes that are in no text.
 
 Text of a file, a model or a server is shown, on a terminal and in a pipe alike, with
 its control characters visible: \x1b, \u202e for what would turn text around, ␊ for a
