@@ -14,25 +14,32 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// The process itself, as the system counts it: program, libraries, weights, activations,
-// results and output. Without a bound it takes 810 MB.
-func TestMaxMemoryHolds(t *testing.T) {
+// builtWithSmolLM2 builds the program, and names the model and the library for it.
+func builtWithSmolLM2(t *testing.T) (bin, model, library string) {
+	t.Helper()
 	models, _ := filepath.Glob("../../models/smollm2/*.gguf")
 	if len(models) == 0 || testing.Short() {
 		t.Skip("SmolLM2 is not there: make model")
 	}
 	lib, err := mlx.LoadedLibrary()
 	require.NoError(t, err)
-	bin := filepath.Join(t.TempDir(), "mlxlens")
+	bin = filepath.Join(t.TempDir(), "mlxlens")
 	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
 	require.NoError(t, err, string(out))
+	return bin, models[0], lib.Path
+}
+
+// The process itself, as the system counts it: program, libraries, weights, activations,
+// results and output. Without a bound it takes 810 MB.
+func TestMaxMemoryHolds(t *testing.T) {
+	bin, model, library := builtWithSmolLM2(t)
 	ids := make([]string, 600)
 	for i := range ids {
 		ids[i] = strconv.Itoa(1000 + 37*i)
 	}
 	const bound = 740
-	cmd := exec.Command(bin, "trace", "--ids", strings.Join(ids, ","), "-m", models[0], "--quiet", "--json", "--layers", "0:30:6", "--max-memory", strconv.Itoa(bound)+"MiB")
-	cmd.Env = append(os.Environ(), mlx.EnvLibrary+"="+lib.Path)
+	cmd := exec.Command(bin, "trace", "--ids", strings.Join(ids, ","), "-m", model, "--quiet", "--json", "--layers", "0:30:6", "--max-memory", strconv.Itoa(bound)+"MiB")
+	cmd.Env = append(os.Environ(), mlx.EnvLibrary+"="+library)
 	json, err := cmd.Output()
 	require.NoError(t, err)
 	require.Greater(t, len(json), 1<<20)
@@ -44,21 +51,13 @@ func TestMaxMemoryHolds(t *testing.T) {
 // What does not fit is refused before it is read, or read in a form that fits: the process never
 // takes more than the bound on the way.
 func TestMaxMemoryHoldsWhileTheModelIsOpened(t *testing.T) {
-	models, _ := filepath.Glob("../../models/smollm2/*.gguf")
-	if len(models) == 0 || testing.Short() {
-		t.Skip("SmolLM2 is not there: make model")
-	}
-	lib, err := mlx.LoadedLibrary()
-	require.NoError(t, err)
-	bin := filepath.Join(t.TempDir(), "mlxlens")
-	out, err := exec.Command("go", "build", "-o", bin, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
+	bin, model, library := builtWithSmolLM2(t)
 	for _, c := range []struct {
 		bound int64 // MiB
 		fits  bool
 	}{{100, false}, {250, true}, {660, true}} {
-		cmd := exec.Command(bin, "trace", "hi", "-m", models[0], "--quiet", "--json", "--layers", "0,29", "--max-memory", strconv.FormatInt(c.bound, 10)+"MiB")
-		cmd.Env = append(os.Environ(), mlx.EnvLibrary+"="+lib.Path)
+		cmd := exec.Command(bin, "trace", "hi", "-m", model, "--quiet", "--json", "--layers", "0,29", "--max-memory", strconv.FormatInt(c.bound, 10)+"MiB")
+		cmd.Env = append(os.Environ(), mlx.EnvLibrary+"="+library)
 		said, err := cmd.CombinedOutput()
 		most := cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss >> 10
 		t.Logf("%d MiB: %d MB", c.bound, most)

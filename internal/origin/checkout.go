@@ -43,7 +43,7 @@ func compiledIn(root, here string) string {
 	if here, err = filepath.EvalSymlinks(here); err != nil {
 		return ""
 	}
-	if here != real && !strings.HasPrefix(here, real+string(filepath.Separator)) {
+	if !within(here, real) {
 		return ""
 	}
 	return root
