@@ -55,7 +55,8 @@ positions changes the prompt and each new token.
 
 With --lens each new token has its logit lens: a column of the grid that is drawn when
 the text ends, of the pass that chose the token, after the edits. It equals what trace
-shows of the whole sequence.
+shows of the whole sequence, but for dynamic rope, and for longrope up to its border: a
+trace turns all positions by the length of the whole.
 
 Control characters of the text are shown (\x1b), wherever it goes; line feeds and tabs stay.
 --json has the text with them.`,
