@@ -115,6 +115,24 @@ func (t *Tensor) Rows(order []int) *Tensor {
 	return &v
 }
 
+// Merge returns a view of the tensor as stored whose first n axes are one: [expert, out, in] as
+// [expert·out, in], whose rows Rows can choose. A view made by Rows, and a tensor with fewer axes,
+// stay as they are.
+func (t *Tensor) Merge(n int) *Tensor {
+	if t.order != nil || n < 2 || len(t.Shape) < n {
+		return t
+	}
+	v := *t
+	rows := 1
+	for _, d := range t.Shape[:n] {
+		rows *= d
+	}
+	v.Shape = append([]int{rows}, t.Shape[n:]...)
+	v.rowLen, v.rowBytes = t.rowLen*t.stored/max(rows, 1), t.rowBytes*t.stored/max(rows, 1)
+	v.stored = rows
+	return &v
+}
+
 // Read copies rows [fromRow, toRow) as they are stored. dst has
 // (toRow-fromRow)·RowBytes bytes.
 func (t *Tensor) Read(dst []byte, fromRow, toRow int) error {

@@ -252,6 +252,21 @@ func TestRowsOfAVectorAndOfAView(t *testing.T) {
 	assert.Equal(t, []float32{7}, float32s(t, tensorOf(I8, []int{}, []byte{7}).Rows([]int{0})))
 }
 
+func TestMergedAxesAreRowsThatCanBeChosen(t *testing.T) {
+	t.Parallel()
+	w := tensorOf(F32, []int{2, 3, 1}, littleEndian(t, []float32{0, 1, 2, 10, 11, 12}))
+	m := w.Merge(2)
+	assert.Equal(t, []int{6, 1}, m.Shape)
+	assert.Equal(t, 6, m.NumRows())
+	assert.Equal(t, w.Bytes(), m.Bytes())
+	assert.Equal(t, []float32{1, 11}, float32s(t, m.Rows([]int{1, 4})))
+	assert.Equal(t, []int{2, 3, 1}, w.Shape)
+	assert.Equal(t, w, w.Merge(4))
+
+	q := tensorOf(Q8_0, []int{2, 2, 32}, make([]byte, 4*34)).Merge(2)
+	assert.Equal(t, []int{4, 34}, []int{q.NumRows(), q.RowBytes()})
+}
+
 func TestBadRowsAreTheErrorOfEveryReader(t *testing.T) {
 	t.Parallel()
 	w := tensorOf(Q8_0, []int{2, 32}, make([]byte, 68))

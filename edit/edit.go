@@ -66,11 +66,15 @@ func (e *Edit) Check(m model.Model) error {
 	if err := m.Check(e.Place); err != nil {
 		return e.wrong("%w", err)
 	}
+	if e.Place.Site == model.ExpertIDs {
+		return e.wrong("experts holds the numbers of experts, which no arithmetic fits: edit router_logits or expert_weights")
+	}
+	shape := m.Shape().In(e.Place.Layer)
 	if e.Heads != nil && headAxis(e.Place.Site) < 0 {
 		return e.wrong("%s has no heads", e.Place.Site)
 	}
 	if e.Heads != nil {
-		if _, err := once(e.Heads, headsOf(e.Place.Site, m.Shape()), "head"); err != nil {
+		if _, err := once(e.Heads, headsOf(e.Place.Site, shape), "head"); err != nil {
 			return e.wrong("%w", err)
 		}
 	}
@@ -85,9 +89,9 @@ func (e *Edit) Check(m model.Model) error {
 			return e.wrong("clamp from %v to %v: want the lower bound first, and numbers that float32 holds between them", e.Low, e.High)
 		}
 	case Add, Set, Mean:
-		return e.checkValue(m.Shape())
+		return e.checkValue(shape)
 	case ProjectOut:
-		return e.checkDirections(m.Shape())
+		return e.checkDirections(shape)
 	default:
 		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
 	}

@@ -22,7 +22,7 @@ type resolved struct {
 // resolve finds out which positions the edit changes, and what it puts there. The edit was
 // checked.
 func (e *Edit) resolve(m model.Model, tokens int) (*resolved, error) {
-	r := &resolved{Edit: e, shape: m.Shape()}
+	r := &resolved{Edit: e, shape: m.Shape().In(e.Place.Layer)}
 	var err error
 	switch {
 	case e.Positions != nil:

@@ -53,19 +53,15 @@ func (p *plan) memory(m model.Model, sequences, positions, read int, o *Options)
 	const float = 4
 	pass := min(p.room.pass, positions)
 	n := sequences * pass
-	// a block: the stream and what is added to it, heads, the branches of the MLP
-	block := n * (6*s.DModel + 3*s.DMLP + 4*s.Heads*s.DHead)
-	// scores, their softmax and the mask that was added
-	attention := 3 * n * s.Heads * positions
 	states := min(n, read) * len(p.places) * s.DModel
 	cache := 0
 	if positions > pass {
-		cache = 2 * s.Layers * s.KVHeads * s.DHead * (positions + 256) * 5 / 4 // the layer that grows is there twice
+		cache = s.Remembered(positions)
 	}
 	chunk := min(p.room.chunk, read)
 	// states before and after the norm; the reference's probabilities; a slice of logits, twice
 	scoring := 3*chunk*len(p.rows)*s.DModel + chunk*s.DVocab + 2*min(blockRows, chunk*len(p.rows))*vocabSlice
-	work := max(block+attention, scoring) + states + cache
+	work := max(s.Block(sequences, pass, positions), scoring) + states + cache
 	return int64(float*work) + int64(read*len(p.rows)*p.cellBytes(o))
 }
 

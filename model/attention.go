@@ -24,6 +24,14 @@ type Attention struct {
 	Window  int     // how many keys a query sees, its own included; 0: all before it
 	SoftCap float64 // c·tanh(score/c) before the mask; 0: none
 
+	// Sinks are scores [head] of a key whose value is 0, so that a pattern's rows sum to less
+	// than 1 (Xiao et al. 2023, arXiv:2309.17453); nil: none.
+	Sinks *mlx.Array
+
+	// Shared are later layers with the same window that look at this one's keys and values
+	// ([Pass.AttendShared]).
+	Shared []int
+
 	Out *nn.Linear // W_O: [d_model, head·d_head]
 }
 
@@ -35,11 +43,34 @@ type Attention struct {
 // q: [batch, head, pos, d_head], k: [batch, kv_head, pos, d_head], v: [batch, pos,
 // kv_head, d_head]; the result is [batch, pos, d_model].
 func (p *Pass) Attend(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
-	n := q.Dim(2)
-	wanted := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
-	k, v = p.Cache.add(layer, k, Swap(v), a.Window, wanted)
-	keys := k.Dim(2)
+	return p.Project(p.Look(q, k, v, layer, a), layer, a)
+}
 
+// Look is Attend up to z, [batch, pos, head, d_head], for attention that does something to it;
+// [Pass.Project] follows.
+func (p *Pass) Look(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
+	ordered := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
+	for _, other := range a.Shared {
+		ordered = ordered || p.Wants(AttnScores, other) || p.Wants(Pattern, other)
+	}
+	k, v = p.Cache.add(layer, k, Swap(v), a.Window, ordered)
+	if a.Shared != nil {
+		p.seen[layer] = [2]*mlx.Array{p.scope.Hold(k), p.scope.Hold(v)}
+	}
+	return p.weigh(q, k, v, layer, a)
+}
+
+// AttendShared is Attend for a layer that has no keys and values of its own, and looks at those
+// that an earlier layer saw.
+func (p *Pass) AttendShared(q *mlx.Array, layer, of int, a Attention) *mlx.Array {
+	s := q.Scope()
+	return p.Project(p.weigh(q, s.Hold(p.seen[of][0]), s.Hold(p.seen[of][1]), layer, a), layer, a)
+}
+
+// weigh computes z from all keys and values that the queries may see, the newest last.
+func (p *Pass) weigh(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
+	n, keys := q.Dim(2), k.Dim(2)
+	wanted := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
 	var mask *mlx.Array
 	if a.Window > 0 && n > 1 && keys > a.Window {
 		mask = p.mask(n, keys, a.Window)
@@ -51,9 +82,13 @@ func (p *Pass) Attend(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 		}
 		z = p.explicit(q, k, v, mask, layer, a)
 	} else {
-		z = mlx.Attention(q, k, v, a.Scale, n > 1 && mask == nil, mask)
+		var sinks []*mlx.Array
+		if a.Sinks != nil {
+			sinks = append(sinks, a.Sinks)
+		}
+		z = mlx.Attention(q, k, v, a.Scale, n > 1 && mask == nil, mask, sinks...)
 	}
-	return p.output(p.At(Z, layer, Swap(z)), layer, a.Out)
+	return Swap(z)
 }
 
 // explicit forms the pattern that fused attention never has. The two differ in the
@@ -73,13 +108,30 @@ func (p *Pass) explicit(q, k, v, mask *mlx.Array, layer int, a Attention) *mlx.A
 	if mask != nil && p.Wants(AttnScores, layer) {
 		scores = mlx.Masked(scores, mask) // whatever a tap puts there, no query sees the future
 	}
-	pattern := p.At(Pattern, layer, mlx.Softmax(scores, -1))
+	pattern := p.At(Pattern, layer, softmaxWith(scores, a.Sinks))
 	if mask != nil && p.Wants(Pattern, layer) {
 		pattern = mlx.Where(mask, pattern, mlx.ZerosLike(pattern))
 	}
 
 	z := mlx.Matmul(mlx.Reshape(pattern, b, a.KVHeads, group, n, keys), v) // [batch, kv_head, group, pos, d_head]
-	return mlx.Reshape(z, b, a.Heads, n, d)
+	return mlx.Reshape(z, b, a.Heads, n, -1)
+}
+
+// softmaxWith returns the softmax of scores [batch, head, pos, key] over the keys and one sink of
+// each head, [head], without the sink's part; nil: no sink.
+func softmaxWith(scores, sinks *mlx.Array) *mlx.Array {
+	if sinks == nil {
+		return mlx.Softmax(scores, -1)
+	}
+	shape := scores.Shape()
+	sink := mlx.BroadcastTo(mlx.Reshape(mlx.AsType(scores.Scope().Hold(sinks), scores.Dtype()), 1, -1, 1, 1), shape[0], shape[1], shape[2], 1)
+	return mlx.Slice(mlx.Softmax(mlx.Concatenate(3, scores, sink), -1), 3, mlx.Between(0, shape[3]))
+}
+
+// Project shows z [batch, pos, head, d_head] to the tap and maps it to the attention's output,
+// [batch, pos, d_model].
+func (p *Pass) Project(z *mlx.Array, layer int, a Attention) *mlx.Array {
+	return p.output(p.At(Z, layer, z), layer, a.Out)
 }
 
 // output maps z [batch, pos, head, d_head] to z·W_O + b_O, [batch, pos, d_model]. Where

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -11,20 +12,21 @@ import (
 // key], to stay small.
 const PassPositions = 512
 
-// Cache holds the keys and values of the positions that a model has seen, so that
-// each next position is computed alone. A layer with a window keeps no more keys
-// than it looks at. A nil Cache remembers nothing. A Cache belongs to one
+// Cache holds what the layers of a model remember of the positions that it has seen, so that
+// each next position is computed alone: attention its keys and values, of which a layer with a
+// window keeps no more than it looks at; a recurrent mixer its state, and the end of what it
+// convolves. A nil Cache remembers nothing. A Cache belongs to one
 // goroutine at a time, and to one sequence (or batch of equal length).
 type Cache struct {
 	device mlx.Device
-	layers []kv
+	layers []memory
 	seen   int // positions
 	blocks int // that passes go through; −1: none went yet
 }
 
 // NewCache returns an empty cache for a model.
 func NewCache(m Model) *Cache {
-	return &Cache{device: m.Device(), layers: make([]kv, m.Shape().Layers), blocks: -1}
+	return &Cache{device: m.Device(), layers: make([]memory, m.Shape().Layers), blocks: -1}
 }
 
 // Len returns how many positions were seen, 0 of a nil Cache.
@@ -60,32 +62,29 @@ func (c *Cache) advance(n int) {
 func (c *Cache) Eval() error {
 	var all []*mlx.Array
 	for i := range c.layers {
-		if l := &c.layers[i]; l.k != nil {
-			all = append(all, l.k, l.v)
-		}
+		all = append(all, c.layers[i].arrays()...)
 	}
 	return mlx.Eval(all...)
 }
 
-// Bytes returns the memory that the keys and values take.
+// Bytes returns the memory that it takes.
 func (c *Cache) Bytes() int {
 	total := 0
 	for i := range c.layers {
-		if l := &c.layers[i]; l.k != nil {
-			total += l.k.Size()*l.k.Dtype().Size() + l.v.Size()*l.v.Dtype().Size()
+		for _, a := range c.layers[i].arrays() {
+			total += a.Size() * a.Dtype().Size()
 		}
 	}
 	return total
 }
 
-// Close frees the keys and values; the cache is empty then.
+// Close frees what is remembered; the cache is empty then.
 func (c *Cache) Close() {
 	for i := range c.layers {
-		if l := &c.layers[i]; l.k != nil {
-			l.k.Free()
-			l.v.Free()
+		for _, a := range c.layers[i].arrays() {
+			a.Free()
 		}
-		c.layers[i] = kv{}
+		c.layers[i] = memory{}
 	}
 	c.seen, c.blocks = 0, -1
 }
@@ -98,7 +97,7 @@ func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys,
 	if c == nil {
 		return k, v
 	}
-	l := &c.layers[layer]
+	l := &c.layers[layer].kv
 	n := k.Dim(2)
 	switch {
 	case window == 0 || l.rows+n <= window:
@@ -121,7 +120,19 @@ func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys,
 	return keys, values
 }
 
-// kv is one layer's part: rows of k and v, [batch, kv_head, capacity, d_head], in
+// memory is one layer's part of a cache.
+type memory struct {
+	kv
+	state *mlx.Array // of a recurrence
+	tail  *mlx.Array // the last inputs of a convolution, [batch, pos, channel]
+}
+
+// arrays returns those that there are.
+func (m *memory) arrays() []*mlx.Array {
+	return slices.DeleteFunc([]*mlx.Array{m.k, m.v, m.state, m.tail}, func(a *mlx.Array) bool { return a == nil })
+}
+
+// kv is what attention remembers: rows of k and v, [batch, kv_head, capacity, d_head], in
 // the order of their positions from oldest on, and around.
 type kv struct {
 	k, v   *mlx.Array
@@ -139,12 +150,16 @@ func (l *kv) capacity() int {
 // set takes new arrays in place of the old. These end here, so that an update
 // computed from them alone is made where they lie.
 func (l *kv) set(c *Cache, k, v *mlx.Array) {
-	own := mlx.On(c.device)
-	oldK, oldV := l.k, l.v
-	l.k, l.v = own.Hold(k), own.Hold(v)
-	if oldK != nil {
-		oldK.Free()
-		oldV.Free()
+	c.keep(&l.k, k)
+	c.keep(&l.v, v)
+}
+
+// keep takes a new array in place of one that it frees.
+func (c *Cache) keep(dst **mlx.Array, a *mlx.Array) {
+	old := *dst
+	*dst = mlx.On(c.device).Hold(a)
+	if old != nil {
+		old.Free()
 	}
 }
 

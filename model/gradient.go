@@ -87,7 +87,7 @@ func passingShape(m Model, tokens *mlx.Array, at Place) []int {
 		case Pos, Key:
 			shape = append(shape, tokens.Dim(1))
 		default:
-			shape = append(shape, m.Shape().Size(axis))
+			shape = append(shape, m.Shape().In(at.Layer).Size(axis))
 		}
 	}
 	return shape

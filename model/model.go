@@ -10,6 +10,8 @@
 package model
 
 import (
+	"cmp"
+
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -62,7 +64,14 @@ type Shape struct {
 	DHead   int `json:"d_head"`
 	DMLP    int `json:"d_mlp"`
 	DVocab  int `json:"d_vocab"`
-	Context int `json:"n_ctx"` // positions that a sequence may have
+	Experts int `json:"experts,omitempty"`  // of a mixture, in each of its layers
+	TopK    int `json:"k,omitempty"`        // of which a position takes so many
+	DExpert int `json:"d_expert,omitempty"` // hidden dimensions of each
+
+	// DRecurrent is how many numbers of a position a mixer other than attention works with; 0: the
+	// model has none.
+	DRecurrent int `json:"d_recurrent,omitempty"`
+	Context    int `json:"n_ctx"` // positions that a sequence may have
 
 	// MadeFor is how many positions the model was made for, where more are allowed; 0: Context.
 	MadeFor int `json:"n_ctx_made_for,omitempty"`
@@ -70,6 +79,27 @@ type Shape struct {
 	// ShortContext is the length up to which sequences turn by other factors than longer ones
 	// (longrope); 0: all turn alike.
 	ShortContext int `json:"n_ctx_short,omitempty"`
+
+	// Own has the sizes of layers that differ in them, 0 for a size that does not; nil: none do.
+	Own []LayerShape `json:"layer_shapes,omitempty"`
+}
+
+// LayerShape holds those of a layer's sizes that are its own, and 0 for the others.
+type LayerShape struct {
+	Heads   int `json:"heads,omitempty"`
+	KVHeads int `json:"kv_heads,omitempty"`
+	DHead   int `json:"d_head,omitempty"`
+	DMLP    int `json:"d_mlp,omitempty"`
+}
+
+// In returns the sizes that hold in a layer.
+func (s Shape) In(layer int) Shape {
+	if layer < len(s.Own) {
+		own := s.Own[layer]
+		s.Heads, s.KVHeads = cmp.Or(own.Heads, s.Heads), cmp.Or(own.KVHeads, s.KVHeads)
+		s.DHead, s.DMLP = cmp.Or(own.DHead, s.DHead), cmp.Or(own.DMLP, s.DMLP)
+	}
+	return s
 }
 
 // Forward computes logits [batch, pos, d_vocab] from ids [batch, pos] int32: the stream

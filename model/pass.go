@@ -10,10 +10,14 @@ type Pass struct {
 	*Tap
 	Cache *Cache
 
-	from   int                   // positions that came before
-	scope  *mlx.Scope            // the tokens'
-	masks  map[[3]int]*mlx.Array // by queries, keys and window: layers share them
-	angles map[turning]angles    // likewise
+	Tokens *mlx.Array // [batch, pos] int32
+
+	from   int                     // positions that came before
+	scope  *mlx.Scope              // the tokens'
+	masks  map[[3]int]*mlx.Array   // by queries, keys and window: layers share them
+	angles map[turning]angles      // likewise
+	seen   map[int][2]*mlx.Array   // keys and values that other layers look at too, by their layer
+	once   map[string][]*mlx.Array // by name
 }
 
 // turning is a rotation, and what of a sequence's length it depends on.
@@ -22,8 +26,27 @@ type turning struct {
 	measure int
 }
 
-func newPass(scope *mlx.Scope, cache *Cache, tap *Tap) *Pass {
-	return &Pass{Tap: tap, Cache: cache, from: cache.Len(), scope: scope, masks: map[[3]int]*mlx.Array{}, angles: map[turning]angles{}}
+func newPass(tokens *mlx.Array, cache *Cache, tap *Tap) *Pass {
+	return &Pass{
+		Tap: tap, Cache: cache, Tokens: tokens, from: cache.Len(), scope: tokens.Scope(),
+		masks: map[[3]int]*mlx.Array{}, angles: map[turning]angles{}, seen: map[int][2]*mlx.Array{}, once: map[string][]*mlx.Array{},
+	}
+}
+
+// From returns how many positions came before those of the pass.
+func (p *Pass) From() int { return p.from }
+
+// Once returns what compute made under a name when it was first asked for in the pass: arrays
+// that blocks share, which outlive the block that asks first.
+func (p *Pass) Once(name string, compute func() []*mlx.Array) []*mlx.Array {
+	if _, ok := p.once[name]; !ok {
+		made := compute()
+		for i, a := range made {
+			made[i] = p.scope.Hold(a)
+		}
+		p.once[name] = made
+	}
+	return p.once[name]
 }
 
 // length returns how long the sequence of a row is, of which the pass computes n positions.

@@ -13,33 +13,39 @@ type Site string
 // The sites. What passes each, its axes, and its names in other tools stand in the table
 // that [Sites] lists; docs/names.md and the help topic are made of it.
 const (
-	Embed        Site = "embed"
-	PosEmbed     Site = "pos_embed"
-	ResidPre     Site = "resid_pre"
-	AttnNorm     Site = "attn_norm"
-	Q            Site = "q"
-	K            Site = "k"
-	V            Site = "v"
-	QNormed      Site = "q_normed"
-	KNormed      Site = "k_normed"
-	RotQ         Site = "rot_q"
-	RotK         Site = "rot_k"
-	AttnScores   Site = "attn_scores"
-	Pattern      Site = "pattern"
-	Z            Site = "z"
-	HeadOut      Site = "head_out"
-	AttnRaw      Site = "attn_raw"
-	AttnOut      Site = "attn_out"
-	ResidMid     Site = "resid_mid"
-	MLPNorm      Site = "mlp_norm"
-	MLPPre       Site = "mlp_pre"
-	MLPPreLinear Site = "mlp_pre_linear"
-	MLPPost      Site = "mlp_post"
-	MLPRaw       Site = "mlp_raw"
-	MLPOut       Site = "mlp_out"
-	ResidPost    Site = "resid_post"
-	FinalNormOut Site = "final_norm"
-	Logits       Site = "logits"
+	Embed         Site = "embed"
+	PosEmbed      Site = "pos_embed"
+	ResidPre      Site = "resid_pre"
+	AttnNorm      Site = "attn_norm"
+	Q             Site = "q"
+	K             Site = "k"
+	V             Site = "v"
+	QNormed       Site = "q_normed"
+	KNormed       Site = "k_normed"
+	RotQ          Site = "rot_q"
+	RotK          Site = "rot_k"
+	AttnScores    Site = "attn_scores"
+	Pattern       Site = "pattern"
+	Z             Site = "z"
+	HeadOut       Site = "head_out"
+	AttnRaw       Site = "attn_raw"
+	AttnOut       Site = "attn_out"
+	ResidMid      Site = "resid_mid"
+	MLPNorm       Site = "mlp_norm"
+	RouterLogits  Site = "router_logits"
+	ExpertIDs     Site = "experts"
+	ExpertWeights Site = "expert_weights"
+	ExpertPost    Site = "expert_post"
+	ExpertOut     Site = "expert_out"
+	SharedOut     Site = "shared_out"
+	MLPPre        Site = "mlp_pre"
+	MLPPreLinear  Site = "mlp_pre_linear"
+	MLPPost       Site = "mlp_post"
+	MLPRaw        Site = "mlp_raw"
+	MLPOut        Site = "mlp_out"
+	ResidPost     Site = "resid_post"
+	FinalNormOut  Site = "final_norm"
+	Logits        Site = "logits"
 )
 
 // Axis is what an axis of a site's array counts.
@@ -55,6 +61,9 @@ const (
 	DModel Axis = "d_model"
 	DHead  Axis = "d_head"
 	DMLP   Axis = "d_mlp"
+	Expert Axis = "expert"
+	Chosen Axis = "k" // the experts that a position chose, the one of the greatest weight first
+	DExp   Axis = "d_expert"
 	DVocab Axis = "d_vocab"
 )
 
@@ -76,6 +85,7 @@ var (
 	keys    = []Axis{Batch, Pos, KVHead, DHead}
 	scores  = []Axis{Batch, Head, Pos, Key}
 	hidden  = []Axis{Batch, Pos, DMLP}
+	chosen  = []Axis{Batch, Pos, Chosen}
 )
 
 // sites is the table, in the order in which a sequential block goes by them.
@@ -99,6 +109,12 @@ var sites = []siteRow{
 	{AttnOut, true, stream, "what attention adds to the stream", "hook_attn_out", "model.layers.%d.self_attn", "attn_out_post"},
 	{ResidMid, true, stream, "resid_pre + attn_out", "hook_resid_mid", "", "resid_mid"},
 	{MLPNorm, true, stream, "second norm, after its gain", "ln2.hook_out", "model.layers.%d.post_attention_layernorm", "mlp_in"},
+	{RouterLogits, true, []Axis{Batch, Pos, Expert}, "what the router says of each expert", "", "", "router_logits"},
+	{ExpertIDs, true, chosen, "numbers of the experts chosen, by their weight", "mlp.hook_expert_indices", "", "expert_indices"},
+	{ExpertWeights, true, chosen, "their weights, as applied", "", "", "expert_weights"},
+	{ExpertPost, true, []Axis{Batch, Pos, Chosen, DExp}, "input of each one's down matrix", "", "", ""},
+	{ExpertOut, true, []Axis{Batch, Pos, Chosen, DModel}, "what each one adds, its weight included", "", "", ""},
+	{SharedOut, true, stream, "what the shared expert adds, its gate included", "", "", ""},
 	{MLPPre, true, hidden, "before the nonlinearity", "mlp.hook_pre", "model.layers.%d.mlp.gate_proj", "mlp_pre"},
 	{MLPPreLinear, true, hidden, "the linear branch of a gated MLP", "mlp.hook_pre_linear", "model.layers.%d.mlp.up_proj", "mlp_pre_linear"},
 	{MLPPost, true, hidden, "input of the down matrix", "mlp.hook_post", "", "mlp_act"},
@@ -158,6 +174,12 @@ func (s Shape) Size(a Axis) int {
 		return s.DMLP
 	case DVocab:
 		return s.DVocab
+	case Expert:
+		return s.Experts
+	case Chosen:
+		return s.TopK
+	case DExp:
+		return s.DExpert
 	}
 	return 0
 }

@@ -37,9 +37,11 @@ type Transformer struct {
 	Sizes   Shape
 	Modules map[Site]string // [Paths.Modules]
 	Lacks   map[Site]string // [Paths.Lacks]
-	Renamed map[string]Site // [Paths.TransformerLens]
-	Weights *Weights        // all arrays, freed by Close
-	Remarks []Note          // what Notes says
+
+	LayerLacks []map[Site]string // [Paths.LayerLacks]
+	Renamed    map[string]Site   // [Paths.TransformerLens]
+	Weights    *Weights          // all arrays, freed by Close
+	Remarks    []Note            // what Notes says
 }
 
 // Note is something that runs of some lengths should be told of.
@@ -54,7 +56,7 @@ func (t *Transformer) Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks i
 	if blocks < 0 || blocks > len(t.Blocks) {
 		return mlx.Failed("stream", fmt.Errorf("model: %d blocks, and the model has %d", blocks, len(t.Blocks)))
 	}
-	pass := newPass(tokens.Scope(), cache, tap)
+	pass := newPass(tokens, cache, tap)
 	if err := cache.begin(blocks); err != nil {
 		return mlx.Failed("stream", err)
 	}
@@ -131,7 +133,7 @@ func (t *Transformer) Shape() Shape { return t.Sizes }
 
 // Paths returns what the model's places are called elsewhere, and which it lacks.
 func (t *Transformer) Paths() Paths {
-	return Paths{Modules: t.Modules, Lacks: t.Lacks, TransformerLens: t.Renamed, Layers: t.Sizes.Layers}
+	return Paths{Modules: t.Modules, Lacks: t.Lacks, LayerLacks: t.LayerLacks, TransformerLens: t.Renamed, Layers: t.Sizes.Layers}
 }
 
 // Notes returns the remarks on a run of so many tokens.
@@ -164,6 +166,19 @@ func (t *Transformer) Allow(n int) error {
 
 // Check returns nil when the model has a place, else why it has not.
 func (t *Transformer) Check(at Place) error { return t.Paths().check(at) }
+
+// Lack notes that a layer lacks sites that others have, and why.
+func (t *Transformer) Lack(layer int, why string, sites ...Site) {
+	if t.LayerLacks == nil {
+		t.LayerLacks = make([]map[Site]string, t.Sizes.Layers)
+	}
+	if t.LayerLacks[layer] == nil {
+		t.LayerLacks[layer] = map[Site]string{}
+	}
+	for _, s := range sites {
+		t.LayerLacks[layer][s] = why
+	}
+}
 
 // Close frees the weights.
 func (t *Transformer) Close() { t.Weights.Free() }

@@ -23,14 +23,13 @@ func Memory(m model.Model, in edit.Input, places []model.Place) (result, work in
 			case model.Key:
 				n *= int64(r.tokens)
 			default:
-				n *= int64(s.Size(axis))
+				n *= int64(s.In(p.Layer).Size(axis))
 			}
 		}
 		return n
 	}
 	n := min(model.PassPositions, r.tokens)
-	part := int64(n) * int64(6*s.DModel+3*s.DMLP+4*s.Heads*s.DHead) // a block, as lens counts it
-	part += 3 * int64(n) * int64(s.Heads) * int64(r.tokens)         // scores of attention
+	part := int64(s.Block(1, n, r.tokens))
 	for _, p := range r.places {
 		result += float * elements(p, read)
 		part += elements(p, min(n, read))
@@ -39,7 +38,7 @@ func Memory(m model.Model, in edit.Input, places []model.Place) (result, work in
 		}
 	}
 	if r.tokens > n {
-		part += 5 * int64(s.Layers) * int64(s.KVHeads*s.DHead) * int64(r.tokens+256) / 2 // keys and values; the layer that grows is there twice
+		part += int64(s.Remembered(r.tokens))
 	}
 	return result, result + float*part, nil
 }

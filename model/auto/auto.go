@@ -70,7 +70,7 @@ type Info struct {
 	DiskBytes    int64           `json:"disk_bytes"`
 	Shape        model.Shape     `json:"shape"`
 	Quantization string          `json:"quantization"`
-	Weights      load.Form       `json:"weights"` // dense or packed
+	Weights      load.Form       `json:"weights"` // dense, packed, or dense with packed experts
 	WeightBytes  int             `json:"weight_bytes"`
 	Device       string          `json:"device"`
 	Modules      []load.Resolved `json:"modules"`
@@ -157,10 +157,7 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	opened.Model = m
 	opened.Info = Info{
 		Type: kind, Format: ck.Format.String(), Files: ck.Files(), Notes: ck.Notes, DiskBytes: ck.Size(), Shape: opened.Model.Shape(),
-		Quantization: quantization(ck, quant, loader.Resolved()), Weights: load.Packed, Device: device.String(), Modules: loader.Resolved(),
-	}
-	if loader.Dense() {
-		opened.Info.Weights = load.Dense
+		Quantization: quantization(ck, quant, loader.Resolved()), Weights: loader.Form(), Device: device.String(), Modules: loader.Resolved(),
 	}
 	for _, r := range opened.Info.Modules {
 		opened.Info.WeightBytes += r.Bytes
@@ -173,7 +170,7 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 func fitting(ck *checkpoint.Checkpoint, quant *load.Quantization, device mlx.Device, o Options) (*model.Transformer, string, *load.Loader, error) {
 	forms := []load.Form{o.Weights}
 	if o.Weights == "" || o.Weights == load.Auto {
-		forms = append(forms, load.Packed)
+		forms = append(forms, load.PackedExperts, load.Packed)
 	}
 	var err error
 	for _, form := range forms {
@@ -258,6 +255,7 @@ var architectures = map[string]func(config []byte, l *load.Loader) (*model.Trans
 	"phi3":        from(phi3.ParseConfig, phi3.New),
 	"qwen2":       from(llama.ParseQwen2, llama.New),
 	"qwen3":       from(qwen3.ParseConfig, qwen3.New),
+	"qwen3_moe":   from(qwen3.ParseMixture, qwen3.New),
 }
 
 // fromGGUF is from for the metadata of a GGUF file.

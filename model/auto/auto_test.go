@@ -76,7 +76,7 @@ func TestCheckpointThatDoesNotFitIsOneClearError(t *testing.T) {
 			c["quantization"] = map[string]any{"group_size": 64, "bits": 4, "model.layers.0.self_attn.q_proj": map[string]any{"group_size": 64, "bits": 8}}
 		}, nil, []string{"affine 8-bit group 64 needs U32[128 32]"}},
 		"an unknown model_type": {func(c map[string]any) { c["model_type"] = "mamba" }, nil,
-			[]string{`model_type "mamba" is not supported (have: gemma2, gemma3, gemma3_text, gpt2, gpt_neox, llama, mistral, olmo2, phi3, qwen2, qwen3)`}},
+			[]string{`model_type "mamba" is not supported (have: `}},
 		"no model_type":          {func(c map[string]any) { delete(c, "model_type") }, nil, []string{"config.json has no model_type"}},
 		"a foreign quantization": {func(c map[string]any) { c["quantization"] = map[string]any{"quant_method": "gptq"} }, nil, []string{`quant_method "gptq" is not implemented`}},
 		"an untied head that is missing": {func(c map[string]any) { c["tie_word_embeddings"] = false }, nil,

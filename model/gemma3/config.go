@@ -24,9 +24,8 @@ type Config struct {
 
 	LocalRope *load.RopeConfig `json:"-"` // of layers that slide, whose base is 10,000 by default; Rope is of those that see all
 
-	// below is in front of each path in the multimodal form.
-	below string
-	gguf  bool
+	wrapped bool // in the multimodal form
+	gguf    bool
 }
 
 // defaults are those of a text model.
@@ -44,26 +43,19 @@ func defaults() *Config {
 // text_config it takes. It rejects what would change the mathematics and is not
 // implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
-	var outer struct {
-		Text      json.RawMessage `json:"text_config"`
-		VocabSize int             `json:"vocab_size"`
-	}
-	if err := exactjson.Unmarshal(raw, &outer); err != nil {
-		return nil, fmt.Errorf("gemma3: config.json: %w", err)
-	}
 	c := defaults()
-	if outer.Text != nil {
-		c.NumAttentionHeads, c.NumKeyValueHeads, c.VocabSize, c.below = 8, 4, 262_208, "language_model."
-		raw = outer.Text
-	}
-	own := map[string]load.Harmless{"hidden_act": load.OneOf("gelu_pytorch_tanh", "gelu_new", "gelu")} // hidden_activation is read
-	err := load.ReadConfig("gemma3", raw, c, own, "final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "sliding_window", "sliding_window_pattern",
-		"rope_local_base_freq", "attention_bias")
+	raw, wrapped, err := load.Unwrap("gemma3", raw)
 	if err != nil {
 		return nil, err
 	}
-	if outer.Text != nil && outer.VocabSize > 0 {
-		c.VocabSize = outer.VocabSize
+	if c.wrapped = wrapped; wrapped {
+		c.NumAttentionHeads, c.NumKeyValueHeads, c.VocabSize = 8, 4, 262_208
+	}
+	own := map[string]load.Harmless{"hidden_act": load.OneOf("gelu_pytorch_tanh", "gelu_new", "gelu")} // hidden_activation is read
+	err = load.ReadConfig("gemma3", raw, c, own, "final_logit_softcapping", "query_pre_attn_scalar", "layer_types", "sliding_window", "sliding_window_pattern",
+		"rope_local_base_freq", "attention_bias")
+	if err != nil {
+		return nil, err
 	}
 	if c.LocalRope, err = localRope(raw); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ func TestConfigOfGemma3With4B(t *testing.T) {
 	assert.Equal(t, "linear", c.Rope.Kind())
 	assert.Equal(t, "default", c.LocalRope.Kind())
 	assert.Equal(t, 10_000.0, c.LocalRope.Theta)
-	assert.Equal(t, "language_model.", c.below)
+	assert.True(t, c.wrapped)
 }
 
 func TestRopeParametersByLayerTypeAreTheSame(t *testing.T) {

@@ -3,7 +3,6 @@ package gemma3
 import (
 	"fmt"
 	"math"
-	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
@@ -24,7 +23,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if !c.gguf { // llama.cpp's converter has added it
 		l.PlusOne()
 	}
-	l.Below(c.below)
+	if c.wrapped {
+		l.Wrapped()
+	}
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block {
 		if c.Windows[layer] > 0 {
 			return newBlock(c, p, layer, local)
@@ -36,14 +37,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		delete(t.Modules, model.Logits) // the head's output is not capped
 	}
 	l.PostNorms(t)
-	t.Modules[model.MLPNorm] = c.below + "model.layers.%d.pre_feedforward_layernorm"
+	t.Modules[model.MLPNorm] = l.Path("model.layers.%d.pre_feedforward_layernorm")
 	delete(t.Lacks, model.QNormed)
 	delete(t.Lacks, model.KNormed)
-	if c.below != "" { // what sees pictures
-		l.Ignore(func(name string) bool {
-			return strings.HasPrefix(name, "vision_tower.") || strings.HasPrefix(name, "multi_modal_projector.")
-		})
-	}
 	return t, nil
 }
 

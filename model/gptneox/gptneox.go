@@ -1,6 +1,7 @@
 package gptneox
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -33,7 +34,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		Sizes:   c.Shape(),
 	}
 	if c.UseParallelResidual {
-		t.Lacks[model.ResidMid] = "attention and MLP read the same stream, and there is no state between them"
+		maps.Copy(t.Lacks, load.Lacking(model.ResidMid))
 	}
 	for i := range c.NumHiddenLayers {
 		t.Blocks = append(t.Blocks, newBlock(c, l.Layer(i, "gpt_neox.layers.%d.", "model.h.%d."), i, rope))

@@ -20,13 +20,19 @@ var (
 
 // noteCodes notes which tensors of a packed weight are bytes of a format.
 func (l *Loader) noteCodes(p *packed) {
+	of := func(s *stack, code byteCode) {
+		for _, t := range s.parts {
+			l.codes[t.Name] = code
+		}
+	}
 	switch p.q.Mode {
 	case "mxfp4":
-		l.codes[p.scales.Name] = e8m0
+		of(p.scales, e8m0)
 	case "mxfp8":
-		l.codes[p.scales.Name], l.codes[p.weight.Name] = e8m0, e4m3
+		of(p.scales, e8m0)
+		of(p.weight, e4m3)
 	case "nvfp4":
-		l.codes[p.scales.Name] = e4m3
+		of(p.scales, e4m3)
 	}
 }
 

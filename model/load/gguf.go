@@ -10,7 +10,7 @@ import (
 )
 
 // ggufMatrix takes a quantized GGUF tensor: blocks of 32 weights along a row.
-func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, scales, biases **mlx.Array, quant *mlx.Quantization) {
+func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, to packedArrays) {
 	l.taken[t.Name] = true
 	if !slices.Equal(t.Shape, w.Shape) {
 		l.wrong = append(l.wrong, fmt.Sprintf("tensor %q has shape %v, want %v", t.Name, t.Shape, w.Shape))
@@ -28,6 +28,9 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 		t = t.Rows(w.Rows)
 	}
 	n := t.NumElements()
+	if w.Rows == nil {
+		t = t.Merge(len(w.Shape) - 1)
+	}
 	rows := t.Shape[0]
 	if dense {
 		l.describe(t.Type.String(), n*4)
@@ -36,39 +39,44 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, weight, sc
 			if err := t.Float32(buf, 0, rows); err != nil {
 				return err
 			}
-			return l.put(weight, mlx.FromSlice(l.scope, buf, w.Shape...))
+			return l.put(to.weight, mlx.FromSlice(l.scope, buf, w.Shape...))
 		}, t)
 		return
 	}
-	*quant = q
+	*to.quant = q
 	scale := 2
 	if l.wide || t.Type.WideScales() {
 		scale = 4
 	}
 	l.describe(t.Type.String(), n*bits/8+n/32*2*scale)
-	l.job(n, func(work *buffers) error {
-		cols := w.Shape[1]
-		words := grown(&work.words, n*bits/32)
-		if t.Type.WideScales() {
-			both := grown(&work.floats, n/32*2)
-			ss, bs := both[:n/32], both[n/32:]
-			if err := t.Affine32(0, rows, words, ss, bs); err != nil {
-				return err
-			}
-			return errors.Join(
-				l.put(weight, mlx.FromSlice(l.scope, words, rows, cols*bits/32)),
-				l.put(scales, mlx.FromSlice(l.scope, ss, rows, cols/32)),
-				l.put(biases, mlx.FromSlice(l.scope, bs, rows, cols/32)))
-		}
-		ss, bs := grown(&work.scales, n/32), grown(&work.biases, n/32)
-		if err := t.Affine(0, rows, words, ss, bs); err != nil {
+	l.job(n, func(work *buffers) error { return l.affineBlocks(work, t, w.Shape, bits, to) }, t)
+}
+
+// affineBlocks makes the arrays of a tensor whose blocks of 32 have an affine form.
+func (l *Loader) affineBlocks(work *buffers, t *checkpoint.Tensor, of []int, bits int, to packedArrays) error {
+	last, n, rows := len(of)-1, product(of), t.Shape[0]
+	shape := func(cols int) []int { return append(slices.Clone(of[:last]), cols) }
+	codes, groups := shape(of[last]*bits/32), shape(of[last]/32)
+	words := grown(&work.words, n*bits/32)
+	if t.Type.WideScales() {
+		both := grown(&work.floats, n/32*2)
+		ss, bs := both[:n/32], both[n/32:]
+		if err := t.Affine32(0, rows, words, ss, bs); err != nil {
 			return err
 		}
 		return errors.Join(
-			l.put(weight, mlx.FromSlice(l.scope, words, rows, cols*bits/32)),
-			l.put(scales, l.halves(work, ss, rows, cols/32)),
-			l.put(biases, l.halves(work, bs, rows, cols/32)))
-	}, t)
+			l.put(to.weight, mlx.FromSlice(l.scope, words, codes...)),
+			l.put(to.scales, mlx.FromSlice(l.scope, ss, groups...)),
+			l.put(to.biases, mlx.FromSlice(l.scope, bs, groups...)))
+	}
+	ss, bs := grown(&work.scales, n/32), grown(&work.biases, n/32)
+	if err := t.Affine(0, rows, words, ss, bs); err != nil {
+		return err
+	}
+	return errors.Join(
+		l.put(to.weight, mlx.FromSlice(l.scope, words, codes...)),
+		l.put(to.scales, l.halves(work, ss, groups...)),
+		l.put(to.biases, l.halves(work, bs, groups...)))
 }
 
 // halves makes a float16 array, widened where the CPU computes.

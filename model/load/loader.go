@@ -24,7 +24,10 @@ type Form string
 const (
 	Auto   Form = "auto"   // dense on the CPU when that fits in memory, else packed
 	Packed Form = "packed" // as the checkpoint has them
-	Dense  Form = "dense"  // unpacked once, at load
+
+	// PackedExperts leaves experts as they are, of which a position takes few, and unpacks the rest.
+	PackedExperts Form = "dense, experts packed"
+	Dense         Form = "dense" // unpacked once, at load
 )
 
 // Loader takes the weights of a model out of a checkpoint: it finds each by an
@@ -32,17 +35,20 @@ const (
 // the work, in parallel, and fails with all that is missing, misshapen or left
 // over in one error.
 type Loader struct {
-	ck     *checkpoint.Checkpoint
-	quant  *Quantization
-	scope  *mlx.Scope
-	device mlx.Device
-	dense  bool
-	wide   bool              // 16-bit weights become float32
-	own    map[string]string // role → the user's module path
+	ck           *checkpoint.Checkpoint
+	quant        *Quantization
+	scope        *mlx.Scope
+	device       mlx.Device
+	dense        bool
+	denseExperts bool
+	wide         bool              // 16-bit weights become float32
+	own          map[string]string // role → the user's module path
 
 	before  string // in front of each module path
 	plusOne bool   // the gain of every RMS norm is 1 + what the file has
 	biases  bool   // a linear layer has the bias that the file has
+
+	hasExperts bool
 
 	bound    int64 // on the memory of the process; 0: none
 	weights  *model.Weights
@@ -64,9 +70,6 @@ func (l *Loader) Notes() []model.Note { return l.notes }
 
 // Weights returns the arrays that the loader makes and holds.
 func (l *Loader) Weights() *model.Weights { return l.weights }
-
-// Below puts the whole model below a path, such as "language_model.".
-func (l *Loader) Below(path string) { l.before = path }
 
 // PlusOne makes the gain of every RMS norm 1 + what the file has (Gemma).
 func (l *Loader) PlusOne() { l.plusOne = true }
@@ -100,24 +103,41 @@ func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device
 	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device)}
 	switch form {
 	case Dense:
-		l.dense = true
+		l.dense, l.denseExperts = true, true
+	case PackedExperts:
+		l.dense = device == mlx.CPU
 	case Packed:
 	case Auto, "":
 		// On the CPU MLX's packed product is scalar code, 60 times slower than
 		// a dense one; three quarters leave room for the activations.
-		l.dense = device == mlx.CPU && l.denseBytes() < lib.Memory/4*3
+		all, experts := l.denseBytes()
+		l.denseExperts = device == mlx.CPU && all < lib.Memory/4*3
+		l.dense = device == mlx.CPU && all-experts < lib.Memory/4*3
 	default:
 		return nil, fmt.Errorf("model: weights %q: want auto, packed or dense", form)
 	}
 	return l, nil
 }
 
-// Dense reports whether quantized weights are unpacked.
-func (l *Loader) Dense() bool { return l.dense }
+// Form says how quantized weights are held: Dense, Packed or, where a model has experts,
+// PackedExperts.
+func (l *Loader) Form() Form {
+	switch {
+	case l.dense && !l.denseExperts && l.hasExperts:
+		return PackedExperts
+	case l.dense:
+		return Dense
+	}
+	return Packed
+}
 
-// denseBytes returns what all weights take in float32.
-func (l *Loader) denseBytes() int {
-	total := 0
+// ofExpert reports whether a tensor holds weights of routed experts, in any layout.
+func ofExpert(name string) bool {
+	return strings.Contains(name, ".experts.") || strings.Contains(name, ".switch_") || strings.Contains(name, "_exps.")
+}
+
+// denseBytes returns what all weights take in float32, and those of the experts among them.
+func (l *Loader) denseBytes() (all, experts int) {
 	for _, name := range l.ck.Names() {
 		t := l.ck.Tensor(name)
 		n := 4 * t.NumElements()
@@ -126,9 +146,11 @@ func (l *Loader) denseBytes() int {
 				n = n * 32 / q.Bits
 			}
 		}
-		total += n
+		if all += n; ofExpert(name) {
+			experts += n
+		}
 	}
-	return total
+	return all, experts
 }
 
 // unknownRoles names the user's roles that no part of the model has.

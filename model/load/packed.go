@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,25 +10,41 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// packed is a weight in MLX's own packing: uint32 [out, in·bits/32] with scales and, for
-// the affine mode, biases [out, in/group].
+// packed is a weight in MLX's own packing: uint32 [..., out, in·bits/32] with scales and, for
+// the affine mode, biases [..., out, in/group].
 type packed struct {
 	q                      mlx.Quantization
-	weight, scales, biases *checkpoint.Tensor // no biases: nil
-	shape                  []int              // of the matrix: [out, in]
+	weight, scales, biases *stack // no scales or biases: nil
+	shape                  []int  // of the matrix or the stack of them: [..., out, in]
+	bytes                  bool   // the codes are stored as bytes, four to a word
 }
 
 // shapes returns those of the codes, and of the scales and biases.
 func (p *packed) shapes() (codes, scales []int) {
-	out, in := p.shape[0], p.shape[1]
-	return []int{out, in * p.q.Bits / 32}, []int{out, in / max(p.q.GroupSize, 1)}
+	last := len(p.shape) - 1
+	out, in := p.shape[:last:last], p.shape[last]
+	return append(out, in*p.q.Bits/32), append(out, in/max(p.q.GroupSize, 1))
+}
+
+// tensors returns what is read for it.
+func (p *packed) tensors() []*checkpoint.Tensor {
+	all := slices.Concat(p.weight.parts, p.scales.parts)
+	if p.biases != nil {
+		all = append(all, p.biases.parts...)
+	}
+	return all
 }
 
 func (p *packed) affine() bool { return p.q.Mode == "affine" }
 
+// packedArrays are where a weight goes that may be packed.
+type packedArrays struct {
+	weight, scales, biases **mlx.Array
+	quant                  *mlx.Quantization
+}
+
 // packed takes a weight in MLX's own packing.
-func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, weight, scales, biases **mlx.Array, quant *mlx.Quantization) {
-	p := &packed{q: q, weight: l.ck.Tensor(path + ".weight"), scales: l.ck.Tensor(path + ".scales"), biases: l.ck.Tensor(path + ".biases"), shape: w.Shape}
+func (l *Loader) packed(p *packed, w Want, path string, dense bool, to packedArrays) {
 	if !l.takePacked(p, path) {
 		return
 	}
@@ -35,50 +52,55 @@ func (l *Loader) packed(w Want, path string, q mlx.Quantization, dense bool, wei
 		l.wrong = append(l.wrong, problem)
 		return
 	}
-	n := w.Shape[0] * w.Shape[1]
+	n := product(w.Shape)
 	if dense && p.affine() {
-		l.describe(describeQuantization(q), n*4)
+		l.describe(describeQuantization(p.q), n*4)
 		l.job(n, func(work *buffers) error {
 			buf := grown(&work.floats, n)
 			if err := unpackAffine(buf, p); err != nil {
 				return err
 			}
-			return l.put(weight, mlx.FromSlice(l.scope, buf, w.Shape...))
-		}, p.weight, p.scales, p.biases)
+			return l.put(to.weight, mlx.FromSlice(l.scope, buf, w.Shape...))
+		}, p.tensors()...)
 		return
 	}
-	*quant = q
-	l.describe(describeQuantization(q), n*q.Bits/8+p.scales.NumElements()*4)
+	*to.quant = p.q
+	l.describe(describeQuantization(p.q), n*p.q.Bits/8+p.scales.size()*4)
 	if p.affine() {
-		l.job(n/8, func(*buffers) error { return l.asPacked(p, weight, scales, biases) }, p.weight, p.scales, p.biases)
+		l.job(n/8, func(*buffers) error { return l.asPacked(p, to) }, p.tensors()...)
 		return
 	}
 	l.noteCodes(p)
-	reads := []*checkpoint.Tensor{p.weight, p.scales}
-	if p.biases != nil {
-		reads = append(reads, p.biases)
-	}
 	l.job(n/8, func(*buffers) error {
 		if dense {
-			*quant = mlx.Quantization{}
+			*to.quant = mlx.Quantization{}
 		}
-		return l.coded(p, dense, weight, scales)
-	}, reads...)
+		return l.coded(p, dense, to)
+	}, p.tensors()...)
+}
+
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
 }
 
 // inferred returns how a weight is packed that a config does not list: group size and bits
 // follow from the shapes, and modes other than the affine one from these. Where they make no
 // packing that exists, it is the config's default.
-func inferred(w Want, weight, scales *checkpoint.Tensor, missing mlx.Quantization) mlx.Quantization {
-	if scales == nil || len(w.Shape) != 2 || len(weight.Shape) != 2 || len(scales.Shape) != 2 {
+func inferred(w Want, weight, scales *stack, missing mlx.Quantization) mlx.Quantization {
+	last := len(w.Shape) - 1
+	if scales == nil || last < 1 || len(weight.shape) != last+1 || len(scales.shape) != last+1 {
 		return missing
 	}
-	in, groups := w.Shape[1], scales.Shape[1]
-	q := mlx.Quantization{GroupSize: in / max(groups, 1), Bits: weight.Shape[1] * 32 / in, Mode: "affine"}
-	if scales.Type == checkpoint.U8 {
+	in, groups, words := w.Shape[last], scales.shape[last], weight.shape[last]
+	q := mlx.Quantization{GroupSize: in / max(groups, 1), Bits: words * 32 / in, Mode: "affine"}
+	if scales.typ() == checkpoint.U8 {
 		q.Mode = map[[2]int]string{{16, 4}: "nvfp4", {32, 4}: "mxfp4", {32, 8}: "mxfp8"}[[2]int{q.GroupSize, q.Bits}]
 	}
-	if q.Mode == "" || q.GroupSize*groups != in || q.Bits*in != weight.Shape[1]*32 || q.Err() != nil {
+	if q.Mode == "" || q.GroupSize*groups != in || q.Bits*in != words*32 || q.Err() != nil {
 		return missing
 	}
 	return q
@@ -86,44 +108,59 @@ func inferred(w Want, weight, scales *checkpoint.Tensor, missing mlx.Quantizatio
 
 // takePacked marks the tensors of a packed weight as taken, and reports whether they are there.
 func (l *Loader) takePacked(p *packed, path string) bool {
-	l.taken[p.weight.Name] = true
+	l.take(p.weight)
 	if p.scales == nil {
 		l.missing = append(l.missing, path+".scales")
 		return false
 	}
-	l.taken[p.scales.Name] = true
-	if p.affine() {
-		if p.biases == nil {
-			l.missing = append(l.missing, path+".biases")
-			return false
-		}
-		l.taken[p.biases.Name] = true
+	l.take(p.scales)
+	if !p.affine() {
+		return true
 	}
+	if p.biases == nil {
+		l.missing = append(l.missing, path+".biases")
+		return false
+	}
+	l.take(p.biases)
 	return true
+}
+
+// take marks the tensors of a stack as taken.
+func (l *Loader) take(s *stack) {
+	for _, t := range s.parts {
+		l.taken[t.Name] = true
+	}
 }
 
 // misfit says why the tensors are not what w needs, "" if they are.
 func (p *packed) misfit(w Want) string {
 	t, s := p.weight, p.scales
 	if what := w.unpackedOnly(); what != "" {
-		return fmt.Sprintf("tensor %q is packed in %s, and the model needs %s, which only plain numbers allow", t.Name, describeQuantization(p.q), what)
+		return fmt.Sprintf("tensor %q is packed in %s, and the model needs %s, which only plain numbers allow", t.name(), describeQuantization(p.q), what)
+	}
+	if what := cmp.Or(t.mixed(), s.mixed()); what != "" {
+		return what
 	}
 	codes, scales := p.shapes()
-	scaleOK := s.Type == checkpoint.U8
+	scaleOK, codeOK := s.typ() == checkpoint.U8, t.typ() == checkpoint.U32 || p.bytes
 	if p.affine() {
-		_, scaleOK = floatType[s.Type]
+		_, scaleOK = floatType[s.typ()]
 	}
-	if scaleOK && t.Type == checkpoint.U32 && slices.Equal(t.Shape, codes) && slices.Equal(s.Shape, scales) && (p.biases == nil || slices.Equal(p.biases.Shape, scales)) {
+	if scaleOK && codeOK && slices.Equal(t.shape, codes) && slices.Equal(s.shape, scales) && (p.biases == nil || slices.Equal(p.biases.shape, scales) && p.biases.mixed() == "") {
 		return ""
 	}
 	return fmt.Sprintf("tensor %q is %s%v with scales %s%v, and a matrix %v in %s needs U32%v with scales %v",
-		t.Name, t.Type, t.Shape, s.Type, s.Shape, w.Shape, describeQuantization(p.q), codes, scales)
+		t.name(), t.typ(), t.shape, s.typ(), s.shape, w.Shape, describeQuantization(p.q), codes, scales)
 }
 
 // asPacked makes the arrays of the affine mode.
-func (l *Loader) asPacked(p *packed, weight, scales, biases **mlx.Array) error {
+func (l *Loader) asPacked(p *packed, to packedArrays) error {
 	shape, _ := p.shapes()
-	codes := mlx.FromBytes(l.scope, p.weight.Bytes(), mlx.Uint32, shape...)
+	raw, err := p.weight.bytes()
+	if err != nil {
+		return err
+	}
+	codes := mlx.FromBytes(l.scope, raw, mlx.Uint32, shape...)
 	ss, err := l.stored(p.scales)
 	if err != nil {
 		return err
@@ -132,51 +169,66 @@ func (l *Loader) asPacked(p *packed, weight, scales, biases **mlx.Array) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.put(weight, codes), l.put(scales, ss), l.put(biases, bs))
+	return errors.Join(l.put(to.weight, codes), l.put(to.scales, ss), l.put(to.biases, bs))
 }
 
 // coded makes the arrays of the modes whose scales are bytes, each mode's own code.
-func (l *Loader) coded(p *packed, dense bool, weight, scales **mlx.Array) error {
+func (l *Loader) coded(p *packed, dense bool, to packedArrays) error {
 	shape, scaleShape := p.shapes()
-	codes := mlx.FromBytes(l.scope, p.weight.Bytes(), mlx.Uint32, shape...)
-	bytes := mlx.FromBytes(l.scope, p.scales.Bytes(), mlx.Uint8, scaleShape...)
+	raw, err := p.weight.bytes()
+	if err != nil {
+		return err
+	}
+	rawScales, err := p.scales.bytes()
+	if err != nil {
+		return err
+	}
+	codes := mlx.FromBytes(l.scope, raw, mlx.Uint32, shape...)
+	bytes := mlx.FromBytes(l.scope, rawScales, mlx.Uint8, scaleShape...)
 	if !dense {
-		return errors.Join(l.put(weight, codes), l.put(scales, bytes))
+		return errors.Join(l.put(to.weight, codes), l.put(to.scales, bytes))
 	}
 	defer bytes.Free()
 	a := replaced(codes, mlx.Dequantize(codes, bytes, nil, p.q, mlx.Float32))
-	return errors.Join(mlx.Eval(a), l.put(weight, a))
+	return errors.Join(mlx.Eval(a), l.put(to.weight, a))
 }
 
-// stored makes an array of a floating tensor: in float32 on the CPU, as stored on a
+// stored makes an array of floating tensors: in float32 on the CPU, as stored on a
 // GPU.
-func (l *Loader) stored(t *checkpoint.Tensor) (*mlx.Array, error) {
-	d, ok := floatType[t.Type]
+func (l *Loader) stored(s *stack) (*mlx.Array, error) {
+	d, ok := floatType[s.typ()]
 	if !ok {
-		return nil, fmt.Errorf("model: tensor %q is %s, want F32, F16 or BF16", t.Name, t.Type)
+		return nil, fmt.Errorf("model: tensor %q is %s, want F32, F16 or BF16", s.name(), s.typ())
 	}
 	if !l.wide {
-		return mlx.FromBytes(l.scope, t.Bytes(), d, t.Shape...), nil
+		raw, err := s.bytes()
+		if err != nil {
+			return nil, err
+		}
+		return mlx.FromBytes(l.scope, raw, d, s.shape...), nil
 	}
-	wide := make([]float32, t.NumElements())
-	if err := t.Float32(wide, 0, t.Shape[0]); err != nil {
+	wide := make([]float32, s.size())
+	if err := s.float32(wide); err != nil {
 		return nil, err
 	}
-	return mlx.FromSlice(l.scope, wide, t.Shape...), nil
+	return mlx.FromSlice(l.scope, wide, s.shape...), nil
 }
 
 // unpackAffine computes w = scale·q + bias in float32, element 0 in the lowest bits
 // of the little-endian stream that a row of words is.
 func unpackAffine(dst []float32, p *packed) error {
-	q, groups := p.q, p.scales.NumElements()
+	q, groups := p.q, p.scales.size()
 	scales, biases := make([]float32, groups), make([]float32, groups)
-	if err := p.scales.Float32(scales, 0, p.scales.Shape[0]); err != nil {
+	if err := p.scales.float32(scales); err != nil {
 		return err
 	}
-	if err := p.biases.Float32(biases, 0, p.biases.Shape[0]); err != nil {
+	if err := p.biases.float32(biases); err != nil {
 		return err
 	}
-	raw := p.weight.Bytes()
+	raw, err := p.weight.bytes()
+	if err != nil {
+		return err
+	}
 	bytesPerGroup := q.GroupSize * q.Bits / 8
 	for g := range groups {
 		in := raw[g*bytesPerGroup : (g+1)*bytesPerGroup]

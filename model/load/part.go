@@ -47,7 +47,7 @@ type Part struct {
 func (l *Loader) Layer(i int, patterns ...string) Part {
 	p := Part{l: l, role: fmt.Sprintf("layers.%d.", i)}
 	if patterns == nil {
-		patterns = append([]string{l.before + layerPaths[0]}, layerPaths[1:]...)
+		patterns = append(l.within(layerPaths[0]), layerPaths[1:]...)
 	}
 	for _, pattern := range patterns {
 		p.prefixes = append(p.prefixes, fmt.Sprintf(pattern, i))

@@ -3,6 +3,7 @@ package load
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -150,7 +151,7 @@ func (l *Loader) PostNorms(t *model.Transformer) {
 		{model.AttnRaw, model.AttnOut, "post_attention_layernorm"},
 		{model.MLPRaw, model.MLPOut, "post_feedforward_layernorm"},
 	} {
-		t.Modules[half.raw], t.Modules[half.out] = t.Modules[half.out], l.before+"model.layers.%d."+half.norm
+		t.Modules[half.raw], t.Modules[half.out] = t.Modules[half.out], l.Path("model.layers.%d."+half.norm)
 		delete(t.Lacks, half.raw)
 	}
 }
@@ -161,14 +162,26 @@ var usualReasons = map[model.Site]string{
 	model.QNormed:      "queries have no norm of their own",
 	model.KNormed:      "keys have no norm of their own",
 	model.MLPPreLinear: "the MLP has one branch",
+	model.ResidMid:     "attention and MLP read the same stream, and there is no state between them",
 	model.AttnRaw:      "no norm follows attention, and attn_out is its output",
 	model.MLPRaw:       "no norm follows the MLP, and mlp_out is its output",
 }
 
+// rareReasons are those of sites that few architectures have; these delete them from what they
+// lack.
+var rareReasons = map[model.Site]string{
+	model.RouterLogits:  "it has no experts to choose from",
+	model.ExpertIDs:     "it has no experts to choose from",
+	model.ExpertWeights: "it has no experts to choose from",
+	model.ExpertPost:    "it has no experts to choose from",
+	model.ExpertOut:     "it has no experts to choose from",
+	model.SharedOut:     "it has no expert that all positions share",
+}
+
 // Lacking returns sites that an architecture lacks with the usual reason of each, as
-// [model.Paths] has them.
+// [model.Paths] has them, and all that few architectures have.
 func Lacking(sites ...model.Site) map[model.Site]string {
-	lacks := map[model.Site]string{}
+	lacks := maps.Clone(rareReasons)
 	for _, s := range sites {
 		lacks[s] = usualReasons[s]
 	}
@@ -179,7 +192,7 @@ func Lacking(sites ...model.Site) map[model.Site]string {
 func (l *Loader) modules() map[model.Site]string {
 	paths := model.LlamaModules()
 	for site, path := range paths {
-		paths[site] = l.before + path
+		paths[site] = l.Path(path)
 	}
 	return paths
 }
@@ -189,7 +202,8 @@ func (l *Loader) Outside(role string, shape ...int) Want {
 	w := Want{Role: role, Shape: shape}
 	for i, m := range usual[role] {
 		if i == 0 {
-			m = l.before + m
+			w.Modules = append(w.Modules, l.within(m)...)
+			continue
 		}
 		w.Modules = append(w.Modules, m)
 	}

@@ -17,8 +17,9 @@ type Want struct {
 	Bias    bool     // a linear layer with a bias
 	Rows    []int    // row r of the result is row Rows[r] of the file, nil: as they are
 
-	Transposed bool // the file has [in, out] (GPT-2's Conv1D); never packed
-	PlusOne    bool // a norm's gain is 1 + what the file has (Gemma)
+	Transposed bool    // the file has [in, out] (GPT-2's Conv1D); never packed
+	Columns    Portion // of the file's last axis
+	PlusOne    bool    // a norm's gain is 1 + what the file has (Gemma)
 }
 
 // unpackedOnly says what of w a packed weight does not allow, "" if nothing.
@@ -28,6 +29,8 @@ func (w Want) unpackedOnly() string {
 		return "its rows in another order"
 	case w.Transposed:
 		return "it transposed"
+	case w.Columns.Of > 1:
+		return "a part of its columns"
 	case w.PlusOne:
 		return "1 added to it"
 	}
@@ -74,14 +77,14 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 	if path == "" {
 		return lin
 	}
-	l.matrix(w, path, l.dense, &lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant)
+	l.matrix(w, path, l.dense, packedArrays{&lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant})
 	t := l.ck.Tensor(path + ".bias")
 	if w.Bias || l.biases && t != nil {
 		if t == nil {
 			l.missing = append(l.missing, path+".bias")
 			return lin
 		}
-		l.floats(t, Want{Shape: w.Shape[:1], Rows: w.Rows}, &lin.Bias)
+		l.floats(single(t), Want{Shape: w.Shape[:1], Rows: w.Rows}, &lin.Bias)
 	}
 	return lin
 }
@@ -93,7 +96,7 @@ func (l *Loader) Embedding(w Want) *nn.Embedding {
 	if path == "" {
 		return e
 	}
-	l.matrix(w, path, l.dense, &e.Weight, &e.Scales, &e.Biases, &e.Quant)
+	l.matrix(w, path, l.dense, packedArrays{&e.Weight, &e.Scales, &e.Biases, &e.Quant})
 	e.Dtype = mlx.Float32
 	if !l.wide {
 		e.Dtype = mlx.BFloat16 // of the modes whose scales are bytes; as mlx-lm
@@ -114,7 +117,7 @@ func (l *Loader) RMSNorm(w Want, eps float64) *nn.RMSNorm {
 	n := &nn.RMSNorm{Eps: eps}
 	w.PlusOne = w.PlusOne || l.plusOne
 	if path := l.find(w); path != "" {
-		l.floats(l.ck.Tensor(path+".weight"), w, &n.Weight)
+		l.floats(single(l.ck.Tensor(path+".weight")), w, &n.Weight)
 	}
 	return n
 }
@@ -126,9 +129,9 @@ func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
 	if path == "" {
 		return n
 	}
-	l.floats(l.ck.Tensor(path+".weight"), w, &n.Weight)
+	l.floats(single(l.ck.Tensor(path+".weight")), w, &n.Weight)
 	if t := l.ck.Tensor(path + ".bias"); t != nil {
-		l.floats(t, Want{Shape: w.Shape}, &n.Bias) // the bias has no +1
+		l.floats(single(t), Want{Shape: w.Shape}, &n.Bias) // the bias has no +1
 	} else {
 		l.missing = append(l.missing, path+".bias")
 	}

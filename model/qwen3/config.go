@@ -1,5 +1,6 @@
 // Package qwen3 is the Qwen3 architecture (Yang et al. 2025, arXiv:2505.09388):
-// Llama's block with an RMS norm on each head's queries and keys.
+// Llama's block with an RMS norm on each head's queries and keys. Its mixtures have experts in
+// place of the MLP.
 package qwen3
 
 import (
@@ -13,6 +14,31 @@ type Config struct {
 	AttentionBias    bool `json:"attention_bias"`
 	UseSlidingWindow bool `json:"use_sliding_window"`
 	MaxWindowLayers  int  `json:"max_window_layers"` // layers before it do not slide; default: 28
+
+	load.Sparse // of a mixture
+	mixture     bool
+}
+
+// ParseMixture reads the config.json of a mixture, whose layers all slide where use_sliding_window
+// says so. Defaults: a base of 10,000, 32,768 positions, 128 experts of 768 dimensions, of which a
+// position takes 8.
+func ParseMixture(raw []byte) (*Config, error) {
+	c := &Config{
+		Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}, mixture: true,
+		Sparse: load.Sparse{NumExperts: 128, NumExpertsPerTok: 8, MoEIntermediateSize: 768, DecoderSparseStep: 1},
+	}
+	own := map[string]load.Harmless{"layer_types": load.Null} // no program reads it here
+	if err := load.ReadConfig("qwen3_moe", raw, c, own, "sliding_window", "attention_bias", "num_experts"); err != nil {
+		return nil, err
+	}
+	traits := load.Traits{
+		Arch: "qwen3_moe", Theta: 10_000, Acts: []string{"silu"}, WindowsIgnored: true,
+		Slide: func(int) bool { return c.UseSlidingWindow && c.SlidingWindow > 0 },
+	}
+	if err := traits.Complete(raw, &c.Standard); err != nil {
+		return nil, err
+	}
+	return c, c.Sparse.Check("qwen3_moe", c.NumHiddenLayers)
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and

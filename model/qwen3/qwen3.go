@@ -16,6 +16,10 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
 	delete(t.Lacks, model.QNormed)
 	delete(t.Lacks, model.KNormed)
+	if c.mixture {
+		t.Sizes = c.Sizes(t.Sizes)
+		l.HaveExperts(t, "model.layers.%d.mlp.gate", c.Sparse.Sparse)
+	}
 	return t, nil
 }
 
@@ -34,7 +38,17 @@ func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
 		attn:     attn,
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
-		mlp:      p.GatedMLP(&c.Standard, false, mlx.SiLU),
+		mlp:      newMLP(c, p, layer),
+	}
+}
+
+func newMLP(c *Config, p load.Part, layer int) model.FeedForward {
+	if !c.mixture || !c.Sparse.Sparse(layer) {
+		return p.GatedMLP(&c.Standard, false, mlx.SiLU)
+	}
+	return &model.MoE{
+		Router:  &model.SoftmaxRouter{Gate: p.Gate(c.NumExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb},
+		Experts: p.GatedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize),
 	}
 }
 
@@ -42,13 +56,13 @@ type block struct {
 	attnNorm *nn.RMSNorm
 	attn     *attention
 	mlpNorm  *nn.RMSNorm
-	mlp      *model.GatedMLP
+	mlp      model.FeedForward
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
 //
 //	h = x + Attn(RMSNorm(x))
-//	y = h + MLP(RMSNorm(h))
+//	y = h + MLP(RMSNorm(h)), a mixture of experts in some layers of a mixture
 func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	x = pass.At(model.ResidPre, layer, x)
 	n := pass.At(model.AttnNorm, layer, b.attnNorm.Forward(x))

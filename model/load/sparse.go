@@ -1,0 +1,112 @@
+package load
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Sparse has the keys of mixtures of experts under the names that Qwen's have. An architecture's
+// Config embeds it beside [Standard].
+type Sparse struct {
+	NumExperts          int   `json:"num_experts"`
+	NumExpertsPerTok    int   `json:"num_experts_per_tok"`
+	MoEIntermediateSize int   `json:"moe_intermediate_size"` // of each expert
+	NormTopKProb        bool  `json:"norm_topk_prob"`        // the weights of a position's experts sum to 1
+	DecoderSparseStep   int   `json:"decoder_sparse_step"`   // each so many layers one has experts; 0: all have
+	MLPOnlyLayers       []int `json:"mlp_only_layers"`       // have none
+}
+
+// Check refuses numbers of experts that cannot be.
+func (s *Sparse) Check(arch string, layers int) error {
+	if err := CheckSizes(arch, Size{"num_experts", s.NumExperts}, Size{"num_experts_per_tok", s.NumExpertsPerTok}, Size{"moe_intermediate_size", s.MoEIntermediateSize}); err != nil {
+		return err
+	}
+	if s.NumExpertsPerTok > s.NumExperts {
+		return fmt.Errorf("%s: config.json: num_experts_per_tok is %d, and there are %d experts", arch, s.NumExpertsPerTok, s.NumExperts)
+	}
+	if s.DecoderSparseStep < 0 {
+		return fmt.Errorf("%s: config.json: decoder_sparse_step is %d, want 1 or more", arch, s.DecoderSparseStep)
+	}
+	for _, layer := range s.MLPOnlyLayers {
+		if layer < 0 || layer >= layers {
+			return fmt.Errorf("%s: config.json: mlp_only_layers has %d, and there are %d layers", arch, layer, layers)
+		}
+	}
+	return nil
+}
+
+// Sparse reports whether a layer has experts.
+func (s *Sparse) Sparse(layer int) bool {
+	return !slices.Contains(s.MLPOnlyLayers, layer) && (layer+1)%max(s.DecoderSparseStep, 1) == 0
+}
+
+// Sizes completes a model's sizes.
+func (s *Sparse) Sizes(of model.Shape) model.Shape {
+	of.Experts, of.TopK, of.DExpert = s.NumExperts, s.NumExpertsPerTok, s.MoEIntermediateSize
+	return of
+}
+
+// GatedExperts takes the matrices of a layer's experts, of hidden size dExpert.
+func (p Part) GatedExperts(experts, dExpert, dModel int) model.Experts {
+	return model.Experts{
+		Gate: p.l.Experts(p.Experts("expert_gate", experts, dExpert, dModel)),
+		Up:   p.l.Experts(p.Experts("expert_up", experts, dExpert, dModel)),
+		Down: p.l.Experts(p.Experts("expert_down", experts, dModel, dExpert)),
+		Act:  SwiGLU,
+	}
+}
+
+// SwiGLU returns SiLU(gate)⊙up (Shazeer 2020, arXiv:2002.05202).
+func SwiGLU(gate, up *mlx.Array) *mlx.Array { return mlx.Multiply(mlx.SiLU(gate), up) }
+
+// Gate takes a router's matrix, one row for each expert.
+func (p Part) Gate(experts, dModel int, modules ...string) *nn.Linear {
+	if modules == nil {
+		modules = []string{"mlp.gate", "ffn_gate_inp"}
+	}
+	return p.Linear("router", experts, dModel, false, modules...)
+}
+
+// The sites of experts, and those of an MLP that all positions pass.
+var (
+	expertSites = []model.Site{model.RouterLogits, model.ExpertIDs, model.ExpertWeights, model.ExpertPost, model.ExpertOut}
+	mlpSites    = []model.Site{model.MLPPre, model.MLPPreLinear, model.MLPPost}
+)
+
+// HaveExperts gives the layers of a model that sparse names the sites of experts, and lets the others
+// have those of an MLP. router is mlx-lm's module of the router, %d standing for the layer.
+func (l *Loader) HaveExperts(t *model.Transformer, router string, sparse func(layer int) bool) {
+	const all, none = "each position passes experts of its own: expert_post, expert_out", "the layer has no experts"
+	layers := 0
+	for layer := range t.Sizes.Layers {
+		if sparse(layer) {
+			layers++
+		}
+	}
+	if layers == 0 {
+		return
+	}
+	for _, s := range expertSites {
+		delete(t.Lacks, s)
+	}
+	t.Modules[model.RouterLogits] = l.Path(router)
+	for layer := range t.Sizes.Layers {
+		switch {
+		case !sparse(layer):
+			t.Lack(layer, none, expertSites...)
+		case layers < t.Sizes.Layers:
+			t.Lack(layer, all, mlpSites...)
+		}
+	}
+	if layers < t.Sizes.Layers {
+		return
+	}
+	for _, s := range mlpSites {
+		t.Lacks[s] = all
+		delete(t.Modules, s)
+	}
+}

@@ -1,0 +1,27 @@
+package model
+
+// Block estimates from above how many numbers a block computes at once, in a pass over so many
+// positions of each of so many sequences, of which a query sees keys.
+func (s Shape) Block(sequences, positions, keys int) int {
+	most := 0
+	for layer := range max(len(s.Own), 1) {
+		l := s.In(layer)
+		// the stream and what is added to it, heads, the branches of the MLP or of the experts
+		each := 6*l.DModel + 3*l.DMLP + 4*l.Heads*l.DHead + 4*l.DRecurrent + l.TopK*(3*l.DExpert+2*l.DModel) + 3*l.Experts
+		// scores, their softmax and the mask that was added
+		most = max(most, each+3*l.Heads*keys)
+	}
+	return sequences * positions * most
+}
+
+// Remembered estimates from above how many numbers a cache of a sequence holds, and takes when it
+// grows.
+func (s Shape) Remembered(positions int) int {
+	total, most := 0, 0
+	for layer := range s.Layers {
+		l := s.In(layer)
+		n := 2 * l.KVHeads * l.DHead * (positions + cacheStep)
+		total, most = total+n, max(most, n)
+	}
+	return total + max(most, total/4) // the layer that grows is there twice
+}
