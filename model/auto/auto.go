@@ -23,6 +23,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
+	"github.com/mlxlens/mlxlens/model/olmoe"
 	"github.com/mlxlens/mlxlens/model/phi3"
 	"github.com/mlxlens/mlxlens/model/qwen3"
 	"github.com/mlxlens/mlxlens/tokenizer"
@@ -251,7 +252,9 @@ var architectures = map[string]func(config []byte, l *load.Loader) (*model.Trans
 	"gpt_neox":    from(gptneox.ParseConfig, gptneox.New),
 	"llama":       from(llama.ParseConfig, llama.New),
 	"mistral":     from(llama.ParseMistral, llama.New),
+	"mixtral":     from(llama.ParseMixtral, llama.New),
 	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
+	"olmoe":       from(olmoe.ParseConfig, olmoe.New),
 	"phi3":        from(phi3.ParseConfig, phi3.New),
 	"qwen2":       from(llama.ParseQwen2, llama.New),
 	"qwen3":       from(qwen3.ParseConfig, qwen3.New),

@@ -2,9 +2,10 @@
 // RMS norms before attention and MLP, rotary positions, grouped queries, a gated
 // SiLU MLP.
 //
-// Two architectures are Llama but for their config: Mistral (Jiang et al. 2023,
-// arXiv:2310.06825) with a window, Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on
-// queries, keys and values.
+// Three architectures are Llama but for their config: Mistral (Jiang et al. 2023,
+// arXiv:2310.06825) with a window, Mixtral (Jiang et al. 2024, arXiv:2401.04088) with experts in
+// place of the MLP, Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on queries, keys and
+// values.
 package llama
 
 import (
@@ -20,6 +21,8 @@ type Config struct {
 
 	// qkvBias is a bias on queries, keys and values, and none on the output matrix.
 	qkvBias bool
+
+	load.Sparse // of a Mixtral; none: NumExperts is 0
 
 	gguf bool
 
@@ -45,8 +48,12 @@ func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
 	r := load.ReadMetadata(traits.Arch, meta)
 	c := &Config{Standard: r.Standard(vocab, traits.Theta), interleaved: true, gguf: true}
 	r.WholeHeads(&c.Standard)
+	c.Sparse = load.Sparse{NumExperts: r.Int("expert_count", 0), NumExpertsPerTok: r.Int("expert_used_count", 0), MoEIntermediateSize: c.IntermediateSize}
 	if err := r.Err(); err != nil {
 		return nil, err
 	}
-	return c, traits.Complete(nil, &c.Standard)
+	if err := traits.Complete(nil, &c.Standard); err != nil || c.NumExperts == 0 {
+		return c, err
+	}
+	return c, c.Sparse.Complete(traits.Arch, c.NumHiddenLayers, 0)
 }

@@ -16,7 +16,13 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, l, p, layer, rope) }), nil
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, l, p, layer, rope) })
+	if c.NumExperts > 0 {
+		t.Sizes = c.Sizes(t.Sizes)
+		l.HaveExperts(t, "model.layers.%d.block_sparse_moe.gate", c.Sparse.Sparse)
+		t.Modules[model.MLPOut] = l.Path("model.layers.%d.block_sparse_moe")
+	}
+	return t, nil
 }
 
 // newRope returns the rotation of queries and keys. llama.cpp stores llama3's factors
@@ -51,12 +57,17 @@ func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rop
 		rope:      rope,
 	}
 	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
-	return &block{
+	b := &block{
 		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
 		attn:     attn,
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
-		mlp:      p.GatedMLP(&c.Standard, c.MLPBias, mlx.SiLU),
 	}
+	if c.NumExperts > 0 {
+		b.mlp = newMixture(c, p)
+	} else {
+		b.mlp = p.GatedMLP(&c.Standard, c.MLPBias, mlx.SiLU)
+	}
+	return b
 }
 
 // halvesFromPairs returns the row order that undoes llama.cpp's interleaving of
@@ -78,7 +89,7 @@ type block struct {
 	attnNorm *nn.RMSNorm
 	attn     *attention
 	mlpNorm  *nn.RMSNorm
-	mlp      *model.GatedMLP
+	mlp      model.FeedForward
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:

@@ -19,6 +19,12 @@ type Harmless func(v any) bool
 // Null is the absent or null value.
 func Null(v any) bool { return v == nil }
 
+// Empty is the absent, null or empty list.
+func Empty(v any) bool {
+	list, ok := v.([]any)
+	return v == nil || ok && len(list) == 0
+}
+
 // Is holds for null and for one value.
 func Is(want any) Harmless {
 	return func(v any) bool { return v == nil || v == want }

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -13,6 +14,7 @@ import (
 // Config embeds it beside [Standard].
 type Sparse struct {
 	NumExperts          int   `json:"num_experts"`
+	NumLocalExperts     int   `json:"num_local_experts"` // the same, as newer files say it
 	NumExpertsPerTok    int   `json:"num_experts_per_tok"`
 	MoEIntermediateSize int   `json:"moe_intermediate_size"` // of each expert
 	NormTopKProb        bool  `json:"norm_topk_prob"`        // the weights of a position's experts sum to 1
@@ -20,8 +22,13 @@ type Sparse struct {
 	MLPOnlyLayers       []int `json:"mlp_only_layers"`       // have none
 }
 
-// Check refuses numbers of experts that cannot be.
-func (s *Sparse) Check(arch string, layers int) error {
+// Complete fills in the number of experts where a config does not say it, and refuses numbers that
+// cannot be.
+func (s *Sparse) Complete(arch string, layers, experts int) error {
+	if s.NumExperts != 0 && s.NumLocalExperts != 0 && s.NumExperts != s.NumLocalExperts {
+		return fmt.Errorf("%s: config.json: num_experts is %d, and num_local_experts %d: programs differ in which they read; remove the wrong one", arch, s.NumExperts, s.NumLocalExperts)
+	}
+	s.NumExperts = cmp.Or(s.NumExperts, s.NumLocalExperts, experts)
 	if err := CheckSizes(arch, Size{"num_experts", s.NumExperts}, Size{"num_experts_per_tok", s.NumExpertsPerTok}, Size{"moe_intermediate_size", s.MoEIntermediateSize}); err != nil {
 		return err
 	}
@@ -50,12 +57,16 @@ func (s *Sparse) Sizes(of model.Shape) model.Shape {
 	return of
 }
 
-// GatedExperts takes the matrices of a layer's experts, of hidden size dExpert.
-func (p Part) GatedExperts(experts, dExpert, dModel int) model.Experts {
+// GatedExperts takes the matrices of a layer's experts, of hidden size dExpert. below are pairs of
+// Qwen's paths and the architecture's ([ExpertWant.Below]).
+func (p Part) GatedExperts(experts, dExpert, dModel int, below ...string) model.Experts {
+	take := func(role string, out, in int) *model.ExpertLinear {
+		return p.l.Experts(p.Experts(role, experts, out, in).Below(below...))
+	}
 	return model.Experts{
-		Gate: p.l.Experts(p.Experts("expert_gate", experts, dExpert, dModel)),
-		Up:   p.l.Experts(p.Experts("expert_up", experts, dExpert, dModel)),
-		Down: p.l.Experts(p.Experts("expert_down", experts, dModel, dExpert)),
+		Gate: take("expert_gate", dExpert, dModel),
+		Up:   take("expert_up", dExpert, dModel),
+		Down: take("expert_down", dModel, dExpert),
 		Act:  SwiGLU,
 	}
 }

@@ -25,10 +25,10 @@ type Config struct {
 func ParseMixture(raw []byte) (*Config, error) {
 	c := &Config{
 		Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}, mixture: true,
-		Sparse: load.Sparse{NumExperts: 128, NumExpertsPerTok: 8, MoEIntermediateSize: 768, DecoderSparseStep: 1},
+		Sparse: load.Sparse{NumExpertsPerTok: 8, MoEIntermediateSize: 768, DecoderSparseStep: 1},
 	}
 	own := map[string]load.Harmless{"layer_types": load.Null} // no program reads it here
-	if err := load.ReadConfig("qwen3_moe", raw, c, own, "sliding_window", "attention_bias", "num_experts"); err != nil {
+	if err := load.ReadConfig("qwen3_moe", raw, c, own, "sliding_window", "attention_bias", "num_experts", "num_local_experts"); err != nil {
 		return nil, err
 	}
 	traits := load.Traits{
@@ -38,7 +38,7 @@ func ParseMixture(raw []byte) (*Config, error) {
 	if err := traits.Complete(raw, &c.Standard); err != nil {
 		return nil, err
 	}
-	return c, c.Sparse.Check("qwen3_moe", c.NumHiddenLayers)
+	return c, c.Sparse.Complete("qwen3_moe", c.NumHiddenLayers, 128)
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and
