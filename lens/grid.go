@@ -129,11 +129,15 @@ type Cell struct {
 
 	// Answer is the final row's top token at this position, as this row scores it.
 	Answer Target
+
+	// Experts are those that the layer's router chose at this position, the greatest weight
+	// first: only in the row of a layer's last state, and only when asked for.
+	Experts []Expert
 }
 
 // MarshalJSON writes null for a number that is not finite.
 func (c Cell) MarshalJSON() ([]byte, error) {
-	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, convert[number](c.Contrasts), c.Answer})
+	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, convert[number](c.Contrasts), c.Answer, c.Experts})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -142,7 +146,7 @@ func (c *Cell) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &j); err != nil {
 		return err
 	}
-	*c = Cell{j.Top, float64(j.LogSumExp), float64(j.Entropy), float64(j.KL), float64(j.Norm), j.Targets, nil, j.Answer}
+	*c = Cell{j.Top, float64(j.LogSumExp), float64(j.Entropy), float64(j.KL), float64(j.Norm), j.Targets, nil, j.Answer, j.Experts}
 	if len(j.Contrasts) > 0 {
 		c.Contrasts = convert[float64](j.Contrasts)
 	}
@@ -158,6 +162,7 @@ type cellJSON struct {
 	Targets   []Target    `json:"targets,omitempty"`
 	Contrasts []number    `json:"contrasts,omitempty"`
 	Answer    Target      `json:"answer"`
+	Experts   []Expert    `json:"experts,omitempty"`
 }
 
 // number is null in JSON when it is not finite.

@@ -35,6 +35,10 @@ type Options struct {
 	// rank in any row.
 	Track int
 
+	// Experts gives the cells of each layer's last state the experts that its router chose there.
+	// A model without experts is an error.
+	Experts bool
+
 	// TopOnly leaves out everything but ids and logits: Prob, LogSumExp, Entropy, KL,
 	// Norm, and the ranks of targets that are no candidates, are 0. The Answer's logit
 	// is NaN where it is no candidate.

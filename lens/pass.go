@@ -21,7 +21,7 @@ func (p *plan) run(ctx context.Context, m model.Model, inputs []edit.Input, o *O
 	if err := p.fit(m, b.Len(), b.Longest, read, o); err != nil {
 		return nil, err
 	}
-	r := &run{plan: p, m: m, o: o, batch: b, scores: make([][]score, len(p.rows))}
+	r := &run{plan: p, m: m, o: o, batch: b, scores: make([][]score, len(p.rows)), experts: map[int][][]Expert{}}
 	r.worked = o.progress(p.work(m, b.Len()*b.Longest, read, o))
 	if b.Len() > 1 || b.Longest <= p.room.pass {
 		if err := r.part(ctx, nil, 0, b.Longest); err != nil {
@@ -47,10 +47,11 @@ type run struct {
 	batch  *edit.Batch
 	worked func(work float64)
 
-	read   int       // positions so far
-	scores [][]score // [row][position], those of the first input first
-	check  *Check
-	timing Timing
+	read    int                // positions so far
+	scores  [][]score          // [row][position], those of the first input first
+	experts map[int][][]Expert // by row, [position][k]
+	check   *Check
+	timing  Timing
 }
 
 // part traces and scores the positions [from, to) of every input.
@@ -79,6 +80,9 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 	}
 	for i := range scores {
 		r.scores[i] = append(r.scores[i], scores[i]...)
+	}
+	if err := r.readExperts(states); err != nil {
+		return err
 	}
 	r.read += states[0].Dim(0)
 	if r.o.Check {
@@ -114,7 +118,7 @@ func (r *run) trace(scope *mlx.Scope, from, to int, cache *model.Cache) ([]*mlx.
 	if len(read) < tokens.Size() {
 		at = mlx.FromSlice(pass, read)
 	}
-	states := make([]*mlx.Array, len(r.places))
+	states := make([]*mlx.Array, len(r.kept()))
 	tap := r.tap(scope, states, at)
 	if r.o.Progress != nil {
 		tap = r.stepping(tap, states, work/float64(layers))
@@ -131,11 +135,11 @@ func (r *run) trace(scope *mlx.Scope, from, to int, cache *model.Cache) ([]*mlx.
 	return states, logits, mlx.Eval(append(states[:len(states):len(states)], logits)...)
 }
 
-// tap keeps the stream at each place, [positions, d_model], in states, held by scope.
+// tap keeps what passes each place, [positions, d_model] of the stream, in states, held by scope.
 // at chooses positions of all sequences, nil all.
 func (p *plan) tap(scope *mlx.Scope, states []*mlx.Array, at *mlx.Array) *model.Tap {
 	number := map[model.Place]int{}
-	for i, place := range p.places {
+	for i, place := range p.kept() {
 		number[place] = i
 	}
 	return &model.Tap{
@@ -183,7 +187,7 @@ func (p *plan) complete(states []*mlx.Array, out *mlx.Array) error {
 			if out != nil && out.Err() != nil {
 				return out.Err()
 			}
-			return fmt.Errorf("lens: the model never reached %s", p.places[i])
+			return fmt.Errorf("lens: the model never reached %s", p.kept()[i])
 		}
 	}
 	return nil
@@ -194,7 +198,11 @@ func (p *plan) complete(states []*mlx.Array, out *mlx.Array) error {
 func forwardWork(m model.Model) float64 {
 	s := m.Shape()
 	attention := 2 * s.DModel * s.DHead * (s.Heads + s.KVHeads)
-	return float64(s.Layers) * float64(attention+3*s.DModel*s.DMLP)
+	mlp := 3 * s.DModel * s.DMLP
+	if s.Experts > 0 {
+		mlp = s.DModel * (3*s.TopK*s.DExpert + s.Experts)
+	}
+	return float64(s.Layers) * float64(attention+mlp)
 }
 
 // lensWork counts those of the head for n positions of a row.

@@ -15,8 +15,9 @@ type plan struct {
 	places []model.Place // that states are kept of, in forward order
 	rows   []row         // the last is the reference
 	hidden bool          // the reference was not asked for
-	most   room          // that is ever used
-	room   room          // of the prompts at hand
+	beside []beside
+	most   room // that is ever used
+	room   room // of the prompts at hand
 }
 
 // row is a state, by its number in places, and what translates it.
@@ -77,6 +78,11 @@ func newPlan(m model.Model, o *Options) (*plan, error) {
 		return nil, err
 	}
 	p.refer(model.Place{Site: model.ResidPost, Layer: shape.Layers - 1})
+	if o.Experts {
+		if err := p.withExperts(m); err != nil {
+			return nil, err
+		}
+	}
 	p.most = room{passPositions, max(1, chunkRows/len(p.rows))}
 	p.room = p.most
 	o.Track = min(o.Track, o.Top*p.shown()) // there are no more candidates

@@ -167,6 +167,7 @@ type pageData struct {
 	LSE       encoded        `json:"lse"`
 	Scored    bool           `json:"scored"` // there are probabilities
 	Norm      encoded        `json:"norm"`
+	Experts   []string       `json:"experts,omitempty"` // [row][position] those chosen, with their weights; "" where there are none
 	Targets   []pageTarget   `json:"targets"`
 	Contrasts []pageContrast `json:"contrasts"`
 	Tracked   [][]pageCurve  `json:"tracked"` // [position]
@@ -270,6 +271,9 @@ func newPageData(g *lens.Grid, view View) *pageData {
 func (d *pageData) views(g *lens.Grid) {
 	for i := range views {
 		v := View(i)
+		if v == Experts && !hasExperts(g) {
+			continue
+		}
 		s := v.scale(g)
 		p := pageView{Name: views[i].name, Means: views[i].means, Log: s.log, Fewer: s.fewer()}
 		if s.lo <= s.hi { // there is a number
@@ -293,6 +297,13 @@ func (d *pageData) cells(g *lens.Grid, n *names) {
 	for r := range g.Cells {
 		for p := range g.Cells[r] {
 			d.K = max(d.K, len(g.Cells[r][p].Top))
+		}
+	}
+	if hasExperts(g) {
+		for r := range g.Cells {
+			for p := range g.Cells[r] {
+				d.Experts = append(d.Experts, expertsText(g.Cells[r][p].Experts))
+			}
 		}
 	}
 	if len(g.Cells) > 0 && len(g.Cells[0]) > 0 {

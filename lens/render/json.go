@@ -80,6 +80,9 @@ func CSV(w io.Writer, g *lens.Grid) error {
 			for _, t := range cell.Targets {
 				line("target", t.Rank, t.Token, t.Logit, t.Prob)
 			}
+			for i, e := range cell.Experts { // its probability is the weight
+				line("expert", i+1, lens.Token{ID: e.ID}, math.NaN(), e.Weight)
+			}
 			for i, x := range cell.Contrasts { // its logit is the difference; it has no rank and no probability
 				pair := g.Contrasts[i]
 				line("contrast", 0, lens.Token{ID: pair.Target.ID, Bytes: pair.Target.Bytes + " − " + pair.Versus.Bytes}, x, math.NaN())

@@ -255,14 +255,15 @@ func (h *heatmap) shown(x float64) bool { return finite(x) && finite(h.scale.at(
 // cellText is a cell's token; with a dash before it where the view has no number for it.
 func (h *heatmap) cellText(c *lens.Cell, room float64) string {
 	var gs []glyph
-	if h.o.View != Token && !h.shown(h.o.View.number(c)) || len(c.Top) == 0 {
+	says := h.o.View.says(c)
+	if h.o.View != Token && !h.shown(h.o.View.number(c)) || says == nil {
 		gs = append(gs, plain("–"))
 	}
-	if len(c.Top) > 0 {
+	if says != nil {
 		if len(gs) > 0 {
 			gs = append(gs, plain(" "))
 		}
-		gs = append(gs, token(c.Top[0].Bytes)...)
+		gs = append(gs, says...)
 	}
 	return h.short(gs, h.cell.text, room)
 }
@@ -270,12 +271,15 @@ func (h *heatmap) cellText(c *lens.Cell, room float64) string {
 // right reports whether a cell's token is the one that came next.
 func (h *heatmap) right(c *lens.Cell, p int) bool {
 	next := h.g.Positions[p] + 1
-	return len(c.Top) > 0 && next < len(h.g.Tokens) && h.g.Tokens[next].ID == c.Top[0].ID
+	return h.o.View != Experts && len(c.Top) > 0 && next < len(h.g.Tokens) && h.g.Tokens[next].ID == c.Top[0].ID
 }
 
 // foot are the lines below the cells.
 func (h *heatmap) foot() []string {
-	lines := []string{"framed: the token that came next"}
+	var lines []string
+	if h.o.View != Experts {
+		lines = append(lines, "framed: the token that came next")
+	}
 	if h.cell.text == 0 {
 		lines = append(lines, "too many cells for their tokens")
 	}

@@ -41,6 +41,7 @@ func Terminal(w io.Writer, g *lens.Grid, o TerminalOptions) error {
 		d.legend()
 		d.targets()
 		d.tracked()
+		d.experts()
 		d.answer()
 	}
 	if err := b.Flush(); err != nil {
@@ -123,9 +124,7 @@ func (d *drawing) cellWidth() int {
 	}
 	for r := range d.g.Cells {
 		for p := range d.g.Cells[r] {
-			if top := d.g.Cells[r][p].Top; len(top) > 0 {
-				see(top[0].Bytes)
-			}
+			want = max(want, columns(d.o.View.says(&d.g.Cells[r][p])))
 		}
 	}
 	want = min(want, widest) + 1 // the mark
@@ -167,14 +166,16 @@ func (d *drawing) tokens(name string, from, to, cell, shift int) {
 // is the token that came next.
 func (d *drawing) cell(r, p, width int) {
 	c := &d.g.Cells[r][p]
-	var gs []glyph
+	gs := d.o.View.says(c)
 	right := false
-	if len(c.Top) > 0 {
-		gs = token(c.Top[0].Bytes)
+	switch {
+	case d.o.View == Experts && gs == nil:
+		gs = []glyph{plain("–")}
+	case gs == nil:
+		gs = []glyph{plain("NaN")}
+	case d.o.View != Experts:
 		next := d.g.Positions[p] + 1
 		right = next < len(d.g.Tokens) && d.g.Tokens[next].ID == c.Top[0].ID
-	} else {
-		gs = []glyph{plain("NaN")}
 	}
 	x := d.o.View.number(c)
 	room := width - 1
@@ -248,76 +249,10 @@ func (d *drawing) legend() {
 		}
 		fmt.Fprintf(d, "%s %s", reset, view.text(hi))
 	}
-	if !d.o.Last {
+	if !d.o.Last && d.o.View != Experts {
 		d.WriteString("; * the token that came next")
 	}
 	d.WriteString("\n")
-}
-
-// targets draws each target at the last position, row by row from the last, beside what
-// it is compared with.
-func (d *drawing) targets() {
-	last := len(d.g.Positions) - 1
-	if len(d.g.Cells[0][last].Targets) == 0 {
-		return
-	}
-	for i, t := range d.g.Cells[0][last].Targets {
-		versus := i < len(d.g.Contrasts)
-		fmt.Fprintf(d, "\n%s (id %d) after position %d", quote(t.Bytes), t.ID, d.g.Positions[last])
-		if versus {
-			other := d.g.Contrasts[i].Versus
-			fmt.Fprintf(d, "; vs: its logit less that of %s (id %d)", quote(other.Bytes), other.ID)
-		}
-		fmt.Fprintf(d, "\n  %-*s  %8s  %8s  %8s", d.labels, "row", "rank", "prob", "logit")
-		if versus {
-			fmt.Fprintf(d, "  %8s", "vs")
-		}
-		d.WriteString("\n")
-		for r := len(d.g.Rows) - 1; r >= 0; r-- {
-			cell := &d.g.Cells[r][last]
-			t := cell.Targets[i]
-			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
-			if versus {
-				fmt.Fprintf(d, "  %+8.2f", cell.Contrasts[i])
-			}
-			d.WriteString("\n")
-		}
-	}
-}
-
-// tracked draws the tokens of best rank in any row, at the last position.
-func (d *drawing) tracked() {
-	if len(d.g.Tracked) == 0 {
-		return
-	}
-	last := len(d.g.Positions) - 1
-	room := max(1, d.o.Width-2-widest-7-d.labels-2-9-2)
-	from := max(0, len(d.g.Rows)-room) // the last rows where not all fit
-	fmt.Fprintf(d, "\ntokens of best rank in any row, after position %d\n  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n", d.g.Positions[last],
-		widest, "token", "rank", max(d.labels, 4), "row", "prob", label(d.g.Rows[from]), label(d.g.Rows[len(d.g.Rows)-1]))
-	for _, t := range d.g.Tracked[last] {
-		best := 0
-		for r := range t.Rank {
-			if t.Rank[r] < t.Rank[best] || t.Rank[r] == t.Rank[best] && t.Prob[r] > t.Prob[best] {
-				best = r
-			}
-		}
-		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  %s\n", fit(token(t.Bytes), widest), t.Rank[best], max(d.labels, 4), label(d.g.Rows[best]), t.Prob[best], sparks(t.Prob[from:]))
-	}
-}
-
-// sparks draws probabilities as bars of an eighth each.
-func sparks(xs []float64) string {
-	bars := []rune("▁▂▃▄▅▆▇█")
-	var b strings.Builder
-	for _, x := range xs {
-		if !(x >= 0) { // NaN
-			b.WriteRune('–')
-			continue
-		}
-		b.WriteRune(bars[min(int(x*float64(len(bars))), len(bars)-1)])
-	}
-	return b.String()
 }
 
 // answer draws the last row's candidates at the last position, and where the answer

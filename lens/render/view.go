@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/lens"
@@ -21,6 +22,7 @@ const (
 	Entropy             // the row's own entropy, nats
 	Margin              // the row's best logit minus its second best
 	Own                 // probability of the row's own top token
+	Experts             // the experts that the layer chose, and the weight of the first
 	Token               // no number: the tokens alone
 )
 
@@ -35,6 +37,7 @@ var views = [...]struct {
 	Entropy: {"entropy", "entropy of the row in nats", "%.2f"},
 	Margin:  {"margin", "the row's best logit minus its second best", "%.2f"},
 	Own:     {"own", "probability that the row gives to its own top token", "%.3f"},
+	Experts: {"expert", "weight of the first of the experts that the layer chose", "%.2f"},
 	Token:   {"token", "", ""},
 }
 
@@ -80,8 +83,54 @@ func (v View) number(c *lens.Cell) float64 {
 		if len(c.Top) > 0 {
 			return c.Top[0].Prob
 		}
+	case Experts:
+		if len(c.Experts) > 0 {
+			return c.Experts[0].Weight
+		}
 	}
 	return math.NaN()
+}
+
+// hasExperts reports whether a cell has experts.
+func hasExperts(g *lens.Grid) bool {
+	for r := range g.Cells {
+		for p := range g.Cells[r] {
+			if len(g.Cells[r][p].Experts) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// expertsText lists experts with their weights: "12 0.43, 3 0.22".
+func expertsText(experts []lens.Expert) string {
+	parts := make([]string, len(experts))
+	for i, e := range experts {
+		parts[i] = fmt.Sprintf("%d %s", e.ID, Experts.text(e.Weight))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// says is what the view writes into a cell: the row's own top token, or the numbers of the
+// experts; nil where there is none.
+func (v View) says(c *lens.Cell) []glyph {
+	if v == Experts {
+		var gs []glyph
+		for i, e := range c.Experts {
+			if i > 0 {
+				gs = append(gs, plain(" "))
+			}
+			for _, digit := range strconv.Itoa(e.ID) {
+				gs = append(gs, plain(string(digit)))
+			}
+		}
+		return gs
+	}
+	if len(c.Top) == 0 {
+		return nil
+	}
+	return token(c.Top[0].Bytes)
 }
 
 // text writes the view's number.
@@ -109,7 +158,7 @@ func (v View) scale(g *lens.Grid) scale {
 			}
 		}
 	}
-	if v == Prob || v == Own { // a share of 1 is a share of 1 in every picture
+	if v == Prob || v == Own || v == Experts { // a share of 1 is a share of 1 in every picture
 		s.lo, s.hi = 0, 1
 	}
 	return s

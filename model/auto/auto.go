@@ -73,6 +73,8 @@ type Info struct {
 	Quantization string          `json:"quantization"`
 	Weights      load.Form       `json:"weights"` // dense, packed, or dense with packed experts
 	WeightBytes  int             `json:"weight_bytes"`
+	Parameters   int64           `json:"parameters"`                  // of matrices and gains, not biases
+	Active       int64           `json:"active_parameters,omitempty"` // of which a position passes so many, where it passes some experts
 	Device       string          `json:"device"`
 	Modules      []load.Resolved `json:"modules"`
 	LoadSeconds  float64         `json:"load_s"`
@@ -163,7 +165,30 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	for _, r := range opened.Info.Modules {
 		opened.Info.WeightBytes += r.Bytes
 	}
+	opened.Info.Parameters, opened.Info.Active = parameters(opened.Info.Modules, opened.Info.Shape.TopK)
 	return nil
+}
+
+// parameters counts those of modules, and those that a position passes where it passes topK of
+// some experts, 0 where it passes all.
+func parameters(modules []load.Resolved, topK int) (all, active int64) {
+	sparse := false
+	for _, r := range modules {
+		n := int64(1)
+		for _, d := range r.Shape {
+			n *= int64(d)
+		}
+		all += n
+		if r.Experts > 0 {
+			sparse = true
+			n = n / int64(r.Experts) * int64(topK)
+		}
+		active += n
+	}
+	if !sparse {
+		return all, 0
+	}
+	return all, active
 }
 
 // fitting makes a model whose weights have not been read and fit in memory: unpacked if they may

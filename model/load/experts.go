@@ -108,6 +108,11 @@ func (l *Loader) Experts(w ExpertWant) *model.ExpertLinear {
 	if path, ok := l.own[w.Role]; ok {
 		w.Stacked, w.Each, w.Fused = []string{path}, nil, nil
 	}
+	defer func() {
+		if r := &l.resolved[len(l.resolved)-1]; r.Role == w.Role {
+			r.Experts = w.Experts
+		}
+	}()
 	for i, path := range w.Stacked {
 		if l.ck.Tensor(path+".weight") != nil {
 			l.note(want, path, fmt.Sprintf("name %d of %d", i+1, len(w.Stacked)))

@@ -85,12 +85,13 @@ func (l *Loader) Hold(a *mlx.Array) *mlx.Array {
 
 // Resolved tells which module of the checkpoint a part of the model was found in.
 type Resolved struct {
-	Role   string `json:"role"`   // layers.3.q, final_norm, …
-	Module string `json:"module"` // its path in the checkpoint
-	Rule   string `json:"rule"`   // which candidate matched
-	Form   string `json:"form"`   // bf16, affine 4-bit group 32, …
-	Shape  []int  `json:"shape"`  // of the matrix that it stands for
-	Bytes  int    `json:"bytes"`  // in memory
+	Role    string `json:"role"`              // layers.3.q, final_norm, …
+	Module  string `json:"module"`            // its path in the checkpoint
+	Rule    string `json:"rule"`              // which candidate matched
+	Form    string `json:"form"`              // bf16, affine 4-bit group 32, …
+	Shape   []int  `json:"shape"`             // of the matrix that it stands for
+	Experts int    `json:"experts,omitempty"` // of which a position passes some: the first axis
+	Bytes   int    `json:"bytes"`             // in memory
 }
 
 // NewLoader returns a Loader for a checkpoint. own names modules by role, where the

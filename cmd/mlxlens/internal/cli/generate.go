@@ -222,7 +222,7 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 	}
 	if o.lens {
 		shape := opened.Model.Shape()
-		lo := lens.Options{Top: min(o.top, shape.DVocab), Label: g.label}
+		lo := lens.Options{Top: min(o.top, shape.DVocab), Experts: o.view == "expert", Label: g.label}
 		var err error
 		if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 			return nil, err

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -53,8 +55,10 @@ func runInfo(s *streams, o *infoOptions) error {
 	}
 	for _, site := range model.Sites() {
 		if why := paths.Lacks[site]; why != "" {
-			info.Lacks = append(info.Lacks, lack{string(site), why})
+			info.Lacks = append(info.Lacks, lack{Site: string(site), Why: why})
+			continue
 		}
+		info.Lacks = append(info.Lacks, layersWithout(paths, site)...)
 	}
 	if o.json {
 		return render.WriteJSON(s.out, info)
@@ -62,10 +66,72 @@ func runInfo(s *streams, o *infoOptions) error {
 	return info.print(s)
 }
 
-// lack is a site that the architecture does not have.
+// count writes a number of parameters: 135 M, 30.5 B.
+func count(n int64) string {
+	switch {
+	case n >= 1e9:
+		return fmt.Sprintf("%.3g B", float64(n)/1e9)
+	case n >= 1e6:
+		return fmt.Sprintf("%.3g M", float64(n)/1e6)
+	}
+	return humanize.Comma(n)
+}
+
+// lack is a site that the architecture does not have, or that some layers do not.
 type lack struct {
-	Site string `json:"site"`
-	Why  string `json:"why"`
+	Site   string `json:"site"`
+	Why    string `json:"why"`
+	Layers []int  `json:"layers,omitempty"` // without it; none: all
+}
+
+// layersWithout returns the layers that lack a site which others have, by the reason.
+func layersWithout(paths model.Paths, site model.Site) []lack {
+	var out []lack
+	for layer, lacks := range paths.LayerLacks {
+		why := lacks[site]
+		if why == "" {
+			continue
+		}
+		at := slices.IndexFunc(out, func(l lack) bool { return l.Why == why })
+		if at < 0 {
+			at = len(out)
+			out = append(out, lack{Site: string(site), Why: why})
+		}
+		out[at].Layers = append(out[at].Layers, layer)
+	}
+	return out
+}
+
+// alike has sites that are lacked for one reason in one line.
+func alike(lacks []lack) []lack {
+	var out []lack
+	for _, l := range lacks {
+		at := slices.IndexFunc(out, func(o lack) bool { return o.Why == l.Why && slices.Equal(o.Layers, l.Layers) })
+		if at < 0 {
+			out = append(out, l)
+			continue
+		}
+		out[at].Site += ", " + l.Site
+	}
+	return out
+}
+
+// ranges writes ascending numbers in short: 0–2, 4.
+func ranges(numbers []int) string {
+	var parts []string
+	for i := 0; i < len(numbers); {
+		j := i
+		for j+1 < len(numbers) && numbers[j+1] == numbers[j]+1 {
+			j++
+		}
+		part := strconv.Itoa(numbers[i])
+		if j > i {
+			part += "–" + strconv.Itoa(numbers[j])
+		}
+		parts = append(parts, part)
+		i = j + 1
+	}
+	return strings.Join(parts, ", ")
 }
 
 type infoResult struct {
@@ -87,12 +153,23 @@ func (i *infoResult) print(s *streams) error {
 	line("layers", "%d", i.Shape.Layers)
 	line("d_model", "%d", i.Shape.DModel)
 	line("heads", "%d of %d dimensions, %d for keys and values", i.Shape.Heads, i.Shape.DHead, i.Shape.KVHeads)
+	if len(i.Shape.Own) > 0 {
+		line("sizes", "differ by layer: --json has those of each")
+	}
 	line("d_mlp", "%d", i.Shape.DMLP)
+	if i.Shape.Experts > 0 {
+		line("experts", "%d of %d dimensions, of which a token passes %d", i.Shape.Experts, i.Shape.DExpert, i.Shape.TopK)
+	}
 	line("d_vocab", "%d", i.Shape.DVocab)
 	if i.Shape.MadeFor > 0 {
 		line("context", "%d, and the model was made for %d", i.Shape.Context, i.Shape.MadeFor)
 	} else {
 		line("context", "%d", i.Shape.Context)
+	}
+	if i.Active > 0 {
+		line("parameters", "%s, of which a token passes %s", count(i.Parameters), count(i.Active))
+	} else {
+		line("parameters", "%s", count(i.Parameters))
 	}
 	line("quantization", "%s", i.Quantization)
 	line("weights", "%s, %s on the %s", i.Weights, humanize.Bytes(uint64(i.WeightBytes)), i.Device)
@@ -105,8 +182,12 @@ func (i *infoResult) print(s *streams) error {
 		line("tokenizer", "%d tokens, adds no BOS", i.TokenizerVocab)
 	}
 	line("sites", "%s", strings.Join(i.Sites, " "))
-	for _, l := range i.Lacks {
-		line("no "+l.Site, "%s", l.Why)
+	for _, l := range alike(i.Lacks) {
+		if l.Layers == nil {
+			line("no "+l.Site, "%s", l.Why)
+			continue
+		}
+		line("no "+l.Site, "in layers %s: %s", ranges(l.Layers), l.Why)
 	}
 	fmt.Fprintf(w, "\npart\tmodule\tfound by\tstored as\tshape\n")
 	for _, m := range i.Modules {

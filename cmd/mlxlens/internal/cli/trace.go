@@ -29,6 +29,7 @@ type traceOptions struct {
 	outputFlags
 	track   int
 	check   bool
+	experts bool
 	json    bool
 	export  string
 	file    string
@@ -79,6 +80,7 @@ negative number counts from the end.`,
 	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
 	f := cmd.Flags()
 	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
+	f.BoolVar(&o.experts, "experts", false, "show which experts each layer of a mixture chose, with their weights; --view expert shows them in the grid")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
 	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
@@ -180,7 +182,7 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 	shape := opened.Model.Shape()
 	lo := lens.Options{
 		Top: min(o.top, shape.DVocab), Embed: o.embed, Mid: o.mid, Attn: o.attn, MLP: o.mlp,
-		Track: max(o.track, o.curves()), Check: o.check, Label: labels(opened.Tokenizer),
+		Track: max(o.track, o.curves()), Check: o.check, Experts: o.experts || o.view == "expert", Label: labels(opened.Tokenizer),
 	}
 	err := o.checkModel(opened.Model)
 	if err != nil {
@@ -291,8 +293,8 @@ func (o *traceOptions) checkExport() error {
 		return nil
 	case o.export != "mlxterp" && o.export != "logitlenskit":
 		return usagef("--export %q: want mlxterp or logitlenskit", o.export)
-	case o.json || o.embed || o.mid || o.attn || o.mlp || o.check || o.track > 0 || len(o.targets) > 0:
-		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --track and --target", o.export)
+	case o.json || o.embed || o.mid || o.attn || o.mlp || o.check || o.experts || o.track > 0 || len(o.targets) > 0:
+		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --experts, --track and --target", o.export)
 	case o.output != "" && o.format() != "json":
 		return usagef("--export %s is JSON: give --output a name that ends in .json", o.export)
 	}

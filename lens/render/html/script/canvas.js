@@ -63,6 +63,9 @@ function draw() {
   positions(p0, p1, left, w, foot + BAND + 9);
 }
 
+// says is what the view writes into a cell: the row's own top token, or the experts.
+const says = (r, p) => view.name === "expert" ? D.experts[at(r, p)] || "–" : text(best(r, p));
+
 function cell(r, p, x, y, rh) {
   const s = share(view, view.values.length ? view.values[at(r, p)] : NaN), i = Math.round(255 * s), gap = zoom >= 12 ? 1 : 0;
   const plain = !view.values.length;
@@ -72,8 +75,7 @@ function cell(r, p, x, y, rh) {
   pen.font = FONT;
   pen.textAlign = "center";
   pen.fillStyle = Number.isNaN(s) ? css.ink : D.light[i] === "1" ? "#000" : "#fff";
-  const t = best(r, p);
-  pen.fillText(fitting(text(t), zoom - 8), x + zoom / 2, y + rh / 2);
+  pen.fillText(fitting(says(r, p), zoom - 8), x + zoom / 2, y + rh / 2);
 }
 
 function marks(r, p, x, y, rh) {
@@ -83,7 +85,7 @@ function marks(r, p, x, y, rh) {
     pen.lineWidth = width;
     pen.strokeRect(x + inset, y + inset, zoom - 1 - 2 * inset, rh - 1 - 2 * inset);
   };
-  if (t >= 0 && t === D.next[p] && zoom >= 12) {
+  if (t >= 0 && t === D.next[p] && zoom >= 12 && view.name !== "expert") {
     const s = share(view, view.values.length ? view.values[at(r, p)] : NaN);
     frame(Number.isNaN(s) ? css.ink : D.light[Math.round(255 * s)] === "1" ? "#000" : "#fff", 1.2, 1.6);
   }

@@ -36,6 +36,7 @@ function details() {
     if (v) numbers.append(line("td", v.name + (name === "margin" ? "" : " (nats)"), fixed(v.values[i], v.digits)));
   }
   numbers.append(line("td", "logsumexp", fixed(LSE[i], 2)), line("td", "norm of the state", fixed(NORM[i], 2)));
+  if (D.experts && D.experts[i]) numbers.append(line("td", "experts, weights", D.experts[i]));
   for (const c of D.contrasts || []) numbers.append(line("td", text(c.target) + " − " + text(c.vs), fixed(c.values[i], 2)));
   $("cell").replaceChildren(head, element("p", { class: "context" }, context(r, p)), candidates, others, numbers);
 }

@@ -1,0 +1,73 @@
+package lens
+
+import (
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// Expert is one of those that a layer's router chose for a position, with its weight.
+type Expert struct {
+	ID     int     `json:"id"`
+	Weight float64 `json:"weight"`
+}
+
+// beside are places of which something other than the stream is read: the experts of a row's
+// layer.
+type beside struct {
+	row          int
+	ids, weights model.Place
+}
+
+// withExperts adds what the last states of layers with experts need for theirs.
+func (p *plan) withExperts(m model.Model) error {
+	any := model.Place{Site: model.ExpertIDs}
+	if layers := m.Paths().LayersWith(model.ExpertIDs); len(layers) > 0 {
+		any.Layer = layers[0]
+	}
+	if err := m.Check(any); err != nil {
+		return fmt.Errorf("lens: experts: %w", err)
+	}
+	for r := range p.shown() {
+		at := p.place(r)
+		ids := model.Place{Site: model.ExpertIDs, Layer: at.Layer}
+		if at.Site == model.ResidPost && m.Check(ids) == nil {
+			p.beside = append(p.beside, beside{r, ids, model.Place{Site: model.ExpertWeights, Layer: at.Layer}})
+		}
+	}
+	return nil
+}
+
+// kept are the places that a pass keeps: those of the states, then those beside them.
+func (p *plan) kept() []model.Place {
+	all := p.places[:len(p.places):len(p.places)]
+	for _, b := range p.beside {
+		all = append(all, b.ids, b.weights)
+	}
+	return all
+}
+
+// experts reads those of a part's positions, kept is what the pass kept.
+func (r *run) readExperts(kept []*mlx.Array) error {
+	for i, b := range r.beside {
+		ids, weights := kept[len(r.places)+2*i], kept[len(r.places)+2*i+1] // [positions, k]
+		numbers, err := mlx.Data[int32](mlx.AsType(ids, mlx.Int32))
+		if err != nil {
+			return err
+		}
+		w, err := mlx.Data[float32](mlx.AsType(weights, mlx.Float32))
+		if err != nil {
+			return err
+		}
+		k := ids.Dim(1)
+		for from := 0; from < len(numbers); from += k {
+			of := make([]Expert, k)
+			for j := range of {
+				of[j] = Expert{int(numbers[from+j]), float64(w[from+j])}
+			}
+			r.experts[b.row] = append(r.experts[b.row], of)
+		}
+	}
+	return nil
+}

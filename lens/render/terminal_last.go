@@ -1,0 +1,93 @@
+package render
+
+import (
+	"fmt"
+	"strings"
+)
+
+// targets draws each target at the last position, row by row from the last, beside what
+// it is compared with.
+func (d *drawing) targets() {
+	last := len(d.g.Positions) - 1
+	if len(d.g.Cells[0][last].Targets) == 0 {
+		return
+	}
+	for i, t := range d.g.Cells[0][last].Targets {
+		versus := i < len(d.g.Contrasts)
+		fmt.Fprintf(d, "\n%s (id %d) after position %d", quote(t.Bytes), t.ID, d.g.Positions[last])
+		if versus {
+			other := d.g.Contrasts[i].Versus
+			fmt.Fprintf(d, "; vs: its logit less that of %s (id %d)", quote(other.Bytes), other.ID)
+		}
+		fmt.Fprintf(d, "\n  %-*s  %8s  %8s  %8s", d.labels, "row", "rank", "prob", "logit")
+		if versus {
+			fmt.Fprintf(d, "  %8s", "vs")
+		}
+		d.WriteString("\n")
+		for r := len(d.g.Rows) - 1; r >= 0; r-- {
+			cell := &d.g.Cells[r][last]
+			t := cell.Targets[i]
+			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
+			if versus {
+				fmt.Fprintf(d, "  %+8.2f", cell.Contrasts[i])
+			}
+			d.WriteString("\n")
+		}
+	}
+}
+
+// tracked draws the tokens of best rank in any row, at the last position.
+func (d *drawing) tracked() {
+	if len(d.g.Tracked) == 0 {
+		return
+	}
+	last := len(d.g.Positions) - 1
+	room := max(1, d.o.Width-2-widest-7-d.labels-2-9-2)
+	from := max(0, len(d.g.Rows)-room) // the last rows where not all fit
+	fmt.Fprintf(d, "\ntokens of best rank in any row, after position %d\n  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n", d.g.Positions[last],
+		widest, "token", "rank", max(d.labels, 4), "row", "prob", label(d.g.Rows[from]), label(d.g.Rows[len(d.g.Rows)-1]))
+	for _, t := range d.g.Tracked[last] {
+		best := 0
+		for r := range t.Rank {
+			if t.Rank[r] < t.Rank[best] || t.Rank[r] == t.Rank[best] && t.Prob[r] > t.Prob[best] {
+				best = r
+			}
+		}
+		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  %s\n", fit(token(t.Bytes), widest), t.Rank[best], max(d.labels, 4), label(d.g.Rows[best]), t.Prob[best], sparks(t.Prob[from:]))
+	}
+}
+
+// experts draws those that each layer chose at the last position, from the last layer.
+func (d *drawing) experts() {
+	last := len(d.g.Positions) - 1
+	drawn := false
+	for r := len(d.g.Rows) - 1; r >= 0; r-- {
+		of := d.g.Cells[r][last].Experts
+		if len(of) == 0 {
+			continue
+		}
+		if !drawn {
+			fmt.Fprintf(d, "\nexperts at position %d, with their weights\n", d.g.Positions[last])
+			drawn = true
+		}
+		text := expertsText(of)
+		if room := max(1, d.o.Width-2-d.labels-2); len(text) > room {
+			text = text[:max(1, room-1)] + "…"
+		}
+		fmt.Fprintf(d, "  %-*s  %s\n", d.labels, label(d.g.Rows[r]), text)
+	}
+}
+
+// sparks draws probabilities as bars of an eighth each.
+func sparks(xs []float64) string {
+	bars := []rune("▁▂▃▄▅▆▇█")
+	var b strings.Builder
+	for _, x := range xs {
+		if !(x >= 0) { // NaN
+			b.WriteRune('–')
+			continue
+		}
+		b.WriteRune(bars[min(int(x*float64(len(bars))), len(bars)-1)])
+	}
+	return b.String()
+}
