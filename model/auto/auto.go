@@ -20,6 +20,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gemma3"
 	"github.com/mlxlens/mlxlens/model/gpt2"
 	"github.com/mlxlens/mlxlens/model/gptneox"
+	"github.com/mlxlens/mlxlens/model/gptoss"
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
@@ -275,6 +276,7 @@ var architectures = map[string]func(config []byte, l *load.Loader) (*model.Trans
 	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
 	"gpt2":        from(gpt2.ParseConfig, gpt2.New),
 	"gpt_neox":    from(gptneox.ParseConfig, gptneox.New),
+	"gpt_oss":     from(gptoss.ParseConfig, gptoss.New),
 	"llama":       from(llama.ParseConfig, llama.New),
 	"mistral":     from(llama.ParseMistral, llama.New),
 	"mixtral":     from(llama.ParseMixtral, llama.New),

@@ -76,6 +76,21 @@ func (p Part) Linear(role string, out, in int, bias bool, modules ...string) *nn
 	return p.l.Linear(w)
 }
 
+// Array takes a floating tensor that is no module's weight, by its full name below the layer, into
+// dst.
+func (p Part) Array(role string, shape []int, dst **mlx.Array, names ...string) {
+	w := p.Want(role, shape, names...)
+	p.l.roles = append(p.l.roles, w.Role)
+	for i, name := range w.Modules {
+		if t := p.l.ck.Tensor(name); t != nil {
+			p.l.note(w, name, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			p.l.floats(single(t), w, dst)
+			return
+		}
+	}
+	p.l.missing = append(p.l.missing, w.Modules[0])
+}
+
 // RMSNorm takes a norm of n dimensions.
 func (p Part) RMSNorm(role string, n int, eps float64, modules ...string) *nn.RMSNorm {
 	return p.l.RMSNorm(p.Want(role, []int{n}, modules...), eps)

@@ -41,7 +41,9 @@ func ParseQuantization(config []byte) (*Quantization, error) {
 	if block == nil {
 		return nil, nil
 	}
-	if method, ok := block["quant_method"]; ok {
+	if method, ok := block["quant_method"]; ok && string(method) == `"mxfp4"` {
+		return nil, nil // of gpt-oss's own files, whose tensors say by their names that they are packed
+	} else if ok {
 		return nil, fmt.Errorf("model: config.json: quant_method %s is not implemented (have: MLX's group_size, bits and mode)", method)
 	}
 	q := &Quantization{Default: mlx.Quantization{GroupSize: 64, Bits: 4, Mode: "affine"}, Modules: map[string]*mlx.Quantization{}}

@@ -184,10 +184,10 @@ func (i *infoResult) print(s *streams) error {
 	line("sites", "%s", strings.Join(i.Sites, " "))
 	for _, l := range alike(i.Lacks) {
 		if l.Layers == nil {
-			line("no "+l.Site, "%s", l.Why)
+			line("lacks", "%s: %s", l.Site, l.Why)
 			continue
 		}
-		line("no "+l.Site, "in layers %s: %s", ranges(l.Layers), l.Why)
+		line("lacks", "%s in layers %s: %s", l.Site, ranges(l.Layers), l.Why)
 	}
 	fmt.Fprintf(w, "\npart\tmodule\tfound by\tstored as\tshape\n")
 	for _, m := range i.Modules {
