@@ -8,13 +8,13 @@ import (
 	"hash/fnv"
 	"math"
 	"os"
-	"path/filepath"
 
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-// Architecture is a tiny random model and what mlx-lm computes with it: a case of
-// tools/golden/architectures.py. Its weights are drawn anew by the same rule.
+// Architecture is a tiny random model and what its judges compute with it, mlx-lm or transformers
+// or both: a case of tools/golden/architectures.py. Its weights are drawn anew by the same rule,
+// under mlx-lm's names.
 type Architecture struct {
 	Name     string          `json:"name"`
 	Config   json.RawMessage `json:"config"`
@@ -22,6 +22,11 @@ type Architecture struct {
 	Runs     []LogitRun      `json:"runs"`
 	Greedy   GreedyRun       `json:"greedy"`
 	BFloat16 *LogitRun       `json:"bfloat16"` // in that type; the others in float32
+
+	HF       []Rule            `json:"hf"`        // the layout of Hugging Face's files; nil: no such layout, or an old case
+	HFConfig json.RawMessage   `json:"hf_config"` // the config.json beside it; nil: Config
+	Judges   map[string]string `json:"judges"`    // versions by name; nil: an old case
+	Apart    float64           `json:"apart"`     // the largest difference between the judges, as a part of the largest logit
 }
 
 // LogitRun is a forward pass: the logits at some positions, and the L2 norm of the
@@ -86,48 +91,19 @@ func (a *Architecture) Write(dir string) error {
 // WriteAs is Write for another layout, which names a tensor in its own way and may
 // transpose it.
 func (a *Architecture) WriteAs(dir string, layout func(name string) (file string, transposed bool)) error {
-	type entry struct {
-		Dtype   string `json:"dtype"`
-		Shape   []int  `json:"shape"`
-		Offsets [2]int `json:"data_offsets"`
-	}
-	header, data := map[string]entry{}, []byte{}
-	for _, t := range a.Tensors {
-		from, shape := len(data), t.Shape
-		var err error
-		if data, err = t.draw(data); err != nil {
-			return err
-		}
-		name, transposed := layout(t.Name)
-		if transposed {
-			copy(data[from:], transpose(data[from:], shape[0], shape[1]))
-			shape = []int{shape[1], shape[0]}
-		}
-		header[name] = entry{safetensorsTypes[t.Type], shape, [2]int{from, len(data)}}
-	}
-	names, err := json.Marshal(header)
+	tensors, err := a.drawn()
 	if err != nil {
 		return err
 	}
-	file := binary.LittleEndian.AppendUint64(nil, uint64(len(names)))
-	file = append(append(file, names...), data...)
-	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), file, 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "config.json"), a.Config, 0o644)
-}
-
-// transpose returns the elements of a matrix column by column.
-func transpose(data []byte, rows, cols int) []byte {
-	size := len(data) / rows / cols
-	out := make([]byte, 0, len(data))
-	for c := range cols {
-		for r := range rows {
-			at := (r*cols + c) * size
-			out = append(out, data[at:at+size]...)
+	for i, t := range tensors {
+		name, transposed := layout(t.name)
+		if transposed {
+			t = permuted(t, []int{1, 0})
 		}
+		t.name = name
+		tensors[i] = t
 	}
-	return out
+	return write(dir, tensors, a.Config)
 }
 
 var safetensorsTypes = map[string]string{"float32": "F32", "bfloat16": "BF16", "float16": "F16", "uint32": "U32", "uint8": "U8"}

@@ -3,6 +3,9 @@
 
     python architectures.py OUTPUT_DIR [NAME ...]
 
+The cases are those of architecture_cases.py, recorded here, and those of families/*.py, which
+families/__init__.py records.
+
 A case is a config.json and a rule for the weights, so that no weights need to be kept:
 element i of the tensor NAME is drawn by splitmix64, seeded with FNV-1a of NAME. The
 file lists name, type, shape, center and amplitude of each tensor: a floating element is
@@ -31,31 +34,22 @@ largest logit. Of the packed model they are mlx-lm's, and transformers has its w
 unpacked.
 """
 
-import gzip
-import json
 import pathlib
 import sys
 
+import families
 import mlx.core as mx
 import mlx.nn as nn
 import numpy as np
 from adapted import adapt_gpt2, adapt_gpt_neox, neox_rope
 from architecture_cases import CASES, NEOX_GELU, OTHERWISE, VOCAB, WINDOWS
-from drawn import bits, drawn
-from mlx.utils import tree_flatten, tree_map, tree_unflatten
+from case import digits, norms, packed_rule, positions, prompt, rows, write
+from drawn import drawn
+from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.models.base import create_causal_mask
 from mlx_lm.models.cache import make_prompt_cache
 from mlx_lm.utils import _get_classes
 from transformers_judge import Transformers, agreed
-
-def scale_of(module, key, config):
-    """Center and amplitude of a quantized module's tensor."""
-    size = 0.12 / 2 ** (module.bits - 1)
-    if module.mode == "affine":
-        return {"weight": (0, 0xFFFFFFFF), "scales": (size, 0.3 * size), "biases": (-0.12, 0.03)}[key]
-    if key == "weight":  # fp8's NaNs have every exponent bit set
-        return (0, 0xBFBFBFBF if module.mode == "mxfp8" else 0xFFFFFFFF)
-    return {"mxfp4": (121, 4), "mxfp8": (122, 3), "nvfp4": (0x10, 8)}[module.mode]
 
 
 def tensors_of(model, config):
@@ -70,7 +64,7 @@ def tensors_of(model, config):
         if hasattr(module, "bits"):
             if key in ("weight", "scales", "biases"):
                 dtype = str(value.dtype).split(".")[-1]
-                center, amplitude = scale_of(module, key, config)
+                center, amplitude = packed_rule(key, module.bits, module.mode)
                 out.append([name, config.get("dtype", "float16") if dtype == "float32" else dtype, list(value.shape), center, amplitude])
                 continue
         if name in NEOX_GELU:
@@ -147,22 +141,9 @@ def forward(model, ids, windows, cache=None):
     return logits[0], [s[0] for s in seen]
 
 
-def digits(x, n=7):
-    return float(f"{x:.{n}g}")
-
-
-def rows(logits, at):
-    values = np.array(logits.astype(mx.float32), np.float64)
-    return [[digits(x) for x in values[p]] for p in at]
-
-
-def prompt(name, n):
-    return [int(b) for b in bits(f"ids of {name}", n) % np.uint64(VOCAB)]
-
-
 def greedy(model, name, windows):
     """24 tokens with mlx-lm's cache, or, where it ignores the window, without one."""
-    ids, new, gaps = prompt(name, 20), [], []
+    ids, new, gaps = prompt(name, 20, VOCAB), [], []
     cache = None if windows else make_prompt_cache(model)
     feed = ids
     for _ in range(24):
@@ -177,7 +158,7 @@ def greedy(model, name, windows):
 
 def greedy_of_whole(judge, name, config):
     """24 tokens, each of a pass over the whole sequence."""
-    ids, new, gaps = prompt(name, 20), [], []
+    ids, new, gaps = prompt(name, 20, VOCAB), [], []
     for _ in range(24):
         values = np.array(judge.forward(ids + new)[0][-1], np.float64)
         order = np.argsort(-values, kind="stable")
@@ -197,8 +178,8 @@ def record(name, config):
     judge = Transformers(config, model) if otherwise or config["model_type"] == "gpt_neox" else None
     runs, apart = [], 0.0
     for n in (1, 7, 60):
-        ids = prompt(name, n)
-        at = list(range(n)) if n < 60 else [0, 15, 16, 17, 31, 32, 47, 59]
+        ids = prompt(name, n, VOCAB)
+        at = positions(n)
         logits, layers = forward(model, ids, windows)
         if judge:
             theirs = judge.forward(ids)
@@ -206,8 +187,7 @@ def record(name, config):
                 apart = max(apart, agreed(name, logits, theirs[0]))
             if otherwise or "quantization" not in config:
                 logits, layers = theirs
-        norms = [[digits(x) for x in np.linalg.norm(np.array(h.astype(mx.float32), np.float64), axis=-1)] for h in layers]
-        runs.append({"ids": ids, "positions": at, "logits": rows(logits, at), "norms": norms})
+        runs.append({"ids": ids, "positions": at, "logits": rows(logits, at), "norms": norms(layers)})
     case = {
         "schema": "mlxlens-golden/architecture/1", "name": name, "config": config, "tensors": tensors, "runs": runs,
         "greedy": greedy_of_whole(judge, name, config) if otherwise else greedy(model, name, windows),
@@ -219,7 +199,7 @@ def record(name, config):
         print(f"{name}: mlx-lm and transformers are {apart:.1e} of the largest logit apart")
     if config.get("dtype") == "bfloat16":
         filled(model, tensors, mx.bfloat16)
-        ids = prompt(name, 7)
+        ids = prompt(name, 7, VOCAB)
         case["bfloat16"] = {"ids": ids, "positions": list(range(7)), "logits": rows(forward(model, ids, windows)[0], range(7))}
     return case
 
@@ -228,12 +208,9 @@ def main():
     mx.set_default_device(mx.cpu)
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[2:] or CASES:
-        case = record(name, CASES[name])
-        top = max(abs(x) for run in case["runs"] for row in run["logits"] for x in row)
-        with gzip.GzipFile(out / f"{name}.json.gz", "wb", mtime=0) as f:
-            f.write(json.dumps(case, separators=(",", ":")).encode())
-        print(f"{name}: largest logit {top:.3g}, smallest gap {case['greedy']['smallest_gap']}")
+    of_families = families.cases()
+    for name in sys.argv[2:] or [*CASES, *of_families]:
+        write(out, record(name, CASES[name]) if name in CASES else families.record(of_families[name], name))
 
 
 if __name__ == "__main__":
