@@ -39,57 +39,78 @@ func change(t *testing.T, a *golden.Architecture, key string, value any) {
 	require.NoError(t, err)
 }
 
+// things are numbers and choices of a config, each with a value that must be noticed.
+var things = []struct {
+	name, key string
+	value     any
+}{
+	{"llama", "rope_theta", 11000.0},
+	{"llama", "rms_norm_eps", 2e-3},
+	{"llama", "rope_traditional", true},
+	{"llama-traditional", "rope_traditional", false},
+	{"llama-rope-linear", "rope_scaling.factor", 4.1},
+	{"llama-rope-dynamic", "rope_scaling.factor", 4.5},
+	{"llama-rope-dynamic", "max_position_embeddings", 33},
+	{"llama-rope-llama3", "rope_scaling.low_freq_factor", 1.5},
+	{"llama-rope-llama3", "rope_scaling.original_max_position_embeddings", 64},
+	{"llama-rope-yarn", "rope_scaling.beta_slow", 2},
+	{"llama-rope-yarn", "rope_scaling.attention_factor", 1.0},
+	{"llama-rope-yarn-scaled", "rope_scaling.mscale", 0.8},
+	{"llama-rope-longrope", "max_position_embeddings", 300},
+	{"llama-sliding", "sliding_window", 15},
+	{"llama-sliding", "layer_types", []string{"sliding_attention", "sliding_attention", "full_attention"}},
+	{"mistral-sliding", "sliding_window", 17},
+	{"qwen2-untied-sliding", "max_window_layers", 2},
+	{"gemma2", "query_pre_attn_scalar", 25},
+	{"gemma2", "attn_logit_softcapping", 5.2},
+	{"gemma2", "final_logit_softcapping", 3.1},
+	{"gemma2-sliding", "sliding_window", 17},
+	{"gemma3", "rope_local_base_freq", 330.0},
+	{"gemma3", "sliding_window_pattern", 2},
+	{"gemma3", "rope_theta", 11000.0},
+	{"phi3-longrope-partial", "original_max_position_embeddings", 40},
+	{"phi3-sliding", "sliding_window", nil},
+	{"olmo2", "rope_theta", 11000.0},
+	{"qwen3-moe", "norm_topk_prob", false},
+	{"qwen3-moe", "num_experts_per_tok", 2},
+	{"qwen3-moe-some-layers", "norm_topk_prob", true},
+	{"qwen3-moe-some-layers", "rms_norm_eps", 2e-3},
+	{"qwen3-moe-biases-sliding", "sliding_window", 17},
+	{"qwen3-moe-biases-sliding", "rope_theta", 11000.0},
+	{"mixtral", "num_experts_per_tok", 1},
+	{"mixtral", "rope_theta", 10000.0},
+	{"mixtral-sliding", "sliding_window", 15},
+	{"olmoe", "norm_topk_prob", true},
+	{"olmoe-clipped", "clip_qkv", 1.0},
+	{"olmoe-clipped", "rms_norm_eps", 2e-3},
+	{"gpt-oss", "sliding_window", 17},
+	{"gpt-oss", "num_experts_per_tok", 1},
+	{"gpt-oss", "rope_scaling.truncate", false},
+	{"gpt-oss", "rope_theta", 140000.0},
+	{"gpt-oss-swiglu", "swiglu_alpha", 1.702},
+	{"gpt-oss-swiglu", "swiglu_limit", 7.0},
+	{"gpt2", "activation_function", "gelu"},
+	{"gpt2-gelu-inverse-layer", "activation_function", "gelu_new"},
+	{"gpt2-gelu-inverse-layer", "scale_attn_by_inverse_layer_idx", false},
+	{"gpt2-silu-unscaled", "scale_attn_weights", true},
+	{"gpt2", "layer_norm_epsilon", 2e-3},
+	{"gpt-neox", "hidden_act", "gelu_new"},
+	{"gpt-neox-gelu-fast", "hidden_act", "gelu"},
+	{"gpt-neox", "use_parallel_residual", false},
+	{"gpt-neox-sequential", "use_parallel_residual", true},
+	{"gpt-neox", "rotary_pct", 0.5},
+	{"gpt-neox", "rotary_emb_base", 11000.0},
+	{"gpt-neox", "layer_norm_eps", 2e-3},
+	{"gpt-neox-rope-linear", "rope_scaling.factor", 4.1},
+	{"gpt-neox-rope-parameters", "rope_parameters.rope_theta", 3300.0},
+	{"gpt-neox-rope-parameters", "rope_parameters.partial_rotary_factor", nil},
+	{"gpt-neox-rope-yarn", "rope_scaling.attention_factor", 1.0},
+}
+
 // The comparison with mlx-lm is worth something only if it notices.
 func TestOneThingBrokenIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name, key string
-		value     any
-	}{
-		{"llama", "rope_theta", 11000.0},
-		{"llama", "rms_norm_eps", 2e-3},
-		{"llama", "rope_traditional", true},
-		{"llama-traditional", "rope_traditional", false},
-		{"llama-rope-linear", "rope_scaling.factor", 4.1},
-		{"llama-rope-dynamic", "rope_scaling.factor", 4.5},
-		{"llama-rope-dynamic", "max_position_embeddings", 33},
-		{"llama-rope-llama3", "rope_scaling.low_freq_factor", 1.5},
-		{"llama-rope-llama3", "rope_scaling.original_max_position_embeddings", 64},
-		{"llama-rope-yarn", "rope_scaling.beta_slow", 2},
-		{"llama-rope-yarn", "rope_scaling.attention_factor", 1.0},
-		{"llama-rope-yarn-scaled", "rope_scaling.mscale", 0.8},
-		{"llama-rope-longrope", "max_position_embeddings", 300},
-		{"llama-sliding", "sliding_window", 15},
-		{"llama-sliding", "layer_types", []string{"sliding_attention", "sliding_attention", "full_attention"}},
-		{"mistral-sliding", "sliding_window", 17},
-		{"qwen2-untied-sliding", "max_window_layers", 2},
-		{"gemma2", "query_pre_attn_scalar", 25},
-		{"gemma2", "attn_logit_softcapping", 5.2},
-		{"gemma2", "final_logit_softcapping", 3.1},
-		{"gemma2-sliding", "sliding_window", 17},
-		{"gemma3", "rope_local_base_freq", 330.0},
-		{"gemma3", "sliding_window_pattern", 2},
-		{"gemma3", "rope_theta", 11000.0},
-		{"phi3-longrope-partial", "original_max_position_embeddings", 40},
-		{"phi3-sliding", "sliding_window", nil},
-		{"olmo2", "rope_theta", 11000.0},
-		{"gpt2", "activation_function", "gelu"},
-		{"gpt2-gelu-inverse-layer", "activation_function", "gelu_new"},
-		{"gpt2-gelu-inverse-layer", "scale_attn_by_inverse_layer_idx", false},
-		{"gpt2-silu-unscaled", "scale_attn_weights", true},
-		{"gpt2", "layer_norm_epsilon", 2e-3},
-		{"gpt-neox", "hidden_act", "gelu_new"},
-		{"gpt-neox-gelu-fast", "hidden_act", "gelu"},
-		{"gpt-neox", "use_parallel_residual", false},
-		{"gpt-neox-sequential", "use_parallel_residual", true},
-		{"gpt-neox", "rotary_pct", 0.5},
-		{"gpt-neox", "rotary_emb_base", 11000.0},
-		{"gpt-neox", "layer_norm_eps", 2e-3},
-		{"gpt-neox-rope-linear", "rope_scaling.factor", 4.1},
-		{"gpt-neox-rope-parameters", "rope_parameters.rope_theta", 3300.0},
-		{"gpt-neox-rope-parameters", "rope_parameters.partial_rotary_factor", nil},
-		{"gpt-neox-rope-yarn", "rope_scaling.attention_factor", 1.0},
-	} {
+	for _, c := range things {
 		t.Run(c.name+" "+c.key, func(t *testing.T) {
 			t.Parallel()
 			a := architecture(t, c.name)
@@ -180,7 +201,7 @@ var keysOfSomeTypes = map[string]struct {
 	"dim_model_base":                  {256, nil, nil},
 	"logit_scale":                     {0.5, 1.0, nil},
 	"attention_multiplier":            {0.5, nil, nil},
-	"clip_qkv":                        {8.0, nil, nil},
+	"clip_qkv":                        {8.0, nil, []string{"olmoe"}},
 	"parallel_attn":                   {true, false, nil},
 	"use_parallel_residual":           {true, false, []string{"gpt-neox"}},
 	"layernorm1p":                     {true, false, nil},
@@ -188,14 +209,14 @@ var keysOfSomeTypes = map[string]struct {
 	"attention_chunk_size":            {16, nil, nil},
 	"rope_local_base_freq":            {300.0, nil, []string{"gemma3"}},
 	"rotary_pct":                      {0.5, 1.0, []string{"gpt-neox"}},
-	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma2", "phi3", "olmo2"}},
+	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma2", "phi3", "olmo2", "mixtral", "olmoe"}},
 	"sliding_window_pattern":          {2, nil, []string{"gemma3"}},
-	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma2", "gemma3", "olmo2", "gpt-neox"}},
+	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma2", "gemma3", "olmo2", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss"}},
 	"mlp_bias":                        {true, false, []string{"llama", "olmo2"}},
 	"scale_attn_by_inverse_layer_idx": {true, false, []string{"gpt2"}},
 	"position_embedding_type":         {"alibi", nil, nil},
 	"kv_lora_rank":                    {512, nil, nil},
-	"num_experts":                     {8, 0, nil},
+	"num_experts":                     {8, 0, []string{"qwen3-moe", "olmoe", "gpt-oss"}},
 }
 
 // A key that no program reads for a model_type is refused where it would change what is
@@ -204,7 +225,7 @@ func TestKeysThatNoProgramReadsForATypeAreRefused(t *testing.T) {
 	t.Parallel()
 	harmless := map[string]*golden.Architecture{} // each type with the harmless values of all keys
 	for key, c := range keysOfSomeTypes {
-		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2"} {
+		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss"} {
 			if slices.Contains(c.read, name) {
 				continue
 			}
@@ -237,53 +258,65 @@ func with(t *testing.T, a *golden.Architecture, key string, value any) {
 	require.NoError(t, err)
 }
 
+// full are layers that all see all.
+var full = []string{"full_attention", "full_attention", "full_attention"}
+
+// refusals are what a config may not say, and the error.
+var refusals = []struct {
+	name, key string
+	value     any
+	want      string
+}{
+	{"llama", "hidden_act", "gelu", `llama: config.json: hidden_act "gelu" is not implemented (have: silu)`},
+	{"llama", "num_local_experts", 8, "num_local_experts 8 is not implemented"},
+	{"llama", "logits_scaling", 8.0, "logits_scaling 8 is not implemented"},
+	{"llama", "final_logit_softcapping", 30.0, "final_logit_softcapping 30 is not implemented"},
+	{"llama", "clip_qkv", 8.0, "clip_qkv 8 is not implemented"},
+	{"llama", "layer_types", append(full, "full_attention"), "layer_types has 4 layers, and num_hidden_layers is 3"},
+	{"llama", "rope_scaling", map[string]any{"type": "ntk", "factor": 2}, `rope_scaling type "ntk" is not implemented`},
+	{"llama", "quantization", map[string]any{"quant_method": "gptq"}, `quant_method "gptq" is not implemented`},
+	{"mistral", "attention_bias", true, "mistral: config.json: attention_bias true is not implemented"},
+	{"mistral", "hidden_act", "gelu", `hidden_act "gelu" is not implemented`},
+	{"qwen2", "num_experts", 60, "qwen2: config.json: num_experts 60 is not implemented"},
+	{"qwen2", "hidden_size", 66, "hidden_size 66 is no multiple of num_attention_heads 4"},
+	{"qwen3", "num_experts", 128, "num_experts 128 is not implemented"},
+	{"qwen3", "layer_types", []string{"full_attention", "full_attention", "linear_attention"}, `layer_types "linear_attention" is not implemented`},
+	{"gemma2", "hidden_activation", "relu", `gemma2: config.json: hidden_activation "relu" is not implemented`},
+	{"gemma2", "tie_word_embeddings", false, "tie_word_embeddings false is not implemented"},
+	{"gpt-neox", "rotary_pct", 1.5, "gpt_neox: config.json: 1.5 of each head turns"},
+	{"gpt-neox", "hidden_act", "gelu_10", `hidden_act "gelu_10" is not implemented (have: gelu, `},
+	{"gpt-neox", "layer_norm_eps", 0, "layer_norm_eps is 0"},
+	{"gpt-neox", "rope_theta", 500.0, "rope_theta 500 is not implemented"},
+	{"gpt-neox", "num_key_value_heads", 1, "num_key_value_heads 1 are not those of"},
+	{"gemma2", "query_pre_attn_scalar", 0, "query_pre_attn_scalar 0, want both above 0"},
+	{"gemma3", "hidden_activation", "gelu", `hidden_activation "gelu" is not implemented`},
+	{"gemma3", "use_bidirectional_attention", true, "use_bidirectional_attention true is not implemented"},
+	{"gemma3", "sliding_window_pattern", 0, "sliding_window_pattern is 0, want a number above 0"},
+	{"gemma3", "sliding_window", 0, "layer 0 slides, and sliding_window is 0"},
+	{"phi3", "attention_bias", true, "phi3: config.json: attention_bias true is not implemented"},
+	{"phi3", "partial_rotary_factor", 0.1, "turns 1 dimensions, want an even number"},
+	{"phi3-longrope-partial", "rope_scaling.long_factor", []float64{1}, "long_factor has 1 factors, want 6"},
+	{"phi3-longrope-partial", "rope_scaling.short_mscale", 1.1, "short_mscale"},
+	{"olmo2", "sliding_window", 16, "olmo2: config.json: sliding_window 16 is not implemented"},
+	{"olmo2", "layer_types", []string{"sliding_attention"}, "layer_types [sliding_attention] is not implemented"},
+	{"qwen3-moe", "num_experts_per_tok", 9, "num_experts_per_tok is 9, and there are 8 experts"},
+	{"qwen3-moe", "num_local_experts", 4, "num_experts is 8, and num_local_experts 4: programs differ"},
+	{"qwen3-moe", "mlp_only_layers", []int{7}, "mlp_only_layers has 7, and there are 3 layers"},
+	{"qwen3-moe", "num_experts", 7, "mlp.switch_mlp.gate_proj.weight\" has shape [8 48 64], want [7 48 64]"},
+	{"mixtral", "num_experts_per_tok", 0, "num_experts_per_tok is 0, want a number above 0"},
+	{"olmoe", "clip_qkv", -1.0, "clip_qkv is -1, want a number above 0 or null"},
+	{"gpt-oss", "swiglu_limit", 0.0, "swiglu_limit 0, want both above 0"},
+	{"gpt2", "activation_function", "mish", `activation_function "mish" is not implemented (have: gelu, gelu_fast`},
+	{"gpt2", "add_cross_attention", true, "add_cross_attention true is not implemented"},
+	{"gpt2", "n_head", 5, "n_embd 64 is no multiple of n_head 5"},
+	{"gpt2", "n_embd", 0, "n_embd is 0, want a number above 0"},
+	{"affine-4bit-group64", "quantization.bits", 7, `mode "affine" with 7 bits in groups of 64 does not exist`},
+	{"affine-4bit-group64", "quantization.mode", "mxfp4", `mode "mxfp4" with 4 bits in groups of 64 does not exist`},
+}
+
 func TestWhatWouldChangeTheMathematicsIsRefused(t *testing.T) {
 	t.Parallel()
-	full := []string{"full_attention", "full_attention", "full_attention"}
-	for _, c := range []struct {
-		name, key string
-		value     any
-		want      string
-	}{
-		{"llama", "hidden_act", "gelu", `llama: config.json: hidden_act "gelu" is not implemented (have: silu)`},
-		{"llama", "num_local_experts", 8, "num_local_experts 8 is not implemented"},
-		{"llama", "logits_scaling", 8.0, "logits_scaling 8 is not implemented"},
-		{"llama", "final_logit_softcapping", 30.0, "final_logit_softcapping 30 is not implemented"},
-		{"llama", "clip_qkv", 8.0, "clip_qkv 8 is not implemented"},
-		{"llama", "layer_types", append(full, "full_attention"), "layer_types has 4 layers, and num_hidden_layers is 3"},
-		{"llama", "rope_scaling", map[string]any{"type": "ntk", "factor": 2}, `rope_scaling type "ntk" is not implemented`},
-		{"llama", "quantization", map[string]any{"quant_method": "gptq"}, `quant_method "gptq" is not implemented`},
-		{"mistral", "attention_bias", true, "mistral: config.json: attention_bias true is not implemented"},
-		{"mistral", "hidden_act", "gelu", `hidden_act "gelu" is not implemented`},
-		{"qwen2", "num_experts", 60, "qwen2: config.json: num_experts 60 is not implemented"},
-		{"qwen2", "hidden_size", 66, "hidden_size 66 is no multiple of num_attention_heads 4"},
-		{"qwen3", "num_experts", 128, "num_experts 128 is not implemented"},
-		{"qwen3", "layer_types", []string{"full_attention", "full_attention", "linear_attention"}, `layer_types "linear_attention" is not implemented`},
-		{"gemma2", "hidden_activation", "relu", `gemma2: config.json: hidden_activation "relu" is not implemented`},
-		{"gemma2", "tie_word_embeddings", false, "tie_word_embeddings false is not implemented"},
-		{"gpt-neox", "rotary_pct", 1.5, "gpt_neox: config.json: 1.5 of each head turns"},
-		{"gpt-neox", "hidden_act", "gelu_10", `hidden_act "gelu_10" is not implemented (have: gelu, `},
-		{"gpt-neox", "layer_norm_eps", 0, "layer_norm_eps is 0"},
-		{"gpt-neox", "rope_theta", 500.0, "rope_theta 500 is not implemented"},
-		{"gpt-neox", "num_key_value_heads", 1, "num_key_value_heads 1 are not those of"},
-		{"gemma2", "query_pre_attn_scalar", 0, "query_pre_attn_scalar 0, want both above 0"},
-		{"gemma3", "hidden_activation", "gelu", `hidden_activation "gelu" is not implemented`},
-		{"gemma3", "use_bidirectional_attention", true, "use_bidirectional_attention true is not implemented"},
-		{"gemma3", "sliding_window_pattern", 0, "sliding_window_pattern is 0, want a number above 0"},
-		{"gemma3", "sliding_window", 0, "layer 0 slides, and sliding_window is 0"},
-		{"phi3", "attention_bias", true, "phi3: config.json: attention_bias true is not implemented"},
-		{"phi3", "partial_rotary_factor", 0.1, "turns 1 dimensions, want an even number"},
-		{"phi3-longrope-partial", "rope_scaling.long_factor", []float64{1}, "long_factor has 1 factors, want 6"},
-		{"phi3-longrope-partial", "rope_scaling.short_mscale", 1.1, "short_mscale"},
-		{"olmo2", "sliding_window", 16, "olmo2: config.json: sliding_window 16 is not implemented"},
-		{"olmo2", "layer_types", []string{"sliding_attention"}, "layer_types [sliding_attention] is not implemented"},
-		{"gpt2", "activation_function", "mish", `activation_function "mish" is not implemented (have: gelu, gelu_fast`},
-		{"gpt2", "add_cross_attention", true, "add_cross_attention true is not implemented"},
-		{"gpt2", "n_head", 5, "n_embd 64 is no multiple of n_head 5"},
-		{"gpt2", "n_embd", 0, "n_embd is 0, want a number above 0"},
-		{"affine-4bit-group64", "quantization.bits", 7, `mode "affine" with 7 bits in groups of 64 does not exist`},
-		{"affine-4bit-group64", "quantization.mode", "mxfp4", `mode "mxfp4" with 4 bits in groups of 64 does not exist`},
-	} {
+	for _, c := range refusals {
 		t.Run(c.name+" "+c.key+fmt.Sprint(c.value), func(t *testing.T) {
 			t.Parallel()
 			a := architecture(t, c.name)

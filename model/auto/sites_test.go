@@ -31,7 +31,7 @@ func sites(t *testing.T, m model.Model, ids []int32, cache *model.Cache, wanted 
 	model.Forward(m, mlx.FromSlice(s, ids, 1, len(ids)), cache, tap)
 	values, shapes := map[model.Place][]float32{}, map[model.Place][]int{}
 	for at, a := range seen {
-		v, err := mlx.Data[float32](a)
+		v, err := mlx.Data[float32](mlx.AsType(a, mlx.Float32)) // numbers of experts are whole
 		require.NoError(t, err, at)
 		values[at], shapes[at] = v, a.Shape()
 	}
@@ -58,10 +58,11 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 			requireSites(t, m, len(ids), shapes)
 			requireStream(t, m, at)
 			for l := range m.Shape().Layers {
-				requirePattern(t, at[model.Place{Site: model.Pattern, Layer: l}], len(ids), len(ids))
+				requirePattern(t, at[model.Place{Site: model.Pattern, Layer: l}], len(ids), len(ids), strings.HasPrefix(a.Name, "gpt-oss"))
+				requireExperts(t, m, l, at)
 				requireHeadsSum(t, m, l, at)
 				q, k := m.Shape().DHead, m.Shape().DHead
-				if strings.HasPrefix(a.Name, "olmo2") { // the norm is of all heads together
+				if strings.HasPrefix(a.Name, "olmo") { // the norm is of all heads together
 					q, k = q*m.Shape().Heads, k*m.Shape().KVHeads
 				}
 				requireGain(t, at, q, model.Place{Site: model.Q, Layer: l}, model.Place{Site: model.QNormed, Layer: l})
@@ -80,8 +81,8 @@ func requireSites(t *testing.T, m model.Model, n int, shapes map[model.Place][]i
 	t.Helper()
 	for _, site := range model.Sites() {
 		place := model.Place{Site: site}
-		if site.PerLayer() {
-			place.Layer = m.Shape().Layers - 1
+		if with := m.Paths().LayersWith(site); site.PerLayer() && len(with) > 0 {
+			place.Layer = with[len(with)-1]
 		}
 		_, err := m.Paths().Place(place.String())
 		require.Equal(t, err, m.Check(place))
@@ -99,7 +100,7 @@ func requireSites(t *testing.T, m model.Model, n int, shapes map[model.Place][]i
 			case model.Pos, model.Key:
 				want = append(want, n)
 			default:
-				want = append(want, m.Shape().Size(axis))
+				want = append(want, m.Shape().In(place.Layer).Size(axis))
 			}
 		}
 		require.Equal(t, want, shapes[place], "%s", place)
@@ -199,9 +200,43 @@ func requireLensIsTheModel(t *testing.T, m model.Model, ids []int32, at map[mode
 	require.InDeltaSlice(t, fused[model.Place{Site: model.Logits}], own, 1e-3)
 }
 
-// requirePattern requires rows that sum to 1 with nothing on the future, of n queries
-// whose last stands at the last of the keys.
-func requirePattern(t *testing.T, pattern []float32, n, keys int) {
+// requireExperts requires that what the experts and the shared one add is what the MLP adds,
+// that the chosen are those of the greatest logits, and their weights descend.
+func requireExperts(t *testing.T, m model.Model, layer int, at map[model.Place][]float32) {
+	t.Helper()
+	get := func(s model.Site) []float32 { return at[model.Place{Site: s, Layer: layer}] }
+	each, d, k := get(model.ExpertOut), m.Shape().DModel, m.Shape().TopK
+	if each == nil {
+		return
+	}
+	total := make([]float32, len(each)/k)
+	if shared := get(model.SharedOut); shared != nil {
+		copy(total, shared)
+	}
+	for i, x := range each {
+		total[i/(k*d)*d+i%d] += x
+	}
+	out := get(model.MLPRaw)
+	if out == nil {
+		out = get(model.MLPOut)
+	}
+	require.InDeltaSlice(t, out, total, 1e-4)
+	ids, weights, logits, n := get(model.ExpertIDs), get(model.ExpertWeights), get(model.RouterLogits), m.Shape().Experts
+	for i := range ids {
+		require.GreaterOrEqual(t, weights[i/k*k], weights[i])
+		better := 0
+		for _, x := range logits[i/k*n : (i/k+1)*n] {
+			if x > logits[i/k*n+int(ids[i])] {
+				better++
+			}
+		}
+		require.Less(t, better, k)
+	}
+}
+
+// requirePattern requires rows that sum to 1, or less where there is a sink, with nothing on the
+// future, of n queries whose last stands at the last of the keys.
+func requirePattern(t *testing.T, pattern []float32, n, keys int, sink bool) {
 	t.Helper()
 	for row := 0; row < len(pattern); row += keys {
 		query, total := row/keys%n+keys-n, float32(0)
@@ -210,6 +245,11 @@ func requirePattern(t *testing.T, pattern []float32, n, keys int) {
 			if key > query {
 				require.Zero(t, x)
 			}
+		}
+		if sink {
+			require.Less(t, total, float32(1))
+			require.Positive(t, total)
+			continue
 		}
 		require.InDelta(t, 1, total, 1e-5)
 	}
@@ -255,8 +295,8 @@ func TestPathsNameTheModulesOfTheCheckpoint(t *testing.T) {
 		paths := m.Paths()
 		for site := range paths.Modules {
 			place := model.Place{Site: site}
-			if site.PerLayer() {
-				place.Layer = 1
+			if with := paths.LayersWith(site); site.PerLayer() {
+				place.Layer = with[len(with)/2]
 			}
 			module := paths.Module(place)
 			back, err := paths.Place(module)

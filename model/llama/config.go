@@ -48,7 +48,9 @@ func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
 	r := load.ReadMetadata(traits.Arch, meta)
 	c := &Config{Standard: r.Standard(vocab, traits.Theta), interleaved: true, gguf: true}
 	r.WholeHeads(&c.Standard)
-	c.Sparse = load.Sparse{NumExperts: r.Int("expert_count", 0), NumExpertsPerTok: r.Int("expert_used_count", 0), MoEIntermediateSize: c.IntermediateSize}
+	if c.NumExperts = r.Int("expert_count", 0); c.NumExperts > 0 { // a Mixtral
+		c.NumExpertsPerTok, c.MoEIntermediateSize = r.Required("expert_used_count"), c.IntermediateSize
+	}
 	if err := r.Err(); err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ func ParseMixtral(raw []byte) (*Config, error) {
 		Sparse:   load.Sparse{NumExpertsPerTok: 2},
 	}
 	mixtral := load.Traits{Arch: "mixtral", Theta: 1_000_000, Acts: []string{"silu"}, WindowsIgnored: true, Slide: func(int) bool { return c.SlidingWindow > 0 }}
-	own := map[string]load.Harmless{"use_sliding_window": load.Is(true), "layer_types": load.Null, "num_experts": load.Null, "decoder_sparse_step": load.Is(1.0), "mlp_only_layers": load.Empty, "moe_intermediate_size": load.Null} // no program reads them here
+	own := map[string]load.Harmless{"use_sliding_window": load.Is(true), "layer_types": load.Null, "num_experts": load.Is(0.0), "decoder_sparse_step": load.Is(1.0), "mlp_only_layers": load.Empty, "moe_intermediate_size": load.Null} // no program reads them here
 	if err := load.ReadConfig(mixtral.Arch, raw, c, own, "sliding_window", "rope_traditional", "num_local_experts"); err != nil {
 		return nil, err
 	}

@@ -18,3 +18,17 @@ func TestConfigOfQwen3(t *testing.T) {
 	assert.Equal(t, 1e6, c.Rope.Theta)
 	assert.Equal(t, make([]int, 28), c.Windows)
 }
+
+// As Qwen3-30B-A3B's config.json is published: the window is not used.
+func TestConfigOfQwen330BA3B(t *testing.T) {
+	c, err := ParseMixture([]byte(`{"architectures": ["Qwen3MoeForCausalLM"], "attention_bias": false, "decoder_sparse_step": 1, "head_dim": 128, "hidden_act": "silu",
+		"hidden_size": 2048, "intermediate_size": 6144, "max_position_embeddings": 40960, "max_window_layers": 48, "mlp_only_layers": [],
+		"model_type": "qwen3_moe", "moe_intermediate_size": 768, "norm_topk_prob": true, "num_attention_heads": 32, "num_experts": 128,
+		"num_experts_per_tok": 8, "num_hidden_layers": 48, "num_key_value_heads": 4, "output_router_logits": false, "rms_norm_eps": 1e-06,
+		"rope_scaling": null, "rope_theta": 1000000.0, "router_aux_loss_coef": 0.001, "sliding_window": null, "tie_word_embeddings": false,
+		"use_sliding_window": false, "vocab_size": 151936}`))
+	require.NoError(t, err)
+	assert.Equal(t, []int{128, 8, 768}, []int{c.NumExperts, c.NumExpertsPerTok, c.MoEIntermediateSize})
+	assert.True(t, c.NormTopKProb)
+	assert.Equal(t, make([]int, 48), c.Windows)
+}
