@@ -4,10 +4,8 @@ package auto
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -170,28 +168,6 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	return nil
 }
 
-// parameters counts those of modules, and those that a position passes where it passes topK of
-// some experts, 0 where it passes all.
-func parameters(modules []load.Resolved, topK int) (all, active int64) {
-	sparse := false
-	for _, r := range modules {
-		n := int64(1)
-		for _, d := range r.Shape {
-			n *= int64(d)
-		}
-		all += n
-		if r.Experts > 0 {
-			sparse = true
-			n = n / int64(r.Experts) * int64(topK)
-		}
-		active += n
-	}
-	if !sparse {
-		return all, 0
-	}
-	return all, active
-}
-
 // fitting makes a model whose weights have not been read and fit in memory: unpacked if they may
 // be and fit so, else as they are stored.
 func fitting(ck *checkpoint.Checkpoint, quant *load.Quantization, device mlx.Device, o Options) (*model.Transformer, string, *load.Loader, error) {
@@ -258,19 +234,22 @@ func configOf(ck *checkpoint.Checkpoint) []byte {
 	return ck.Config
 }
 
-// from makes an architecture's constructor of its reader of config.json and its New.
-func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loader) (*model.Transformer, error)) func([]byte, *load.Loader) (*model.Transformer, error) {
-	return func(config []byte, l *load.Loader) (*model.Transformer, error) {
+// builder makes a model whose config was read.
+type builder func(l *load.Loader) (*model.Transformer, error)
+
+// from makes an architecture's reader of its ParseConfig and its New.
+func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loader) (*model.Transformer, error)) func(config []byte) (builder, error) {
+	return func(config []byte) (builder, error) {
 		c, err := parse(config)
 		if err != nil {
 			return nil, err
 		}
-		return build(c, l)
+		return func(l *load.Loader) (*model.Transformer, error) { return build(c, l) }, nil
 	}
 }
 
-// architectures has a constructor for each model_type.
-var architectures = map[string]func(config []byte, l *load.Loader) (*model.Transformer, error){
+// architectures has a reader for each model_type.
+var architectures = map[string]func(config []byte) (builder, error){
 	"gemma2":      from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":      from(gemma3.ParseConfig, gemma3.New),
 	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
@@ -311,8 +290,36 @@ var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.
 }
 
 // listed joins the names of a table.
-func listed[T any](table map[string]T) string {
-	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
+func listed[T any](table map[string]T) string { return strings.Join(types(table), ", ") }
+
+// readerOf returns a config.json's model_type, and what reads it.
+func readerOf(config []byte) (kind string, read func(config []byte) (builder, error), err error) {
+	var head struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := exactjson.Unmarshal(config, &head); err != nil {
+		return "", nil, fmt.Errorf("config.json is no JSON object: %w", err)
+	}
+	read, ok := architectures[head.ModelType]
+	switch {
+	case head.ModelType == "":
+		return "", nil, errors.New("config.json has no model_type")
+	case !ok:
+		return head.ModelType, nil, fmt.Errorf("model_type %q is not supported (have: %s)", head.ModelType, listed(architectures))
+	}
+	return head.ModelType, read, nil
+}
+
+// CheckConfig fails where Open would fail on a config.json alone, whatever the weights are.
+func CheckConfig(config []byte) error {
+	_, read, err := readerOf(config)
+	if err != nil {
+		return fmt.Errorf("auto: %w", err)
+	}
+	if _, err = read(config); err == nil {
+		_, err = load.ParseQuantization(config)
+	}
+	return err
 }
 
 // construct makes the model that the checkpoint's model_type names.
@@ -329,57 +336,17 @@ func construct(ck *checkpoint.Checkpoint, l *load.Loader) (d *model.Transformer,
 		}
 		d, err = build(ck.Metadata, embedding.Shape[0], l)
 	} else {
-		var head struct {
-			ModelType string `json:"model_type"`
+		var read func(config []byte) (builder, error)
+		if kind, read, err = readerOf(ck.Config); err != nil {
+			return nil, kind, fmt.Errorf("auto: %s: %w", ck.Path, err)
 		}
-		if err := exactjson.Unmarshal(ck.Config, &head); err != nil {
-			return nil, "", fmt.Errorf("auto: %s: config.json is no JSON object: %w", ck.Path, err)
+		var build builder
+		if build, err = read(ck.Config); err == nil {
+			d, err = build(l)
 		}
-		kind = head.ModelType
-		build, ok := architectures[kind]
-		switch {
-		case kind == "":
-			return nil, kind, fmt.Errorf("auto: %s: config.json has no model_type", ck.Path)
-		case !ok:
-			return nil, kind, fmt.Errorf("auto: %s: model_type %q is not supported (have: %s)", ck.Path, kind, listed(architectures))
-		}
-		d, err = build(ck.Config, l)
 	}
 	if err != nil {
 		return nil, kind, fmt.Errorf("%s: %w", ck.Path, err)
 	}
 	return d, kind, nil
-}
-
-// quantization describes how a checkpoint's matrices are stored; one that no block describes
-// is told of by what the shapes are.
-func quantization(ck *checkpoint.Checkpoint, q *load.Quantization, found []load.Resolved) string {
-	if ck.Format != checkpoint.GGUF {
-		text := q.String()
-		for _, r := range found {
-			if strings.Contains(r.Form, "-bit group ") && !strings.HasPrefix(text, r.Form) && !strings.HasSuffix(text, ", mixed") {
-				text += ", mixed"
-			}
-		}
-		return text
-	}
-	most, kinds := "none", map[string]int{}
-	for _, name := range ck.Names() {
-		if t := ck.Tensor(name); t.Type.Quantized() {
-			kind := t.Type.String()
-			if kinds[kind] += t.NumElements(); kinds[kind] > kinds[most] {
-				most = kind
-			}
-		}
-	}
-	switch most {
-	case "Q4_0", "Q4_1":
-		most = "affine 4-bit group 32"
-	case "Q8_0":
-		most = "affine 8-bit group 32"
-	}
-	if len(kinds) > 1 {
-		most += ", mixed"
-	}
-	return most
 }

@@ -11,24 +11,50 @@ import (
 
 	"github.com/mlxlens/mlxlens/hub"
 	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/model/auto"
 )
 
 func newModelsCmd(s *streams) *cobra.Command {
-	var asJSON bool
+	var asJSON, supported bool
 	cmd := &cobra.Command{
 		Use:   "models",
 		Short: "List the models in the Hugging Face cache",
 		Long: `Models lists what the Hugging Face cache holds: each model, the branches and tags that
 were fetched of it, its size on disk, when its newest file came, and whether it is
 complete. ` + "`mlxlens pull`" + ` completes one that is not; ` + "`mlxlens info -m`" + ` tells whether
-mlxlens can run one.`,
+mlxlens can run one. --supported lists the architectures that it can run instead, with
+the model_type of config.json and the general.architecture of GGUF files that each has.`,
 		Example: `  mlxlens models
+  mlxlens models --supported
   mlxlens models --json`,
 		Args: wantArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error { return runModels(s, asJSON) },
+		RunE: func(*cobra.Command, []string) error {
+			if supported {
+				return runSupported(s, asJSON)
+			}
+			return runModels(s, asJSON)
+		},
 	}
+	cmd.Flags().BoolVar(&supported, "supported", false, "list the architectures that mlxlens can run instead")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// runSupported lists the architectures.
+func runSupported(s *streams, asJSON bool) error {
+	if asJSON {
+		return render.WriteJSON(s.out, auto.Supported())
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "architecture\tmodel_type\tGGUF\twith")
+	for _, f := range auto.Supported() {
+		gguf := strings.Join(f.GGUF, ", ")
+		if gguf == "" {
+			gguf = "–"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Name, strings.Join(f.Types, ", "), gguf, strings.ReplaceAll(f.With, "`", ""))
+	}
+	return w.Flush()
 }
 
 // modelsResult is what `models --json` prints.

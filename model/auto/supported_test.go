@@ -1,0 +1,34 @@
+package auto
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestSupportedFamiliesAreAllThatOpenKnows(t *testing.T) {
+	var kinds, ggufs, names []string
+	for _, f := range Supported() {
+		kinds, ggufs, names = append(kinds, f.Types...), append(ggufs, f.GGUF...), append(names, strings.ToLower(f.Name))
+		require.NotEmpty(t, f.With, f.Name)
+	}
+	require.ElementsMatch(t, types(architectures), kinds)
+	slices.Sort(ggufs)
+	require.Equal(t, types(ggufArchitectures), slices.Compact(ggufs))
+	require.True(t, slices.IsSorted(names))
+}
+
+func TestAConfigAloneIsChecked(t *testing.T) {
+	require.NoError(t, CheckConfig([]byte(`{"model_type": "gpt_oss", "quantization": {"group_size": 64, "bits": 4}}`)))
+	for config, want := range map[string]string{
+		`{`:                       "config.json is no JSON object",
+		`{}`:                      "config.json has no model_type",
+		`{"model_type": "mamba"}`: `model_type "mamba" is not supported`,
+		`{"model_type": "llama"}`: "hidden_size is 0, want a number above 0",
+		`{"model_type": "gpt_oss", "quantization_config": {"quant_method": "awq"}}`: "quant_method",
+	} {
+		require.ErrorContains(t, CheckConfig([]byte(config)), want)
+	}
+}
