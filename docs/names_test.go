@@ -121,9 +121,11 @@ func namesTable(paths map[string]model.Paths) string {
 // between replaces what stands between the markers of a table.
 func between(t *testing.T, page, marker, table string) string {
 	t.Helper()
-	begin, end := "<!-- "+marker+": made by go test ./docs -run Names -update -->\n", "<!-- end of "+marker+" -->"
+	begin, end := "<!-- "+marker+": made by go test ./docs -run ", "<!-- end of "+marker+" -->"
 	before, rest, ok := strings.Cut(page, begin)
 	require.True(t, ok, "the page has no %q", begin)
+	which, rest, _ := strings.Cut(rest, "\n")
+	begin += which + "\n"
 	_, after, ok := strings.Cut(rest, end)
 	require.True(t, ok, "the page has no %q", end)
 	return before + begin + table + end + after
