@@ -10,7 +10,7 @@ import (
 // Q8_0 (see Affine), 4 for Q4_K and 5 for Q5_K (see Affine32, as WideScales says).
 // It returns 0 for types that Float32 must unpack: plain ones; Q2_K, Q3_K and Q6_K,
 // whose groups of 16 weights are smaller than MLX's smallest; IQ4_NL and IQ4_XS, whose
-// steps are not even; and Q5_0 and Q5_1, which have a 5-bit form that is not made here.
+// steps are not even; MXFP4, which has a mode of its own (see Codes); and Q5_0 and Q5_1, which have a 5-bit form that is not made here.
 func (t Type) AffineBits() int {
 	switch t {
 	case Q4_0, Q4_1, Q4_K:

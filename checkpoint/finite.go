@@ -27,6 +27,9 @@ var factors = map[Type][]int{
 // integers have none.
 func (t *Tensor) NotFinite() (int, error) {
 	return t.find("a search for NaN", func(data []byte) int {
+		if t.Type == MXFP4 {
+			return findMXFP4NaN(data)
+		}
 		if at, ok := factors[t.Type]; ok {
 			elements, size := t.Type.Block()
 			for block := 0; block < len(data); block += size {

@@ -7,7 +7,7 @@ import (
 )
 
 // ggufHave are the element types that an error offers: those of weights.
-const ggufHave = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS"
+const ggufHave = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4"
 
 // Sizes by which a count read from the file is checked before it is believed.
 const (

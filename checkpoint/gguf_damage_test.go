@@ -136,7 +136,7 @@ var damagedGGUFTensors = []damagedFile{
 	{"name not UTF-8", ggufNamed("a\xff"), `the tensor name "a\xff" is not UTF-8`},
 	{"name length 2^63", lengthAt(ggufNamed("a"), 24, 1<<63), "the length of a tensor name, 9223372036854775808, " + roomless},
 	{"name length 2^64-8", lengthAt(ggufNamed("a"), 24, 1<<64-8), "the length of a tensor name, 18446744073709551608, " + roomless},
-	{"type 99", ggufOfShape(99, 64), `tensor "a" has type 99 (no known GGML type), which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS)`},
+	{"type 99", ggufOfShape(99, 64), `tensor "a" has type 99 (no known GGML type), which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4)`},
 	{"type 2^32-1", ggufOfShape(math.MaxUint32, 64), `tensor "a" has type 4294967295 (no known GGML type), which`},
 }
 

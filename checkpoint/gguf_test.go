@@ -89,7 +89,7 @@ func TestGGUFTypesThatAreNotReadAreNamed(t *testing.T) {
 	spec := ggufSpec{tensors: []ggufTensor{{name: "blk.0.ffn_down.weight", dims: []uint64{256}, typ: 16}}, data: 66}
 	path := filepath.Join(write(t, map[string]string{"m.gguf": string(spec.bytes())}), "m.gguf")
 	_, err := Open(path)
-	require.EqualError(t, err, "checkpoint: "+path+`: tensor "blk.0.ffn_down.weight" has type IQ2_XXS, which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS)`)
+	require.EqualError(t, err, "checkpoint: "+path+`: tensor "blk.0.ffn_down.weight" has type IQ2_XXS, which is not supported (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4)`)
 
 	for number, name := range ggmlTypeNames {
 		_, _, err := parseGGUF(ggufSpec{tensors: []ggufTensor{{name: "a", dims: []uint64{256}, typ: number}}, data: 512}.bytes())
@@ -101,7 +101,7 @@ func TestGGUFTypesThatAreNotReadAreNamed(t *testing.T) {
 		{name: "a", dims: []uint64{256}, typ: 16}, vector("b", 8, 0),
 		{name: "c", dims: []uint64{256}, typ: 17}, {name: "d", dims: []uint64{256}, typ: 16},
 	}, data: 512}.bytes())
-	assert.EqualError(t, err, `3 tensors have types that are not supported: IQ2_XXS (2, the first is "a"), IQ2_XS (1, the first is "c") (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS)`)
+	assert.EqualError(t, err, `3 tensors have types that are not supported: IQ2_XXS (2, the first is "a"), IQ2_XS (1, the first is "c") (have: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4)`)
 }
 
 // A count that lies must not make the parser allocate what the file cannot hold.

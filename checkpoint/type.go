@@ -59,6 +59,7 @@ const (
 	Q6_K
 	IQ4_NL
 	IQ4_XS
+	MXFP4 // 32 weights in 17 bytes: E8M0 e, 16 bytes of E2M1; w = 2^(e−127)·q (mxfp4.go)
 
 	C64 // a complex number of two F32, in safetensors only
 )
@@ -83,7 +84,8 @@ var types = [...]typeInfo{
 	Q2_K: {"Q2_K", superBlock, 84}, Q3_K: {"Q3_K", superBlock, 110}, Q4_K: {"Q4_K", superBlock, 144},
 	Q5_K: {"Q5_K", superBlock, 176}, Q6_K: {"Q6_K", superBlock, 210},
 	IQ4_NL: {"IQ4_NL", groupSize, 2 + groupSize/2}, IQ4_XS: {"IQ4_XS", superBlock, 136},
-	C64: {"C64", 1, 8},
+	MXFP4: {"MXFP4", groupSize, 1 + groupSize/2},
+	C64:   {"C64", 1, 8},
 }
 
 // groupSize is the number of weights in a block of the types without a super-block
@@ -105,7 +107,7 @@ func (t Type) Block() (elements, bytes int) {
 }
 
 // Quantized says whether the type stores blocks of weights with shared scales.
-func (t Type) Quantized() bool { return t >= Q4_0 && t <= IQ4_XS }
+func (t Type) Quantized() bool { return t >= Q4_0 && t <= MXFP4 }
 
 // safetensorsTypes is keyed by the dtype strings of the safetensors format.
 var safetensorsTypes = map[string]Type{
@@ -120,7 +122,7 @@ var safetensorsTypes = map[string]Type{
 var ggmlTypes = map[uint32]Type{
 	0: F32, 1: F16, 2: Q4_0, 3: Q4_1, 6: Q5_0, 7: Q5_1, 8: Q8_0,
 	10: Q2_K, 11: Q3_K, 12: Q4_K, 13: Q5_K, 14: Q6_K, 20: IQ4_NL, 23: IQ4_XS,
-	24: I8, 25: I16, 26: I32, 27: I64, 28: F64, 30: BF16,
+	24: I8, 25: I16, 26: I32, 27: I64, 28: F64, 30: BF16, 39: MXFP4,
 }
 
 var ggmlTypeNames = map[uint32]string{
@@ -128,7 +130,7 @@ var ggmlTypeNames = map[uint32]string{
 	16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 21: "IQ3_S",
 	22: "IQ2_S", 29: "IQ1_M",
 	31: "Q4_0_4_4", 32: "Q4_0_4_8", 33: "Q4_0_8_8", 34: "TQ1_0", 35: "TQ2_0",
-	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 39: "MXFP4", 40: "NVFP4", 41: "Q1_0",
+	36: "IQ4_NL_4_4", 37: "IQ4_NL_4_8", 38: "IQ4_NL_8_8", 40: "NVFP4", 41: "Q1_0",
 }
 
 // unsupported gathers the tensors whose type is not read, so that one error can

@@ -35,7 +35,7 @@ var widenTo = [...]func(dst []float32, src []byte){
 	I8: widenI8, U8: widenU8, I16: widenI16, U16: widenU16,
 	Q4_0: widenQ4_0, Q4_1: widenQ4_1, Q8_0: widenQ8_0, Q5_0: widenQ5_0, Q5_1: widenQ5_1,
 	Q2_K: widenQ2_K, Q3_K: widenQ3_K, Q4_K: widenQ4_K, Q5_K: widenQ5_K, Q6_K: widenQ6_K,
-	IQ4_NL: widenIQ4_NL, IQ4_XS: widenIQ4_XS,
+	IQ4_NL: widenIQ4_NL, IQ4_XS: widenIQ4_XS, MXFP4: widenMXFP4,
 }
 
 // The loops over blocks take them through array pointers, so that the compiler

@@ -78,7 +78,7 @@ func TestQuantizedBlocksAreGGUFsToTheLastBit(t *testing.T) {
 			sameBits(t, want, float32s(t, w))
 		})
 	}
-	for typ := Q4_0; typ <= IQ4_XS; typ++ {
+	for typ := Q4_0; typ <= MXFP4; typ++ {
 		assert.True(t, seen[typ], "%s has no case", typ)
 	}
 }
@@ -167,7 +167,7 @@ func TestAffine32ChecksWhatItIsGiven(t *testing.T) {
 	assert.EqualError(t, w.Affine32(0, 1, words, eight[1:], eight), at+"the destination has 7 scales, the rows asked for take 8")
 	assert.EqualError(t, w.Affine32(0, 1, words, eight, nil), at+"the destination has 0 biases, the rows asked for take 8")
 	assert.EqualError(t, w.Rows([]int{2}).Affine32(0, 1, words, eight, eight), at+"row 2 at index 0 of an order is out of range: the tensor has 2 rows")
-	for typ := F32; typ <= IQ4_XS; typ++ {
+	for typ := F32; typ <= MXFP4; typ++ {
 		elements, size := typ.Block()
 		w := tensorOf(typ, []int{1, elements}, make([]byte, size))
 		if !typ.WideScales() {
@@ -260,7 +260,7 @@ func TestQuantizedTensorsMustFillBlocksAndTheFile(t *testing.T) {
 		assert.ErrorContains(t, open(0x7fffff00, 4*size), "is truncated: the file has")
 		assert.ErrorContains(t, open(2*elements, 4*size-1), "is truncated: the file has")
 	}
-	assert.Equal(t, int(IQ4_XS-Q4_0)+1, checked)
+	assert.Equal(t, int(MXFP4-Q4_0)+1, checked)
 }
 
 func TestSizesOfQuantizedTensorsDoNotOverflow(t *testing.T) {
@@ -305,7 +305,7 @@ func BenchmarkAffine32(b *testing.B) {
 
 // MB/s are of float32 written, on one core, in the cache.
 func BenchmarkWidenK(b *testing.B) {
-	for _, typ := range []Type{Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS} {
+	for _, typ := range []Type{Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4} {
 		b.Run(typ.String(), func(b *testing.B) {
 			elements, bytes := typ.Block()
 			const n = 1 << 18

@@ -91,7 +91,7 @@ type ggufBlock struct {
 var ggufBlocks = map[string]ggufBlock{
 	"Q8_0": {8, 32, 34, []int{0}}, "Q4_0": {2, 32, 18, []int{0}}, "Q5_1": {7, 32, 24, []int{0, 2}},
 	"Q3_K": {11, 256, 110, []int{108}}, "Q4_K": {12, 256, 144, []int{0, 2}}, "Q5_K": {13, 256, 176, []int{0, 2}},
-	"Q6_K": {14, 256, 210, []int{208}}, "IQ4_XS": {23, 256, 136, []int{0}},
+	"Q6_K": {14, 256, 210, []int{208}}, "IQ4_XS": {23, 256, 136, []int{0}}, "MXFP4": {39, 32, 17, nil},
 }
 
 // blocks draws random blocks whose factors are Center·(1 + u/4).
@@ -102,6 +102,9 @@ func (d *Drawn) blocks(b ggufBlock) []byte {
 	factors := Drawn{Name: d.Name + " factors", Type: "float16", Shape: []int{n * len(b.factors)}, Center: d.Center, Amplitude: d.Center / 4}
 	values, _ := factors.draw(nil)
 	for i := range n {
+		if b.factors == nil { // the scale is a power of two: 2⁻⁷ to 2⁻⁴
+			raw[i*b.bytes] = 120 + raw[i*b.bytes]%4
+		}
 		for j, at := range b.factors {
 			copy(raw[i*b.bytes+at:], values[(i*len(b.factors)+j)*2:][:2])
 		}
@@ -126,6 +129,11 @@ func GGUFName(name string) string {
 		{"post_attention_layernorm.", "ffn_norm."}, {"self_attn.qkv_proj.", "attn_qkv."}, {"mlp.gate_up_proj.", "ffn_up."},
 		{"self_attn.q_norm.", "attn_q_norm."}, {"self_attn.k_norm.", "attn_k_norm."}, {"self_attn.q_proj.", "attn_q."}, {"self_attn.k_proj.", "attn_k."},
 		{"self_attn.v_proj.", "attn_v."}, {"self_attn.o_proj.", "attn_output."}, {"mlp.gate_proj.", "ffn_gate."},
+		{"mlp.switch_mlp.gate_proj.", "ffn_gate_exps."}, {"mlp.switch_mlp.up_proj.", "ffn_up_exps."}, {"mlp.switch_mlp.down_proj.", "ffn_down_exps."},
+		{"mlp.experts.gate_proj.", "ffn_gate_exps."}, {"mlp.experts.up_proj.", "ffn_up_exps."}, {"mlp.experts.down_proj.", "ffn_down_exps."},
+		{"block_sparse_moe.switch_mlp.gate_proj.", "ffn_gate_exps."}, {"block_sparse_moe.switch_mlp.up_proj.", "ffn_up_exps."},
+		{"block_sparse_moe.switch_mlp.down_proj.", "ffn_down_exps."}, {"block_sparse_moe.gate.", "ffn_gate_inp."},
+		{"mlp.router.", "ffn_gate_inp."}, {"mlp.gate.", "ffn_gate_inp."}, {"self_attn.sinks", "attn_sinks.weight"},
 		{"mlp.up_proj.", "ffn_up."}, {"mlp.down_proj.", "ffn_down."},
 		{"wte.", "token_embd."}, {"wpe.", "position_embd."}, {"h.", "blk."}, {"ln_1.", "attn_norm."}, {"ln_2.", "ffn_norm."},
 		{"ln_f.", "output_norm."}, {"attn.c_attn.", "attn_qkv."}, {"attn.c_proj.", "attn_output."}, {"mlp.c_fc.", "ffn_up."},
@@ -139,6 +147,12 @@ func GGUFName(name string) string {
 		name = "output_" + name
 	}
 	return name
+}
+
+// PostNormGGUFName is llama.cpp's name of a tensor of gpt-oss, which it calls the second norm of
+// otherwise.
+func PostNormGGUFName(name string) string {
+	return GGUFName(strings.Replace(name, ".post_attention_layernorm.", ".post_attention_norm.", 1))
 }
 
 // GemmaGGUFName is llama.cpp's name of a tensor of a Gemma 2 or 3, which has four norms in a

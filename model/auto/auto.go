@@ -280,13 +280,15 @@ func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), buil
 
 // ggufArchitectures has a constructor for each general.architecture.
 var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error){
-	"gemma2": fromGGUF(gemma2.ConfigFromGGUF, gemma2.New),
-	"gemma3": fromGGUF(gemma3.ConfigFromGGUF, gemma3.New),
-	"gpt2":   fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
-	"llama":  fromGGUF(llama.ConfigFromGGUF, llama.New),
-	"phi3":   fromGGUF(phi3.ConfigFromGGUF, phi3.New),
-	"qwen2":  fromGGUF(llama.Qwen2FromGGUF, llama.New),
-	"qwen3":  fromGGUF(qwen3.ConfigFromGGUF, qwen3.New),
+	"gemma2":   fromGGUF(gemma2.ConfigFromGGUF, gemma2.New),
+	"gemma3":   fromGGUF(gemma3.ConfigFromGGUF, gemma3.New),
+	"gpt-oss":  fromGGUF(gptoss.ConfigFromGGUF, gptoss.New),
+	"gpt2":     fromGGUF(gpt2.ConfigFromGGUF, gpt2.New),
+	"llama":    fromGGUF(llama.ConfigFromGGUF, llama.New),
+	"phi3":     fromGGUF(phi3.ConfigFromGGUF, phi3.New),
+	"qwen2":    fromGGUF(llama.Qwen2FromGGUF, llama.New),
+	"qwen3":    fromGGUF(qwen3.ConfigFromGGUF, qwen3.New),
+	"qwen3moe": fromGGUF(qwen3.MixtureFromGGUF, qwen3.New),
 }
 
 // listed joins the names of a table.

@@ -27,6 +27,15 @@ func llamaMeta(arch string, context uint32, more map[string]any) map[string]any 
 	return meta
 }
 
+// mixtureMeta is that of the recorded mixtures of experts.
+func mixtureMeta(arch string, experts, used, hidden uint32, more map[string]any) map[string]any {
+	meta := llamaMeta(arch, 256, map[string]any{arch + ".expert_count": experts, arch + ".expert_used_count": used, arch + ".expert_feed_forward_length": hidden})
+	for key, value := range more {
+		meta[key] = value
+	}
+	return meta
+}
+
 // gemmaMeta is that of the recorded Gemmas.
 func gemmaMeta(arch string, more map[string]any) map[string]any {
 	meta := llamaMeta(arch, 256, map[string]any{
@@ -73,6 +82,12 @@ func TestGGUFFilesGiveTheSameNumbers(t *testing.T) {
 		{"qwen2", llamaMeta("qwen2", 256, map[string]any{"qwen2.rope.freq_base": float32(1e6)}), asIs},
 		{"qwen3", llamaMeta("qwen3", 256, map[string]any{"qwen3.rope.freq_base": float32(1e4), "qwen3.attention.key_length": uint32(32), "qwen3.attention.value_length": uint32(32)}), asIs},
 		{"qwen3-untied", llamaMeta("qwen3", 256, map[string]any{"qwen3.rope.freq_base": float32(1e4)}), asIs},
+		{"qwen3-moe", mixtureMeta("qwen3moe", 8, 3, 48, map[string]any{"qwen3moe.rope.freq_base": float32(1e4), "qwen3moe.attention.key_length": uint32(16)}), asIs},
+		{"mixtral", mixtureMeta("llama", 6, 2, 0, map[string]any{"llama.rope.freq_base": float32(1e6), "llama.feed_forward_length": uint32(48)}), interleaved},
+		{"gpt-oss-default-rope", mixtureMeta("gpt-oss", 6, 2, 32, map[string]any{"gpt-oss.attention.key_length": uint32(16), "gpt-oss.attention.value_length": uint32(16),
+			"gpt-oss.block_count": uint32(4), "gpt-oss.attention.sliding_window": uint32(16), "gpt-oss.rope.freq_base": float32(150000), "gpt-oss.rope.scaling.type": "yarn",
+			"gpt-oss.rope.scaling.factor": float32(32), "gpt-oss.rope.scaling.original_context_length": uint32(4096)}),
+			func(name string) (string, []int) { return golden.PostNormGGUFName(name), nil }},
 		{"phi3", llamaMeta("phi3", 256, map[string]any{"phi3.attention.sliding_window": uint32(0), "phi3.rope.dimension_count": uint32(16)}), asIs},
 		{"phi3-sliding", llamaMeta("phi3", 256, map[string]any{"phi3.attention.sliding_window": uint32(16)}), asIs},
 		{"gemma2-query-as-head", gemmaMeta("gemma2", map[string]any{"gemma2.attn_logit_softcapping": float32(50), "gemma2.final_logit_softcapping": float32(30)}), gemmaLayout},
@@ -108,7 +123,7 @@ func TestGGUFFilesGiveTheSameNumbers(t *testing.T) {
 // unpacked; which weights a block stands for is tested in checkpoint.
 func TestQuantizedGGUFTypesGiveTheSameLogitsPackedAndUnpacked(t *testing.T) {
 	for typ, size := range map[string]float64{
-		"Q8_0": 1e-3, "Q4_0": 8e-3, "Q5_1": 4e-3, "Q3_K": 1e-3, "Q4_K": 4e-4, "Q5_K": 2e-4, "Q6_K": 3e-5, "IQ4_XS": 2e-5,
+		"Q8_0": 1e-3, "Q4_0": 8e-3, "Q5_1": 4e-3, "Q3_K": 1e-3, "Q4_K": 4e-4, "Q5_K": 2e-4, "Q6_K": 3e-5, "IQ4_XS": 2e-5, "MXFP4": 1,
 	} {
 		t.Run(typ, func(t *testing.T) {
 			a := &golden.Architecture{}
@@ -160,20 +175,20 @@ func TestGGUFThatIsNotImplementedIsRefused(t *testing.T) {
 		return llamaMeta("qwen2", 256, map[string]any{"qwen2." + key: value})
 	}
 	for want, meta := range map[string]map[string]any{
-		`general.architecture "mamba" is not supported (have: gemma2, gemma3, gpt2, llama, phi3, qwen2, qwen3)`: llamaMeta("mamba", 256, nil),
-		`qwen2.rope.scaling.type "ntk" is not implemented (have: none, linear, yarn)`:                           with("rope.scaling.type", "ntk"),
-		"qwen2: config.json: hidden_size is 0":                                                                  with("embedding_length", uint32(0)),
-		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":                                          with("attention.sliding_window", uint32(4096)),
-		"GGUF: qwen2.block_count is string, want a number":                                                      with("block_count", "three"),
-		"qwen2.attention.causal false is not implemented":                                                       with("attention.causal", false),
-		"qwen2.attention.head_count_kv [2 2 1] differs by layer":                                                with("attention.head_count_kv", []uint32{2, 2, 1}),
-		"GGUF: qwen2.expert_count 8 is not implemented":                                                         with("expert_count", uint32(8)),
-		"GGUF: qwen2.attention.max_alibi_bias 8 is not implemented":                                             with("attention.max_alibi_bias", float32(8)),
-		"GGUF: qwen2.residual_scale 0.5 is not implemented":                                                     with("residual_scale", float32(0.5)),
-		"GGUF: qwen2.use_parallel_residual true is not implemented":                                             with("use_parallel_residual", true),
-		"GGUF: qwen2.rope.dimension_sections [1 2] is not implemented":                                          with("rope.dimension_sections", []uint32{1, 2}),
-		"GGUF: qwen2.rope.scaling.yarn_log_multiplier 0.1":                                                      with("rope.scaling.yarn_log_multiplier", float32(0.1)),
-		"rope.scaling.attn_factor -1, want all above 0":                                                         with("rope.scaling.attn_factor", float32(-1)),
+		`general.architecture "mamba" is not supported (have: gemma2, `:               llamaMeta("mamba", 256, nil),
+		`qwen2.rope.scaling.type "ntk" is not implemented (have: none, linear, yarn)`: with("rope.scaling.type", "ntk"),
+		"qwen2: config.json: hidden_size is 0":                                        with("embedding_length", uint32(0)),
+		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":                with("attention.sliding_window", uint32(4096)),
+		"GGUF: qwen2.block_count is string, want a number":                            with("block_count", "three"),
+		"qwen2.attention.causal false is not implemented":                             with("attention.causal", false),
+		"qwen2.attention.head_count_kv [2 2 1] differs by layer":                      with("attention.head_count_kv", []uint32{2, 2, 1}),
+		"GGUF: qwen2.expert_count 8 is not implemented":                               with("expert_count", uint32(8)),
+		"GGUF: qwen2.attention.max_alibi_bias 8 is not implemented":                   with("attention.max_alibi_bias", float32(8)),
+		"GGUF: qwen2.residual_scale 0.5 is not implemented":                           with("residual_scale", float32(0.5)),
+		"GGUF: qwen2.use_parallel_residual true is not implemented":                   with("use_parallel_residual", true),
+		"GGUF: qwen2.rope.dimension_sections [1 2] is not implemented":                with("rope.dimension_sections", []uint32{1, 2}),
+		"GGUF: qwen2.rope.scaling.yarn_log_multiplier 0.1":                            with("rope.scaling.yarn_log_multiplier", float32(0.1)),
+		"rope.scaling.attn_factor -1, want all above 0":                               with("rope.scaling.attn_factor", float32(-1)),
 	} {
 		path := filepath.Join(t.TempDir(), "m.gguf")
 		require.NoError(t, a.WriteGGUF(path, meta, layout))

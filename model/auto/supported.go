@@ -19,7 +19,7 @@ var families = []Family{
 	{"Gemma 3", []string{"gemma3_text", "gemma3"}, []string{"gemma3"}, "norms on queries and keys, two rotary bases, five of six layers slide; of the multimodal form the text part"},
 	{"GPT-2", []string{"gpt2"}, []string{"gpt2"}, "the three file layouts, `n_inner`, six activations, both scales of attention"},
 	{"GPT-NeoX, Pythia", []string{"gpt_neox"}, nil, "parallel and sequential blocks, part of a head turned, exact and tanh GELU"},
-	{"gpt-oss", []string{"gpt_oss"}, nil, "sinks, every other layer slides, experts with biases, in MXFP4 or plain"},
+	{"gpt-oss", []string{"gpt_oss"}, []string{"gpt-oss"}, "sinks, every other layer slides, experts with biases, in MXFP4 or plain"},
 	{"Llama 1 to 3.3 and what copies it", []string{"llama"}, []string{"llama"}, "grouped queries, biases, `head_dim`, tied or not, windows by `layer_types`"},
 	{"Mistral", []string{"mistral"}, nil, "read as a Llama with a sliding window in every layer"},
 	{"Mixtral", []string{"mixtral"}, []string{"llama"}, "read as a Mistral with experts in place of the MLP"},
@@ -28,7 +28,7 @@ var families = []Family{
 	{"Phi-3, Phi-3.5, Phi-4-mini", []string{"phi3"}, []string{"phi3"}, "fused matrices, longrope, part of a head turned"},
 	{"Qwen2, Qwen2.5", []string{"qwen2"}, []string{"qwen2"}, "read as a Llama with biases on queries, keys and values; windows"},
 	{"Qwen3", []string{"qwen3"}, []string{"qwen3"}, "norms on queries and keys"},
-	{"Qwen3's mixtures of experts", []string{"qwen3_moe"}, nil, "the same, experts in all layers or some"},
+	{"Qwen3's mixtures of experts", []string{"qwen3_moe"}, []string{"qwen3moe"}, "the same, experts in all layers or some"},
 }
 
 // Supported returns the architectures that Open knows, in alphabetical order.

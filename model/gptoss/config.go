@@ -64,6 +64,25 @@ func (c *Config) complete() error {
 	return c.Sparse.Complete("gpt_oss", c.NumHiddenLayers, 128)
 }
 
+// ConfigFromGGUF reads the metadata that llama.cpp's converter writes for general.architecture
+// gpt-oss. vocab is the number of rows of the embedding. The ends of yarn are not rounded, which
+// the file does not say.
+func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	r, c := load.ReadMetadata("gpt-oss", meta), defaults()
+	c.Standard = r.Standard(vocab, traits.Theta)
+	c.Rope.WholeYarn()
+	c.Sparse = load.Sparse{NumExperts: r.Required("expert_count"), NumExpertsPerTok: r.Required("expert_used_count"), NormTopKProb: true}
+	c.SlidingWindow, c.IntermediateSize = r.Required("attention.sliding_window"), r.Required("expert_feed_forward_length")
+	r.WholeHeads(&c.Standard)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	if err := traits.Complete(nil, &c.Standard); err != nil {
+		return nil, err
+	}
+	return c, c.complete()
+}
+
 // withYarn adds the scaling that a config means which says nothing of positions.
 func withYarn(raw []byte) ([]byte, error) {
 	var all map[string]json.RawMessage

@@ -22,8 +22,11 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, to packedA
 		return
 	}
 	bits := t.Type.AffineBits()
-	dense = dense || bits == 0 // groups of 16, or no affine form: MLX has no packing for it
 	q := mlx.Quantization{GroupSize: 32, Bits: bits, Mode: "affine"}
+	if t.Type == checkpoint.MXFP4 {
+		q.Bits, q.Mode = 4, "mxfp4"
+	}
+	dense = dense || q.Bits == 0 // groups of 16, or no form that MLX has
 	if w.Rows != nil {
 		t = t.Rows(w.Rows)
 	}
@@ -44,6 +47,11 @@ func (l *Loader) ggufMatrix(w Want, t *checkpoint.Tensor, dense bool, to packedA
 		return
 	}
 	*to.quant = q
+	if t.Type == checkpoint.MXFP4 {
+		l.describe(t.Type.String(), n/2+n/32)
+		l.job(n, func(*buffers) error { return l.mxfp4Blocks(t, w.Shape, to) }, t)
+		return
+	}
 	scale := 2
 	if l.wide || t.Type.WideScales() {
 		scale = 4
@@ -77,6 +85,20 @@ func (l *Loader) affineBlocks(work *buffers, t *checkpoint.Tensor, of []int, bit
 		l.put(to.weight, mlx.FromSlice(l.scope, words, codes...)),
 		l.put(to.scales, l.halves(work, ss, groups...)),
 		l.put(to.biases, l.halves(work, bs, groups...)))
+}
+
+// mxfp4Blocks makes the arrays of an MXFP4 tensor.
+func (l *Loader) mxfp4Blocks(t *checkpoint.Tensor, of []int, to packedArrays) error {
+	n := product(of)
+	codes, scales := make([]byte, n/2), make([]byte, n/32)
+	if err := t.Codes(0, t.Shape[0], codes, scales); err != nil {
+		return err
+	}
+	p := &packed{q: mlx.Quantization{GroupSize: 32, Bits: 4, Mode: "mxfp4"}, shape: of}
+	words, groups := p.shapes()
+	return errors.Join(
+		l.put(to.weight, mlx.FromBytes(l.scope, codes, mlx.Uint32, words...)),
+		l.put(to.scales, mlx.FromBytes(l.scope, scales, mlx.Uint8, groups...)))
 }
 
 // halves makes a float16 array, widened where the CPU computes.

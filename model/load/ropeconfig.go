@@ -190,6 +190,12 @@ func LinearRope(theta, factor float64) *RopeConfig {
 	return c
 }
 
+// WholeYarn leaves the ends of yarn's ramp as they are computed, where others round them.
+func (c *RopeConfig) WholeYarn() {
+	whole := false
+	c.scaling.Truncate = &whole
+}
+
 // Kind returns the type of the scaling.
 func (c *RopeConfig) Kind() string {
 	kind := kindOf(c.scaling.Type)

@@ -58,6 +58,24 @@ func (c *Config) traits() load.Traits {
 	}
 }
 
+// MixtureFromGGUF is ConfigFromGGUF for general.architecture qwen3moe, whose experts' weights sum
+// to 1 and which every layer has.
+func MixtureFromGGUF(meta map[string]any, vocab int) (*Config, error) {
+	r, c := load.ReadMetadata("qwen3moe", meta), &Config{mixture: true}
+	c.Standard = r.Standard(vocab, 10_000)
+	c.Sparse = load.Sparse{
+		NumExperts: r.Required("expert_count"), NumExpertsPerTok: r.Required("expert_used_count"), MoEIntermediateSize: r.Required("expert_feed_forward_length"), NormTopKProb: true,
+	}
+	r.WholeHeads(&c.Standard)
+	if err := r.Err(); err != nil {
+		return nil, err
+	}
+	if err := (load.Traits{Arch: "qwen3moe", Acts: []string{"silu"}}).Complete(nil, &c.Standard); err != nil {
+		return nil, err
+	}
+	return c, c.Sparse.Complete("qwen3moe", c.NumHiddenLayers, 0)
+}
+
 // ConfigFromGGUF reads the metadata that llama.cpp's converter writes for
 // general.architecture qwen3. vocab is the number of rows of the embedding.
 func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {

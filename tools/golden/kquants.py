@@ -20,7 +20,7 @@ import numpy as np
 # where the float16 factors of a block stand
 FACTORS = {
     "Q4_0": [0], "Q4_1": [0, 2], "Q8_0": [0], "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2],
-    "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0],
+    "Q5_K": [0, 2], "Q6_K": [208], "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [],  # its scale is a power of two in a byte
 }
 
 
@@ -44,6 +44,8 @@ def main():
         blocks = rng.integers(0, 256, (4, count, size), dtype=np.uint8)
         for at in places:
             blocks[..., at : at + 2] = factors(rng, count)[..., None].view(np.uint8)
+        if name == "MXFP4":
+            blocks[..., 0] = rng.integers(2, 253, (4, count))
         rows = blocks.reshape(4, -1)
         weights = gguf.quants.dequantize(rows, kind).astype("<f4")
         assert np.isfinite(weights).all()
