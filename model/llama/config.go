@@ -2,10 +2,10 @@
 // RMS norms before attention and MLP, rotary positions, grouped queries, a gated
 // SiLU MLP.
 //
-// Three architectures are Llama but for their config: Mistral (Jiang et al. 2023,
+// Four architectures are Llama but for their config: Mistral (Jiang et al. 2023,
 // arXiv:2310.06825) with a window, Mixtral (Jiang et al. 2024, arXiv:2401.04088) with experts in
 // place of the MLP, Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on queries, keys and
-// values.
+// values, Ministral 3 with queries that grow with their position.
 package llama
 
 import (
@@ -23,6 +23,9 @@ type Config struct {
 	qkvBias bool
 
 	load.Sparse // of a Mixtral; none: NumExperts is 0
+
+	query   queryScale // of a Ministral 3
+	wrapped bool       // in a Mistral 3
 
 	gguf bool
 

@@ -12,6 +12,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if c.gguf {
 		l.OptionalBiases()
 	}
+	if c.wrapped {
+		l.Wrapped()
+	}
 	rope, err := newRope(c, l)
 	if err != nil {
 		return nil, err
@@ -55,6 +58,7 @@ func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rop
 		k:         turned("k", c.KVWidth(), c.NumKeyValueHeads),
 		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, bias),
 		rope:      rope,
+		query:     c.query,
 	}
 	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), c.AttentionBias)
 	b := &block{
@@ -112,6 +116,7 @@ type attention struct {
 	model.Attention
 	q, k, v *nn.Linear
 	rope    *model.Rope
+	query   queryScale
 }
 
 // forward maps [batch, pos, d_model] to what attention adds to the stream:
@@ -125,5 +130,5 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
-	return pass.Attend(q, k, v, layer, a.Attention)
+	return pass.Attend(a.query.of(q, pass), k, v, layer, a.Attention)
 }

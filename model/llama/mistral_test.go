@@ -25,3 +25,24 @@ func TestConfigsOfMistral7B(t *testing.T) {
 	assert.Equal(t, make([]int, 32), c.Windows)
 	assert.Equal(t, 1e6, c.Rope.Theta)
 }
+
+// As Ministral-3-3B's text_config is published.
+func TestConfigOfMinistral3(t *testing.T) {
+	c, err := ParseMistral3([]byte(`{"architectures": ["Mistral3ForConditionalGeneration"], "image_token_index": 10, "model_type": "mistral3", "spatial_merge_size": 2,
+		"text_config": {"attention_dropout": 0.0, "head_dim": 128, "hidden_act": "silu", "hidden_size": 3072, "intermediate_size": 9216,
+		"max_position_embeddings": 262144, "model_type": "ministral3", "num_attention_heads": 32, "num_hidden_layers": 26, "num_key_value_heads": 8,
+		"rms_norm_eps": 1e-05, "rope_parameters": {"beta_fast": 32.0, "beta_slow": 1.0, "factor": 16.0, "llama_4_scaling_beta": 0.1, "mscale": 1.0,
+		"mscale_all_dim": 1.0, "original_max_position_embeddings": 16384, "rope_theta": 1000000.0, "rope_type": "yarn", "type": "yarn"},
+		"sliding_window": null, "tie_word_embeddings": true, "use_cache": true, "vocab_size": 131072}, "vision_config": {"model_type": "pixtral"}}`))
+	require.NoError(t, err)
+	assert.Equal(t, queryScale{0.1, 16384}, c.query)
+	assert.True(t, c.wrapped)
+	assert.True(t, *c.TieWordEmbeddings)
+	assert.Equal(t, make([]int, 26), c.Windows)
+
+	c, err = ParseMinistral3([]byte(`{"hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, "rms_norm_eps": 1e-5}`))
+	require.NoError(t, err)
+	assert.Equal(t, queryScale{0.1, 16384}, c.query, "as the authors' class has it")
+	_, err = ParseMistral3([]byte(`{"model_type": "mistral3"}`))
+	require.EqualError(t, err, "mistral3: config.json: there is no text_config")
+}

@@ -46,6 +46,7 @@ type ropeScaling struct {
 	LongMScale    *float64  `json:"long_mscale"`
 	MRopeSections []int     `json:"mrope_section"`
 	Alpha         *float64  `json:"alpha"`
+	Llama4Beta    *float64  `json:"llama_4_scaling_beta"`
 }
 
 // ReadRope reads a config.json. theta is the architecture's own default; layerType
@@ -188,6 +189,15 @@ func LinearRope(theta, factor float64) *RopeConfig {
 		c.scaling = ropeScaling{Type: "linear", Factor: factor}
 	}
 	return c
+}
+
+// QueryScale returns llama_4_scaling_beta and the length from which on it grows the queries; 0 where
+// one is missing.
+func (c *RopeConfig) QueryScale() (beta, original float64) {
+	if c.scaling.Llama4Beta == nil {
+		return 0, 0
+	}
+	return *c.scaling.Llama4Beta, c.Original
 }
 
 // WholeYarn leaves the ends of yarn's ramp as they are computed, where others round them.

@@ -49,6 +49,9 @@ type Traits struct {
 	// has; a run that they touch is told so.
 	WindowsIgnored bool
 
+	// QueryScale says that the architecture reads llama_4_scaling_beta.
+	QueryScale bool
+
 	// RopeByLayer says that the architecture reads itself how sliding layers turn.
 	RopeByLayer bool
 	Slide       func(layer int) bool // which layers slide where layer_types does not say; nil: none
@@ -91,6 +94,9 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 		s.Rope.Context = s.MaxPositionEmbeddings
 		if s.Rope.perLayer && !t.RopeByLayer && slices.Max(s.Windows) > 0 {
 			return fmt.Errorf("%s: config.json: rope_parameters differ by the type of layer, which is not implemented", t.Arch)
+		}
+		if s.Rope.scaling.Llama4Beta != nil && !t.QueryScale {
+			return fmt.Errorf("%s: config.json: llama_4_scaling_beta %v is not implemented for this model_type", t.Arch, *s.Rope.scaling.Llama4Beta)
 		}
 		return s.Rope.suits(t.Arch, t.Partial)
 	}

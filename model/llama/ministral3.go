@@ -1,0 +1,99 @@
+package llama
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/internal/exactjson"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
+)
+
+// ParseMinistral3 reads the config.json of a Ministral 3: a Mistral whose queries grow with their
+// position ([queryScale]). Default: 262,144 positions.
+func ParseMinistral3(raw []byte) (*Config, error) {
+	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 262_144, HeadDim: 128}}
+	ministral := load.Traits{
+		Arch: "ministral3", Theta: 1_000_000, Acts: []string{"silu"}, WindowsIgnored: true, Slide: func(int) bool { return c.SlidingWindow > 0 }, QueryScale: true,
+	}
+	if err := load.ReadConfig(ministral.Arch, raw, c, nil, "layer_types", "sliding_window"); err != nil {
+		return nil, err
+	}
+	raw, err := ministralRope(raw)
+	if err != nil {
+		return nil, err
+	}
+	if err := ministral.Complete(raw, &c.Standard); err != nil {
+		return nil, err
+	}
+	if c.query.beta, c.query.original = c.Rope.QueryScale(); c.query.original <= 0 {
+		return nil, fmt.Errorf("ministral3: config.json: rope_parameters needs llama_4_scaling_beta, and original_max_position_embeddings above 0")
+	}
+	return c, nil
+}
+
+// ministralRope adds the rotation of a config that says nothing of it.
+func ministralRope(raw []byte) ([]byte, error) {
+	var all map[string]json.RawMessage
+	if err := exactjson.Unmarshal(raw, &all); err != nil {
+		return nil, fmt.Errorf("ministral3: config.json: %w", err)
+	}
+	for _, key := range []string{"rope_parameters", "rope_scaling"} {
+		if len(all[key]) > 0 && string(all[key]) != "null" {
+			return raw, nil
+		}
+	}
+	all["rope_parameters"] = json.RawMessage(`{"type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "original_max_position_embeddings": 16384,
+		"beta_fast": 32.0, "beta_slow": 1.0, "mscale_all_dim": 1.0, "mscale": 1.0, "llama_4_scaling_beta": 0.1}`)
+	return json.Marshal(all)
+}
+
+// ParseMistral3 reads the config.json of a Mistral 3, whose text_config is a Mistral's or a
+// Ministral 3's. What sees is left out.
+func ParseMistral3(raw []byte) (*Config, error) {
+	text, wrapped, err := load.Unwrap("mistral3", raw)
+	if err != nil {
+		return nil, err
+	}
+	if !wrapped {
+		return nil, fmt.Errorf("mistral3: config.json: there is no text_config")
+	}
+	var inner struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := exactjson.Unmarshal(text, &inner); err != nil {
+		return nil, fmt.Errorf("mistral3: config.json: text_config: %w", err)
+	}
+	parse := map[string]func([]byte) (*Config, error){"": ParseMistral, "mistral": ParseMistral, "ministral3": ParseMinistral3}[inner.ModelType]
+	if parse == nil {
+		return nil, fmt.Errorf("mistral3: config.json: text_config has the model_type %q, which is not supported there (have: mistral, ministral3)", inner.ModelType)
+	}
+	c, err := parse(text)
+	if err != nil {
+		return nil, err
+	}
+	c.wrapped = true
+	return c, nil
+}
+
+// queryScale says how queries grow: that at position p, after RoPE, is multiplied by
+//
+//	1 + β·ln(1 + ⌊p / original⌋)
+//
+// as in Llama 4 (Nakanishi 2025, arXiv:2501.19399, has the idea). The zero value leaves them.
+type queryScale struct{ beta, original float64 }
+
+// of scales q, [batch, head, pos, d_head].
+func (s queryScale) of(q *mlx.Array, pass *model.Pass) *mlx.Array {
+	from, n := float64(pass.From()), float64(q.Dim(2))
+	if s.beta == 0 || from+n <= s.original { // all are multiplied by 1
+		return q
+	}
+	scale := pass.Once("query scale", func() []*mlx.Array {
+		at := mlx.Arange(pass.Tokens.Scope(), from, from+n, 1, mlx.Float32)
+		steps := mlx.Floor(mlx.Divide(at, mlx.Scalar(at.Scope(), float32(s.original))))
+		return []*mlx.Array{mlx.ExpandDims(mlx.Shift(mlx.Scale(mlx.Log(mlx.Shift(steps, 1)), s.beta), 1), 1)} // [pos, 1]
+	})
+	return mlx.Multiply(q, mlx.AsType(q.Scope().Hold(scale[0]), q.Dtype()))
+}
