@@ -79,8 +79,8 @@ func Eigvalsh(a *Array, t Triangle) *Array {
 //
 // in float64, which has each eigenvalue of H twice, with the vectors of z and iz: every second
 // one is taken. Where eigenvalues of H itself are equal, every second vector might be of fewer
-// z, times i or not. So H gets a diagonal of distinct numbers of 10⁻⁸ of its greatest element,
-// less than the rounding of float32, which float64 tells apart.
+// z, times i or not. So H gets a diagonal of distinct numbers of 10⁻⁸ of its norm (the greatest
+// sum of a row), less than what LAPACK loses in float32, which float64 tells apart.
 
 // divideAndConquer is the number of rows up to which LAPACK does without (SMLSIZ of ilaenv).
 const divideAndConquer = 25
@@ -104,11 +104,11 @@ func embed(a *Array, t Triangle) *Array {
 	for i := range n {
 		_, apart[i] = math.Modf(float64(i+1) * math.Phi) // no two are close, however many
 	}
-	greatest := ExpandDims(Max(Add(Abs(re), Abs(im)), -2, -1), -1, -2)
-	s := a.stream.Scope()                          // a's own may be on a GPU, which has no float64
-	greatest = Maximum(greatest, Scalar(s, 1e-30)) // of a matrix of zeros
+	norm := ExpandDims(Max(Sum(Add(Abs(re), Abs(im)), -1), -1), -1, -2)
+	s := a.stream.Scope()                  // a's own may be on a GPU, which has no float64
+	norm = Maximum(norm, Scalar(s, 1e-30)) // of a matrix of zeros
 	diagonal := Multiply(Eye(s, Grid{Rows: n, Cols: n}, Float64), FromSlice(s, apart))
-	re = Add(re, Multiply(Scale(greatest, 1e-8), diagonal))
+	re = Add(re, Multiply(Scale(norm, 1e-8), diagonal))
 	return Concatenate(-2, Concatenate(-1, re, Negative(im)), Concatenate(-1, im, re))
 }
 

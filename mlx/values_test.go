@@ -1,6 +1,7 @@
 package mlx_test
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"testing"
@@ -40,6 +41,49 @@ func TestDivmodRoundsDown(t *testing.T) {
 	q, r = mlx.Divmod(least, mlx.Multiply(mlx.FromSlice(s, []int32{-1, -1, 0}), mlx.Ones(s, mlx.Int32)))
 	require.Equal(t, []int32{math.MinInt32, -5, 0}, values[int32](t, q))
 	require.Equal(t, []int32{0, 0, 0}, values[int32](t, r))
+}
+
+// x // c of mlx.core 0.32.2: the quotient's type may have a sign where the dividend's has none.
+func TestDivisionByMinusOneIsOfTheResultsType(t *testing.T) {
+	s := scope(t)
+	byMinusOne := mlx.FromSlice(s, []int8{-1, 1})
+	require.Equal(t, []int16{-200, 5}, values[int16](t, mlx.FloorDivide(mlx.FromSlice(s, []uint8{200, 5}), byMinusOne)))
+	require.Equal(t, []int32{-1, 0}, values[int32](t, mlx.FloorDivide(mlx.FromSlice(s, []bool{true, false}), mlx.FromSlice(s, []int32{-1, 1}))))
+	q, r := mlx.Divmod(mlx.FromSlice(s, []uint16{40000, 5}), byMinusOne)
+	require.Equal(t, []int32{-40000, 5}, values[int32](t, q))
+	require.Equal(t, []int32{0, 0}, values[int32](t, r))
+	require.Equal(t, []int8{-3, 3}, values[int8](t, mlx.FloorDivide(mlx.FromSlice(s, []int8{-3, 3}), mlx.FromSlice(s, []bool{true, true}))))
+}
+
+// The parts of mlx.core 0.32.2's split(arange(6), places).
+func TestSplitAtTakesPlacesAsPythonDoes(t *testing.T) {
+	s := scope(t)
+	x := mlx.FromSlice(s, []int32{0, 1, 2, 3, 4, 5})
+	for _, c := range []struct {
+		places []int
+		want   [][]int32
+	}{
+		{[]int{2, 4}, [][]int32{{0, 1}, {2, 3}, {4, 5}}},
+		{[]int{4, 2}, [][]int32{{0, 1, 2, 3}, {}, {2, 3, 4, 5}}},
+		{[]int{2, -1}, [][]int32{{0, 1}, {2, 3, 4}, {5}}},
+		{[]int{7, -7, 2}, [][]int32{{0, 1, 2, 3, 4, 5}, {}, {0, 1}, {2, 3, 4, 5}}},
+		{[]int{3, 3}, [][]int32{{0, 1, 2}, {}, {3, 4, 5}}},
+		{[]int{0}, [][]int32{{}, {0, 1, 2, 3, 4, 5}}},
+		{[]int{math.MaxInt64, math.MinInt64}, [][]int32{{0, 1, 2, 3, 4, 5}, {}, {0, 1, 2, 3, 4, 5}}},
+		{[]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, [][]int32{{0}, {1}, {2}, {3}, {4}, {5}, {}, {}, {}, {}, {}, {}}},
+		{nil, [][]int32{{0, 1, 2, 3, 4, 5}}},
+	} {
+		var got [][]int32
+		for _, part := range mlx.SplitAt(x, c.places, -1) {
+			got = append(got, values[int32](t, part))
+		}
+		require.Equal(t, c.want, got, "%v", c.places)
+	}
+	require.Equal(t, "[float32[0 3] float32[0 3]]", fmt.Sprint(mlx.SplitAt(mlx.Zeros(s, mlx.Float32, 0, 3), []int{1}, 0)))
+	for _, none := range [][]int{nil, {1}} {
+		require.ErrorIs(t, mlx.SplitAt(x, none, 1)[0].Err(), mlx.ErrIndex)
+		require.ErrorIs(t, mlx.SplitAt(mlx.Scalar(s, 1.0), none, 0)[0].Err(), mlx.ErrIndex)
+	}
 }
 
 func TestFullKeeps64Bits(t *testing.T) {
