@@ -3,6 +3,7 @@ package mlx
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -60,8 +61,8 @@ func Compile(f Func, shapeless bool) Func {
 			}
 			status := withoutShapes(shapeless, func() int32 { return k.traces.call(&results[0], in) })
 			expect[0] = k.traces.results
-			k.traces.fallible = k.traces.fallible || trace.fallible
-			trace.fallible = k.traces.fallible
+			k.traces.fallible, k.traces.why = k.traces.fallible || trace.fallible, append(k.traces.why, trace.why...)
+			trace.fallible, trace.why = k.traces.fallible, slices.Clone(k.traces.why)
 			return status
 		})[0]
 	}
@@ -91,6 +92,7 @@ type traces struct {
 	id       uintptr
 	results  int // of the last trace
 	fallible bool
+	why      []*Error
 	compiled capi.Closure
 	caches   map[uintptr]capi.CompileCache // by thread
 }

@@ -9,10 +9,12 @@ import (
 // finite returns a, whose evaluation fails when it holds NaN or ±∞. LAPACK does not look: its
 // singular values with vectors never end, and its general eigenvalues end the process. The graph
 // does it, so that nothing is evaluated here, and the failure is the one that MLX has on every
-// library: the inverse of a matrix [1 1] that is 0.
-func finite(a *Array) *Array {
+// library: the inverse of a matrix [1 1] that is 0. Where it failed a is zeros: what comes next may
+// have begun. op is what the error names.
+func finite(op string, a *Array) *Array {
 	ok := Reshape(All(Isfinite(a)), 1, 1)
-	return Depends([]*Array{Where(ok, a, ZerosLike(a))}, []*Array{Inv(AsType(ok, Float32))})[0]
+	one := StopGradient(inverse(op, reason(op, "%v holds NaN or ∞", a), AsType(ok, Float32)))
+	return Where(ok, Multiply(a, AsType(one, a.Dtype())), ZerosLike(a)) // Depends has no vmap
 }
 
 // Eig returns the eigenvalues, complex64, and the eigenvectors as columns, of square
@@ -23,7 +25,7 @@ func Eig(a *Array) (values, vectors *Array) {
 		return bad, bad
 	}
 	out := lapack(func(on ...*Array) []*Array {
-		w, v := pairOf(op, true, capi.LinalgEig, finite(on[0]))
+		w, v := pairOf(op, true, capi.LinalgEig, finite(op, on[0]))
 		return []*Array{w, v}
 	}, a)
 	return out[0], out[1]
@@ -40,7 +42,7 @@ func Eigh(a *Array, t Triangle) (values, vectors *Array) {
 		return bad, bad
 	}
 	out := lapack(func(on ...*Array) []*Array {
-		a := finite(on[0])
+		a := finite(op, on[0])
 		if a.err == nil && embedded(a) {
 			w, v := Eigh(embed(a, t), Lower)
 			return []*Array{embeddedValues(w), embeddedVectors(v)}
@@ -60,7 +62,7 @@ func Eigvalsh(a *Array, t Triangle) *Array {
 		return bad
 	}
 	return lapack(func(on ...*Array) []*Array {
-		a := finite(on[0])
+		a := finite(op, on[0])
 		if a.err == nil && embedded(a) {
 			return []*Array{embeddedValues(Eigvalsh(embed(a, t), Lower))}
 		}

@@ -28,8 +28,9 @@ type tracing struct {
 	deep   int32  // of a callback's results, the greatest depth
 	failed *Error // the first failure of a callback
 
-	fallible bool    // a callback made something that may fail when it is computed
-	fates    []*fate // of a callback's results, from outside
+	fallible bool     // a callback made something that may fail when it is computed
+	why      []*Error // for one of these reasons, if it is an inverse
+	fates    []*fate  // of a callback's results, from outside
 }
 
 // traceDepth is beyond the depth of any scope that a program nests.
@@ -65,8 +66,8 @@ func protect(op string, f func(inner *Scope) *Error) (ok bool) {
 			fail(newError(op, ErrPanic, fmt.Sprintf("panic in its function: %v", p)))
 			ok = false
 		}
-		trace.fallible = trace.fallible || inner.fallible.Load()
 		inner.Close()
+		trace.fallible, trace.why = trace.fallible || inner.fallible, append(trace.why, inner.why...)
 		trace.depth--
 	}()
 	gate.Callback(func() {
@@ -170,7 +171,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 		}
 	}
 	if made.fallible {
-		mayFail(slices.Concat(out...)...)
+		mayFailFor(made.why, slices.Concat(out...)...)
 	}
 	return out
 }
@@ -179,7 +180,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (made tracing, e *Error) {
 	noTurn := gate.Run(func() {
 		outer := trace
-		trace.stream, trace.failed, trace.deep, trace.fallible, trace.fates = s, nil, 0, false, nil
+		trace = tracing{depth: outer.depth, stream: s}
 		in := vector(args)
 		if call(in, results) != 0 {
 			if e = trace.failed; e != nil {
