@@ -34,7 +34,13 @@ func SetCompileMode(mode CompileMode) error {
 	if mode < CompileDisabled || mode > CompileEnabled {
 		return newError(op, ErrIndex, "there is no compile mode "+strconv.Itoa(int(mode))+" (have: 0 to 3)")
 	}
-	return inGate(op, func() error { return status(op, capi.SetCompileMode(capi.CompileMode(mode))) })
+	return inGate(op, func() error {
+		err := status(op, capi.SetCompileMode(capi.CompileMode(mode)))
+		if err == nil {
+			loaded.compiles = mode != CompileDisabled
+		}
+		return err
+	})
 }
 
 // Compile returns f that is traced at its first call, and afterwards only for arguments of
@@ -106,10 +112,14 @@ func (k *kernel) compile(op string) (status int32) {
 	k.once.Do(func() {
 		lastTraced++
 		k.traces.id = lastTraced
-		f, results := k.f, &k.traces.results
+		f, results, traces := k.f, &k.traces.results, loaded.compiles
 		*results = 1
 		plain := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) {
-			return callback(op, in, counting(f, results))
+			called := counting(f, results)
+			if traces && trace.depth == 0 { // inside another function it may be called as it is
+				called = hollow(op, all, called)
+			}
+			return callback(op, in, called)
 		})
 		status = capi.DetailCompile(&k.traces.compiled, plain, k.traces.id, k.shapeless, nil)
 		capi.ClosureFree(plain)

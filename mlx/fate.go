@@ -24,6 +24,9 @@ type fate struct {
 	cleanup runtime.Cleanup
 
 	flight *gate.Flight // while they are computed; the gate guards it
+
+	standIn bool        // a mark of what has no elements
+	over    atomic.Bool // the function that it belongs to has returned
 }
 
 // fates are those that an array depends on, in the order in which they were made.

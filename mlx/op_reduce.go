@@ -161,7 +161,7 @@ func Std(x *Array, ddof int, axes ...int) *Array {
 }
 
 // Softmax returns exp(x−max x)/Σ over axes (none: all of them), computed in float32 when x
-// is 16-bit. x: any shape, floating; the result has x's shape and dtype.
+// is 16-bit, as mlx.core's with precise=True. x: any shape, floating; the result has x's shape and dtype.
 // Binds mlx_softmax, mlx_softmax_axis, mlx_softmax_axes.
 func Softmax(x *Array, axes ...int) *Array {
 	const op = "softmax"

@@ -31,6 +31,7 @@ type tracing struct {
 	fallible bool     // a callback made something that may fail when it is computed
 	why      []*Error // for one of these reasons, if it is an inverse
 	fates    []*fate  // of a callback's results, from outside
+	within   *fates   // of the arguments, which are stand-ins themselves
 }
 
 // traceDepth is beyond the depth of any scope that a program nests.
@@ -86,6 +87,7 @@ func standIns(s *Scope, list capi.VectorArray) []*Array {
 	for i := range out {
 		a := &Array{stream: s.stream}
 		a.scope.Store(s)
+		a.fates.Store(trace.within)
 		if capi.VectorArrayGet(&a.h, list, i) != 0 {
 			a.err = mlxError("transform", nil)
 		} else {
@@ -120,7 +122,11 @@ func handles(op string, arrays []*Array, list *capi.VectorArray) *Error {
 	for _, a := range arrays {
 		trace.deep = max(trace.deep, a.depth.Load())
 		if list := a.fates.Load(); list != nil {
-			trace.fates = append(trace.fates, *list...)
+			for _, f := range *list {
+				if !f.over.Load() { // or it is the function's own
+					trace.fates = append(trace.fates, f)
+				}
+			}
 		}
 	}
 	*list = vector(arrays)
@@ -151,7 +157,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 			capi.VectorArrayFree(r)
 		}
 	}()
-	made, e := place.stream.transform(op, args, results, call)
+	made, e := place.transform(op, args, results, call)
 	if e != nil {
 		return fail(e)
 	}
@@ -176,11 +182,11 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 	return out
 }
 
-// transform is transformed's call inside the gate.
-func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (made tracing, e *Error) {
+// transform is transformed's call inside the gate, of which place has what the arguments have in common.
+func (place *Array) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (made tracing, e *Error) {
 	noTurn := gate.Run(func() {
 		outer := trace
-		trace = tracing{depth: outer.depth, stream: s}
+		trace = tracing{depth: outer.depth, stream: place.stream, within: place.fates.Load().standIns()}
 		in := vector(args)
 		if call(in, results) != 0 {
 			if e = trace.failed; e != nil {
