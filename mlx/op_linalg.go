@@ -46,7 +46,7 @@ func matrix(op string, square bool, operands ...*Array) *Array {
 		return failed(op, ErrShape, "%s is not %s", a, what)
 	}
 	for _, a := range operands {
-		if a.Size() == 0 {
+		if a.Dim(-1) == 0 || a.Dim(-2) == 0 && a.Ndim() > 1 {
 			return failed(op, ErrShape, "%s has no elements", a) // LAPACK refuses them by ending the process
 		}
 	}
@@ -285,7 +285,7 @@ func NormOrd(x *Array, ord float64, axes ...int) *Array {
 	f := func(res *capi.Array, x capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNorm(res, x, ord, int32s(axes), false, s)
 	}
-	if (ord == 2 || ord == -2) && (len(axes) == 2 || len(axes) == 0 && x.Ndim() == 2) {
+	if n := x.Ndim(); (ord == 2 || ord == -2) && n > 1 && (len(axes) == 2 || len(axes) == 0 && n == 2) {
 		return spectral(op, x, f)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
@@ -313,7 +313,7 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	f := func(res *capi.Array, x capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormMatrix(res, x, capi.Bytes(string(name)), int32s(axes), false, s)
 	}
-	if name == Nuclear {
+	if name == Nuclear && x.Ndim() > 1 {
 		return spectral(op, x, f)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
