@@ -200,7 +200,7 @@ func (a *Array) settle(op string) {
 	if s := a.scope.Load(); s != nil {
 		if !s.adopt(a) {
 			a.Free()
-			a.err = newError(op, ErrFreed, "the scope of its operands is closed")
+			a.err = newError(op, ErrFreed, "its scope is closed")
 		}
 		return
 	}
