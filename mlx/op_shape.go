@@ -216,6 +216,7 @@ func AsStrided(x *Array, shape, strides []int, offset int) *Array {
 	if inside && (first < 0 || last >= size) || offset < 0 || int64(offset) > size { // of an offset near 2⁶³, last wraps
 		return failed(op, ErrIndex, "shape %v with strides %v from element %d reaches outside %s", shape, strides, offset, x)
 	}
+	x = Contiguous(x) // MLX refuses, when it is evaluated, what lies otherwise
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.AsStrided(res, x.h, int32s(shape), wide, offset, s)
 	})
