@@ -161,6 +161,9 @@ func (a *Array) Err() error {
 	} else if a.h == 0 {
 		return a.gone("", "the array")
 	}
+	if e := a.fates.Load().leaked(); e != nil {
+		return e
+	}
 	return nil
 }
 

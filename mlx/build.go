@@ -158,6 +158,10 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 			r.depth.Store(d)
 		}
 		if list := a.fates.Load(); list != nil {
+			if e := list.leaked(); e != nil {
+				finish(operands[:i+1])
+				return e
+			}
 			r.inherit(list)
 		}
 		if s := a.scope.Load(); s != nil && (r.scope.Load() == nil || s.depth > r.scope.Load().depth) {
@@ -196,7 +200,7 @@ func (a *Array) settle(op string) {
 	if s := a.scope.Load(); s != nil {
 		if !s.adopt(a) {
 			a.Free()
-			a.err = newError(op, ErrFreed, "the scope of its operands is closed")
+			a.err = newError(op, ErrFreed, "its scope is closed")
 		}
 		return
 	}

@@ -3,6 +3,7 @@ package mlx
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -33,7 +34,13 @@ func SetCompileMode(mode CompileMode) error {
 	if mode < CompileDisabled || mode > CompileEnabled {
 		return newError(op, ErrIndex, "there is no compile mode "+strconv.Itoa(int(mode))+" (have: 0 to 3)")
 	}
-	return inGate(op, func() error { return status(op, capi.SetCompileMode(capi.CompileMode(mode))) })
+	return inGate(op, func() error {
+		err := status(op, capi.SetCompileMode(capi.CompileMode(mode)))
+		if err == nil {
+			loaded.compiles = mode != CompileDisabled
+		}
+		return err
+	})
 }
 
 // Compile returns f that is traced at its first call, and afterwards only for arguments of
@@ -60,8 +67,8 @@ func Compile(f Func, shapeless bool) Func {
 			}
 			status := withoutShapes(shapeless, func() int32 { return k.traces.call(&results[0], in) })
 			expect[0] = k.traces.results
-			k.traces.fallible = k.traces.fallible || trace.fallible
-			trace.fallible = k.traces.fallible
+			k.traces.fallible, k.traces.why = k.traces.fallible || trace.fallible, append(k.traces.why, trace.why...)
+			trace.fallible, trace.why = k.traces.fallible, slices.Clone(k.traces.why)
 			return status
 		})[0]
 	}
@@ -91,6 +98,7 @@ type traces struct {
 	id       uintptr
 	results  int // of the last trace
 	fallible bool
+	why      []*Error
 	compiled capi.Closure
 	caches   map[uintptr]capi.CompileCache // by thread
 }
@@ -104,10 +112,14 @@ func (k *kernel) compile(op string) (status int32) {
 	k.once.Do(func() {
 		lastTraced++
 		k.traces.id = lastTraced
-		f, results := k.f, &k.traces.results
+		f, results, traces := k.f, &k.traces.results, loaded.compiles
 		*results = 1
 		plain := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) {
-			return callback(op, in, counting(f, results))
+			called := counting(f, results)
+			if traces && trace.depth == 0 { // inside another function it may be called as it is
+				called = hollow(op, all, called)
+			}
+			return callback(op, in, called)
 		})
 		status = capi.DetailCompile(&k.traces.compiled, plain, k.traces.id, k.shapeless, nil)
 		capi.ClosureFree(plain)

@@ -67,7 +67,7 @@ func TestHermitianMatricesAreTakenApart(t *testing.T) {
 		return
 	}
 	s := scope(t)
-	for _, n := range []int{4, 25, 26, 47, 48, 64, 100} {
+	for _, n := range []int{4, 25, 26, 47, 48, 64, 100, 150} {
 		for name, h := range hermitians(s, n) {
 			for _, half := range []mlx.Triangle{mlx.Lower, mlx.Upper} {
 				// what the other half holds does not count

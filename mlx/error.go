@@ -22,6 +22,7 @@ var (
 	ErrFile    = errors.New("a file cannot be used")           // missing, damaged, not writable
 	ErrDevice  = errors.New("no such device")                  // a device or stream that the library cannot use
 	ErrPanic   = errors.New("a function panicked")             // Go code that was called back; Stack tells where
+	ErrStandIn = errors.New("a stand-in has no elements")      // an array kept beyond the function that Vmap or Compile traced
 	ErrStuck   = errors.New("goroutines wait for each other")  // one inside a Func or Do waits for one that evaluates
 	ErrMLX     = errors.New("MLX reported an error")           // any other failure inside MLX
 	errNoArray = errors.New("an operand is nil, not an array") // a nil *Array
@@ -115,7 +116,7 @@ func mlxError(op string, operands []*Array) *Error {
 // textError makes an error of MLX's text.
 func textError(op, text string, operands []*Array) *Error {
 	text = reasonOf(text)
-	if strings.Contains(text, "LU factorization failed") {
+	if strings.HasPrefix(text, "[Inverse::eval_cpu]") { // where nothing else says which, as in an imported function
 		text += ": a matrix is singular, or one of eigenvalues or singular values holds NaN or ∞"
 	}
 	kind := ErrMLX

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -16,12 +17,16 @@ import (
 // depends on them, each by itself, and all that depends on a failed one has its error.
 type fate struct {
 	known   atomic.Bool
-	err     *Error // of a known one
+	why     []*Error // what an inverse that fails means
+	err     *Error   // of a known one
 	handles []capi.Array
 	on      []int // the streams that compute them
 	cleanup runtime.Cleanup
 
 	flight *gate.Flight // while they are computed; the gate guards it
+
+	standIn bool        // a mark of what has no elements
+	over    atomic.Bool // the function that it belongs to has returned
 }
 
 // fates are those that an array depends on, in the order in which they were made.
@@ -53,14 +58,20 @@ func (r *Array) inherit(from *fates) {
 // mayFail notes that the results of one operation fail together while they are computed, if they
 // do, and returns them. Inside a function that is traced, that is noted of what the trace
 // becomes.
-func mayFail(results ...*Array) []*Array {
-	f := &fate{}
+func mayFail(results ...*Array) []*Array { return mayFailFor(nil, results...) }
+
+// mayFailFor is mayFail of an operation in which an inverse fails for one of these reasons. MLX's
+// text speaks of the inverse, which may be a part, or a check, of what was asked for.
+func mayFailFor(why []*Error, results ...*Array) []*Array {
+	f := &fate{why: why}
 	for _, a := range results {
 		if a == nil || a.err != nil {
 			continue
 		}
 		if s := a.scope.Load(); s != nil && s.depth >= traceDepth {
-			s.fallible.Store(true)
+			s.mu.Lock()
+			s.fallible, s.why = true, append(s.why, why...)
+			s.mu.Unlock()
 			return results
 		}
 		if !a.acquire() {
@@ -150,12 +161,28 @@ func (f *fate) settle(err error) error {
 	if errors.Is(err, ErrMemory) {
 		return err // there may be more the next time
 	}
-	errors.As(err, &f.err)
+	if errors.As(err, &f.err); f.err != nil && strings.HasPrefix(f.err.Text, "[Inverse::eval_cpu]") && len(f.why) > 0 {
+		f.err = oneOf(f.why)
+	}
 	f.cleanup.Stop()
 	gate.Free(f.handles...)
 	f.handles = nil
 	f.known.Store(true)
 	return nil
+}
+
+// oneOf is the error of what failed for one of some reasons.
+func oneOf(why []*Error) *Error {
+	var texts []string
+	for _, e := range why {
+		if text := strings.TrimPrefix(e.Error(), "mlx: "); !slices.Contains(texts, text) {
+			texts = append(texts, text)
+		}
+	}
+	if len(texts) == 1 {
+		return why[0]
+	}
+	return &Error{Op: "eval", Kind: ErrMLX, Text: strings.Join(texts, ", or "), stack: why[0].stack}
 }
 
 // computed is the error of an evaluation, after which no stream holds one for the next.

@@ -57,3 +57,49 @@ func TestErrorsOfEvaluationsStickToWhatFailed(t *testing.T) {
 	require.Equal(t, []float32{1}, floats(t, mlx.Sum(good)))
 	require.Equal(t, []float32{.5, 0, 0, .5}, floats(t, good))
 }
+
+// MLX's text speaks of the inverse that is a part, or the check, of what was asked for.
+func TestFailedFactorsNameTheOperationAndTheReason(t *testing.T) {
+	s := scope(t)
+	infinite := mlx.Divide(mlx.Ones(s, mlx.Float32, 2, 2), mlx.Zeros(s, mlx.Float32))
+	zeros := mlx.Zeros(s, mlx.Float32, 2, 2)
+	u, _, _ := mlx.SVD(infinite)
+	eig, _ := mlx.Eig(infinite)
+	eigh, _ := mlx.Eigh(infinite, mlx.Lower)
+	summed := func(f func(*mlx.Array) *mlx.Array) mlx.Func {
+		return func(a []*mlx.Array) []*mlx.Array { return one(mlx.Sum(f(a[0]))) }
+	}
+	either := func(a *mlx.Array) *mlx.Array { return mlx.Add(mlx.Inv(a), mlx.Pinv(a)) }
+	stacked := mlx.Stack(0, zeros, zeros)
+	for text, a := range map[string]*mlx.Array{
+		"svd: float32[2 2] holds NaN or ∞":                u,
+		"pinv: float32[2 2] holds NaN or ∞":               mlx.Pinv(infinite),
+		"eig: float32[2 2] holds NaN or ∞":                eig,
+		"eigvals: float32[2 2] holds NaN or ∞":            mlx.Eigvals(infinite),
+		"eigh: float32[2 2] holds NaN or ∞":               eigh,
+		"eigvalsh: float32[2 2] holds NaN or ∞":           mlx.Eigvalsh(infinite, mlx.Upper),
+		"norm: float32[2 2] holds NaN or ∞":               mlx.NormMatrix(infinite, mlx.Nuclear),
+		"inv: float32[2 2] is singular":                   mlx.Add(mlx.Inv(zeros), zeros),
+		"solve: float32[2 2] is singular":                 mlx.Solve(zeros, zeros),
+		"tri_inv: float32[2 2] has a 0 on its diagonal":   mlx.TriInv(zeros, mlx.Lower),
+		"svd: float32[2 2 2] holds NaN or ∞":              mlx.SingularValues(mlx.Stack(0, infinite, zeros)),
+		"inv: float32[2 2 2] is singular":                 mlx.Inv(stacked),
+		"inv: float32[2 2] is singular, or pinv: float32": mlx.Vmap(summed(either), nil, nil)(one(stacked))[0],
+	} {
+		require.ErrorContains(t, mlx.Eval(a), text)
+		require.NotContains(t, mlx.Eval(a).Error(), "Inverse::")
+	}
+}
+
+func TestFactorsOfVmapAreThoseOfEachMatrix(t *testing.T) {
+	s := scope(t)
+	x := random(s, 1, -1, 1, 3, 4, 4)
+	x = mlx.Add(x, mlx.Swapaxes(x, 1, 2))
+	for name, f := range map[string]func(a *mlx.Array) *mlx.Array{
+		"svd": mlx.SingularValues, "pinv": mlx.Pinv, "inv": mlx.Inv, "eigvals": mlx.Eigvals,
+		"eigh": func(a *mlx.Array) *mlx.Array { return mlx.Eigvalsh(a, mlx.Lower) },
+	} {
+		mapped := mlx.Vmap(func(a []*mlx.Array) []*mlx.Array { return one(f(a[0])) }, nil, nil)(one(x))[0]
+		within(t, mlx.Abs(f(x)), mlx.Abs(mapped), 1e-5, name)
+	}
+}

@@ -33,7 +33,7 @@ func NewExporter(path string, f Func, shapeless bool) (*Exporter, error) {
 	}
 	x := &Exporter{shapeless: shapeless}
 	err := inGate(op, func() error {
-		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, f) })
+		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, hollow(op, all, f)) })
 		defer capi.ClosureFree(fun)
 		if x.h = capi.FunctionExporterNew(capi.Bytes(path), fun, shapeless); x.h == 0 {
 			return mlxError(op, nil)
@@ -114,7 +114,7 @@ func ExportFunction(path string, f Func, shapeless bool, args ...*Array) error {
 		return err
 	}
 	return traced(op, args, nil, func(in capi.VectorArray, _ capi.MapStringToArray) int32 {
-		return closure(op, f, func(fun capi.Closure) int32 {
+		return closure(op, hollow(op, all, f), func(fun capi.Closure) int32 {
 			return withoutShapes(shapeless, func() int32 { return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless) })
 		})
 	})
@@ -134,7 +134,9 @@ func ExportFunctionKwargs(path string, f FuncKwargs, shapeless bool, args []*Arr
 				if e != nil {
 					return e
 				}
-				return handles(op, f(standIns(s, in), names), &list)
+				args := append(standIns(s, in), slices.Collect(maps.Values(names))...)
+				named := func(args []*Array) []*Array { return f(args[:len(args)-len(names)], names) }
+				return handles(op, hollow(op, all, named)(args), &list)
 			})
 			return list, ok
 		})
@@ -151,6 +153,7 @@ func standInsByName(s *Scope, named capi.MapStringToArray, names []string) (map[
 	for _, name := range names {
 		a := &Array{stream: s.stream}
 		a.scope.Store(s)
+		a.fates.Store(trace.within)
 		if capi.MapStringToArrayGet(&a.h, named, capi.Bytes(name)) != 0 {
 			return nil, newError("transform", ErrMLX, fmt.Sprintf("MLX passed no argument %q", name))
 		}

@@ -21,7 +21,7 @@ type GGUF struct {
 	Metadata map[string]any
 }
 
-// LoadGGUF reads a GGUF file. Package checkpoint reads more types, and exactly.
+// LoadGGUF reads a GGUF file, all of it, into memory. Package checkpoint reads more types, and exactly.
 // Binds mlx_load_gguf, mlx_io_gguf_get_keys, mlx_io_gguf_get_array,
 // mlx_io_gguf_has_metadata_*, mlx_io_gguf_get_metadata_*.
 func LoadGGUF(s *Scope, path string) (*GGUF, error) {

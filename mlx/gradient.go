@@ -6,7 +6,7 @@ import (
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
 
-// Grad returns the gradient of f's first result, which must be a 0-d or one-element array,
+// Grad returns the gradient of f's first result, a 0-d array,
 // with respect to the arguments at argnums, the first one when none are named:
 //
 //	loss := func(p []*mlx.Array) []*mlx.Array { return []*mlx.Array{mlx.Sum(mlx.Square(p[0]))} }
@@ -36,7 +36,7 @@ func valueAndGrad(op string, f Func, argnums []int) func(args ...*Array) (values
 	return func(args ...*Array) (values, grads []*Array) {
 		expect := []int{1, len(set)}
 		out := transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
-			return closure(op, counting(knowing(args, f), &expect[0]), func(fun capi.Closure) int32 {
+			return closure(op, counting(number(knowing(args, f)), &expect[0]), func(fun capi.Closure) int32 {
 				var both capi.ClosureValueAndGrad
 				status := capi.ValueAndGrad(&both, fun, int32s(set))
 				if status == 0 {
@@ -52,6 +52,17 @@ func valueAndGrad(op string, f Func, argnums []int) func(args ...*Array) (values
 			grads[i] = out[1][min(k, len(out[1])-1)]
 		}
 		return out[0], grads
+	}
+}
+
+// number returns f whose first result is refused where it is none that has a gradient.
+func number(f Func) Func {
+	return func(args []*Array) []*Array {
+		out := f(args)
+		if len(out) > 0 && out[0] != nil && out[0].err == nil && out[0].Ndim() > 0 {
+			return []*Array{failed("loss", ErrShape, "the first result is %s, and a gradient is of a 0-d array: take its Sum or Mean", out[0])}
+		}
+		return out
 	}
 }
 

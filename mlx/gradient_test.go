@@ -1,6 +1,7 @@
 package mlx_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -139,4 +140,15 @@ func TestGradientsAgreeWithFiniteDifferences(t *testing.T) {
 	for name, c := range withoutSlope(s) {
 		require.Error(t, mlx.Grad(weighted(s, c.f))(c.at(s, 77, c.lo, c.hi))[0].Err(), "MLX has no gradient of %s", name)
 	}
+}
+
+func TestTheGradientOfManyNumbersIsRefusedByName(t *testing.T) {
+	s := scope(t)
+	square := func(a []*mlx.Array) []*mlx.Array { return one(mlx.Square(a[0])) }
+	for _, shape := range [][]int{{1}, {2, 3}} {
+		err := mlx.Grad(square)(mlx.Ones(s, mlx.Float32, shape...))[0].Err()
+		require.ErrorIs(t, err, mlx.ErrShape)
+		require.ErrorContains(t, err, fmt.Sprintf("the first result is float32%v, and a gradient is of a 0-d array: take its Sum or Mean", shape))
+	}
+	require.Equal(t, []float32{2}, floats(t, mlx.Grad(square)(mlx.Ones(s, mlx.Float32))[0]))
 }

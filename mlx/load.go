@@ -38,6 +38,8 @@ var loaded struct {
 
 	memoryLimit atomic.Int64 // SetMemoryLimit changes it
 
+	compiles bool // whether Compile traces; the gate guards it
+
 	// written once, before done
 	room int64 // what the system gives the process at most
 	gpu  bool
@@ -109,6 +111,7 @@ func prepare() error {
 		return fmt.Errorf("the library at %s cannot make a stream: %s", loaded.library.Path, reasonOf(err.Error()))
 	}
 	loaded.gpu = gpu
+	loaded.compiles = gpu
 	if !gpu {
 		// fused operations would be translated by g++, and no faster
 		_ = gate.Run(func() { capi.SetCompileMode(capi.CompileModeDisabled) })

@@ -118,6 +118,7 @@ func boundsOf[T Element](data []T) *bounds {
 			if x {
 				b.trues++
 			}
+			b.zero = b.zero || !x
 		}
 		return b
 	case []int8:

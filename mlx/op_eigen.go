@@ -9,10 +9,12 @@ import (
 // finite returns a, whose evaluation fails when it holds NaN or ±∞. LAPACK does not look: its
 // singular values with vectors never end, and its general eigenvalues end the process. The graph
 // does it, so that nothing is evaluated here, and the failure is the one that MLX has on every
-// library: the inverse of a matrix [1 1] that is 0.
-func finite(a *Array) *Array {
+// library: the inverse of a matrix [1 1] that is 0. Where it failed a is zeros: what comes next may
+// have begun. op is what the error names.
+func finite(op string, a *Array) *Array {
 	ok := Reshape(All(Isfinite(a)), 1, 1)
-	return Depends([]*Array{Where(ok, a, ZerosLike(a))}, []*Array{Inv(AsType(ok, Float32))})[0]
+	one := StopGradient(inverse(op, reason(op, "%v holds NaN or ∞", a), AsType(ok, Float32)))
+	return Where(ok, Multiply(a, AsType(one, a.Dtype())), ZerosLike(a)) // Depends has no vmap
 }
 
 // Eig returns the eigenvalues, complex64, and the eigenvectors as columns, of square
@@ -23,7 +25,7 @@ func Eig(a *Array) (values, vectors *Array) {
 		return bad, bad
 	}
 	out := lapack(func(on ...*Array) []*Array {
-		w, v := pairOf(op, true, capi.LinalgEig, finite(on[0]))
+		w, v := pairOf(op, true, capi.LinalgEig, finite(op, on[0]))
 		return []*Array{w, v}
 	}, a)
 	return out[0], out[1]
@@ -40,7 +42,7 @@ func Eigh(a *Array, t Triangle) (values, vectors *Array) {
 		return bad, bad
 	}
 	out := lapack(func(on ...*Array) []*Array {
-		a := finite(on[0])
+		a := finite(op, on[0])
 		if a.err == nil && embedded(a) {
 			w, v := Eigh(embed(a, t), Lower)
 			return []*Array{embeddedValues(w), embeddedVectors(v)}
@@ -60,7 +62,7 @@ func Eigvalsh(a *Array, t Triangle) *Array {
 		return bad
 	}
 	return lapack(func(on ...*Array) []*Array {
-		a := finite(on[0])
+		a := finite(op, on[0])
 		if a.err == nil && embedded(a) {
 			return []*Array{embeddedValues(Eigvalsh(embed(a, t), Lower))}
 		}
@@ -79,8 +81,8 @@ func Eigvalsh(a *Array, t Triangle) *Array {
 //
 // in float64, which has each eigenvalue of H twice, with the vectors of z and iz: every second
 // one is taken. Where eigenvalues of H itself are equal, every second vector might be of fewer
-// z, times i or not. So H gets a diagonal of distinct numbers of 10⁻⁸ of its greatest element,
-// less than the rounding of float32, which float64 tells apart.
+// z, times i or not. So H gets a diagonal of distinct numbers of 10⁻⁸ of its norm (the greatest
+// sum of a row), less than what LAPACK loses in float32, which float64 tells apart.
 
 // divideAndConquer is the number of rows up to which LAPACK does without (SMLSIZ of ilaenv).
 const divideAndConquer = 25
@@ -104,11 +106,11 @@ func embed(a *Array, t Triangle) *Array {
 	for i := range n {
 		_, apart[i] = math.Modf(float64(i+1) * math.Phi) // no two are close, however many
 	}
-	greatest := ExpandDims(Max(Add(Abs(re), Abs(im)), -2, -1), -1, -2)
-	s := a.stream.Scope()                          // a's own may be on a GPU, which has no float64
-	greatest = Maximum(greatest, Scalar(s, 1e-30)) // of a matrix of zeros
+	norm := ExpandDims(Max(Sum(Add(Abs(re), Abs(im)), -1), -1), -1, -2)
+	s := a.stream.Scope()                  // a's own may be on a GPU, which has no float64
+	norm = Maximum(norm, Scalar(s, 1e-30)) // of a matrix of zeros
 	diagonal := Multiply(Eye(s, Grid{Rows: n, Cols: n}, Float64), FromSlice(s, apart))
-	re = Add(re, Multiply(Scale(greatest, 1e-8), diagonal))
+	re = Add(re, Multiply(Scale(norm, 1e-8), diagonal))
 	return Concatenate(-2, Concatenate(-1, re, Negative(im)), Concatenate(-1, im, re))
 }
 

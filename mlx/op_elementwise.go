@@ -133,12 +133,13 @@ func Divmod(a, b *Array) (quotient, remainder *Array) {
 		return capi.Divmod(res, a.h, d.safe.h, s)
 	})
 	q, r := two[0], two[len(two)-1]
-	return d.instead(q, d.negated(a)), d.instead(r, d.zeros(a))
+	return d.instead(q, divisor.negated, a), d.instead(r, divisor.zeros, a)
 }
 
-// negate is Negative, which MLX has for signed types only; of unsigned ones none is −1.
+// negate is Negative, which MLX has for signed types only; where the quotient is of another, no
+// divisor is −1.
 func negate(a *Array) *Array {
-	if d := a.Dtype(); d >= Uint8 && d <= Uint64 {
+	if d := a.Dtype(); d >= Uint8 && d <= Uint64 || d == Bool {
 		return a
 	}
 	return Negative(a)
@@ -172,28 +173,18 @@ func newDivisor(op string, a, b *Array) (divisor, *Error) {
 	return divisor{Where(bad, Ones(b.Scope(), b.Dtype()), b), bad, minus}, nil
 }
 
-// instead returns q with other where the divisor was replaced.
-func (d divisor) instead(q, other *Array) *Array {
+// instead returns q with other of the dividend where the divisor was replaced.
+func (d divisor) instead(q *Array, other func(d divisor, a *Array) *Array, a *Array) *Array {
 	if d.bad == nil || q.err != nil {
 		return q
 	}
-	return Where(d.bad, AsType(other, q.Dtype()), q)
+	return Where(d.bad, other(d, AsType(a, q.Dtype())), q)
 }
 
 // negated is a/−1, and 0 for a/0.
-func (d divisor) negated(a *Array) *Array {
-	if d.bad == nil {
-		return nil
-	}
-	return Where(d.minus, negate(a), d.zeros(a))
-}
+func (d divisor) negated(a *Array) *Array { return Where(d.minus, negate(a), d.zeros(a)) }
 
-func (d divisor) zeros(a *Array) *Array {
-	if d.bad == nil {
-		return nil
-	}
-	return Zeros(a.Scope(), a.Dtype())
-}
+func (d divisor) zeros(a *Array) *Array { return Zeros(a.Scope(), a.Dtype()) }
 
 func divide(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array, other func(divisor, *Array) *Array) *Array {
 	if bad := required(op, a, b); bad != nil {
@@ -203,7 +194,7 @@ func divide(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) 
 	if e != nil {
 		return &Array{err: e}
 	}
-	return d.instead(binary(op, f, a, d.safe), other(d, a))
+	return d.instead(binary(op, f, a, d.safe), other, a)
 }
 
 func integral(d Dtype) bool { return d.IsInteger() || d == Bool }

@@ -55,8 +55,9 @@ func Split(x *Array, parts, axis int) []*Array {
 	}), nil, parts)
 }
 
-// SplitAt cuts x along axis before each of the given places, ascending.
-// Binds mlx_split_sections.
+// SplitAt cuts x along axis before each of the given places, as Python slices with them: a negative
+// one counts from the end, one beyond the axis is its end, and what lies between a place and a
+// lesser one is empty. Binds mlx_split_sections.
 func SplitAt(x *Array, places []int, axis int) []*Array {
 	const op = "split"
 	if bad := required(op, x); bad != nil {
@@ -65,11 +66,8 @@ func SplitAt(x *Array, places []int, axis int) []*Array {
 	if x.err != nil {
 		return fill(nil, x, len(places)+1)
 	}
-	n := x.Dim(axis)
-	for i, p := range places {
-		if p < 0 || p > n || i > 0 && p < places[i-1] {
-			return fill(nil, failed(op, ErrIndex, "places %v along an axis of length %d of %s (want: ascending, from 0 to its length)", places, n, x), len(places)+1)
-		}
+	if n := x.Ndim(); axis < -n || axis >= n {
+		return fill(nil, failed(op, ErrIndex, "axis %d of %s", axis, x), len(places)+1)
 	}
 	if len(places) == 0 {
 		return []*Array{Positive(x)}

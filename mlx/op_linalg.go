@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -45,7 +46,7 @@ func matrix(op string, square bool, operands ...*Array) *Array {
 		return failed(op, ErrShape, "%s is not %s", a, what)
 	}
 	for _, a := range operands {
-		if a.Size() == 0 {
+		if a.Dim(-1) == 0 || a.Dim(-2) == 0 && a.Ndim() > 1 {
 			return failed(op, ErrShape, "%s has no elements", a) // LAPACK refuses them by ending the process
 		}
 	}
@@ -61,12 +62,12 @@ func ofMatrix(op string, square bool, f sortAll, a *Array) *Array {
 	}, a)[0]
 }
 
-func ofTriangle(op string, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
+func ofTriangle(op string, why []*Error, f func(*capi.Array, capi.Array, bool, capi.Stream) int32, a *Array, t Triangle) *Array {
 	if bad := matrix(op, true, a); bad != nil {
 		return bad
 	}
 	return lapack(func(on ...*Array) []*Array {
-		return mayFail(build(op, on, func(res *capi.Array, s capi.Stream) int32 { return f(res, on[0].h, bool(t), s) }))
+		return mayFailFor(why, build(op, on, func(res *capi.Array, s capi.Stream) int32 { return f(res, on[0].h, bool(t), s) }))
 	}, a)[0]
 }
 
@@ -75,7 +76,7 @@ func ofFinite(op string, square bool, f sortAll, a *Array) *Array {
 	if bad := matrix(op, square, a); bad != nil {
 		return bad
 	}
-	return lapack(func(on ...*Array) []*Array { return []*Array{ofMatrix(op, square, f, finite(on[0]))} }, a)[0]
+	return lapack(func(on ...*Array) []*Array { return []*Array{ofMatrix(op, square, f, finite(op, on[0]))} }, a)[0]
 }
 
 // pairOf is build for a function of a matrix with two results.
@@ -124,10 +125,26 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 
 // Inv returns the inverse of square matrices; a singular one is an error of Eval.
 // Binds mlx_linalg_inv.
-func Inv(a *Array) *Array { return ofMatrix("inv", true, capi.LinalgInv, a) }
+func Inv(a *Array) *Array { return inverse("inv", reason("inv", "%v is singular", a), a) }
+
+func inverse(op string, why []*Error, a *Array) *Array {
+	if bad := matrix(op, true, a); bad != nil {
+		return bad
+	}
+	return lapack(func(on ...*Array) []*Array {
+		return mayFailFor(why, build(op, on, func(res *capi.Array, s capi.Stream) int32 { return capi.LinalgInv(res, on[0].h, s) }))
+	}, a)[0]
+}
+
+// reason is why an inverse of a fails, or what was made of one.
+func reason(op, format string, a *Array) []*Error {
+	return []*Error{newError(op, ErrMLX, fmt.Sprintf(format, a))}
+}
 
 // TriInv returns the inverse of triangular matrices. Binds mlx_linalg_tri_inv.
-func TriInv(a *Array, t Triangle) *Array { return ofTriangle("tri_inv", capi.LinalgTriInv, a, t) }
+func TriInv(a *Array, t Triangle) *Array {
+	return ofTriangle("tri_inv", reason("tri_inv", "%v has a 0 on its diagonal", a), capi.LinalgTriInv, a, t)
+}
 
 // Pinv returns the Moore-Penrose inverse. Binds mlx_linalg_pinv.
 func Pinv(a *Array) *Array { return ofFinite("pinv", false, capi.LinalgPinv, a) }
@@ -143,21 +160,27 @@ func Slogdet(a *Array) (sign, logAbs *Array) {
 // Cholesky returns the lower L with a = L·Lᵀ, or the upper U with a = Uᵀ·U, of symmetric
 // positive definite matrices. Of another matrix the result is not defined, as in MLX.
 // Binds mlx_linalg_cholesky.
-func Cholesky(a *Array, t Triangle) *Array { return ofTriangle("cholesky", capi.LinalgCholesky, a, t) }
+func Cholesky(a *Array, t Triangle) *Array {
+	return ofTriangle("cholesky", nil, capi.LinalgCholesky, a, t)
+}
 
 // CholeskyInv returns the inverse of the matrix whose Cholesky factor is given.
 // Binds mlx_linalg_cholesky_inv.
 func CholeskyInv(factor *Array, t Triangle) *Array {
-	return ofTriangle("cholesky_inv", capi.LinalgCholeskyInv, factor, t)
+	const op = "cholesky_inv"
+	return ofTriangle(op, reason(op, "the factor %v has a 0 on its diagonal", factor), capi.LinalgCholeskyInv, factor, t)
 }
 
 // Solve returns x with a·x = b. a: [..., n, n], b: [..., n] or [..., n, k]; a singular a is an
 // error of Eval. Binds mlx_linalg_solve.
 func Solve(a, b *Array) *Array {
-	if bad := matrix("solve", true, a, b); bad != nil {
+	const op = "solve"
+	if bad := matrix(op, true, a, b); bad != nil {
 		return bad
 	}
-	return lapack(func(on ...*Array) []*Array { return mayFail(binary("solve", capi.LinalgSolve, on[0], on[1])) }, a, b)[0]
+	return lapack(func(on ...*Array) []*Array {
+		return mayFailFor(reason(op, "%v is singular", a), binary(op, capi.LinalgSolve, on[0], on[1]))
+	}, a, b)[0]
 }
 
 // SolveTriangular is Solve with a triangular a. Binds mlx_linalg_solve_triangular.
@@ -167,7 +190,7 @@ func SolveTriangular(a, b *Array, t Triangle) *Array {
 		return bad
 	}
 	return lapack(func(on ...*Array) []*Array {
-		return mayFail(build(op, on, func(res *capi.Array, s capi.Stream) int32 {
+		return mayFailFor(reason(op, "%v has a 0 on its diagonal", a), build(op, on, func(res *capi.Array, s capi.Stream) int32 {
 			return capi.LinalgSolveTriangular(res, on[0].h, on[1].h, bool(t), s)
 		}))
 	}, a, b)[0]
@@ -188,9 +211,10 @@ func SVD(a *Array) (u, s, vt *Array) {
 func SingularValues(a *Array) *Array { return svd(a, false)[0] }
 
 func svd(a *Array, vectors bool) []*Array {
-	return listOf("svd", 3, a, func(res *capi.VectorArray, a capi.Array, s capi.Stream) int32 {
+	const op = "svd"
+	return listOf(op, 3, a, func(res *capi.VectorArray, a capi.Array, s capi.Stream) int32 {
 		return capi.LinalgSvd(res, a, vectors, s)
-	}, finite)
+	}, func(a *Array) *Array { return finite(op, a) })
 }
 
 // listOf is buildList for a function of a matrix with n results, or with one error for each. first
@@ -261,7 +285,7 @@ func NormOrd(x *Array, ord float64, axes ...int) *Array {
 	f := func(res *capi.Array, x capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNorm(res, x, ord, int32s(axes), false, s)
 	}
-	if (ord == 2 || ord == -2) && (len(axes) == 2 || len(axes) == 0 && x.Ndim() == 2) {
+	if n := x.Ndim(); (ord == 2 || ord == -2) && n > 1 && (len(axes) == 2 || len(axes) == 0 && n == 2) {
 		return spectral(op, x, f)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
@@ -289,7 +313,7 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 	f := func(res *capi.Array, x capi.Array, s capi.Stream) int32 {
 		return capi.LinalgNormMatrix(res, x, capi.Bytes(string(name)), int32s(axes), false, s)
 	}
-	if name == Nuclear {
+	if name == Nuclear && x.Ndim() > 1 {
 		return spectral(op, x, f)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
@@ -298,7 +322,7 @@ func NormMatrix(x *Array, name MatrixNorm, axes ...int) *Array {
 // spectral is a norm of singular values.
 func spectral(op string, x *Array, f sortAll) *Array {
 	return lapack(func(on ...*Array) []*Array {
-		x := finite(on[0])
+		x := finite(op, on[0])
 		return mayFail(build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) }))
 	}, x)[0]
 }

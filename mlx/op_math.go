@@ -152,36 +152,6 @@ func AsType(x *Array, d Dtype) *Array {
 	})
 }
 
-// Scale returns x·c in x's type: the constant does not promote a 16-bit x.
-// Binds mlx_multiply.
-func Scale(x *Array, c float64) *Array {
-	return withConstant("scale", capi.Multiply, x, c)
-}
-
-// Shift returns x + c in x's type. Binds mlx_add.
-func Shift(x *Array, c float64) *Array {
-	return withConstant("shift", capi.Add, x, c)
-}
-
-func withConstant(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, x *Array, c float64) *Array {
-	if bad := required(op, x); bad != nil {
-		return bad
-	}
-	if d := x.Dtype(); x.err == nil && !d.IsFloat() {
-		return failed(op, ErrDtype, "the array is %s, not floating", d)
-	}
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
-		var k capi.Array
-		scalar := capi.ArrayNewFloat32(float32(c))
-		status := capi.Astype(&k, scalar, capi.ArrayDtype(x.h), s)
-		if status == 0 {
-			status = f(res, x.h, k, s)
-		}
-		freeTemporary(scalar, k)
-		return status
-	})
-}
-
 // ReLU returns max(x, 0), in x's type. Binds mlx_maximum.
 func ReLU(x *Array) *Array {
 	return withConstant("relu", capi.Maximum, x, 0)

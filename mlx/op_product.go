@@ -212,6 +212,8 @@ func SegmentedMM(a, b, segments *Array) *Array {
 	if d := safe.Dtype(); d >= Int8 && d <= Int64 {
 		safe = AsType(clamp(safe, 0, a.Dim(1)), Uint32)
 	}
+	// MLX 0.32.2 reads transposed float16 and bfloat16 on a CPU as if they were not
+	a, b = Contiguous(a), Contiguous(b)
 	return build(op, []*Array{a, b, safe}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.SegmentedMm(res, a.h, b.h, safe.h, s)
 	})

@@ -77,6 +77,14 @@ func (q Quantization) check(op string) *Error {
 	return nil
 }
 
+// unscaled refuses a global scale where MLX's product takes none, and would leave it out.
+func (q Quantization) unscaled(op string) *Error {
+	if q.GlobalScale == nil {
+		return nil
+	}
+	return newError(op, ErrShape, "MLX's product takes no global scale: Dequantize the weight with it, or multiply the result by what it stands for")
+}
+
 // fits checks packed: [..., out, in·bits/32] uint32 against scales: [..., out,
 // in/group], which MLX trusts.
 func (q Quantization) fits(op string, packed, scales, biases *Array) *Error {
@@ -102,12 +110,15 @@ func (q Quantization) fits(op string, packed, scales, biases *Array) *Error {
 
 // QuantizedMatmul returns x·wᵀ with w packed, w: [out, in·bits/32] uint32, scales
 // and biases: [out, in/group], x: [..., in], result [..., out]. biases is nil for
-// modes without. Binds mlx_quantized_matmul.
+// modes without, and q has no GlobalScale. Binds mlx_quantized_matmul.
 func QuantizedMatmul(x, w, scales, biases *Array, q Quantization) *Array {
 	const op = "quantized_matmul"
 	q = q.full()
 	if bad := required(op, x, w, scales); bad != nil {
 		return bad
+	}
+	if e := q.unscaled(op); e != nil {
+		return &Array{err: e}
 	}
 	if w.err == nil && scales.err == nil && (biases == nil || biases.err == nil) {
 		if e := q.fits(op, w, scales, biases); e != nil {
@@ -171,7 +182,7 @@ func some(x int) capi.OptionalInt { return capi.OptionalInt{Value: int32(x), Has
 
 // GatherQMM is GatherMM with b packed: transpose says that b[right] are [out, in·bits/32] and
 // the product is x·wᵀ; without it they are [in, out·bits/32]. biases is nil for modes that have
-// none.
+// none, and q has no GlobalScale.
 // Binds mlx_gather_qmm.
 func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Picks) *Array {
 	const op = "gather_qmm"
@@ -183,6 +194,9 @@ func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Pi
 		if a != nil && a.err != nil {
 			return a
 		}
+	}
+	if e := q.unscaled(op); e != nil {
+		return &Array{err: e}
 	}
 	if e := q.fits(op, w, scales, biases); e != nil {
 		return &Array{err: e}
@@ -199,7 +213,8 @@ func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Pi
 
 // QQMM returns x·wᵀ with both operands rounded to the packing q, of a mode without biases. w
 // is packed and has scales, or is not and scales is nil; xScale is a global scale of x as
-// q.GlobalScale is one of w, both or none given. MLX has it on GPUs. Binds mlx_qqmm.
+// q.GlobalScale is one of w, both or none given. MLX has it on GPUs; on a CPU only of one row of x,
+// a packed w and no global scales. Binds mlx_qqmm.
 func QQMM(x, w, scales *Array, q Quantization, xScale *Array) *Array {
 	const op = "qqmm"
 	q = q.full()
@@ -209,12 +224,16 @@ func QQMM(x, w, scales *Array, q Quantization, xScale *Array) *Array {
 	if e := q.checkBoth(op, w, scales); e != nil {
 		return &Array{err: e}
 	}
+	onCPU := x.err == nil && w.err == nil && homeOf([]*Array{x, w}).Device() == CPU
+	if onCPU && (scales == nil || x.Ndim() < 2 || x.Dim(-2) != 1 || xScale != nil || q.GlobalScale != nil) {
+		return failed(op, ErrDevice, "a CPU has it of x [... 1 in], a packed weight and no global scales only, and this is x %s: use a GPU, or QuantizedMatmul", x)
+	}
 	return build(op, []*Array{x, w, scales, xScale, q.GlobalScale}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Qqmm(res, x.h, w.h, handle(scales), some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), handle(xScale), handle(q.GlobalScale), s)
 	})
 }
 
-// GatherQQMM is QQMM of matrices picked from stacks as GatherMM does.
+// GatherQQMM is QQMM of matrices picked from stacks as GatherMM does. MLX has it on GPUs only.
 // Binds mlx_gather_qqmm.
 func GatherQQMM(x, w, scales *Array, q Quantization, xScale *Array, p Picks) *Array {
 	const op = "gather_qqmm"
@@ -224,6 +243,9 @@ func GatherQQMM(x, w, scales *Array, q Quantization, xScale *Array, p Picks) *Ar
 	}
 	if e := q.checkBoth(op, w, scales); e != nil {
 		return &Array{err: e}
+	}
+	if x.err == nil && w.err == nil && homeOf([]*Array{x, w}).Device() == CPU {
+		return failed(op, ErrDevice, "MLX has no such product on a CPU: use a GPU, or GatherQMM")
 	}
 	lhs, rhs, bad := picked(op, x, w, p, "packed matrices")
 	if bad != nil {

@@ -165,7 +165,7 @@ func RandomMultivariateNormal(key, mean, cov *Array, shape ...int) *Array {
 	if bad := matrix(op, true, cov); bad != nil {
 		return bad
 	}
-	cov = finite(cov)
+	cov = finite(op, cov)
 	return draw(op, key, Float32, shape, []*Array{mean, cov}, func(res *capi.Array, shape []int32, s capi.Stream) int32 {
 		return capi.RandomMultivariateNormal(res, mean.h, cov.h, shape, capi.DtypeFloat32, key.h, s)
 	})

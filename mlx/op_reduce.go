@@ -161,12 +161,16 @@ func Std(x *Array, ddof int, axes ...int) *Array {
 }
 
 // Softmax returns exp(x−max x)/Σ over axes (none: all of them), computed in float32 when x
-// is 16-bit. x: any shape, floating; the result has x's shape and dtype.
+// is 16-bit, as mlx.core's with precise=True. x: any shape; the result has x's shape and dtype, of
+// integers and booleans float32 (mlx.core rounds it to integers but for the last axis).
 // Binds mlx_softmax, mlx_softmax_axis, mlx_softmax_axes.
 func Softmax(x *Array, axes ...int) *Array {
 	const op = "softmax"
 	if bad := required(op, x); bad != nil {
 		return bad
+	}
+	if d := x.Dtype(); x.err == nil && integral(d) {
+		x = AsType(x, Float32)
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		const precise = true

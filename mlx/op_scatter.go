@@ -30,6 +30,9 @@ func putAlong(op string, f func(res *capi.Array, a, indices, values capi.Array, 
 	case values.err != nil:
 		return values
 	case indices.Size() == 0:
+		if len(indices.Shape()) != x.Ndim() || !spreads(values.Shape(), indices.Shape()) {
+			return failed(op, ErrShape, "values %s for indices %s along axis %d of %s", values, indices, axis, x)
+		}
 		return Positive(x) // MLX divides by the number of values
 	case values.Size() == 0:
 		return failed(op, ErrShape, "values %s for indices %s", values, indices)
@@ -108,6 +111,19 @@ func scatter(op string, list scatterList, one scatterOne, x *Array, indices []*A
 	})
 }
 
+// spreads reports whether an array of shape a broadcasts to shape b.
+func spreads(a, b []int) bool {
+	if len(a) > len(b) {
+		return false
+	}
+	for i, n := range a {
+		if at := b[len(b)-len(a)+i]; n != at && n != 1 {
+			return false
+		}
+	}
+	return true
+}
+
 // MaskedScatter returns x with the elements where mask holds replaced by those of src, in
 // row-major order; src has at least as many, or evaluating is an error (of a computed mask on a
 // GPU, missing elements are 0). mask broadcasts to x's first axes.
@@ -142,6 +158,12 @@ func MaskedScatter(x, mask, src *Array) *Array {
 		}
 	}
 	if src.Size() == 0 || mask.Size() == 0 {
+		if first := x.Shape()[:min(mask.Ndim(), x.Ndim())]; !spreads(mask.Shape(), first) {
+			return failed(op, ErrShape, "mask %s does not broadcast to the first axes of %s", mask, x)
+		}
+		if mask.Size() > 0 && x.Size() > 0 && taken > 0 {
+			return failed(op, ErrShape, "src %s has no elements for those that the mask may take", src)
+		}
 		// nothing is taken; MLX divides by the number of elements
 		return buildIn(op, nil, same, []*Array{x, mask, src}, func(res *capi.Array, s capi.Stream) int32 {
 			return capi.Positive(res, x.h, s)

@@ -6,6 +6,13 @@ import (
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
 
+// rearranged notes that r has x's elements, and so what is known of them: labels with a new axis
+// are checked as before.
+func (r *Array) rearranged(x *Array) *Array {
+	r.host = x.host
+	return r
+}
+
 // Reshape returns x with another shape of as many elements; one axis may be −1.
 // Binds mlx_reshape.
 func Reshape(x *Array, shape ...int) *Array {
@@ -24,7 +31,7 @@ func Reshape(x *Array, shape ...int) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Reshape(res, x.h, int32s(shape), s)
-	})
+	}).rearranged(x)
 }
 
 // Transpose returns x with its axes in the given order; none reverses them.
@@ -65,7 +72,7 @@ func onAxes(op string, some func(*capi.Array, capi.Array, []int32, capi.Stream) 
 			return one(res, x.h, c32(axes[0]), s)
 		}
 		return some(res, x.h, int32s(axes), s)
-	})
+	}).rearranged(x)
 }
 
 // Contiguous returns x laid out in row-major order, x itself where it is.
@@ -89,7 +96,7 @@ func Flatten(x *Array, start, end int) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Flatten(res, x.h, c32(start), c32(end), s)
-	})
+	}).rearranged(x)
 }
 
 // Unflatten splits an axis into several of as many elements; one of them may be −1.
@@ -115,7 +122,7 @@ func Unflatten(x *Array, axis int, shape ...int) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Unflatten(res, x.h, c32(axis), int32s(shape), s)
-	})
+	}).rearranged(x)
 }
 
 // Swapaxes exchanges two axes. Binds mlx_swapaxes.
@@ -135,7 +142,7 @@ func twoAxes(op string, f func(*capi.Array, capi.Array, int32, int32, capi.Strea
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return f(res, x.h, c32(i), c32(j), s)
-	})
+	}).rearranged(x)
 }
 
 // Atleast1D returns x with at least one axis. Binds mlx_atleast_1d.
@@ -209,6 +216,7 @@ func AsStrided(x *Array, shape, strides []int, offset int) *Array {
 	if inside && (first < 0 || last >= size) || offset < 0 || int64(offset) > size { // of an offset near 2⁶³, last wraps
 		return failed(op, ErrIndex, "shape %v with strides %v from element %d reaches outside %s", shape, strides, offset, x)
 	}
+	x = Contiguous(x) // MLX refuses, when it is evaluated, what lies otherwise
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.AsStrided(res, x.h, int32s(shape), wide, offset, s)
 	})

@@ -113,16 +113,20 @@ func SliceDynamic(x, start *Array, axes, size []int) *Array {
 }
 
 // SliceUpdateDynamic returns x with update in place of the slice that SliceDynamic returns
-// for update's shape. Binds mlx_slice_update_dynamic.
+// for update's shape; first axes that update lacks are x's. Binds mlx_slice_update_dynamic.
 func SliceUpdateDynamic(x, update, start *Array, axes ...int) *Array {
 	const op = "slice_update_dynamic"
-	if bad := required(op, update); bad != nil {
+	if bad := required(op, x, update); bad != nil {
 		return bad
 	}
 	if update.err != nil {
 		return update
 	}
-	safe, bad := starts(op, x, start, axes, update.Shape())
+	size := update.Shape()
+	if missing := x.Ndim() - len(size); missing > 0 {
+		size = append(x.Shape()[:missing], size...)
+	}
+	safe, bad := starts(op, x, start, axes, size)
 	if bad != nil {
 		return bad
 	}
@@ -157,6 +161,11 @@ func starts(op string, x, start *Array, axes, size []int) (safe, bad *Array) {
 	}
 	if d := start.Dtype(); !d.IsInteger() {
 		return nil, failed(op, ErrDtype, "the start is %s, not integers", d)
+	}
+	if start.Ndim() == 0 && len(axes) == 1 {
+		place := start.host
+		start = Reshape(start, 1)
+		start.host = place
 	}
 	if !slices.Equal(start.Shape(), []int{len(axes)}) || len(axes) == 0 {
 		return nil, failed(op, ErrShape, "start %s for axes %v (want: a place for each axis)", start, axes)

@@ -40,14 +40,15 @@ func takingArrays() map[string]any {
 		mlx.RandomBernoulli, mlx.RandomBits, mlx.RandomCategorical, mlx.RandomCategoricalN, mlx.RandomCategoricalShape, mlx.RandomGumbel, mlx.RandomLaplace,
 		mlx.RandomMultivariateNormal, mlx.RandomNormal, mlx.RandomNormalBroadcast, mlx.RandomPermutation, mlx.RandomPermutationArange, mlx.RandomRandint, mlx.RandomSplit,
 		mlx.RandomTruncatedNormal, mlx.RandomUniform, mlx.ReLU, mlx.Real, mlx.Reciprocal, mlx.Remainder, mlx.Repeat, mlx.Reshape, mlx.RightShift, mlx.RoPE, mlx.RoPEDynamic,
-		mlx.Roll, mlx.Round, mlx.Rsqrt, mlx.SVD, mlx.SaveNpy, mlx.SaveSafetensors, mlx.Scale, mlx.Scatter, mlx.ScatterAdd, mlx.ScatterAddAxis, mlx.ScatterMax, mlx.ScatterMin,
-		mlx.ScatterProd, mlx.Searchsorted, mlx.SegmentedMM, mlx.Shift, mlx.SiLU, mlx.Sigmoid, mlx.Sign, mlx.Sin, mlx.SingularValues, mlx.Sinh, mlx.Slice, mlx.SliceDynamic,
+		mlx.Roll, mlx.Round, mlx.Rsqrt, mlx.SVD, mlx.SaveNpy, mlx.SaveSafetensors, mlx.Scale[int], mlx.Scatter, mlx.ScatterAdd, mlx.ScatterAddAxis, mlx.ScatterMax, mlx.ScatterMin,
+		mlx.ScatterProd, mlx.Searchsorted, mlx.SegmentedMM, mlx.Shift[int], mlx.SiLU, mlx.Sigmoid, mlx.Sign, mlx.Sin, mlx.SingularValues, mlx.Sinh, mlx.Slice, mlx.SliceDynamic,
 		mlx.SliceUpdate, mlx.SliceUpdateDynamic, mlx.Slogdet, mlx.Softmax, mlx.Solve, mlx.SolveTriangular, mlx.Sort, mlx.Split, mlx.SplitAt, mlx.Sqrt, mlx.Square, mlx.Squeeze,
 		mlx.Stack, mlx.Std, mlx.StopGradient, mlx.Subtract, mlx.Sum, mlx.Swapaxes, mlx.Take, mlx.TakeAlongAxis, mlx.Tan, mlx.Tanh, mlx.Tensordot, mlx.Tile, mlx.ToFP8,
-		mlx.TopK, mlx.Trace, mlx.Transpose, mlx.TriInv, mlx.Tril, mlx.Triu, mlx.Trunc, mlx.Unflatten, mlx.Unstack, mlx.VJP, mlx.Var, mlx.Vecdot, mlx.View, mlx.Weak, mlx.Where,
+		mlx.TopK, mlx.Trace, mlx.Transpose, mlx.TriInv, mlx.Tril, mlx.Triu, mlx.Trunc, mlx.Unflatten, mlx.Unstack, mlx.VJP, mlx.Var, mlx.Vecdot, mlx.View, mlx.Weak[int], mlx.Where,
 		mlx.Within, mlx.WriteNpy, mlx.WriteSafetensors, mlx.ZerosLike,
 	} {
 		name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
+		name, _, _ = strings.Cut(name, "[") // of a generic function
 		out[name[strings.LastIndex(name, ".")+1:]] = f
 	}
 	return out

@@ -100,6 +100,12 @@ func refused(c recordedCase) string {
 	return ""
 }
 
+// mistaken are cases whose recorded result is no answer: another test has ours.
+func mistaken(c recordedCase) bool {
+	// softmax of integers but along the last axis, rounded to integers: TestSoftmaxOfIntegersIsOfFloats
+	return c.Op == "softmax" && c.Out != nil && !dtypeNamed(c.Out[0].Dtype).IsFloat()
+}
+
 func TestOperationsComputeWhatMLXCoreRecorded(t *testing.T) {
 	cases := recordedCases(t)
 	seen := map[string]int{}
@@ -125,6 +131,10 @@ func (c recordedCase) check(t *testing.T, f call) {
 		return
 	}
 	require.Len(t, out, len(c.Out))
+	if mistaken(c) {
+		require.NoError(t, mlx.Eval(out...))
+		return
+	}
 	for i, want := range c.Out {
 		got, err := raw(out[i])
 		require.NoError(t, err, "%s with %s on %v", c.Op, c.Params, in)

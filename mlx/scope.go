@@ -3,7 +3,6 @@ package mlx
 import (
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -29,13 +28,14 @@ type Scope struct {
 	within  *Scope
 	cleanup runtime.Cleanup
 
-	fallible atomic.Bool // of a trace: something in it may fail when it is computed
-
 	mu      sync.Mutex
 	arrays  []*Array
 	closed  bool
 	lost    bool // nobody can close it
 	counted bool // among openScopes
+
+	fallible bool     // of a trace: something in it may fail when it is computed
+	why      []*Error // for one of these reasons, if it is an inverse
 }
 
 // NewScope returns a scope on a device.

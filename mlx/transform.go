@@ -28,8 +28,10 @@ type tracing struct {
 	deep   int32  // of a callback's results, the greatest depth
 	failed *Error // the first failure of a callback
 
-	fallible bool    // a callback made something that may fail when it is computed
-	fates    []*fate // of a callback's results, from outside
+	fallible bool     // a callback made something that may fail when it is computed
+	why      []*Error // for one of these reasons, if it is an inverse
+	fates    []*fate  // of a callback's results, from outside
+	within   *fates   // of the arguments, which are stand-ins themselves
 }
 
 // traceDepth is beyond the depth of any scope that a program nests.
@@ -65,8 +67,8 @@ func protect(op string, f func(inner *Scope) *Error) (ok bool) {
 			fail(newError(op, ErrPanic, fmt.Sprintf("panic in its function: %v", p)))
 			ok = false
 		}
-		trace.fallible = trace.fallible || inner.fallible.Load()
 		inner.Close()
+		trace.fallible, trace.why = trace.fallible || inner.fallible, append(trace.why, inner.why...)
 		trace.depth--
 	}()
 	gate.Callback(func() {
@@ -85,6 +87,7 @@ func standIns(s *Scope, list capi.VectorArray) []*Array {
 	for i := range out {
 		a := &Array{stream: s.stream}
 		a.scope.Store(s)
+		a.fates.Store(trace.within)
 		if capi.VectorArrayGet(&a.h, list, i) != 0 {
 			a.err = mlxError("transform", nil)
 		} else {
@@ -119,7 +122,11 @@ func handles(op string, arrays []*Array, list *capi.VectorArray) *Error {
 	for _, a := range arrays {
 		trace.deep = max(trace.deep, a.depth.Load())
 		if list := a.fates.Load(); list != nil {
-			trace.fates = append(trace.fates, *list...)
+			for _, f := range *list {
+				if !f.over.Load() { // or it is the function's own
+					trace.fates = append(trace.fates, f)
+				}
+			}
 		}
 	}
 	*list = vector(arrays)
@@ -150,7 +157,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 			capi.VectorArrayFree(r)
 		}
 	}()
-	made, e := place.stream.transform(op, args, results, call)
+	made, e := place.transform(op, args, results, call)
 	if e != nil {
 		return fail(e)
 	}
@@ -170,16 +177,16 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 		}
 	}
 	if made.fallible {
-		mayFail(slices.Concat(out...)...)
+		mayFailFor(made.why, slices.Concat(out...)...)
 	}
 	return out
 }
 
-// transform is transformed's call inside the gate.
-func (s Stream) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (made tracing, e *Error) {
+// transform is transformed's call inside the gate, of which place has what the arguments have in common.
+func (place *Array) transform(op string, args []*Array, results []capi.VectorArray, call func(in capi.VectorArray, results []capi.VectorArray) int32) (made tracing, e *Error) {
 	noTurn := gate.Run(func() {
 		outer := trace
-		trace.stream, trace.failed, trace.deep, trace.fallible, trace.fates = s, nil, 0, false, nil
+		trace = tracing{depth: outer.depth, stream: place.stream, within: place.fates.Load().standIns()}
 		in := vector(args)
 		if call(in, results) != 0 {
 			if e = trace.failed; e != nil {

@@ -1,6 +1,7 @@
 package mlx_test
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"testing"
@@ -40,6 +41,100 @@ func TestDivmodRoundsDown(t *testing.T) {
 	q, r = mlx.Divmod(least, mlx.Multiply(mlx.FromSlice(s, []int32{-1, -1, 0}), mlx.Ones(s, mlx.Int32)))
 	require.Equal(t, []int32{math.MinInt32, -5, 0}, values[int32](t, q))
 	require.Equal(t, []int32{0, 0, 0}, values[int32](t, r))
+}
+
+// x // c of mlx.core 0.32.2: the quotient's type may have a sign where the dividend's has none.
+func TestDivisionByMinusOneIsOfTheResultsType(t *testing.T) {
+	s := scope(t)
+	byMinusOne := mlx.FromSlice(s, []int8{-1, 1})
+	require.Equal(t, []int16{-200, 5}, values[int16](t, mlx.FloorDivide(mlx.FromSlice(s, []uint8{200, 5}), byMinusOne)))
+	require.Equal(t, []int32{-1, 0}, values[int32](t, mlx.FloorDivide(mlx.FromSlice(s, []bool{true, false}), mlx.FromSlice(s, []int32{-1, 1}))))
+	q, r := mlx.Divmod(mlx.FromSlice(s, []uint16{40000, 5}), byMinusOne)
+	require.Equal(t, []int32{-40000, 5}, values[int32](t, q))
+	require.Equal(t, []int32{0, 0}, values[int32](t, r))
+	require.Equal(t, []int8{-3, 3}, values[int8](t, mlx.FloorDivide(mlx.FromSlice(s, []int8{-3, 3}), mlx.FromSlice(s, []bool{true, true}))))
+}
+
+// The parts of mlx.core 0.32.2's split(arange(6), places).
+func TestSplitAtTakesPlacesAsPythonDoes(t *testing.T) {
+	s := scope(t)
+	x := mlx.FromSlice(s, []int32{0, 1, 2, 3, 4, 5})
+	for _, c := range []struct {
+		places []int
+		want   [][]int32
+	}{
+		{[]int{2, 4}, [][]int32{{0, 1}, {2, 3}, {4, 5}}},
+		{[]int{4, 2}, [][]int32{{0, 1, 2, 3}, {}, {2, 3, 4, 5}}},
+		{[]int{2, -1}, [][]int32{{0, 1}, {2, 3, 4}, {5}}},
+		{[]int{7, -7, 2}, [][]int32{{0, 1, 2, 3, 4, 5}, {}, {0, 1}, {2, 3, 4, 5}}},
+		{[]int{3, 3}, [][]int32{{0, 1, 2}, {}, {3, 4, 5}}},
+		{[]int{0}, [][]int32{{}, {0, 1, 2, 3, 4, 5}}},
+		{[]int{math.MaxInt64, math.MinInt64}, [][]int32{{0, 1, 2, 3, 4, 5}, {}, {0, 1, 2, 3, 4, 5}}},
+		{[]int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, [][]int32{{0}, {1}, {2}, {3}, {4}, {5}, {}, {}, {}, {}, {}, {}}},
+		{nil, [][]int32{{0, 1, 2, 3, 4, 5}}},
+	} {
+		var got [][]int32
+		for _, part := range mlx.SplitAt(x, c.places, -1) {
+			got = append(got, values[int32](t, part))
+		}
+		require.Equal(t, c.want, got, "%v", c.places)
+	}
+	require.Equal(t, "[float32[0 3] float32[0 3]]", fmt.Sprint(mlx.SplitAt(mlx.Zeros(s, mlx.Float32, 0, 3), []int{1}, 0)))
+	for _, none := range [][]int{nil, {1}} {
+		require.ErrorIs(t, mlx.SplitAt(x, none, 1)[0].Err(), mlx.ErrIndex)
+		require.ErrorIs(t, mlx.SplitAt(mlx.Scalar(s, 1.0), none, 0)[0].Err(), mlx.ErrIndex)
+	}
+}
+
+func TestSoftmaxOfIntegersIsOfFloats(t *testing.T) {
+	s := scope(t)
+	x := mlx.FromSlice(s, []float32{1, 2, 3, 3, 2, 1}, 2, 3)
+	for _, d := range []mlx.Dtype{mlx.Int8, mlx.Uint8, mlx.Int64} {
+		for _, axes := range [][]int{nil, {0}, {-1}, {0, 1}} {
+			y := mlx.Softmax(mlx.AsType(x, d), axes...)
+			require.Equal(t, "float32[2 3]", y.String())
+			within(t, mlx.Softmax(x, axes...), y, 0, d.String())
+		}
+	}
+	within(t, mlx.Full(s, 0.5, mlx.Float32, 2, 3), mlx.Softmax(mlx.Ones(s, mlx.Bool, 2, 3), 0), 0, "bool")
+}
+
+// What mlx.core refuses of operands without elements, or of too few axes, is refused too, and what
+// it accepts is accepted: matrices of which a batch has none.
+func TestOperandsWithoutElementsAreChecked(t *testing.T) {
+	s := scope(t)
+	zeros := func(shape ...int) *mlx.Array { return mlx.Zeros(s, mlx.Float32, shape...) }
+	ints := func(shape ...int) *mlx.Array { return mlx.Zeros(s, mlx.Int32, shape...) }
+	computed := mlx.Greater(zeros(2), mlx.Scalar(s, float32(-1)))
+	for name, y := range map[string]*mlx.Array{
+		"scatter: indices":     mlx.ScatterAddAxis(zeros(4, 5), ints(2, 0, 1), zeros(1), 1),
+		"scatter: values":      mlx.PutAlongAxis(zeros(4, 5), ints(4, 0), zeros(4, 2), 1),
+		"mask of other axes":   mlx.MaskedScatter(zeros(6), mlx.Zeros(s, mlx.Bool, 0), zeros(6)),
+		"mask of more axes":    mlx.MaskedScatter(zeros(0, 5), mlx.Zeros(s, mlx.Bool, 1, 4, 5), zeros(0)),
+		"nothing for the mask": mlx.MaskedScatter(zeros(2), computed, zeros(0)),
+		"a matrix's norm":      mlx.NormOrd(zeros(3), 2, 0, 1),
+		"a matrix's norm too":  mlx.NormMatrix(zeros(3), mlx.Nuclear, 0, 1),
+		"svd":                  mlx.SingularValues(zeros(0, 3)),
+		"inv":                  mlx.Inv(zeros(2, 0, 0)),
+	} {
+		require.Error(t, y.Err(), name)
+	}
+	u, sv, vt := mlx.SVD(zeros(0, 3, 2))
+	w, v := mlx.Eigh(zeros(2, 0, 3, 3), mlx.Lower)
+	sign, logAbs := mlx.Slogdet(zeros(0, 3, 3))
+	require.NoError(t, mlx.Eval(u, sv, vt, w, v, sign, logAbs))
+	require.Equal(t, "float32[0 3 3] float32[0 2] float32[0 2 2] float32[2 0 3] float32[2 0 3 3] float32[0] float32[0]", fmt.Sprint(u, " ", sv, " ", vt, " ", w, " ", v, " ", sign, " ", logAbs))
+	for name, f := range map[string]func(*mlx.Array) *mlx.Array{
+		"inv": mlx.Inv, "pinv": mlx.Pinv, "eigvals": mlx.Eigvals, "solve": func(a *mlx.Array) *mlx.Array { return mlx.Solve(a, a) },
+		"cholesky": func(a *mlx.Array) *mlx.Array { return mlx.Cholesky(a, mlx.Upper) }, "det": mlx.Det,
+	} {
+		require.NoError(t, mlx.Eval(f(zeros(0, 3, 3))), name)
+	}
+	// mx.slice_update(zeros((2, 3)), ones(1), array(1), [1])
+	one := mlx.Ones(s, mlx.Float32, 1)
+	require.Equal(t, []float32{0, 1, 0, 0, 1, 0}, floats(t, mlx.SliceUpdateDynamic(zeros(2, 3), one, mlx.FromSlice(s, []int32{1}), 1)))
+	require.Equal(t, []float32{0, 1, 0, 0, 1, 0}, floats(t, mlx.SliceUpdateDynamic(zeros(2, 3), one, mlx.Scalar(s, int32(1)), 1)))
+	require.ErrorIs(t, mlx.SliceUpdateDynamic(zeros(2, 3), one, mlx.Scalar(s, int32(3)), 1).Err(), mlx.ErrIndex)
 }
 
 func TestFullKeeps64Bits(t *testing.T) {

@@ -23,7 +23,8 @@ func Vmap(f Func, inAxes, outAxes []int) Func {
 		}
 		expect := []int{1}
 		return transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
-			return closure(op, counting(f, &expect[0]), func(fun capi.Closure) int32 {
+			mapped := hollow(op, func(i int) bool { return axes[i] >= 0 }, f)
+			return closure(op, counting(mapped, &expect[0]), func(fun capi.Closure) int32 {
 				var ins, outs capi.VectorArray
 				status := capi.DetailVmapTrace(&ins, &outs, fun, in, axes)
 				if status == 0 {

@@ -117,3 +117,18 @@ func TestALossRefusesWhatDoesNotFit(t *testing.T) {
 	require.ErrorIs(t, nn.MSE(x, y).Err(), mlx.ErrShape)
 	require.Error(t, nn.MSE(nil, y).Err())
 }
+
+// Labels that come from Go data are checked before the graph is built, inside a gradient too.
+func TestALabelBeyondTheClassesIsAnError(t *testing.T) {
+	s := scope(t)
+	x := mlx.Zeros(s, mlx.Float32, 2, 3)
+	labels := mlx.FromSlice(s, []int32{0, 3})
+	loss := func(a []*mlx.Array) []*mlx.Array { return []*mlx.Array{nn.CrossEntropy(a[0], a[1])} }
+	for name, y := range map[string]*mlx.Array{
+		"loss": nn.CrossEntropy(x, labels), "smooth": nn.SmoothCrossEntropy(x, labels, 0.1), "nll": nn.NLL(x, labels), "gradient": mlx.Grad(loss)(x, labels)[0],
+		"axis 0": nn.CrossEntropy(mlx.Transpose(x), labels, nn.LossOptions{Axis: new(int)}),
+	} {
+		require.ErrorIs(t, y.Err(), mlx.ErrIndex, name)
+		require.ErrorContains(t, y.Err(), "indices from 0 to 3 along axis", name)
+	}
+}

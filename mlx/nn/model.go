@@ -217,7 +217,26 @@ func (m *Model) replace(op string, params Params, all bool) error {
 }
 
 // difference is where a module and a set of arrays do not fit each other.
-type difference struct{ missing, extra, misshapen, failed []string }
+type difference struct {
+	missing, extra, misshapen []string
+	failed                    []failure
+}
+
+// failure is an error and the paths that have it: that of a loss is each gradient's.
+type failure struct {
+	err   string
+	paths []string
+}
+
+func (d *difference) fail(path string, err error) {
+	for i := range d.failed {
+		if f := &d.failed[i]; f.err == err.Error() {
+			f.paths = append(f.paths, path)
+			return
+		}
+	}
+	d.failed = append(d.failed, failure{err.Error(), []string{path}})
+}
 
 func compare(slots []slot, params Params) difference {
 	var d difference
@@ -229,7 +248,7 @@ func compare(slots []slot, params Params) difference {
 		case !ok:
 			d.missing = append(d.missing, s.path)
 		case a.Err() != nil:
-			d.failed = append(d.failed, s.path+": "+a.Err().Error())
+			d.fail(s.path, a.Err())
 		case s.get().Err() == nil && !slices.Equal(a.Shape(), s.get().Shape()):
 			d.misshapen = append(d.misshapen, fmt.Sprintf("%s is %v, want %v", s.path, a.Shape(), s.get().Shape()))
 		}
@@ -251,10 +270,14 @@ func (d difference) err(op string) error {
 	for _, p := range []struct {
 		what  string
 		names []string
-	}{{"missing", d.missing}, {"unknown", d.extra}, {"misshapen", d.misshapen}, {"failed", d.failed}} {
+	}{{"missing", d.missing}, {"unknown", d.extra}, {"misshapen", d.misshapen}} {
 		if len(p.names) > 0 {
 			parts = append(parts, fmt.Sprintf("%s: %s", p.what, some(p.names)))
 		}
+	}
+	for _, f := range d.failed {
+		slices.Sort(f.paths)
+		parts = append(parts, fmt.Sprintf("failed: %s: %s", some(f.paths), f.err))
 	}
 	if parts == nil {
 		return nil

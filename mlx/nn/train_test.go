@@ -3,12 +3,12 @@ package nn_test
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
+	"github.com/stretchr/testify/require"
 )
 
 // normed is a network whose forward pass changes its state: running statistics and keys.
@@ -238,4 +238,19 @@ func TestModelsForInference(t *testing.T) {
 	require.Equal(t, mean, values(t, m.Parameters()["layers.1.running_mean"]))
 	require.NoError(t, m.Train(true))
 	require.NotEqual(t, values(t, net.Forward(x)), values(t, net.Forward(x)))
+}
+
+// A loss that failed is the failure of each gradient: the error has it once, with their paths.
+func TestTheFailureOfALossIsToldOnce(t *testing.T) {
+	k := nn.NewKeys(mlx.On(mlx.CPU), 1)
+	net := &struct{ First, Second *nn.Linear }{nn.NewLinear(k, 3, 4, true), nn.NewLinear(k, 5, 2, true)}
+	m := nn.NewModel(net)
+	loss, grads := m.ValueAndGrad(func(b []*mlx.Array) *mlx.Array { return mlx.Sum(net.Second.Forward(net.First.Forward(b[0]))) })(mlx.Ones(nil, mlx.Float32, 2, 3))
+	require.Error(t, loss.Err())
+	require.Len(t, grads, 4)
+	update := func() error { return nn.NewOptimizer(nn.NewAdam(), nn.Constant(1e-3)).Update(m, grads, loss) }
+	for name, err := range map[string]error{"optimizer": update(), "model": m.Update(grads)} {
+		require.ErrorContains(t, err, "failed: first.bias, first.weight, second.bias, second.weight: "+loss.Err().Error(), name)
+		require.Equal(t, 1, strings.Count(err.Error(), loss.Err().Error()), name)
+	}
 }
