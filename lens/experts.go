@@ -48,10 +48,13 @@ func (p *plan) kept() []model.Place {
 	return all
 }
 
-// experts reads those of a part's positions, kept is what the pass kept.
-func (r *run) readExperts(kept []*mlx.Array) error {
-	for i, b := range r.beside {
-		ids, weights := kept[len(r.places)+2*i], kept[len(r.places)+2*i+1] // [positions, k]
+// chosen are experts by row, [position][k].
+type chosen map[int][][]Expert
+
+// readExperts adds those of a pass's positions to of; kept is what the pass kept.
+func (p *plan) readExperts(kept []*mlx.Array, of chosen) error {
+	for i, b := range p.beside {
+		ids, weights := kept[len(p.places)+2*i], kept[len(p.places)+2*i+1] // [positions, k]
 		numbers, err := mlx.Data[int32](mlx.AsType(ids, mlx.Int32))
 		if err != nil {
 			return err
@@ -62,12 +65,21 @@ func (r *run) readExperts(kept []*mlx.Array) error {
 		}
 		k := ids.Dim(1)
 		for from := 0; from < len(numbers); from += k {
-			of := make([]Expert, k)
-			for j := range of {
-				of[j] = Expert{int(numbers[from+j]), float64(w[from+j])}
+			at := make([]Expert, k)
+			for j := range at {
+				at[j] = Expert{int(numbers[from+j]), float64(w[from+j])}
 			}
-			r.experts[b.row] = append(r.experts[b.row], of)
+			of[b.row] = append(of[b.row], at)
 		}
 	}
 	return nil
+}
+
+// put gives the cells of a grid their experts, whose positions begin at from.
+func (of chosen) put(g *Grid, from int) {
+	for row, at := range of {
+		for j := range g.Positions {
+			g.Cells[row][j].Experts = at[from+j]
+		}
+	}
 }

@@ -14,11 +14,7 @@ func (r *run) grids() []*Grid {
 	for i, in := range r.batch.Inputs {
 		to := from + len(in.Positions)
 		grids[i] = r.grid(r.m, in, r.scores, from, r.o)
-		for row, of := range r.experts {
-			for j := range in.Positions {
-				grids[i].Cells[row][j].Experts = of[from+j]
-			}
-		}
+		r.experts.put(grids[i], from)
 		grids[i].Check, grids[i].Timing = r.check, r.timing
 		from = to
 	}

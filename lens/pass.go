@@ -21,7 +21,7 @@ func (p *plan) run(ctx context.Context, m model.Model, inputs []edit.Input, o *O
 	if err := p.fit(m, b.Len(), b.Longest, read, o); err != nil {
 		return nil, err
 	}
-	r := &run{plan: p, m: m, o: o, batch: b, scores: make([][]score, len(p.rows)), experts: map[int][][]Expert{}}
+	r := &run{plan: p, m: m, o: o, batch: b, scores: make([][]score, len(p.rows)), experts: chosen{}}
 	r.worked = o.progress(p.work(m, b.Len()*b.Longest, read, o))
 	if b.Len() > 1 || b.Longest <= p.room.pass {
 		if err := r.part(ctx, nil, 0, b.Longest); err != nil {
@@ -47,9 +47,9 @@ type run struct {
 	batch  *edit.Batch
 	worked func(work float64)
 
-	read    int                // positions so far
-	scores  [][]score          // [row][position], those of the first input first
-	experts map[int][][]Expert // by row, [position][k]
+	read    int       // positions so far
+	scores  [][]score // [row][position], those of the first input first
+	experts chosen
 	check   *Check
 	timing  Timing
 }
@@ -81,7 +81,7 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 	for i := range scores {
 		r.scores[i] = append(r.scores[i], scores[i]...)
 	}
-	if err := r.readExperts(states); err != nil {
+	if err := r.readExperts(states, r.experts); err != nil {
 		return err
 	}
 	r.read += states[0].Dim(0)

@@ -38,7 +38,7 @@ func NewReader(m model.Model, o Options) (*Reader, error) {
 func (r *Reader) Tap() *model.Tap {
 	r.Close()
 	r.scope = mlx.NewScope(r.m.Device())
-	r.states = make([]*mlx.Array, len(r.p.places))
+	r.states = make([]*mlx.Array, len(r.p.kept()))
 	return r.p.tap(r.scope, r.states, nil)
 }
 
@@ -70,7 +70,12 @@ func (r *Reader) Read(ctx context.Context, ids []int) (*Grid, error) {
 	if err != nil {
 		return nil, err
 	}
+	experts := chosen{}
+	if err := r.p.readExperts(r.states, experts); err != nil {
+		return nil, err
+	}
 	g := r.p.grid(r.m, in, scores, 0, &r.o)
+	experts.put(g, 0)
 	g.Timing.Lens = time.Since(start).Seconds()
 	if err := g.finite(); err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func newStream(side Side, o Options) (*stream, error) {
 	if err := p.fit(side.Model, 1, batch.Longest, batch.Reads(), &o); err != nil {
 		return nil, err
 	}
-	s := &stream{run: &run{plan: p, m: side.Model, o: &o, batch: batch, worked: func(float64) {}, experts: map[int][][]Expert{}}, longest: batch.Longest}
+	s := &stream{run: &run{plan: p, m: side.Model, o: &o, batch: batch, worked: func(float64) {}, experts: chosen{}}, longest: batch.Longest}
 	if s.longest > p.room.pass {
 		s.cache = model.NewCache(side.Model)
 	}

@@ -251,7 +251,7 @@ func fill(bytes []byte, typ checkpoint.Type) {
 	}
 }
 
-// bytesOf reads an array of floating-point numbers.
+// bytesOf reads an array of numbers.
 func bytesOf(x *mlx.Array) (checkpoint.Type, []byte, error) {
 	out := make([]byte, 0, x.Nbytes())
 	switch x.Dtype() {
@@ -271,6 +271,8 @@ func bytesOf(x *mlx.Array) (checkpoint.Type, []byte, error) {
 			return nil
 		})
 		return checkpoint.F16, out, err
+	case mlx.Uint32, mlx.Int32: // numbers of experts: float32 holds them, and readers want one type
+		return bytesOf(mlx.AsType(x, mlx.Float32))
 	case mlx.BFloat16:
 		err := mlx.Borrow(x, func(data []mlx.Brain) error {
 			for _, v := range data {
