@@ -130,6 +130,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		}
 	}
 	o.note(s, opened, len(in.IDs))
+	if o.conversation != nil && o.conversation.EndsWithAssistant() && !o.quiet {
+		s.say("the last message is the assistant's, and the text goes on behind its end: leave it out for an answer to the one before")
+	}
 	run, err := newGeneration(s, o, opened)
 	if err != nil {
 		return err
@@ -304,8 +307,12 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.endGrid()
 	g.o.note(g.s, g.opened, prompt+n)
 	if !g.o.quiet {
+		words := endWords[by]
+		if by == endContext && g.opened.Model.Shape().MadeFor > 0 {
+			words = "--context"
+		}
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
-			n, prompt, endWords[by], rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
+			n, prompt, words, rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
 }
