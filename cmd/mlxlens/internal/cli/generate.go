@@ -307,14 +307,18 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.endGrid()
 	g.o.note(g.s, g.opened, prompt+n)
 	if !g.o.quiet {
-		words := endWords[by]
-		if by == endContext && g.opened.Model.Shape().MadeFor > 0 {
-			words = "--context"
-		}
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
-			n, prompt, words, rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
+			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
+}
+
+// words say why the text ended, and whose the bound on positions was.
+func (g *generation) words(by string) string {
+	if by == endContext && g.opened.Model.Shape().MadeFor > 0 {
+		return "--context"
+	}
+	return endWords[by]
 }
 
 func rate(n int, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
