@@ -22,9 +22,9 @@ func (in *Input) Check(m model.Model) error {
 	if len(in.IDs) > shape.Context {
 		limit := "the model was made for"
 		if shape.MadeFor > 0 {
-			limit = "the context that was asked for has"
+			limit = "auto.Options.Context allows"
 		}
-		return fmt.Errorf("the prompt has %d tokens, and %s %d: give a shorter one, or allow more with --context (auto.Options.Context)", len(in.IDs), limit, shape.Context)
+		return fmt.Errorf("the prompt has %d tokens, and %s %d: give a shorter one, or allow more with auto.Options.Context", len(in.IDs), limit, shape.Context)
 	}
 	if err := CheckIDs(in.IDs, shape.DVocab, "id"); err != nil {
 		return err

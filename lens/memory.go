@@ -37,7 +37,7 @@ func (p *plan) fit(m model.Model, sequences, positions, read int, o *Options) er
 			p.room.chunk /= 2
 		default:
 			return fmt.Errorf("lens: %d positions, of which %d are read in %d rows, need at least %d MB beside the weights, and %d MB are left for them: read fewer positions or rows, or allow more memory",
-				positions, read, len(p.rows), need>>20, max(0, free>>20))
+				positions, read, len(p.rows), (need+1<<20-1)>>20, max(0, free>>20))
 		}
 		p.room.chunk = min(p.room.chunk, p.room.pass)
 	}

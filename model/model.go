@@ -73,7 +73,7 @@ type Shape struct {
 	DRecurrent int `json:"d_recurrent,omitempty"`
 	Context    int `json:"n_ctx"` // positions that a sequence may have
 
-	// MadeFor is how many positions the model was made for, where more are allowed; 0: Context.
+	// MadeFor is how many positions the model was made for, where another number is allowed; 0: Context.
 	MadeFor int `json:"n_ctx_made_for,omitempty"`
 
 	// ShortContext is the length up to which sequences turn by other factors than longer ones

@@ -147,7 +147,7 @@ func (t *Transformer) Notes(tokens int) []string {
 	return notes
 }
 
-// Allow lets sequences have n positions, also more than the model was made for. Learned
+// Allow lets sequences have n positions, fewer or more than the model was made for. Learned
 // positions end where their table does.
 func (t *Transformer) Allow(n int) error {
 	made := t.Sizes.Context
@@ -157,8 +157,10 @@ func (t *Transformer) Allow(n int) error {
 	if n < 1 {
 		return fmt.Errorf("model: %d positions: want 1 or more", n)
 	}
-	if t.Sizes.Context = n; n > made {
+	if t.Sizes.Context = n; n != made {
 		t.Sizes.MadeFor = made
+	}
+	if n > made {
 		t.Remarks = append(t.Remarks, Note{Above: made, Text: fmt.Sprintf("the model was made for %d positions: what it says beyond them may be nonsense", made)})
 	}
 	return nil

@@ -1,8 +1,11 @@
 package tokenizer
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -159,4 +162,43 @@ func TestAPatternBombIsHarmless(t *testing.T) {
 	ids, err := tok.Encode(strings.Repeat("a", 100_000)+"b", true)
 	require.NoError(t, err)
 	require.Len(t, ids, 100_002)
+}
+
+// Merges without a split before them take a text as one word: what that takes is in proportion to its length, whether it
+// merges into few tokens or many. (Not parallel: it counts what the program allocates.)
+func TestMergesOfOneLongWordTakeMemoryInProportionToIt(t *testing.T) {
+	vocab, merges := map[string]int{}, []string{}
+	for c := 'a'; c <= 'z'; c++ {
+		vocab[string(c)] = len(vocab)
+	}
+	for text := "a"; len(text) < 1<<15; text += text {
+		vocab[text+text] = len(vocab)
+		merges = append(merges, text+" "+text)
+	}
+	for c := 'b'; c <= 'z'; c++ {
+		vocab["a"+string(c)] = len(vocab)
+		merges = append(merges, "a "+string(c))
+	}
+	file, err := json.Marshal(map[string]any{"added_tokens": []any{}, "model": map[string]any{"type": "BPE", "vocab": vocab, "merges": merges}})
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), file, 0o600))
+	tok, err := Open(dir)
+	require.NoError(t, err)
+	for _, unit := range []string{"a", "ab", "aab", "zyxw"} {
+		perByte := func(n int) float64 {
+			var before, after runtime.MemStats
+			text := strings.Repeat(unit, n/len(unit))
+			runtime.ReadMemStats(&before)
+			_, err := tok.Encode(text, false)
+			runtime.ReadMemStats(&after)
+			require.NoError(t, err)
+			return float64(after.TotalAlloc-before.TotalAlloc) / float64(n)
+		}
+		perByte(1000)
+		short, long := perByte(60_000), perByte(960_000)
+		t.Logf("%q: %.0f and %.0f bytes for each of the text", unit, short, long)
+		require.Less(t, long, 3*short, "of a text 16 times as long; lists that grow are allocated twice")
+		require.Less(t, long, 1000.0)
+	}
 }

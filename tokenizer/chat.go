@@ -33,72 +33,6 @@ func NewChat(messages ...Message) *Chat {
 	return c
 }
 
-// ParseChat reads a conversation from JSON: a list of messages, or an object with messages and, as wanted, tools,
-// documents, and chat_template_kwargs, an object of further variables. A message is an object with a role; its content is
-// a text, a list of parts such as {"type": "text", "text": …}, or whatever else the template reads.
-func ParseChat(data []byte) (*Chat, error) {
-	v, err := jinja.FromJSON(data)
-	if err != nil {
-		return nil, fmt.Errorf("messages: %w", err)
-	}
-	c := &Chat{}
-	messages := v
-	if d, ok := v.(*jinja.Dict); ok {
-		if messages, err = c.parts(d); err != nil {
-			return nil, err
-		}
-	}
-	list, ok := messages.(*jinja.List)
-	if !ok || len(list.Items) == 0 {
-		return nil, errors.New(`messages: want a list of messages, or an object with "messages"`)
-	}
-	c.messages = &jinja.List{}
-	for i, m := range list.Items {
-		d, ok := m.(*jinja.Dict)
-		if !ok {
-			return nil, fmt.Errorf("messages: number %d is no object", i)
-		}
-		role, _ := d.Get("role")
-		if text, ok := role.(string); !ok || text == "" {
-			return nil, fmt.Errorf(`messages: number %d has no "role", which is a text such as "user"`, i)
-		}
-		c.messages.Items = append(c.messages.Items, withReasoning(d))
-	}
-	return c, nil
-}
-
-// parts takes what an object says beside its messages, which it returns.
-func (c *Chat) parts(d *jinja.Dict) (messages any, err error) {
-	for _, key := range d.Keys() {
-		v, _ := d.Get(key)
-		switch key {
-		case "messages":
-			messages = v
-		case "tools":
-			c.tools = v
-		case "documents":
-			c.documents = v
-		case "chat_template_kwargs":
-			more, ok := v.(*jinja.Dict)
-			if !ok {
-				return nil, errors.New("messages: chat_template_kwargs is no object")
-			}
-			c.variables = map[string]any{}
-			for _, name := range more.Keys() {
-				c.variables[name.(string)], _ = more.Get(name)
-			}
-		default:
-			return nil, fmt.Errorf("messages: the key %q is unknown (have: messages, tools, documents, chat_template_kwargs)", key)
-		}
-	}
-	for name, v := range map[string]any{"tools": c.tools, "documents": c.documents} {
-		if list, ok := v.(*jinja.List); v != nil && (!ok || slices.ContainsFunc(list.Items, func(item any) bool { _, ok := item.(*jinja.Dict); return !ok })) {
-			return nil, fmt.Errorf("messages: %s is no list of objects", name)
-		}
-	}
-	return messages, nil
-}
-
 // withReasoning gives a message's reasoning the names that templates read it by, as transformers does.
 func withReasoning(d *jinja.Dict) *jinja.Dict {
 	for _, name := range []string{"reasoning_content", "thinking", "reasoning"} {
@@ -129,13 +63,19 @@ func (c *Chat) role(i int) string {
 
 // ApplyChat writes a conversation as the text that the model was trained on, by the chat template of its files; with
 // addGenerationPrompt the text ends where the assistant's answer begins. Encode that text with special false: the
-// template writes BOS itself. It equals what transformers' apply_chat_template writes, or is an error.
+// template writes BOS itself. It equals what transformers' apply_chat_template writes, or is an error. A conversation whose
+// chat_template_kwargs have add_generation_prompt goes by that.
 func (t *Tokenizer) ApplyChat(c *Chat, addGenerationPrompt bool) (string, error) {
 	template, err := t.templateFor(c)
 	if err != nil {
 		return "", fmt.Errorf("tokenizer: chat: %w", err)
 	}
 	out, err := t.render(template, c, c.messages, addGenerationPrompt)
+	if err == nil {
+		err = writesLists(c, out)
+	} else if c.hasParts() {
+		err = fmt.Errorf("%w (%s)", err, partsAdvice)
+	}
 	if err != nil {
 		return "", fmt.Errorf("tokenizer: chat: the model's chat template: %w", err)
 	}
@@ -168,9 +108,9 @@ func (t *Tokenizer) render(template *jinja.Template, c *Chat, messages *jinja.Li
 	for name, text := range t.special {
 		variables[name] = text
 	}
-	maps.Copy(variables, c.variables)
 	variables["messages"], variables["tools"], variables["documents"] = messages, c.tools, c.documents
 	variables["add_generation_prompt"] = addGenerationPrompt
+	maps.Copy(variables, c.variables) // none is called messages, tools or documents
 	now := t.now
 	if now == nil {
 		now = time.Now

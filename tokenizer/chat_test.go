@@ -84,7 +84,7 @@ func TestTurnsAreWhereTheirTextsStand(t *testing.T) {
 {% if m.content is string %}{{ ns.sys ~ ' / ' if loop.first }}{{ m.content.split('</think>')[-1].strip() }}{% else %}{% for p in m.content %}[{{ p.text }}]{% endfor %}{% endif %}<|im_end|>
 {% endfor %}`}
 	c, err := ParseChat([]byte(`[{"role": "system", "content": " Be brief. "}, {"role": "user", "content": "user\n"}, {"role": "assistant", "content": "<think>hm</think> Well."},
-		{"role": "user", "content": [{"type": "text", "text": "A"}, {"type": "image"}, {"type": "text", "text": " b "}]}, {"role": "user", "content": " "}]`))
+		{"role": "user", "content": [{"type": "text", "text": "A"}, {"type": "note"}, {"type": "text", "text": " b "}]}, {"role": "user", "content": " "}]`))
 	require.NoError(t, err)
 	text, ids, turns, err := tok.EncodeChat(c, false)
 	require.NoError(t, err)
@@ -201,12 +201,53 @@ func TestChatErrorsSayWhatIsWrong(t *testing.T) {
 		assert.Empty(t, out)
 	}
 	for text, want := range map[string]string{
-		``: "messages: unexpected EOF", `[]`: "want a list of messages", `{}`: "want a list of messages", `[1]`: "number 0 is no object", `[{"content": "x"}]`: `number 0 has no "role"`,
+		``: "messages: it is empty", `[]`: "want a list of messages", `{}`: "want a list of messages", `[1]`: "number 0 is no object", `[{"content": "x"}]`: `number 0 has no "role"`,
 		`{"messages": [{"role": "user"}], "tool": 1}`: `the key "tool" is unknown`, `{"messages": [{"role": "user"}], "tools": [1]}`: "tools is no list of objects",
-		`[{"role": "user"}] x`: "messages: ", `{"messages": [{"role": "user"}], "chat_template_kwargs": 1}`: "chat_template_kwargs is no object",
+		`[{"role": "user"}] x`: "messages: this is not JSON: ",
+		"[1]\n[2]":             "the first line is JSON of its own", `{"role": "user", "content": "x"}`: "this is one message: put it into a list", `[[{"role": "user"}]]`: "number 0 is no object but a list",
+		"\xff\xfe[\x00": "UTF-16", "\xef\xbb\xbf ": "it is empty", `"Hi"`: "want a list of messages, such as",
+		`[{"role": "user", "content": 3}]`: "the content 3 is neither a text nor a list of parts", `[{"role": "user", "content": ["a"]}]`: `part 0 of the content is no object: want {"type": "text"`,
+		`[{"role": "user", "content": [{"type": "text"}]}]`: `has no "text"`, `[{"role": "user", "content": [{"image": "x"}]}]`: `is "image", and mlxlens reads text alone`,
+		`{"messages": [{"role": "user"}], "chat_template_kwargs": {"tools": []}}`:                    `has "tools": give it beside`,
+		`{"messages": [{"role": "user"}], "chat_template_kwargs": {"continue_final_message": true}}`: `"continue_final_message", which is an argument of transformers`,
+		`{"messages": [{"role": "user"}], "chat_template_kwargs": {"add_generation_prompt": 1}}`:     "neither true nor false",
+		`{"messages": [{"role": "user"}], "chat_template_kwargs": 1}`:                                "chat_template_kwargs is no object",
 		strings.Repeat("[", 100000): "deeper than",
 	} {
 		_, err := ParseChat([]byte(text))
 		require.ErrorContains(t, err, want, "%.50s", text)
 	}
+}
+
+// transformers gives a template add_generation_prompt by its argument; mlxlens's file of messages has the same one.
+func TestAFileOfMessagesDecidesOnTheGenerationPrompt(t *testing.T) {
+	t.Parallel()
+	for kwargs, want := range map[string]string{`{}`: "falsetrue", `{"add_generation_prompt": true}`: "truetrue", `{"add_generation_prompt": false}`: "falsefalse"} {
+		c, err := ParseChat([]byte(`{"messages": [{"role": "user", "content": "a"}], "chat_template_kwargs": ` + kwargs + `}`))
+		require.NoError(t, err)
+		var got string
+		for _, asked := range []bool{false, true} {
+			text, err := withTemplate("{{ add_generation_prompt | tojson }}").ApplyChat(c, asked)
+			require.NoError(t, err)
+			got += text
+		}
+		require.Equal(t, want, got)
+	}
+}
+
+func TestPartsAreRefusedWhereATemplateTakesTexts(t *testing.T) {
+	t.Parallel()
+	c, err := ParseChat([]byte(`[{"role": "user", "content": [{"type": "text", "text": "a"}]}]`))
+	require.NoError(t, err)
+	for template, want := range map[string]string{
+		"{{ '<' + messages[0].content }}":    "which this template may not take: write it as one text",
+		"{{ messages[0].content }}":          "it writes the content of message 0 as Python prints it, [{'type': 'text', 'text': 'a'}]…",
+		"{{ '<' ~ messages[0]['content'] }}": "write the content as one text",
+	} {
+		_, err := withTemplate(template).ApplyChat(c, false)
+		require.ErrorContains(t, err, want)
+	}
+	text, err := withTemplate("{% for p in messages[0].content %}{{ p.text }}{% endfor %}").ApplyChat(c, false)
+	require.NoError(t, err)
+	require.Equal(t, "a", text)
 }

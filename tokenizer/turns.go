@@ -70,6 +70,9 @@ const (
 // fewMessages is how many messages are marked one by one where the template minds the marks of all.
 const fewMessages = 64
 
+// ErrNoText is what Err of a turn wraps where its message has no text, or only white space.
+var ErrNoText = errors.New("the message has no text")
+
 var errChanged = errors.New("the template leaves the message's text out, writes it twice, or changes it")
 
 // locate finds the texts of the messages. It renders the conversation once more, with marks. Without these the result must
@@ -103,7 +106,7 @@ func (t *Tokenizer) locate(c *Chat, text string, addGenerationPrompt bool) ([]st
 	}
 	for i, m := range c.messages.Items {
 		if _, ok := mark(m.(*jinja.Dict), "", ""); !ok {
-			found[i].err = errors.New("the message has no text")
+			found[i].err = ErrNoText
 		}
 	}
 	return found, nil

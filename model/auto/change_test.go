@@ -291,7 +291,7 @@ var refusals = []struct {
 	{"gpt-neox", "hidden_act", "gelu_10", `hidden_act "gelu_10" is not implemented (have: gelu, `},
 	{"gpt-neox", "layer_norm_eps", 0, "layer_norm_eps is 0"},
 	{"gpt-neox", "rope_theta", 500.0, "rope_theta 500 is not implemented"},
-	{"gpt-neox", "num_key_value_heads", 1, "num_key_value_heads 1 are not those of"},
+	{"gpt-neox", "num_key_value_heads", 1, "num_key_value_heads 1 is not num_attention_heads 2: not implemented"},
 	{"gemma2", "query_pre_attn_scalar", 0, "query_pre_attn_scalar 0, want both above 0"},
 	{"gemma3", "hidden_activation", "gelu", `hidden_activation "gelu" is not implemented`},
 	{"gemma3", "use_bidirectional_attention", true, "use_bidirectional_attention true is not implemented"},

@@ -284,7 +284,7 @@ func (c *RopeConfig) longrope(r *model.Rope, l *Loader) error {
 		return err
 	}
 	r.Original = int(old)
-	l.Note(model.Note{UpTo: r.Original, Text: fmt.Sprintf("longrope: sequences of up to %d tokens turn by the short factors, as in transformers; mlx-lm takes the long ones for all", r.Original)})
+	l.Note(model.Note{UpTo: r.Original, Text: fmt.Sprintf("longrope: sequences of up to %d tokens turn by the short factors, as in transformers; mlx-lm takes the long ones for all. What is generated goes by them up to there, and a trace of a longer text by the long ones from its first token on", r.Original)})
 	magnitude := 1.0
 	if stretch := cmp.Or(s.Factor, float64(c.Context)/old); stretch > 1 {
 		magnitude = math.Sqrt(1 + math.Log(stretch)/math.Log(old))

@@ -71,9 +71,11 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 	if s.RMSNormEps <= 0 {
 		return fmt.Errorf("%s: config.json: %s is %v, want a number above 0", t.Arch, cmp.Or(t.Eps, "rms_norm_eps"), s.RMSNormEps)
 	}
-	if t.OwnKeys && (s.HeadDim != 0 && s.HeadDim*s.NumAttentionHeads != s.HiddenSize || s.NumKeyValueHeads != 0 && s.NumKeyValueHeads != s.NumAttentionHeads) {
-		return fmt.Errorf("%s: config.json: head_dim %d and num_key_value_heads %d are not those of %d heads of hidden_size %d: not implemented",
-			t.Arch, s.HeadDim, s.NumKeyValueHeads, s.NumAttentionHeads, s.HiddenSize)
+	if t.OwnKeys && s.HeadDim != 0 && s.HeadDim*s.NumAttentionHeads != s.HiddenSize {
+		return fmt.Errorf("%s: config.json: head_dim %d is not that of %d heads of hidden_size %d: not implemented", t.Arch, s.HeadDim, s.NumAttentionHeads, s.HiddenSize)
+	}
+	if t.OwnKeys && s.NumKeyValueHeads != 0 && s.NumKeyValueHeads != s.NumAttentionHeads {
+		return fmt.Errorf("%s: config.json: num_key_value_heads %d is not num_attention_heads %d: not implemented", t.Arch, s.NumKeyValueHeads, s.NumAttentionHeads)
 	}
 	if err := CheckHeads(t.Arch, s.HiddenSize, s.NumAttentionHeads, &s.NumKeyValueHeads, &s.HeadDim); err != nil {
 		return err

@@ -142,9 +142,21 @@ func (c compiler) check(soft bool, line int, list ...expr) {
 			c.known(tests[n.name] != nil, n.line, "test", n.name)
 		case *condNode:
 			continue // a soft place
+		case *logicNode:
+			if decided(n) {
+				c.check(false, line, n.left)
+				continue
+			}
 		}
 		c.check(false, line, children(n)...)
 	}
+}
+
+// decided reports whether the left side of a logical expression, a literal, is its value: jinja2's optimizer then drops
+// the other before it looks for filters.
+func decided(n *logicNode) bool {
+	left, ok := n.left.(*constNode)
+	return ok && (*interp)(nil).truth(left.value) == (n.op == "or")
 }
 
 func (c compiler) known(ok bool, line int, what, name string) {

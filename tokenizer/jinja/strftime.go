@@ -10,6 +10,9 @@ import (
 // strftime is Python's datetime.strftime of a time without a zone, in C's locale. A flag -, _ or 0 behind the % leaves
 // out the zeros of a number, writes spaces for them, or writes them, as glibc does.
 func strftime(t time.Time, format string) string {
+	if strings.IndexByte(format, 0) >= 0 {
+		refuse("strftime_now with a zero byte", "Python's versions differ in what is behind it, leave it out")
+	}
 	var b strings.Builder
 	for i := 0; i < len(format); i++ {
 		if format[i] != '%' {
@@ -27,7 +30,7 @@ func strftime(t time.Time, format string) string {
 			text, ok = timePart(t, format[i], flag)
 		}
 		if !ok {
-			refuse(fmt.Sprintf("strftime_now with %s", quote(format[start:min(i+1, len(format))])), "have %a %A %b %B %c %C %d %D %e %f %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R %s %S %t %T %u %U %V %w %W %x %X %y %Y %z %Z")
+			refuse(fmt.Sprintf("strftime_now with %s", quote(format[start:min(i+1, len(format))])), "have %a %A %b %B %c %C %d %D %e %f %F %g %G %h %H %I %j %k %l %m %M %n %p %P %r %R %s %S %t %T %u %U %V %w %W %x %X %y %Y %z %Z %%, and %-d %_d %0d of those that are numbers")
 		}
 		b.WriteString(text)
 	}

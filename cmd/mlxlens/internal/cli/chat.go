@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -71,7 +72,7 @@ func (o *chatFlags) load(s *streams) error {
 	}
 	if err == nil {
 		o.long = len(data) > surelyEncoded
-		o.conversation, err = tokenizer.ParseChat(data)
+		o.conversation, err = tokenizer.ParseChat([]byte(textOf(s, fmt.Sprintf("--messages %q", o.messages), data)))
 	}
 	if err != nil {
 		return fmt.Errorf("--messages %q: %w", o.messages, err)
@@ -113,11 +114,27 @@ type turns []tokenizer.Turn
 
 var turnName = regexp.MustCompile(`^([A-Za-z_][\w.-]*)(?::(-?\d+))?$`)
 
+// checkTurn finds what is wrong with the name of a turn; a selection of numbers is none.
+func checkTurn(part string) error {
+	role, number, _ := strings.Cut(part, ":")
+	switch {
+	case !turnName.MatchString(role) || turnName.MatchString(part):
+		return nil
+	case number == "":
+		return fmt.Errorf("%q has no number behind the colon: want %s:0, %s:-1, or %s for all of the role", part, role, role, role)
+	}
+	return fmt.Errorf("%q: %q is no number of a message: want %s:0, %s:-1, or %s for all of the role", part, number, role, role, role)
+}
+
 // resolve writes the turns in a selection such as 0,user:1,-1 as ranges of positions.
 func (t turns) resolve(selection string) (string, error) {
 	parts := strings.Split(selection, ",")
 	for i, part := range parts {
-		name := turnName.FindStringSubmatch(strings.TrimSpace(part))
+		part = strings.TrimSpace(part)
+		if err := checkTurn(part); err != nil {
+			return "", err
+		}
+		name := turnName.FindStringSubmatch(part)
 		if name == nil {
 			continue
 		}
@@ -151,7 +168,11 @@ func (t turns) named(role, number string) ([]tokenizer.Turn, error) {
 		}
 	}
 	if number == "" && len(of) > 0 {
-		return of, nil
+		texts := slices.DeleteFunc(slices.Clone(of), func(turn tokenizer.Turn) bool { return errors.Is(turn.Err(), tokenizer.ErrNoText) })
+		if len(texts) == 0 {
+			return of, nil
+		}
+		return texts, nil
 	}
 	n := 0
 	if _, err := fmt.Sscanf(number, "%d", &n); err == nil {
@@ -203,10 +224,31 @@ func (t turns) at(selected string, tokens int) ([]int, error) {
 }
 
 // spanFlag chooses turns as positions.
-type spanFlag struct{ spans []string }
+type spanFlag struct {
+	spans []string
+	given func() bool
+}
 
 func (o *spanFlag) flags(cmd *cobra.Command, what string) {
 	cmd.Flags().StringSliceVar(&o.spans, "span", nil, what+" of a turn of the conversation: user:0, assistant:-1, or user for all of a role (repeatable)")
+	o.given = func() bool { return cmd.Flags().Changed("span") }
+}
+
+// check refuses what names no turn.
+func (o *spanFlag) check() error {
+	if o.given != nil && o.given() && len(o.spans) == 0 {
+		return usagef("--span is empty: name a turn, such as user:0, assistant:-1, or user for all of a role")
+	}
+	for _, span := range o.spans {
+		part := strings.TrimSpace(span)
+		if err := checkTurn(part); err != nil {
+			return usagef("--span %w", err)
+		}
+		if !turnName.MatchString(part) {
+			return usagef("--span %q names no turn: want one such as user:0, assistant:-1, or user for all of a role; numbers are for --positions", span)
+		}
+	}
+	return nil
 }
 
 // or returns the selection that the flag stands for, or another.

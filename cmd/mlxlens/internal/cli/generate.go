@@ -130,6 +130,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		}
 	}
 	o.note(s, opened, len(in.IDs))
+	if o.conversation != nil && o.conversation.EndsWithAssistant() && !o.quiet {
+		s.say("the last message is the assistant's, and the text goes on behind its end: leave it out for an answer to the one before")
+	}
 	run, err := newGeneration(s, o, opened)
 	if err != nil {
 		return err
@@ -305,9 +308,17 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.o.note(g.s, g.opened, prompt+n)
 	if !g.o.quiet {
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
-			n, prompt, endWords[by], rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
+			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
+}
+
+// words say why the text ended, and whose the bound on positions was.
+func (g *generation) words(by string) string {
+	if by == endContext && g.opened.Model.Shape().MadeFor > 0 {
+		return "--context"
+	}
+	return endWords[by]
 }
 
 func rate(n int, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }

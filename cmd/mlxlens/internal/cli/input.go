@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -51,7 +52,25 @@ func fitsContext(prompt string, opened *auto.Opened) error {
 		longest = max(longest, len(piece))
 	}
 	if len(prompt)/longest > context {
-		return fmt.Errorf("the prompt has %d bytes, and the model was made for %d tokens of at most %d bytes each", len(prompt), context, longest)
+		limit, advice := contextWords(opened.Model.Shape())
+		return fmt.Errorf("the prompt has %d bytes, and %s tokens of at most %d bytes each: %s", len(prompt), limit, longest, advice)
 	}
 	return nil
+}
+
+// tooLong refuses a prompt of more tokens than may be.
+func tooLong(shape model.Shape, tokens int) error {
+	if tokens <= shape.Context {
+		return nil
+	}
+	limit, advice := contextWords(shape)
+	return fmt.Errorf("the prompt has %d tokens, and %s: %s", tokens, limit, advice)
+}
+
+// contextWords say whose the bound on positions is, the model's or the user's, and what to do.
+func contextWords(shape model.Shape) (limit, advice string) {
+	if shape.MadeFor > 0 {
+		return fmt.Sprintf("--context allows %d", shape.Context), "give a shorter one, or a larger --context"
+	}
+	return fmt.Sprintf("the model was made for %d", shape.Context), "give a shorter one, or allow more with --context"
 }

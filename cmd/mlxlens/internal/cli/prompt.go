@@ -100,7 +100,7 @@ func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) (en
 				return e, usagef("token id %d is outside the vocabulary: ids go from 0 to %d", id, vocab-1)
 			}
 		}
-		return e, nil
+		return e, tooLong(opened.Model.Shape(), len(e.ids))
 	}
 	given := *text
 	var err error
@@ -126,5 +126,5 @@ func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) (en
 			return e, fmt.Errorf("the tokenizer gives id %d, and the model's vocabulary ends at %d: they do not belong together", id, vocab-1)
 		}
 	}
-	return e, nil
+	return e, tooLong(opened.Model.Shape(), len(e.ids))
 }

@@ -37,7 +37,7 @@ func (o *rowFlags) check() error {
 	case len(o.spans) > 0 && (o.last || o.positions != ""):
 		return usagef("--span excludes --positions and --last: name turns among the positions instead, as in --positions user:0,-1")
 	}
-	return nil
+	return o.spanFlag.check()
 }
 
 // checkModel refuses rows of what the model has not.

@@ -109,17 +109,30 @@ func validText(s *streams, what, text string) string {
 	return strings.ToValidUTF8(text, replaced)
 }
 
+// textOf is validText of what may be UTF-16, which is left for the reader to refuse.
+func textOf(s *streams, what string, data []byte) string {
+	if bytes.HasPrefix(data, bomUTF16[0]) || bytes.HasPrefix(data, bomUTF16[1]) || bytes.IndexByte(data, 0) >= 0 {
+		return string(data)
+	}
+	return validText(s, what, string(data))
+}
+
 func parseTask(line int, text string) task {
 	t := task{line: line}
 	if err := json.Unmarshal([]byte(text), &t.prompt); err == nil && t.prompt != nil {
 		return t
 	}
 	var object struct {
-		Prompt *string `json:"prompt"`
-		IDs    []int   `json:"ids"`
+		Prompt   *string         `json:"prompt"`
+		IDs      []int           `json:"ids"`
+		Messages json.RawMessage `json:"messages"`
 	}
 	if err := json.Unmarshal([]byte(text), &object); err != nil {
 		t.err = fmt.Errorf("not a JSON string or object: %w", err)
+		return t
+	}
+	if object.Messages != nil {
+		t.err = errors.New(`"messages" is not read from a file of prompts: write each conversation to a file of its own, for --messages FILE`)
 		return t
 	}
 	if t.prompt, t.ids = object.Prompt, object.IDs; (t.prompt == nil) == (t.ids == nil) {
