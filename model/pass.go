@@ -67,8 +67,12 @@ func (p *Pass) mask(pos, keys, window int) *mlx.Array {
 }
 
 // Rotate applies RoPE to [batch, pos, head, d_head], shows the result to the tap in
-// that shape, and returns it as [batch, head, pos, d_head].
+// that shape, and returns it as [batch, head, pos, d_head]. Without r, in layers that have no
+// positions, nothing turns and nothing is shown.
 func (p *Pass) Rotate(site Site, layer int, x *mlx.Array, r *Rope) *mlx.Array {
+	if r == nil {
+		return Swap(x)
+	}
 	x = p.turn(Swap(x), r)
 	if !p.Wants(site, layer) {
 		return x

@@ -250,6 +250,7 @@ func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loa
 
 // architectures has a reader for each model_type.
 var architectures = map[string]func(config []byte) (builder, error){
+	"gemma":       from(llama.ParseGemma, llama.New),
 	"gemma2":      from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":      from(gemma3.ParseConfig, gemma3.New),
 	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
@@ -262,11 +263,13 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"mistral3":    from(llama.ParseMistral3, llama.New),
 	"mixtral":     from(llama.ParseMixtral, llama.New),
 	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
+	"olmo3":       from(olmo2.ParseOLMo3, olmo2.New),
 	"olmoe":       from(olmoe.ParseConfig, olmoe.New),
 	"phi3":        from(phi3.ParseConfig, phi3.New),
 	"qwen2":       from(llama.ParseQwen2, llama.New),
 	"qwen3":       from(qwen3.ParseConfig, qwen3.New),
 	"qwen3_moe":   from(qwen3.ParseMixture, qwen3.New),
+	"smollm3":     from(llama.ParseSmolLM3, llama.New),
 }
 
 // fromGGUF is from for the metadata of a GGUF file.
@@ -282,6 +285,7 @@ func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), buil
 
 // ggufArchitectures has a constructor for each general.architecture.
 var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error){
+	"gemma":    fromGGUF(llama.GemmaFromGGUF, llama.New),
 	"gemma2":   fromGGUF(gemma2.ConfigFromGGUF, gemma2.New),
 	"gemma3":   fromGGUF(gemma3.ConfigFromGGUF, gemma3.New),
 	"gpt-oss":  fromGGUF(gptoss.ConfigFromGGUF, gptoss.New),

@@ -39,11 +39,13 @@ func change(t *testing.T, a *golden.Architecture, key string, value any) {
 	require.NoError(t, err)
 }
 
-// things are numbers and choices of a config, each with a value that must be noticed.
-var things = []struct {
+// thing is a number or choice of a recorded model's config, with a value that must be noticed.
+type thing struct {
 	name, key string
 	value     any
-}{
+}
+
+var things = []thing{
 	{"llama", "rope_theta", 11000.0},
 	{"llama", "rms_norm_eps", 2e-3},
 	{"llama", "rope_traditional", true},
@@ -114,8 +116,14 @@ var things = []struct {
 // The comparison with mlx-lm is worth something only if it notices.
 func TestOneThingBrokenIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, c := range things {
-		t.Run(c.name+" "+c.key, func(t *testing.T) {
+	requireEachNoticed(t, things)
+}
+
+// requireEachNoticed requires that each change makes another model.
+func requireEachNoticed(t *testing.T, changes []thing) {
+	t.Helper()
+	for _, c := range changes {
+		t.Run(fmt.Sprint(c.name, " ", c.key, " ", c.value), func(t *testing.T) {
 			t.Parallel()
 			a := architecture(t, c.name)
 			change(t, a, c.key, c.value)
@@ -209,14 +217,14 @@ var keysOfSomeTypes = map[string]struct {
 	"parallel_attn":                   {true, false, nil},
 	"use_parallel_residual":           {true, false, []string{"gpt-neox"}},
 	"layernorm1p":                     {true, false, nil},
-	"no_rope_layers":                  {[]int{0, 1}, nil, nil},
+	"no_rope_layers":                  {[]int{0, 1}, nil, []string{"smollm3"}},
 	"attention_chunk_size":            {16, nil, nil},
 	"rope_local_base_freq":            {300.0, nil, []string{"gemma3"}},
 	"rotary_pct":                      {0.5, 1.0, []string{"gpt-neox"}},
-	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma2", "phi3", "olmo2", "mixtral", "olmoe"}},
+	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma", "gemma2", "phi3", "olmo2", "smollm3", "mixtral", "olmoe"}},
 	"sliding_window_pattern":          {2, nil, []string{"gemma3"}},
-	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma2", "gemma3", "olmo2", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss"}},
-	"mlp_bias":                        {true, false, []string{"llama", "olmo2"}},
+	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "olmo2", "olmo3", "smollm3", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss"}},
+	"mlp_bias":                        {true, false, []string{"llama", "olmo2", "smollm3"}},
 	"scale_attn_by_inverse_layer_idx": {true, false, []string{"gpt2"}},
 	"position_embedding_type":         {"alibi", nil, nil},
 	"kv_lora_rank":                    {512, nil, nil},
@@ -229,7 +237,7 @@ func TestKeysThatNoProgramReadsForATypeAreRefused(t *testing.T) {
 	t.Parallel()
 	harmless := map[string]*golden.Architecture{} // each type with the harmless values of all keys
 	for key, c := range keysOfSomeTypes {
-		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss"} {
+		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma"} {
 			if slices.Contains(c.read, name) {
 				continue
 			}
@@ -265,12 +273,14 @@ func with(t *testing.T, a *golden.Architecture, key string, value any) {
 // full are layers that all see all.
 var full = []string{"full_attention", "full_attention", "full_attention"}
 
-// refusals are what a config may not say, and the error.
-var refusals = []struct {
+type refusal struct {
 	name, key string
 	value     any
 	want      string
-}{
+}
+
+// refusals are what a config may not say, and the error.
+var refusals = []refusal{
 	{"llama", "hidden_act", "gelu", `llama: config.json: hidden_act "gelu" is not implemented (have: silu)`},
 	{"llama", "num_local_experts", 8, "num_local_experts 8 is not implemented"},
 	{"llama", "logits_scaling", 8.0, "logits_scaling 8 is not implemented"},
@@ -323,7 +333,12 @@ var refusals = []struct {
 
 func TestWhatWouldChangeTheMathematicsIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, c := range refusals {
+	requireEachRefused(t, refusals)
+}
+
+func requireEachRefused(t *testing.T, changes []refusal) {
+	t.Helper()
+	for _, c := range changes {
 		t.Run(c.name+" "+c.key+fmt.Sprint(c.value), func(t *testing.T) {
 			t.Parallel()
 			a := architecture(t, c.name)

@@ -90,6 +90,7 @@ func TestGGUFFilesGiveTheSameNumbers(t *testing.T) {
 			func(name string) (string, []int) { return golden.PostNormGGUFName(name), nil }},
 		{"phi3", llamaMeta("phi3", 256, map[string]any{"phi3.attention.sliding_window": uint32(0), "phi3.rope.dimension_count": uint32(16)}), asIs},
 		{"phi3-sliding", llamaMeta("phi3", 256, map[string]any{"phi3.attention.sliding_window": uint32(16)}), asIs},
+		{"gemma", gemmaMeta("gemma", map[string]any{"gemma.block_count": uint32(3), "gemma.attention.head_count_kv": uint32(1), "gemma.attention.sliding_window": uint32(0)}), asIs},
 		{"gemma2-query-as-head", gemmaMeta("gemma2", map[string]any{"gemma2.attn_logit_softcapping": float32(50), "gemma2.final_logit_softcapping": float32(30)}), gemmaLayout},
 		{"gemma3-untied-linear", gemmaMeta("gemma3", map[string]any{"gemma3.attention.sliding_window_pattern": uint32(2), "gemma3.rope.scaling.type": "linear",
 			"gemma3.rope.scaling.factor": float32(8)}), gemmaLayout},
@@ -175,7 +176,7 @@ func TestGGUFThatIsNotImplementedIsRefused(t *testing.T) {
 		return llamaMeta("qwen2", 256, map[string]any{"qwen2." + key: value})
 	}
 	for want, meta := range map[string]map[string]any{
-		`general.architecture "mamba" is not supported (have: gemma2, `:               llamaMeta("mamba", 256, nil),
+		`general.architecture "mamba" is not supported (have: gemma, gemma2, `:        llamaMeta("mamba", 256, nil),
 		`qwen2.rope.scaling.type "ntk" is not implemented (have: none, linear, yarn)`: with("rope.scaling.type", "ntk"),
 		"qwen2: config.json: hidden_size is 0":                                        with("embedding_length", uint32(0)),
 		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":                with("attention.sliding_window", uint32(4096)),

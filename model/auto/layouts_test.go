@@ -12,11 +12,13 @@ import (
 // mlx-community's files hold what mlx-lm's sanitize makes of the authors'; both are opened.
 func TestHuggingFacesLayoutIsTheSameModel(t *testing.T) {
 	t.Parallel()
+	seen := 0
 	for _, name := range modeltest.Every(t) {
 		a := architecture(t, name)
 		if a.HF == nil {
 			continue
 		}
+		seen++
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -25,4 +27,5 @@ func TestHuggingFacesLayoutIsTheSameModel(t *testing.T) {
 			require.Empty(t, firstDifference(t, m, a.Runs[2], relative))
 		})
 	}
+	require.NotZero(t, seen)
 }

@@ -15,6 +15,7 @@ type Family struct {
 
 // families are all that there are, in alphabetical order.
 var families = []Family{
+	{"Gemma", []string{"gemma"}, []string{"gemma"}, "read as a Llama with gains of 1 + w, tanh GELU, a scaled embedding"},
 	{"Gemma 2", []string{"gemma2"}, []string{"gemma2"}, "soft caps, norms before and after, every other layer slides"},
 	{"Gemma 3", []string{"gemma3_text", "gemma3"}, []string{"gemma3"}, "norms on queries and keys, two rotary bases, five of six layers slide; of the multimodal form the text part"},
 	{"GPT-2", []string{"gpt2"}, []string{"gpt2"}, "the three file layouts, `n_inner`, six activations, both scales of attention"},
@@ -26,11 +27,13 @@ var families = []Family{
 	{"Mistral 3", []string{"mistral3"}, nil, "of the multimodal form the text part, a Mistral or a Ministral 3"},
 	{"Mixtral", []string{"mixtral"}, []string{"llama"}, "read as a Mistral with experts in place of the MLP"},
 	{"OLMo 2", []string{"olmo2"}, nil, "norms after attention and MLP"},
+	{"OLMo 3", []string{"olmo3"}, nil, "read as an OLMo 2 with windows in three of four layers, rope scaling in the others"},
 	{"OLMoE", []string{"olmoe"}, nil, "experts, norms over all heads, bounds on queries, keys and values"},
 	{"Phi-3, Phi-3.5, Phi-4-mini", []string{"phi3"}, []string{"phi3"}, "fused matrices, longrope, part of a head turned"},
 	{"Qwen2, Qwen2.5", []string{"qwen2"}, []string{"qwen2"}, "read as a Llama with biases on queries, keys and values; windows"},
 	{"Qwen3", []string{"qwen3"}, []string{"qwen3"}, "norms on queries and keys"},
 	{"Qwen3's mixtures of experts", []string{"qwen3_moe"}, []string{"qwen3moe"}, "the same, experts in all layers or some"},
+	{"SmolLM3", []string{"smollm3"}, nil, "read as a Llama where every fourth layer has no positions; windows"},
 }
 
 // Supported returns the architectures that Open knows, in alphabetical order.

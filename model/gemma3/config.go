@@ -5,10 +5,8 @@
 package gemma3
 
 import (
-	"encoding/json"
 	"fmt"
 
-	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
@@ -57,7 +55,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.LocalRope, err = localRope(raw); err != nil {
+	if c.LocalRope, err = load.SlidingRope("gemma3", raw, "rope_local_base_freq", localBase); err != nil {
 		return nil, err
 	}
 	return c, c.complete(raw)
@@ -65,23 +63,6 @@ func ParseConfig(raw []byte) (*Config, error) {
 
 // localBase is the base of layers that slide where a config has none.
 const localBase = 10_000
-
-// localRope reads what newer files say of the layers that slide; older ones only give
-// theta.
-func localRope(raw []byte) (*load.RopeConfig, error) {
-	var j struct {
-		Theta      *float64                   `json:"rope_local_base_freq"`
-		Parameters map[string]json.RawMessage `json:"rope_parameters"`
-	}
-	if err := exactjson.Unmarshal(raw, &j); err != nil {
-		return nil, fmt.Errorf("gemma3: config.json: rope_parameters: %w", err)
-	}
-	own, err := json.Marshal(map[string]any{"rope_theta": j.Theta, "rope_parameters": j.Parameters["sliding_attention"]})
-	if err != nil {
-		return nil, err
-	}
-	return load.ReadRope(own, localBase, "")
-}
 
 func (c *Config) complete(raw []byte) error {
 	if err := load.CheckSizes("gemma3", load.Size{Key: "sliding_window_pattern", Value: c.SlidingWindowPattern}); err != nil {

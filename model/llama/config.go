@@ -2,13 +2,17 @@
 // RMS norms before attention and MLP, rotary positions, grouped queries, a gated
 // SiLU MLP.
 //
-// Four architectures are Llama but for their config: Mistral (Jiang et al. 2023,
+// Six architectures are Llama but for their config: Mistral (Jiang et al. 2023,
 // arXiv:2310.06825) with a window, Mixtral (Jiang et al. 2024, arXiv:2401.04088) with experts in
 // place of the MLP, Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on queries, keys and
-// values, Ministral 3 with queries that grow with their position.
+// values, Ministral 3 with queries that grow with their position, SmolLM3 (Hugging Face 2025,
+// huggingface.co/blog/smollm3), where every fourth layer has no positions, and Gemma (Gemma Team
+// 2024, arXiv:2403.08295) with gains of 1 + w, a gated GELU MLP and a scaled embedding.
 package llama
 
 import (
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
@@ -21,6 +25,16 @@ type Config struct {
 
 	// qkvBias is a bias on queries, keys and values, and none on the output matrix.
 	qkvBias bool
+
+	// NoPositions are layers whose queries and keys do not turn; nil: all turn.
+	NoPositions []bool `json:"-"`
+
+	// plusOne is gains of 1 + w, scaled an embedding times √d_model, act the MLP's activation, nil
+	// being SiLU.
+	plusOne, scaled bool
+	act             func(*mlx.Array) *mlx.Array
+
+	notes []model.Note // of what differs from other programs
 
 	load.Sparse // of a Mixtral; none: NumExperts is 0
 

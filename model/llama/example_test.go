@@ -36,3 +36,29 @@ func ExampleParseMistral() {
 	// Output:
 	// a query of layer 0 sees 4096 keys
 }
+
+// Gemma 2B is Llama, but for its gains, its MLP's activation and an embedding times √d_model.
+func ExampleParseGemma() {
+	c, err := llama.ParseGemma([]byte(`{"model_type": "gemma", "hidden_size": 2048, "intermediate_size": 16384, "num_hidden_layers": 18,
+		"num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256, "vocab_size": 256000, "rms_norm_eps": 1e-06, "hidden_act": "gelu"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.NumAttentionHeads, "heads of", c.HeadDim, "dimensions read", c.NumKeyValueHeads, "head of keys")
+	// Output:
+	// 8 heads of 256 dimensions read 1 head of keys
+}
+
+// In SmolLM3 3B every fourth layer has no positions.
+func ExampleParseSmolLM3() {
+	c, err := llama.ParseSmolLM3([]byte(`{"model_type": "smollm3", "hidden_size": 2048, "intermediate_size": 11008, "num_hidden_layers": 36,
+		"num_attention_heads": 16, "num_key_value_heads": 4, "vocab_size": 128256, "rms_norm_eps": 1e-06, "rope_theta": 5000000}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("layers 2 and 3 without positions:", c.NoPositions[2], c.NoPositions[3])
+	// Output:
+	// layers 2 and 3 without positions: false true
+}

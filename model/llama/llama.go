@@ -1,6 +1,8 @@
 package llama
 
 import (
+	"math"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
@@ -15,11 +17,30 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if c.wrapped {
 		l.Wrapped()
 	}
+	if c.plusOne {
+		l.PlusOne()
+	}
+	for _, n := range c.notes {
+		l.Note(n)
+	}
 	rope, err := newRope(c, l)
 	if err != nil {
 		return nil, err
 	}
-	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, l, p, layer, rope) })
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block {
+		if c.NoPositions != nil && c.NoPositions[layer] {
+			return newBlock(c, l, p, layer, nil)
+		}
+		return newBlock(c, l, p, layer, rope)
+	})
+	for layer, without := range c.NoPositions {
+		if without {
+			t.Lack(layer, "positions do not turn the queries and keys of this layer", model.RotQ, model.RotK)
+		}
+	}
+	if c.scaled {
+		t.EmbedScale = math.Sqrt(float64(c.HiddenSize))
+	}
 	if c.NumExperts > 0 {
 		t.Sizes = c.Sizes(t.Sizes)
 		l.HaveExperts(t, "model.layers.%d.block_sparse_moe.gate", c.Sparse.Sparse)
@@ -66,9 +87,12 @@ func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rop
 		attn:     attn,
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
 	}
-	if c.NumExperts > 0 {
+	switch {
+	case c.NumExperts > 0:
 		b.mlp = newMixture(c, p)
-	} else {
+	case c.act != nil:
+		b.mlp = p.GatedMLP(&c.Standard, c.MLPBias, c.act)
+	default:
 		b.mlp = p.GatedMLP(&c.Standard, c.MLPBias, mlx.SiLU)
 	}
 	return b
@@ -115,7 +139,7 @@ func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 type attention struct {
 	model.Attention
 	q, k, v *nn.Linear
-	rope    *model.Rope
+	rope    *model.Rope // nil: positions turn nothing
 	query   queryScale
 }
 

@@ -96,7 +96,7 @@ func (c *RopeConfig) noteDifferences(kind string, l *Loader) {
 	if c.Original == 0 {
 		say("original_max_position_embeddings is missing, and max_position_embeddings takes its place, as in transformers; mlx-lm has a number of its own")
 	}
-	if s.Attention != nil {
+	if theirs := yarnMagnitude(s.Factor, cmp.Or(s.MScale, 1)) / yarnMagnitude(s.Factor, s.MScaleAllDim); kind == "yarn" && math.Abs(orElse(s.Attention, theirs)-theirs) > 1e-6 {
 		say("what turns is multiplied by attention_factor, as in transformers; mlx-lm does not read it")
 	}
 	if kind == "yarn" && s.Attention == nil && s.MScaleAllDim == 0 && s.MScale != 0 && s.MScale != 1 {

@@ -104,6 +104,44 @@ func ReadRope(config []byte, theta float64, layerType string) (*RopeConfig, erro
 	return c, nil
 }
 
+// SlidingRope reads how the layers that slide turn, where they turn otherwise than those that see
+// all: by rope_parameters' sliding_attention, else by the base under thetaKey, else by theta.
+// rope_scaling is not theirs.
+func SlidingRope(arch string, config []byte, thetaKey string, theta float64) (*RopeConfig, error) {
+	var j struct {
+		Context    json.RawMessage            `json:"max_position_embeddings"`
+		Parameters map[string]json.RawMessage `json:"rope_parameters"`
+	}
+	if err := exactjson.Unmarshal(config, &j); err != nil {
+		return nil, fmt.Errorf("%s: config.json: rope_parameters: %w", arch, err)
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(config, &all); err != nil {
+		return nil, fmt.Errorf("%s: config.json: %w", arch, err)
+	}
+	own := map[string]json.RawMessage{}
+	for key, value := range map[string]json.RawMessage{
+		"rope_theta": all[thetaKey], "max_position_embeddings": j.Context, "rope_parameters": j.Parameters["sliding_attention"],
+	} {
+		if len(value) > 0 {
+			own[key] = value
+		}
+	}
+	raw, err := json.Marshal(own)
+	if err != nil {
+		return nil, err
+	}
+	c, err := ReadRope(raw, theta, "")
+	if err != nil {
+		return nil, err
+	}
+	return c, c.suits(arch, 0)
+}
+
+// Truncates reports whether yarn's ramp begins and ends at whole dimensions, as it does unless
+// truncate is false.
+func (c *RopeConfig) Truncates() bool { return c.scaling.Truncate == nil || *c.scaling.Truncate }
+
 // chosen returns the one of rope_scaling and rope_parameters that says something: null and
 // {} say nothing.
 func (c *RopeConfig) chosen(scaling, parameters json.RawMessage, layerType string) (json.RawMessage, error) {

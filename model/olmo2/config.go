@@ -1,9 +1,13 @@
 // Package olmo2 is the OLMo 2 architecture (OLMo Team 2024, arXiv:2501.00656): Llama's
 // parts with the norms after attention and MLP instead of before, and an RMS norm on
 // queries and keys.
+//
+// OLMo 3 (OLMo Team 2025, arXiv:2512.13961) is OLMo 2 but that three of four layers slide, which
+// turn without the scaling of those that see all.
 package olmo2
 
 import (
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
@@ -13,6 +17,10 @@ type Config struct {
 	load.Standard
 	AttentionBias bool `json:"attention_bias"`
 	MLPBias       bool `json:"mlp_bias"`
+
+	SlidingRope *load.RopeConfig `json:"-"` // of layers that slide; nil: Rope
+
+	notes []model.Note // of what differs from other programs
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and

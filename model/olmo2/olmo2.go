@@ -13,7 +13,21 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
+	sliding := rope
+	if c.SlidingRope != nil {
+		if sliding, err = c.SlidingRope.Rotation(l, c.HeadDim); err != nil {
+			return nil, err
+		}
+	}
+	for _, n := range c.notes {
+		l.Note(n)
+	}
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block {
+		if c.Windows[layer] > 0 {
+			return newBlock(c, p, layer, sliding)
+		}
+		return newBlock(c, p, layer, rope)
+	})
 	l.PostNorms(t)
 	delete(t.Modules, model.AttnNorm)
 	delete(t.Modules, model.MLPNorm)
@@ -66,7 +80,8 @@ func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
 }
 
-// attention is causal attention with grouped queries.
+// attention is causal attention with grouped queries, over the last Window positions where
+// there is a window.
 type attention struct {
 	model.Attention
 	q, k, v      *nn.Linear
@@ -78,7 +93,7 @@ type attention struct {
 //
 //	q, k, v = x·W_Q, x·W_K, x·W_V
 //	q, k = RMSNorm(q), RMSNorm(k) over all heads,   turned by RoPE
-//	z = softmax(q·kᵀ·d_head^−½ + causal)·v
+//	z = softmax(q·kᵀ·d_head^−½ + causal + window)·v
 //	out = z·W_O
 func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	q := pass.At(model.Q, layer, model.Heads(a.q.Forward(x), a.Heads))
