@@ -39,11 +39,21 @@ func change(t *testing.T, a *golden.Architecture, key string, value any) {
 	require.NoError(t, err)
 }
 
-// things are numbers and choices of a config, each with a value that must be noticed.
-var things = []struct {
+// alteration is a key of a recorded model's config with another value.
+type alteration struct {
 	name, key string
 	value     any
-}{
+}
+
+// refusal is one with a value that is not opened, and what the error says.
+type refusal struct {
+	name, key string
+	value     any
+	want      string
+}
+
+// things are numbers and choices of a config, each with a value that must be noticed.
+var things = []alteration{
 	{"llama", "rope_theta", 11000.0},
 	{"llama", "rms_norm_eps", 2e-3},
 	{"llama", "rope_traditional", true},
@@ -114,7 +124,7 @@ var things = []struct {
 // The comparison with mlx-lm is worth something only if it notices.
 func TestOneThingBrokenIsNoticed(t *testing.T) {
 	t.Parallel()
-	for _, c := range things {
+	for _, c := range slices.Concat(things, changesOfScaled) {
 		t.Run(c.name+" "+c.key, func(t *testing.T) {
 			t.Parallel()
 			a := architecture(t, c.name)
@@ -141,6 +151,8 @@ func TestBrokenWeightsAreNoticed(t *testing.T) {
 		{"queries go to other keys", "qwen3", "model.layers.0.self_attn.q_proj.weight"},
 		{"keys and values are swapped", "phi3", "model.layers.2.self_attn.qkv_proj.weight"},
 		{"gate and up are swapped", "phi3", "model.layers.0.mlp.gate_up_proj.weight"},
+		{"gate and up are swapped", "glm4", "model.layers.0.mlp.gate_up_proj.weight"},
+		{"gains go to other heads", "cohere-qk-norm-biases", "model.layers.1.self_attn.q_norm.weight"},
 	} {
 		t.Run(c.what+" "+c.name, func(t *testing.T) {
 			a := architecture(t, c.name)
@@ -190,21 +202,21 @@ var keysOfSomeTypes = map[string]struct {
 	harmful, harmless any
 	read              []string // by these types
 }{
-	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox"}},
+	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox", "glm", "glm4"}},
 	"attn_logit_softcapping":          {3.0, nil, []string{"gemma2"}},
 	"final_logit_softcapping":         {3.0, nil, []string{"gemma2", "gemma3"}},
 	"query_pre_attn_scalar":           {24, nil, []string{"gemma2", "gemma3"}},
 	"alibi":                           {true, false, nil},
 	"qk_layernorm":                    {true, false, nil},
-	"use_qk_norm":                     {true, false, nil},
+	"use_qk_norm":                     {true, false, []string{"cohere"}},
 	"residual_scale":                  {0.5, 1.0, nil},
-	"residual_multiplier":             {0.5, 1.0, nil},
-	"embedding_multiplier":            {12.0, 1.0, nil},
+	"residual_multiplier":             {0.5, 1.0, []string{"granite"}},
+	"embedding_multiplier":            {12.0, 1.0, []string{"granite"}},
 	"scale_emb":                       {12.0, 1.0, nil},
 	"scale_depth":                     {1.4, nil, nil},
 	"dim_model_base":                  {256, nil, nil},
-	"logit_scale":                     {0.5, 1.0, nil},
-	"attention_multiplier":            {0.5, nil, nil},
+	"logit_scale":                     {0.5, 1.0, []string{"cohere", "cohere2"}},
+	"attention_multiplier":            {0.5, nil, []string{"granite"}},
 	"clip_qkv":                        {8.0, nil, []string{"olmoe"}},
 	"parallel_attn":                   {true, false, nil},
 	"use_parallel_residual":           {true, false, []string{"gpt-neox"}},
@@ -213,10 +225,10 @@ var keysOfSomeTypes = map[string]struct {
 	"attention_chunk_size":            {16, nil, nil},
 	"rope_local_base_freq":            {300.0, nil, []string{"gemma3"}},
 	"rotary_pct":                      {0.5, 1.0, []string{"gpt-neox"}},
-	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma2", "phi3", "olmo2", "mixtral", "olmoe"}},
-	"sliding_window_pattern":          {2, nil, []string{"gemma3"}},
-	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma2", "gemma3", "olmo2", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss"}},
-	"mlp_bias":                        {true, false, []string{"llama", "olmo2"}},
+	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma2", "phi3", "olmo2", "mixtral", "olmoe", "cohere", "cohere2", "glm", "glm4"}},
+	"sliding_window_pattern":          {2, nil, []string{"gemma3", "cohere2"}},
+	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma2", "gemma3", "olmo2", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss", "granite", "cohere", "cohere2", "glm", "glm4"}},
+	"mlp_bias":                        {true, false, []string{"llama", "olmo2", "granite"}},
 	"scale_attn_by_inverse_layer_idx": {true, false, []string{"gpt2"}},
 	"position_embedding_type":         {"alibi", nil, nil},
 	"kv_lora_rank":                    {512, nil, nil},
@@ -229,7 +241,7 @@ func TestKeysThatNoProgramReadsForATypeAreRefused(t *testing.T) {
 	t.Parallel()
 	harmless := map[string]*golden.Architecture{} // each type with the harmless values of all keys
 	for key, c := range keysOfSomeTypes {
-		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss"} {
+		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "granite", "cohere", "cohere2", "glm", "glm4"} {
 			if slices.Contains(c.read, name) {
 				continue
 			}
@@ -266,11 +278,7 @@ func with(t *testing.T, a *golden.Architecture, key string, value any) {
 var full = []string{"full_attention", "full_attention", "full_attention"}
 
 // refusals are what a config may not say, and the error.
-var refusals = []struct {
-	name, key string
-	value     any
-	want      string
-}{
+var refusals = []refusal{
 	{"llama", "hidden_act", "gelu", `llama: config.json: hidden_act "gelu" is not implemented (have: silu)`},
 	{"llama", "num_local_experts", 8, "num_local_experts 8 is not implemented"},
 	{"llama", "logits_scaling", 8.0, "logits_scaling 8 is not implemented"},
@@ -323,7 +331,7 @@ var refusals = []struct {
 
 func TestWhatWouldChangeTheMathematicsIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, c := range refusals {
+	for _, c := range slices.Concat(refusals, refusalsOfScaled) {
 		t.Run(c.name+" "+c.key+fmt.Sprint(c.value), func(t *testing.T) {
 			t.Parallel()
 			a := architecture(t, c.name)
