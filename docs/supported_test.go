@@ -104,6 +104,9 @@ func TestTableOfWhatRunsIsWhatTheCodeSays(t *testing.T) {
 		most := j.largest(t)
 		if *update {
 			exponent := math.Floor(math.Log10(most))
+			if math.Ceil(most/math.Pow(10, exponent)) == 10 {
+				exponent++
+			}
 			stated[name] = fmt.Sprintf("%.0fe%.0f", math.Ceil(most/math.Pow(10, exponent)), exponent)
 			continue
 		}

@@ -57,7 +57,7 @@ func TestRowsKeepTheirOwnNumbers(t *testing.T) {
 // token, or padding.
 func TestEditsOfScoresSeeNeitherTheFutureNorPadding(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"llama", "llama-sliding", "gemma2-sliding", "gpt2", "gpt-neox"} {
+	for _, name := range []string{"llama", "llama-sliding", "gemma2-sliding", "gpt2", "gpt-neox", "granite", "cohere2", "glm4"} {
 		m := modeltest.Architecture(t, name, nil)
 		last := model.Place{Site: model.ResidPost, Layer: m.Shape().Layers - 1}
 		ids := make([]int, 30)

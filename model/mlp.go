@@ -21,6 +21,24 @@ func (m *GatedMLP) Forward(x *mlx.Array, layer int, pass *Pass) *mlx.Array {
 	return m.Down.Forward(pass.At(MLPPost, layer, mlx.Multiply(m.Act(gate), up)))
 }
 
+// FusedMLP is a gated MLP with one matrix for both branches.
+type FusedMLP struct {
+	GateUp *nn.Linear // [2·d_mlp, d_model]: the gate's rows, then those of the linear branch
+	Down   *nn.Linear
+	Act    func(*mlx.Array) *mlx.Array
+}
+
+// Forward maps [batch, pos, d_model] to the down matrix's [batch, pos, d_model]:
+//
+//	[g u] = x·W_gate_up
+//	out = (Act(g) ⊙ u)·W_down
+func (m *FusedMLP) Forward(x *mlx.Array, layer int, pass *Pass) *mlx.Array {
+	both := mlx.Split(m.GateUp.Forward(x), 2, -1)
+	gate := pass.At(MLPPre, layer, both[0]) // [batch, pos, d_mlp]
+	up := pass.At(MLPPreLinear, layer, both[len(both)-1])
+	return m.Down.Forward(pass.At(MLPPost, layer, mlx.Multiply(m.Act(gate), up)))
+}
+
 // MLP is the MLP with one hidden layer.
 type MLP struct {
 	Up, Down *nn.Linear

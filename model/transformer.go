@@ -22,7 +22,7 @@ type Norm interface {
 //
 //	x₀ = E[tokens]·scale + P[positions]
 //	xᵢ₊₁ = blockᵢ(xᵢ)
-//	logits = cap(Norm(x_L)·Uᵀ)
+//	logits = cap(s·Norm(x_L)·Uᵀ)
 //
 // with what an architecture lacks left out. It is a [Model].
 type Transformer struct {
@@ -32,6 +32,7 @@ type Transformer struct {
 	Blocks     []Block
 	Norm       Norm       // the last one
 	Head       *nn.Linear // U: [d_vocab, d_model], nil: E
+	LogitScale float64    // s, 0: none
 	SoftCap    float64    // c·tanh(logit/c), 0: none
 
 	Sizes   Shape
@@ -115,7 +116,13 @@ func (t *Transformer) unembedding() *nn.Linear {
 	return t.Head
 }
 
-func (t *Transformer) cap(logits *mlx.Array) *mlx.Array { return softCap(logits, t.SoftCap) }
+// cap scales and caps what the unembedding gives.
+func (t *Transformer) cap(logits *mlx.Array) *mlx.Array {
+	if t.LogitScale != 0 {
+		logits = mlx.Scale(logits, t.LogitScale)
+	}
+	return softCap(logits, t.SoftCap)
+}
 
 // softCap returns c·tanh(x/c), x itself for c = 0 (Gemma 2, arXiv:2408.00118).
 func softCap(x *mlx.Array, c float64) *mlx.Array {

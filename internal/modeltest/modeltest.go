@@ -90,8 +90,10 @@ func fetched(t testing.TB, name string) *auto.Opened {
 // short are models that -short tests of all of them take: of each architecture one, and
 // windows, both forms of a block and each kind of packing among them.
 var short = []string{
-	"affine-3bit-group32", "affine-4bit-group64", "gemma", "gemma2-sliding", "gemma3", "gemma3-multimodal", "gpt-neox", "gpt-neox-sequential", "gpt-oss", "gpt2", "llama",
-	"llama-sliding", "ministral3-sliding", "mistral-sliding", "mistral3-ministral", "mixtral-sliding", "mxfp4", "olmo2", "olmo3", "olmoe-clipped", "phi3-longrope-partial", "qwen2-untied-sliding", "qwen3", "qwen3-moe-some-layers", "smollm3",
+	"affine-3bit-group32", "affine-4bit-group64", "cohere-qk-norm-biases", "cohere2", "gemma", "gemma2-sliding", "gemma3", "gemma3-multimodal", "glm",
+	"glm4", "gpt-neox", "gpt-neox-sequential", "gpt-oss", "gpt2", "granite", "llama", "llama-sliding", "ministral3-sliding", "mistral-sliding",
+	"mistral3-ministral", "mixtral-sliding", "mxfp4", "olmo2", "olmo3", "olmoe-clipped", "phi3-longrope-partial", "qwen2-untied-sliding", "qwen3",
+	"qwen3-moe-some-layers", "smollm3",
 }
 
 // Every returns the names of the recorded models. Under -short it leaves out most of those

@@ -14,11 +14,14 @@ import (
 	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/cohere"
 	"github.com/mlxlens/mlxlens/model/gemma2"
 	"github.com/mlxlens/mlxlens/model/gemma3"
+	"github.com/mlxlens/mlxlens/model/glm"
 	"github.com/mlxlens/mlxlens/model/gpt2"
 	"github.com/mlxlens/mlxlens/model/gptneox"
 	"github.com/mlxlens/mlxlens/model/gptoss"
+	"github.com/mlxlens/mlxlens/model/granite"
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
@@ -251,12 +254,17 @@ func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loa
 // architectures has a reader for each model_type.
 var architectures = map[string]func(config []byte) (builder, error){
 	"gemma":       from(llama.ParseGemma, llama.New),
+	"cohere":      from(cohere.ParseConfig, cohere.New),
+	"cohere2":     from(cohere.ParseCohere2, cohere.New),
 	"gemma2":      from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":      from(gemma3.ParseConfig, gemma3.New),
 	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
+	"glm":         from(glm.ParseConfig, glm.New),
+	"glm4":        from(glm.ParseGLM4, glm.New),
 	"gpt2":        from(gpt2.ParseConfig, gpt2.New),
 	"gpt_neox":    from(gptneox.ParseConfig, gptneox.New),
 	"gpt_oss":     from(gptoss.ParseConfig, gptoss.New),
+	"granite":     from(granite.ParseConfig, granite.New),
 	"llama":       from(llama.ParseConfig, llama.New),
 	"ministral3":  from(llama.ParseMinistral3, llama.New),
 	"mistral":     from(llama.ParseMistral, llama.New),

@@ -149,6 +149,8 @@ func TestBrokenWeightsAreNoticed(t *testing.T) {
 		{"queries go to other keys", "qwen3", "model.layers.0.self_attn.q_proj.weight"},
 		{"keys and values are swapped", "phi3", "model.layers.2.self_attn.qkv_proj.weight"},
 		{"gate and up are swapped", "phi3", "model.layers.0.mlp.gate_up_proj.weight"},
+		{"gate and up are swapped", "glm4", "model.layers.0.mlp.gate_up_proj.weight"},
+		{"gains go to other heads", "cohere-qk-norm-biases", "model.layers.1.self_attn.q_norm.weight"},
 	} {
 		t.Run(c.what+" "+c.name, func(t *testing.T) {
 			a := architecture(t, c.name)
@@ -198,21 +200,21 @@ var keysOfSomeTypes = map[string]struct {
 	harmful, harmless any
 	read              []string // by these types
 }{
-	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox"}},
+	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox", "glm", "glm4"}},
 	"attn_logit_softcapping":          {3.0, nil, []string{"gemma2"}},
 	"final_logit_softcapping":         {3.0, nil, []string{"gemma2", "gemma3"}},
 	"query_pre_attn_scalar":           {24, nil, []string{"gemma2", "gemma3"}},
 	"alibi":                           {true, false, nil},
 	"qk_layernorm":                    {true, false, nil},
-	"use_qk_norm":                     {true, false, nil},
+	"use_qk_norm":                     {true, false, []string{"cohere"}},
 	"residual_scale":                  {0.5, 1.0, nil},
-	"residual_multiplier":             {0.5, 1.0, nil},
-	"embedding_multiplier":            {12.0, 1.0, nil},
+	"residual_multiplier":             {0.5, 1.0, []string{"granite"}},
+	"embedding_multiplier":            {12.0, 1.0, []string{"granite"}},
 	"scale_emb":                       {12.0, 1.0, nil},
 	"scale_depth":                     {1.4, nil, nil},
 	"dim_model_base":                  {256, nil, nil},
-	"logit_scale":                     {0.5, 1.0, nil},
-	"attention_multiplier":            {0.5, nil, nil},
+	"logit_scale":                     {0.5, 1.0, []string{"cohere", "cohere2"}},
+	"attention_multiplier":            {0.5, nil, []string{"granite"}},
 	"clip_qkv":                        {8.0, nil, []string{"olmoe"}},
 	"parallel_attn":                   {true, false, nil},
 	"use_parallel_residual":           {true, false, []string{"gpt-neox"}},
@@ -221,10 +223,10 @@ var keysOfSomeTypes = map[string]struct {
 	"attention_chunk_size":            {16, nil, nil},
 	"rope_local_base_freq":            {300.0, nil, []string{"gemma3"}},
 	"rotary_pct":                      {0.5, 1.0, []string{"gpt-neox"}},
-	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma", "gemma2", "phi3", "olmo2", "smollm3", "mixtral", "olmoe"}},
-	"sliding_window_pattern":          {2, nil, []string{"gemma3"}},
-	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "olmo2", "olmo3", "smollm3", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss"}},
-	"mlp_bias":                        {true, false, []string{"llama", "olmo2", "smollm3"}},
+	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma", "gemma2", "phi3", "olmo2", "smollm3", "mixtral", "olmoe", "cohere", "cohere2", "glm", "glm4"}},
+	"sliding_window_pattern":          {2, nil, []string{"gemma3", "cohere2"}},
+	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "olmo2", "olmo3", "smollm3", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss", "granite", "cohere", "cohere2", "glm", "glm4"}},
+	"mlp_bias":                        {true, false, []string{"llama", "olmo2", "smollm3", "granite"}},
 	"scale_attn_by_inverse_layer_idx": {true, false, []string{"gpt2"}},
 	"position_embedding_type":         {"alibi", nil, nil},
 	"kv_lora_rank":                    {512, nil, nil},
@@ -237,7 +239,7 @@ func TestKeysThatNoProgramReadsForATypeAreRefused(t *testing.T) {
 	t.Parallel()
 	harmless := map[string]*golden.Architecture{} // each type with the harmless values of all keys
 	for key, c := range keysOfSomeTypes {
-		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma"} {
+		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma", "granite", "cohere", "cohere2", "glm", "glm4"} {
 			if slices.Contains(c.read, name) {
 				continue
 			}

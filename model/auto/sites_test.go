@@ -1,6 +1,7 @@
 package auto_test
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -61,14 +63,17 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 				requirePattern(t, at[model.Place{Site: model.Pattern, Layer: l}], len(ids), len(ids), strings.HasPrefix(a.Name, "gpt-oss"))
 				requireExperts(t, m, l, at)
 				requireHeadsSum(t, m, l, at)
-				q, k := m.Shape().DHead, m.Shape().DHead
-				if strings.HasPrefix(a.Name, "olmo") { // the norm is of all heads together
-					q, k = q*m.Shape().Heads, k*m.Shape().KVHeads
-				}
+				q, k := headNorms(a.Name, m.Shape())
 				requireGain(t, at, q, model.Place{Site: model.Q, Layer: l}, model.Place{Site: model.QNormed, Layer: l})
 				requireGain(t, at, k, model.Place{Site: model.K, Layer: l}, model.Place{Site: model.KNormed, Layer: l})
-				requireGain(t, at, m.Shape().DModel, model.Place{Site: model.AttnRaw, Layer: l}, model.Place{Site: model.AttnOut, Layer: l})
-				requireGain(t, at, m.Shape().DModel, model.Place{Site: model.MLPRaw, Layer: l}, model.Place{Site: model.MLPOut, Layer: l})
+				for raw, out := range map[model.Site]model.Site{model.AttnRaw: model.AttnOut, model.MLPRaw: model.MLPOut} {
+					raw, out := model.Place{Site: raw, Layer: l}, model.Place{Site: out, Layer: l}
+					if factor, ok := multiplier(t, a); ok {
+						require.InDeltaSlice(t, times(at[raw], factor), at[out], 1e-6, "%s from %s", out, raw)
+						continue
+					}
+					requireGain(t, at, norm{over: m.Shape().DModel, gains: m.Shape().DModel}, raw, out)
+				}
 			}
 			requireLensIsTheModel(t, m, ids, at)
 		})
@@ -102,20 +107,24 @@ func requireSites(t *testing.T, m model.Model, n int, shapes map[model.Place][]i
 		if err != nil {
 			continue
 		}
-		require.NoError(t, err)
-		var want []int
-		for _, axis := range site.Axes() {
-			switch axis {
-			case model.Batch:
-				want = append(want, 1)
-			case model.Pos, model.Key:
-				want = append(want, n)
-			default:
-				want = append(want, m.Shape().In(place.Layer).Size(axis))
-			}
-		}
-		require.Equal(t, want, shapes[place], "%s", place)
+		require.Equal(t, sizesOf(site, m.Shape().In(place.Layer), n), shapes[place], "%s", place)
 	}
+}
+
+// sizesOf returns the shape of a site's array in a pass of n positions.
+func sizesOf(site model.Site, s model.Shape, n int) []int {
+	var sizes []int
+	for _, axis := range site.Axes() {
+		switch axis {
+		case model.Batch:
+			sizes = append(sizes, 1)
+		case model.Pos, model.Key:
+			sizes = append(sizes, n)
+		default:
+			sizes = append(sizes, s.Size(axis))
+		}
+	}
+	return sizes
 }
 
 // requireStream requires that the stream is the sum of what is added to it.
@@ -166,31 +175,75 @@ func requireHeadsSum(t *testing.T, m model.Model, layer int, at map[model.Place]
 	}
 }
 
-// requireGain requires that after is an RMS norm of before, of width numbers each: the same
-// gain everywhere times before/√(mean before²). Places that the model lacks are nil.
-func requireGain(t *testing.T, at map[model.Place][]float32, width int, before, after model.Place) {
+// norm is an RMS norm, or a LayerNorm without a bias.
+type norm struct {
+	over    int  // numbers that are normed together
+	gains   int  // numbers that have gains of their own
+	centred bool // the mean is taken off first
+}
+
+// headNorms returns the norms of queries and keys, where an architecture has them.
+func headNorms(name string, s model.Shape) (q, k norm) {
+	q, k = norm{over: s.DHead, gains: s.DHead}, norm{over: s.DHead, gains: s.DHead}
+	switch {
+	case strings.HasPrefix(name, "olmo"): // of all heads together
+		q.over, k.over = s.DHead*s.Heads, s.DHead*s.KVHeads
+		q.gains, k.gains = q.over, k.over
+	case strings.HasPrefix(name, "cohere"): // each head has gains of its own
+		q, k = norm{s.DHead, s.DHead * s.Heads, true}, norm{s.DHead, s.DHead * s.KVHeads, true}
+	}
+	return q, k
+}
+
+// multiplier returns what contributions are multiplied by before they are added to the stream.
+func multiplier(t *testing.T, a *golden.Architecture) (float64, bool) {
+	t.Helper()
+	config := struct {
+		ModelType  string  `json:"model_type"`
+		Multiplier float64 `json:"residual_multiplier"`
+	}{Multiplier: 1}
+	require.NoError(t, json.Unmarshal(a.Config, &config))
+	return config.Multiplier, config.ModelType == "granite"
+}
+
+func times(x []float32, factor float64) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		out[i] = float32(float64(v) * factor)
+	}
+	return out
+}
+
+// requireGain requires that after is a norm of before: the same gain everywhere times what is
+// normed, x/√(mean x²). Places that the model lacks are nil.
+func requireGain(t *testing.T, at map[model.Place][]float32, n norm, before, after model.Place) {
 	t.Helper()
 	x, y := at[before], at[after]
 	if x == nil || y == nil {
 		return
 	}
 	require.Equal(t, len(x), len(y))
-	gain := make([]float64, width)
-	for from := 0; from < len(x); from += width {
-		square := 0.0
-		for _, v := range x[from : from+width] {
-			square += float64(v) * float64(v)
+	gain := make([]float64, n.gains)
+	for from := 0; from < len(x); from += n.over {
+		total, square := 0.0, 0.0
+		for _, v := range x[from : from+n.over] {
+			total, square = total+float64(v), square+float64(v)*float64(v)
 		}
-		rms := math.Sqrt(square / float64(width))
-		for i := range width {
-			if math.Abs(float64(x[from+i])) < 0.3*rms {
+		mean := 0.0
+		if n.centred {
+			mean = total / float64(n.over)
+		}
+		rms := math.Sqrt(square/float64(n.over) - mean*mean)
+		for i := range n.over {
+			v := float64(x[from+i]) - mean
+			if math.Abs(v) < 0.3*rms {
 				continue // a quotient of small numbers says little
 			}
-			g := float64(y[from+i]) * rms / float64(x[from+i])
-			if gain[i] == 0 {
-				gain[i] = g
+			g, own := float64(y[from+i])*rms/v, (from+i)%n.gains
+			if gain[own] == 0 {
+				gain[own] = g
 			}
-			require.InEpsilon(t, gain[i], g, 1e-3, "%s from %s", after, before)
+			require.InEpsilon(t, gain[own], g, 1e-3, "%s from %s", after, before)
 		}
 	}
 }
@@ -207,6 +260,12 @@ func requireLensIsTheModel(t *testing.T, m model.Model, ids []int32, at map[mode
 	require.NoError(t, err)
 	own := at[model.Place{Site: model.Logits}]
 	require.InDeltaSlice(t, own, logits, 1e-4)
+	few, err := mlx.Data[float32](m.UnembedIDs(m.FinalNorm(last), []int{7, 3}))
+	require.NoError(t, err)
+	for p := range ids {
+		row := own[p*shape.DVocab : (p+1)*shape.DVocab]
+		require.InDeltaSlice(t, []float32{row[7], row[3]}, few[2*p:2*p+2], 1e-4)
+	}
 	fused, _ := sites(t, m, ids, nil, func(s model.Site) bool { return s == model.Logits })
 	require.InDeltaSlice(t, fused[model.Place{Site: model.Logits}], own, 1e-3)
 }
@@ -267,7 +326,7 @@ func requirePattern(t *testing.T, pattern []float32, n, keys int, sink bool) {
 }
 
 func TestPatternOfACachedPassIsTheLastRowsOfTheWhole(t *testing.T) {
-	for _, name := range []string{"llama", "llama-sliding", "gemma2-sliding", "gemma3", "gpt2"} {
+	for _, name := range []string{"llama", "llama-sliding", "gemma2-sliding", "gemma3", "gpt2", "cohere2-layer-types"} {
 		t.Run(name, func(t *testing.T) {
 			a := architecture(t, name)
 			m := openArchitecture(t, a, auto.Options{})

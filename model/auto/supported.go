@@ -3,6 +3,7 @@ package auto
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Family is an architecture that Open knows, under all model_types that it has.
@@ -13,14 +14,17 @@ type Family struct {
 	With  string   `json:"with"`  // what of it runs
 }
 
-// families are all that there are, in alphabetical order.
+// families are all that there are.
 var families = []Family{
 	{"Gemma", []string{"gemma"}, []string{"gemma"}, "read as a Llama with gains of 1 + w, tanh GELU, a scaled embedding"},
+	{"Command R, Command R7B, Command A", []string{"cohere", "cohere2"}, nil, "parallel blocks on one norm, norms on heads, scaled logits; in `cohere2` three of four layers slide, and the fourth does not turn"},
 	{"Gemma 2", []string{"gemma2"}, []string{"gemma2"}, "soft caps, norms before and after, every other layer slides"},
 	{"Gemma 3", []string{"gemma3_text", "gemma3"}, []string{"gemma3"}, "norms on queries and keys, two rotary bases, five of six layers slide; of the multimodal form the text part"},
+	{"GLM-4, GLM-4-0414", []string{"glm", "glm4"}, nil, "a part of a head turned by neighbours, one matrix for both branches of the MLP; in `glm4` norms before and after"},
 	{"GPT-2", []string{"gpt2"}, []string{"gpt2"}, "the three file layouts, `n_inner`, six activations, both scales of attention"},
 	{"GPT-NeoX, Pythia", []string{"gpt_neox"}, nil, "parallel and sequential blocks, part of a head turned, exact and tanh GELU"},
 	{"gpt-oss", []string{"gpt_oss"}, []string{"gpt-oss"}, "sinks, every other layer slides, experts with biases, in MXFP4 or plain"},
+	{"Granite 3", []string{"granite"}, nil, "multipliers on the embedding, scores, what a block adds and logits; biases"},
 	{"Llama 1 to 3.3 and what copies it", []string{"llama"}, []string{"llama"}, "grouped queries, biases, `head_dim`, tied or not, windows by `layer_types`"},
 	{"Ministral 3", []string{"ministral3"}, nil, "read as a Mistral whose queries grow with their position"},
 	{"Mistral", []string{"mistral"}, nil, "read as a Llama with a sliding window in every layer"},
@@ -37,7 +41,9 @@ var families = []Family{
 }
 
 // Supported returns the architectures that Open knows, in alphabetical order.
-func Supported() []Family { return slices.Clone(families) }
+func Supported() []Family {
+	return slices.SortedFunc(slices.Values(families), func(a, b Family) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
+}
 
 // types lists what a table has.
 func types[T any](table map[string]T) []string { return slices.Sorted(maps.Keys(table)) }

@@ -35,6 +35,12 @@ func OneOf(want ...any) Harmless {
 	return func(v any) bool { return v == nil || slices.Contains(want, v) }
 }
 
+// Number holds for what a key that is read must have: a number other than 0, and no null.
+func Number(v any) bool {
+	x, ok := v.(float64)
+	return ok && x != 0
+}
+
 // changing lists keys, of any architecture, that change the mathematics in ways that
 // an architecture has to implement: what no program reads for a model_type is not read here.
 var changing = map[string]Harmless{

@@ -28,6 +28,7 @@ var usual = map[string][]string{
 	"mlp_norm":       {"post_attention_layernorm", "ffn_norm"},
 	"mlp_pre":        {"mlp.gate_proj", "ffn_gate"},
 	"mlp_pre_linear": {"mlp.up_proj", "ffn_up"},
+	"mlp_gate_up":    {"mlp.gate_up_proj", "ffn_up"},
 	"mlp_out":        {"mlp.down_proj", "ffn_down"},
 }
 
@@ -108,5 +109,14 @@ func (p Part) GatedMLP(s *Standard, bias bool, act func(*mlx.Array) *mlx.Array) 
 		Up:   p.Linear("mlp_pre_linear", s.IntermediateSize, s.HiddenSize, bias),
 		Down: p.Linear("mlp_out", s.HiddenSize, s.IntermediateSize, bias),
 		Act:  act,
+	}
+}
+
+// FusedMLP takes the two matrices of a gated MLP that has one for both branches.
+func (p Part) FusedMLP(s *Standard, act func(*mlx.Array) *mlx.Array) *model.FusedMLP {
+	return &model.FusedMLP{
+		GateUp: p.Linear("mlp_gate_up", 2*s.IntermediateSize, s.HiddenSize, false),
+		Down:   p.Linear("mlp_out", s.HiddenSize, s.IntermediateSize, false),
+		Act:    act,
 	}
 }

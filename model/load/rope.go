@@ -104,6 +104,21 @@ func (c *RopeConfig) noteDifferences(kind string, l *Loader) {
 	}
 }
 
+// NotePlain remarks on a rotation of which mlx-lm reads rope_theta and partial_rotary_factor alone,
+// outside rope_parameters, for the model_type, where it then turns otherwise; theta and partial are
+// what it takes where they are missing there.
+func (c *RopeConfig) NotePlain(l *Loader, theta, partial float64) {
+	theta, partial = orElse(c.outer.theta, theta), orElse(c.outer.partial, partial)
+	if c.Kind() == "default" && theta == c.Theta && partial == c.Partial {
+		return
+	}
+	l.Note(model.Note{Text: fmt.Sprintf("queries and keys turn by base %v, %v of each head, rope type %q, as in transformers; mlx-lm takes base %v and %v of each head, without scaling",
+		c.Theta, c.Partial, c.Kind(), theta, partial)})
+}
+
+// PlainTheta returns the base that stands outside rope_parameters, missing where none does.
+func (c *RopeConfig) PlainTheta(missing float64) float64 { return orElse(c.outer.theta, missing) }
+
 // plainPeriods returns 1/frequency of each pair of dimensions: powers of the base.
 func plainPeriods(r *model.Rope) []float64 {
 	periods := make([]float64, r.Dims/2)

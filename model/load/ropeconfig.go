@@ -19,9 +19,10 @@ type RopeConfig struct {
 	Context     int     // max_position_embeddings
 	Original    float64 // original_max_position_embeddings, before the scaling; 0: not said
 
-	partSaid  bool    // Partial stands in the config
-	magnitude float64 // what turns is multiplied by it; 0: as the scaling has it
-	perLayer  bool    // sliding layers turn otherwise
+	partSaid  bool                              // Partial stands in the config
+	outer     struct{ theta, partial *float64 } // outside rope_scaling and rope_parameters
+	magnitude float64                           // what turns is multiplied by it; 0: as the scaling has it
+	perLayer  bool                              // sliding layers turn otherwise
 	scaling   ropeScaling
 }
 
@@ -93,6 +94,7 @@ func ReadRope(config []byte, theta float64, layerType string) (*RopeConfig, erro
 		set(key.dst, key.inner)
 	}
 	c.partSaid = j.Partial != nil || s.Partial != nil
+	c.outer.theta, c.outer.partial = j.Theta, j.Partial
 	switch {
 	case c.Theta <= 0:
 		return nil, fmt.Errorf("model: config.json: rope_theta is %v, want a number above 0", c.Theta)

@@ -33,6 +33,8 @@ type Standard struct {
 	Windows []int       `json:"-"` // keys that each layer's queries see, 0: all
 
 	windowsIgnored bool // by mlx-lm
+	layerNorm      bool // the last norm is one
+	unbiased       bool // it has no bias
 }
 
 // Traits say what an architecture makes of the standard keys.
@@ -44,6 +46,10 @@ type Traits struct {
 	Acts    []string // its values that mean the architecture's activation
 	Eps     string   // the key of the norms' ε, "" for rms_norm_eps
 	OwnKeys bool     // every head has keys and values of its own, of hidden_size/heads dimensions
+
+	// LayerNorm makes the last norm a LayerNorm; when false it is an RMSNorm.
+	LayerNorm bool
+	Unbiased  bool // it has no bias
 
 	// WindowsIgnored says that mlx-lm ignores the windows of the model_type, which transformers
 	// has; a run that they touch is told so.
@@ -87,7 +93,7 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 	if s.Windows, err = Windows(t.Arch, s.NumHiddenLayers, s.LayerTypes, s.SlidingWindow, slide); err != nil {
 		return err
 	}
-	s.windowsIgnored = t.WindowsIgnored
+	s.windowsIgnored, s.layerNorm, s.unbiased = t.WindowsIgnored, t.LayerNorm, t.Unbiased
 	if raw != nil {
 		s.Rope, err = ReadRope(raw, t.Theta, "full_attention")
 		if err != nil {
@@ -144,7 +150,12 @@ func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Bl
 	for i := range s.NumHiddenLayers {
 		t.Blocks = append(t.Blocks, block(l.Layer(i), i))
 	}
-	t.Norm = l.RMSNorm(l.Outside("final_norm", s.HiddenSize), s.RMSNormEps)
+	if norm := l.Outside("final_norm", s.HiddenSize); s.layerNorm {
+		norm.Unbiased = s.unbiased
+		t.Norm = l.LayerNorm(norm, s.RMSNormEps)
+	} else {
+		t.Norm = l.RMSNorm(norm, s.RMSNormEps)
+	}
 	t.Head = l.Head(s.TieWordEmbeddings, s.VocabSize, s.HiddenSize)
 	return t
 }
@@ -164,13 +175,31 @@ func (l *Loader) PostNorms(t *model.Transformer) {
 	}
 }
 
+// Fused has one matrix make both branches of the MLP: no module's output is either.
+func (l *Loader) Fused(t *model.Transformer) {
+	delete(t.Modules, model.MLPPre)
+	delete(t.Modules, model.MLPPreLinear)
+}
+
+// Multiplied has what attention and the MLP give multiplied before it is added to the stream:
+// attn_raw and mlp_raw are before the factor, as the modules' outputs and TransformerLens' hooks are.
+func (l *Loader) Multiplied(t *model.Transformer) {
+	t.Renamed = map[string]model.Site{"hook_attn_out": model.AttnRaw, "hook_mlp_out": model.MLPRaw}
+	for raw, out := range map[model.Site]model.Site{model.AttnRaw: model.AttnOut, model.MLPRaw: model.MLPOut} {
+		t.Modules[raw] = t.Modules[out]
+		delete(t.Modules, out)
+		delete(t.Lacks, raw)
+	}
+}
+
 // usualReasons say why an architecture lacks a site, where many lack it for the same reason.
 var usualReasons = map[model.Site]string{
 	model.PosEmbed:     "positions turn queries and keys, and are not embedded",
 	model.QNormed:      "queries have no norm of their own",
 	model.KNormed:      "keys have no norm of their own",
-	model.MLPPreLinear: "the MLP has one branch",
 	model.ResidMid:     "attention and MLP read the same stream, and there is no state between them",
+	model.MLPNorm:      "the block has one norm: the MLP reads attn_norm too",
+	model.MLPPreLinear: "the MLP has one branch",
 	model.AttnRaw:      "no norm follows attention, and attn_out is its output",
 	model.MLPRaw:       "no norm follows the MLP, and mlp_out is its output",
 }

@@ -20,6 +20,7 @@ type Want struct {
 	Transposed bool    // the file has [in, out] (GPT-2's Conv1D); never packed
 	Columns    Portion // of the file's last axis
 	PlusOne    bool    // a norm's gain is 1 + what the file has (Gemma)
+	Unbiased   bool    // a LayerNorm without a bias (Cohere)
 }
 
 // unpackedOnly says what of w a packed weight does not allow, "" if nothing.
@@ -122,7 +123,7 @@ func (l *Loader) RMSNorm(w Want, eps float64) *nn.RMSNorm {
 	return n
 }
 
-// LayerNorm takes a norm's gain and bias, both [d_model].
+// LayerNorm takes a norm's gain and, unless it has none, its bias, both [d_model].
 func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
 	n := &nn.LayerNorm{Eps: eps}
 	path := l.find(w)
@@ -130,6 +131,9 @@ func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
 		return n
 	}
 	l.floats(single(l.ck.Tensor(path+".weight")), w, &n.Weight)
+	if w.Unbiased {
+		return n
+	}
 	if t := l.ck.Tensor(path + ".bias"); t != nil {
 		l.floats(single(t), Want{Shape: w.Shape}, &n.Bias) // the bias has no +1
 	} else {

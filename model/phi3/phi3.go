@@ -17,8 +17,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		return nil, err
 	}
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
-	delete(t.Modules, model.MLPPre) // halves of one matrix
-	delete(t.Modules, model.MLPPreLinear)
+	l.Fused(t)
 	return t, nil
 }
 
@@ -33,10 +32,7 @@ func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
 		attn:     attn,
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
-		mlp: &mlp{
-			gateUp: p.Linear("mlp_gate_up", 2*c.IntermediateSize, c.HiddenSize, false, "mlp.gate_up_proj", "ffn_up"),
-			down:   p.Linear("mlp_out", c.HiddenSize, c.IntermediateSize, false),
-		},
+		mlp:      p.FusedMLP(&c.Standard, mlx.SiLU),
 	}
 }
 
@@ -44,7 +40,7 @@ type block struct {
 	attnNorm *nn.RMSNorm
 	attn     *attention
 	mlpNorm  *nn.RMSNorm
-	mlp      *mlp
+	mlp      *model.FusedMLP
 }
 
 // Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
@@ -57,7 +53,7 @@ func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	a := pass.At(model.AttnOut, layer, b.attn.forward(n, layer, pass))
 	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
 	n = pass.At(model.MLPNorm, layer, b.mlpNorm.Forward(h))
-	m := pass.At(model.MLPOut, layer, b.mlp.forward(n, layer, pass))
+	m := pass.At(model.MLPOut, layer, b.mlp.Forward(n, layer, pass))
 	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
 }
 
@@ -81,20 +77,4 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
 	return pass.Attend(q, k, v, layer, a.Attention)
-}
-
-// mlp is SwiGLU (Shazeer 2020, arXiv:2002.05202) with one matrix for both branches.
-type mlp struct {
-	gateUp, down *nn.Linear
-}
-
-// forward maps [batch, pos, d_model] to what the MLP adds to the stream:
-//
-//	[g u] = x·W_gate_up
-//	out = (SiLU(g) ⊙ u)·W_down
-func (m *mlp) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	both := mlx.Split(m.gateUp.Forward(x), 2, -1)
-	gate := pass.At(model.MLPPre, layer, both[0]) // [batch, pos, d_mlp]
-	up := pass.At(model.MLPPreLinear, layer, both[len(both)-1])
-	return m.down.Forward(pass.At(model.MLPPost, layer, mlx.Multiply(mlx.SiLU(gate), up)))
 }
