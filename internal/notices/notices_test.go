@@ -22,7 +22,7 @@ func TestNoticesAreThoseOfTheModulesInTheProgram(t *testing.T) {
 	for _, m := range modules {
 		require.Contains(t, string(got), "### "+m.Path+" "+m.Version+"\n\n~~~text\n")
 	}
-	for _, library := range []string{"MLX", "mlx-c", "PocketFFT", "OpenBLAS", "GCC runtime library", "libquadmath"} {
+	for _, library := range []string{"MLX", "mlx-c", "PocketFFT", "JSON for Modern C++", "gguflib (gguf-tools)", "FP16", "{fmt}", "metal-cpp", "OpenBLAS", "GCC runtime library", "libquadmath"} {
 		require.Contains(t, string(got), "### "+library+"\n")
 	}
 	for _, text := range []string{"GCC RUNTIME LIBRARY EXCEPTION", "GNU GENERAL PUBLIC LICENSE", "GNU LESSER GENERAL PUBLIC LICENSE", "SIL OPEN FONT LICENSE", "Bitstream Vera"} {
