@@ -1,12 +1,14 @@
 package mlx
 
 import (
+	"bytes"
 	"debug/elf"
 	"debug/macho"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
@@ -74,7 +76,26 @@ func inspectELF(r io.ReaderAt, size int64) string {
 			return why
 		}
 	}
+	names, err := file.ImportedLibraries()
+	if err != nil || slices.Contains(names, "") {
+		return "it is damaged: the names of the libraries that it needs are not in it; get it again"
+	}
+	if n := zerosAtEnd(r, size); n >= mostZeros {
+		return fmt.Sprintf("it is damaged: its last %d bytes are zero, as of a copy that was not finished; get it again", n)
+	}
 	return ""
+}
+
+// mostZeros is a page. What linkers and patchelf write ends with some 16 bytes of zero at most.
+const mostZeros = 4096
+
+// zerosAtEnd counts the zero bytes before a file's end, up to a mebibyte.
+func zerosAtEnd(r io.ReaderAt, size int64) int {
+	tail := make([]byte, min(size, 1<<20))
+	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+		return 0
+	}
+	return len(tail) - len(bytes.TrimRight(tail, "\x00"))
 }
 
 func inspectMachO(r io.ReaderAt, size int64) string {

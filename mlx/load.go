@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -75,7 +76,11 @@ func Load() error {
 		return loaded.err
 	}
 	if err := open(); err != nil {
-		loaded.err = newError("", ErrLibrary, err.Error())
+		kind := ErrLibrary
+		if system := (*systemError)(nil); errors.As(err, &system) {
+			kind = ErrSystem
+		}
+		loaded.err = newError("", kind, err.Error())
 		return loaded.err
 	}
 	loaded.done.Store(true)

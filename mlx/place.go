@@ -112,9 +112,18 @@ func userData() string {
 
 // open tries the places in order and prepares the first library that is right.
 func open() error {
+	if err := enoughRoom(); err != nil {
+		return err
+	}
+	if err := enoughThreads(); err != nil { // each takes a stack
+		return err
+	}
 	if p, ok := namedPlace(); ok {
 		if reason := p.open(); reason != "" {
 			loaded.library.Searched = []string{fmt.Sprintf("%s (%s): %s", p.path, p.by, reason)}
+			if starved(reason) {
+				return fmt.Errorf("%s cannot be opened: %w", p.path, starvedError(reason))
+			}
 			return fmt.Errorf("%s names %s, but %s; %s", p.by, p.path, reason, remedy())
 		}
 		loaded.library.Searched = []string{fmt.Sprintf("%s (%s): taken, and no other place is looked at", p.path, p.by)}
@@ -127,6 +136,8 @@ func open() error {
 		if !found {
 			if reason = p.open(); reason == "" {
 				reason, found = "taken", true
+			} else if starved(reason) {
+				return fmt.Errorf("%s cannot be opened: %w", p.path, starvedError(reason))
 			}
 		}
 		looked = append(looked, fmt.Sprintf("%s (%s): %s", p.path, p.by, reason))

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,6 +108,34 @@ func TestALibraryThatWasCutOffIsNotOpened(t *testing.T) {
 		out := loadWith(t, mlx.EnvLibrary+"="+dir)
 		require.Contains(t, out, "truncated", name)
 		require.Contains(t, out, "is ErrLibrary: true", name)
+	}
+}
+
+// A copy that was not finished may have its full length, and zero where nothing has come.
+func TestALibraryThatEndsInZerosIsNotOpened(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("a Mac's library may end in zeros: room for a signature")
+	}
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(lib.Path), "lib*"))
+	require.NoError(t, err)
+	whole, err := os.ReadFile(filepath.Join(filepath.Dir(lib.Path), "libmlx.so"))
+	require.NoError(t, err)
+	for _, zeros := range []int{100, 4096, 100_000, 1_000_000} {
+		dir := t.TempDir()
+		for _, file := range files {
+			require.NoError(t, os.Symlink(file, filepath.Join(dir, filepath.Base(file))))
+		}
+		at := filepath.Join(dir, "libmlx.so")
+		require.NoError(t, os.Remove(at))
+		damaged := slices.Clone(whole)
+		clear(damaged[len(damaged)-zeros:])
+		require.NoError(t, os.WriteFile(at, damaged, 0o755))
+		out := loadWith(t, mlx.EnvLibrary+"="+dir)
+		require.Contains(t, out, "libmlx.so, which it needs: it is ", zeros)
+		require.Contains(t, out, "damaged", zeros)
+		require.NotContains(t, out, "it is a folder", zeros)
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -23,7 +21,7 @@ func selfCheck() (bad map[string]string, err error) {
 			got, want := c.run(&p)
 			why := p.compare(got, want)
 			if why != "" && starved(why) {
-				err = fmt.Errorf("the system gave too few threads or too little memory (%s): see `ulimit -a`, and what else runs", why)
+				err = starvedError(why)
 			}
 			for _, op := range c.ops {
 				if why != "" {
@@ -36,16 +34,6 @@ func selfCheck() (bad map[string]string, err error) {
 		}
 	})
 	return bad, errors.Join(err, inside)
-}
-
-// starvation holds what C++ and MLX say when they get no thread or no memory.
-var starvation = []string{"resource temporarily unavailable", "thread constructor failed", "bad_alloc", "cannot allocate", "unable to allocate", "failed to allocate",
-	"out of memory"}
-
-// starved reports whether an error is one of the system's, and not of the library.
-func starved(text string) bool {
-	text = strings.ToLower(text)
-	return slices.ContainsFunc(starvation, func(sign string) bool { return strings.Contains(text, sign) })
 }
 
 // check is one function with its answer; the operations of this package that

@@ -102,6 +102,10 @@ var needed = []string{"attention", "rope", "quantized_matmul", "dequantize"}
 func (d *diagnosis) library() error {
 	lib, err := mlx.LoadedLibrary()
 	d.Looked.Library = lib.Searched
+	if errors.Is(err, mlx.ErrSystem) {
+		d.add("the MLX library cannot be opened: the system gives too few threads or too little memory", "raise the limits (`ulimit -u`, `ulimit -v`, the cgroup's), or set OPENBLAS_NUM_THREADS=1")
+		return err
+	}
 	if err != nil {
 		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		return err

@@ -155,7 +155,12 @@ func exitCodesTopic() string {
 	for _, e := range exitCodes {
 		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.means)
 	}
-	return strings.TrimRight(b.String(), "\n")
+	b.WriteString(`
+A limit on threads or memory (ulimit -u, ulimit -v, a cgroup) that leaves too little to open
+the library is a failure too. One that leaves less than Go's own runtime needs, some 10
+threads and 1.4 GB of address space, ends the process at its start with a trace of that
+runtime ("pthread_create failed", "out of memory"): no program in Go can catch it.`)
+	return b.String()
 }
 
 func environmentTopic() string {
