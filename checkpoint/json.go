@@ -93,8 +93,10 @@ func readJSON(path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
-	if err := checkContent(text); err != nil {
-		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
+	for _, check := range []func([]byte) error{checkContent, regular.CheckUTF8} {
+		if err := check(text); err != nil {
+			return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
+		}
 	}
 	dec := json.NewDecoder(bytes.NewReader(text))
 	var object map[string]json.RawMessage

@@ -52,6 +52,9 @@ func New(o Options) (*Client, error) {
 	home := envPath("HF_HOME")
 	if home == "" {
 		cache := envPath("XDG_CACHE_HOME")
+		if !filepath.IsAbs(cache) { // to be ignored (XDG Base Directory 0.8): it would lie in the working directory
+			cache = ""
+		}
 		if user, err := os.UserHomeDir(); cache == "" && err == nil {
 			cache = filepath.Join(user, ".cache")
 		}

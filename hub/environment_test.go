@@ -33,6 +33,7 @@ func TestTheEnvironmentIsReadAsPythonReadsIt(t *testing.T) {
 	}{
 		"nothing":                 {nil, home + "/.cache/huggingface/hub"},
 		"XDG_CACHE_HOME":          {map[string]string{"XDG_CACHE_HOME": "/x"}, "/x/huggingface/hub"},
+		"a relative XDG folder":   {map[string]string{"XDG_CACHE_HOME": "cache"}, home + "/.cache/huggingface/hub"},
 		"HF_HOME":                 {map[string]string{"XDG_CACHE_HOME": "/x", "HF_HOME": "/h"}, "/h/hub"},
 		"HF_HOME with ~":          {map[string]string{"HF_HOME": "~/h"}, home + "/h/hub"},
 		"HF_HOME with a variable": {map[string]string{"D": "/d", "HF_HOME": "$D/${D}/$NOPE"}, "/d/d/$NOPE/hub"},

@@ -90,6 +90,10 @@ const LibraryCommand = "go run github.com/mlxlens/mlxlens/mlx/cmd/mlxlib@latest"
 // in the user's cache.
 func LibraryFolder() (string, error) {
 	cache, err := os.UserCacheDir()
+	if dir := os.Getenv("XDG_CACHE_HOME"); dir != "" && !filepath.IsAbs(dir) && runtime.GOOS != "darwin" { // to be ignored (XDG Base Directory 0.8)
+		cache, err = os.UserHomeDir()
+		cache = filepath.Join(cache, ".cache")
+	}
 	if err != nil {
 		return "", newError("", ErrLibrary, "there is no folder for the user's caches: "+err.Error())
 	}
@@ -97,7 +101,7 @@ func LibraryFolder() (string, error) {
 }
 
 func userData() string {
-	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) { // another is to be ignored (XDG Base Directory 0.8)
 		return dir
 	}
 	home, err := os.UserHomeDir()

@@ -36,10 +36,19 @@ func ValueFile(arg string) string {
 	return ""
 }
 
+// FileError is the error of a file that cannot be read or is damaged: not of what was asked of it.
+type FileError struct{ Err error }
+
+func (e *FileError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the reader's own error.
+func (e *FileError) Unwrap() error { return e.Err }
+
 // ReadValue reads what an edit of a place adds or sets: FILE[:NAME][@POSITIONS], of a .npy,
 // .npz or .safetensors file. Without a name it is the array that is called as the place, or
 // else the only one. Of a file that [Set] wrote, the value is of the positions that it has,
-// or of some of them; of one that is chosen it is good for any position.
+// or of some of them; of one that is chosen it is good for any position. What is wrong with
+// the file is a [FileError].
 func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	parts := valueFile.FindStringSubmatch(arg)
 	if parts == nil {
@@ -47,7 +56,7 @@ func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	}
 	f, err := openArrays(parts[1])
 	if err != nil {
-		return edit.Value{}, err
+		return edit.Value{}, &FileError{err}
 	}
 	defer f.close()
 	name, err := f.choose(parts[2], at)
@@ -56,15 +65,15 @@ func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	}
 	a, err := f.read(name)
 	if err != nil {
-		return edit.Value{}, err
+		return edit.Value{}, &FileError{err}
 	}
 	v := edit.Value{Shape: a.Shape}
 	if v.Data, err = a.Float32(); err != nil {
-		return edit.Value{}, fmt.Errorf("%s: %w", f.path, err)
+		return edit.Value{}, &FileError{fmt.Errorf("%s: %w", f.path, err)}
 	}
 	positions, tokens, err := f.positions()
 	if err != nil {
-		return edit.Value{}, err
+		return edit.Value{}, &FileError{err}
 	}
 	axis := 0
 	if at.Site.Axis(model.Key) >= 0 {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
 // file is the layout of tokenizer.json. Its truncation and padding are for training and batches: they are not
@@ -52,7 +54,10 @@ func parseJSON(data []byte) (*parts, error) {
 func describeJSON(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
+	wrongText := regular.CheckUTF8(data)
 	switch {
+	case wrongText != nil:
+		return wrongText
 	case len(bytes.TrimSpace(data)) == 0:
 		return errors.New("the file is empty: download it again")
 	case bytes.HasPrefix(data, []byte("version https://git-lfs")):
@@ -63,6 +68,9 @@ func describeJSON(data []byte, err error) error {
 		return fmt.Errorf("not JSON at byte %d of %d (%v): the file is corrupt, download it again", syntax.Offset, len(data), syntax)
 	case errors.As(err, &kind):
 		want := jsonKind(kind.Type.Kind().String())
+		if strings.HasPrefix(kind.Value, "number") && want == "a number" {
+			want = "another: a whole one, or one that 64 bits hold"
+		}
 		if kind.Field == "" {
 			return fmt.Errorf("it holds a JSON %s, want %s: the file is corrupt, download it again", kind.Value, want)
 		}

@@ -140,6 +140,8 @@ func (c *config) readTemplates(dir string) error {
 	if err == nil {
 		if err = json.Unmarshal(data, &f); err == nil {
 			err = c.mergeTemplates(f.Template)
+		} else {
+			err = describeJSON(data, err)
 		}
 	}
 	if err != nil {

@@ -62,7 +62,7 @@ var allowed = map[string][]string{
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
-	"cmd/mlxlens/internal/cli": {"", "checkpoint", "cmd/mlxlens/internal/output", "edit", "generate", "hub", "internal/origin", "internal/regular", "lens", "lens/render",
+	"cmd/mlxlens/internal/cli": {"", "checkpoint", "cmd/mlxlens/internal/output", "edit", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
 		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs": {},

@@ -10,9 +10,12 @@ import (
 )
 
 // Unmarshal is json.Unmarshal, but a key that differs in case from every field's name is
-// ignored, in nested structs too.
+// ignored, in nested structs too. Its errors are those of [Explain].
 func Unmarshal(data []byte, v any) error {
-	return json.Unmarshal(exact(data, reflect.TypeOf(v)), v)
+	if err := json.Unmarshal(exact(data, reflect.TypeOf(v)), v); err != nil {
+		return Explain(err)
+	}
+	return nil
 }
 
 // exact returns data without the keys that t's fields would take in another case. What is

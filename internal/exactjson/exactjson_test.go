@@ -50,3 +50,20 @@ func ExampleUnmarshal() {
 	fmt.Println(exactjson.Unmarshal([]byte(`{"hidden_size": 16, "Hidden_Size": 32}`), &c), c.Size)
 	// Output: <nil> 16
 }
+
+// Errors are read by who wrote the file, and has never seen this program's structs.
+func TestErrorsSpeakOfTheFile(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"hidden_size": 1e9}`:            "hidden_size is the number 1e9, want a whole number of at most 64 bits, without a point or an exponent",
+		`{"hidden_size": "64"}`:           "hidden_size is a text, want a whole number of at most 64 bits, without a point or an exponent",
+		`{"rope": {"rope_theta": 1e999}}`: "rope.rope_theta is the number 1e999, want one that a 64-bit number holds (up to 1.8e+308)",
+		`{"rope": [1]}`:                   "rope is a list, want an object",
+		`[1]`:                             "it is a list, want an object",
+		`{"hidden_size": 1`:               "it is not JSON: it ends too soon",
+		``:                                "it is not JSON: it ends too soon",
+		`{"hidden_size" 1}`:               "it is not JSON: invalid character '1' after object key, at byte 16",
+	} {
+		var c config
+		require.EqualError(t, exactjson.Unmarshal([]byte(text), &c), want, text)
+	}
+}

@@ -80,3 +80,18 @@ func TestTextMayComeFromAPipeAndIsBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, got, 100)
 }
+
+func TestJSONInAnotherEncodingIsNamed(t *testing.T) {
+	for text, want := range map[string]string{
+		"\xef\xbb\xbf{}":    "byte order mark",
+		"\xff\xfe{\x00":     "UTF-16 or UTF-32",
+		"\xfe\xff\x00{":     "UTF-16 or UTF-32",
+		"{\x00}\x00":        "UTF-16 or UTF-32",
+		"\x00{\x00}":        "UTF-16 or UTF-32",
+		"{\"a\": \"\xe4\"}": "not UTF-8",
+	} {
+		require.ErrorContains(t, regular.CheckUTF8([]byte(text)), want)
+	}
+	require.NoError(t, regular.CheckUTF8([]byte(`{"a": "ä"}`)))
+	require.NoError(t, regular.CheckUTF8(nil))
+}

@@ -1,11 +1,13 @@
 package regular
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"unicode/utf8"
 )
 
 // OpenText opens a text that a user may also give by a pipe: `--file <(command)`. What comes
@@ -72,4 +74,19 @@ func (b *bounded) Read(p []byte) (int, error) {
 		b.err = err
 	}
 	return n, err
+}
+
+// CheckUTF8 refuses a JSON file that is other text than UTF-8, or begins with a byte order mark: no
+// reader of such files in other languages takes one (RFC 8259, section 8.1).
+func CheckUTF8(text []byte) error {
+	switch {
+	case bytes.HasPrefix(text, []byte("\xef\xbb\xbf")):
+		return errors.New("it begins with a byte order mark (BOM): save it as UTF-8 without one")
+	case bytes.HasPrefix(text, []byte("\xff\xfe")), bytes.HasPrefix(text, []byte("\xfe\xff")),
+		len(text) > 1 && (text[0] == 0) != (text[1] == 0): // of the first character, which is ASCII
+		return errors.New("it is UTF-16 or UTF-32 text: save it as UTF-8")
+	case !utf8.Valid(text):
+		return errors.New("it is not UTF-8 text: save it as UTF-8, or download it again")
+	}
+	return nil
 }

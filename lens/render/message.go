@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -47,7 +48,7 @@ func shorten(text string) string {
 }
 
 // Safe returns running text as it can be sent to a terminal: characters that would control
-// it, or change the order of what is read, are shown as [Visible] shows them. Line feeds and
+// it, change the order of what is read or have no shape are shown as [Visible] shows them. Line feeds and
 // tabs stay, and so does all that is written: letters of any script, joiners, marks.
 func Safe(text string) string {
 	if strings.IndexFunc(text, controls) < 0 && utf8.ValidString(text) {
@@ -73,8 +74,10 @@ func Safe(text string) string {
 	return b.String()
 }
 
-// controls reports whether r controls a terminal (C0 but for line feed and tab, DEL, C1), or
-// the order in which text is shown (UAX #9, section 2: embeddings, overrides, isolates).
+// controls reports whether r controls a terminal (C0 but for line feed and tab, DEL, C1), ends a
+// line or paragraph as no line feed does (U+2028, U+2029), or is a format character (Cf), which
+// has no shape: it may turn the order of what is read (UAX #9, section 2) or hide a text. Joiners
+// stay, which emoji and many scripts need, and the Arabic marks that are shown.
 func controls(r rune) bool {
 	switch {
 	case r == '\n', r == '\t':
@@ -82,5 +85,12 @@ func controls(r rune) bool {
 	case r < ' ', r >= 0x7f && r <= 0x9f:
 		return true
 	}
-	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+	const nonJoiner, joiner = 0x200c, 0x200d
+	switch {
+	case r == nonJoiner, r == joiner:
+		return false
+	case unicode.In(r, unicode.Zl, unicode.Zp):
+		return true
+	}
+	return unicode.Is(unicode.Cf, r) && !unicode.Is(unicode.Prepended_Concatenation_Mark, r)
 }

@@ -39,7 +39,9 @@ func TestALongMessageKeepsBothEnds(t *testing.T) {
 func TestSafeTextKeepsWhatIsWritten(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "a\\x1b[31mb<0x9B>c\\u009b2Jd\\x07\\x7f\\u202ee\\u2066f␍\nmlxlens: all is well\tg\\x00", Safe(hostile))
-	for _, text := range []string{"", "a\n\tb", "👩‍👩‍👧 é שלום العربية นี้", "\u200d"} {
+	require.Equal(t, `one\u2028two\u2029\u200f\u200e\u061c\u200b\u2060\ufeff\U000e0041`, Safe("one\u2028two\u2029\u200f\u200e\u061c\u200b\u2060\ufeff\U000e0041"),
+		"what ends a line, turns the order or has no shape")
+	for _, text := range []string{"", "\u0600 \u200c \u0645", "a\n\tb", "👩‍👩‍👧 é שלום العربية นี้", "\u200d"} {
 		require.Equal(t, text, Safe(text))
 	}
 }

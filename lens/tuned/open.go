@@ -107,6 +107,9 @@ func readConfig(path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("tuned: %s: %w", path, err)
 	}
+	if err := regular.CheckUTF8(text); err != nil {
+		return fmt.Errorf("tuned: %s: %w", path, err)
+	}
 	if err := exactjson.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("tuned: %s: is not the JSON of a lens: %w", path, err)
 	}

@@ -314,7 +314,7 @@ func readerOf(config []byte) (kind string, read func(config []byte) (builder, er
 		ModelType string `json:"model_type"`
 	}
 	if err := exactjson.Unmarshal(config, &head); err != nil {
-		return "", nil, fmt.Errorf("config.json is no JSON object: %w", err)
+		return "", nil, fmt.Errorf("config.json: %w", err)
 	}
 	read, ok := architectures[head.ModelType]
 	switch {

@@ -23,7 +23,7 @@ func TestSupportedFamiliesAreAllThatOpenKnows(t *testing.T) {
 func TestAConfigAloneIsChecked(t *testing.T) {
 	require.NoError(t, CheckConfig([]byte(`{"model_type": "gpt_oss", "quantization": {"group_size": 64, "bits": 4}}`)))
 	for config, want := range map[string]string{
-		`{`:                       "config.json is no JSON object",
+		`{`:                       "config.json: it is not JSON",
 		`{}`:                      "config.json has no model_type",
 		`{"model_type": "mamba"}`: `model_type "mamba" is not supported`,
 		`{"model_type": "llama"}`: "hidden_size is 0, want a number above 0",

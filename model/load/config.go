@@ -88,12 +88,18 @@ func ReadConfig(arch string, raw []byte, c any, own map[string]Harmless, impleme
 	if err := exactjson.Unmarshal(raw, c); err != nil {
 		return fmt.Errorf("%s: config.json: %w", arch, err)
 	}
-	var all map[string]any
-	if err := json.Unmarshal(raw, &all); err != nil {
+	var texts map[string]json.RawMessage
+	if err := exactjson.Unmarshal(raw, &texts); err != nil {
 		return fmt.Errorf("%s: config.json: %w", arch, err)
 	}
-	keys := slices.Sorted(maps.Keys(all))
+	all := map[string]any{}
+	keys := slices.Sorted(maps.Keys(texts))
 	for _, key := range keys {
+		var v any
+		if err := exactjson.Unmarshal(texts[key], &v); err != nil {
+			return fmt.Errorf("%s: config.json: %s: %w", arch, key, err)
+		}
+		all[key] = v
 		if x, ok := beyondFloat32(all[key]); ok {
 			return fmt.Errorf("%s: config.json: %s has the number %v, and what is computed with has at most %v", arch, key, x, math.MaxFloat32)
 		}

@@ -51,11 +51,11 @@ func ParseQuantization(config []byte) (*Quantization, error) {
 		var err error
 		switch key {
 		case "group_size":
-			err = json.Unmarshal(raw, &q.Default.GroupSize)
+			err = exactjson.Unmarshal(raw, &q.Default.GroupSize)
 		case "bits":
-			err = json.Unmarshal(raw, &q.Default.Bits)
+			err = exactjson.Unmarshal(raw, &q.Default.Bits)
 		case "mode":
-			err = json.Unmarshal(raw, &q.Default.Mode)
+			err = exactjson.Unmarshal(raw, &q.Default.Mode)
 		default:
 			err = q.override(key, raw)
 		}

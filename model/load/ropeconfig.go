@@ -188,7 +188,7 @@ func ropeObject(key string, raw json.RawMessage) (map[string]any, error) {
 		return nil, nil
 	}
 	var object map[string]any
-	if err := json.Unmarshal(raw, &object); err != nil {
+	if err := exactjson.Unmarshal(raw, &object); err != nil {
 		return nil, fmt.Errorf("model: config.json: %s: %w", key, err)
 	}
 	return object, nil

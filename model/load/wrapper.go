@@ -30,7 +30,7 @@ func Unwrap(arch string, raw []byte) (text []byte, wrapped bool, err error) {
 	decoder := json.NewDecoder(strings.NewReader(string(outer.Text)))
 	decoder.UseNumber()
 	if err := decoder.Decode(&inner); err != nil {
-		return nil, false, fmt.Errorf("%s: config.json: text_config: %w", arch, err)
+		return nil, false, fmt.Errorf("%s: config.json: text_config: %w", arch, exactjson.Explain(err))
 	}
 	if outer.Tied != nil {
 		switch own, said := inner["tie_word_embeddings"]; {

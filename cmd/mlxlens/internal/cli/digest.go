@@ -138,7 +138,7 @@ func (o *traceOptions) originOfFiles(options map[string]string) error {
 		}
 		sum, err := pathDigest(path)
 		if err != nil {
-			return usagef("edit %q: %w", text, err)
+			return fmt.Errorf("edit %q: %w", text, err)
 		}
 		edits[i] += " (" + sum + ")"
 	}

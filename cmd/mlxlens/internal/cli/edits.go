@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -47,6 +48,9 @@ func (e *editor) parse(texts []string, at encoded) ([]edit.Edit, error) {
 			return nil, usageError{err}
 		}
 		one, err := edit.Parse(resolved, e.opened.Model, len(at.ids), e)
+		if damaged := (*states.FileError)(nil); errors.As(err, &damaged) {
+			return nil, err
+		}
 		if err != nil {
 			return nil, usageError{err}
 		}
@@ -105,12 +109,12 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 	}
 	f, err := openPrompts(name)
 	if err != nil {
-		return edit.Value{}, fmt.Errorf("mean over %q: want a file of prompts, or positions such as mean:@0:4: %w", name, err)
+		return edit.Value{}, fileError("mean over %q: want a file of prompts, or positions such as mean:@0:4: %w", name, err)
 	}
 	defer f.Close()
 	prompts, err := readTasks(name, f)
 	if err != nil {
-		return edit.Value{}, err
+		return edit.Value{}, fileError("%w", err)
 	}
 	each := *e.prompt
 	each.chat, each.conversation = each.chat || each.conversation != nil, nil
@@ -123,7 +127,7 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 			in.IDs = at.ids
 		}
 		if t.err != nil {
-			return edit.Value{}, fmt.Errorf("mean over %q: line %d: %w", name, t.line, t.err)
+			return edit.Value{}, fileError("mean over %q: line %d: %w", name, t.line, t.err)
 		}
 		inputs = append(inputs, in)
 	}
@@ -132,4 +136,9 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 		e.means[key] = v
 	}
 	return v, err
+}
+
+// fileError is the error of a file of prompts that an edit names.
+func fileError(format string, args ...any) error {
+	return &states.FileError{Err: fmt.Errorf(format, args...)}
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
-	"github.com/mlxlens/mlxlens/lens/render"
 )
 
 // answered is what an output has already: the answers to the first tasks.
@@ -113,10 +112,16 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 	if done.Origin == nil || done.Origin.digest() != done.Digest {
 		return false, fmt.Errorf("line %d does not say what it was made from: an older mlxlens wrote it, or it was changed", done.Line)
 	}
+	if !sealed(line) {
+		return false, fmt.Errorf("line %d has been changed: its sum is not that of what stands there", done.Line)
+	}
 	if done.Error != nil {
 		done.Prompt = done.Error.Prompt
 	}
-	if i >= len(b.tasks) || b.tasks[i].line != done.Line || !equal(b.tasks[i].prompt, done.Prompt) {
+	if i >= len(b.tasks) {
+		return false, fmt.Errorf("it answers another file: it has an answer to line %d, and the prompts end at line %d: they have become fewer", done.Line, b.lastLine())
+	}
+	if b.tasks[i].line != done.Line || !equal(b.tasks[i].prompt, done.Prompt) {
 		return false, fmt.Errorf("it answers another file: line %d has another prompt", done.Line)
 	}
 	if b.opened == nil {
@@ -135,6 +140,14 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 		}
 	}
 	return false, fmt.Errorf("line %d: %s", done.Line, done.Origin.differs(want[0]))
+}
+
+// lastLine is the line of the last prompt, 0 without one.
+func (b *batch) lastLine() int {
+	if len(b.tasks) == 0 {
+		return 0
+	}
+	return b.tasks[len(b.tasks)-1].line
 }
 
 // origins are those that the answer to a task may have: with its ids, or without where they
@@ -157,7 +170,8 @@ func (b *batch) checkTail(tail []byte, i int) error {
 	}
 	if i < len(b.tasks) && b.opened == nil {
 		head := fmt.Appendf(nil, `%s%d,"digest":"`, lineHead, b.tasks[i].line)
-		if n := min(len(head), len(tail)); bytes.Equal(tail[:n], head[:n]) {
+		// before the first whole line a few bytes such as { may be anybody's
+		if n := min(len(head), len(tail)); bytes.Equal(tail[:n], head[:n]) && (i > 0 || n == len(head)) {
 			return nil
 		}
 	} else if i < len(b.tasks) {
@@ -204,7 +218,7 @@ func (b *batch) again(ctx context.Context, out *output.Journal, have answered) (
 				continue
 			}
 			var line bytes.Buffer
-			if err := render.WriteJSON(&line, results[i]); err != nil {
+			if err := writeSealed(&line, results[i]); err != nil {
 				return 0, err
 			}
 			b.count(results[i])

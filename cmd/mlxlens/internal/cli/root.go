@@ -3,22 +3,26 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/states"
 )
 
 // streams are where a command reads and writes, and until when.
@@ -70,6 +74,9 @@ func (s *streams) readsStdin() error {
 
 // terminal returns the width of w's terminal, 0 when it is none.
 func terminal(w io.Writer) int {
+	if c, ok := w.(*checkedWriter); ok {
+		w = c.Writer
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return 0
@@ -79,6 +86,41 @@ func terminal(w io.Writer) int {
 		return 0
 	}
 	return width
+}
+
+// checkedWriter remembers the first error of stdout, so that no command succeeds whose answer has
+// not come out, whatever wrote it.
+type checkedWriter struct {
+	io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// Stat describes the file that stdout is.
+func (c *checkedWriter) Stat() (os.FileInfo, error) {
+	if f, ok := c.Writer.(*os.File); ok {
+		return f.Stat()
+	}
+	return nil, errors.New("stdout is no file")
+}
+
+// failed is the error of what could not be written, in words.
+func (c *checkedWriter) failed() error {
+	var at *fs.PathError
+	if errors.As(c.err, &at) {
+		return fmt.Errorf("stdout cannot be written: %w", at.Err)
+	}
+	if c.err != nil {
+		return fmt.Errorf("stdout cannot be written: %w", c.err)
+	}
+	return nil
 }
 
 // isTerminal reports whether what r reads is typed.
@@ -119,6 +161,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(err error) int {
 	var usage usageError
 	var wrongEdit *edit.Error
+	var damaged *states.FileError
 	switch {
 	case err == nil:
 		return exitDone
@@ -126,6 +169,8 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, mlx.ErrLibrary):
 		return exitNoLibrary
+	case errors.As(err, &damaged):
+		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &wrongEdit), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
 		return exitUsage
 	}
@@ -156,7 +201,8 @@ func Main() int {
 }
 
 // Run runs one command line and returns its exit code.
-func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+func Run(ctx context.Context, args []string, in io.Reader, stdout, errs io.Writer) int {
+	out := &checkedWriter{Writer: stdout}
 	s := &streams{ctx: ctx, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in)}
 	root := newRootCmd(s)
 	root.SetArgs(args)
@@ -164,6 +210,9 @@ func Run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	root.SetOut(out)
 	root.SetErr(errs)
 	cmd, err := root.ExecuteContextC(ctx)
+	if failed := out.failed(); failed != nil && (err == nil || errors.Is(err, out.err)) {
+		err = failed
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -190,6 +239,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 
+		PersistentPreRunE:  func(cmd *cobra.Command, _ []string) error { return emptyFlag(cmd.Flags()) },
 		DisableSuggestions: true, // Run makes them
 		// as cobra's default where suggestions are not disabled
 		SuggestionsMinimumDistance: 2,
@@ -200,6 +250,17 @@ unembedding, and shows what the model would say if it had to answer there.`,
 	root.AddCommand(helpTopics()...)
 	addVersionFlag(root)
 	return root
+}
+
+// emptyFlag refuses a flag that was given nothing, such as a variable of a script that is not set:
+// it would be taken as if it had been left out. A system message may be empty.
+func emptyFlag(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if f.Value.Type() == "string" && f.Value.String() == "" && f.Name != "system" {
+			err = cmp.Or(err, usagef("--%s is empty: give it a value, or leave it out", f.Name))
+		}
+	})
+	return err
 }
 
 // wantArgs turns what cobra says of the arguments into a usage error.

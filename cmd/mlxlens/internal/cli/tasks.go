@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize/english"
+
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 )
 
 // task is a line of a prompts file.
@@ -117,9 +119,21 @@ func textOf(s *streams, what string, data []byte) string {
 	return validText(s, what, string(data))
 }
 
+// parseTask reads a line of a .jsonl file.
 func parseTask(line int, text string) task {
 	t := task{line: line}
-	if err := json.Unmarshal([]byte(text), &t.prompt); err == nil && t.prompt != nil {
+	var v any
+	if err := exactjson.Unmarshal([]byte(text), &v); err != nil {
+		t.err = err
+		return t
+	}
+	switch v := v.(type) {
+	case string:
+		t.prompt = &v
+		return t
+	case map[string]any:
+	default:
+		t.err = errors.New(`it is neither a JSON text nor an object: want "…", {"prompt": "…"} or {"ids": [1, 2]}`)
 		return t
 	}
 	var object struct {
@@ -127,8 +141,12 @@ func parseTask(line int, text string) task {
 		IDs      []int           `json:"ids"`
 		Messages json.RawMessage `json:"messages"`
 	}
-	if err := json.Unmarshal([]byte(text), &object); err != nil {
-		t.err = fmt.Errorf("not a JSON string or object: %w", err)
+	if err := exactjson.Unmarshal([]byte(text), &object); err != nil {
+		t.err = err
+		return t
+	}
+	if key := repeatedKey(text); key != "" {
+		t.err = fmt.Errorf("it has %q twice: programs differ in which they read; remove one", key)
 		return t
 	}
 	if object.Messages != nil {
@@ -139,4 +157,26 @@ func parseTask(line int, text string) task {
 		t.err = errors.New(`want either "prompt" or "ids"`)
 	}
 	return t
+}
+
+// repeatedKey returns a key that stands twice in a JSON object, "" without one.
+func repeatedKey(object string) string {
+	d := json.NewDecoder(strings.NewReader(object))
+	if _, err := d.Token(); err != nil { // {
+		return ""
+	}
+	seen := map[string]bool{}
+	for d.More() {
+		token, err := d.Token()
+		key, ok := token.(string)
+		var value json.RawMessage
+		if err != nil || !ok || d.Decode(&value) != nil {
+			return ""
+		}
+		if seen[key] {
+			return key
+		}
+		seen[key] = true
+	}
+	return ""
 }

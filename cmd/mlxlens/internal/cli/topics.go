@@ -116,7 +116,7 @@ and set at the positions of the edit.
     layers.9.resid_post=set:states.npz
     layers.9.resid_post@-1=set:states.npz@-1`
 
-const outputsTopic = `Results go to stdout, all else to stderr. --output FILE writes them to a file, in the
+const outputsTopic = `Results go to stdout, all else to stderr. A command whose answer cannot be written fails. --output FILE writes them to a file, in the
 format that its name ends in or that --format names; "-" and /dev/stdout are stdout.
 
 A file appears under its name when it is whole, with the permissions that the umask
@@ -131,8 +131,9 @@ lies in the folder of the model. Beside a model that is one file (GGUF) it may l
 --file PROMPTS answers a prompt a line, in order. Its output is continued when the
 command is run again: each line says what it was made from (origin: digests of the
 model's files and of the prompt's ids, the revision, the options) and has a digest
-of that. Where these differ the output stays as it is, and what differs is told; so
-does a file in which anything is not a line of this command. A line that was cut by a
+of that; its last key, sum, is a digest of the line before it. Where these differ the
+output stays as it is, and what differs is told; so does a file in which anything is not
+a line of this command, or a line was changed. A line that was cut by a
 kill is written anew, a prompt that failed is tried again and answered in its place.
 Prompts go through the model in windows of 64 of the file, wherever a run begins, so
 that a continued output is, byte for byte, the one of a run that was not interrupted.
@@ -144,8 +145,8 @@ UTF-8 is read as U+FFFD; both are told. UTF-16 and UTF-32 are refused, by their 
 zero bytes that are in no text.
 
 Text of a file, a model or a server is shown, on a terminal and in a pipe alike, with
-its control characters visible: \x1b, \u202e for what would turn text around, ␊ for a
-line feed. Generated text keeps line feeds and tabs. JSON has all characters, those
+its control characters visible: \x1b, \u202e for what would turn text around or has no
+shape, ␊ for a line feed. Generated text keeps line feeds, tabs and joiners. JSON has all characters, those
 escaped that a terminal would act on. A text in CSV that a spreadsheet would take for
 a formula (= + - @) has an apostrophe before it. Of a message longer than 4000
 characters the middle is left out.`

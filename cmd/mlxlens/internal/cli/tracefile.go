@@ -12,7 +12,6 @@ import (
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
-	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -178,7 +177,7 @@ func (b *batch) run(ctx context.Context, out *output.Journal) error {
 				return err
 			}
 			if i >= done {
-				if err := render.WriteJSON(w, result); err != nil {
+				if err := writeSealed(w, result); err != nil {
 					return err
 				}
 				b.count(result)

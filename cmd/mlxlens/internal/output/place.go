@@ -31,7 +31,7 @@ func Find(name string, stdout io.Writer) (*Place, error) {
 	for range maxLinks {
 		if isStdout(p.path) {
 			p.stdout = stdout
-			if f, ok := stdout.(*os.File); ok {
+			if f, ok := stdout.(interface{ Stat() (os.FileInfo, error) }); ok {
 				p.info, _ = f.Stat() // without it nothing is known to be the same file
 			}
 			return p, nil
