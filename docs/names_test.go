@@ -21,6 +21,7 @@ var architectures = [][2]string{
 	{"Phi-3", "phi3"}, {"OLMo 2", "olmo2"}, {"OLMo 3", "olmo3"},
 	{"Ministral 3", "ministral3"}, {"Mistral 3", "mistral3"}, {"Mixtral", "mixtral"}, {"Qwen3 MoE", "qwen3-moe"}, {"OLMoE", "olmoe"}, {"gpt-oss", "gpt-oss"}, {"GPT-2", "gpt2"}, {"GPT-NeoX", "gpt-neox"}, {"GPT-NeoX (sequential)", "gpt-neox-sequential"},
 	{"Granite", "granite"}, {"Cohere", "cohere"}, {"Cohere 2", "cohere2"}, {"GLM-4", "glm"}, {"GLM-4-0414", "glm4"},
+	{"GPT-J", "gptj"}, {"Phi", "phi"}, {"StableLM", "stablelm"}, {"StableLM 2 12B", "stablelm-parallel-qk-layernorm"}, {"StarCoder2", "starcoder2"},
 }
 
 func code(name string) string {

@@ -121,7 +121,7 @@ func TestPositionsThatAreEmbeddedAreEditedRowByRow(t *testing.T) {
 
 func TestEditsThatChangeNothingOfWhatIsReadAreRefused(t *testing.T) {
 	t.Parallel()
-	llama, neox := modeltest.Tiny(t), modeltest.Architecture(t, "gpt-neox", nil)
+	llama, neox, gptj := modeltest.Tiny(t), modeltest.Architecture(t, "gpt-neox", nil), modeltest.Architecture(t, "gptj", nil)
 	at := func(site model.Site, layer int) model.Place { return model.Place{Site: site, Layer: layer} }
 	for _, c := range []struct {
 		m         model.Model
@@ -142,6 +142,9 @@ func TestEditsThatChangeNothingOfWhatIsReadAreRefused(t *testing.T) {
 		{neox, at(model.AttnOut, 1), nil, at(model.MLPOut, 1), true},
 		{neox, at(model.AttnOut, 1), nil, at(model.MLPOut, 2), false},
 		{neox, at(model.AttnNorm, 1), nil, at(model.AttnOut, 1), false},
+		{neox, at(model.AttnNorm, 1), nil, at(model.MLPPre, 1), true},
+		{gptj, at(model.AttnNorm, 1), nil, at(model.MLPPre, 1), false}, // its one norm
+		{gptj, at(model.V, 1), nil, at(model.MLPPre, 1), true},
 		{llama, at(model.MLPOut, 0), []int{3}, at(model.ResidPost, 2), true},
 		{llama, at(model.MLPOut, 0), []int{2, 3}, at(model.ResidPost, 2), false},
 	} {

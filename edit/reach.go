@@ -10,10 +10,11 @@ import (
 // some places, at the input's positions.
 func (b *Batch) Reach(m model.Model, places []model.Place) error {
 	parallel := m.Check(model.Place{Site: model.ResidMid}) != nil
+	oneNorm := parallel && m.Check(model.Place{Site: model.MLPNorm}) != nil
 	for i, in := range b.Inputs {
 		for _, edits := range b.rows[i].of {
 			for _, e := range edits {
-				if !slices.ContainsFunc(places, func(p model.Place) bool { return influences(e.Place, p, parallel) }) {
+				if !slices.ContainsFunc(places, func(p model.Place) bool { return influences(e.Place, p, parallel, oneNorm) }) {
 					return e.wrong("it would change nothing: the last place that is read is %s", last(places))
 				}
 				if read := in.Positions[len(in.Positions)-1]; !e.all && slices.Min(e.at) > read {
@@ -40,8 +41,8 @@ var branches = map[model.Site]int{
 }
 
 // influences reports whether a change at one place can change what passes another. In a
-// parallel block attention does not reach the MLP.
-func influences(from, to model.Place, parallel bool) bool {
+// parallel block attention does not reach the MLP, and where it has one norm this reaches both.
+func influences(from, to model.Place, parallel, oneNorm bool) bool {
 	if both := model.InForwardOrder([]model.Place{from, to}); both[len(both)-1] != to {
 		return false
 	}
@@ -52,7 +53,7 @@ func influences(from, to model.Place, parallel bool) bool {
 	if a != 0 && b != 0 && a != b && (a <= 3) == (b <= 3) {
 		return false
 	}
-	return !parallel || !ofAttention(from.Site) || !ofMLP(to.Site)
+	return !parallel || !ofAttention(from.Site) || !ofMLP(to.Site) || oneNorm && from.Site == model.AttnNorm
 }
 
 // order is the sites as a sequential block goes by them.

@@ -23,6 +23,7 @@ type Attention struct {
 	Scale   float64 // factor on q·kᵀ
 	Window  int     // how many keys a query sees, its own included; 0: all before it
 	SoftCap float64 // c·tanh(score/c) before the mask; 0: none
+	Wide    bool    // in float32, whatever the model computes in: its scores are beyond 16 bits
 
 	// Sinks are scores [head] of a key whose value is 0, so that a pattern's rows sum to less
 	// than 1 (Xiao et al. 2023, arXiv:2309.17453); nil: none.
@@ -69,7 +70,10 @@ func (p *Pass) AttendShared(q *mlx.Array, layer, of int, a Attention) *mlx.Array
 
 // weigh computes z from all keys and values that the queries may see, the newest last.
 func (p *Pass) weigh(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
-	n, keys := q.Dim(2), k.Dim(2)
+	n, keys, dtype := q.Dim(2), k.Dim(2), v.Dtype()
+	if a.Wide {
+		q = mlx.AsType(q, mlx.Float32)
+	}
 	wanted := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
 	var mask *mlx.Array
 	if a.Window > 0 && n > 1 && keys > a.Window {
@@ -87,6 +91,9 @@ func (p *Pass) weigh(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 			sinks = append(sinks, a.Sinks)
 		}
 		z = mlx.Attention(q, k, v, a.Scale, n > 1 && mask == nil, mask, sinks...)
+	}
+	if a.Wide {
+		z = mlx.AsType(z, dtype)
 	}
 	return Swap(z)
 }

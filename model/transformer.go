@@ -22,7 +22,7 @@ type Norm interface {
 //
 //	x₀ = E[tokens]·scale + P[positions]
 //	xᵢ₊₁ = blockᵢ(xᵢ)
-//	logits = cap(s·Norm(x_L)·Uᵀ)
+//	logits = cap(s·(Norm(x_L)·Uᵀ + b))
 //
 // with what an architecture lacks left out. It is a [Model].
 type Transformer struct {
@@ -32,6 +32,7 @@ type Transformer struct {
 	Blocks     []Block
 	Norm       Norm       // the last one
 	Head       *nn.Linear // U: [d_vocab, d_model], nil: E
+	TiedBias   *mlx.Array // b: [d_vocab], where U is E; else U has it; nil: none
 	LogitScale float64    // s, 0: none
 	SoftCap    float64    // c·tanh(logit/c), 0: none
 
@@ -110,10 +111,12 @@ func (t *Transformer) UnembedIDs(h *mlx.Array, ids []int) *mlx.Array {
 }
 
 func (t *Transformer) unembedding() *nn.Linear {
-	if t.Head == nil {
-		return t.Embedding.Unembedding()
+	if t.Head != nil {
+		return t.Head
 	}
-	return t.Head
+	tied := t.Embedding.Unembedding()
+	tied.Bias = t.TiedBias
+	return tied
 }
 
 // cap scales and caps what the unembedding gives.

@@ -3,6 +3,7 @@ package auto_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -168,6 +169,44 @@ func TestGPTNeoXsTwoFileLayoutsAreOneModel(t *testing.T) {
 	}
 }
 
+// GPT-J's trunk alone has no prefix; the head stands outside of it.
+func TestGPTJWithoutAPrefixIsTheSameModel(t *testing.T) {
+	a := architecture(t, "gptj")
+	dir := t.TempDir()
+	require.NoError(t, a.WriteAs(dir, func(name string) (string, bool) { return strings.TrimPrefix(name, "model."), false }))
+	o, err := auto.Open(dir, auto.Options{})
+	require.NoError(t, err)
+	defer o.Close()
+	require.Empty(t, firstDifference(t, o.Model, a.Runs[1], relative))
+}
+
+// transformers does not tie a head that a file has nevertheless; of these types mlx-lm ties none but
+// StarCoder2's.
+func TestAHeadThatATiedModelsFileHasIsTaken(t *testing.T) {
+	for _, name := range []string{"gptj-exact-tied", "phi-qk-layernorm-tied", "stablelm-tied-gelu-linear", "starcoder2"} {
+		a := architecture(t, name)
+		a.Tensors = append(a.Tensors, golden.Drawn{Name: "lm_head.weight", Type: "float32", Shape: []int{96, 64}, Amplitude: 1})
+		requireNoticed(t, openArchitecture(t, a, auto.Options{}), a)
+	}
+}
+
+func TestATiedHeadHasItsBias(t *testing.T) {
+	for _, name := range []string{"gptj-exact-tied", "phi-qk-layernorm-tied"} {
+		a := architecture(t, name)
+		for i := range a.Tensors {
+			if a.Tensors[i].Name == "lm_head.bias" {
+				a.Tensors[i].Amplitude = 0
+			}
+		}
+		requireNoticed(t, openArchitecture(t, a, auto.Options{}), a)
+		a.Tensors = slices.DeleteFunc(a.Tensors, func(d golden.Drawn) bool { return d.Name == "lm_head.bias" })
+		dir := t.TempDir()
+		require.NoError(t, a.Write(dir))
+		_, err := auto.Open(dir, auto.Options{})
+		require.ErrorContains(t, err, "1 missing: lm_head.bias")
+	}
+}
+
 // What a GPU computes, in the checkpoint's own types, computed on the CPU.
 func TestStoredTypesGiveMLXLMsBFloat16Numbers(t *testing.T) {
 	seen := 0
@@ -305,4 +344,34 @@ func TestTheCaseOfAKeyMatters(t *testing.T) {
 		change(t, a, key, 3)
 	}
 	require.Empty(t, firstDifference(t, openArchitecture(t, a, auto.Options{}), a.Runs[2], relative))
+}
+
+// Phi-2's scores are beyond float16; attention is in float32, and what it adds is not.
+func TestScoresBeyondFloat16AreComputedInFloat32(t *testing.T) {
+	for _, name := range []string{"phi", "gptj", "stablelm"} {
+		a := architecture(t, name)
+		for i := range a.Tensors {
+			if a.Tensors[i].Type = "float16"; strings.Contains(a.Tensors[i].Name, "q_proj.") || strings.Contains(a.Tensors[i].Name, "k_proj.") {
+				a.Tensors[i].Amplitude *= 300
+			}
+		}
+		m := openArchitecture(t, a, auto.Options{AsStored: true})
+		for _, site := range []model.Site{model.Logits, model.Pattern} { // fused attention, and explicit
+			s := mlx.NewScope(m.Device())
+			defer s.Close()
+			tap := &model.Tap{
+				Wanted: func(at model.Place) bool { return at.Site == site || at.Site == model.AttnOut },
+				Visit: func(at model.Place, x *mlx.Array) *mlx.Array {
+					require.Equal(t, at.Site == model.Pattern, x.Dtype() == mlx.Float32, "%s %s", name, at)
+					return x
+				},
+			}
+			logits := mlx.AsType(model.Forward(m, mlx.FromSlice(s, a.Runs[1].IDs, 1, 7), nil, tap), mlx.Float32)
+			values, err := mlx.Data[float32](logits)
+			require.NoError(t, err)
+			for _, x := range values {
+				require.False(t, math.IsNaN(float64(x)) || math.IsInf(float64(x), 0), name)
+			}
+		}
+	}
 }

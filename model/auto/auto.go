@@ -19,6 +19,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gemma3"
 	"github.com/mlxlens/mlxlens/model/glm"
 	"github.com/mlxlens/mlxlens/model/gpt2"
+	"github.com/mlxlens/mlxlens/model/gptj"
 	"github.com/mlxlens/mlxlens/model/gptneox"
 	"github.com/mlxlens/mlxlens/model/gptoss"
 	"github.com/mlxlens/mlxlens/model/granite"
@@ -26,8 +27,11 @@ import (
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
 	"github.com/mlxlens/mlxlens/model/olmoe"
+	"github.com/mlxlens/mlxlens/model/phi"
 	"github.com/mlxlens/mlxlens/model/phi3"
 	"github.com/mlxlens/mlxlens/model/qwen3"
+	"github.com/mlxlens/mlxlens/model/stablelm"
+	"github.com/mlxlens/mlxlens/model/starcoder2"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
@@ -265,6 +269,7 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gpt_neox":    from(gptneox.ParseConfig, gptneox.New),
 	"gpt_oss":     from(gptoss.ParseConfig, gptoss.New),
 	"granite":     from(granite.ParseConfig, granite.New),
+	"gptj":        from(gptj.ParseConfig, gptj.New),
 	"llama":       from(llama.ParseConfig, llama.New),
 	"ministral3":  from(llama.ParseMinistral3, llama.New),
 	"mistral":     from(llama.ParseMistral, llama.New),
@@ -273,11 +278,14 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
 	"olmo3":       from(olmo2.ParseOLMo3, olmo2.New),
 	"olmoe":       from(olmoe.ParseConfig, olmoe.New),
+	"phi":         from(phi.ParseConfig, phi.New),
 	"phi3":        from(phi3.ParseConfig, phi3.New),
 	"qwen2":       from(llama.ParseQwen2, llama.New),
 	"qwen3":       from(qwen3.ParseConfig, qwen3.New),
 	"qwen3_moe":   from(qwen3.ParseMixture, qwen3.New),
 	"smollm3":     from(llama.ParseSmolLM3, llama.New),
+	"stablelm":    from(stablelm.ParseConfig, stablelm.New),
+	"starcoder2":  from(starcoder2.ParseConfig, starcoder2.New),
 }
 
 // fromGGUF is from for the metadata of a GGUF file.

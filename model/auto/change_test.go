@@ -200,12 +200,12 @@ var keysOfSomeTypes = map[string]struct {
 	harmful, harmless any
 	read              []string // by these types
 }{
-	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox", "glm", "glm4"}},
+	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox", "glm", "glm4", "phi", "stablelm"}},
 	"attn_logit_softcapping":          {3.0, nil, []string{"gemma2"}},
 	"final_logit_softcapping":         {3.0, nil, []string{"gemma2", "gemma3"}},
 	"query_pre_attn_scalar":           {24, nil, []string{"gemma2", "gemma3"}},
 	"alibi":                           {true, false, nil},
-	"qk_layernorm":                    {true, false, nil},
+	"qk_layernorm":                    {true, false, []string{"phi", "stablelm"}},
 	"use_qk_norm":                     {true, false, []string{"cohere"}},
 	"residual_scale":                  {0.5, 1.0, nil},
 	"residual_multiplier":             {0.5, 1.0, []string{"granite"}},
@@ -217,7 +217,9 @@ var keysOfSomeTypes = map[string]struct {
 	"attention_multiplier":            {0.5, nil, []string{"granite"}},
 	"clip_qkv":                        {8.0, nil, []string{"olmoe"}},
 	"parallel_attn":                   {true, false, nil},
-	"use_parallel_residual":           {true, false, []string{"gpt-neox"}},
+	"use_parallel_residual":           {true, false, []string{"gpt-neox", "stablelm"}},
+	"use_qkv_bias":                    {true, false, []string{"stablelm"}},
+	"use_bias":                        {true, false, []string{"starcoder2"}},
 	"layernorm1p":                     {true, false, nil},
 	"no_rope_layers":                  {[]int{0, 1}, nil, []string{"smollm3"}},
 	"attention_chunk_size":            {16, nil, nil},
@@ -239,7 +241,8 @@ func TestKeysThatNoProgramReadsForATypeAreRefused(t *testing.T) {
 	t.Parallel()
 	harmless := map[string]*golden.Architecture{} // each type with the harmless values of all keys
 	for key, c := range keysOfSomeTypes {
-		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma", "granite", "cohere", "cohere2", "glm", "glm4"} {
+		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma", "granite", "cohere", "cohere2", "glm", "glm4",
+			"phi", "gptj", "stablelm", "starcoder2"} {
 			if slices.Contains(c.read, name) {
 				continue
 			}

@@ -40,7 +40,7 @@ func everyPlace(m model.Model) []model.Place {
 // A step ε along direction v changes the objective by ε·⟨∇L, v⟩; both sides are shifted, so
 // that the error is of order ε².
 func TestGradientsAgreeWithFiniteDifferencesAtEverySite(t *testing.T) {
-	for _, name := range []string{"llama", "gpt2", "gemma3", "qwen3", "gpt-neox", "affine-4bit-group32", "gemma2-sliding", "granite", "cohere2", "glm4"} {
+	for _, name := range []string{"llama", "gpt2", "gemma3", "qwen3", "gpt-neox", "gptj", "stablelm-parallel-qk-layernorm", "affine-4bit-group32", "gemma2-sliding", "granite", "cohere2", "glm4"} {
 		a := architecture(t, name)
 		for _, form := range forms(a) {
 			t.Run(fmt.Sprint(name, " ", form), func(t *testing.T) {

@@ -189,7 +189,9 @@ func headNorms(name string, s model.Shape) (q, k norm) {
 	case strings.HasPrefix(name, "olmo"): // of all heads together
 		q.over, k.over = s.DHead*s.Heads, s.DHead*s.KVHeads
 		q.gains, k.gains = q.over, k.over
-	case strings.HasPrefix(name, "cohere"): // each head has gains of its own
+	case strings.HasPrefix(name, "phi-"): // with biases: TestLayerNormsOfPhisHeads
+		return norm{}, norm{}
+	case strings.HasPrefix(name, "cohere"), strings.HasPrefix(name, "stablelm"): // each head has gains of its own
 		q, k = norm{s.DHead, s.DHead * s.Heads, true}, norm{s.DHead, s.DHead * s.KVHeads, true}
 	}
 	return q, k
@@ -219,7 +221,7 @@ func times(x []float32, factor float64) []float32 {
 func requireGain(t *testing.T, at map[model.Place][]float32, n norm, before, after model.Place) {
 	t.Helper()
 	x, y := at[before], at[after]
-	if x == nil || y == nil {
+	if x == nil || y == nil || n.over == 0 {
 		return
 	}
 	require.Equal(t, len(x), len(y))
@@ -326,7 +328,7 @@ func requirePattern(t *testing.T, pattern []float32, n, keys int, sink bool) {
 }
 
 func TestPatternOfACachedPassIsTheLastRowsOfTheWhole(t *testing.T) {
-	for _, name := range []string{"llama", "llama-sliding", "gemma2-sliding", "gemma3", "gpt2", "cohere2-layer-types"} {
+	for _, name := range []string{"llama", "llama-sliding", "gemma2-sliding", "gemma3", "gpt2", "cohere2-layer-types", "starcoder2-sliding-untied"} {
 		t.Run(name, func(t *testing.T) {
 			a := architecture(t, name)
 			m := openArchitecture(t, a, auto.Options{})

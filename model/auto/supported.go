@@ -22,6 +22,7 @@ var families = []Family{
 	{"Gemma 3", []string{"gemma3_text", "gemma3"}, []string{"gemma3"}, "norms on queries and keys, two rotary bases, five of six layers slide; of the multimodal form the text part"},
 	{"GLM-4, GLM-4-0414", []string{"glm", "glm4"}, nil, "a part of a head turned by neighbours, one matrix for both branches of the MLP; in `glm4` norms before and after"},
 	{"GPT-2", []string{"gpt2"}, []string{"gpt2"}, "the three file layouts, `n_inner`, six activations, both scales of attention"},
+	{"GPT-J", []string{"gptj"}, nil, "parallel blocks with one norm, neighbouring dimensions turned, a bias on the head"},
 	{"GPT-NeoX, Pythia", []string{"gpt_neox"}, nil, "parallel and sequential blocks, part of a head turned, exact and tanh GELU"},
 	{"gpt-oss", []string{"gpt_oss"}, []string{"gpt-oss"}, "sinks, every other layer slides, experts with biases, in MXFP4 or plain"},
 	{"Granite 3", []string{"granite"}, nil, "multipliers on the embedding, scores, what a block adds and logits; biases"},
@@ -33,11 +34,14 @@ var families = []Family{
 	{"OLMo 2", []string{"olmo2"}, nil, "norms after attention and MLP"},
 	{"OLMo 3", []string{"olmo3"}, nil, "read as an OLMo 2 with windows in three of four layers, rope scaling in the others"},
 	{"OLMoE", []string{"olmoe"}, nil, "experts, norms over all heads, bounds on queries, keys and values"},
+	{"Phi-1, Phi-1.5, Phi-2", []string{"phi"}, nil, "parallel blocks with one norm, part of a head turned, a bias on the head, norms on queries and keys or none"},
 	{"Phi-3, Phi-3.5, Phi-4-mini", []string{"phi3"}, []string{"phi3"}, "fused matrices, longrope, part of a head turned"},
 	{"Qwen2, Qwen2.5", []string{"qwen2"}, []string{"qwen2"}, "read as a Llama with biases on queries, keys and values; windows"},
 	{"Qwen3", []string{"qwen3"}, []string{"qwen3"}, "norms on queries and keys"},
 	{"Qwen3's mixtures of experts", []string{"qwen3_moe"}, []string{"qwen3moe"}, "the same, experts in all layers or some"},
 	{"SmolLM3", []string{"smollm3"}, nil, "read as a Llama where every fourth layer has no positions; windows"},
+	{"StableLM, StableLM 2", []string{"stablelm"}, nil, "sequential and parallel blocks, part of a head turned, a norm for each head or none"},
+	{"StarCoder2", []string{"starcoder2"}, nil, "biases or none, a sliding window in every layer or none, tied or not"},
 }
 
 // Supported returns the architectures that Open knows, in alphabetical order.

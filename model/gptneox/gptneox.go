@@ -16,9 +16,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if act := c.HiddenAct; act == "gelu" {
-		l.Note(model.Note{Text: "the MLP's activation is the exact GELU that hidden_act names, as in transformers; mlx-lm takes the tanh form"})
-	}
+	l.NoteActivation("hidden_act", c.HiddenAct, "gelu_new")
 	outside := func(role, module string, shape ...int) load.Want { // Hugging Face's name, and mlx-lm's
 		return load.Want{Role: role, Modules: []string{"gpt_neox." + module, "model." + module, module}, Shape: shape}
 	}

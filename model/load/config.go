@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // Harmless says for which values a key of a config.json changes nothing.
@@ -242,6 +243,20 @@ func OrNone(x *float64) float64 {
 var Activations = map[string]func(*mlx.Array) *mlx.Array{
 	"gelu_new": mlx.GELUTanh, "gelu_pytorch_tanh": mlx.GELUTanh, "gelu_fast": mlx.GELUTanh,
 	"gelu": mlx.GELU, "silu": mlx.SiLU, "swish": mlx.SiLU, "tanh": mlx.Tanh, "relu": mlx.ReLU,
+}
+
+// activationWords are what names of theirs mean in words, where it is not the name itself.
+var activationWords = map[string]string{
+	"gelu_new": "the tanh form of GELU", "gelu_pytorch_tanh": "the tanh form of GELU", "gelu_fast": "the tanh form of GELU",
+	"gelu": "the exact GELU", "silu": "SiLU", "swish": "SiLU",
+}
+
+// NoteActivation remarks on an activation that a key names where mlx-lm takes another for the
+// model_type, whatever the config says.
+func (l *Loader) NoteActivation(key, act, mlxLM string) {
+	if ours, theirs := cmp.Or(activationWords[act], act), cmp.Or(activationWords[mlxLM], mlxLM); ours != theirs {
+		l.Note(model.Note{Text: fmt.Sprintf("the MLP's activation is %s, which %s names, as in transformers; mlx-lm takes %s", ours, key, theirs)})
+	}
 }
 
 // ActivationNames are their names.

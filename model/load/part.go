@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 
+	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
@@ -100,6 +101,24 @@ func (p Part) RMSNorm(role string, n int, eps float64, modules ...string) *nn.RM
 // LayerNorm takes a norm of n dimensions with gain and bias.
 func (p Part) LayerNorm(role string, n int, eps float64, modules ...string) *nn.LayerNorm {
 	return p.l.LayerNorm(p.Want(role, []int{n}, modules...), eps)
+}
+
+// HeadGains takes the gains of norms without a bias, one of n dimensions for each head, into dst:
+// [head, n]. module is a pattern, %d standing for the head.
+func (p Part) HeadGains(role string, heads, n int, dst **mlx.Array, module string) {
+	w := p.Want(role, []int{heads, n}, module)
+	for i, pattern := range w.Modules {
+		gains := make([]*checkpoint.Tensor, heads)
+		for head := range gains {
+			gains[head] = p.l.ck.Tensor(fmt.Sprintf(pattern, head) + ".weight")
+		}
+		if all := stacked(gains); all != nil {
+			p.l.note(w, pattern, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			p.l.floats(all, w, dst)
+			return
+		}
+	}
+	p.l.missing = append(p.l.missing, fmt.Sprintf(w.Modules[0], 0)+".weight, and those of the other heads")
 }
 
 // GatedMLP takes the three matrices of a gated MLP.

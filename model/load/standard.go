@@ -46,6 +46,7 @@ type Traits struct {
 	Acts    []string // its values that mean the architecture's activation
 	Eps     string   // the key of the norms' ε, "" for rms_norm_eps
 	OwnKeys bool     // every head has keys and values of its own, of hidden_size/heads dimensions
+	Width   bool     // a head has hidden_size/heads dimensions, and the config may not say otherwise
 
 	// LayerNorm makes the last norm a LayerNorm; when false it is an RMSNorm.
 	LayerNorm bool
@@ -82,6 +83,9 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 	}
 	if t.OwnKeys && s.NumKeyValueHeads != 0 && s.NumKeyValueHeads != s.NumAttentionHeads {
 		return fmt.Errorf("%s: config.json: num_key_value_heads %d is not num_attention_heads %d: not implemented", t.Arch, s.NumKeyValueHeads, s.NumAttentionHeads)
+	}
+	if t.Width && s.HeadDim != 0 && s.HeadDim*s.NumAttentionHeads != s.HiddenSize {
+		return fmt.Errorf("%s: config.json: head_dim %d is not that of %d heads of hidden_size %d: not implemented", t.Arch, s.HeadDim, s.NumAttentionHeads, s.HiddenSize)
 	}
 	if err := CheckHeads(t.Arch, s.HiddenSize, s.NumAttentionHeads, &s.NumKeyValueHeads, &s.HeadDim); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // Want describes a weight to find.
@@ -140,6 +141,25 @@ func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
 		l.missing = append(l.missing, path+".bias")
 	}
 	return n
+}
+
+// BiasedHead gives a model the head that w names, with its bias: a matrix of its own, or that of
+// the embedding where they are tied and the checkpoint has no other, as in transformers.
+func (l *Loader) BiasedHead(t *model.Transformer, tied bool, w Want) {
+	if !tied || l.Has(w) {
+		w.Bias = true
+		t.Head = l.Linear(w)
+		return
+	}
+	bias := Want{Role: w.Role + "_bias", Shape: w.Shape[:1]}
+	for i, path := range w.Modules {
+		if b := single(l.ck.Tensor(path + ".bias")); b != nil {
+			l.note(bias, path, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			l.floats(b, bias, &t.TiedBias)
+			return
+		}
+	}
+	l.missing = append(l.missing, w.Modules[0]+".bias")
 }
 
 // Floats takes a plain tensor by its full name as float32, nil when the checkpoint

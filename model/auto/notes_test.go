@@ -1,0 +1,37 @@
+package auto_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// A run is told where mlx-lm computes something else than transformers, and only there.
+func TestWhatMLXLMComputesOtherwiseIsSaid(t *testing.T) {
+	t.Parallel()
+	const relu, exact, tanh = "the MLP's activation is relu", "the MLP's activation is the exact GELU", "the MLP's activation is the tanh form of GELU"
+	for name, says := range map[string][]string{
+		"gpt-neox":                  {exact},
+		"gpt-neox-inner-relu":       {relu},
+		"gpt-neox-gelu-fast":        nil,
+		"phi":                       nil,
+		"phi-qk-layernorm-tied":     {exact, `by base 10000, 0.5 of each head, rope type "default", as in transformers; mlx-lm takes base 10000 and 0.4`},
+		"phi-head-dim-linear":       {`by base 3000, 0.25 of each head, rope type "linear", as in transformers; mlx-lm takes base 10000 and 0.4`},
+		"gptj":                      nil,
+		"gptj-exact-tied":           {exact},
+		"stablelm":                  nil,
+		"stablelm-tied-gelu-linear": {exact, `by base 10000, 0.25 of each head, rope type "linear", as in transformers; mlx-lm takes base 10000 and 0.25`},
+		"starcoder2":                {tanh},
+		"starcoder2-sliding-untied": {"the queries of 3 layers see 16 keys"},
+		"starcoder2-no-bias-linear": {tanh, `by base 10000, 1 of each head, rope type "linear", as in transformers; mlx-lm takes base 100000`},
+	} {
+		notes := openArchitecture(t, architecture(t, name), auto.Options{}).(interface{ Notes(int) []string }).Notes(60)
+		require.Len(t, notes, len(says), "%s: %v", name, notes)
+		for _, want := range says {
+			require.Contains(t, strings.Join(notes, "\n"), want, name)
+		}
+	}
+}
