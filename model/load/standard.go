@@ -1,6 +1,7 @@
 package load
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -196,6 +198,23 @@ func (l *Loader) Multiplied(t *model.Transformer) {
 	}
 }
 
+// differ reports whether a checkpoint has plain weights for both and they are not the same bytes.
+func (l *Loader) differ(a, b Want) bool {
+	plain := func(w Want) *checkpoint.Tensor {
+		for _, path := range w.Modules {
+			if t := l.ck.Tensor(path + ".weight"); t != nil {
+				if _, ok := floatType[t.Type]; ok {
+					return t
+				}
+				return nil
+			}
+		}
+		return nil
+	}
+	x, y := plain(a), plain(b)
+	return x != nil && y != nil && (x.Type != y.Type || !slices.Equal(x.Shape, y.Shape) || !bytes.Equal(x.Bytes(), y.Bytes()))
+}
+
 // usualReasons say why an architecture lacks a site, where many lack it for the same reason.
 var usualReasons = map[model.Site]string{
 	model.PosEmbed:     "positions turn queries and keys, and are not embedded",
@@ -252,10 +271,15 @@ func (l *Loader) Outside(role string, shape ...int) Want {
 }
 
 // Head takes the head [vocab, dModel], nil when it is tied to the embedding: as
-// tied says, or when that is nil and the checkpoint has no head.
+// tied says, or when that is nil and the checkpoint has no head. One that the checkpoint has
+// although they are tied is taken where it differs from the embedding, as in transformers.
 func (l *Loader) Head(tied *bool, vocab, dModel int) *nn.Linear {
 	w := l.Outside("unembed", vocab, dModel)
 	isTied := tied != nil && *tied || tied == nil && !l.Has(w)
+	if isTied && l.differ(w, l.Outside("embed", vocab, dModel)) {
+		isTied = false
+		l.Note(model.Note{Text: "tie_word_embeddings is true, and the file has a head that is not the embedding: it is taken, as in transformers; mlx-lm leaves it out"})
+	}
 	l.Ignore(func(name string) bool {
 		return strings.HasSuffix(name, "rotary_emb.inv_freq") ||
 			isTied && slices.ContainsFunc(w.Modules, func(m string) bool { return strings.HasPrefix(name, m+".") })
