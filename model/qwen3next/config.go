@@ -31,8 +31,9 @@ type Config struct {
 
 	Linear []bool `json:"-"` // the layers that do not attend
 
-	mixture bool
-	of35    bool // Qwen 3.5: a matrix for each projection, and maybe a part that sees
+	mixture       bool
+	weightsUnsaid bool // the config says nothing of norm_topk_prob
+	of35          bool // Qwen 3.5: a matrix for each projection, and maybe a part that sees
 }
 
 func defaults(kvHeads int) *Config {
@@ -53,7 +54,12 @@ func ParseNext(raw []byte) (*Config, error) {
 	if err := c.read("qwen3_next", raw, nil, "num_experts"); err != nil {
 		return nil, err
 	}
-	return c, nil
+	var says struct {
+		Weights *bool `json:"norm_topk_prob"`
+	}
+	err := exactjson.Unmarshal(raw, &says)
+	c.weightsUnsaid = says.Weights == nil
+	return c, err
 }
 
 // Parse35 reads the config.json of a Qwen 3.5, or that of a model that also sees.

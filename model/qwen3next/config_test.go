@@ -47,3 +47,15 @@ func TestConfigOfQwen3Next(t *testing.T) {
 	require.True(t, c.Linear[46])
 	require.True(t, c.sparse(0))
 }
+
+func TestAConfigWithoutNormTopKProbIsRenormalizedAndSaysSo(t *testing.T) {
+	const rest = `"hidden_size": 64, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 9, "rope_theta": 10000}`
+	c, err := ParseNext([]byte(`{` + rest))
+	require.NoError(t, err)
+	require.True(t, c.NormTopKProb)
+	require.True(t, c.weightsUnsaid)
+	c, err = ParseNext([]byte(`{"norm_topk_prob": false, ` + rest))
+	require.NoError(t, err)
+	require.False(t, c.NormTopKProb)
+	require.False(t, c.weightsUnsaid)
+}

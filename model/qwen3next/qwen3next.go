@@ -34,6 +34,9 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 
 // note says what mlx-lm computes otherwise.
 func (c *Config) note(l *load.Loader) {
+	if c.weightsUnsaid {
+		l.Note(model.Note{Text: "norm_topk_prob is missing, and the weights of a position's experts sum to 1, as in transformers; mlx-lm leaves them as they are"})
+	}
 	for layer, linear := range c.Linear {
 		if linear != ((layer+1)%c.FullAttentionInterval != 0) {
 			l.Note(model.Note{Text: "layer_types say which layers attend, as in transformers; mlx-lm lets each so many one do, by full_attention_interval"})
