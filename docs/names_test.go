@@ -19,7 +19,7 @@ const names = "names.md"
 var architectures = [][2]string{
 	{"Llama", "llama"}, {"Mistral", "mistral"}, {"Qwen2", "qwen2"}, {"Qwen3", "qwen3"}, {"SmolLM3", "smollm3"}, {"Gemma", "gemma"}, {"Gemma 2", "gemma2"}, {"Gemma 3", "gemma3"},
 	{"Phi-3", "phi3"}, {"OLMo 2", "olmo2"}, {"OLMo 3", "olmo3"},
-	{"Ministral 3", "ministral3"}, {"Mistral 3", "mistral3"}, {"Mixtral", "mixtral"}, {"Qwen3 MoE", "qwen3-moe"}, {"OLMoE", "olmoe"}, {"gpt-oss", "gpt-oss"}, {"GPT-2", "gpt2"}, {"GPT-NeoX", "gpt-neox"}, {"GPT-NeoX (sequential)", "gpt-neox-sequential"},
+	{"Ministral 3", "ministral3"}, {"Mistral 3", "mistral3"}, {"Mixtral", "mixtral"}, {"Qwen3 MoE", "qwen3-moe"}, {"OLMoE", "olmoe"}, {"gpt-oss", "gpt-oss"}, {"Qwen3-Next", "qwen3-next"}, {"GPT-2", "gpt2"}, {"GPT-NeoX", "gpt-neox"}, {"GPT-NeoX (sequential)", "gpt-neox-sequential"},
 	{"Granite", "granite"}, {"Cohere", "cohere"}, {"Cohere 2", "cohere2"}, {"GLM-4", "glm"}, {"GLM-4-0414", "glm4"},
 	{"GPT-J", "gptj"}, {"Phi", "phi"}, {"StableLM", "stablelm"}, {"StableLM 2 12B", "stablelm-parallel-qk-layernorm"}, {"StarCoder2", "starcoder2"},
 }
@@ -66,8 +66,36 @@ func lacksTable(paths map[string]model.Paths) string {
 		for _, why := range reasons {
 			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", s, why, inWords(in[why]))
 		}
+		for _, a := range architectures {
+			for _, why := range reasonsOfLayers(paths[a[0]], s) {
+				fmt.Fprintf(&b, "| `%s` | %s | some layers of %s |\n", s, why, a[0])
+			}
+		}
 	}
 	return b.String()
+}
+
+// reasonsOfLayers returns why layers lack a site that others have, each reason once.
+func reasonsOfLayers(p model.Paths, s model.Site) []string {
+	var reasons []string
+	for _, lacks := range p.LayerLacks {
+		if why := lacks[s]; why != "" && !slices.Contains(reasons, why) {
+			reasons = append(reasons, why)
+		}
+	}
+	return reasons
+}
+
+// modulesOfLayers returns the modules whose output a site is in layers where it is another's than
+// in the rest.
+func modulesOfLayers(p model.Paths, s model.Site) []string {
+	var modules []string
+	for _, own := range p.LayerModules {
+		if module := own[s]; module != "" && !slices.Contains(modules, module) {
+			modules = append(modules, module)
+		}
+	}
+	return modules
 }
 
 // inWords lists architectures, by those that are not among them where they are most.
@@ -102,14 +130,17 @@ func namesTable(paths map[string]model.Paths) string {
 					hook = code("blocks.N." + name)
 				}
 			}
-			if p.Modules[s] == usual[s] && hook == "as above" {
-				continue
+			modules := modulesOfLayers(p, s)
+			if p.Modules[s] != usual[s] || hook != "as above" {
+				modules = append(modules, p.Modules[s])
 			}
-			row := fmt.Sprintf("`%s` | %s | %s", s.In(model.Ours), code(strings.Replace(p.Modules[s], "%d", "N", 1)), hook)
-			if in[row] == nil {
-				rows = append(rows, row)
+			for _, module := range modules {
+				row := fmt.Sprintf("`%s` | %s | %s", s.In(model.Ours), code(strings.Replace(module, "%d", "N", 1)), hook)
+				if in[row] == nil {
+					rows = append(rows, row)
+				}
+				in[row] = append(in[row], a[0])
 			}
-			in[row] = append(in[row], a[0])
 		}
 	}
 	var b strings.Builder

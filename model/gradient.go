@@ -31,6 +31,9 @@ func Gradient(m Model, tokens *mlx.Array, tap *Tap, objective Objective, wrt []P
 			return nil, nil, fmt.Errorf("model: gradient: %w", err)
 		}
 	}
+	if slices.ContainsFunc(wrt, func(at Place) bool { return at.Site == ExpertIDs }) {
+		return nil, nil, fmt.Errorf("model: gradient: %s are whole numbers, and nothing can be derived by them: take %s or %s", ExpertIDs, RouterLogits, ExpertWeights)
+	}
 	if len(objective.Places) == 0 || len(wrt) == 0 {
 		return nil, nil, fmt.Errorf("model: gradient: there is no place that the objective is of, or none that it is derived by")
 	}

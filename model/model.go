@@ -71,7 +71,8 @@ type Shape struct {
 	// DRecurrent is how many numbers of a position a mixer other than attention works with; 0: the
 	// model has none.
 	DRecurrent int `json:"d_recurrent,omitempty"`
-	Context    int `json:"n_ctx"` // positions that a sequence may have
+	DConv      int `json:"d_conv,omitempty"` // channels that it convolves
+	Context    int `json:"n_ctx"`            // positions that a sequence may have
 
 	// MadeFor is how many positions the model was made for, where another number is allowed; 0: Context.
 	MadeFor int `json:"n_ctx_made_for,omitempty"`
@@ -90,6 +91,10 @@ type LayerShape struct {
 	KVHeads int `json:"kv_heads,omitempty"`
 	DHead   int `json:"d_head,omitempty"`
 	DMLP    int `json:"d_mlp,omitempty"`
+
+	// State is how many numbers the layer remembers of a sequence of any length, in place of keys
+	// and values; 0: it has those.
+	State int `json:"state,omitempty"`
 }
 
 // In returns the sizes that hold in a layer.

@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -18,6 +19,10 @@ type Paths struct {
 	// LayerLacks has those that some layers lack and others have, by the layer; nil: none.
 	LayerLacks []map[Site]string
 
+	// LayerModules has the modules of sites that are the output of another one in some layers, by the
+	// layer; nil: none.
+	LayerModules []map[Site]string
+
 	// TransformerLens has those of its names, behind "blocks.N.", that mean another site here
 	// than they usually do.
 	TransformerLens map[string]Site
@@ -30,20 +35,30 @@ func (p Paths) Sites() []Site {
 
 // Module returns the module whose output a place is, "" if none.
 func (p Paths) Module(at Place) string {
-	pattern, ok := p.Modules[at.Site]
-	if !ok {
-		return ""
+	pattern := p.module(at)
+	if pattern == "" || !at.Site.PerLayer() {
+		return pattern
 	}
-	if at.Site.PerLayer() {
-		return fmt.Sprintf(pattern, at.Layer)
+	return fmt.Sprintf(pattern, at.Layer)
+}
+
+// module is Module with %d for the layer.
+func (p Paths) module(at Place) string {
+	if at.Layer < len(p.LayerModules) {
+		if pattern, ok := p.LayerModules[at.Layer][at.Site]; ok {
+			return pattern
+		}
 	}
-	return pattern
+	return p.Modules[at.Site]
 }
 
 // Place reads any of the dialects: ours, TransformerLens', interp-engine's, or a module
 // path with any number of leading "model.". It checks that the model has the place.
 func (p Paths) Place(text string) (Place, error) {
-	if at, ok := p.ofModule(text); ok {
+	if at, module, ok := p.ofModule(text); ok {
+		if own := p.module(at); own != module {
+			return at, &elsewhere{fmt.Errorf("model: layer %d has no module %s: its %s is the output of %s", at.Layer, text, at.Site, p.Module(at))}
+		}
 		return at, p.check(at)
 	}
 	at, err := parsePlace(text, p.TransformerLens)
@@ -57,34 +72,55 @@ func (p Paths) Place(text string) (Place, error) {
 	return at, p.check(at)
 }
 
-// ofModule reads a module path.
-func (p Paths) ofModule(text string) (at Place, ok bool) {
+// elsewhere is the error of a place that other layers have.
+type elsewhere struct{ error }
+
+// ofModule reads a module path, and returns which module it names, with %d for the layer. The layer
+// need not have it where others do.
+func (p Paths) ofModule(text string) (at Place, module string, ok bool) {
 	name := withoutModel(text)
-	for site, pattern := range p.Modules {
-		pattern = withoutModel(pattern)
-		if !site.PerLayer() {
-			if name == pattern {
-				return Place{Site: site}, true
+	read := func(modules map[Site]string) bool {
+		for site, pattern := range modules {
+			if layer, same := matches(name, withoutModel(pattern), site.PerLayer()); same {
+				at, module = Place{site, layer}, pattern
+				if p.module(at) == pattern {
+					return true
+				}
+				ok = true
 			}
-			continue
 		}
-		before, after, _ := strings.Cut(pattern, "%d")
-		number, ok := strings.CutPrefix(name, before)
-		if !ok || !strings.HasSuffix(number, after) {
-			continue
-		}
-		if layer, err := strconv.Atoi(strings.TrimSuffix(number, after)); err == nil {
-			return Place{site, layer}, true
-		}
+		return false
 	}
-	return Place{}, false
+	found := read(p.Modules)
+	for layer := 0; layer < len(p.LayerModules) && !found; layer++ {
+		found = read(p.LayerModules[layer])
+	}
+	return at, module, ok || found
 }
 
-func withoutModel(path string) string {
-	for strings.HasPrefix(path, "model.") {
-		path = strings.TrimPrefix(path, "model.")
+// matches reports whether a name is a pattern's, and for which layer.
+func matches(name, pattern string, perLayer bool) (layer int, ok bool) {
+	if !perLayer {
+		return 0, name == pattern
 	}
-	return path
+	before, after, _ := strings.Cut(pattern, "%d")
+	number, ok := strings.CutPrefix(name, before)
+	if !ok || !strings.HasSuffix(number, after) {
+		return 0, false
+	}
+	layer, err := strconv.Atoi(strings.TrimSuffix(number, after))
+	return layer, err == nil
+}
+
+// withoutModel leaves out what stands before the modules of a text model.
+func withoutModel(path string) string {
+	for {
+		short := strings.TrimPrefix(strings.TrimPrefix(path, "model."), "language_model.")
+		if short == path {
+			return path
+		}
+		path = short
+	}
 }
 
 // check returns nil when the model has the place, else why it has not.
@@ -99,7 +135,7 @@ func (p Paths) check(at Place) error {
 		return fmt.Errorf("model: %s: the model has %d layers (0–%d)", at, p.Layers, p.Layers-1)
 	}
 	if why := p.layerLacks(at); why != "" {
-		return fmt.Errorf("model: layer %d has no %s: %s (%s)", at.Layer, at.Site, why, p.having(at.Site))
+		return &elsewhere{fmt.Errorf("model: layer %d has no %s: %s (%s)", at.Layer, at.Site, why, p.having(at.Site))}
 	}
 	return nil
 }
@@ -175,7 +211,7 @@ func (p Paths) selected(text string) ([]Place, error) {
 	for _, n := range numbers {
 		parts[at] = fmt.Sprint(n)
 		place, err := p.Place(strings.Join(parts, "."))
-		if err != nil && (place.Site == "" || p.layerLacks(place) == "" || len(numbers) == 1) {
+		if lacks := (*elsewhere)(nil); err != nil && (len(numbers) == 1 || !errors.As(err, &lacks)) {
 			return nil, err
 		}
 		if failed = cmp.Or(failed, err); err == nil {

@@ -53,3 +53,18 @@ func TestPiecesThroughARecurrenceAndAConvolutionAreTheWhole(t *testing.T) {
 	cache.Close()
 	require.Zero(t, cache.Bytes())
 }
+
+func TestAConvolutionOfEachChannelIsTheSameOnEveryDevice(t *testing.T) {
+	require.NoError(t, mlx.Load())
+	s := mlx.NewScope(mlx.CPU)
+	defer s.Close()
+	x := mlx.RandomNormal(mlx.RandomKey(s, 1), 0, 1, mlx.Float32, 2, 9, 5)
+	w := mlx.RandomNormal(mlx.RandomKey(s, 2), 0, 1, mlx.Float32, 5, 4, 1)
+	want, err := mlx.Data[float32](mlx.Conv1D(x, w, mlx.Conv{Groups: 5})) // what a GPU computes
+	require.NoError(t, err)
+	for _, layout := range []*mlx.Array{w, mlx.Swapaxes(w, 1, 2)} {
+		got, err := mlx.Data[float32](model.Convolve(x, layout))
+		require.NoError(t, err)
+		require.InDeltaSlice(t, want, got, 1e-6)
+	}
+}

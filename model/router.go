@@ -74,11 +74,11 @@ func WithinGroups(scores *mlx.Array, groups, kept, best int) *mlx.Array {
 }
 
 // Greatest returns the indices of the k greatest of the last axis and their values, the greatest
-// first: [..., n] to [..., k] each.
+// first: [..., n] to [..., k] each. Gradients go through the values alone.
 func Greatest(x *mlx.Array, k int) (at, values *mlx.Array) {
 	axis := x.Ndim() - 1
-	at = mlx.Slice(mlx.Argpartition(mlx.Negative(x), k-1, -1), axis, mlx.Between(0, k))
+	at = mlx.StopGradient(mlx.Slice(mlx.Argpartition(mlx.Negative(x), k-1, -1), axis, mlx.Between(0, k)))
 	values = mlx.TakeAlongAxis(x, at, -1)
-	order := mlx.Argsort(mlx.Negative(values), -1)
+	order := mlx.StopGradient(mlx.Argsort(mlx.Negative(values), -1))
 	return mlx.TakeAlongAxis(at, order, -1), mlx.TakeAlongAxis(values, order, -1)
 }

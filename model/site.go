@@ -17,6 +17,7 @@ const (
 	PosEmbed      Site = "pos_embed"
 	ResidPre      Site = "resid_pre"
 	AttnNorm      Site = "attn_norm"
+	ConvOut       Site = "conv_out"
 	Q             Site = "q"
 	K             Site = "k"
 	V             Site = "v"
@@ -26,6 +27,7 @@ const (
 	RotK          Site = "rot_k"
 	AttnScores    Site = "attn_scores"
 	Pattern       Site = "pattern"
+	AttnGate      Site = "attn_gate"
 	Z             Site = "z"
 	HeadOut       Site = "head_out"
 	AttnRaw       Site = "attn_raw"
@@ -65,6 +67,8 @@ const (
 	Chosen Axis = "k" // the experts that a position chose, the one of the greatest weight first
 	DExp   Axis = "d_expert"
 	DVocab Axis = "d_vocab"
+
+	Channel Axis = "channel" // of a convolution
 )
 
 // siteRow is what is known of a site; a name in another tool is "" where that has none.
@@ -94,6 +98,7 @@ var sites = []siteRow{
 	{PosEmbed, false, stream, "position embedding (GPT-2)", "hook_pos_embed", "", ""},
 	{ResidPre, true, stream, "stream entering the block", "hook_resid_pre", "", "resid_pre"},
 	{AttnNorm, true, stream, "first norm, after its gain", "ln1.hook_out", "model.layers.%d.input_layernorm", "attn_in"},
+	{ConvOut, true, []Axis{Batch, Pos, Channel}, "what a mixer convolves, after its activation", "", "", ""},
 	{Q, true, queries, "queries, as projected", "attn.hook_q", "", "q_norm_in"},
 	{K, true, keys, "keys, as projected", "attn.hook_k", "", "k_norm_in"},
 	{V, true, keys, "values", "attn.hook_v", "", "value"},
@@ -103,6 +108,7 @@ var sites = []siteRow{
 	{RotK, true, keys, "keys after RoPE", "attn.hook_rot_k", "", ""},
 	{AttnScores, true, scores, "scaled and masked, before softmax", "attn.hook_attn_scores", "", "attn_scores"},
 	{Pattern, true, scores, "after softmax", "attn.hook_pattern", "", "attn_probs"},
+	{AttnGate, true, queries, "factors on what the heads gathered, as in z", "", "", ""},
 	{Z, true, queries, "pattern·v, before the output matrix", "attn.hook_z", "", "z"},
 	{HeadOut, true, []Axis{Batch, Pos, Head, DModel}, "what each head adds, without the bias", "attn.hook_result", "", ""},
 	{AttnRaw, true, stream, "attention's output, before its norm or factor", "attn.hook_out", "", "attn_out"},
@@ -180,6 +186,8 @@ func (s Shape) Size(a Axis) int {
 		return s.TopK
 	case DExp:
 		return s.DExpert
+	case Channel:
+		return s.DConv
 	}
 	return 0
 }

@@ -40,10 +40,11 @@ type Transformer struct {
 	Modules map[Site]string // [Paths.Modules]
 	Lacks   map[Site]string // [Paths.Lacks]
 
-	LayerLacks []map[Site]string // [Paths.LayerLacks]
-	Renamed    map[string]Site   // [Paths.TransformerLens]
-	Weights    *Weights          // all arrays, freed by Close
-	Remarks    []Note            // what Notes says
+	LayerLacks   []map[Site]string // [Paths.LayerLacks]
+	LayerModules []map[Site]string // [Paths.LayerModules]
+	Renamed      map[string]Site   // [Paths.TransformerLens]
+	Weights      *Weights          // all arrays, freed by Close
+	Remarks      []Note            // what Notes says
 }
 
 // Note is something that runs of some lengths should be told of.
@@ -143,7 +144,10 @@ func (t *Transformer) Shape() Shape { return t.Sizes }
 
 // Paths returns what the model's places are called elsewhere, and which it lacks.
 func (t *Transformer) Paths() Paths {
-	return Paths{Modules: t.Modules, Lacks: t.Lacks, LayerLacks: t.LayerLacks, TransformerLens: t.Renamed, Layers: t.Sizes.Layers}
+	return Paths{
+		Modules: t.Modules, LayerModules: t.LayerModules, Lacks: t.Lacks, LayerLacks: t.LayerLacks,
+		TransformerLens: t.Renamed, Layers: t.Sizes.Layers,
+	}
 }
 
 // Notes returns the remarks on a run of so many tokens.
@@ -181,15 +185,26 @@ func (t *Transformer) Check(at Place) error { return t.Paths().check(at) }
 
 // Lack notes that a layer lacks sites that others have, and why.
 func (t *Transformer) Lack(layer int, why string, sites ...Site) {
-	if t.LayerLacks == nil {
-		t.LayerLacks = make([]map[Site]string, t.Sizes.Layers)
-	}
-	if t.LayerLacks[layer] == nil {
-		t.LayerLacks[layer] = map[Site]string{}
-	}
 	for _, s := range sites {
-		t.LayerLacks[layer][s] = why
+		t.ofLayer(&t.LayerLacks, layer)[s] = why
 	}
+}
+
+// ModuleIn notes that a site is the output of another module in a layer than in others, %d standing
+// for the layer.
+func (t *Transformer) ModuleIn(layer int, site Site, module string) {
+	t.ofLayer(&t.LayerModules, layer)[site] = module
+}
+
+// ofLayer returns the layer's map of a list that has one for each.
+func (t *Transformer) ofLayer(list *[]map[Site]string, layer int) map[Site]string {
+	if *list == nil {
+		*list = make([]map[Site]string, t.Sizes.Layers)
+	}
+	if (*list)[layer] == nil {
+		(*list)[layer] = map[Site]string{}
+	}
+	return (*list)[layer]
 }
 
 // Close frees the weights.

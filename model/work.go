@@ -21,6 +21,9 @@ func (s Shape) Remembered(positions int) int {
 	for layer := range s.Layers {
 		l := s.In(layer)
 		n := 2 * l.KVHeads * l.DHead * (positions + cacheStep)
+		if layer < len(s.Own) && s.Own[layer].State > 0 {
+			n = s.Own[layer].State
+		}
 		total, most = total+n, max(most, n)
 	}
 	return total + max(most, total/4) // the layer that grows is there twice

@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"model/load": {"mlx", "mlx/nn", "checkpoint", "internal/exactjson", "model"},
 	"model/auto": {"mlx", "checkpoint", "internal/exactjson", "tokenizer", "model", "model/load", "model/cohere", "model/gemma2", "model/gemma3", "model/glm", "model/gpt2",
 		"model/gptj", "model/gptneox", "model/gptoss", "model/granite", "model/llama", "model/olmo2", "model/olmoe", "model/phi", "model/phi3",
-		"model/qwen3", "model/stablelm", "model/starcoder2"},
+		"model/qwen3", "model/qwen3next", "model/stablelm", "model/starcoder2"},
 	"model/cohere":     architecture,
 	"model/gemma2":     architecture,
 	"model/gemma3":     architecture,
@@ -55,6 +55,7 @@ var allowed = map[string][]string{
 	"model/phi":        architecture,
 	"model/phi3":       architecture,
 	"model/qwen3":      architecture,
+	"model/qwen3next":  architecture,
 	"model/stablelm":   architecture,
 	"model/starcoder2": architecture,
 

@@ -30,6 +30,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/phi"
 	"github.com/mlxlens/mlxlens/model/phi3"
 	"github.com/mlxlens/mlxlens/model/qwen3"
+	"github.com/mlxlens/mlxlens/model/qwen3next"
 	"github.com/mlxlens/mlxlens/model/stablelm"
 	"github.com/mlxlens/mlxlens/model/starcoder2"
 	"github.com/mlxlens/mlxlens/tokenizer"
@@ -257,35 +258,40 @@ func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loa
 
 // architectures has a reader for each model_type.
 var architectures = map[string]func(config []byte) (builder, error){
-	"gemma":       from(llama.ParseGemma, llama.New),
-	"cohere":      from(cohere.ParseConfig, cohere.New),
-	"cohere2":     from(cohere.ParseCohere2, cohere.New),
-	"gemma2":      from(gemma2.ParseConfig, gemma2.New),
-	"gemma3":      from(gemma3.ParseConfig, gemma3.New),
-	"gemma3_text": from(gemma3.ParseConfig, gemma3.New),
-	"glm":         from(glm.ParseConfig, glm.New),
-	"glm4":        from(glm.ParseGLM4, glm.New),
-	"gpt2":        from(gpt2.ParseConfig, gpt2.New),
-	"gpt_neox":    from(gptneox.ParseConfig, gptneox.New),
-	"gpt_oss":     from(gptoss.ParseConfig, gptoss.New),
-	"granite":     from(granite.ParseConfig, granite.New),
-	"gptj":        from(gptj.ParseConfig, gptj.New),
-	"llama":       from(llama.ParseConfig, llama.New),
-	"ministral3":  from(llama.ParseMinistral3, llama.New),
-	"mistral":     from(llama.ParseMistral, llama.New),
-	"mistral3":    from(llama.ParseMistral3, llama.New),
-	"mixtral":     from(llama.ParseMixtral, llama.New),
-	"olmo2":       from(olmo2.ParseConfig, olmo2.New),
-	"olmo3":       from(olmo2.ParseOLMo3, olmo2.New),
-	"olmoe":       from(olmoe.ParseConfig, olmoe.New),
-	"phi":         from(phi.ParseConfig, phi.New),
-	"phi3":        from(phi3.ParseConfig, phi3.New),
-	"qwen2":       from(llama.ParseQwen2, llama.New),
-	"qwen3":       from(qwen3.ParseConfig, qwen3.New),
-	"qwen3_moe":   from(qwen3.ParseMixture, qwen3.New),
-	"smollm3":     from(llama.ParseSmolLM3, llama.New),
-	"stablelm":    from(stablelm.ParseConfig, stablelm.New),
-	"starcoder2":  from(starcoder2.ParseConfig, starcoder2.New),
+	"cohere":           from(cohere.ParseConfig, cohere.New),
+	"cohere2":          from(cohere.ParseCohere2, cohere.New),
+	"gemma":            from(llama.ParseGemma, llama.New),
+	"gemma2":           from(gemma2.ParseConfig, gemma2.New),
+	"gemma3":           from(gemma3.ParseConfig, gemma3.New),
+	"gemma3_text":      from(gemma3.ParseConfig, gemma3.New),
+	"glm":              from(glm.ParseConfig, glm.New),
+	"glm4":             from(glm.ParseGLM4, glm.New),
+	"gpt2":             from(gpt2.ParseConfig, gpt2.New),
+	"gpt_neox":         from(gptneox.ParseConfig, gptneox.New),
+	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),
+	"gptj":             from(gptj.ParseConfig, gptj.New),
+	"granite":          from(granite.ParseConfig, granite.New),
+	"llama":            from(llama.ParseConfig, llama.New),
+	"ministral3":       from(llama.ParseMinistral3, llama.New),
+	"mistral":          from(llama.ParseMistral, llama.New),
+	"mistral3":         from(llama.ParseMistral3, llama.New),
+	"mixtral":          from(llama.ParseMixtral, llama.New),
+	"olmo2":            from(olmo2.ParseConfig, olmo2.New),
+	"olmo3":            from(olmo2.ParseOLMo3, olmo2.New),
+	"olmoe":            from(olmoe.ParseConfig, olmoe.New),
+	"phi":              from(phi.ParseConfig, phi.New),
+	"phi3":             from(phi3.ParseConfig, phi3.New),
+	"qwen2":            from(llama.ParseQwen2, llama.New),
+	"qwen3":            from(qwen3.ParseConfig, qwen3.New),
+	"qwen3_5":          from(qwen3next.Parse35, qwen3next.New),
+	"qwen3_5_moe":      from(qwen3next.Parse35Mixture, qwen3next.New),
+	"qwen3_5_moe_text": from(qwen3next.Parse35Mixture, qwen3next.New),
+	"qwen3_5_text":     from(qwen3next.Parse35, qwen3next.New),
+	"qwen3_moe":        from(qwen3.ParseMixture, qwen3.New),
+	"qwen3_next":       from(qwen3next.ParseNext, qwen3next.New),
+	"smollm3":          from(llama.ParseSmolLM3, llama.New),
+	"stablelm":         from(stablelm.ParseConfig, stablelm.New),
+	"starcoder2":       from(starcoder2.ParseConfig, starcoder2.New),
 }
 
 // fromGGUF is from for the metadata of a GGUF file.

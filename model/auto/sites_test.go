@@ -158,7 +158,7 @@ func requireHeadsSum(t *testing.T, m model.Model, layer int, at map[model.Place]
 	if out == nil {
 		out = at[model.Place{Site: model.AttnOut, Layer: layer}]
 	}
-	heads, d := m.Shape().Heads, m.Shape().DModel
+	heads, d := m.Shape().In(layer).Heads, m.Shape().DModel
 	each := at[model.Place{Site: model.HeadOut, Layer: layer}]
 	require.Len(t, each, heads*len(out))
 	bias := make([]float32, len(out))

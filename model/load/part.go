@@ -93,6 +93,17 @@ func (p Part) Array(role string, shape []int, dst **mlx.Array, names ...string) 
 	p.l.missing = append(p.l.missing, w.Modules[0])
 }
 
+// StoredShape returns the shape of the first of these tensors that the checkpoint has, nil where it
+// has none; the names are below the part's path.
+func (p Part) StoredShape(names ...string) []int {
+	for _, name := range p.Want("", nil, names...).Modules {
+		if t := p.l.ck.Tensor(name); t != nil {
+			return t.Shape
+		}
+	}
+	return nil
+}
+
 // RMSNorm takes a norm of n dimensions.
 func (p Part) RMSNorm(role string, n int, eps float64, modules ...string) *nn.RMSNorm {
 	return p.l.RMSNorm(p.Want(role, []int{n}, modules...), eps)

@@ -240,6 +240,10 @@ func (c *RopeConfig) QueryScale() (beta, original float64) {
 	return *c.scaling.Llama4Beta, c.Original
 }
 
+// OneAxis lets positions be those of a text, which are alike on all axes of a rotation that has
+// several (mrope_section).
+func (c *RopeConfig) OneAxis() { c.scaling.MRopeSections = nil }
+
 // WholeYarn leaves the ends of yarn's ramp as they are computed, where others round them.
 func (c *RopeConfig) WholeYarn() {
 	whole := false

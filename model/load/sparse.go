@@ -74,6 +74,16 @@ func (p Part) GatedExperts(experts, dExpert, dModel int, below ...string) model.
 // SwiGLU returns SiLU(gate)⊙up (Shazeer 2020, arXiv:2002.05202).
 func SwiGLU(gate, up *mlx.Array) *mlx.Array { return mlx.Multiply(mlx.SiLU(gate), up) }
 
+// SharedExpert takes the matrices of an expert that all positions pass.
+func (p Part) SharedExpert(dMLP, dModel int, module string) *model.GatedMLP {
+	return &model.GatedMLP{
+		Gate: p.Linear("shared_pre", dMLP, dModel, false, module+"gate_proj"),
+		Up:   p.Linear("shared_pre_linear", dMLP, dModel, false, module+"up_proj"),
+		Down: p.Linear("shared_out", dModel, dMLP, false, module+"down_proj"),
+		Act:  mlx.SiLU,
+	}
+}
+
 // Gate takes a router's matrix, one row for each expert.
 func (p Part) Gate(experts, dModel int, modules ...string) *nn.Linear {
 	if modules == nil {
@@ -89,8 +99,9 @@ var (
 )
 
 // HaveExperts gives the layers of a model that sparse names the sites of experts, and lets the others
-// have those of an MLP. router is mlx-lm's module of the router, %d standing for the layer.
-func (l *Loader) HaveExperts(t *model.Transformer, router string, sparse func(layer int) bool) {
+// have those of an MLP, as do those with an expert that all positions pass. router is mlx-lm's module
+// of the router, %d standing for the layer, and shared that of the shared expert, if there is one.
+func (l *Loader) HaveExperts(t *model.Transformer, router string, sparse func(layer int) bool, shared ...string) {
 	const all, none = "each position passes experts of its own: expert_post, expert_out", "the layer has no experts"
 	layers := 0
 	for layer := range t.Sizes.Layers {
@@ -105,6 +116,10 @@ func (l *Loader) HaveExperts(t *model.Transformer, router string, sparse func(la
 		delete(t.Lacks, s)
 	}
 	t.Modules[model.RouterLogits] = l.Path(router)
+	if shared != nil {
+		l.haveShared(t, sparse, none, l.Path(shared[0]))
+		return
+	}
 	for layer := range t.Sizes.Layers {
 		switch {
 		case !sparse(layer):
@@ -119,5 +134,18 @@ func (l *Loader) HaveExperts(t *model.Transformer, router string, sparse func(la
 	for _, s := range mlpSites {
 		t.Lacks[s] = all
 		delete(t.Modules, s)
+	}
+}
+
+// haveShared gives the sites of an MLP to the shared expert where a layer has one.
+func (l *Loader) haveShared(t *model.Transformer, sparse func(layer int) bool, none, module string) {
+	delete(t.Lacks, model.SharedOut)
+	for layer := range t.Sizes.Layers {
+		if !sparse(layer) {
+			t.Lack(layer, none, append([]model.Site{model.SharedOut}, expertSites...)...)
+			continue
+		}
+		t.ModuleIn(layer, model.MLPPre, module+".gate_proj")
+		t.ModuleIn(layer, model.MLPPreLinear, module+".up_proj")
 	}
 }

@@ -236,6 +236,8 @@ var rareReasons = map[model.Site]string{
 	model.ExpertPost:    "it has no experts to choose from",
 	model.ExpertOut:     "it has no experts to choose from",
 	model.SharedOut:     "it has no expert that all positions share",
+	model.ConvOut:       "it has no mixer that convolves",
+	model.AttnGate:      "nothing gates what the heads gathered",
 }
 
 // Lacking returns sites that an architecture lacks with the usual reason of each, as

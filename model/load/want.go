@@ -3,6 +3,7 @@ package load
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/mlx"
@@ -180,6 +181,11 @@ func (l *Loader) Floats(name string, n int) ([]float32, error) {
 	}
 	out := make([]float32, n)
 	return out, t.Float32(out, 0, t.Shape[0])
+}
+
+// LeaveOut is Ignore for modules below a path, also where it stands below others.
+func (l *Loader) LeaveOut(path string) {
+	l.Ignore(func(name string) bool { return strings.HasPrefix(name, path) || strings.Contains(name, "."+path) })
 }
 
 // Ignore marks tensors that checkpoints carry and models do not need.
