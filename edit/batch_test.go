@@ -121,6 +121,7 @@ func TestPositionsThatAreEmbeddedAreEditedRowByRow(t *testing.T) {
 
 func TestEditsThatChangeNothingOfWhatIsReadAreRefused(t *testing.T) {
 	t.Parallel()
+	gemma4 := modeltest.Architecture(t, "gemma4-both", nil)
 	llama, neox, gptj := modeltest.Tiny(t), modeltest.Architecture(t, "gpt-neox", nil), modeltest.Architecture(t, "gptj", nil)
 	at := func(site model.Site, layer int) model.Place { return model.Place{Site: site, Layer: layer} }
 	for _, c := range []struct {
@@ -143,6 +144,13 @@ func TestEditsThatChangeNothingOfWhatIsReadAreRefused(t *testing.T) {
 		{neox, at(model.AttnOut, 1), nil, at(model.MLPOut, 2), false},
 		{neox, at(model.AttnNorm, 1), nil, at(model.AttnOut, 1), false},
 		{neox, at(model.AttnNorm, 1), nil, at(model.MLPPre, 1), true},
+		{gemma4, at(model.MLPOut, 0), nil, at(model.PerLayerEmbed, 1), true},
+		{gemma4, at(model.Embed, 0), nil, at(model.PerLayerEmbed, 1), false},
+		{gemma4, at(model.PerLayerEmbed, 1), nil, at(model.PerLayerOut, 1), false},
+		{gemma4, at(model.MLPPre, 1), nil, at(model.SharedOut, 1), false},
+		{gemma4, at(model.ExpertOut, 1), nil, at(model.SharedOut, 1), true},
+		{gemma4, at(model.ExpertOut, 1), nil, at(model.MLPRaw, 1), false},
+		{gemma4, at(model.RotK, 1), nil, at(model.AttnScores, 2), false},
 		{gptj, at(model.AttnNorm, 1), nil, at(model.MLPPre, 1), false}, // its one norm
 		{gptj, at(model.V, 1), nil, at(model.MLPPre, 1), true},
 		{llama, at(model.MLPOut, 0), []int{3}, at(model.ResidPost, 2), true},

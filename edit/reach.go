@@ -46,11 +46,17 @@ func influences(from, to model.Place, parallel, oneNorm bool) bool {
 	if both := model.InForwardOrder([]model.Place{from, to}); both[len(both)-1] != to {
 		return false
 	}
+	if to.Site == model.PerLayerEmbed && from != to {
+		return !from.Site.PerLayer() // it is of the tokens and their embedding
+	}
 	if from == to || from.Layer != to.Layer || !from.Site.PerLayer() || !to.Site.PerLayer() {
 		return true
 	}
 	a, b := branches[from.Site], branches[to.Site]
 	if a != 0 && b != 0 && a != b && (a <= 3) == (b <= 3) {
+		return false
+	}
+	if ofExperts(from.Site) && besideExperts(to.Site) {
 		return false
 	}
 	return !parallel || !ofAttention(from.Site) || !ofMLP(to.Site) || oneNorm && from.Site == model.AttnNorm
@@ -62,6 +68,17 @@ var order = model.Sites()
 func ofAttention(s model.Site) bool {
 	at := slices.Index(order, s)
 	return at >= slices.Index(order, model.AttnNorm) && at <= slices.Index(order, model.AttnOut)
+}
+
+func ofExperts(s model.Site) bool {
+	at := slices.Index(order, s)
+	return at >= slices.Index(order, model.RouterLogits) && at <= slices.Index(order, model.ExpertOut)
+}
+
+// besideExperts are sites of an MLP that all positions pass.
+func besideExperts(s model.Site) bool {
+	at := slices.Index(order, s)
+	return at >= slices.Index(order, model.MLPPre) && at <= slices.Index(order, model.SharedOut)
 }
 
 func ofMLP(s model.Site) bool {

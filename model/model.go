@@ -68,6 +68,9 @@ type Shape struct {
 	TopK    int `json:"k,omitempty"`        // of which a position takes so many
 	DExpert int `json:"d_expert,omitempty"` // hidden dimensions of each
 
+	// DPerLayer is how many dimensions the embedding has that each layer has of its own; 0: none.
+	DPerLayer int `json:"d_per_layer,omitempty"`
+
 	// DRecurrent is how many numbers of a position a mixer other than attention works with; 0: the
 	// model has none.
 	DRecurrent int `json:"d_recurrent,omitempty"`
@@ -95,6 +98,9 @@ type LayerShape struct {
 	// State is how many numbers the layer remembers of a sequence of any length, in place of keys
 	// and values; 0: it has those.
 	State int `json:"state,omitempty"`
+
+	// LooksBack says that the layer has no keys and values of its own, and looks at an earlier one's.
+	LooksBack bool `json:"looks_back,omitempty"`
 }
 
 // In returns the sizes that hold in a layer.

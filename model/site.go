@@ -39,12 +39,14 @@ const (
 	ExpertWeights Site = "expert_weights"
 	ExpertPost    Site = "expert_post"
 	ExpertOut     Site = "expert_out"
-	SharedOut     Site = "shared_out"
 	MLPPre        Site = "mlp_pre"
 	MLPPreLinear  Site = "mlp_pre_linear"
 	MLPPost       Site = "mlp_post"
+	SharedOut     Site = "shared_out"
 	MLPRaw        Site = "mlp_raw"
 	MLPOut        Site = "mlp_out"
+	PerLayerEmbed Site = "per_layer_embed"
+	PerLayerOut   Site = "per_layer_out"
 	ResidPost     Site = "resid_post"
 	FinalNormOut  Site = "final_norm"
 	Logits        Site = "logits"
@@ -66,6 +68,7 @@ const (
 	Expert Axis = "expert"
 	Chosen Axis = "k" // the experts that a position chose, the one of the greatest weight first
 	DExp   Axis = "d_expert"
+	DPer   Axis = "d_per_layer" // of the embedding that each layer has of its own
 	DVocab Axis = "d_vocab"
 
 	Channel Axis = "channel" // of a convolution
@@ -120,12 +123,14 @@ var sites = []siteRow{
 	{ExpertWeights, true, chosen, "their weights, as applied", "", "", "expert_weights"},
 	{ExpertPost, true, []Axis{Batch, Pos, Chosen, DExp}, "input of each one's down matrix", "", "", ""},
 	{ExpertOut, true, []Axis{Batch, Pos, Chosen, DModel}, "what each one adds, its weight included", "", "", ""},
-	{SharedOut, true, stream, "what the shared expert adds, its gate included", "", "", ""},
 	{MLPPre, true, hidden, "before the nonlinearity", "mlp.hook_pre", "model.layers.%d.mlp.gate_proj", "mlp_pre"},
 	{MLPPreLinear, true, hidden, "the linear branch of a gated MLP", "mlp.hook_pre_linear", "model.layers.%d.mlp.up_proj", "mlp_pre_linear"},
 	{MLPPost, true, hidden, "input of the down matrix", "mlp.hook_post", "", "mlp_act"},
+	{SharedOut, true, stream, "what the shared expert adds, its gate included", "", "", ""},
 	{MLPRaw, true, stream, "the MLP's output, before its norm or factor", "mlp.hook_out", "", "mlp_out"},
 	{MLPOut, true, stream, "what the MLP adds to the stream", "hook_mlp_out", "model.layers.%d.mlp", "mlp_out_post"},
+	{PerLayerEmbed, true, []Axis{Batch, Pos, DPer}, "token embedding of the layer's own (Gemma 4)", "", "", ""},
+	{PerLayerOut, true, stream, "what that embedding adds to the stream", "", "", ""},
 	{ResidPost, true, stream, "stream leaving the block", "hook_resid_post", "model.layers.%d", "resid_post"},
 	{FinalNormOut, false, stream, "after the last norm", "ln_final.hook_out", "model.norm", "final_norm"},
 	{Logits, false, []Axis{Batch, Pos, DVocab}, "unembedded", "", "lm_head", ""},
@@ -188,6 +193,8 @@ func (s Shape) Size(a Axis) int {
 		return s.DExpert
 	case Channel:
 		return s.DConv
+	case DPer:
+		return s.DPerLayer
 	}
 	return 0
 }

@@ -96,7 +96,7 @@ func TestEveryNameOfASiteIsReadBack(t *testing.T) {
 			require.Equal(t, want, got, "%s: %s", dialect, name)
 		}
 	}
-	require.Equal(t, map[model.Dialect]int{model.Ours: 35, model.TransformerLens: 27, model.MLXLM: 10, model.InterpEngine: 25}, names)
+	require.Equal(t, map[model.Dialect]int{model.Ours: 37, model.TransformerLens: 27, model.MLXLM: 10, model.InterpEngine: 25}, names)
 }
 
 // interp-engine's names are its own, even where ours or TransformerLens' are the same words.

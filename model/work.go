@@ -8,6 +8,10 @@ func (s Shape) Block(sequences, positions, keys int) int {
 		l := s.In(layer)
 		// the stream and what is added to it, heads, the branches of the MLP or of the experts
 		each := 6*l.DModel + 3*l.DMLP + 4*l.Heads*l.DHead + 4*l.DRecurrent + l.TopK*(3*l.DExpert+2*l.DModel) + 3*l.Experts
+		each += 6 * s.Layers * s.DPerLayer // of all layers, made once
+		if layer < len(s.Own) && s.Own[layer].LooksBack {
+			each += 2 * 2 * l.KVHeads * l.DHead // of an earlier layer of each type
+		}
 		// scores, their softmax and the mask that was added
 		most = max(most, each+3*l.Heads*keys)
 	}
@@ -19,6 +23,9 @@ func (s Shape) Block(sequences, positions, keys int) int {
 func (s Shape) Remembered(positions int) int {
 	total, most := 0, 0
 	for layer := range s.Layers {
+		if layer < len(s.Own) && s.Own[layer].LooksBack {
+			continue
+		}
 		l := s.In(layer)
 		n := 2 * l.KVHeads * l.DHead * (positions + cacheStep)
 		if layer < len(s.Own) && s.Own[layer].State > 0 {

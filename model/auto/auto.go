@@ -17,6 +17,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/cohere"
 	"github.com/mlxlens/mlxlens/model/gemma2"
 	"github.com/mlxlens/mlxlens/model/gemma3"
+	"github.com/mlxlens/mlxlens/model/gemma4"
 	"github.com/mlxlens/mlxlens/model/glm"
 	"github.com/mlxlens/mlxlens/model/gpt2"
 	"github.com/mlxlens/mlxlens/model/gptj"
@@ -264,6 +265,9 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gemma2":           from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":           from(gemma3.ParseConfig, gemma3.New),
 	"gemma3_text":      from(gemma3.ParseConfig, gemma3.New),
+	"gemma4":           from(gemma4.ParseConfig, gemma4.New),
+	"gemma4_text":      from(gemma4.ParseConfig, gemma4.New),
+	"gemma4_unified":   from(gemma4.ParseUnified, gemma4.New),
 	"glm":              from(glm.ParseConfig, glm.New),
 	"glm4":             from(glm.ParseGLM4, glm.New),
 	"gpt2":             from(gpt2.ParseConfig, gpt2.New),

@@ -70,6 +70,16 @@ var things = []thing{
 	{"gemma3", "rope_local_base_freq", 330.0},
 	{"gemma3", "sliding_window_pattern", 2},
 	{"gemma3", "rope_theta", 11000.0},
+	{"gemma4-text", "rope_parameters.full_attention.partial_rotary_factor", 0.5},
+	{"gemma4-text", "rope_parameters.full_attention.rope_theta", 3500.0},
+	{"gemma4-text", "rope_parameters.sliding_attention.rope_theta", 120.0},
+	{"gemma4-text", "sliding_window", 17},
+	{"gemma4-text", "rms_norm_eps", 2e-3},
+	{"gemma4-text", "final_logit_softcapping", 4.2},
+	{"gemma4-text-options", "rope_parameters.full_attention.factor", 2.2},
+	{"gemma4-text-options", "rope_parameters.sliding_attention.factor", 4.4},
+	{"gemma4", "text_config.top_k_experts", 2},
+	{"gemma4-unified", "text_config.rope_parameters", nil},
 	{"phi3-longrope-partial", "original_max_position_embeddings", 40},
 	{"phi3-sliding", "sliding_window", nil},
 	{"olmo2", "rope_theta", 11000.0},
@@ -209,7 +219,7 @@ var keysOfSomeTypes = map[string]struct {
 }{
 	"partial_rotary_factor":           {0.5, 1.0, []string{"phi3", "gpt-neox", "glm", "glm4", "phi", "stablelm"}},
 	"attn_logit_softcapping":          {3.0, nil, []string{"gemma2"}},
-	"final_logit_softcapping":         {3.0, nil, []string{"gemma2", "gemma3"}},
+	"final_logit_softcapping":         {3.0, nil, []string{"gemma2", "gemma3", "gemma4-text"}},
 	"query_pre_attn_scalar":           {24, nil, []string{"gemma2", "gemma3"}},
 	"alibi":                           {true, false, nil},
 	"qk_layernorm":                    {true, false, []string{"phi", "stablelm"}},
@@ -233,13 +243,13 @@ var keysOfSomeTypes = map[string]struct {
 	"rope_local_base_freq":            {300.0, nil, []string{"gemma3"}},
 	"rotary_pct":                      {0.5, 1.0, []string{"gpt-neox"}},
 	"rope_traditional":                {true, false, []string{"llama", "mistral", "qwen2", "gemma", "gemma2", "phi3", "olmo2", "smollm3", "mixtral", "olmoe", "cohere", "cohere2", "glm", "glm4"}},
-	"sliding_window_pattern":          {2, nil, []string{"gemma3", "cohere2"}},
-	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "olmo2", "olmo3", "smollm3", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss", "granite", "cohere", "cohere2", "glm", "glm4"}},
+	"sliding_window_pattern":          {2, nil, []string{"gemma3", "gemma4-text", "cohere2"}},
+	"attention_bias":                  {true, false, []string{"llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "gemma4-text", "olmo2", "olmo3", "smollm3", "gpt-neox", "qwen3-moe", "olmoe", "gpt-oss", "granite", "cohere", "cohere2", "glm", "glm4"}},
 	"mlp_bias":                        {true, false, []string{"llama", "olmo2", "smollm3", "granite"}},
 	"scale_attn_by_inverse_layer_idx": {true, false, []string{"gpt2"}},
 	"position_embedding_type":         {"alibi", nil, nil},
 	"kv_lora_rank":                    {512, nil, nil},
-	"num_experts":                     {8, 0, []string{"qwen3-moe", "olmoe", "gpt-oss"}},
+	"num_experts":                     {8, 0, []string{"gemma4-text", "qwen3-moe", "olmoe", "gpt-oss"}},
 }
 
 // A key that no program reads for a model_type is refused where it would change what is
@@ -248,7 +258,7 @@ func TestKeysThatNoProgramReadsForATypeAreRefused(t *testing.T) {
 	t.Parallel()
 	harmless := map[string]*golden.Architecture{} // each type with the harmless values of all keys
 	for key, c := range keysOfSomeTypes {
-		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma", "granite", "cohere", "cohere2", "glm", "glm4",
+		for _, name := range []string{"llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3", "gemma4-text", "gpt2", "gpt-neox", "phi3", "olmo2", "mixtral", "qwen3-moe", "olmoe", "gpt-oss", "olmo3", "smollm3", "gemma", "granite", "cohere", "cohere2", "glm", "glm4",
 			"phi", "gptj", "stablelm", "starcoder2"} {
 			if slices.Contains(c.read, name) {
 				continue

@@ -46,7 +46,7 @@ func everyPlace(m model.Model) []model.Place {
 // A step ε along direction v changes the objective by ε·⟨∇L, v⟩; both sides are shifted, so
 // that the error is of order ε².
 func TestGradientsAgreeWithFiniteDifferencesAtEverySite(t *testing.T) {
-	for _, name := range []string{"llama", "gpt2", "gemma3", "qwen3", "gpt-neox", "gptj", "stablelm-parallel-qk-layernorm", "affine-4bit-group32", "gemma2-sliding", "granite", "cohere2", "glm4", "qwen3-next-every-other"} {
+	for _, name := range []string{"llama", "gpt2", "gemma3", "gemma4-text", "qwen3", "gpt-neox", "gptj", "stablelm-parallel-qk-layernorm", "affine-4bit-group32", "gemma2-sliding", "granite", "cohere2", "glm4", "qwen3-next-every-other"} {
 		a := architecture(t, name)
 		for _, form := range forms(a) {
 			t.Run(fmt.Sprint(name, " ", form), func(t *testing.T) {

@@ -17,6 +17,10 @@ var usual = map[string][]string{
 	"final_norm": {"model.norm", "norm", "output_norm"},
 	"unembed":    {"lm_head", "output"},
 
+	"per_layer_embed":      {"model.embed_tokens_per_layer", "embed_tokens_per_layer"},
+	"per_layer_projection": {"model.per_layer_model_projection", "per_layer_model_projection"},
+	"per_layer_norm":       {"model.per_layer_projection_norm", "per_layer_projection_norm"},
+
 	"attn_norm":      {"input_layernorm", "attn_norm"},
 	"q":              {"self_attn.q_proj", "attn_q"},
 	"k":              {"self_attn.k_proj", "attn_k"},

@@ -11,13 +11,16 @@ import (
 )
 
 // ropeKinds are the types that Rotation knows.
-const ropeKinds = "default, linear, dynamic, llama3, yarn, longrope"
+const ropeKinds = "default, linear, dynamic, llama3, yarn, longrope, proportional"
 
 // Rotation returns the rotation of heads of headDim dimensions. Frequencies are computed
 // in float64; an array of the loader's holds them where they are not plain powers of
 // the base. Numbers that a config leaves out are mlx-lm's.
 func (c *RopeConfig) Rotation(l *Loader, headDim int) (*model.Rope, error) {
 	dims := int(float64(headDim) * c.Partial)
+	if c.Kind() == "proportional" {
+		return c.proportional(l, headDim, dims)
+	}
 	if dims < 2 || dims%2 != 0 {
 		return nil, fmt.Errorf("model: partial_rotary_factor %v of head_dim %d turns %d dimensions, want an even number", c.Partial, headDim, dims)
 	}
@@ -62,7 +65,7 @@ func (c *RopeConfig) Rotation(l *Loader, headDim int) (*model.Rope, error) {
 	}
 	c.noteDifferences(kind, l)
 	var err error
-	if r.Freqs, err = l.periods(periods); err != nil {
+	if r.Freqs, err = l.periods(periods, 0); err != nil {
 		return nil, err
 	}
 	return r, checkMagnitude(kind, r.Magnitude)
@@ -136,13 +139,17 @@ func checkMagnitude(kind string, m float64) error {
 	return nil
 }
 
-// periods makes an array of the loader's of them, which float32 must hold.
-func (l *Loader) periods(periods []float64) (*mlx.Array, error) {
-	narrow := make([]float32, len(periods))
+// periods makes an array of the loader's of them, which float32 must hold, and of so many pairs of
+// dimensions that stand still.
+func (l *Loader) periods(periods []float64, still int) (*mlx.Array, error) {
+	narrow := make([]float32, len(periods), len(periods)+still)
 	for i, p := range periods {
 		if narrow[i] = float32(p); !(narrow[i] > 0) || math.IsInf(float64(narrow[i]), 0) {
 			return nil, fmt.Errorf("model: rope: dimension %d turns once in %v·2π positions, want a number above 0 that float32 holds", i, p)
 		}
+	}
+	for range still {
+		narrow = append(narrow, float32(math.Inf(1)))
 	}
 	a := l.Hold(mlx.FromSlice(mlx.On(l.device), narrow))
 	return a, a.Err()
@@ -170,7 +177,7 @@ func (l *Loader) Stretch(r *model.Rope, factors []float32) error {
 	if err != nil {
 		return err
 	}
-	r.Freqs, err = l.periods(periods)
+	r.Freqs, err = l.periods(periods, 0)
 	return err
 }
 
@@ -198,6 +205,29 @@ func (l *Loader) LongRope(c *RopeConfig, headDim int) error {
 	}
 	c.scaling, c.magnitude = s, 0
 	return nil
+}
+
+// proportional turns dims dimensions of each head, at the first of them as if all of it turned: the
+// pairs are half a head apart, and the last ones stand still (Gemma 4). The periods are multiplied by
+// factor.
+func (c *RopeConfig) proportional(l *Loader, headDim, dims int) (*model.Rope, error) {
+	if dims < 2 || dims%2 != 0 || headDim%2 != 0 {
+		return nil, fmt.Errorf("model: partial_rotary_factor %v of head_dim %d turns %d dimensions, want an even number", c.Partial, headDim, dims)
+	}
+	if c.scaling.Factor < 0 {
+		return nil, fmt.Errorf("model: rope_scaling type \"proportional\" has factor %v, want one above 0", c.scaling.Factor)
+	}
+	if err := c.scaling.check("proportional"); err != nil {
+		return nil, err
+	}
+	r := &model.Rope{Rotary: mlx.Rotary{Dims: headDim, Traditional: c.Traditional, Base: c.Theta, Scale: 1}, Magnitude: 1}
+	periods := plainPeriods(r)[:dims/2]
+	for i := range periods {
+		periods[i] *= cmp.Or(c.scaling.Factor, 1)
+	}
+	var err error
+	r.Freqs, err = l.periods(periods, (headDim-dims)/2)
+	return r, err
 }
 
 // frequencies has the kinds that change each period in its own way.
@@ -292,10 +322,10 @@ func (c *RopeConfig) longrope(r *model.Rope, l *Loader) error {
 	if old <= 1 || old != math.Trunc(old) || c.Context <= 0 {
 		return fmt.Errorf("model: rope_scaling type \"longrope\" needs max_position_embeddings and original_max_position_embeddings; found %d and %v", c.Context, old)
 	}
-	if r.Freqs, err = l.periods(short); err != nil {
+	if r.Freqs, err = l.periods(short, 0); err != nil {
 		return err
 	}
-	if r.Long, err = l.periods(long); err != nil {
+	if r.Long, err = l.periods(long, 0); err != nil {
 		return err
 	}
 	r.Original = int(old)

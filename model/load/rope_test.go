@@ -1,6 +1,7 @@
 package load_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ func TestRopeThatIsNotImplementedIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Weights().Free()
 	for config, want := range map[string]string{
-		`"rope_scaling": {"type": "ntk", "factor": 4}`:                                   `rope_scaling type "ntk" is not implemented (have: default, linear, dynamic, llama3, yarn, longrope)`,
+		`"rope_scaling": {"type": "ntk", "factor": 4}`:                                   `rope_scaling type "ntk" is not implemented (have: default, linear, dynamic, llama3, yarn, longrope, proportional)`,
 		`"rope_scaling": {"type": "linear"}`:                                             "factor 0",
 		`"rope_scaling": {"type": "yarn"}`:                                               "factor 0",
 		`"rope_scaling": {"rope_type": "llama3", "factor": -8}`:                          "factor -8",
@@ -72,5 +73,25 @@ func TestWhatSaysNothingOfTheRotationIsAbsent(t *testing.T) {
 		require.NoError(t, err, config)
 		require.Equal(t, theta, c.Theta, config)
 		require.Equal(t, "default", c.Kind(), config)
+	}
+}
+
+// The first pairs turn as if all of a head turned, and the others stand still.
+func TestProportionalRopeTurnsPartOfAHeadByTheWholesFrequencies(t *testing.T) {
+	c, err := load.ReadRope([]byte(`{"rope_parameters": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 1e6, "factor": 2}}`), 10_000, "")
+	require.NoError(t, err)
+	r, err := c.Rotation(loader(t), 16)
+	require.NoError(t, err)
+	require.Equal(t, 16, r.Dims)
+	periods, err := mlx.Data[float32](r.Freqs)
+	require.NoError(t, err)
+	still := float32(math.Inf(1))
+	require.InDeltaSlice(t, []float32{2, 2 * float32(math.Pow(1e6, 2.0/16))}, periods[:2], 1e-5)
+	require.Equal(t, []float32{still, still, still, still, still, still}, periods[2:])
+	for _, wrong := range []string{`"partial_rotary_factor": 0.2`, `"partial_rotary_factor": 0.1`, `"factor": -1`, `"attention_factor": 2`} {
+		c, err := load.ReadRope([]byte(`{"rope_parameters": {"rope_type": "proportional", `+wrong+`}}`), 10_000, "")
+		require.NoError(t, err)
+		_, err = c.Rotation(loader(t), 16)
+		require.Error(t, err, wrong)
 	}
 }

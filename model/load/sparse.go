@@ -98,6 +98,15 @@ var (
 	mlpSites    = []model.Site{model.MLPPre, model.MLPPreLinear, model.MLPPost}
 )
 
+// HaveRouter gives all layers of a model the sites of experts. router is mlx-lm's module of the router,
+// %d standing for the layer.
+func (l *Loader) HaveRouter(t *model.Transformer, router string) {
+	for _, s := range expertSites {
+		delete(t.Lacks, s)
+	}
+	t.Modules[model.RouterLogits] = l.Path(router)
+}
+
 // HaveExperts gives the layers of a model that sparse names the sites of experts, and lets the others
 // have those of an MLP, as do those with an expert that all positions pass. router is mlx-lm's module
 // of the router, %d standing for the layer, and shared that of the shared expert, if there is one.
@@ -112,10 +121,7 @@ func (l *Loader) HaveExperts(t *model.Transformer, router string, sparse func(la
 	if layers == 0 {
 		return
 	}
-	for _, s := range expertSites {
-		delete(t.Lacks, s)
-	}
-	t.Modules[model.RouterLogits] = l.Path(router)
+	l.HaveRouter(t, router)
 	if shared != nil {
 		l.haveShared(t, sparse, none, l.Path(shared[0]))
 		return

@@ -238,6 +238,8 @@ var rareReasons = map[model.Site]string{
 	model.SharedOut:     "it has no expert that all positions share",
 	model.ConvOut:       "it has no mixer that convolves",
 	model.AttnGate:      "nothing gates what the heads gathered",
+	model.PerLayerEmbed: "no layer has an embedding of its own",
+	model.PerLayerOut:   "no layer has an embedding of its own",
 }
 
 // Lacking returns sites that an architecture lacks with the usual reason of each, as

@@ -51,7 +51,7 @@ func Unwrap(arch string, raw []byte) (text []byte, wrapped bool, err error) {
 
 // besideText are paths of what a model that also sees or hears has beside its text model.
 var besideText = []string{
-	"vision_tower.", "vision_model.", "visual.", "vision_embed_tokens.", "audio_tower.", "audio_model.", "multi_modal_projector.", "embed_vision.", "embed_audio.", "patch_merger.",
+	"vision_tower.", "vision_model.", "visual.", "vision_embed_tokens.", "audio_tower.", "audio_model.", "multi_modal_projector.", "vision_embedder.", "embed_vision.", "embed_audio.", "patch_merger.",
 }
 
 // Wrapped tells that the checkpoint is of a model that also sees or hears. The text model is below

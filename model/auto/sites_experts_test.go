@@ -1,0 +1,54 @@
+package auto_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// requireExperts requires that what the experts and the shared one add is what the MLP adds,
+// that the chosen are those of the greatest logits, and their weights descend. Where a norm follows the
+// experts what they add is the norm of their sum.
+func requireExperts(t *testing.T, m model.Model, layer int, at map[model.Place][]float32, normed bool) {
+	t.Helper()
+	get := func(s model.Site) []float32 { return at[model.Place{Site: s, Layer: layer}] }
+	each, d, k := get(model.ExpertOut), m.Shape().DModel, m.Shape().TopK
+	if each == nil {
+		return
+	}
+	total := make([]float32, len(each)/k)
+	shared := get(model.SharedOut)
+	if shared != nil && !normed {
+		copy(total, shared)
+	}
+	for i, x := range each {
+		total[i/(k*d)*d+i%d] += x
+	}
+	out := get(model.MLPRaw)
+	if out == nil {
+		out = get(model.MLPOut)
+	}
+	if normed {
+		added := make([]float32, len(out))
+		for i := range out {
+			added[i] = out[i] - shared[i]
+		}
+		before, after := model.Place{Site: model.ExpertOut, Layer: layer}, model.Place{Site: model.MLPRaw, Layer: layer}
+		requireGain(t, map[model.Place][]float32{before: total, after: added}, norm{over: d, gains: d}, before, after)
+	} else {
+		require.InDeltaSlice(t, out, total, 1e-4)
+	}
+	ids, weights, logits, n := get(model.ExpertIDs), get(model.ExpertWeights), get(model.RouterLogits), m.Shape().Experts
+	for i := range ids {
+		require.GreaterOrEqual(t, weights[i/k*k], weights[i])
+		better := 0
+		for _, x := range logits[i/k*n : (i/k+1)*n] {
+			if x > logits[i/k*n+int(ids[i])] {
+				better++
+			}
+		}
+		require.Less(t, better, k)
+	}
+}
