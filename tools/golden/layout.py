@@ -34,6 +34,11 @@ def fused(name, order, axis=1, **keys):
     return [(name, {"order": order, "axis": axis} | keys)]
 
 
+def with_tied_head(name, tied):
+    """The embedding a second time as the head, as files of tied models may have it."""
+    return [(name, {}), ("lm_head.weight", {})] if tied and name == "model.embed_tokens.weight" else name
+
+
 def rules_of(rename, shapes, config):
     """The rules of all tensors, by what rename says of each parameter."""
     rules, orders = {}, {}

@@ -1,6 +1,7 @@
 """GLM-4 (glm) and GLM-4-0414 (glm4). mlx-lm turns all of each head of glm, and has no key for rope scaling, no defaults for glm4 and
 no tied head there: they are set in its modules."""
 
+from layout import with_tied_head
 from mlx_lm.models.rope_utils import initialize_rope
 
 DEFAULTS = {"attention_bias": True, "partial_rotary_factor": 0.5, "rms_norm_eps": 1.5625e-7, "rope_theta": 10000.0}
@@ -38,8 +39,11 @@ def extra(config):
     """What files of glm have, and nobody reads."""
     if config["model_type"] == "glm4":
         return {}
-    head = {"lm_head.weight": ("float32", (config["vocab_size"], config["hidden_size"]))} if config["tie_word_embeddings"] else {}
-    return {"model.layers.1.self_attn.rotary_emb.inv_freq": ("float32", (config["head_dim"] // 4,))} | head
+    return {"model.layers.1.self_attn.rotary_emb.inv_freq": ("float32", (config["head_dim"] // 4,))}
+
+
+def rename(name, shape, config):
+    return with_tied_head(name, config["model_type"] == "glm" and config["tie_word_embeddings"])
 
 
 def mlx_config(config):

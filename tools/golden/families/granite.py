@@ -1,6 +1,7 @@
 """Granite 3. mlx-lm has no defaults and no key for head_dim: they are set in its modules."""
 
 import mlx.nn as nn
+from layout import with_tied_head
 
 DEFAULTS = {
     "rms_norm_eps": 1e-6, "embedding_multiplier": 1.0, "attention_multiplier": 1.0, "residual_multiplier": 1.0, "logits_scaling": 1.0,
@@ -31,9 +32,8 @@ CASES = {
 }
 
 
-def extra(config):
-    """A head that a tied file has, and nobody reads."""
-    return {"lm_head.weight": ("float32", (config["vocab_size"], config["hidden_size"]))} if config["tie_word_embeddings"] else {}
+def rename(name, shape, config):
+    return with_tied_head(name, config["tie_word_embeddings"])
 
 
 def drawn(name, module, key, config):

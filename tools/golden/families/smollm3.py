@@ -1,5 +1,7 @@
 """SmolLM3."""
 
+from layout import with_tied_head
+
 SMOLLM3 = {
     "model_type": "smollm3", "hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 4, "num_attention_heads": 4,
     "num_key_value_heads": 2, "vocab_size": 96, "rms_norm_eps": 1e-6, "rope_theta": 50000.0, "max_position_embeddings": 256,
@@ -30,5 +32,8 @@ def mlx_config(config):
 
 
 def extra(config):
-    head = {} if not config.get("tie_word_embeddings", True) else {"lm_head.weight": ("float32", [config["vocab_size"], config["hidden_size"]])}
-    return head | {"model.layers.1.self_attn.rotary_emb.inv_freq": ("float32", [8])}
+    return {"model.layers.1.self_attn.rotary_emb.inv_freq": ("float32", [8])}
+
+
+def rename(name, shape, config):
+    return with_tied_head(name, config.get("tie_word_embeddings", True))
