@@ -9,7 +9,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test lint race cross generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
+.PHONY: help browser run mlx-c model build quick test coverage lint race cross generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ test: mlx-c model browser lint cross ## run every check and every test
 	go test ./...
 	go test -tags mlxgate ./mlx/... ./model/auto ./lens ./generate
 	$(MAKE) --no-print-directory race
+
+coverage: ## print which of the repositories in testdata/coverage open, by model_type
+	@go test -count 1 -run TestCoverage -v ./model/auto
 
 browser: ## get a Chromium for the tests of the HTML page, as root on Debian
 	@for c in "$$MLXLENS_CHROMIUM" chromium chromium-browser google-chrome; do \

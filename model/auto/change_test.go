@@ -223,7 +223,7 @@ var keysOfSomeTypes = map[string]struct {
 	"query_pre_attn_scalar":           {24, nil, []string{"gemma2", "gemma3"}},
 	"alibi":                           {true, false, nil},
 	"qk_layernorm":                    {true, false, []string{"phi", "stablelm"}},
-	"use_qk_norm":                     {true, false, []string{"cohere"}},
+	"use_qk_norm":                     {true, false, []string{"cohere", "qwen3", "qwen3-moe"}},
 	"residual_scale":                  {0.5, 1.0, nil},
 	"residual_multiplier":             {0.5, 1.0, []string{"granite"}},
 	"embedding_multiplier":            {12.0, 1.0, []string{"granite"}},

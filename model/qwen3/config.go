@@ -27,7 +27,10 @@ func ParseMixture(raw []byte) (*Config, error) {
 		Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}, mixture: true,
 		Sparse: load.Sparse{NumExpertsPerTok: 8, MoEIntermediateSize: 768, DecoderSparseStep: 1},
 	}
-	own := map[string]load.Harmless{"layer_types": load.Null} // no program reads it here
+	own := map[string]load.Harmless{
+		"layer_types": load.Null,     // no program reads it here
+		"use_qk_norm": load.Is(true), // nor this: the norms are always there, and Qwen3-Coder's files say so
+	}
 	if err := load.ReadConfig("qwen3_moe", raw, c, own, "sliding_window", "attention_bias", "num_experts", "num_local_experts"); err != nil {
 		return nil, err
 	}
@@ -45,7 +48,7 @@ func ParseMixture(raw []byte) (*Config, error) {
 // is not implemented; other unknown keys are fine.
 func ParseConfig(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 32_768}, MaxWindowLayers: 28}
-	if err := load.ReadConfig("qwen3", raw, c, nil, "layer_types", "sliding_window", "attention_bias"); err != nil {
+	if err := load.ReadConfig("qwen3", raw, c, map[string]load.Harmless{"use_qk_norm": load.Is(true)}, "layer_types", "sliding_window", "attention_bias"); err != nil {
 		return nil, err
 	}
 	return c, c.traits().Complete(raw, &c.Standard)

@@ -32,3 +32,23 @@ func TestConfigOfQwen330BA3B(t *testing.T) {
 	assert.True(t, c.NormTopKProb)
 	assert.Equal(t, make([]int, 48), c.Windows)
 }
+
+// As Qwen3-Coder's config.json is published: it says of the norms of queries and keys what all of the type have.
+func TestNormsOfQueriesAndKeysAreWhatQwen3Has(t *testing.T) {
+	const sizes = `{"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+		"head_dim": 16, "rms_norm_eps": 1e-06, "vocab_size": 96, `
+	const dense = sizes + `"use_qk_norm": `
+	const mixture = sizes + `"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32,
+		"decoder_sparse_step": 1, "mlp_only_layers": [], "norm_topk_prob": true, "qkv_bias": false, "use_qk_norm": `
+	for said, refused := range map[string]bool{"true": false, "null": false, "false": true} {
+		_, plain := ParseConfig([]byte(dense + said + "}"))
+		_, mixed := ParseMixture([]byte(mixture + said + "}"))
+		for _, err := range []error{plain, mixed} {
+			if refused {
+				require.ErrorContains(t, err, "use_qk_norm false is not implemented")
+				continue
+			}
+			require.NoError(t, err, said)
+		}
+	}
+}
