@@ -311,6 +311,7 @@ var refusals = []refusal{
 	{"llama", "layer_types", append(full, "full_attention"), "layer_types has 4 layers, and num_hidden_layers is 3"},
 	{"llama", "rope_scaling", map[string]any{"type": "ntk", "factor": 2}, `rope_scaling type "ntk" is not implemented`},
 	{"llama", "quantization", map[string]any{"quant_method": "gptq"}, `quant_method "gptq" is not implemented`},
+	{"llama", "quantization", map[string]any{"quant_algo": "FP8"}, `quantization: quant_algo "FP8" is not implemented`},
 	{"mistral", "attention_bias", true, "mistral: config.json: attention_bias true is not implemented"},
 	{"mistral", "hidden_act", "gelu", `hidden_act "gelu" is not implemented`},
 	{"qwen2", "num_experts", 60, "qwen2: config.json: num_experts 60 is not implemented"},

@@ -46,6 +46,11 @@ func ParseQuantization(config []byte) (*Quantization, error) {
 	} else if ok {
 		return nil, fmt.Errorf("model: config.json: quant_method %s is not implemented (have: MLX's group_size, bits and mode)", method)
 	}
+	for _, key := range []string{"quant_algo", "config_groups", "kv_cache_quant_algo"} { // NVIDIA's and compressed-tensors'
+		if value, ok := block[key]; ok {
+			return nil, fmt.Errorf("model: config.json: quantization: %s %s is not implemented (have: MLX's group_size, bits and mode)", key, short(value))
+		}
+	}
 	q := &Quantization{Default: mlx.Quantization{GroupSize: 64, Bits: 4, Mode: "affine"}, Modules: map[string]*mlx.Quantization{}}
 	for key, raw := range block {
 		var err error
@@ -67,6 +72,15 @@ func ParseQuantization(config []byte) (*Quantization, error) {
 		return nil, fmt.Errorf("model: config.json: quantization: %w", err)
 	}
 	return q, nil
+}
+
+// short is the beginning of a value.
+func short(value json.RawMessage) string {
+	const most = 40
+	if len(value) > most {
+		return string(value[:most]) + "…"
+	}
+	return string(value)
 }
 
 // override reads one module's entry. A dict replaces the defaults whole: what it
