@@ -24,6 +24,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gptneox"
 	"github.com/mlxlens/mlxlens/model/gptoss"
 	"github.com/mlxlens/mlxlens/model/granite"
+	"github.com/mlxlens/mlxlens/model/lfm2"
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
@@ -275,6 +276,8 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),
 	"gptj":             from(gptj.ParseConfig, gptj.New),
 	"granite":          from(granite.ParseConfig, granite.New),
+	"lfm2":             from(lfm2.ParseConfig, lfm2.New),
+	"lfm2_moe":         from(lfm2.ParseMixture, lfm2.New),
 	"llama":            from(llama.ParseConfig, llama.New),
 	"ministral3":       from(llama.ParseMinistral3, llama.New),
 	"mistral":          from(llama.ParseMistral, llama.New),

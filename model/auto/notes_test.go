@@ -17,6 +17,8 @@ func TestWhatMLXLMComputesOtherwiseIsSaid(t *testing.T) {
 		"gpt-neox":                  {exact},
 		"gpt-neox-inner-relu":       {relu},
 		"gpt-neox-gelu-fast":        nil,
+		"lfm2":                      nil,
+		"lfm2-untied-yarn":          {"rope_type is yarn, as in transformers", "heads have head_dim dimensions, as in transformers", "the head is not the embedding, as in transformers"},
 		"phi":                       nil,
 		"phi-qk-layernorm-tied":     {exact, `by base 10000, 0.5 of each head, rope type "default", as in transformers; mlx-lm takes base 10000 and 0.4`},
 		"phi-head-dim-linear":       {`by base 3000, 0.25 of each head, rope type "linear", as in transformers; mlx-lm takes base 10000 and 0.4`},
