@@ -1,8 +1,6 @@
 package lfm2
 
 import (
-	"fmt"
-
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
@@ -24,9 +22,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 
 // note says what mlx-lm computes otherwise.
 func (c *Config) note(l *load.Loader) {
-	if kind := c.Rope.Kind(); kind != "default" {
-		l.Note(model.Note{Text: fmt.Sprintf("rope_type is %s, as in transformers; mlx-lm does not read it for this model_type", kind)})
-	}
+	c.Rope.NotePlain(l, c.Rope.Theta, 1)
 	if c.HeadDim*c.NumAttentionHeads != c.HiddenSize {
 		l.Note(model.Note{Text: "heads have head_dim dimensions, as in transformers; mlx-lm does not read it for this model_type"})
 	}
