@@ -1,6 +1,8 @@
 package model
 
 import (
+	"cmp"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 )
@@ -37,6 +39,7 @@ type SigmoidRouter struct {
 	Correction  *mlx.Array // b: [expert] float32, which chooses and does not weigh; nil: none
 	K           int
 	Renormalize bool
+	SumEps      float64 // what is added to their sum; 0: 1e-20, as in the authors' code
 	Scale       float64
 	Groups      int // of neighbouring experts; 0 or 1: none
 	Kept        int
@@ -55,8 +58,12 @@ func (r *SigmoidRouter) Route(x *mlx.Array, layer int, pass *Pass) (experts, wei
 	}
 	experts, _ = Greatest(choice, r.K)
 	weights = mlx.TakeAlongAxis(p, experts, -1)
+	if r.Correction != nil {
+		order := mlx.StopGradient(mlx.Argsort(mlx.Negative(weights), -1))
+		experts, weights = mlx.TakeAlongAxis(experts, order, -1), mlx.TakeAlongAxis(weights, order, -1)
+	}
 	if r.Renormalize {
-		weights = mlx.Divide(weights, mlx.Shift(mlx.KeepDims(mlx.Sum, weights, -1), 1e-20)) // as the authors' code
+		weights = mlx.Divide(weights, mlx.Shift(mlx.KeepDims(mlx.Sum, weights, -1), cmp.Or(r.SumEps, 1e-20)))
 	}
 	return experts, mlx.AsType(mlx.Scale(weights, r.Scale), x.Dtype())
 }

@@ -1,6 +1,7 @@
 package model_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -43,4 +44,21 @@ func TestSigmoidRouterChoosesWithinGroupsAndWeighsWithoutItsCorrection(t *testin
 	w, err = mlx.Data[float32](weights)
 	require.NoError(t, err)
 	require.InDelta(t, 2, w[0]+w[1], 1e-5)
+}
+
+// The correction prefers the expert of the smaller weight, which comes last nonetheless.
+func TestSigmoidRouterGivesTheGreatestWeightFirst(t *testing.T) {
+	s := mlx.NewScope(mlx.CPU)
+	defer s.Close()
+	r := &model.SigmoidRouter{
+		Gate: &nn.Linear{Weight: mlx.Identity(s, 3, mlx.Float32)}, Correction: mlx.FromSlice(s, []float32{0, 5, 4}), K: 2, Renormalize: true, SumEps: 1, Scale: 1,
+	}
+	experts, weights := r.Route(mlx.FromSlice(s, []float32{9, 0, 1}, 1, 1, 3), 0, &model.Pass{})
+	ids, err := mlx.Data[uint32](experts)
+	require.NoError(t, err)
+	require.Equal(t, []uint32{2, 1}, ids)
+	w, err := mlx.Data[float32](weights)
+	require.NoError(t, err)
+	one := float32(1 / (1 + math.Exp(-1)))
+	require.InDeltaSlice(t, []float32{one / (one + 1.5), 0.5 / (one + 1.5)}, w, 1e-6) // divided by their sum and SumEps
 }

@@ -101,7 +101,7 @@ var sites = []siteRow{
 	{PosEmbed, false, stream, "position embedding (GPT-2)", "hook_pos_embed", "", ""},
 	{ResidPre, true, stream, "stream entering the block", "hook_resid_pre", "", "resid_pre"},
 	{AttnNorm, true, stream, "first norm, after its gain", "ln1.hook_out", "model.layers.%d.input_layernorm", "attn_in"},
-	{ConvOut, true, []Axis{Batch, Pos, Channel}, "what a mixer convolves, after its activation", "", "", ""},
+	{ConvOut, true, []Axis{Batch, Pos, Channel}, "what a mixer convolves, after its activation, if any", "", "", ""},
 	{Q, true, queries, "queries, as projected", "attn.hook_q", "", "q_norm_in"},
 	{K, true, keys, "keys, as projected", "attn.hook_k", "", "k_norm_in"},
 	{V, true, keys, "values", "attn.hook_v", "", "value"},

@@ -24,6 +24,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gptneox"
 	"github.com/mlxlens/mlxlens/model/gptoss"
 	"github.com/mlxlens/mlxlens/model/granite"
+	"github.com/mlxlens/mlxlens/model/lfm2"
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/olmo2"
@@ -275,6 +276,8 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),
 	"gptj":             from(gptj.ParseConfig, gptj.New),
 	"granite":          from(granite.ParseConfig, granite.New),
+	"lfm2":             from(lfm2.ParseConfig, lfm2.New),
+	"lfm2_moe":         from(lfm2.ParseMixture, lfm2.New),
 	"llama":            from(llama.ParseConfig, llama.New),
 	"ministral3":       from(llama.ParseMinistral3, llama.New),
 	"mistral":          from(llama.ParseMistral, llama.New),
@@ -286,6 +289,8 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"phi":              from(phi.ParseConfig, phi.New),
 	"phi3":             from(phi3.ParseConfig, phi3.New),
 	"qwen2":            from(llama.ParseQwen2, llama.New),
+	"qwen2_5_vl":       from(llama.ParseQwen25VL, llama.New),
+	"qwen2_vl":         from(llama.ParseQwen2VL, llama.New),
 	"qwen3":            from(qwen3.ParseConfig, qwen3.New),
 	"qwen3_5":          from(qwen3next.Parse35, qwen3next.New),
 	"qwen3_5_moe":      from(qwen3next.Parse35Mixture, qwen3next.New),
@@ -293,6 +298,8 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"qwen3_5_text":     from(qwen3next.Parse35, qwen3next.New),
 	"qwen3_moe":        from(qwen3.ParseMixture, qwen3.New),
 	"qwen3_next":       from(qwen3next.ParseNext, qwen3next.New),
+	"qwen3_vl":         from(qwen3.ParseVL, qwen3.New),
+	"qwen3_vl_moe":     from(qwen3.ParseVLMixture, qwen3.New),
 	"smollm3":          from(llama.ParseSmolLM3, llama.New),
 	"stablelm":         from(stablelm.ParseConfig, stablelm.New),
 	"starcoder2":       from(starcoder2.ParseConfig, starcoder2.New),

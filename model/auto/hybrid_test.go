@@ -1,6 +1,7 @@
 package auto_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -79,4 +80,35 @@ func TestNothingIsDerivedByNumbersOfExperts(t *testing.T) {
 	defer s.Close()
 	_, _, err := model.Gradient(m, mlx.FromSlice(s, []int32{1, 2}, 1, 2), nil, difference(1), []model.Place{{Site: model.ExpertIDs}})
 	require.EqualError(t, err, "model: gradient: experts are whole numbers, and nothing can be derived by them: take router_logits or expert_weights")
+}
+
+// A convolution over three positions sees the two before each, and none behind it.
+func TestAConvolutionSeesAFewPositions(t *testing.T) {
+	m := modeltest.Architecture(t, "lfm2", nil)
+	ids := modeltest.Recorded(t, "lfm2").Runs[1].IDs
+	const moved = 2
+	convolved := func(at int) []float32 {
+		s := mlx.NewScope(m.Device())
+		defer s.Close()
+		push := &model.Tap{
+			Wanted: func(p model.Place) bool { return p == model.Place{Site: model.AttnNorm} },
+			Visit: func(_ model.Place, x *mlx.Array) *mlx.Array {
+				row := make([]float32, len(ids))
+				if at >= 0 {
+					row[at] = 1
+				}
+				return mlx.Add(x, mlx.FromSlice(s, row, 1, len(ids), 1))
+			},
+		}
+		tap, kept := model.Keep(s, []model.Place{{Site: model.ConvOut}})
+		require.NoError(t, model.Forward(m, mlx.FromSlice(s, ids, 1, len(ids)), nil, push.Then(tap)).Err())
+		values, err := mlx.Data[float32](kept[0])
+		require.NoError(t, err)
+		return values
+	}
+	before, after, d := convolved(-1), convolved(moved), m.Shape().DConv
+	for pos := range ids {
+		same := slices.Equal(before[pos*d:(pos+1)*d], after[pos*d:(pos+1)*d])
+		require.Equal(t, pos < moved || pos > moved+2, same, "position %d", pos)
+	}
 }

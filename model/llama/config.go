@@ -2,12 +2,13 @@
 // RMS norms before attention and MLP, rotary positions, grouped queries, a gated
 // SiLU MLP.
 //
-// Six architectures are Llama but for their config: Mistral (Jiang et al. 2023,
-// arXiv:2310.06825) with a window, Mixtral (Jiang et al. 2024, arXiv:2401.04088) with experts in
-// place of the MLP, Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on queries, keys and
-// values, Ministral 3 with queries that grow with their position, SmolLM3 (Hugging Face 2025,
-// huggingface.co/blog/smollm3), where every fourth layer has no positions, and Gemma (Gemma Team
-// 2024, arXiv:2403.08295) with gains of 1 + w, a gated GELU MLP and a scaled embedding.
+// Six architectures are Llama but for their config: Mistral (Jiang et al. 2023, arXiv:2310.06825)
+// with a window, Mixtral (Jiang et al. 2024, arXiv:2401.04088) with experts in place of the MLP,
+// Qwen2 (Yang et al. 2024, arXiv:2407.10671) with biases on queries, keys and values, which is the
+// text part of Qwen2-VL and Qwen2.5-VL too, Ministral 3 with queries that grow with their position,
+// SmolLM3 (Hugging Face 2025, huggingface.co/blog/smollm3), where every fourth layer has no
+// positions, and Gemma (Gemma Team 2024, arXiv:2403.08295) with gains of 1 + w, a gated GELU MLP
+// and a scaled embedding.
 package llama
 
 import (
@@ -39,7 +40,7 @@ type Config struct {
 	load.Sparse // of a Mixtral; none: NumExperts is 0
 
 	query   queryScale // of a Ministral 3
-	wrapped bool       // in a Mistral 3
+	wrapped bool       // in a Mistral 3, Qwen2-VL or Qwen2.5-VL
 
 	gguf bool
 

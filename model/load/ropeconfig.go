@@ -100,7 +100,7 @@ func ReadRope(config []byte, theta float64, layerType string) (*RopeConfig, erro
 		return nil, fmt.Errorf("model: config.json: rope_theta is %v, want a number above 0", c.Theta)
 	case c.Partial <= 0 || c.Partial > 1:
 		return nil, fmt.Errorf("model: config.json: partial_rotary_factor is %v, want one in (0, 1]", c.Partial)
-	case s.Type != "" && s.RopeType != "" && kindOf(s.Type) != kindOf(s.RopeType):
+	case s.Type != "" && s.RopeType != "" && kindOf(s.Type) != kindOf(s.RopeType) && !(s.Type == mrope && s.RopeType == "default"):
 		return nil, fmt.Errorf("model: config.json: rope_scaling has type %q and rope_type %q: programs differ in which they read; remove the wrong one", s.Type, s.RopeType)
 	}
 	return c, nil
@@ -240,9 +240,19 @@ func (c *RopeConfig) QueryScale() (beta, original float64) {
 	return *c.scaling.Llama4Beta, c.Original
 }
 
+// mrope is the type of a rotation whose positions have several axes: those of images.
+const mrope = "mrope"
+
 // OneAxis lets positions be those of a text, which are alike on all axes of a rotation that has
-// several (mrope_section).
-func (c *RopeConfig) OneAxis() { c.scaling.MRopeSections = nil }
+// several (mrope_section): a plain one then.
+func (c *RopeConfig) OneAxis() {
+	c.scaling.MRopeSections = nil
+	for _, kind := range []*string{&c.scaling.Type, &c.scaling.RopeType} {
+		if *kind == mrope {
+			*kind = "default"
+		}
+	}
+}
 
 // WholeYarn leaves the ends of yarn's ramp as they are computed, where others round them.
 func (c *RopeConfig) WholeYarn() {

@@ -60,8 +60,22 @@ func (s *Sparse) Sizes(of model.Shape) model.Shape {
 // GatedExperts takes the matrices of a layer's experts, of hidden size dExpert. below are pairs of
 // Qwen's paths and the architecture's ([ExpertWant.Below]).
 func (p Part) GatedExperts(experts, dExpert, dModel int, below ...string) model.Experts {
+	return p.gatedExperts(experts, dExpert, dModel, func(w ExpertWant) ExpertWant { return w.Below(below...) })
+}
+
+// TransposedExperts is GatedExperts for files whose tensors of all experts are [expert, in, out].
+func (p Part) TransposedExperts(experts, dExpert, dModel int) model.Experts {
+	return p.gatedExperts(experts, dExpert, dModel, func(w ExpertWant) ExpertWant {
+		for i := range w.Fused {
+			w.Fused[i].Transposed = true
+		}
+		return w
+	})
+}
+
+func (p Part) gatedExperts(experts, dExpert, dModel int, own func(ExpertWant) ExpertWant) model.Experts {
 	take := func(role string, out, in int) *model.ExpertLinear {
-		return p.l.Experts(p.Experts(role, experts, out, in).Below(below...))
+		return p.l.Experts(own(p.Experts(role, experts, out, in)))
 	}
 	return model.Experts{
 		Gate: take("expert_gate", dExpert, dModel),

@@ -36,6 +36,7 @@ type Standard struct {
 
 	windowsIgnored bool // by mlx-lm
 	layerNorm      bool // the last norm is one
+	finalNorm      string
 	unbiased       bool // it has no bias
 }
 
@@ -53,6 +54,8 @@ type Traits struct {
 	// LayerNorm makes the last norm a LayerNorm; when false it is an RMSNorm.
 	LayerNorm bool
 	Unbiased  bool // it has no bias
+
+	FinalNorm string // mlx-lm's module of it; "" for model.norm
 
 	// WindowsIgnored says that mlx-lm ignores the windows of the model_type, which transformers
 	// has; a run that they touch is told so.
@@ -99,7 +102,7 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 	if s.Windows, err = Windows(t.Arch, s.NumHiddenLayers, s.LayerTypes, s.SlidingWindow, slide); err != nil {
 		return err
 	}
-	s.windowsIgnored, s.layerNorm, s.unbiased = t.WindowsIgnored, t.LayerNorm, t.Unbiased
+	s.windowsIgnored, s.layerNorm, s.unbiased, s.finalNorm = t.WindowsIgnored, t.LayerNorm, t.Unbiased, t.FinalNorm
 	if raw != nil {
 		s.Rope, err = ReadRope(raw, t.Theta, "full_attention")
 		if err != nil {
@@ -156,7 +159,12 @@ func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Bl
 	for i := range s.NumHiddenLayers {
 		t.Blocks = append(t.Blocks, block(l.Layer(i), i))
 	}
-	if norm := l.Outside("final_norm", s.HiddenSize); s.layerNorm {
+	norm := l.Outside("final_norm", s.HiddenSize)
+	if s.finalNorm != "" {
+		norm.Modules = append(l.within(s.finalNorm), strings.TrimPrefix(s.finalNorm, "model."))
+		t.Modules[model.FinalNormOut] = l.Path(s.finalNorm)
+	}
+	if s.layerNorm {
 		norm.Unbiased = s.unbiased
 		t.Norm = l.LayerNorm(norm, s.RMSNormEps)
 	} else {

@@ -1,6 +1,6 @@
 // Package qwen3 is the Qwen3 architecture (Yang et al. 2025, arXiv:2505.09388):
 // Llama's block with an RMS norm on each head's queries and keys. Its mixtures have experts in
-// place of the MLP.
+// place of the MLP. Of Qwen3-VL (Bai et al. 2025, arXiv:2511.21631) it is the text part.
 package qwen3
 
 import (
@@ -17,6 +17,8 @@ type Config struct {
 
 	load.Sparse // of a mixture
 	mixture     bool
+
+	sees bool // it is the text part of a Qwen3-VL
 }
 
 // ParseMixture reads the config.json of a mixture, whose layers all slide where use_sliding_window

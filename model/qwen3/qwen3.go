@@ -9,6 +9,9 @@ import (
 
 // New takes the weights that a config asks for. The caller runs the loader's Load.
 func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	if c.sees {
+		l.Wrapped()
+	}
 	rope, err := c.Rope.Rotation(l, c.HeadDim)
 	if err != nil {
 		return nil, err
@@ -17,6 +20,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	delete(t.Lacks, model.QNormed)
 	delete(t.Lacks, model.KNormed)
 	if c.mixture {
+		c.Rope.NotePlain(l, c.Rope.Theta, 1)
 		t.Sizes = c.Sizes(t.Sizes)
 		l.HaveExperts(t, "model.layers.%d.mlp.gate", c.Sparse.Sparse)
 	}
@@ -46,10 +50,13 @@ func newMLP(c *Config, p load.Part, layer int) model.FeedForward {
 	if !c.mixture || !c.Sparse.Sparse(layer) {
 		return p.GatedMLP(&c.Standard, false, mlx.SiLU)
 	}
-	return &model.MoE{
-		Router:  &model.SoftmaxRouter{Gate: p.Gate(c.NumExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb},
-		Experts: p.GatedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize),
+	m := &model.MoE{Router: &model.SoftmaxRouter{Gate: p.Gate(c.NumExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb}}
+	if c.sees {
+		m.Experts = p.TransposedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize)
+	} else {
+		m.Experts = p.GatedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize)
 	}
+	return m
 }
 
 type block struct {

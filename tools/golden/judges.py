@@ -61,11 +61,12 @@ def of_text(name):
 
 
 class Transformers:
-    """transformers' causal model of a config, with the tensors of a Hugging Face file."""
+    """transformers' causal model of a config, with the tensors of a Hugging Face file; where it has
+    none, the model that also sees, of which only what sees may be random."""
 
     def __init__(self, config, tensors):
         import torch
-        from transformers import AutoModelForCausalLM
+        from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
         from transformers.utils.logging import disable_progress_bar
 
         disable_progress_bar()
@@ -74,28 +75,29 @@ class Transformers:
             mx.save_safetensors(f"{folder}/model.safetensors", named, metadata={"format": "pt"})
             plain = {"pad_token_id": 0} | {k: v for k, v in config.items() if k != "of_wrapper"}
             pathlib.Path(folder, "config.json").write_text(json.dumps(plain))
-            self.model, info = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True, **self.eager_experts(folder)
-            )
+            cls = self.class_of(folder)
+            experts = {"experts_implementation": "eager"} if cls._can_set_experts_implementation() else {}  # the plain loop over them
+            auto = AutoModelForCausalLM if "ForCausalLM" in cls.__name__ else AutoModelForImageTextToText
+            self.model, info = auto.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager", output_loading_info=True, **experts)
+        info["missing_keys"] = {k for k in info["missing_keys"] if not k.startswith("model.visual.")}
         if wrong := {k: v for k, v in info.items() if v}:
             raise RuntimeError(f"transformers did not take the weights: {wrong}")
         self.model.eval()
         self.layers = self.decoder_layers()
 
     @staticmethod
-    def eager_experts(folder):
-        """The plain loop over experts, of models that have them."""
+    def class_of(folder):
         from transformers import AutoConfig
-        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
+        from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
 
-        cls = MODEL_FOR_CAUSAL_LM_MAPPING[type(AutoConfig.from_pretrained(folder))]
-        return {"experts_implementation": "eager"} if cls._can_set_experts_implementation() else {}
+        kind = type(AutoConfig.from_pretrained(folder))
+        return (MODEL_FOR_CAUSAL_LM_MAPPING if kind in MODEL_FOR_CAUSAL_LM_MAPPING else MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING)[kind]
 
     def decoder_layers(self):
         import torch
 
         for name, module in self.model.named_modules():
-            if isinstance(module, torch.nn.ModuleList) and re.search(r"(^|\.)(layers|h|blocks)$", name):
+            if isinstance(module, torch.nn.ModuleList) and "visual" not in name and re.search(r"(^|\.)(layers|h|blocks)$", name):
                 return module
         raise RuntimeError("transformers' model has no list of layers")
 
