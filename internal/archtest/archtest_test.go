@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"model/gemma3":     architecture,
 	"model/gemma4":     architecture,
 	"model/glm":        architecture,
+	"model/glm4moe":    architecture,
 	"model/gpt2":       architecture,
 	"model/gptj":       architecture,
 	"model/gptneox":    architecture,

@@ -238,7 +238,13 @@ func TestPageSaysToScreenReadersWhatItIs(t *testing.T) {
 }
 
 func TestViewsSwitch(t *testing.T) {
-	b := browse(t, large(9, 4, 2), 1300, 950)
+	g := large(9, 4, 2)
+	for r := range g.Cells {
+		for p := range g.Cells[r] {
+			g.Cells[r][p].Experts = []lens.Expert{{ID: r, Weight: float64(p+1) / 10}, {ID: 3, Weight: 0.05}}
+		}
+	}
+	b := browse(t, g, 1300, 950)
 	pixel := func() []int {
 		return js[[]int](b, `(() => { draw(); const d = devicePixelRatio, c = pen.getImageData((GUTTER + 2.5 * zoom) * d, (BAND + 25.15 * height()) * d, 1, 1).data; return [...c.slice(0, 3)]; })()`)
 	}
@@ -251,7 +257,6 @@ func TestViewsSwitch(t *testing.T) {
 			continue
 		}
 		require.Equal(t, v.means, b.text("#means"))
-		g := large(9, 4, 2)
 		s := View(i).scale(g)
 		want := ramp(float64(int(255*s.at(View(i).number(&g.Cells[4][2]))+0.5)) / 255)
 		require.Equal(t, []int{int(want.r), int(want.g), int(want.b)}, pixel(), v.name)

@@ -19,6 +19,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gemma3"
 	"github.com/mlxlens/mlxlens/model/gemma4"
 	"github.com/mlxlens/mlxlens/model/glm"
+	"github.com/mlxlens/mlxlens/model/glm4moe"
 	"github.com/mlxlens/mlxlens/model/gpt2"
 	"github.com/mlxlens/mlxlens/model/gptj"
 	"github.com/mlxlens/mlxlens/model/gptneox"
@@ -271,6 +272,7 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gemma4_unified":   from(gemma4.ParseUnified, gemma4.New),
 	"glm":              from(glm.ParseConfig, glm.New),
 	"glm4":             from(glm.ParseGLM4, glm.New),
+	"glm4_moe":         from(glm4moe.ParseConfig, glm4moe.New),
 	"gpt2":             from(gpt2.ParseConfig, gpt2.New),
 	"gpt_neox":         from(gptneox.ParseConfig, gptneox.New),
 	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),

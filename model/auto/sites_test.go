@@ -195,9 +195,10 @@ func requireHeadsSum(t *testing.T, m model.Model, layer int, at map[model.Place]
 
 // norm is an RMS norm, or a LayerNorm without a bias.
 type norm struct {
-	over    int  // numbers that are normed together
-	gains   int  // numbers that have gains of their own
-	centred bool // the mean is taken off first
+	over    int     // numbers that are normed together
+	gains   int     // numbers that have gains of their own
+	centred bool    // the mean is taken off first
+	eps     float64 // ε, where what is normed can be so small that it matters
 }
 
 // headNorms returns the norms of queries and keys, where an architecture has them.
@@ -210,7 +211,7 @@ func headNorms(name string, s model.Shape) (q, k norm) {
 	case strings.HasPrefix(name, "phi-"): // with biases: TestLayerNormsOfPhisHeads
 		return norm{}, norm{}
 	case strings.HasPrefix(name, "cohere"), strings.HasPrefix(name, "stablelm"): // each head has gains of its own
-		q, k = norm{s.DHead, s.DHead * s.Heads, true}, norm{s.DHead, s.DHead * s.KVHeads, true}
+		q, k = norm{over: s.DHead, gains: s.DHead * s.Heads, centred: true}, norm{over: s.DHead, gains: s.DHead * s.KVHeads, centred: true}
 	}
 	return q, k
 }
@@ -235,7 +236,7 @@ func times(x []float32, factor float64) []float32 {
 }
 
 // requireGain requires that after is a norm of before: the same gain everywhere times what is
-// normed, x/√(mean x²). Places that the model lacks are nil.
+// normed, x/√(mean x² + ε). Places that the model lacks are nil.
 func requireGain(t *testing.T, at map[model.Place][]float32, n norm, before, after model.Place) {
 	t.Helper()
 	x, y := at[before], at[after]
@@ -253,7 +254,7 @@ func requireGain(t *testing.T, at map[model.Place][]float32, n norm, before, aft
 		if n.centred {
 			mean = total / float64(n.over)
 		}
-		rms := math.Sqrt(square/float64(n.over) - mean*mean)
+		rms := math.Sqrt(square/float64(n.over) - mean*mean + n.eps)
 		for i := range n.over {
 			v := float64(x[from+i]) - mean
 			if math.Abs(v) < 0.3*rms {

@@ -22,6 +22,7 @@ var families = []Family{
 	{"Gemma 3", []string{"gemma3_text", "gemma3"}, []string{"gemma3"}, "norms on queries and keys, two rotary bases, five of six layers slide; of the multimodal form the text part"},
 	{"Gemma 4", []string{"gemma4", "gemma4_text", "gemma4_unified"}, nil, "heads of two sizes, keys as values, layers that share keys and values, an embedding for each layer, experts beside the MLP; of the multimodal forms the text part"},
 	{"GLM-4, GLM-4-0414", []string{"glm", "glm4"}, nil, "a part of a head turned by neighbours, one matrix for both branches of the MLP; in `glm4` norms before and after"},
+	{"GLM-4.5, 4.6 and 4.7", []string{"glm4_moe"}, nil, "half of a head turned, norms on heads in some, experts after the first layers and one that all positions pass"},
 	{"GPT-2", []string{"gpt2"}, []string{"gpt2"}, "the three file layouts, `n_inner`, six activations, both scales of attention"},
 	{"GPT-J", []string{"gptj"}, nil, "parallel blocks with one norm, neighbouring dimensions turned, a bias on the head"},
 	{"GPT-NeoX, Pythia", []string{"gpt_neox"}, nil, "parallel and sequential blocks, part of a head turned, exact and tanh GELU"},

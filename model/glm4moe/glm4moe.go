@@ -1,0 +1,118 @@
+package glm4moe
+
+import (
+	"fmt"
+
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/load"
+)
+
+// New takes the weights that a config asks for. The caller runs the loader's Load.
+func New(c *Config, l *load.Loader) (*model.Transformer, error) {
+	rope, err := c.Rope.Rotation(l, c.HeadDim)
+	if err != nil {
+		return nil, err
+	}
+	c.Rope.NotePlain(l, c.Rope.Theta, c.Rope.Partial)
+	l.LeaveOut(fmt.Sprintf("layers.%d.", c.NumHiddenLayers)) // predicts a further token
+	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, rope) })
+	if c.UseQKNorm {
+		delete(t.Lacks, model.QNormed)
+		delete(t.Lacks, model.KNormed)
+	}
+	t.Sizes = c.sparse().Sizes(t.Sizes)
+	t.Sizes.Own = make([]model.LayerShape, c.NumHiddenLayers)
+	for layer := range t.Sizes.Own {
+		if c.mixed(layer) {
+			t.Sizes.Own[layer].DMLP = c.sharedSize()
+		}
+	}
+	l.HaveExperts(t, "model.layers.%d.mlp.gate", c.mixed, "model.layers.%d.mlp.shared_experts")
+	return t, nil
+}
+
+func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
+	attn := &attention{
+		Attention: c.Attention(layer),
+		q:         p.Linear("q", c.QWidth(), c.HiddenSize, c.AttentionBias),
+		k:         p.Linear("k", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		v:         p.Linear("v", c.KVWidth(), c.HiddenSize, c.AttentionBias),
+		rope:      rope,
+	}
+	if c.UseQKNorm {
+		attn.qNorm = p.RMSNorm("q_norm", c.HeadDim, c.RMSNormEps)
+		attn.kNorm = p.RMSNorm("k_norm", c.HeadDim, c.RMSNormEps)
+	}
+	attn.Out = p.Linear("attn_out", c.HiddenSize, c.QWidth(), false)
+	return &block{
+		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
+		attn:     attn,
+		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
+		mlp:      newMLP(c, p, layer),
+	}
+}
+
+func newMLP(c *Config, p load.Part, layer int) model.FeedForward {
+	if !c.mixed(layer) {
+		return p.GatedMLP(&c.Standard, false, mlx.SiLU)
+	}
+	router := &model.SigmoidRouter{
+		Gate: p.Gate(c.NRoutedExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb, Scale: c.RoutedScalingFactor, Groups: c.NGroup, Kept: c.TopKGroup,
+	}
+	p.Array("router_correction", []int{c.NRoutedExperts}, &router.Correction, "mlp.gate.e_score_correction_bias")
+	return &model.MoE{
+		Router:  router,
+		Experts: p.GatedExperts(c.NRoutedExperts, c.MoEIntermediateSize, c.HiddenSize),
+		Shared:  p.SharedExpert(c.sharedSize(), c.HiddenSize, "mlp.shared_experts."),
+	}
+}
+
+type block struct {
+	attnNorm *nn.RMSNorm
+	attn     *attention
+	mlpNorm  *nn.RMSNorm
+	mlp      model.FeedForward
+}
+
+// Forward maps resid_pre to resid_post, both [batch, pos, d_model]:
+//
+//	h = x + Attn(RMSNorm(x))
+//	y = h + MLP(RMSNorm(h)), after the first layers a mixture of experts
+func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
+	x = pass.At(model.ResidPre, layer, x)
+	n := pass.At(model.AttnNorm, layer, b.attnNorm.Forward(x))
+	a := pass.At(model.AttnOut, layer, b.attn.forward(n, layer, pass))
+	h := pass.At(model.ResidMid, layer, mlx.Add(x, a))
+	n = pass.At(model.MLPNorm, layer, b.mlpNorm.Forward(h))
+	m := pass.At(model.MLPOut, layer, b.mlp.Forward(n, layer, pass))
+	return pass.At(model.ResidPost, layer, mlx.Add(h, m))
+}
+
+// attention is causal attention with grouped queries.
+type attention struct {
+	model.Attention
+	q, k, v      *nn.Linear
+	qNorm, kNorm *nn.RMSNorm // [d_head], of each head by itself; nil: none
+	rope         *model.Rope
+}
+
+// forward maps [batch, pos, d_model] to what attention adds to the stream:
+//
+//	q, k, v = x·W_Q + b_Q, x·W_K + b_K, x·W_V + b_V
+//	q, k = RMSNorm(q), RMSNorm(k) where there are norms,   half of each turned by RoPE
+//	z = softmax(q·kᵀ·d_head^−½ + causal)·v
+//	out = z·W_O
+func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
+	q := pass.At(model.Q, layer, model.Heads(a.q.Forward(x), a.Heads))
+	k := pass.At(model.K, layer, model.Heads(a.k.Forward(x), a.KVHeads))
+	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
+	if a.qNorm != nil {
+		q = pass.At(model.QNormed, layer, a.qNorm.Forward(q))
+		k = pass.At(model.KNormed, layer, a.kNorm.Forward(k))
+	}
+	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
+	k = pass.Rotate(model.RotK, layer, k, a.rope)
+	return pass.Attend(q, k, v, layer, a.Attention)
+}
