@@ -78,7 +78,7 @@ func Compile(f Func, shapeless bool) Func {
 // MLX's kernels end the process.
 func nothingEmpty(op string, shapeless bool, args []*Array) *Error {
 	for i, a := range args {
-		if shapeless && a != nil && a.Err() == nil && a.Size() == 0 {
+		if shapeless && a != nil && a.Err() == nil && !a.freed() && a.Size() == 0 && !a.freed() { // one that was freed is another error
 			return newError(op, ErrShape, fmt.Sprintf("argument %d, %s, has no elements, and a trace for other shapes needs some", i+1, a))
 		}
 	}

@@ -83,7 +83,8 @@ func tooDeep(op string, arrays []*Array) *Error {
 		if a == nil || a.depth.Load() <= deepest() || a.refreshed() <= deepest() {
 			continue
 		}
-		return newError(op, ErrMemory, fmt.Sprintf("up to %d operations in a row compute %s, and %d fit the stack: evaluate in between", a.depth.Load(), a, deepest()))
+		return newError(op, ErrMemory, fmt.Sprintf("up to %d operations in a row compute %s%v, and %d fit the stack: evaluate in between",
+			a.depth.Load(), a.Dtype(), a.Shape(), deepest()))
 	}
 	return nil
 }

@@ -79,8 +79,9 @@ func Failed(op string, err error) *Array {
 	return &Array{err: newError(op, err, err.Error())}
 }
 
+// newError has the stack of its caller. A text that is another error's says "mlx:" no second time.
 func newError(op string, kind error, text string) *Error {
-	e := &Error{Op: op, Kind: kind, Text: text, stack: make([]uintptr, 32)}
+	e := &Error{Op: op, Kind: kind, Text: strings.TrimPrefix(text, "mlx: "), stack: make([]uintptr, 32)}
 	e.stack = e.stack[:runtime.Callers(2, e.stack)]
 	return e
 }
@@ -119,6 +120,9 @@ func textError(op, text string, operands []*Array) *Error {
 	text = reasonOf(text)
 	if strings.HasPrefix(text, "[Inverse::eval_cpu]") { // where nothing else says which, as in an imported function
 		text += ": a matrix is singular, or one of eigenvalues or singular values holds NaN or ∞"
+	}
+	if strings.Contains(text, "uncaptured inputs") {
+		text += ": an argument is also captured by the function, which has to use the argument it is given"
 	}
 	kind := ErrMLX
 	lower := strings.ToLower(text)

@@ -2,6 +2,7 @@ package mlx_test
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
@@ -24,6 +25,25 @@ func TestErrorsStickAndNameTheFirstFailure(t *testing.T) {
 	var e *mlx.Error
 	require.ErrorAs(t, bad.Err(), &e)
 	require.Contains(t, e.Stack(), "TestErrorsStickAndNameTheFirstFailure")
+}
+
+func TestAnErrorNamesThePackageOnce(t *testing.T) {
+	s := scope(t)
+	x := mlx.Ones(s, mlx.Float32, 2, 3)
+	square := func(a []*mlx.Array) []*mlx.Array { return []*mlx.Array{mlx.Matmul(a[0], a[0])} }
+	inside := mlx.Compile(func(a []*mlx.Array) []*mlx.Array { return mlx.Grad(square)(a...) }, false)([]*mlx.Array{x})[0].Err()
+	again := mlx.Failed("layer", inside).Err()
+	require.ErrorIs(t, again, mlx.ErrShape)
+	require.ErrorContains(t, again, "mlx: layer: compile: in its function: grad: in its function: matmul: ")
+	require.Equal(t, 1, strings.Count(again.Error(), "mlx: "), again.Error())
+}
+
+func TestAnArgumentThatIsCapturedTooIsNamed(t *testing.T) {
+	require.NoError(t, mlx.SetCompileMode(mlx.CompileNoFuse))
+	defer func() { require.NoError(t, mlx.SetCompileMode(mlx.CompileDisabled)) }()
+	x := mlx.Ones(scope(t), mlx.Float32, 2)
+	y := mlx.Compile(func(a []*mlx.Array) []*mlx.Array { return []*mlx.Array{mlx.Add(a[0], x)} }, false)([]*mlx.Array{x})[0]
+	require.ErrorContains(t, y.Err(), "an argument is also captured by the function")
 }
 
 func TestWrongUseIsAnErrorNotACrash(t *testing.T) {

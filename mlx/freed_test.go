@@ -31,6 +31,9 @@ var usesOfShape = map[string]func(x *mlx.Array) *mlx.Array{
 	"vmap": func(x *mlx.Array) *mlx.Array {
 		return mlx.Vmap(func(a []*mlx.Array) []*mlx.Array { return a }, nil, nil)([]*mlx.Array{x})[0]
 	},
+	"compile": func(x *mlx.Array) *mlx.Array {
+		return mlx.Compile(func(a []*mlx.Array) []*mlx.Array { return a }, true)([]*mlx.Array{x})[0]
+	},
 }
 
 func TestUsesOfAFreedArraySaySo(t *testing.T) {

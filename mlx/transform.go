@@ -3,6 +3,7 @@ package mlx
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -192,7 +193,7 @@ func (place *Array) transform(op string, args []*Array, results []capi.VectorArr
 			if e = trace.failed; e != nil {
 				capi.TakeError() // the library's own text says only that a function failed
 				if e.Op != op {
-					e = &Error{Op: op, Kind: e.Kind, Text: "in its function: " + e.Error(), stack: e.stack}
+					e = &Error{Op: op, Kind: e.Kind, Text: "in its function: " + strings.TrimPrefix(e.Error(), "mlx: "), stack: e.stack}
 				}
 			} else {
 				e = mlxError(op, args)

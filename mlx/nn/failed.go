@@ -26,13 +26,24 @@ func failed(op string, kind error, format string, args ...any) *mlx.Array {
 	return mlx.Failed(op, &reason{kind, fmt.Sprintf(format, args...)})
 }
 
-// wrong returns the first of the arrays that is nil or has an error, as an array with an
-// error; nil when all are well.
+// wrong returns the first of the arrays that is nil, was freed or has an error, as an array
+// with an error; nil when all are well.
 func wrong(arrays ...*mlx.Array) *mlx.Array {
 	for _, a := range arrays {
-		if a == nil || a.Err() != nil {
-			return mlx.Positive(a)
+		if a.Shape() != nil && a.Err() == nil {
+			continue
+		}
+		if bad := mlx.Positive(a); bad.Err() != nil {
+			return bad
 		}
 	}
 	return nil
+}
+
+// errOf is a's error, that of a freed array too, which has no shape.
+func errOf(a *mlx.Array) error {
+	if bad := wrong(a); bad != nil && a.Err() == nil {
+		return bad.Err()
+	}
+	return a.Err()
 }

@@ -43,7 +43,7 @@ func notLearned(s slot) bool { return s.role != learned }
 
 // trains reports whether a gradient is taken to s: MLX has none of integers.
 func (m *Model) trains(s slot) bool {
-	return s.role == learned && !m.frozen[s.path] && (s.get().Dtype().IsFloat() || s.get().Err() != nil)
+	return s.role == learned && !m.frozen[s.path] && (s.get().Dtype().IsFloat() || errOf(s.get()) != nil)
 }
 
 func (m *Model) params(keep func(slot) bool) Params {
@@ -247,9 +247,9 @@ func compare(slots []slot, params Params) difference {
 		switch {
 		case !ok:
 			d.missing = append(d.missing, s.path)
-		case a.Err() != nil:
-			d.fail(s.path, a.Err())
-		case s.get().Err() == nil && !slices.Equal(a.Shape(), s.get().Shape()):
+		case errOf(a) != nil:
+			d.fail(s.path, errOf(a))
+		case errOf(s.get()) == nil && !slices.Equal(a.Shape(), s.get().Shape()):
 			d.misshapen = append(d.misshapen, fmt.Sprintf("%s is %v, want %v", s.path, a.Shape(), s.get().Shape()))
 		}
 	}

@@ -34,6 +34,34 @@ func TestWrongOperandsAreErrors(t *testing.T) {
 	}
 }
 
+// A freed array has no shape: what is wrong with it is that it was freed.
+func TestUsesOfAFreedArraySaySo(t *testing.T) {
+	s := scope(t)
+	x := func(shape ...int) *mlx.Array { return mlx.Ones(s, mlx.Float32, shape...) }
+	freed := x(2, 2)
+	freed.Free()
+	out, _ := nn.NewLSTM(nn.NewKeys(s, 1), 7, 2, true).Forward(freed, nil, nil)
+	for _, y := range []*mlx.Array{out, nn.MSE(freed, x(3)), nn.Huber(x(3), freed, 1)} {
+		require.ErrorIs(t, y.Err(), mlx.ErrFreed)
+	}
+	l := nn.NewLinear(nn.NewKeys(s, 1), 2, 2, false)
+	m := nn.NewModel(l)
+	require.ErrorContains(t, m.Assign(nn.Params{"weight": freed}), "failed: weight: mlx: positive: operand 1 was freed")
+	adam := nn.NewOptimizer(nn.NewAdam(), nn.Constant(.1))
+	for _, p := range []nn.Params{{"w": freed}, {"w": x(2, 2)}} {
+		_, err := adam.Apply(p, nn.Params{"w": freed})
+		require.ErrorContains(t, err, "failed: w: mlx: positive: operand 1 was freed")
+	}
+	_, err := adam.Apply(nn.Params{"w": freed}, nn.Params{"w": x(2, 2)})
+	require.ErrorContains(t, err, "was freed")
+	l.Weight = freed
+	require.Contains(t, m.Trainable(), "weight")
+	loss, _ := m.ValueAndGrad(func(b []*mlx.Array) *mlx.Array { return nn.MSE(l.Forward(b[0]), b[0]) })(x(2, 2))
+	require.ErrorIs(t, loss.Err(), mlx.ErrFreed)
+	l.Weight = mlx.Scalar(s, float32(1))
+	require.Contains(t, m.Trainable(), "weight")
+}
+
 func TestWrongShapesAreErrorsThatSayWhatIsWanted(t *testing.T) {
 	s := scope(t)
 	k := nn.NewKeys(s, 1)
