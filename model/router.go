@@ -2,6 +2,7 @@ package model
 
 import (
 	"cmp"
+	"math"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
@@ -68,7 +69,7 @@ func (r *SigmoidRouter) Route(x *mlx.Array, layer int, pass *Pass) (experts, wei
 	return experts, mlx.AsType(mlx.Scale(weights, r.Scale), x.Dtype())
 }
 
-// WithinGroups sets scores [batch, pos, expert] to 0 outside of the kept groups of neighbouring
+// WithinGroups sets scores [batch, pos, expert] to −∞ outside of the kept groups of neighbouring
 // experts, whose best so many scores have the greatest sums.
 func WithinGroups(scores *mlx.Array, groups, kept, best int) *mlx.Array {
 	b, n, experts := scores.Dim(0), scores.Dim(1), scores.Dim(2)
@@ -77,7 +78,7 @@ func WithinGroups(scores *mlx.Array, groups, kept, best int) *mlx.Array {
 	group := mlx.Sum(top, -1) // [batch, pos, group]
 	_, most := Greatest(group, kept)
 	in := mlx.GreaterEqual(group, mlx.KeepDims(mlx.Min, most, -1))
-	return mlx.Reshape(mlx.Where(mlx.ExpandDims(in, 3), each, mlx.ZerosLike(each)), b, n, experts)
+	return mlx.Reshape(mlx.Where(mlx.ExpandDims(in, 3), each, mlx.Scalar(each.Scope(), float32(math.Inf(-1)))), b, n, experts)
 }
 
 // Greatest returns the indices of the k greatest of the last axis and their values, the greatest

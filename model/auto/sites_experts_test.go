@@ -64,7 +64,9 @@ type mixing struct {
 
 func mixingOf(a *golden.Architecture) mixing {
 	return mixing{
-		normed:    strings.HasPrefix(a.Name, "gemma4"),
-		corrected: slices.ContainsFunc(a.Tensors, func(t golden.Drawn) bool { return strings.HasSuffix(t.Name, ".expert_bias") }),
+		normed: strings.HasPrefix(a.Name, "gemma4"),
+		corrected: slices.ContainsFunc(a.Tensors, func(t golden.Drawn) bool {
+			return strings.HasSuffix(t.Name, ".expert_bias") || strings.HasSuffix(t.Name, ".e_score_correction_bias")
+		}),
 	}
 }
