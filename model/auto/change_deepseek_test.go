@@ -1,6 +1,14 @@
 package auto_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/golden"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
 
 func TestDeepSeekV3sNumbersMatter(t *testing.T) {
 	t.Parallel()
@@ -33,4 +41,20 @@ func TestDeepSeekV3RefusesWhatItDoesNotCompute(t *testing.T) {
 		{"deepseek-v3", "kv_lora_rank", 0, "kv_lora_rank is 0"},
 		{"deepseek-v3", "routed_scaling_factor", 0.0, "routed_scaling_factor is 0"},
 	})
+}
+
+// Published files have a layer more, which predicts the token after next.
+func TestDeepSeekV3LeavesOutTheLayersThatPredictFurther(t *testing.T) {
+	t.Parallel()
+	a := architecture(t, "deepseek-v3")
+	a.HF = append(a.HF, golden.Rule{Name: "model.layers.3.eh_proj.weight", Type: "float32", Shape: []int{32, 64}})
+	dir := t.TempDir()
+	require.NoError(t, a.WriteHF(dir))
+	m := modeltest.Open(t, dir, auto.Options{}).Model
+	require.Empty(t, firstDifference(t, m, a.Runs[1], relative))
+
+	a.HF[len(a.HF)-1].Name = "model.layers.4.eh_proj.weight"
+	require.NoError(t, a.WriteHF(dir))
+	_, err := auto.Open(dir, auto.Options{})
+	require.ErrorContains(t, err, "model.layers.4.eh_proj.weight")
 }
