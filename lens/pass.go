@@ -197,7 +197,7 @@ func (p *plan) complete(states []*mlx.Array, out *mlx.Array) error {
 // those of attention's scores.
 func forwardWork(m model.Model) float64 {
 	s := m.Shape()
-	attention := 2 * s.DModel * s.DHead * (s.Heads + s.KVHeads)
+	attention := s.DModel * (s.DHead + s.Size(model.DValue)) * (s.Heads + s.KVHeads)
 	mlp := 3 * s.DModel * s.DMLP
 	if s.Experts > 0 {
 		mlp = s.DModel * (3*s.TopK*s.DExpert + s.Experts)

@@ -33,7 +33,7 @@ type Attention struct {
 	// ([Pass.AttendShared]).
 	Shared []int
 
-	Out *nn.Linear // W_O: [d_model, head·d_head]
+	Out *nn.Linear // W_O: [d_model, head·d_v]
 }
 
 // Attend lets queries look at the keys of this pass and of the cache:
@@ -42,12 +42,12 @@ type Attention struct {
 //	out = z·W_O + b_O
 //
 // q: [batch, head, pos, d_head], k: [batch, kv_head, pos, d_head], v: [batch, pos,
-// kv_head, d_head]; the result is [batch, pos, d_model].
+// kv_head, d_v]; the result is [batch, pos, d_model].
 func (p *Pass) Attend(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 	return p.Project(p.Look(q, k, v, layer, a), layer, a)
 }
 
-// Look is Attend up to z, [batch, pos, head, d_head], for attention that does something to it;
+// Look is Attend up to z, [batch, pos, head, d_v], for attention that does something to it;
 // [Pass.Project] follows.
 func (p *Pass) Look(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 	ordered := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
@@ -79,7 +79,7 @@ func (p *Pass) weigh(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 	if a.Window > 0 && n > 1 && keys > a.Window {
 		mask = p.mask(n, keys, a.Window)
 	}
-	var z *mlx.Array // [batch, head, pos, d_head]
+	var z *mlx.Array // [batch, head, pos, d_v]
 	if wanted || a.SoftCap != 0 {
 		if mask == nil && n > 1 {
 			mask = p.mask(n, keys, 0)
@@ -120,7 +120,7 @@ func (p *Pass) explicit(q, k, v, mask *mlx.Array, layer int, a Attention) *mlx.A
 		pattern = mlx.Where(mask, pattern, mlx.ZerosLike(pattern))
 	}
 
-	z := mlx.Matmul(mlx.Reshape(pattern, b, a.KVHeads, group, n, keys), v) // [batch, kv_head, group, pos, d_head]
+	z := mlx.Matmul(mlx.Reshape(pattern, b, a.KVHeads, group, n, keys), v) // [batch, kv_head, group, pos, d_v]
 	return mlx.Reshape(z, b, a.Heads, n, -1)
 }
 
@@ -135,13 +135,13 @@ func softmaxWith(scores, sinks *mlx.Array) *mlx.Array {
 	return mlx.Slice(mlx.Softmax(mlx.Concatenate(3, scores, sink), -1), 3, mlx.Between(0, shape[3]))
 }
 
-// Project shows z [batch, pos, head, d_head] to the tap and maps it to the attention's output,
+// Project shows z [batch, pos, head, d_v] to the tap and maps it to the attention's output,
 // [batch, pos, d_model].
 func (p *Pass) Project(z *mlx.Array, layer int, a Attention) *mlx.Array {
 	return p.output(p.At(Z, layer, z), layer, a.Out)
 }
 
-// output maps z [batch, pos, head, d_head] to z·W_O + b_O, [batch, pos, d_model]. Where
+// output maps z [batch, pos, head, d_v] to z·W_O + b_O, [batch, pos, d_model]. Where
 // head_out is wanted it is the sum over heads of z_h·W_O,h, which differs in the last bits
 // from the product over all of them.
 func (p *Pass) output(z *mlx.Array, layer int, out *nn.Linear) *mlx.Array {
@@ -149,8 +149,8 @@ func (p *Pass) output(z *mlx.Array, layer int, out *nn.Linear) *mlx.Array {
 		return out.Forward(Flat(z))
 	}
 	heads, d := z.Dim(2), z.Dim(3)
-	w := out.Dense(z.Scope(), z.Dtype())                     // [d_model, head·d_head]
-	w = mlx.Transpose(mlx.Reshape(w, -1, heads, d), 1, 2, 0) // [head, d_head, d_model]
+	w := out.Dense(z.Scope(), z.Dtype())                     // [d_model, head·d_v]
+	w = mlx.Transpose(mlx.Reshape(w, -1, heads, d), 1, 2, 0) // [head, d_v, d_model]
 	each := mlx.Matmul(Swap(z), mlx.ExpandDims(w, 0))        // [batch, head, pos, d_model]
 	sum := mlx.Sum(p.At(HeadOut, layer, Swap(each)), 2)
 	if out.Bias == nil {

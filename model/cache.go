@@ -89,7 +89,7 @@ func (c *Cache) Close() {
 	c.seen, c.blocks = 0, -1
 }
 
-// add remembers k and v, [batch, kv_head, pos, d_head], and returns those of all
+// add remembers k, [batch, kv_head, pos, d_head], and v, [batch, kv_head, pos, d_v], and returns those of all
 // positions that the new ones may look at, the newest last. Only for a single
 // position with a window that is full, and unless ordered is asked for, they stand in
 // another order, which attention does not depend on.

@@ -24,7 +24,7 @@ func ExampleKeep() {
 		fmt.Println(at, at.Site.ShapeText(), kept[i].Shape())
 	}
 	// Output:
-	// layers.1.z [batch, pos, head, d_head] [1 3 8 16]
+	// layers.1.z [batch, pos, head, d_v] [1 3 8 16]
 	// layers.1.resid_post [batch, pos, d_model] [1 3 128]
 }
 

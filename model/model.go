@@ -62,6 +62,7 @@ type Shape struct {
 	Heads   int `json:"heads"`
 	KVHeads int `json:"kv_heads"`
 	DHead   int `json:"d_head"`
+	DValue  int `json:"d_v,omitempty"` // of a head's values, and of z; 0: DHead
 	DMLP    int `json:"d_mlp"`
 	DVocab  int `json:"d_vocab"`
 	Experts int `json:"experts,omitempty"`  // of a mixture, in each of its layers

@@ -80,9 +80,18 @@ func (p *Pass) Rotate(site Site, layer int, x *mlx.Array, r *Rope) *mlx.Array {
 	return Swap(p.At(site, layer, Swap(x)))
 }
 
-// turn applies RoPE to [batch, head, pos, d_head]. Rows whose sequences' lengths let them turn
-// otherwise are turned one by one.
+// turn applies RoPE to [batch, head, pos, d_head].
 func (p *Pass) turn(x *mlx.Array, r *Rope) *mlx.Array {
+	if head := x.Dim(3); r.Still > 0 {
+		still, rest := mlx.Slice(x, 3, mlx.Between(0, r.Still)), mlx.Slice(x, 3, mlx.Between(r.Still, head))
+		return mlx.Concatenate(3, still, p.turnRows(rest, r))
+	}
+	return p.turnRows(x, r)
+}
+
+// turnRows turns [batch, head, pos, d]. Rows whose sequences' lengths let them turn otherwise are
+// turned one by one.
+func (p *Pass) turnRows(x *mlx.Array, r *Rope) *mlx.Array {
 	rows, n := x.Dim(0), x.Dim(2)
 	first, alike := p.length(0, n), true
 	for row := range rows {

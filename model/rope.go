@@ -14,6 +14,7 @@ import (
 type Rope struct {
 	mlx.Rotary
 	Magnitude float64 // factor on what turns (yarn, longrope); 1: none
+	Still     int     // dimensions of each head before those that turn, which do not
 
 	// The base of the dynamic kind grows with the length n of the sequence:
 	// base·(Factor·n/Trained − (Factor − 1))^(d/(d−2)) for n above Trained; 0: none.

@@ -62,3 +62,19 @@ func TestSigmoidRouterGivesTheGreatestWeightFirst(t *testing.T) {
 	one := float32(1 / (1 + math.Exp(-1)))
 	require.InDeltaSlice(t, []float32{one / (one + 1.5), 0.5 / (one + 1.5)}, w, 1e-6) // divided by their sum and SumEps
 }
+
+// Experts whose corrected scores are below 0 are chosen before those of another group.
+func TestSigmoidRouterChoosesOfKeptGroupsAloneAndPutsTheGreatestWeightFirst(t *testing.T) {
+	s := mlx.NewScope(mlx.CPU)
+	defer s.Close()
+	r := &model.SigmoidRouter{
+		Gate: &nn.Linear{Weight: mlx.Identity(s, 4, mlx.Float32)}, Correction: mlx.FromSlice(s, []float32{-4, -3, -9, -9}), K: 2, Scale: 1, Groups: 2, Kept: 1,
+	}
+	experts, weights := r.Route(mlx.FromSlice(s, []float32{2, 0, 5, 5}, 1, 1, 4), 0, &model.Pass{})
+	ids, err := mlx.Data[uint32](experts)
+	require.NoError(t, err)
+	require.Equal(t, []uint32{0, 1}, ids) // the correction puts 1 before 0
+	w, err := mlx.Data[float32](weights)
+	require.NoError(t, err)
+	require.InDeltaSlice(t, []float32{0.880797, 0.5}, w, 1e-6)
+}

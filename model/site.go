@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +65,7 @@ const (
 	Key    Axis = "key"
 	DModel Axis = "d_model"
 	DHead  Axis = "d_head"
+	DValue Axis = "d_v" // of a head's values; d_head in most architectures
 	DMLP   Axis = "d_mlp"
 	Expert Axis = "expert"
 	Chosen Axis = "k" // the experts that a position chose, the one of the greatest weight first
@@ -90,6 +92,8 @@ var (
 	stream  = []Axis{Batch, Pos, DModel}
 	queries = []Axis{Batch, Pos, Head, DHead}
 	keys    = []Axis{Batch, Pos, KVHead, DHead}
+	values  = []Axis{Batch, Pos, KVHead, DValue}
+	mixed   = []Axis{Batch, Pos, Head, DValue}
 	scores  = []Axis{Batch, Head, Pos, Key}
 	hidden  = []Axis{Batch, Pos, DMLP}
 	chosen  = []Axis{Batch, Pos, Chosen}
@@ -104,15 +108,15 @@ var sites = []siteRow{
 	{ConvOut, true, []Axis{Batch, Pos, Channel}, "what a mixer convolves, after its activation, if any", "", "", ""},
 	{Q, true, queries, "queries, as projected", "attn.hook_q", "", "q_norm_in"},
 	{K, true, keys, "keys, as projected", "attn.hook_k", "", "k_norm_in"},
-	{V, true, keys, "values", "attn.hook_v", "", "value"},
+	{V, true, values, "values", "attn.hook_v", "", "value"},
 	{QNormed, true, queries, "queries after their norm, if any", "attn.hook_q_normed", "", "q_norm_out"},
 	{KNormed, true, keys, "keys after their norm, if any", "attn.hook_k_normed", "", "k_norm_out"},
 	{RotQ, true, queries, "queries after RoPE", "attn.hook_rot_q", "", ""},
 	{RotK, true, keys, "keys after RoPE", "attn.hook_rot_k", "", ""},
 	{AttnScores, true, scores, "scaled and masked, before softmax", "attn.hook_attn_scores", "", "attn_scores"},
 	{Pattern, true, scores, "after softmax", "attn.hook_pattern", "", "attn_probs"},
-	{AttnGate, true, queries, "factors on what the heads gathered, as in z", "", "", ""},
-	{Z, true, queries, "pattern·v, before the output matrix", "attn.hook_z", "", "z"},
+	{AttnGate, true, mixed, "factors on what the heads gathered, as in z", "", "", ""},
+	{Z, true, mixed, "pattern·v, before the output matrix", "attn.hook_z", "", "z"},
 	{HeadOut, true, []Axis{Batch, Pos, Head, DModel}, "what each head adds, without the bias", "attn.hook_result", "", ""},
 	{AttnRaw, true, stream, "attention's output, before its norm or factor", "attn.hook_out", "", "attn_out"},
 	{AttnOut, true, stream, "what attention adds to the stream", "hook_attn_out", "model.layers.%d.self_attn", "attn_out_post"},
@@ -181,6 +185,8 @@ func (s Shape) Size(a Axis) int {
 		return s.DModel
 	case DHead:
 		return s.DHead
+	case DValue:
+		return cmp.Or(s.DValue, s.DHead)
 	case DMLP:
 		return s.DMLP
 	case DVocab:

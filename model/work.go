@@ -7,10 +7,10 @@ func (s Shape) Block(sequences, positions, keys int) int {
 	for layer := range max(len(s.Own), 1) {
 		l := s.In(layer)
 		// the stream and what is added to it, heads, the branches of the MLP or of the experts
-		each := 6*l.DModel + 3*l.DMLP + 4*l.Heads*l.DHead + 4*l.DRecurrent + l.TopK*(3*l.DExpert+2*l.DModel) + 3*l.Experts
+		each := 6*l.DModel + 3*l.DMLP + 2*l.Heads*(l.DHead+l.Size(DValue)) + 4*l.DRecurrent + l.TopK*(3*l.DExpert+2*l.DModel) + 3*l.Experts
 		each += 6 * s.Layers * s.DPerLayer // of all layers, made once
 		if layer < len(s.Own) && s.Own[layer].LooksBack {
-			each += 2 * 2 * l.KVHeads * l.DHead // of an earlier layer of each type
+			each += 2 * l.KVHeads * (l.DHead + l.Size(DValue)) // of an earlier layer of each type
 		}
 		// scores, their softmax and the mask that was added
 		most = max(most, each+3*l.Heads*keys)
@@ -27,7 +27,7 @@ func (s Shape) Remembered(positions int) int {
 			continue
 		}
 		l := s.In(layer)
-		n := 2 * l.KVHeads * l.DHead * (positions + cacheStep)
+		n := l.KVHeads * (l.DHead + l.Size(DValue)) * (positions + cacheStep)
 		if layer < len(s.Own) && s.Own[layer].State > 0 {
 			n = s.Own[layer].State
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/cohere"
+	"github.com/mlxlens/mlxlens/model/deepseek"
 	"github.com/mlxlens/mlxlens/model/gemma2"
 	"github.com/mlxlens/mlxlens/model/gemma3"
 	"github.com/mlxlens/mlxlens/model/gemma4"
@@ -263,6 +264,7 @@ func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loa
 var architectures = map[string]func(config []byte) (builder, error){
 	"cohere":           from(cohere.ParseConfig, cohere.New),
 	"cohere2":          from(cohere.ParseCohere2, cohere.New),
+	"deepseek_v3":      from(deepseek.ParseConfig, deepseek.New),
 	"gemma":            from(llama.ParseGemma, llama.New),
 	"gemma2":           from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":           from(gemma3.ParseConfig, gemma3.New),

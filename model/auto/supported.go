@@ -18,6 +18,7 @@ type Family struct {
 var families = []Family{
 	{"Gemma", []string{"gemma"}, []string{"gemma"}, "read as a Llama with gains of 1 + w, tanh GELU, a scaled embedding"},
 	{"Command R, Command R7B, Command A", []string{"cohere", "cohere2"}, nil, "parallel blocks on one norm, norms on heads, scaled logits; in `cohere2` three of four layers slide, and the fourth does not turn"},
+	{"DeepSeek V3, R1", []string{"deepseek_v3"}, nil, "queries, keys and values from a latent of few dimensions, experts chosen within groups, with a shared one"},
 	{"Gemma 2", []string{"gemma2"}, []string{"gemma2"}, "soft caps, norms before and after, every other layer slides"},
 	{"Gemma 3", []string{"gemma3_text", "gemma3"}, []string{"gemma3"}, "norms on queries and keys, two rotary bases, five of six layers slide; of the multimodal form the text part"},
 	{"Gemma 4", []string{"gemma4", "gemma4_text", "gemma4_unified"}, nil, "heads of two sizes, keys as values, layers that share keys and values, an embedding for each layer, experts beside the MLP; of the multimodal forms the text part"},

@@ -298,6 +298,15 @@ func yarnMagnitude(factor, m float64) float64 {
 	return 0.1*m*math.Log(factor) + 1
 }
 
+// ScoreMagnitude returns what DeepSeek's models multiply a head's queries and keys by, turned or not:
+// 0.1·mscale_all_dim·ln(factor) + 1 where there is a scaling that has mscale_all_dim, else 1.
+func (c *RopeConfig) ScoreMagnitude() float64 {
+	if c.Kind() == "default" || c.scaling.MScaleAllDim == 0 {
+		return 1
+	}
+	return yarnMagnitude(c.scaling.Factor, c.scaling.MScaleAllDim)
+}
+
 // original returns the length before the scaling, where a config leaves it out the context.
 func (c *RopeConfig) original() float64 {
 	if c.Original != 0 {
