@@ -1,9 +1,8 @@
 package model
 
 import (
-	"math"
-
 	"cmp"
+	"math"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
