@@ -51,7 +51,11 @@ func TestTracesForOtherShapesHoldNone(t *testing.T) {
 	// rows: as many as there are, but of the length that the trace has
 	for how, f := range asTraces(t, take, mlx.Ones(s, mlx.Float32, 50, 3), ids(49)) {
 		require.Equal(t, []float32{3, 4, 5}, floats(t, f(two(mlx.Reshape(upTo(6), 2, 3), ids(49)))[0]), how)
-		require.Error(t, mlx.Eval(f(two(mlx.Reshape(upTo(6), 3, 2), ids(0)))...), how)
+		// an error, or the row where MLX has dropped the trace and made another
+		y := f(two(mlx.Reshape(upTo(6), 3, 2), ids(0)))
+		if err := mlx.Eval(y...); err == nil {
+			require.Equal(t, []float32{0, 1}, floats(t, y[0]), how)
+		}
 	}
 	along := func(a []*mlx.Array) []*mlx.Array { return one(mlx.TakeAlongAxis(a[0], a[1], 1)) }
 	for how, f := range asTraces(t, along, mlx.Ones(s, mlx.Float32, 2, 1000), mlx.FromSlice(s, []int32{999, 999}, 2, 1)) {
