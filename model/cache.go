@@ -22,11 +22,39 @@ type Cache struct {
 	layers []memory
 	seen   int // positions
 	blocks int // that passes go through; −1: none went yet
+	exact  bool
 }
 
 // NewCache returns an empty cache for a model.
 func NewCache(m Model) *Cache {
 	return &Cache{device: m.Device(), layers: make([]memory, m.Shape().Layers), blocks: -1}
+}
+
+// Fork returns a cache that has seen what c has, in each of so many sequences, and goes on by
+// itself. c is of one sequence; its arrays are shared until a pass adds to them. A fork takes room
+// for what comes and no more: it is made for few passes.
+func (c *Cache) Fork(sequences int) *Cache {
+	f := &Cache{device: c.device, layers: make([]memory, len(c.layers)), seen: c.seen, blocks: c.blocks, exact: true}
+	scope := mlx.NewScope(c.device)
+	defer scope.Close()
+	for i := range c.layers {
+		from, to := &c.layers[i], &f.layers[i]
+		to.rows, to.oldest = from.rows, from.oldest
+		for _, a := range []struct {
+			dst **mlx.Array
+			src *mlx.Array
+		}{{&to.k, from.k}, {&to.v, from.v}, {&to.state, from.state}, {&to.tail, from.tail}} {
+			if a.src == nil {
+				continue
+			}
+			x := scope.Hold(a.src)
+			if a.dst == &to.k || a.dst == &to.v {
+				x = mlx.Slice(x, 2, mlx.Between(0, from.rows))
+			}
+			*a.dst = mlx.On(c.device).Hold(mlx.BroadcastTo(x, append([]int{sequences}, x.Shape()[1:]...)...))
+		}
+	}
+	return f
 }
 
 // Len returns how many positions were seen, 0 of a nil Cache.
@@ -102,7 +130,8 @@ func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys,
 	switch {
 	case window == 0 || l.rows+n <= window:
 		if l.rows+n > l.capacity() {
-			l.set(c, extended(l.k, k, l.rows, n), extended(l.v, v, l.rows, n))
+			room := c.room(l.rows + n)
+			l.set(c, extended(l.k, k, l.rows, room), extended(l.v, v, l.rows, room))
 		}
 		l.set(c, mlx.SliceUpdate(l.k, k, 2, l.rows), mlx.SliceUpdate(l.v, v, 2, l.rows))
 		l.rows += n
@@ -166,11 +195,18 @@ func (c *Cache) keep(dst **mlx.Array, a *mlx.Array) {
 // cacheStep is how many positions room is made for at a time.
 const cacheStep = 256
 
-// extended returns x with room for n rows after the first rows, which it keeps; like
-// has the shape and type of what will come.
-func extended(x, like *mlx.Array, rows, n int) *mlx.Array {
-	room := (rows+n+cacheStep-1)/cacheStep*cacheStep - rows
-	zeros := mlx.Zeros(like.Scope(), like.Dtype(), like.Dim(0), like.Dim(1), room, like.Dim(3))
+// room returns for how many rows there is to be room when so many are needed.
+func (c *Cache) room(rows int) int {
+	if c.exact {
+		return rows
+	}
+	return (rows + cacheStep - 1) / cacheStep * cacheStep
+}
+
+// extended returns x with room for so many rows, of which it keeps the first; like has the shape
+// and type of what will come.
+func extended(x, like *mlx.Array, rows, room int) *mlx.Array {
+	zeros := mlx.Zeros(like.Scope(), like.Dtype(), like.Dim(0), like.Dim(1), room-rows, like.Dim(3))
 	if x == nil {
 		return zeros
 	}

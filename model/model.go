@@ -11,6 +11,7 @@ package model
 
 import (
 	"cmp"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -23,6 +24,11 @@ type Model interface {
 	// cache the ids continue what it has seen, and are added to it; all passes with one
 	// cache go through the same number of blocks. A nil tap sees nothing.
 	Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks int) *mlx.Array
+
+	// Resume is Stream for a pass that begins behind the first so many blocks, whose stream h is,
+	// [batch, pos, d_model]: of many runs that differ in later blocks alone, what lies before is
+	// computed once. [Shape.Resumable] says where it can begin.
+	Resume(h, tokens *mlx.Array, cache *Cache, tap *Tap, from, blocks int) *mlx.Array
 
 	// Logits maps the stream behind the last block to logits [batch, pos, d_vocab], in the
 	// type that the model computes in.
@@ -112,6 +118,16 @@ func (s Shape) In(layer int) Shape {
 		s.DHead, s.DMLP = cmp.Or(own.DHead, s.DHead), cmp.Or(own.DMLP, s.DMLP)
 	}
 	return s
+}
+
+// Resumable reports whether a pass can begin behind the first so many blocks ([Model].Resume): no
+// later one looks at an earlier one's keys and values, or has an embedding of its own.
+func (s Shape) Resumable(from int) bool {
+	if from == 0 {
+		return true
+	}
+	later := s.Own[min(from, len(s.Own)):]
+	return s.DPerLayer == 0 && !slices.ContainsFunc(later, func(l LayerShape) bool { return l.LooksBack })
 }
 
 // Forward computes logits [batch, pos, d_vocab] from ids [batch, pos] int32: the stream

@@ -63,12 +63,30 @@ func (t *Transformer) Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks i
 	if err := cache.begin(blocks); err != nil {
 		return mlx.Failed("stream", err)
 	}
-	x := t.embed(tokens, pass)
-	for i, b := range t.Blocks[:blocks] {
-		// of a block's arrays only its result outlives it
-		x = mlx.Within(x, func(x *mlx.Array) *mlx.Array { return b.Forward(x, i, pass) })
+	return t.through(t.embed(tokens, pass), pass, 0, blocks)
+}
+
+// Resume is Stream for a pass that begins behind the first so many blocks.
+func (t *Transformer) Resume(h, tokens *mlx.Array, cache *Cache, tap *Tap, from, blocks int) *mlx.Array {
+	switch {
+	case from < 0 || blocks < from || blocks > len(t.Blocks):
+		return mlx.Failed("resume", fmt.Errorf("model: from block %d to %d, and the model has %d", from, blocks, len(t.Blocks)))
+	case !t.Sizes.Resumable(from):
+		return mlx.Failed("resume", fmt.Errorf("model: a pass cannot begin behind block %d: a later one looks at what an earlier one computed beside the stream", from))
 	}
-	cache.advance(tokens.Dim(1))
+	if err := cache.begin(blocks); err != nil {
+		return mlx.Failed("resume", err)
+	}
+	return t.through(h, newPass(tokens, cache, tap), from, blocks)
+}
+
+// through maps the stream behind the first so many blocks to that behind more of them.
+func (t *Transformer) through(x *mlx.Array, pass *Pass, from, blocks int) *mlx.Array {
+	for i := from; i < blocks; i++ {
+		// of a block's arrays only its result outlives it
+		x = mlx.Within(x, func(x *mlx.Array) *mlx.Array { return t.Blocks[i].Forward(x, i, pass) })
+	}
+	pass.Cache.advance(pass.Tokens.Dim(1))
 	return x
 }
 
