@@ -189,7 +189,7 @@ func (r *resolved) valueHead(h, have int) int {
 	switch {
 	case have == 1:
 		return 0
-	case have == headsOf(r.Place.Site, r.shape):
+	case r.heads == nil || have == headsOf(r.Place.Site, r.shape): // or experts that were chosen, of which an edit takes all
 		return h
 	}
 	return max(0, slices.Index(r.heads, h)) // where none is chosen nothing changes

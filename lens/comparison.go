@@ -48,22 +48,22 @@ type Difference struct {
 }
 
 type differenceJSON struct {
-	KL    number      `json:"kl"`
-	KLBA  number      `json:"kl_ba"`
-	JS    number      `json:"js"`
+	KL    Number      `json:"kl"`
+	KLBA  Number      `json:"kl_ba"`
+	JS    Number      `json:"js"`
 	Agree bool        `json:"agree"`
 	A     []Candidate `json:"a"`
 	B     []Candidate `json:"b"`
 
 	Targets   [][2]Target `json:"targets,omitempty"`
-	Contrasts [][2]number `json:"contrasts,omitempty"`
+	Contrasts [][2]Number `json:"contrasts,omitempty"`
 }
 
 // MarshalJSON writes null for a number that is not finite.
 func (d Difference) MarshalJSON() ([]byte, error) {
-	j := differenceJSON{KL: number(d.KL), KLBA: number(d.KLBA), JS: number(d.JS), Agree: d.Agree, A: d.A, B: d.B, Targets: d.Targets}
+	j := differenceJSON{KL: Number(d.KL), KLBA: Number(d.KLBA), JS: Number(d.JS), Agree: d.Agree, A: d.A, B: d.B, Targets: d.Targets}
 	for _, c := range d.Contrasts {
-		j.Contrasts = append(j.Contrasts, [2]number{number(c[0]), number(c[1])})
+		j.Contrasts = append(j.Contrasts, [2]Number{Number(c[0]), Number(c[1])})
 	}
 	return marshal(j)
 }
@@ -92,15 +92,15 @@ type Average struct {
 }
 
 type averageJSON struct {
-	KL    number `json:"kl"`
-	KLBA  number `json:"kl_ba"`
-	JS    number `json:"js"`
-	Agree number `json:"agree"`
+	KL    Number `json:"kl"`
+	KLBA  Number `json:"kl_ba"`
+	JS    Number `json:"js"`
+	Agree Number `json:"agree"`
 }
 
 // MarshalJSON writes null for a number that is not finite.
 func (a Average) MarshalJSON() ([]byte, error) {
-	return marshal(averageJSON{number(a.KL), number(a.KLBA), number(a.JS), number(a.Agree)})
+	return marshal(averageJSON{Number(a.KL), Number(a.KLBA), Number(a.JS), Number(a.Agree)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

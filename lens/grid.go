@@ -137,7 +137,7 @@ type Cell struct {
 
 // MarshalJSON writes null for a number that is not finite.
 func (c Cell) MarshalJSON() ([]byte, error) {
-	return marshal(cellJSON{c.Top, number(c.LogSumExp), number(c.Entropy), number(c.KL), number(c.Norm), c.Targets, convert[number](c.Contrasts), c.Answer, c.Experts})
+	return marshal(cellJSON{c.Top, Number(c.LogSumExp), Number(c.Entropy), Number(c.KL), Number(c.Norm), c.Targets, convert[Number](c.Contrasts), c.Answer, c.Experts})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -155,29 +155,31 @@ func (c *Cell) UnmarshalJSON(data []byte) error {
 
 type cellJSON struct {
 	Top       []Candidate `json:"top"`
-	LogSumExp number      `json:"logsumexp"`
-	Entropy   number      `json:"entropy"`
-	KL        number      `json:"kl"`
-	Norm      number      `json:"norm"`
+	LogSumExp Number      `json:"logsumexp"`
+	Entropy   Number      `json:"entropy"`
+	KL        Number      `json:"kl"`
+	Norm      Number      `json:"norm"`
 	Targets   []Target    `json:"targets,omitempty"`
-	Contrasts []number    `json:"contrasts,omitempty"`
+	Contrasts []Number    `json:"contrasts,omitempty"`
 	Answer    Target      `json:"answer"`
 	Experts   []Expert    `json:"experts,omitempty"`
 }
 
-// number is null in JSON when it is not finite.
-type number float64
+// Number is null in JSON when it is not finite.
+type Number float64
 
-func (x number) MarshalJSON() ([]byte, error) {
+// MarshalJSON writes null for NaN and the infinities.
+func (x Number) MarshalJSON() ([]byte, error) {
 	if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(float64(x))
 }
 
-func (x *number) UnmarshalJSON(data []byte) error {
+// UnmarshalJSON reads null as NaN.
+func (x *Number) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
-		*x = number(math.NaN())
+		*x = Number(math.NaN())
 		return nil
 	}
 	return json.Unmarshal(data, (*float64)(x))
@@ -192,13 +194,13 @@ type Candidate struct {
 
 type candidateJSON struct {
 	TokenJSON
-	Logit number `json:"logit"`
-	Prob  number `json:"prob"`
+	Logit Number `json:"logit"`
+	Prob  Number `json:"prob"`
 }
 
 // MarshalJSON writes the token's fields, logit and prob.
 func (c Candidate) MarshalJSON() ([]byte, error) {
-	return marshal(candidateJSON{c.Token.JSON(), number(c.Logit), number(c.Prob)})
+	return marshal(candidateJSON{c.Token.JSON(), Number(c.Logit), Number(c.Prob)})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -221,14 +223,14 @@ type Target struct {
 
 type targetJSON struct {
 	TokenJSON
-	Logit number `json:"logit"`
-	Prob  number `json:"prob"`
+	Logit Number `json:"logit"`
+	Prob  Number `json:"prob"`
 	Rank  int    `json:"rank"`
 }
 
 // MarshalJSON writes the token's fields, logit, prob and rank.
 func (t Target) MarshalJSON() ([]byte, error) {
-	return marshal(targetJSON{t.Token.JSON(), number(t.Logit), number(t.Prob), t.Rank})
+	return marshal(targetJSON{t.Token.JSON(), Number(t.Logit), Number(t.Prob), t.Rank})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -252,14 +254,14 @@ type Trajectory struct {
 
 type trajectoryJSON struct {
 	TokenJSON
-	Logit []number `json:"logit"`
-	Prob  []number `json:"prob"`
+	Logit []Number `json:"logit"`
+	Prob  []Number `json:"prob"`
 	Rank  []int    `json:"rank"`
 }
 
 // MarshalJSON writes the token's fields, and arrays logit, prob and rank.
 func (t Trajectory) MarshalJSON() ([]byte, error) {
-	return marshal(trajectoryJSON{t.Token.JSON(), convert[number](t.Logit), convert[number](t.Prob), t.Rank})
+	return marshal(trajectoryJSON{t.Token.JSON(), convert[Number](t.Logit), convert[Number](t.Prob), t.Rank})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.
@@ -297,14 +299,14 @@ type Check struct {
 }
 
 type checkJSON struct {
-	MaxDifference number `json:"max_difference"`
-	Tolerance     number `json:"tolerance"`
+	MaxDifference Number `json:"max_difference"`
+	Tolerance     Number `json:"tolerance"`
 	OK            bool   `json:"ok"`
 }
 
 // MarshalJSON writes null for a number that is not finite.
 func (c Check) MarshalJSON() ([]byte, error) {
-	return json.Marshal(checkJSON{number(c.MaxDifference), number(c.Tolerance), c.OK})
+	return json.Marshal(checkJSON{Number(c.MaxDifference), Number(c.Tolerance), c.OK})
 }
 
 // UnmarshalJSON reads what MarshalJSON writes.

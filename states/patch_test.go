@@ -55,6 +55,24 @@ func TestWhatWasCapturedIsAPatch(t *testing.T) {
 	require.Equal(t, capturedNumbers(t, m, other, logits[0])[8*vocab:], got[8*vocab:])
 }
 
+// What each of the experts gives is a patch of its own.
+func TestWhatExpertsGiveIsAPatch(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Architecture(t, "gpt-oss", nil)
+	in := edit.Input{IDs: []int{3, 14, 15, 92, 6}}
+	logits := model.Place{Site: model.Logits}
+	want := capturedNumbers(t, m, in, logits)
+	for _, place := range places(t, m, "layers.1.expert_weights,layers.1.expert_post,layers.1.expert_out") {
+		set, err := states.Capture(context.Background(), m, in, []model.Place{place})
+		require.NoError(t, err)
+		v, err := set.Value(place)
+		require.NoError(t, err)
+		patched := in
+		patched.Edits = []edit.Edit{{Place: place, Op: edit.Set, Value: v}}
+		require.InDeltaSlice(t, want, capturedNumbers(t, m, patched, logits), 1e-4, "%s", place)
+	}
+}
+
 func capturedNumbers(t *testing.T, m model.Model, in edit.Input, at model.Place) []float32 {
 	t.Helper()
 	s, err := states.Capture(context.Background(), m, in, []model.Place{at})

@@ -67,6 +67,7 @@ var allowed = map[string][]string{
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "model"},
+	"experiment":  {"edit", "lens", "mlx", "model", "states"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 

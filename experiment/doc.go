@@ -1,0 +1,7 @@
+// Package experiment sets runs of a model against each other: what a run computes at a place is
+// put into another one, and the answer says what that place does (Patch).
+//
+// Runs that an experiment makes are batched, and what they have in common is computed once: the
+// blocks below the first that differs, and the positions before it. Results are plain data; the
+// package speaks token ids and never sees a tokenizer.
+package experiment
