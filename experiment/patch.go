@@ -47,6 +47,7 @@ type PatchOptions struct {
 // Patching is what patches of a run recover of another one: plain data.
 type Patching struct {
 	Schema     string         `json:"schema"`
+	Made       *Made          `json:"made,omitempty"`
 	Model      lens.ModelInfo `json:"model"`
 	Clean      Run            `json:"clean"`
 	Corrupted  Run            `json:"corrupted"`

@@ -1,16 +1,20 @@
 package experiment_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"testing"
 
+	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/states"
@@ -135,6 +139,96 @@ func TestPatchesOfNothingAndOfEverything(t *testing.T) {
 			require.Zero(t, got.Recovery[model.ResidPost][0][0], fmt.Sprint(metric, " of ", name))
 			if metric != experiment.LogitDiff {
 				break // the model makes no difference to the others
+			}
+		}
+	}
+}
+
+func TestJSONOfAPatchingFollowsThePublishedSchema(t *testing.T) {
+	t.Parallel()
+	schema, err := jsonschema.NewCompiler().Compile("../docs/schema/patch-1.schema.json")
+	require.NoError(t, err)
+	m := modeltest.Architecture(t, "qwen3-next", nil) // whose layers have not all the same sites
+	for _, o := range []experiment.PatchOptions{
+		{Question: experiment.Question{Metric: experiment.KL}},
+		{Question: experiment.Question{Metric: experiment.LogitDiff, Target: 3, Versus: 4}, Columns: experiment.ByHead, Sites: []model.Site{model.Z, model.K}},
+		{Question: experiment.Question{Metric: experiment.Rank, Target: 3}, Columns: experiment.Together, Noising: true, Window: 2},
+	} {
+		got, err := experiment.Patch(context.Background(), m, edit.Input{IDs: []int{1, 2, 3}}, edit.Input{IDs: []int{1, 4, 3}}, o)
+		require.NoError(t, err)
+		raw, err := json.Marshal(got)
+		require.NoError(t, err)
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+		require.NoError(t, err)
+		doc.(map[string]any)["model"].(map[string]any)["quantization"] = "none" // whoever opened the model says it
+		require.NoError(t, schema.Validate(doc))
+		doc.(map[string]any)["recovery"].(map[string]any)["z"] = 1
+		require.Error(t, schema.Validate(doc))
+	}
+}
+
+func TestPatchesThatMeanNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	q := experiment.Question{Metric: experiment.KL}
+	at := func(ids ...int) edit.Input { return edit.Input{IDs: ids} }
+	edited := at(1, 2, 3)
+	edited.Edits = []edit.Edit{{Place: model.Place{Site: model.MLPOut, Layer: 1}, Positions: []int{2}, Op: edit.Zero}}
+	edited.Positions = []int{1}
+	for want, c := range map[string]struct {
+		clean, corrupted edit.Input
+		o                experiment.PatchOptions
+	}{
+		"the prompts have 2 and 3 tokens":                 {at(1, 2, 3), at(1, 2), experiment.PatchOptions{Question: q}},
+		"metric \"\" is unknown (have: logit_diff, logit": {at(1, 2), at(1, 3), experiment.PatchOptions{}},
+		"are both 5": {at(1, 2), at(1, 3), experiment.PatchOptions{Question: experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 5}}},
+		"target 512 (number 2) is outside the vocabulary":            {at(1, 2), at(1, 3), experiment.PatchOptions{Question: experiment.Question{Metric: experiment.LogitDiff, Versus: 512}}},
+		"\"embed\" is no site of a layer":                            {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Sites: []model.Site{model.Embed}}},
+		"resid_mid is named twice":                                   {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Sites: []model.Site{model.ResidMid, model.ResidMid}}},
+		"resid_mid has no heads":                                     {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Sites: []model.Site{model.ResidMid}, Columns: experiment.ByHead}},
+		"a window of 4 layers: want 1 to 3":                          {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Window: 4}},
+		"columns \"rows\"":                                           {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Columns: "rows"}},
+		"layer 3 does not exist":                                     {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Layers: []int{3}}},
+		"position 2 does not exist":                                  {at(1, 2), at(1, 3), experiment.PatchOptions{Question: q, Positions: []int{2}}},
+		"position 0 has no partner in the other prompt":              {at(1, 2), at(1, 2, 3), experiment.PatchOptions{Question: q, Align: lens.AlignEnd, Positions: []int{0}}},
+		"position 1 is behind the one that is read, 0":               {at(1, 2), edit.Input{IDs: []int{1, 3}, Positions: []int{0}}, experiment.PatchOptions{Question: q, Positions: []int{1}}},
+		"2 positions are read of a run":                              {at(1, 2), edit.Input{IDs: []int{1, 3}, Positions: []int{0, 1}}, experiment.PatchOptions{Question: q}},
+		"pattern has a number for each key":                          {at(1, 2), at(1, 2, 3), experiment.PatchOptions{Question: q, Align: lens.AlignStart, Sites: []model.Site{model.Pattern}}},
+		"it would change nothing: the last position that is read is": {edited, at(1, 2, 4), experiment.PatchOptions{Question: q}},
+		"the prompt is empty":                                        {at(), at(1), experiment.PatchOptions{Question: q}},
+		"a run of 3 positions needs at least":                        {at(1, 2, 3), at(1, 2, 4), experiment.PatchOptions{Question: q, MaxMemory: 1}},
+	} {
+		_, err := experiment.Patch(context.Background(), m, c.clean, c.corrupted, c.o)
+		require.ErrorContains(t, err, want)
+	}
+	_, err := experiment.Patch(context.Background(), nil, at(1), at(1), experiment.PatchOptions{Question: q})
+	require.ErrorContains(t, err, "there is no model")
+	ctx, stop := context.WithCancel(context.Background())
+	stop()
+	_, err = experiment.Patch(ctx, m, at(1), at(2), experiment.PatchOptions{Question: q})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// A bound on memory makes passes smaller, and the numbers stay. The bound is on what all tests hold: it runs
+// alone.
+func TestPatchesWithinABoundAreThePatches(t *testing.T) {
+	for _, name := range []string{"llama-sliding", "lfm2", "gpt2"} {
+		m := modeltest.Architecture(t, name, nil)
+		vocab := m.Shape().DVocab
+		clean, corrupted := edit.Input{IDs: ids(50, vocab, 3)}, edit.Input{IDs: ids(50, vocab, 3)}
+		corrupted.IDs[41]++
+		o := experiment.PatchOptions{Question: experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}, Sites: []model.Site{model.ResidPre, model.MLPOut}}
+		want, err := experiment.Patch(context.Background(), m, clean, corrupted, o)
+		require.NoError(t, err)
+		shape := m.Shape()
+		o.MaxMemory = int64(mlx.ActiveMemory()) + 12*int64(shape.Block(1, 20, 50)+shape.Remembered(50)+50*shape.DModel+3*vocab)
+		got, err := experiment.Patch(context.Background(), m, clean, corrupted, o)
+		require.NoError(t, err)
+		for site, rows := range want.Values {
+			for i := range rows {
+				for j := range rows[i] {
+					require.InDelta(t, float64(rows[i][j]), float64(got.Values[site][i][j]), 1e-4)
+				}
 			}
 		}
 	}

@@ -1,10 +1,21 @@
 package experiment
 
 import (
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model"
 )
+
+// Made says how a result was made, so that it can be made again.
+type Made struct {
+	Version  string   `json:"version"`
+	Command  []string `json:"command"` // the arguments
+	Model    string   `json:"model_digest"`
+	Revision string   `json:"revision,omitempty"` // the commit, of a model of the hub
+}
 
 // Run is a run that an experiment is of.
 type Run struct {
@@ -28,6 +39,14 @@ func (b Baseline) recovery(x float64) lens.Number {
 		return 0
 	}
 	return lens.Number(x-float64(b.Corrupted)) / (b.Clean - b.Corrupted)
+}
+
+// text is the prompt as it is shown.
+func (r *Run) text() string {
+	if r.Prompt != nil {
+		return `"` + render.Visible(*r.Prompt) + `"`
+	}
+	return english.Plural(len(r.Tokens), "token id", "")
 }
 
 // describe says what a run is of.

@@ -67,13 +67,13 @@ var allowed = map[string][]string{
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "model"},
-	"experiment":  {"edit", "lens", "mlx", "model", "states"},
+	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
-	"cmd/mlxlens/internal/cli": {"", "checkpoint", "cmd/mlxlens/internal/output", "edit", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
+	"cmd/mlxlens/internal/cli": {"", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
 		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs": {},

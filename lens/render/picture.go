@@ -73,7 +73,7 @@ func Picture(w io.Writer, g *lens.Grid, o PictureOptions) error {
 	if err != nil {
 		return err
 	}
-	p := painter{g: g, o: o, typesetter: t}
+	p := painter{g: g, o: o, pen: pen{typesetter: t}}
 	d, err := p.plan()
 	if err != nil {
 		return err
@@ -82,22 +82,12 @@ func Picture(w io.Writer, g *lens.Grid, o PictureOptions) error {
 	if err := bounded(width, height); err != nil {
 		return err
 	}
-	var s surface
-	switch o.Format {
-	case PNG:
-		s = newRaster(t, width, height)
-	case SVG:
-		v := newVectors(width, height)
-		v.title, v.desc, v.crisp = p.title(), p.describe(), o.Kind == Heatmap
-		s = v
-	default:
-		return fmt.Errorf("render: picture: format %d is unknown (have: PNG, SVG)", o.Format)
+	if p.surface, err = newSurface(o.Format, t, width, height, caption{p.title(), p.describe(), o.Kind == Heatmap}); err != nil {
+		return err
 	}
-	p.surface = s
-	s.fill(box{0, 0, width, height}, white)
 	p.head(width)
 	d.draw()
-	return s.finish(w)
+	return p.finish(w)
 }
 
 // drawing of one kind, below the title.
@@ -132,8 +122,7 @@ func bounded(width, height float64) error {
 
 // painter draws a grid on a surface.
 type painter struct {
-	*typesetter
-	surface
+	pen
 	g *lens.Grid
 	o PictureOptions
 }
@@ -150,48 +139,6 @@ const (
 	gap        = 12 * pixel
 )
 
-// capital is the height of a capital letter in ems, by which text is centred.
-const capital = 0.72
-
-// write draws text with its baseline at y.
-func (p *painter) write(text string, x, y, size float64, ink rgb, a anchor) {
-	p.text(words{line: p.set(text), at: point{x, y}, size: size, ink: ink, anchor: a})
-}
-
-// centred draws text centred on y.
-func (p *painter) centred(text string, x, y, size float64, ink rgb, a anchor) {
-	p.write(text, x, y+capital/2*size, size, ink, a)
-}
-
-// wide is how wide text is.
-func (p *painter) wide(text string, size float64) float64 { return p.set(text).width * size }
-
-// short draws glyphs as text that is no wider than room, cut with … where it would be,
-// in the middle of a glyph if not even one fits.
-func (p *painter) short(gs []glyph, size, room float64) string {
-	text := draw(gs)
-	if p.wide(text, size) <= room {
-		return text
-	}
-	if len(gs) > 64 { // a prompt: measure no more of it than could fit
-		gs = gs[:min(len(gs), int(room/size*8)+1)]
-	}
-	for n := len(gs) - 1; n > 0; n-- {
-		if text := draw(append(gs[:n:n], ellipsis)); p.wide(text, size) <= room {
-			return text
-		}
-	}
-	for rs := []rune(gs[0].text); len(rs) > 1; {
-		rs = rs[:len(rs)-1]
-		if text := string(rs) + ellipsis.text; p.wide(text, size) <= room {
-			return text
-		}
-	}
-	return ellipsis.text
-}
-
-var ellipsis = glyph{text: "…", width: 1}
-
 // title is the prompt, the model and the lens.
 func (p *painter) title() string {
 	return strings.Join([]string{p.prompt(), p.model(), p.g.Lens + " lens"}, " · ")
@@ -204,10 +151,13 @@ func (p *painter) prompt() string {
 	return quote(*p.g.Prompt)
 }
 
-func (p *painter) model() string {
-	name := path.Base(strings.ReplaceAll(p.g.Model.Ref, `\`, "/"))
+func (p *painter) model() string { return ModelName(p.g.Model) }
+
+// ModelName is a model's name in short, as it is shown.
+func ModelName(m lens.ModelInfo) string {
+	name := path.Base(strings.ReplaceAll(m.Ref, `\`, "/"))
 	if name == "." || name == "/" {
-		return p.g.Model.Type
+		return m.Type
 	}
 	return Visible(strings.TrimSuffix(name, ".gguf"))
 }

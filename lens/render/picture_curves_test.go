@@ -30,7 +30,7 @@ func withTargets(g *lens.Grid) *lens.Grid {
 // testCharts lays curves out.
 func testCharts(t *testing.T, g *lens.Grid, o PictureOptions) *charts {
 	t.Helper()
-	p := &painter{typesetter: testSetter(t), g: g, o: o}
+	p := &painter{pen: pen{typesetter: testSetter(t)}, g: g, o: o}
 	d, err := p.charts()
 	require.NoError(t, err)
 	return d.(*charts)

@@ -64,7 +64,7 @@ func layout(t testing.TB, g *lens.Grid, v View) *heatmap {
 	t.Helper()
 	ts, err := newTypesetter(nil)
 	require.NoError(t, err)
-	p := &painter{typesetter: ts, g: g, o: PictureOptions{View: v}}
+	p := &painter{pen: pen{typesetter: ts}, g: g, o: PictureOptions{View: v}}
 	d, err := p.heatmap()
 	require.NoError(t, err)
 	return d.(*heatmap)

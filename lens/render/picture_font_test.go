@@ -147,7 +147,7 @@ func TestSVGIsolatesRightToLeftText(t *testing.T) {
 }
 
 func TestShortCutsAtGlyphsAndIsNeverEmpty(t *testing.T) {
-	p := &painter{typesetter: testSetter(t)}
+	p := &painter{pen: pen{typesetter: testSetter(t)}}
 	whole := p.wide("capital", 8)
 	require.Equal(t, "capital", p.short(glyphs("capital"), 8, whole))
 	require.Equal(t, "capi…", p.short(glyphs("capital"), 8, whole-0.1))

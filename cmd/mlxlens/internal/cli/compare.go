@@ -23,10 +23,7 @@ type compareOptions struct {
 	memoryFlags
 	drawFlags
 	outputFlags
-	second    string // the second prompt
-	hasSecond bool
-	idsB      string
-	messagesB string
+	secondFlags
 	modelB    string
 	weightsB  string
 	editsB    []string
@@ -59,11 +56,7 @@ Prompts of different length need --align start or end.`,
   mlxlens compare "The capital of France is" --weights dense --weights-b packed`,
 		Args: wantArgs(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 2 {
-				o.second, o.hasSecond = args[1], true
-				args = args[:1]
-			}
-			o.arg(args)
+			o.promptOptions.arg(o.secondFlags.arg(args))
 			return runCompare(cmd.Context(), s, o)
 		},
 	}
@@ -72,8 +65,7 @@ Prompts of different length need --align start or end.`,
 	}
 	o.drawFlags.flags(cmd, "js", "js", "kl")
 	f := cmd.Flags()
-	f.StringVar(&o.idsB, "ids-b", "", "token ids instead of a second prompt")
-	f.StringVar(&o.messagesB, "messages-b", "", "a `FILE` of messages instead of a second prompt")
+	o.secondFlags.flags(cmd)
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
 	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
@@ -87,15 +79,9 @@ Prompts of different length need --align start or end.`,
 
 // checkFlags finds what is wrong before a model is opened.
 func (o *compareOptions) checkFlags() (lens.Alignment, error) {
-	var align lens.Alignment
-	switch o.align {
-	case "":
-	case "start":
-		align = lens.AlignStart
-	case "end":
-		align = lens.AlignEnd
-	default:
-		return 0, usagef("--align %q: want start or end", o.align)
+	align, err := alignment(o.align)
+	if err != nil {
+		return 0, err
 	}
 	switch {
 	case o.view != "js" && o.view != "kl":
@@ -104,14 +90,10 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 		return 0, usagef("--lens-b none needs --lens: without it neither side has a lens")
 	case !(o.threshold > 0):
 		return 0, usagef("--threshold %g: want more than 0", o.threshold)
-	case o.hasSecond && (o.idsB != "" || o.messagesB != "") || o.idsB != "" && o.messagesB != "":
-		return 0, usagef("a second prompt, --ids-b and --messages-b exclude each other")
-	case o.messages == "-" && o.messagesB == "-":
-		return 0, usagef("--messages and --messages-b cannot both be read from stdin")
-	case !o.hasSecond && o.idsB == "" && o.messagesB == "" && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
+	case !o.secondFlags.given() && o.modelB == "" && o.weightsB == "" && len(o.editsB) == 0 && o.lensB == "":
 		return 0, usagef("there is nothing to compare: give a second prompt, --ids-b, --messages-b, --model-b, --weights-b, --edit-b or --lens-b")
 	}
-	for _, check := range []func() error{o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, func() error { return o.limit(&o.modelOptions) }, o.checkLens, o.checkOutput} {
+	for _, check := range []func() error{func() error { return o.secondFlags.check(&o.promptOptions) }, o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, func() error { return o.limit(&o.modelOptions) }, o.checkLens, o.checkOutput} {
 		if err := check(); err != nil {
 			return 0, err
 		}
@@ -203,26 +185,13 @@ func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignmen
 	return co, nil
 }
 
-// readSecond returns the second side's prompt, the first's without one of its own.
-func (o *compareOptions) readSecond(s *streams, text *string, ids []int) (*promptOptions, *string, []int, error) {
-	if !o.hasSecond && o.idsB == "" && o.messagesB == "" {
-		return &o.promptOptions, text, ids, nil
-	}
-	b := &promptOptions{ids: o.idsB, noBOS: o.noBOS && o.messagesB == "", chatFlags: chatFlags{messages: o.messagesB}}
-	if o.hasSecond {
-		b.prompt, b.chat, b.system = &o.second, o.chat, o.system
-	}
-	text, ids, err := b.read(s)
-	return b, text, ids, err
-}
-
 // sides opens the models, one for both where they are the same, and encodes the prompts.
 func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, closeAll func(), err error) {
-	text, ids, err := o.read(s)
+	text, ids, err := o.promptOptions.read(s)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	promptB, textB, idsB, err := o.readSecond(s, text, ids)
+	promptB, textB, idsB, err := o.secondFlags.read(s, &o.promptOptions, text, ids)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -28,6 +28,7 @@ import (
 // streams are where a command reads and writes, and until when.
 type streams struct {
 	ctx      context.Context
+	args     []string
 	in       io.Reader
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
@@ -203,7 +204,7 @@ func Main() int {
 // Run runs one command line and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, stdout, errs io.Writer) int {
 	out := &checkedWriter{Writer: stdout}
-	s := &streams{ctx: ctx, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in)}
+	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in)}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -245,7 +246,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newPatchCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	addVersionFlag(root)

@@ -1,0 +1,204 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/checkpoint/npz"
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// questionFlags say what an experiment asks of a run's logits.
+type questionFlags struct {
+	metric string
+	target string
+	versus string
+}
+
+func (o *questionFlags) flags(cmd *cobra.Command) {
+	var names []string
+	for _, m := range experiment.Metrics() {
+		names = append(names, string(m))
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.metric, "metric", "", "what is measured: "+strings.Join(names, ", ")+" (default logit_diff, or prob without --vs)")
+	f.StringVar(&o.target, "target", "", "the token that the metric is of, such as \" Paris\" (default the clean run's answer)")
+	f.StringVar(&o.versus, "vs", "", "the token that the target is set against (default the corrupted run's answer)")
+}
+
+func (o *questionFlags) check() error {
+	m := experiment.Metric(o.metric)
+	switch {
+	case o.metric == "":
+		return nil
+	case !m.OfToken() && !m.Distance():
+		return usagef("--metric %q is unknown (have: %s)", o.metric, metricNames())
+	case m.Distance() && (o.target != "" || o.versus != ""):
+		return usagef("--metric %s is a distance from the clean run, and has no --target and --vs", o.metric)
+	case m != experiment.LogitDiff && o.versus != "":
+		return usagef("--metric %s is of one token: leave --vs out, or take logit_diff", o.metric)
+	}
+	return nil
+}
+
+func metricNames() string {
+	var names []string
+	for _, m := range experiment.Metrics() {
+		names = append(names, string(m))
+	}
+	return strings.Join(names, ", ")
+}
+
+// question resolves the tokens. Those that were not named are what the two runs answer; where
+// they answer the same, what is asked is how far a run is from the clean one.
+func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted edit.Input, quiet bool) (experiment.Question, error) {
+	q := experiment.Question{Metric: experiment.Metric(o.metric)}
+	if q.Metric.Distance() {
+		return q, nil
+	}
+	var err error
+	if q.Target, err = o.token(ctx, s, opened, "--target", o.target, clean, quiet); err != nil {
+		return q, err
+	}
+	if q.Metric != "" && q.Metric != experiment.LogitDiff {
+		return q, nil
+	}
+	if o.versus == "" && o.target != "" && q.Metric == "" {
+		q.Metric = experiment.Prob
+		return q, nil
+	}
+	if q.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, corrupted, quiet); err != nil {
+		return q, err
+	}
+	switch {
+	case q.Target != q.Versus:
+		q.Metric = experiment.LogitDiff
+	case o.target != "" || o.versus != "" || q.Metric != "":
+		return q, usagef("the target and the token that it is set against are both %q: name others with --target and --vs", labels(opened.Tokenizer)(q.Target))
+	default:
+		q.Metric = experiment.KL
+		if !quiet {
+			s.say("both runs answer %q: what is measured is KL(clean ‖ run); name tokens with --target and --vs", labels(opened.Tokenizer)(q.Target))
+		}
+	}
+	return q, nil
+}
+
+// token is one that a flag names, or a run's answer.
+func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Opened, flag, text string, in edit.Input, quiet bool) (int, error) {
+	if text != "" {
+		if opened.Tokenizer == nil {
+			return 0, fmt.Errorf("%w: %s needs one", opened.TokenizerErr, flag)
+		}
+		return target(s, opened.Tokenizer, flag, text, quiet)
+	}
+	if in.Positions == nil {
+		in.Positions = []int{-1}
+	}
+	g, err := lens.Run(ctx, opened.Model, in, lens.Options{Layers: []int{-1}, Top: 1, TopOnly: true})
+	if err != nil {
+		return 0, err
+	}
+	return g.Final.Token.ID, nil
+}
+
+// found is what an experiment found, in the forms that it is shown in.
+type found interface {
+	Figure() *render.Figure
+	Arrays() []checkpoint.Array
+}
+
+// foundFlags say how what was found is shown.
+type foundFlags struct {
+	outputFlags
+	json    bool
+	noColor bool
+	width   int
+	fonts   bool
+}
+
+// foundFormats are those of --output of an experiment.
+var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg"}
+
+func (o *foundFlags) flags(cmd *cobra.Command, schema string) {
+	f := cmd.Flags()
+	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
+	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
+	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
+	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(foundFormats), foundFormats...)
+}
+
+func (o *foundFlags) check() error {
+	if as := o.format(); o.fonts && as != "png" {
+		return usagef("--system-fonts needs --output with a name that ends in .png")
+	}
+	return o.outputFlags.check(foundFormats...)
+}
+
+// show writes what was found to the output, or on stdout.
+func (o *foundFlags) show(s *streams, file *answer, result found) error {
+	if file != nil {
+		return file.write(func(w io.Writer) error { return o.write(w, result) })
+	}
+	if o.json {
+		return render.WriteJSON(s.out, result)
+	}
+	d := drawFlags{noColor: o.noColor, width: o.width}
+	return render.FigureTerminal(s.out, result.Figure(), render.TerminalOptions{Width: d.textColumns(s), Color: d.color(s)})
+}
+
+func (o *foundFlags) write(w io.Writer, result found) error {
+	switch o.format() {
+	case "csv":
+		return render.FigureCSV(w, result.Figure())
+	case "npz":
+		return npz.Write(w, result.Arrays())
+	case "html":
+		return render.FigureHTML(w, result.Figure())
+	case "png", "svg":
+		p := render.PictureOptions{}
+		if o.format() == "svg" {
+			p.Format = render.SVG
+		}
+		if o.fonts {
+			p.Fonts = render.SystemFonts()
+		}
+		return render.FigurePicture(w, result.Figure(), p)
+	}
+	return render.WriteJSON(w, result)
+}
+
+// made says how a result is made, where it is kept: in a file or as JSON.
+func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, error) {
+	if o.output == "" && !o.json {
+		return nil, nil
+	}
+	path := opened.Info.Ref
+	digest, err := modelDigest(opened, path)
+	if err != nil {
+		return nil, err
+	}
+	m := &experiment.Made{Version: programVersion(), Command: s.args, Model: digest}
+	if commit := cacheSnapshot.FindStringSubmatch(path); commit != nil {
+		m.Revision = commit[1]
+	}
+	return m, nil
+}
+
+// describeRun says in a result what a run is of.
+func describeRun(r *experiment.Run, e encoded) { r.Prompt, r.BOSAdded = e.text, e.bos }
+
+// describeModel says which model it is of.
+func describeModel(to *lens.ModelInfo, opened *auto.Opened) {
+	to.Ref, to.Type, to.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
+}

@@ -1,0 +1,262 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+type patchOptions struct {
+	modelOptions
+	promptOptions
+	secondFlags
+	editFlags
+	memoryFlags
+	questionFlags
+	foundFlags
+	sites     string
+	layers    string
+	positions string
+	spanFlag
+	heads   bool
+	window  int
+	noising bool
+	align   string
+}
+
+func newPatchCmd(s *streams) *cobra.Command {
+	o := &patchOptions{}
+	cmd := &cobra.Command{
+		Use:   "patch [clean] [corrupted]",
+		Short: "Put what one prompt computes into another, place by place",
+		Long: `Patch runs a corrupted prompt once for each layer and position, with what the clean
+prompt computes there put in its place, and shows how much of the clean answer comes back
+(activation patching: Vig et al. 2020, arXiv:2004.12265; Heimersheim and Nanda 2024,
+arXiv:2404.15255). A number is the recovery
+
+    (x − x_corrupted)/(x_clean − x_corrupted)
+
+of a metric x of the last position: 0 is the corrupted run, 1 the clean one. With --noising
+the corrupted prompt's values go into the clean run, on the same scale.
+
+Columns are positions, one at a time; with --positions all there is one column, all of them
+together; with --heads a column is a head, at all positions or at those of --positions.
+--window patches so many layers at once.
+
+What is measured is by default the logit of the clean run's answer less that of the corrupted
+run's. Prompts of different length need --align start or end.`,
+		Example: `  mlxlens patch "The capital of France is" "The capital of Italy is"
+  mlxlens patch "The capital of France is" "The capital of Italy is" --target " Paris" --vs " Rome" --sites mlp_out
+  mlxlens patch "The capital of France is" "The capital of Italy is" --heads --layers 20:
+  mlxlens patch "The capital of France is" "The capital of Italy is" --positions all --metric kl --json`,
+		Args: wantArgs(cobra.MaximumNArgs(2)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.promptOptions.arg(o.secondFlags.arg(args))
+			return runPatch(cmd.Context(), s, o)
+		},
+	}
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.secondFlags, &o.editFlags, &o.memoryFlags, &o.questionFlags} {
+		group.flags(cmd)
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.sites, "sites", "", "what is put in its place, a grid each: "+"such as resid_pre,attn_out,mlp_out (the default; with --heads z; see mlxlens help sites)")
+	f.StringVar(&o.layers, "layers", "", "rows: 0,4,8:12,-1 (default all)")
+	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1, turns of a conversation such as user:0, or all for one column of all together (default each)")
+	o.spanFlag.flags(cmd, "the columns")
+	f.BoolVar(&o.heads, "heads", false, "a column for each head")
+	f.IntVar(&o.window, "window", 1, "layers that are patched at once, the row's in their middle")
+	f.BoolVar(&o.noising, "noising", false, "put what the corrupted prompt computes into the clean run")
+	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
+	o.foundFlags.flags(cmd, experiment.PatchSchema)
+	return cmd
+}
+
+// checkFlags finds what is wrong before a model is opened.
+func (o *patchOptions) checkFlags() (lens.Alignment, error) {
+	align, err := alignment(o.align)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case !o.secondFlags.given():
+		return 0, usagef("there is no corrupted prompt: give one behind the clean one, --ids-b or --messages-b")
+	case o.window < 1:
+		return 0, usagef("--window %d: want 1 or more", o.window)
+	case len(o.spans) > 0 && o.positions != "":
+		return 0, usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
+	}
+	for _, check := range []func() error{
+		func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, o.foundFlags.check, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
+	} {
+		if err := check(); err != nil {
+			return 0, err
+		}
+	}
+	return align, nil
+}
+
+// patchRun is a prompt as the model gets it.
+type patchRun struct {
+	encoded
+	in edit.Input
+}
+
+// runPatch checks what can be checked before a model is opened, patches and prints.
+func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
+	align, err := o.checkFlags()
+	if err != nil {
+		return err
+	}
+	file, err := o.create(s, o.quiet)
+	if err != nil {
+		return err
+	}
+	defer file.drop()
+	text, ids, err := o.promptOptions.read(s)
+	if err != nil {
+		return err
+	}
+	promptB, textB, idsB, err := o.secondFlags.read(s, &o.promptOptions, text, ids)
+	if err != nil {
+		return err
+	}
+	opened, err := o.open(s, text != nil || textB != nil || o.target != "" || o.versus != "")
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	clean, err := o.run(ctx, s, opened, &o.promptOptions, text, ids)
+	if err != nil {
+		return err
+	}
+	corrupted, err := o.run(ctx, s, opened, promptB, textB, idsB)
+	if err != nil {
+		return err
+	}
+	if na, nb := len(clean.ids), len(corrupted.ids); align == lens.AlignEqual && na != nb {
+		return usagef("the prompts have %d and %d tokens: give --align start or end\n  clean:     %s\n  corrupted: %s", na, nb, shown(opened, clean.ids), shown(opened, corrupted.ids))
+	}
+	po, err := o.options(ctx, s, opened, clean, corrupted)
+	if err != nil {
+		return err
+	}
+	po.Align = align
+	p, err := experiment.Patch(ctx, opened.Model, clean.in, corrupted.in, po)
+	if err != nil {
+		return err
+	}
+	describeRun(&p.Clean, clean.encoded)
+	describeRun(&p.Corrupted, corrupted.encoded)
+	describeModel(&p.Model, opened)
+	if p.Made, err = o.made(s, opened); err != nil {
+		return err
+	}
+	return o.show(s, file, p)
+}
+
+// run encodes a prompt.
+func (o *patchOptions) run(ctx context.Context, s *streams, opened *auto.Opened, prompt *promptOptions, text *string, ids []int) (r patchRun, err error) {
+	if r.encoded, err = prompt.encode(opened, text, ids); err != nil {
+		return r, err
+	}
+	r.in.IDs = r.ids
+	r.in.Edits, err = newEditor(ctx, s, opened, prompt).parse(o.edits, r.encoded)
+	o.note(s, opened, len(r.ids))
+	return r, err
+}
+
+// shown are the tokens of a prompt in words.
+func shown(opened *auto.Opened, ids []int) string {
+	if opened.Tokenizer == nil {
+		return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(ids)), " "), "[]")
+	}
+	return pieces(opened.Tokenizer, ids)
+}
+
+// options resolves what depends on the model and the prompts.
+func (o *patchOptions) options(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted patchRun) (experiment.PatchOptions, error) {
+	changed := corrupted
+	if o.noising {
+		changed = clean
+	}
+	po := experiment.PatchOptions{Window: o.window, Noising: o.noising, Label: labels(opened.Tokenizer)}
+	var err error
+	if po.Sites, err = sites(opened.Model, o.sites); err != nil {
+		return po, err
+	}
+	if po.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
+		return po, err
+	}
+	positions := o.or(o.positions)
+	if o.heads {
+		po.Columns = experiment.ByHead
+	}
+	if positions == "all" {
+		positions = ""
+		if !o.heads {
+			po.Columns = experiment.Together
+		}
+	}
+	if po.Positions, err = changed.turns.at(positions, len(changed.ids)); err != nil {
+		return po, err
+	}
+	if po.MaxMemory, err = o.bound(); err != nil {
+		return po, err
+	}
+	if po.Question, err = o.question(ctx, s, opened, clean.in, corrupted.in, o.quiet); err != nil {
+		return po, err
+	}
+	if slices.Equal(clean.ids, corrupted.ids) && !o.quiet {
+		s.say("the clean and the corrupted prompt are the same tokens: there is nothing to recover")
+	}
+	if !o.quiet && terminal(s.err) > 0 {
+		po.Progress = progressOf(s.err, "patching")
+	}
+	return po, nil
+}
+
+// sites reads a list of sites of a layer in any dialect, nil for an empty one.
+func sites(m model.Model, text string) ([]model.Site, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var found []model.Site
+	var unknown error
+	for name := range strings.SplitSeq(text, ",") {
+		name = strings.TrimSpace(name)
+		site := model.Site(strings.TrimPrefix(name, "hook_"))
+		if !slices.Contains(model.Sites(), site) || !site.PerLayer() {
+			unknown = errors.Join(unknown, fmt.Errorf("%q is no site of a layer", name))
+			continue
+		}
+		if len(m.Paths().LayersWith(site)) == 0 {
+			return nil, usagef("--sites: %w", m.Check(model.Place{Site: site}))
+		}
+		found = append(found, site)
+	}
+	if unknown != nil {
+		return nil, usagef("--sites: %w (have: %s)", unknown, layerSites(m))
+	}
+	return found, nil
+}
+
+// layerSites lists the sites of layers that a model has.
+func layerSites(m model.Model) string {
+	var names []string
+	for _, site := range m.Paths().Sites() {
+		if site.PerLayer() && site != model.ExpertIDs {
+			names = append(names, string(site))
+		}
+	}
+	return strings.Join(names, ", ")
+}

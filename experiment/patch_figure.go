@@ -1,0 +1,100 @@
+package experiment
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// changed is the run that is patched.
+func (p *Patching) changed() *Run {
+	if p.Noising {
+		return &p.Clean
+	}
+	return &p.Corrupted
+}
+
+// Figure shows the recoveries, a grid for each component.
+func (p *Patching) Figure() *render.Figure {
+	f := &render.Figure{
+		Title:  fmt.Sprintf("%s into %s", p.Clean.text(), p.Corrupted.text()),
+		Digits: 2,
+		Means:  "recovery of " + p.question() + ": 0 as the corrupted run, 1 as the clean one",
+	}
+	if p.Noising {
+		f.Title = fmt.Sprintf("%s into %s", p.Corrupted.text(), p.Clean.text())
+	}
+	if name := render.ModelName(p.Model); name != "" {
+		f.Notes = append(f.Notes, name)
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("%s: clean %s, corrupted %s", p.question(), short(p.Baseline.Clean), short(p.Baseline.Corrupted)))
+	if p.Window > 1 {
+		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", p.Window))
+	}
+	for _, site := range p.Components {
+		m := render.Matrix{Name: string(site), RowsAre: "layer", Are: "position"}
+		for _, layer := range p.Rows {
+			m.Rows = append(m.Rows, strconv.Itoa(layer))
+		}
+		for _, row := range p.Recovery[site] {
+			values := make([]float64, len(row))
+			for i, x := range row {
+				values[i] = float64(x)
+			}
+			m.Values = append(m.Values, values)
+		}
+		switch p.Columns {
+		case ByPosition:
+			for _, at := range p.Positions {
+				m.Columns = append(m.Columns, render.Column{Token: p.changed().Tokens[at].Bytes, Name: strconv.Itoa(at)})
+			}
+		case ByHead:
+			m.Are = "head"
+			for head := range p.Heads {
+				m.Columns = append(m.Columns, render.Column{Name: strconv.Itoa(head)})
+			}
+		default:
+			m.Are, m.Columns = "", []render.Column{{Name: "all"}}
+		}
+		f.Grids = append(f.Grids, m)
+	}
+	return f
+}
+
+// question says what was asked.
+func (p *Patching) question() string {
+	switch {
+	case p.Versus != nil:
+		return fmt.Sprintf("logit of %q less that of %q", render.Visible(p.Target.Bytes), render.Visible(p.Versus.Bytes))
+	case p.Target != nil:
+		return fmt.Sprintf("%s of %q", p.Metric, render.Visible(p.Target.Bytes))
+	}
+	return string(p.Metric) + " from the clean run"
+}
+
+func short(x lens.Number) string { return strconv.FormatFloat(float64(x), 'g', 4, 64) }
+
+// Arrays are the grids as float32 arrays [row, column], recovery.SITE and value.SITE, with rows and
+// positions, int32.
+func (p *Patching) Arrays() []checkpoint.Array {
+	arrays := []checkpoint.Array{checkpoint.Int32Array("rows", p.Rows), checkpoint.Int32Array("positions", p.Positions)}
+	for _, grids := range []struct {
+		name string
+		of   map[model.Site][][]lens.Number
+	}{{"recovery", p.Recovery}, {"value", p.Values}} {
+		for _, site := range p.Components {
+			var data []float32
+			for _, row := range grids.of[site] {
+				for _, x := range row {
+					data = append(data, float32(x))
+				}
+			}
+			arrays = append(arrays, checkpoint.Float32Array(grids.name+"."+string(site), data, len(p.Rows), len(data)/len(p.Rows)))
+		}
+	}
+	return arrays
+}

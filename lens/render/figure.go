@@ -1,0 +1,154 @@
+package render
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+// Figure is numbers to be looked at, grid by grid: what an experiment found.
+type Figure struct {
+	Title  string   // in one line, as it is shown
+	Notes  []string // lines below it: the model, what was asked, what was measured beside
+	Means  string   // what the numbers are
+	Digits int      // behind the point
+	Grids  []Matrix
+}
+
+// Matrix is numbers by rows and columns. NaN is none.
+type Matrix struct {
+	Name    string
+	Rows    []string // names as they are shown, from the bottom up
+	Columns []Column
+	RowsAre string // "layer"
+	Are     string // what columns are: "position"
+	Values  [][]float64
+
+	// TopDown says that the first row is the highest.
+	TopDown bool
+}
+
+// Column is what stands above and below a column.
+type Column struct {
+	Token string // bytes of a token, which need not be text; "": none
+	Name  string // its number
+}
+
+// fits returns an error for a figure whose numbers do not fit its names.
+func (f *Figure) fits() error {
+	if len(f.Grids) == 0 {
+		return fmt.Errorf("render: figure: there is no grid")
+	}
+	for _, m := range f.Grids {
+		if len(m.Values) != len(m.Rows) {
+			return fmt.Errorf("render: figure: %s has %d rows of numbers and %d names", m.Name, len(m.Values), len(m.Rows))
+		}
+		for i, row := range m.Values {
+			if len(row) != len(m.Columns) {
+				return fmt.Errorf("render: figure: row %s of %s has %d numbers, and there are %d columns", m.Rows[i], m.Name, len(row), len(m.Columns))
+			}
+		}
+	}
+	return nil
+}
+
+// order returns the numbers of the rows from the highest to the lowest.
+func (m *Matrix) order() []int {
+	order := make([]int, len(m.Rows))
+	for i := range order {
+		order[i] = i
+		if !m.TopDown {
+			order[i] = len(order) - 1 - i
+		}
+	}
+	return order
+}
+
+// hasTokens reports whether a column is of a token.
+func (m *Matrix) hasTokens() bool {
+	return slices.ContainsFunc(m.Columns, func(c Column) bool { return c.Token != "" })
+}
+
+// hues is the scale of a figure's colours, the same for all of its grids. Where no number is
+// negative they go from white to the far end; else white is 0, and both ends are as far from it.
+type hues struct{ most float64 }
+
+func (f *Figure) hues() hues {
+	h := hues{}
+	for _, m := range f.Grids {
+		for _, row := range m.Values {
+			for _, x := range row {
+				if finite(x) {
+					h.most = max(h.most, math.Abs(x))
+				}
+			}
+		}
+	}
+	return h
+}
+
+// negative reports whether a figure has numbers below 0, beyond what it shows of them.
+func (f *Figure) negative() bool {
+	for _, m := range f.Grids {
+		for _, row := range m.Values {
+			for _, x := range row {
+				if finite(x) && x < -math.Pow10(-f.Digits)/2 {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// of is the colour of x: blue above 0, red below it, the darker the farther. Lightness alone
+// tells how far, and the text on it the sign.
+func (h hues) of(x float64) rgb {
+	if h.most == 0 {
+		return lch(0.97, 0, 0)
+	}
+	part := math.Sqrt(min(1, math.Abs(x)/h.most)) // small numbers are told apart too
+	hue := 255.0
+	if x < 0 {
+		hue = 30
+	}
+	return lch(0.97-0.52*part, 0.15*part, hue)
+}
+
+// number writes one of the figure's numbers, without the sign of a zero.
+func (f *Figure) number(x float64) string {
+	if !finite(x) {
+		return "–"
+	}
+	text := strconv.FormatFloat(x, 'f', f.Digits, 64)
+	if rounded, err := strconv.ParseFloat(text, 64); err == nil && rounded == 0 {
+		text = strconv.FormatFloat(0, 'f', f.Digits, 64)
+	}
+	return text
+}
+
+// FigureCSV writes the numbers in long form, a line each, under a line of names. A number that is
+// not finite is empty.
+func FigureCSV(w io.Writer, f *Figure) error {
+	if err := f.fits(); err != nil {
+		return err
+	}
+	c := csv.NewWriter(w)
+	lines := [][]string{{"grid", "row", "column", "token", "value"}}
+	for _, m := range f.Grids {
+		for r, row := range m.Values {
+			for i, x := range row {
+				lines = append(lines, []string{m.Name, m.Rows[r], m.Columns[i].Name, csvText(lens.Token{Bytes: m.Columns[i].Token}), number(x)})
+			}
+		}
+	}
+	if err := c.WriteAll(lines); err != nil {
+		return fmt.Errorf("render: CSV: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package render_test
+
+import (
+	"bytes"
+	"encoding/csv"
+	"image/png"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/lens/render"
+)
+
+func figure() *render.Figure {
+	return &render.Figure{
+		Title: `"a" into "b"`, Notes: []string{"a model"}, Means: "recovery", Digits: 2,
+		Grids: []render.Matrix{{
+			Name: "mlp_out", RowsAre: "layer", Are: "position", Rows: []string{"0", "1"},
+			Columns: []render.Column{{Token: " x\n", Name: "0"}, {Token: "=1\u202e", Name: "1"}},
+			Values:  [][]float64{{0.5, -0.001}, {math.NaN(), -1.25}},
+		}},
+	}
+}
+
+func TestAFigureOnATerminal(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	require.NoError(t, render.FigureTerminal(&b, figure(), render.TerminalOptions{Width: 60}))
+	require.Equal(t, `"a" into "b"
+a model
+
+mlp_out
+layer 1         –    -1.25
+0            0.50     0.00
+              ·x␊ =1\u202e
+position        0        1
+
+recovery
+`, b.String())
+	b.Reset()
+	require.NoError(t, render.FigureTerminal(&b, figure(), render.TerminalOptions{Width: 16, Color: render.TrueColor}))
+	require.Contains(t, b.String(), "position 1 to 1 of 2", "what does not fit is a page of its own")
+	require.Contains(t, b.String(), "\x1b[38;2;")
+}
+
+func TestAFigureAsCSV(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	require.NoError(t, render.FigureCSV(&b, figure()))
+	lines, err := csv.NewReader(&b).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, []string{"grid", "row", "column", "token", "value"}, lines[0])
+	require.Equal(t, []string{"mlp_out", "0", "1", "'=1\\u202e", "-0.001"}, lines[2])
+	require.Equal(t, []string{"mlp_out", "1", "0", " x␊", ""}, lines[3])
+}
+
+func TestAFigureIsTheSamePictureEachTime(t *testing.T) {
+	t.Parallel()
+	for _, format := range []render.Format{render.PNG, render.SVG} {
+		var a, b bytes.Buffer
+		require.NoError(t, render.FigurePicture(&a, figure(), render.PictureOptions{Format: format}))
+		require.NoError(t, render.FigurePicture(&b, figure(), render.PictureOptions{Format: format}))
+		require.Equal(t, a.Bytes(), b.Bytes())
+		if format == render.PNG {
+			_, err := png.Decode(&a)
+			require.NoError(t, err)
+			continue
+		}
+		require.Contains(t, a.String(), "-1.25")
+	}
+}
+
+func TestAFigureOfManyColumnsIsDrawnWithoutNumbers(t *testing.T) {
+	t.Parallel()
+	f := figure()
+	m := &f.Grids[0]
+	for range 900 {
+		m.Columns = append(m.Columns, m.Columns[0])
+		for i := range m.Values {
+			m.Values[i] = append(m.Values[i], 1)
+		}
+	}
+	var b bytes.Buffer
+	require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{}))
+	c, err := png.DecodeConfig(&b)
+	require.NoError(t, err)
+	require.LessOrEqual(t, c.Width, 16384)
+}
+
+func TestThePageOfAFigureNeedsNothing(t *testing.T) {
+	t.Parallel()
+	f := figure()
+	f.Title = "<script>alert(1)</script>"
+	var b bytes.Buffer
+	require.NoError(t, render.FigureHTML(&b, f))
+	page := b.String()
+	require.NotContains(t, page, "<script")
+	require.Contains(t, page, "&lt;script&gt;")
+	require.Contains(t, page, `layer 1, position 1 &#34;=1\u202e&#34;: -1.25`)
+	require.Contains(t, page, "default-src &#39;none&#39;")
+}
+
+func TestAFigureWhoseNumbersDoNotFitIsRefused(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	require.ErrorContains(t, render.FigureCSV(&b, &render.Figure{}), "there is no grid")
+	f := figure()
+	f.Grids[0].Values[1] = []float64{1}
+	require.ErrorContains(t, render.FigureHTML(&b, f), "row 1 of mlp_out has 1 numbers, and there are 2 columns")
+	f.Grids[0].Values = f.Grids[0].Values[:1]
+	require.ErrorContains(t, render.FigureTerminal(&b, f, render.TerminalOptions{}), "mlp_out has 1 rows of numbers and 2 names")
+	require.Zero(t, b.Len())
+}
