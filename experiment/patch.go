@@ -179,21 +179,29 @@ func (o *PatchOptions) complete(m model.Model) error {
 		}
 	}
 	for i, site := range o.Sites {
-		layers := m.Paths().LayersWith(site)
-		switch {
-		case slices.Contains(o.Sites[:i], site):
-			return fmt.Errorf("experiment: %s is named twice", site)
-		case !slices.Contains(model.Sites(), site) || !site.PerLayer():
-			return fmt.Errorf("experiment: %q is no site of a layer: take one such as resid_pre, attn_out, mlp_out or z", site)
-		case site == model.ExpertIDs:
-			return fmt.Errorf("experiment: %s are whole numbers, and cannot be patched by themselves: take %s", site, model.RouterLogits)
-		case len(layers) == 0:
-			return fmt.Errorf("experiment: %w", m.Check(model.Place{Site: site}))
-		case o.Columns == ByHead && site.Axis(model.Head, model.KVHead) < 0:
+		if err := checkSite(m, site, o.Sites[:i]); err != nil {
+			return err
+		}
+		if o.Columns == ByHead && site.Axis(model.Head, model.KVHead) < 0 {
 			return fmt.Errorf("experiment: %s has no heads: patch it by position, or all positions together", site)
 		}
 	}
 	return o.Question.check(m.Shape().DVocab)
+}
+
+// checkSite refuses a site that cannot be put into another run, or that is among those before it.
+func checkSite(m model.Model, site model.Site, before []model.Site) error {
+	switch {
+	case slices.Contains(before, site):
+		return fmt.Errorf("experiment: %s is named twice", site)
+	case !slices.Contains(model.Sites(), site) || !site.PerLayer():
+		return fmt.Errorf("experiment: %q is no site of a layer: take one such as resid_pre, attn_out, mlp_out or z", site)
+	case site == model.ExpertIDs:
+		return fmt.Errorf("experiment: %s are whole numbers, and cannot be patched by themselves: take %s", site, model.RouterLogits)
+	case len(m.Paths().LayersWith(site)) == 0:
+		return fmt.Errorf("experiment: %w", m.Check(model.Place{Site: site}))
+	}
+	return nil
 }
 
 // readOne resolves the one position of an input that is read.

@@ -10,16 +10,6 @@ import (
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// cell is a patch by its place in the grids.
-type cell struct {
-	site        model.Site
-	row, column int
-}
-
-// togetherPositions is how many positions a pass has at least, if there are so many patches: with
-// fewer it takes as long, because it waits for the weights.
-const togetherPositions = 64
-
 // all makes every patch, the rows of a few layers at a time.
 func (p *patching) all(ctx context.Context) error {
 	each := p.answerPositions()
@@ -62,30 +52,30 @@ func (p *patching) progress(work float64) {
 	}
 }
 
-// layers returns the first layer that the row of a layer patches, and the one behind the last.
-func (p *patching) layers(layer int) (from, to int) {
-	return max(0, layer-p.o.Window/2), min(p.m.Shape().Layers, layer-p.o.Window/2+p.o.Window)
+// around returns the first layer of a window around one, and the one behind its last: ⌊w/2⌋ lie
+// before the layer (Meng et al. 2022).
+func around(layer, window, layers int) (from, to int) {
+	return max(0, layer-window/2), min(layers, layer-window/2+window)
 }
 
+// lowest is the first layer that the row of a layer patches.
 func (p *patching) lowest(layer int) int {
-	from, _ := p.layers(layer)
+	from, _ := around(layer, p.o.Window, p.m.Shape().Layers)
 	return from
 }
 
 // rows makes the patches of some rows.
 func (p *patching) rows(ctx context.Context, from, to int) error {
-	var cells []cell
-	var variants []variant
 	lowest := p.lowest(p.out.Rows[from])
+	runs := &sweep{runner: p.runner, layer: lowest, set: p.set, ask: func(last *mlx.Array) ([]float64, error) { return p.o.ask(p.m, last, p.clean) }}
 	for row := from; row < to; row++ {
 		for _, site := range p.o.Sites {
 			for column := range p.out.Recovery[site][row] {
 				v, there, err := p.variant(ctx, site, row, column, lowest)
-				if err != nil {
-					return err
-				}
-				c := cell{site, row, column}
+				c := cell{site: site, row: row, column: column}
 				switch {
+				case err != nil:
+					return err
 				case !there:
 				case v.edits == nil: // what is put there is there
 					base := p.out.Baseline.Corrupted
@@ -94,21 +84,14 @@ func (p *patching) rows(ctx context.Context, from, to int) error {
 					}
 					p.set(c, float64(base))
 				default:
-					cells, variants = append(cells, c), append(variants, v)
+					if err := runs.add(ctx, c, v); err != nil {
+						return err
+					}
 				}
 			}
 		}
 	}
-	return p.run(ctx, lowest, variants, func(of []int, last *mlx.Array) error {
-		x, err := p.o.ask(p.m, last, p.clean)
-		if err != nil {
-			return err
-		}
-		for i, n := range of {
-			p.set(cells[n], x[i])
-		}
-		return nil
-	})
+	return runs.finish(ctx)
 }
 
 func (p *patching) set(c cell, x float64) {
@@ -136,7 +119,7 @@ func (p *patching) variant(ctx context.Context, site model.Site, row, column, ke
 		return v, true, nil
 	}
 	v.from = positions[0]
-	from, to := p.layers(layer)
+	from, to := around(layer, p.o.Window, p.m.Shape().Layers)
 	for at := from; at < to; at++ {
 		place := model.Place{Site: site, Layer: at}
 		if p.m.Check(place) != nil || head >= heads(p.m, place) {

@@ -1,0 +1,56 @@
+package experiment
+
+import (
+	"context"
+	"math"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// effect returns the mean of samples, and half of its 95 % confidence interval by Student's t.
+func effect(samples []float64) Effect {
+	mean, deviation := stat.MeanStdDev(samples, nil)
+	n := float64(len(samples))
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975)
+	return Effect{lens.Number(mean), lens.Number(t * deviation / math.Sqrt(n))}
+}
+
+// EmbeddingDeviation returns the standard deviation of all numbers of a model's embedding, as it
+// enters the stream (the site embed).
+func EmbeddingDeviation(ctx context.Context, m model.Model) (float64, error) {
+	const together = 4096
+	var sum, square, n float64
+	vocab := m.Shape().DVocab
+	for from := 0; from < vocab; from += together {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		scope := mlx.NewScope(m.Device())
+		ids := make([]int, min(together, vocab-from))
+		for i := range ids {
+			ids[i] = from + i
+		}
+		tap, kept := model.Keep(scope, []model.Place{{Site: model.Embed}})
+		tokens := mlx.Reshape(model.Tokens(scope, ids), len(ids), 1)
+		if err := m.Stream(tokens, nil, tap, 0).Err(); err != nil {
+			scope.Close()
+			return 0, err
+		}
+		x := mlx.AsType(kept[0], mlx.Float32)
+		rows := mlx.Concatenate(0, mlx.Reshape(mlx.Sum(x, -1), -1), mlx.Reshape(mlx.Sum(mlx.Square(x), -1), -1))
+		data, err := mlx.Data[float32](rows)
+		scope.Close()
+		if err != nil {
+			return 0, err
+		}
+		for i := range ids {
+			sum, square = sum+float64(data[i]), square+float64(data[len(ids)+i])
+		}
+		n += float64(len(ids) * m.Shape().DModel)
+	}
+	return math.Sqrt(max(0, square/n-sum/n*sum/n)), nil
+}
