@@ -112,7 +112,7 @@ func (e *editor) meanOfFile(name string, at model.Place) (edit.Value, error) {
 		return edit.Value{}, fileError("mean over %q: want a file of prompts, or positions such as mean:@0:4: %w", name, err)
 	}
 	defer f.Close()
-	prompts, err := readTasks(name, f)
+	prompts, err := readTasks(name, f, parseTask)
 	if err != nil {
 		return edit.Value{}, fileError("%w", err)
 	}

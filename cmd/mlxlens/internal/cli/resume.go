@@ -14,7 +14,6 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
-	"github.com/mlxlens/mlxlens/edit"
 )
 
 // answered is what an output has already: the answers to the first tasks.
@@ -36,7 +35,7 @@ func (b *batch) read(out *output.Journal) (have answered, err error) {
 		return have, err
 	}
 	if have, err = b.answered(in); err != nil {
-		err = fmt.Errorf("output %q: %w: give another name, or remove it", b.output, err)
+		err = fmt.Errorf("output %q: %w: give another name, or remove it", b.name, err)
 	}
 	return have, err
 }
@@ -54,7 +53,7 @@ func (b *batch) resume(ctx context.Context, out *output.Journal) (int, error) {
 		if n := len(have.failed); n > 0 {
 			again = fmt.Sprintf(", and tries %s again that failed", english.Plural(n, "other", ""))
 		}
-		b.s.say("%s has %s already%s", b.output, english.Plural(good, "prompt", ""), again)
+		b.s.say("%s has %s already%s", b.name, english.Plural(good, "prompt", ""), again)
 	}
 	if err := out.Cut(have.whole); err != nil {
 		return 0, err
@@ -74,7 +73,7 @@ func (b *batch) answered(in io.Reader) (have answered, err error) {
 	have.errors = map[int][]byte{}
 	for {
 		if start, _ := r.Peek(len(lineHead)); !bytes.HasPrefix([]byte(lineHead), start) {
-			return have, errors.New("it is not what trace --file writes") // and may be one line without an end
+			return have, fmt.Errorf("it is not what %s writes", b.command) // and may be one line without an end
 		}
 		line, err := r.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
@@ -104,10 +103,11 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 		Digest string
 		Origin *origin
 		Prompt *string
+		Input  json.RawMessage
 		Error  *failure
 	}
 	if err := json.Unmarshal(line, &done); err != nil || done.Line == 0 {
-		return false, errors.New("it is not what trace --file writes")
+		return false, fmt.Errorf("it is not what %s writes", b.command)
 	}
 	if done.Origin == nil || done.Origin.digest() != done.Digest {
 		return false, fmt.Errorf("line %d does not say what it was made from: an older mlxlens wrote it, or it was changed", done.Line)
@@ -121,16 +121,20 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 	if i >= len(b.tasks) {
 		return false, fmt.Errorf("it answers another file: it has an answer to line %d, and the prompts end at line %d: they have become fewer", done.Line, b.lastLine())
 	}
-	if b.tasks[i].line != done.Line || !equal(b.tasks[i].prompt, done.Prompt) {
+	same := equal(b.tasks[i].prompt, done.Prompt)
+	if b.tasks[i].input != nil {
+		same = bytes.Equal(b.tasks[i].input, done.Input)
+	}
+	if b.tasks[i].line != done.Line || !same {
 		return false, fmt.Errorf("it answers another file: line %d has another prompt", done.Line)
 	}
-	if b.opened == nil {
+	if !b.opened {
 		return done.Error != nil, nil
 	}
 	want := b.origins(i)
 	if done.Error != nil { // it may have failed before it had ids, or after
 		want = append(want, b.from.of(nil))
-		if done.Origin.IDs != "" && done.Origin.of(nil).digest() == b.from.of(nil).digest() && b.tasks[i].prompt != nil {
+		if done.Origin.IDs != "" && done.Origin.of(nil).digest() == b.from.of(nil).digest() && (b.tasks[i].prompt != nil || b.tasks[i].input != nil) {
 			return true, nil // of a text; the tokenizer may be in order now
 		}
 	}
@@ -155,8 +159,8 @@ func (b *batch) lastLine() int {
 func (b *batch) origins(i int) []*origin {
 	t := &b.tasks[i]
 	if t.err == nil {
-		if e, err := b.encode(b.opened, t.prompt, t.ids); err == nil {
-			return []*origin{b.from.of(e.ids)}
+		if ids, err := b.ids(t); err == nil {
+			return []*origin{b.from.of(ids)}
 		}
 	}
 	return []*origin{b.from.of(nil)}
@@ -168,7 +172,7 @@ func (b *batch) checkTail(tail []byte, i int) error {
 	if len(tail) == 0 {
 		return nil
 	}
-	if i < len(b.tasks) && b.opened == nil {
+	if i < len(b.tasks) && !b.opened {
 		head := fmt.Appendf(nil, `%s%d,"digest":"`, lineHead, b.tasks[i].line)
 		// before the first whole line a few bytes such as { may be anybody's
 		if n := min(len(head), len(tail)); bytes.Equal(tail[:n], head[:n]) && (i > 0 || n == len(head)) {
@@ -191,8 +195,8 @@ func (b *batch) checkTail(tail []byte, i int) error {
 func (b *batch) again(ctx context.Context, out *output.Journal, have answered) (int, error) {
 	lines := map[int][]byte{}
 	n := have.n
-	for failed := range windows(have.failed) {
-		start := failed[0] - failed[0]%edit.Lookahead
+	for failed := range windows(have.failed, b.window) {
+		start := failed[0] - failed[0]%b.window
 		var tasks []task
 		for _, i := range failed {
 			tasks = append(tasks, b.tasks[i])
@@ -202,7 +206,7 @@ func (b *batch) again(ctx context.Context, out *output.Journal, have answered) (
 			return 0, err
 		}
 		wanted := failed
-		if slices.ContainsFunc(results, func(r fileResult) bool { return r.Error == nil }) {
+		if slices.ContainsFunc(results, func(r answerLine) bool { return !r.wrong() }) {
 			if results, err = b.collect(ctx, b.windowOf(start)); err != nil {
 				return 0, err
 			}
@@ -234,11 +238,11 @@ func (b *batch) again(ctx context.Context, out *output.Journal, have answered) (
 }
 
 // windows yields the parts of ascending tasks that lie in one window.
-func windows(tasks []int) iter.Seq[[]int] {
+func windows(tasks []int, size int) iter.Seq[[]int] {
 	return func(yield func([]int) bool) {
 		for len(tasks) > 0 {
 			n := 1
-			for n < len(tasks) && tasks[n]/edit.Lookahead == tasks[0]/edit.Lookahead {
+			for n < len(tasks) && tasks[n]/size == tasks[0]/size {
 				n++
 			}
 			if !yield(tasks[:n]) {
@@ -250,7 +254,7 @@ func windows(tasks []int) iter.Seq[[]int] {
 }
 
 // collect answers some tasks together.
-func (b *batch) collect(ctx context.Context, tasks []task) ([]fileResult, error) {
+func (b *batch) collect(ctx context.Context, tasks []task) ([]answerLine, error) {
 	results := slices.Collect(b.answers(ctx, tasks))
 	return results, ctx.Err()
 }

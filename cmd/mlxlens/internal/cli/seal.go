@@ -13,7 +13,7 @@ import (
 const sealHead, sealTail = `,"sum":"`, "\"}\n"
 
 // writeSealed writes a line with its sum.
-func writeSealed(w io.Writer, v fileResult) error {
+func writeSealed(w io.Writer, v answerLine) error {
 	var b bytes.Buffer
 	if err := render.WriteJSON(&b, v); err != nil {
 		return err

@@ -21,7 +21,8 @@ type task struct {
 	line   int // from 1
 	prompt *string
 	ids    []int
-	err    error // the line cannot be read
+	input  json.RawMessage // what the line says, of a task that is more than a prompt; compact
+	err    error           // the line cannot be read
 }
 
 // prompts are the tasks of a file, and what was not text in it.
@@ -40,10 +41,10 @@ var (
 // replaced stands for bytes that are not text.
 const replaced = string(utf8.RuneError)
 
-// readTasks reads the prompts of a file: a line each, or in a .jsonl file a JSON string or
-// {"prompt": …} or {"ids": […]} each. Empty lines are none. The text is UTF-8: a byte order
+// readTasks reads the prompts of a file: a line each, or in a .jsonl file what parse reads: a
+// JSON string or {"prompt": …} or {"ids": […]} each, or the tasks of an experiment. Empty lines are none. The text is UTF-8: a byte order
 // mark before it is left out, and a byte that is not UTF-8 is read as U+FFFD.
-func readTasks(name string, in io.Reader) (*prompts, error) {
+func readTasks(name string, in io.Reader, parse func(line int, text string) task) (*prompts, error) {
 	isJSON := strings.EqualFold(filepath.Ext(name), ".jsonl")
 	p := &prompts{}
 	r := bufio.NewReader(in)
@@ -65,7 +66,7 @@ func readTasks(name string, in io.Reader) (*prompts, error) {
 		if strings.TrimSpace(text) != "" {
 			t := task{line: n, prompt: &text}
 			if isJSON {
-				t = parseTask(n, text)
+				t = parse(n, text)
 			}
 			p.add(t, text)
 		}

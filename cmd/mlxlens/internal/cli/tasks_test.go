@@ -10,7 +10,7 @@ import (
 
 func read(t *testing.T, name, text string) (*prompts, string) {
 	t.Helper()
-	p, err := readTasks(name, strings.NewReader(text))
+	p, err := readTasks(name, strings.NewReader(text), parseTask)
 	require.NoError(t, err)
 	var errs bytes.Buffer
 	p.warn(&streams{err: &errs}, name)
@@ -39,11 +39,11 @@ func TestPromptsAreUTF8(t *testing.T) {
 		require.Contains(t, says, c.says, c.in)
 	}
 	for _, text := range []string{"\xff\xfeh\x00i\x00", "\xfe\xff\x00h\x00i"} {
-		_, err := readTasks("a.txt", strings.NewReader(text))
+		_, err := readTasks("a.txt", strings.NewReader(text), parseTask)
 		require.ErrorContains(t, err, "a.txt is UTF-16 or UTF-32 text: save it as UTF-8")
 	}
 	for _, text := range []string{"h\x00i\x00\n\x00", "one\n\x00two"} {
-		_, err := readTasks("a.txt", strings.NewReader(text))
+		_, err := readTasks("a.txt", strings.NewReader(text), parseTask)
 		require.ErrorContains(t, err, "has zero bytes")
 	}
 }
@@ -85,7 +85,7 @@ func TestADigestIsOfAllThatAnAnswerIsMadeFrom(t *testing.T) {
 
 func TestWindowsHoldTasksThatAreRunTogether(t *testing.T) {
 	var got [][]int
-	for w := range windows([]int{0, 63, 64, 200, 255, 256}) {
+	for w := range windows([]int{0, 63, 64, 200, 255, 256}, 64) {
 		got = append(got, w)
 	}
 	require.Equal(t, [][]int{{0, 63}, {64}, {200, 255}, {256}}, got)

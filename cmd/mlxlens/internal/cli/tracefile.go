@@ -3,11 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"io"
 	"iter"
-
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
@@ -18,30 +14,21 @@ import (
 // fileResult is a line of the answer: a grid, or what went wrong. It has no timing, so that
 // a file that was continued is the same as one that was not.
 type fileResult struct {
-	Line   int     `json:"line"`
-	Digest string  `json:"digest"` // of the origin
-	Origin *origin `json:"origin"`
+	head
 	*lens.Grid
 	Timing *lens.Timing `json:"timing,omitempty"` // never: it hides the grid's
 	Error  *failure     `json:"error,omitempty"`
 }
 
-type failure struct {
-	Prompt *string `json:"prompt"`
-	Reason string  `json:"reason"`
-}
+func (r fileResult) wrong() bool { return r.Error != nil }
 
-// batch is a run over the prompts of a file.
-type batch struct {
+// traceBatch traces the prompts of a file.
+type traceBatch struct {
 	*traceOptions
-	s      *streams
+	batch  *batch
 	opened *auto.Opened
 	editor *editor
 	lo     lens.Options
-	tasks  []task
-	from   origin
-	step   func(done, total int)
-	failed int
 }
 
 // checkFile refuses the flags that a file of prompts has no use for.
@@ -73,161 +60,59 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 			return err
 		}
 	}
-	b := &batch{traceOptions: o, s: s, step: func(int, int) {}}
-	if b.tasks, err = o.readFile(s); err != nil {
+	t := &traceBatch{traceOptions: o}
+	t.batch = &batch{s: s, command: "trace --file", name: o.output, quiet: o.quiet, window: edit.Lookahead, open: t.open, ids: t.ids, answers: t.answers}
+	if t.batch.tasks, err = readFile(s, o.file, o.quiet, parseTask); err != nil {
 		return err
 	}
-	var out *output.Journal
-	if place != nil {
-		if out, err = place.Continue(); err != nil {
-			return err
-		}
-		defer out.Close()
-		if out.Unlocked() && !o.quiet {
-			s.say("the disk of %s has no locks: see that no other process writes it", o.output)
-		}
-	}
-	if _, err := b.read(out); err != nil || len(b.tasks) == 0 {
-		return err
-	}
-	if err := b.open(ctx); err != nil {
-		return err
-	}
-	defer b.opened.Close()
-	finish, err := b.prepareLens()
-	if err != nil {
-		return err
-	}
-	defer finish()
-	return b.run(ctx, out)
+	return t.batch.runAll(ctx, place)
 }
 
-// readFile reads the prompts.
-func (o *traceOptions) readFile(s *streams) ([]task, error) {
-	in, name := boundedPrompts(s.in), "stdin"
-	if o.file == "-" {
-		if err := s.readsStdin(); err != nil {
-			return nil, err
-		}
-	} else {
-		if err := s.reads(o.file, "the file of the prompts"); err != nil {
-			return nil, err
-		}
-		f, err := openPrompts(o.file)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in, name = f, o.file
+// open opens the model, and reads what does not depend on the prompts.
+func (t *traceBatch) open(ctx context.Context) (finish func(), err error) {
+	s, needTokenizer := t.batch.s, len(t.targets) > 0
+	for _, task := range t.batch.tasks {
+		needTokenizer = needTokenizer || task.prompt != nil
 	}
-	p, err := readTasks(name, in)
-	if err != nil {
+	if t.opened, err = t.traceOptions.open(s, needTokenizer); err != nil {
 		return nil, err
 	}
-	if !o.quiet {
-		p.warn(s, name)
-	}
-	return p.tasks, nil
-}
-
-// open opens the model.
-func (b *batch) open(ctx context.Context) (err error) {
-	needTokenizer := len(b.targets) > 0
-	for _, t := range b.tasks {
-		needTokenizer = needTokenizer || t.prompt != nil
-	}
-	if b.opened, err = b.traceOptions.open(b.s, needTokenizer); err != nil {
-		return err
-	}
-	b.editor = newEditor(ctx, b.s, b.opened, &b.promptOptions)
-	return nil
-}
-
-// prepareLens reads what does not depend on the prompts.
-func (b *batch) prepareLens() (finish func(), err error) {
-	if b.lo, finish, err = b.lensOptions(b.s, b.opened); err != nil {
+	t.editor = newEditor(ctx, s, t.opened, &t.promptOptions)
+	lo, done, err := t.lensOptions(s, t.opened)
+	if err != nil {
+		t.opened.Close()
 		return nil, err
 	}
-	if b.from, err = b.origin(b.opened, b.opened.Info.Ref); err != nil {
+	t.lo, finish = lo, func() { done(); t.opened.Close() }
+	if t.batch.from, err = t.origin(t.opened, t.opened.Info.Ref); err != nil {
 		finish()
-		return nil, err
 	}
-	if !b.quiet && terminal(b.s.err) > 0 {
-		b.step = progress(b.s.err, "prompts")
-	}
-	return finish, nil
+	return finish, err
 }
 
-// run answers the tasks in order, but for those that the output has the answers of. The
-// prompts are cut into windows by their places in the file, wherever a run begins: which
-// prompts go through the model together decides the last digits of the numbers.
-func (b *batch) run(ctx context.Context, out *output.Journal) error {
-	done, err := b.resume(ctx, out)
-	if err != nil {
-		return err
-	}
-	var w io.Writer = b.s.out
-	if out != nil {
-		w = out
-	}
-	for start := done - done%edit.Lookahead; start < len(b.tasks); start += edit.Lookahead {
-		i := start
-		for result := range b.answers(ctx, b.windowOf(start)) {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			if i >= done {
-				if err := writeSealed(w, result); err != nil {
-					return err
-				}
-				b.count(result)
-			}
-			i++
-			b.step(i, len(b.tasks))
-		}
-		if err := ctx.Err(); err != nil { // else the rest of the window would be left out
-			return err
-		}
-		if out != nil {
-			if err := out.Sync(); err != nil {
-				return err
-			}
-		}
-	}
-	if b.failed > 0 {
-		return fmt.Errorf("%d of %s failed: their lines of the output have an error, and are tried again when it is continued", b.failed, english.Plural(len(b.tasks), "prompt", ""))
-	}
-	return nil
-}
-
-func (b *batch) count(result fileResult) {
-	if result.Error != nil {
-		b.failed++
-	}
-}
-
-// windowOf returns the tasks of the window that begins at start.
-func (b *batch) windowOf(start int) []task {
-	return b.tasks[start:min(start+edit.Lookahead, len(b.tasks))]
+// ids are those of a task's prompt.
+func (t *traceBatch) ids(of *task) ([]int, error) {
+	e, err := t.encode(t.opened, of.prompt, of.ids)
+	return e.ids, err
 }
 
 // answers yields the answers to some tasks in their order; the prompts go through the model
 // together.
-func (b *batch) answers(ctx context.Context, tasks []task) iter.Seq[fileResult] {
-	return func(yield func(fileResult) bool) {
+func (t *traceBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerLine] {
+	return func(yield func(answerLine) bool) {
 		all := make([]prepared, len(tasks))
 		errs := make([]error, len(tasks))
 		inputs := make([]edit.Input, len(tasks))
 		for i := range tasks {
-			all[i], errs[i] = b.prepareTask(ctx, &tasks[i])
+			all[i], errs[i] = t.prepareTask(ctx, &tasks[i])
 			if errs[i] == nil {
 				inputs[i] = all[i].in // else RunAll has an error of its own for the empty one
-				b.note(b.s, b.opened, len(inputs[i].IDs))
+				t.note(t.batch.s, t.opened, len(inputs[i].IDs))
 			}
 		}
 		i := 0
-		for g, err := range lens.RunAll(ctx, b.opened.Model, inputs, b.lo) {
-			if !yield(b.result(&tasks[i], all[i], g, cmp.Or(errs[i], err))) {
+		for g, err := range lens.RunAll(ctx, t.opened.Model, inputs, t.lo) {
+			if !yield(t.result(&tasks[i], all[i], g, cmp.Or(errs[i], err))) {
 				return
 			}
 			i++
@@ -235,23 +120,22 @@ func (b *batch) answers(ctx context.Context, tasks []task) iter.Seq[fileResult] 
 	}
 }
 
-func (b *batch) prepareTask(ctx context.Context, t *task) (prepared, error) {
-	if t.err != nil {
-		return prepared{}, t.err
+func (t *traceBatch) prepareTask(ctx context.Context, of *task) (prepared, error) {
+	if of.err != nil {
+		return prepared{}, of.err
 	}
-	return b.prepare(ctx, b.opened, b.editor, t.prompt, t.ids)
+	return t.prepare(ctx, t.opened, t.editor, of.prompt, of.ids)
 }
 
 // result is the line of a task: its grid, or what is wrong.
-func (b *batch) result(t *task, p prepared, g *lens.Grid, err error) fileResult {
-	from := b.from.of(p.own())
-	r := fileResult{Line: t.line, Digest: from.digest(), Origin: from}
+func (t *traceBatch) result(of *task, p prepared, g *lens.Grid, err error) fileResult {
+	r := fileResult{head: t.batch.head(of, p.own())}
 	if err == nil {
-		b.describe(g, b.opened, p)
+		t.describe(g, t.opened, p)
 		err = checkFailure(g)
 	}
 	if r.Grid = g; err != nil {
-		r.Grid, r.Error = nil, &failure{t.prompt, err.Error()}
+		r.Grid, r.Error = nil, &failure{of.prompt, err.Error()}
 	}
 	return r
 }

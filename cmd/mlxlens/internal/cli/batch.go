@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+
+	"github.com/dustin/go-humanize/english"
+
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
+)
+
+// batch is a run over the lines of a file, whose answers are lines of another.
+type batch struct {
+	s       *streams
+	command string // that writes the answers: trace --file
+	name    string // of the output
+	quiet   bool
+	tasks   []task
+	window  int // tasks that are answered together, wherever a run begins
+
+	open func(ctx context.Context) (finish func(), err error) // the model, before anything is answered
+	ids  func(t *task) ([]int, error)                         // of a task, for its origin
+	// answers yields the answers to some tasks in their order.
+	answers func(ctx context.Context, tasks []task) iter.Seq[answerLine]
+
+	from   origin
+	opened bool
+	step   func(done, total int)
+	failed int
+}
+
+// answerLine is an answer to a task: it is written as JSON that begins with line, digest and origin.
+type answerLine interface{ wrong() bool }
+
+// head is how every answer begins.
+type head struct {
+	Line   int     `json:"line"`
+	Digest string  `json:"digest"` // of the origin
+	Origin *origin `json:"origin"`
+}
+
+// head returns the beginning of a task's answer.
+func (b *batch) head(t *task, ids []int) head {
+	from := b.from.of(ids)
+	return head{t.line, from.digest(), from}
+}
+
+type failure struct {
+	Prompt *string `json:"prompt"`
+	Reason string  `json:"reason"`
+}
+
+// runAll answers all tasks, in the output where there is one.
+func (b *batch) runAll(ctx context.Context, place *output.Place) error {
+	var out *output.Journal
+	var err error
+	if place != nil {
+		if out, err = place.Continue(); err != nil {
+			return err
+		}
+		defer out.Close()
+		if out.Unlocked() && !b.quiet {
+			b.s.say("the disk of %s has no locks: see that no other process writes it", b.name)
+		}
+	}
+	if _, err := b.read(out); err != nil || len(b.tasks) == 0 {
+		return err
+	}
+	finish, err := b.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer finish()
+	b.opened, b.step = true, func(int, int) {}
+	if !b.quiet && terminal(b.s.err) > 0 {
+		b.step = progress(b.s.err, "prompts")
+	}
+	return b.run(ctx, out)
+}
+
+// run answers the tasks in order, but for those that the output has the answers of. The
+// prompts are cut into windows by their places in the file, wherever a run begins: which
+// prompts go through the model together decides the last digits of the numbers.
+func (b *batch) run(ctx context.Context, out *output.Journal) error {
+	done, err := b.resume(ctx, out)
+	if err != nil {
+		return err
+	}
+	var w io.Writer = b.s.out
+	if out != nil {
+		w = out
+	}
+	for start := done - done%b.window; start < len(b.tasks); start += b.window {
+		i := start
+		for result := range b.answers(ctx, b.windowOf(start)) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if i >= done {
+				if err := writeSealed(w, result); err != nil {
+					return err
+				}
+				b.count(result)
+			}
+			i++
+			b.step(i, len(b.tasks))
+		}
+		if err := ctx.Err(); err != nil { // else the rest of the window would be left out
+			return err
+		}
+		if out != nil {
+			if err := out.Sync(); err != nil {
+				return err
+			}
+		}
+	}
+	if b.failed > 0 {
+		return fmt.Errorf("%d of %s failed: their lines of the output have an error, and are tried again when it is continued", b.failed, english.Plural(len(b.tasks), "prompt", ""))
+	}
+	return nil
+}
+
+func (b *batch) count(result answerLine) {
+	if result.wrong() {
+		b.failed++
+	}
+}
+
+// windowOf returns the tasks of the window that begins at start.
+func (b *batch) windowOf(start int) []task {
+	return b.tasks[start:min(start+b.window, len(b.tasks))]
+}
+
+// readFile reads the tasks of a file that a flag names, - for stdin.
+func readFile(s *streams, file string, quiet bool, parse func(line int, text string) task) ([]task, error) {
+	in, name := boundedPrompts(s.in), "stdin"
+	if file == "-" {
+		if err := s.readsStdin(); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := s.reads(file, "the file of the prompts"); err != nil {
+			return nil, err
+		}
+		f, err := openPrompts(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in, name = f, file
+	}
+	p, err := readTasks(name, in, parse)
+	if err != nil {
+		return nil, err
+	}
+	if !quiet {
+		p.warn(s, name)
+	}
+	return p.tasks, nil
+}
