@@ -68,7 +68,7 @@ type Patching struct {
 	Recovery map[model.Site][][]lens.Number `json:"recovery"`
 	Values   map[model.Site][][]lens.Number `json:"values"`
 
-	Timing float64 `json:"patch_s"`
+	Timing float64 `json:"patch_s,omitempty"`
 }
 
 // Patch runs a prompt with what another run computed put in its place, place by place (activation

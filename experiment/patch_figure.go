@@ -36,17 +36,7 @@ func (p *Patching) Figure() *render.Figure {
 		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", p.Window))
 	}
 	for _, site := range p.Components {
-		m := render.Matrix{Name: string(site), RowsAre: "layer", Are: "position"}
-		for _, layer := range p.Rows {
-			m.Rows = append(m.Rows, strconv.Itoa(layer))
-		}
-		for _, row := range p.Recovery[site] {
-			values := make([]float64, len(row))
-			for i, x := range row {
-				values[i] = float64(x)
-			}
-			m.Values = append(m.Values, values)
-		}
+		m := render.Matrix{Name: string(site), RowsAre: "layer", Are: "position", Rows: layerNames(p.Rows), Values: floats(p.Recovery[site])}
 		switch p.Columns {
 		case ByPosition:
 			for _, at := range p.Positions {
@@ -66,14 +56,35 @@ func (p *Patching) Figure() *render.Figure {
 }
 
 // question says what was asked.
-func (p *Patching) question() string {
+func (p *Patching) question() string { return ask(p.Metric, p.Target, p.Versus) }
+
+// ask is a question in words.
+func ask(metric Metric, target, versus *lens.Token) string {
 	switch {
-	case p.Versus != nil:
-		return fmt.Sprintf("logit of %q less that of %q", render.Visible(p.Target.Bytes), render.Visible(p.Versus.Bytes))
-	case p.Target != nil:
-		return fmt.Sprintf("%s of %q", p.Metric, render.Visible(p.Target.Bytes))
+	case versus != nil:
+		return fmt.Sprintf("logit of %q less that of %q", render.Visible(target.Bytes), render.Visible(versus.Bytes))
+	case target != nil:
+		return fmt.Sprintf("%s of %q", metric, render.Visible(target.Bytes))
 	}
-	return string(p.Metric) + " from the clean run"
+	return string(metric) + " from the clean run"
+}
+
+func layerNames(layers []int) []string {
+	var names []string
+	for _, layer := range layers {
+		names = append(names, strconv.Itoa(layer))
+	}
+	return names
+}
+
+func floats(grid [][]lens.Number) [][]float64 {
+	out := make([][]float64, len(grid))
+	for i, row := range grid {
+		for _, x := range row {
+			out[i] = append(out[i], float64(x))
+		}
+	}
+	return out
 }
 
 func short(x lens.Number) string { return strconv.FormatFloat(float64(x), 'g', 4, 64) }
@@ -82,19 +93,21 @@ func short(x lens.Number) string { return strconv.FormatFloat(float64(x), 'g', 4
 // positions, int32.
 func (p *Patching) Arrays() []checkpoint.Array {
 	arrays := []checkpoint.Array{checkpoint.Int32Array("rows", p.Rows), checkpoint.Int32Array("positions", p.Positions)}
-	for _, grids := range []struct {
-		name string
-		of   map[model.Site][][]lens.Number
-	}{{"recovery", p.Recovery}, {"value", p.Values}} {
-		for _, site := range p.Components {
-			var data []float32
-			for _, row := range grids.of[site] {
-				for _, x := range row {
-					data = append(data, float32(x))
-				}
+	arrays = append(arrays, gridArrays("recovery", p.Components, p.Recovery)...)
+	return append(arrays, gridArrays("value", p.Components, p.Values)...)
+}
+
+// gridArrays are grids as arrays NAME.SITE, [row, column].
+func gridArrays(name string, sites []model.Site, grids map[model.Site][][]lens.Number) []checkpoint.Array {
+	var arrays []checkpoint.Array
+	for _, site := range sites {
+		var data []float32
+		for _, row := range grids[site] {
+			for _, x := range row {
+				data = append(data, float32(x))
 			}
-			arrays = append(arrays, checkpoint.Float32Array(grids.name+"."+string(site), data, len(p.Rows), len(data)/len(p.Rows)))
 		}
+		arrays = append(arrays, checkpoint.Float32Array(name+"."+string(site), data, len(grids[site]), len(data)/len(grids[site])))
 	}
 	return arrays
 }

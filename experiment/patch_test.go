@@ -144,10 +144,28 @@ func TestPatchesOfNothingAndOfEverything(t *testing.T) {
 	}
 }
 
+// published is a schema of docs/schema.
+func published(t *testing.T, name string) *jsonschema.Schema {
+	t.Helper()
+	s, err := jsonschema.NewCompiler().Compile("../docs/schema/" + name + ".schema.json")
+	require.NoError(t, err)
+	return s
+}
+
+// document is a result as a schema is held against it.
+func document(t *testing.T, result any) any {
+	t.Helper()
+	raw, err := json.Marshal(result)
+	require.NoError(t, err)
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	require.NoError(t, err)
+	doc.(map[string]any)["model"].(map[string]any)["quantization"] = "none" // whoever opened the model says it
+	return doc
+}
+
 func TestJSONOfAPatchingFollowsThePublishedSchema(t *testing.T) {
 	t.Parallel()
-	schema, err := jsonschema.NewCompiler().Compile("../docs/schema/patch-1.schema.json")
-	require.NoError(t, err)
+	schema := published(t, "patch-1")
 	m := modeltest.Architecture(t, "qwen3-next", nil) // whose layers have not all the same sites
 	for _, o := range []experiment.PatchOptions{
 		{Question: experiment.Question{Metric: experiment.KL}},
@@ -156,11 +174,7 @@ func TestJSONOfAPatchingFollowsThePublishedSchema(t *testing.T) {
 	} {
 		got, err := experiment.Patch(context.Background(), m, edit.Input{IDs: []int{1, 2, 3}}, edit.Input{IDs: []int{1, 4, 3}}, o)
 		require.NoError(t, err)
-		raw, err := json.Marshal(got)
-		require.NoError(t, err)
-		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-		require.NoError(t, err)
-		doc.(map[string]any)["model"].(map[string]any)["quantization"] = "none" // whoever opened the model says it
+		doc := document(t, got)
 		require.NoError(t, schema.Validate(doc))
 		doc.(map[string]any)["recovery"].(map[string]any)["z"] = 1
 		require.Error(t, schema.Validate(doc))

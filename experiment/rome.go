@@ -63,7 +63,7 @@ type Tracing struct {
 	Effects map[model.Site][][]lens.Number `json:"indirect_effect"`
 	Errors  map[model.Site][][]lens.Number `json:"error"`
 
-	Timing float64 `json:"rome_s"`
+	Timing float64 `json:"rome_s,omitempty"`
 }
 
 // Noise is what a subject's embeddings were corrupted with.

@@ -64,6 +64,10 @@ func TestEffectsOfRestoredStatesAreThoseOfSingleRuns(t *testing.T) {
 		last := got.Effects[model.ResidPost][layers-1][6]
 		require.InDelta(t, float64(got.Total), float64(last), 3e-4, "the last state of the last block is the clean answer")
 		require.Zero(t, got.Effects[model.MLPOut][0][0], "what comes before the subject is clean")
+		require.NoError(t, published(t, "rome-1").Validate(document(t, got)))
+		var sum experiment.Averaging
+		require.NoError(t, sum.Add(got))
+		require.NoError(t, published(t, "rome-average-1").Validate(document(t, sum.Average())))
 		require.Greater(t, got.Errors[model.MLPOut][1][3], got.Errors[model.MLPOut][0][0])
 	}
 }

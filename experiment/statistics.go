@@ -4,19 +4,43 @@ import (
 	"context"
 	"math"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
-	"gonum.org/v1/gonum/stat"
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// effect returns the mean of samples, and half of its 95 % confidence interval by Student's t.
+// effect returns the mean of samples, and half of its 95 % confidence interval.
 func effect(samples []float64) Effect {
-	mean, deviation := stat.MeanStdDev(samples, nil)
-	n := float64(len(samples))
-	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975)
-	return Effect{lens.Number(mean), lens.Number(t * deviation / math.Sqrt(n))}
+	var s sums
+	for _, x := range samples {
+		s.add(x)
+	}
+	return s.effect()
+}
+
+// sums are those of a mean and a deviation (Welford 1962).
+type sums struct{ n, mean, square float64 }
+
+func (s *sums) add(x float64) {
+	s.n++
+	d := x - s.mean
+	s.mean += d / s.n
+	s.square += d * (x - s.mean)
+}
+
+// effect returns the mean so far, and half of its 95 % confidence interval by Student's t.
+func (s *sums) effect() Effect {
+	none := lens.Number(math.NaN())
+	switch {
+	case s == nil || s.n == 0:
+		return Effect{none, none}
+	case s.n < 2:
+		return Effect{lens.Number(s.mean), none}
+	}
+	t := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: s.n - 1}.Quantile(0.975)
+	return Effect{lens.Number(s.mean), lens.Number(t * math.Sqrt(s.square/(s.n-1)/s.n))}
 }
 
 // EmbeddingDeviation returns the standard deviation of all numbers of a model's embedding, as it

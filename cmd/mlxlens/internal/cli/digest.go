@@ -123,9 +123,9 @@ func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) 
 	return of, nil
 }
 
-// originOfFiles adds the options that name files, with the digests of these.
-func (o *traceOptions) originOfFiles(options map[string]string) error {
-	edits := slices.Clone(o.edits)
+// originOfEdits adds edits, with the digests of the files that they name.
+func originOfEdits(edits []string, options map[string]string) error {
+	edits = slices.Clone(edits)
 	for i, text := range edits {
 		_, op, _ := strings.Cut(text, "=")
 		_, arg, _ := strings.Cut(op, ":")
@@ -144,6 +144,14 @@ func (o *traceOptions) originOfFiles(options map[string]string) error {
 	}
 	if len(edits) > 0 {
 		options["--edit"] = list(edits)
+	}
+	return nil
+}
+
+// originOfFiles adds the options that name files, with the digests of these.
+func (o *traceOptions) originOfFiles(options map[string]string) error {
+	if err := originOfEdits(o.edits, options); err != nil {
+		return err
 	}
 	if o.lens.path == "" {
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -129,20 +130,22 @@ type foundFlags struct {
 // foundFormats are those of --output of an experiment.
 var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg"}
 
-func (o *foundFlags) flags(cmd *cobra.Command, schema string) {
+// flags adds them; more are formats beside the usual ones.
+func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
 	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
 	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
 	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
-	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(foundFormats), foundFormats...)
+	formats := append(slices.Clone(foundFormats), more...)
+	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(formats), formats...)
 }
 
-func (o *foundFlags) check() error {
+func (o *foundFlags) check(formats ...string) error {
 	if as := o.format(); o.fonts && as != "png" {
 		return usagef("--system-fonts needs --output with a name that ends in .png")
 	}
-	return o.outputFlags.check(foundFormats...)
+	return o.outputFlags.check(formats...)
 }
 
 // show writes what was found to the output, or on stdout.

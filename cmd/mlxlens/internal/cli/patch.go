@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
@@ -24,6 +25,10 @@ type patchOptions struct {
 	memoryFlags
 	questionFlags
 	foundFlags
+	romeFlags
+	file      string
+	given     func(flag string) bool
+	visit     func(func(*pflag.Flag)) // of the flags that were given
 	sites     string
 	layers    string
 	positions string
@@ -53,15 +58,21 @@ Columns are positions, one at a time; with --positions all there is one column, 
 together; with --heads a column is a head, at all positions or at those of --positions.
 --window patches so many layers at once.
 
+With --rome there is one prompt, and its --subject is corrupted by noise on its embeddings;
+clean states are restored, and a number is how much of the target's probability comes back
+(Meng et al. 2022, arXiv:2202.05262), the mean over samples of the noise.
+
 What is measured is by default the logit of the clean run's answer less that of the corrupted
 run's. Prompts of different length need --align start or end.`,
 		Example: `  mlxlens patch "The capital of France is" "The capital of Italy is"
   mlxlens patch "The capital of France is" "The capital of Italy is" --target " Paris" --vs " Rome" --sites mlp_out
   mlxlens patch "The capital of France is" "The capital of Italy is" --heads --layers 20:
-  mlxlens patch "The capital of France is" "The capital of Italy is" --positions all --metric kl --json`,
+  mlxlens patch "The capital of France is" "The capital of Italy is" --positions all --metric kl --json
+  mlxlens patch --rome "The capital of France is" --subject France --layers 0:30:6 --samples 3`,
 		Args: wantArgs(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.promptOptions.arg(o.secondFlags.arg(args))
+			o.given, o.visit = cmd.Flags().Changed, cmd.Flags().Visit
 			return runPatch(cmd.Context(), s, o)
 		},
 	}
@@ -77,7 +88,9 @@ run's. Prompts of different length need --align start or end.`,
 	f.IntVar(&o.window, "window", 1, "layers that are patched at once, the row's in their middle")
 	f.BoolVar(&o.noising, "noising", false, "put what the corrupted prompt computes into the clean run")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
-	o.foundFlags.flags(cmd, experiment.PatchSchema)
+	o.romeFlags.flags(cmd)
+	f.StringVar(&o.file, "file", "", "patch every pair of a .jsonl file, {\"clean\": …, \"corrupted\": …} a line, or with --rome {\"prompt\": …, \"subject\": …}")
+	o.foundFlags.flags(cmd, experiment.PatchSchema, "jsonl")
 	return cmd
 }
 
@@ -88,15 +101,19 @@ func (o *patchOptions) checkFlags() (lens.Alignment, error) {
 		return 0, err
 	}
 	switch {
-	case !o.secondFlags.given():
+	case !o.secondFlags.given() && !o.rome && o.file == "":
 		return 0, usagef("there is no corrupted prompt: give one behind the clean one, --ids-b or --messages-b")
 	case o.window < 1:
 		return 0, usagef("--window %d: want 1 or more", o.window)
 	case len(o.spans) > 0 && o.positions != "":
 		return 0, usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
+	formats := foundFormats
+	if o.file != "" {
+		formats = []string{"jsonl"}
+	}
 	for _, check := range []func() error{
-		func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, o.foundFlags.check, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
+		o.checkRome, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
 	} {
 		if err := check(); err != nil {
 			return 0, err
@@ -116,6 +133,12 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	align, err := o.checkFlags()
 	if err != nil {
 		return err
+	}
+	switch {
+	case o.file != "":
+		return runPatchFile(ctx, s, o, align)
+	case o.rome:
+		return runRome(ctx, s, o)
 	}
 	file, err := o.create(s, o.quiet)
 	if err != nil {

@@ -1,0 +1,267 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// romeFlags say how a subject is corrupted.
+type romeFlags struct {
+	rome    bool
+	subject string
+	noise   float64
+	samples int
+	seed    uint64
+}
+
+func (o *romeFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.BoolVar(&o.rome, "rome", false, "corrupt a subject's embeddings with noise instead of taking a second prompt, and restore clean states (ROME's causal tracing)")
+	f.StringVar(&o.subject, "subject", "", "the words of the prompt that --rome corrupts")
+	f.Float64Var(&o.noise, "noise", 3, "the noise's deviation, in standard deviations of the embedding")
+	f.IntVar(&o.samples, "samples", 10, "samples of noise that are averaged")
+	f.Uint64Var(&o.seed, "seed", 0, "the seed of the noise")
+}
+
+// checkRome refuses what does not go with --rome, or without it.
+func (o *patchOptions) checkRome() error {
+	for _, flag := range []string{"subject", "noise", "samples", "seed"} {
+		if o.given(flag) && !o.rome {
+			return usagef("--%s needs --rome", flag)
+		}
+	}
+	if !o.rome {
+		return nil
+	}
+	for _, flag := range []string{"heads", "noising", "align", "vs", "ids-b", "messages-b"} {
+		if o.given(flag) {
+			return usagef("--rome and --%s exclude each other", flag)
+		}
+	}
+	switch {
+	case o.hasSecond:
+		return usagef("--rome takes one prompt, whose subject is corrupted: leave the second out")
+	case o.subject == "" && o.file == "":
+		return usagef("--rome needs --subject: the words of the prompt that are corrupted")
+	case o.subject != "" && o.file != "":
+		return usagef("--subject and --file exclude each other: each line of the file has its subject")
+	case !(o.noise > 0):
+		return usagef("--noise %g: want more than 0", o.noise)
+	case o.samples < 2 || o.samples > 1000:
+		return usagef("--samples %d: want 2 to 1000", o.samples)
+	case o.positions == "all":
+		return usagef("--rome restores one position at a time: --positions all is not for it")
+	}
+	return nil
+}
+
+// runRome traces one prompt.
+func runRome(ctx context.Context, s *streams, o *patchOptions) error {
+	file, err := o.create(s, o.quiet)
+	if err != nil {
+		return err
+	}
+	defer file.drop()
+	text, ids, err := o.promptOptions.read(s)
+	if err != nil {
+		return err
+	}
+	opened, err := o.open(s, true)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	clean, err := o.run(ctx, s, opened, &o.promptOptions, text, ids)
+	if err != nil {
+		return err
+	}
+	to, err := o.tracing(ctx, s, opened, clean, o.subject, o.target)
+	if err != nil {
+		return err
+	}
+	if !o.quiet && terminal(s.err) > 0 {
+		to.Progress = progressOf(s.err, "tracing")
+	}
+	t, err := experiment.CausalTrace(ctx, opened.Model, clean.in, to)
+	if err != nil {
+		return err
+	}
+	describeRun(&t.Run, clean.encoded)
+	describeModel(&t.Model, opened)
+	if t.Made, err = o.made(s, opened); err != nil {
+		return err
+	}
+	return o.show(s, file, t)
+}
+
+// tracing resolves what depends on the model and a prompt.
+func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Opened, clean patchRun, subject, target string) (experiment.TracingOptions, error) {
+	to := experiment.TracingOptions{Noise: o.noise, Samples: o.samples, Seed: o.seed, Label: labels(opened.Tokenizer)}
+	if o.given("window") {
+		to.Window = o.window
+	}
+	var err error
+	if to.Subject, err = subjectPositions(s, opened, clean.ids, subject, o.quiet); err != nil {
+		return to, err
+	}
+	if to.Sites, err = sites(opened.Model, o.sites); err != nil {
+		return to, err
+	}
+	if to.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
+		return to, err
+	}
+	if to.Positions, err = clean.turns.at(o.or(o.positions), len(clean.ids)); err != nil {
+		return to, err
+	}
+	if to.MaxMemory, err = o.bound(); err != nil {
+		return to, err
+	}
+	to.Metric = experiment.Metric(o.metric)
+	switch {
+	case to.Metric.Distance():
+		return to, nil
+	case to.Metric == experiment.LogitDiff:
+		return to, usagef("--rome has no second answer for logit_diff: take logit, prob, logprob, rank or a distance")
+	}
+	to.Target, err = o.token(ctx, s, opened, "--target", target, clean.in, o.quiet)
+	return to, err
+}
+
+// subjectPositions finds the tokens that a subject's first appearance in a prompt touches.
+func subjectPositions(s *streams, opened *auto.Opened, ids []int, subject string, quiet bool) ([]int, error) {
+	var text strings.Builder
+	ends := make([]int, len(ids)) // of each token, in bytes
+	for i, id := range ids {
+		piece, _ := opened.Tokenizer.Piece(id)
+		text.WriteString(piece)
+		ends[i] = text.Len()
+	}
+	subject = strings.TrimSpace(subject)
+	from := strings.Index(text.String(), subject)
+	if subject == "" || from < 0 {
+		return nil, usagef("the subject %q is not in the prompt (%s)", subject, pieces(opened.Tokenizer, ids))
+	}
+	if n := strings.Count(text.String(), subject); n > 1 && !quiet {
+		s.say("the subject %q is %d times in the prompt: the first is corrupted", subject, n)
+	}
+	var positions []int
+	begin := 0
+	for i, end := range ends {
+		if begin < from+len(subject) && end > from {
+			positions = append(positions, i)
+		}
+		begin = end
+	}
+	return positions, nil
+}
+
+// fact is a line of a file for --rome. ROME's own files have these keys, and others.
+type fact struct {
+	Prompt    *string `json:"prompt"`
+	Subject   *string `json:"subject"`
+	Target    string  `json:"target"`
+	Attribute string  `json:"attribute"` // ROME's word for the target
+}
+
+// parseFact reads a line of a file of facts.
+func parseFact(line int, text string) task {
+	t, raw := parseInput(line, text)
+	if t.err != nil {
+		return t
+	}
+	var f fact
+	if t.err = exactjson.Unmarshal(raw, &f); t.err == nil && (f.Prompt == nil || f.Subject == nil) {
+		t.err = fmt.Errorf(`want {"prompt": …, "subject": …}, and a "target" where it is not what the model answers`)
+	}
+	return t
+}
+
+// fact runs a line.
+func (b *patchBatch) fact(ctx context.Context, t *task) (any, []int, error) {
+	var f fact
+	if err := exactjson.Unmarshal(t.input, &f); err != nil {
+		return nil, nil, err
+	}
+	clean, err := b.run(ctx, b.batch.s, b.opened, &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}, f.Prompt, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	target := f.Target
+	if target == "" {
+		target = f.Attribute
+	}
+	if target != "" && target == strings.TrimSpace(target) { // in the middle of a text
+		target = " " + target
+	}
+	to, err := b.tracing(ctx, b.batch.s, b.opened, clean, *f.Subject, firstToken(b.opened, target))
+	if err != nil {
+		return nil, clean.ids, err
+	}
+	r, err := experiment.CausalTrace(ctx, b.opened.Model, clean.in, to)
+	if err != nil {
+		return nil, clean.ids, err
+	}
+	describeRun(&r.Run, clean.encoded)
+	describeModel(&r.Model, b.opened)
+	r.Timing = 0
+	return r, clean.ids, nil
+}
+
+// firstToken is the text of the first of a text's tokens, by which a longer answer is known.
+func firstToken(opened *auto.Opened, text string) string {
+	if text == "" {
+		return ""
+	}
+	ids, err := opened.Tokenizer.Encode(text, false)
+	if err != nil || len(ids) == 0 {
+		return text
+	}
+	piece, _ := opened.Tokenizer.Piece(ids[0])
+	return piece
+}
+
+// average shows the mean over the facts of an output.
+func (b *patchBatch) average() error {
+	f, err := os.Open(b.output)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var sum experiment.Averaging
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err != nil {
+			break // the batch has just written it, to its end
+		}
+		var answer struct {
+			Result *experiment.Tracing `json:"result"`
+		}
+		if err := json.Unmarshal(line, &answer); err != nil {
+			return err
+		}
+		if answer.Result == nil {
+			continue // it failed
+		}
+		if err := sum.Add(answer.Result); err != nil {
+			return err
+		}
+	}
+	mean := sum.Average()
+	if mean == nil {
+		return nil
+	}
+	shown := b.foundFlags
+	shown.output = ""
+	return shown.show(b.batch.s, nil, mean)
+}
