@@ -63,6 +63,9 @@ type Patching struct {
 	Positions  []int          `json:"positions"`       // that are patched, of the run that is changed
 	Heads      int            `json:"heads,omitempty"` // columns of ByHead
 
+	Receivers  []string `json:"receivers,omitempty"`  // of paths
+	Recomputed bool     `json:"recomputed,omitempty"` // MLPs on the paths were
+
 	// Recovery and Values are [row][column] of each component: (x − corrupted)/(clean − corrupted)
 	// and the metric x itself. Where the model has no such place they are NaN, null in JSON.
 	Recovery map[model.Site][][]lens.Number `json:"recovery"`

@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
@@ -34,6 +35,13 @@ func (p *Patching) Figure() *render.Figure {
 	f.Notes = append(f.Notes, fmt.Sprintf("%s: clean %s, corrupted %s", p.question(), short(p.Baseline.Clean), short(p.Baseline.Corrupted)))
 	if p.Window > 1 {
 		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", p.Window))
+	}
+	if p.Receivers != nil {
+		what := "the direct paths to "
+		if p.Recomputed {
+			what = "the paths through MLPs to "
+		}
+		f.Notes = append(f.Notes, what+strings.Join(p.Receivers, ", "))
 	}
 	for _, site := range p.Components {
 		m := render.Matrix{Name: string(site), RowsAre: "layer", Are: "position", Rows: layerNames(p.Rows), Values: floats(p.Recovery[site])}

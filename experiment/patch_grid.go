@@ -78,11 +78,7 @@ func (p *patching) rows(ctx context.Context, from, to int) error {
 					return err
 				case !there:
 				case v.edits == nil: // what is put there is there
-					base := p.out.Baseline.Corrupted
-					if p.o.Noising {
-						base = p.out.Baseline.Clean
-					}
-					p.set(c, float64(base))
+					p.set(c, p.unchanged())
 				default:
 					if err := runs.add(ctx, c, v); err != nil {
 						return err
@@ -92,6 +88,14 @@ func (p *patching) rows(ctx context.Context, from, to int) error {
 		}
 	}
 	return runs.finish(ctx)
+}
+
+// unchanged is the metric of the run that is changed.
+func (p *patching) unchanged() float64 {
+	if p.o.Noising {
+		return float64(p.out.Baseline.Clean)
+	}
+	return float64(p.out.Baseline.Corrupted)
 }
 
 func (p *patching) set(c cell, x float64) {

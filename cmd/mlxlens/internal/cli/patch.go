@@ -26,12 +26,14 @@ type patchOptions struct {
 	questionFlags
 	foundFlags
 	romeFlags
-	file      string
-	given     func(flag string) bool
-	visit     func(func(*pflag.Flag)) // of the flags that were given
-	sites     string
-	layers    string
-	positions string
+	to          []string // receivers of paths
+	throughMLPs bool
+	file        string
+	given       func(flag string) bool
+	visit       func(func(*pflag.Flag)) // of the flags that were given
+	sites       string
+	layers      string
+	positions   string
 	spanFlag
 	heads   bool
 	window  int
@@ -58,6 +60,9 @@ Columns are positions, one at a time; with --positions all there is one column, 
 together; with --heads a column is a head, at all positions or at those of --positions.
 --window patches so many layers at once.
 
+With --to only the direct path from a site to a place is patched (path patching: Wang et al.
+2022, arXiv:2211.00593): what attention and MLPs between them add is held as it was.
+
 With --rome there is one prompt, and its --subject is corrupted by noise on its embeddings;
 clean states are restored, and a number is how much of the target's probability comes back
 (Meng et al. 2022, arXiv:2202.05262), the mean over samples of the noise.
@@ -68,6 +73,7 @@ run's. Prompts of different length need --align start or end.`,
   mlxlens patch "The capital of France is" "The capital of Italy is" --target " Paris" --vs " Rome" --sites mlp_out
   mlxlens patch "The capital of France is" "The capital of Italy is" --heads --layers 20:
   mlxlens patch "The capital of France is" "The capital of Italy is" --positions all --metric kl --json
+  mlxlens patch "The capital of France is" "The capital of Italy is" --to logits --layers 20:
   mlxlens patch --rome "The capital of France is" --subject France --layers 0:30:6 --samples 3`,
 		Args: wantArgs(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -88,6 +94,8 @@ run's. Prompts of different length need --align start or end.`,
 	f.IntVar(&o.window, "window", 1, "layers that are patched at once, the row's in their middle")
 	f.BoolVar(&o.noising, "noising", false, "put what the corrupted prompt computes into the clean run")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
+	f.StringArrayVar(&o.to, "to", nil, "patch only what the sites tell this `PLACE` directly: layers.9.q#6, layers.9.mlp_norm or logits (path patching; repeatable)")
+	f.BoolVar(&o.throughMLPs, "through-mlps", false, "with --to, let MLPs on the way compute anew")
 	o.romeFlags.flags(cmd)
 	f.StringVar(&o.file, "file", "", "patch every pair of a .jsonl file, {\"clean\": …, \"corrupted\": …} a line, or with --rome {\"prompt\": …, \"subject\": …}")
 	o.foundFlags.flags(cmd, experiment.PatchSchema, "jsonl")
@@ -103,6 +111,10 @@ func (o *patchOptions) checkFlags() (lens.Alignment, error) {
 	switch {
 	case !o.secondFlags.given() && !o.rome && o.file == "":
 		return 0, usagef("there is no corrupted prompt: give one behind the clean one, --ids-b or --messages-b")
+	case o.throughMLPs && len(o.to) == 0:
+		return 0, usagef("--through-mlps needs --to")
+	case len(o.to) > 0 && (o.given("window") || o.heads || o.align != "" || o.file != "" || o.positions == "all"):
+		return 0, usagef("--to excludes --window, --heads, --align, --file and --positions all: senders with heads have a column each")
 	case o.window < 1:
 		return 0, usagef("--window %d: want 1 or more", o.window)
 	case len(o.spans) > 0 && o.positions != "":
@@ -174,7 +186,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	po.Align = align
-	p, err := experiment.Patch(ctx, opened.Model, clean.in, corrupted.in, po)
+	p, err := o.patch(ctx, opened, clean, corrupted, po)
 	if err != nil {
 		return err
 	}
@@ -185,6 +197,40 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	return o.show(s, file, p)
+}
+
+// patch patches places, or paths.
+func (o *patchOptions) patch(ctx context.Context, opened *auto.Opened, clean, corrupted patchRun, po experiment.PatchOptions) (*experiment.Patching, error) {
+	if len(o.to) == 0 {
+		return experiment.Patch(ctx, opened.Model, clean.in, corrupted.in, po)
+	}
+	paths := experiment.PathOptions{PatchOptions: po, Recompute: o.throughMLPs}
+	paths.Window = 0
+	for _, text := range o.to {
+		if text == "logits" {
+			if len(o.to) > 1 {
+				return nil, usagef("--to logits stands alone: name it, or places of layers")
+			}
+			break
+		}
+		place, heads, some := strings.Cut(text, "#")
+		at, err := opened.Model.Paths().Place(place)
+		if err != nil {
+			return nil, usagef("--to %q: %w", text, err)
+		}
+		r := experiment.Receiver{Place: at}
+		axis := at.Site.Axis(model.Head, model.KVHead)
+		if some && axis < 0 {
+			return nil, usagef("--to %q: %s has no heads", text, at.Site)
+		}
+		if some {
+			if r.Heads, err = selection(heads, opened.Model.Shape().In(at.Layer).Size(at.Site.Axes()[axis]), "head"); err != nil {
+				return nil, err
+			}
+		}
+		paths.Receivers = append(paths.Receivers, r)
+	}
+	return experiment.PathPatch(ctx, opened.Model, clean.in, corrupted.in, paths)
 }
 
 // run encodes a prompt.

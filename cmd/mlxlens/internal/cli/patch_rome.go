@@ -43,7 +43,7 @@ func (o *patchOptions) checkRome() error {
 	if !o.rome {
 		return nil
 	}
-	for _, flag := range []string{"heads", "noising", "align", "vs", "ids-b", "messages-b"} {
+	for _, flag := range []string{"heads", "noising", "align", "vs", "ids-b", "messages-b", "to"} {
 		if o.given(flag) {
 			return usagef("--rome and --%s exclude each other", flag)
 		}

@@ -1,0 +1,109 @@
+package experiment_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/states"
+)
+
+// at is what a run has at a place.
+func at(t *testing.T, m model.Model, in edit.Input, place model.Place) edit.Value {
+	t.Helper()
+	set, err := states.Capture(context.Background(), m, in, []model.Place{place})
+	require.NoError(t, err)
+	v, err := set.Value(place)
+	require.NoError(t, err)
+	return v
+}
+
+// with is an input with one more value set.
+func with(in edit.Input, place model.Place, heads []int, v edit.Value) edit.Input {
+	in.Edits = append(in.Edits[:len(in.Edits):len(in.Edits)], edit.Edit{Place: place, Heads: heads, Op: edit.Set, Value: v})
+	return in
+}
+
+// What a head tells a receiver directly is the difference that it makes in the stream, added where the
+// receiver reads: computed here without holding anything.
+func TestADirectPathIsADifferenceInTheStream(t *testing.T) {
+	t.Parallel()
+	q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	for _, name := range []string{"llama", "gpt2", "gpt-neox", "gemma2-sliding"} {
+		m := modeltest.Architecture(t, name, nil)
+		vocab, layers := m.Shape().DVocab, m.Shape().Layers
+		clean, corrupted := edit.Input{IDs: ids(7, vocab, 3)}, edit.Input{IDs: ids(7, vocab, 3)}
+		corrupted.IDs[2]++
+		difference := func(in edit.Input) float64 {
+			x := logits(t, m, in, 6)
+			return float64(x[5]) - float64(x[9])
+		}
+		receiver := experiment.Receiver{Place: model.Place{Site: model.Q, Layer: layers - 1}, Heads: []int{1}}
+		for _, receivers := range [][]experiment.Receiver{nil, {receiver}} {
+			got, err := experiment.PathPatch(context.Background(), m, clean, corrupted, experiment.PathOptions{
+				PatchOptions: experiment.PatchOptions{Question: q}, Receivers: receivers,
+			})
+			require.NoError(t, err, name)
+			for layer := range layers - len(receivers) {
+				head := (layer + 1) % m.Shape().Heads
+				z, out := model.Place{Site: model.Z, Layer: layer}, model.Place{Site: model.AttnOut, Layer: layer}
+				told := at(t, m, with(corrupted, z, []int{head}, at(t, m, clean, z)), out)
+				was := at(t, m, corrupted, out)
+				stream := model.Place{Site: model.ResidPost, Layer: layers - 1}
+				if receivers != nil {
+					stream = model.Place{Site: model.ResidPre, Layer: layers - 1}
+				}
+				h := at(t, m, corrupted, stream)
+				for i := range h.Data {
+					h.Data[i] += told.Data[i] - was.Data[i]
+				}
+				run := with(corrupted, stream, nil, h)
+				if receivers != nil {
+					run = with(corrupted, receiver.Place, receiver.Heads, at(t, m, run, receiver.Place))
+				}
+				require.InDelta(t, difference(run), float64(got.Values[model.Z][layer][head]), 5e-4, "%s, layer %d to %v", name, layer, got.Receivers)
+			}
+			if receivers != nil {
+				require.Zero(t, got.Recovery[model.Z][layers-1][0], "no path leads back")
+			}
+			require.NoError(t, published(t, "patch-1").Validate(document(t, got)))
+		}
+	}
+}
+
+// An MLP that is computed anew carries on what it was told.
+func TestPathsThroughMLPsAreOthers(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Architecture(t, "llama", nil)
+	clean, corrupted := edit.Input{IDs: []int{5, 6, 7, 8}}, edit.Input{IDs: []int{5, 9, 7, 8}}
+	o := experiment.PathOptions{PatchOptions: experiment.PatchOptions{Question: experiment.Question{Metric: experiment.KL}, Layers: []int{0}}}
+	direct, err := experiment.PathPatch(context.Background(), m, clean, corrupted, o)
+	require.NoError(t, err)
+	o.Recompute = true
+	through, err := experiment.PathPatch(context.Background(), m, clean, corrupted, o)
+	require.NoError(t, err)
+	require.NotEqual(t, direct.Values, through.Values)
+}
+
+func TestPathsThatMeanNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	a, b := edit.Input{IDs: []int{1, 2}}, edit.Input{IDs: []int{1, 3}}
+	q := experiment.Question{Metric: experiment.KL}
+	for want, o := range map[string]experiment.PathOptions{
+		"paths have no windows":                                   {PatchOptions: experiment.PatchOptions{Question: q, Window: 2}},
+		"senders are sites with heads or sites without, not both": {PatchOptions: experiment.PatchOptions{Question: q, Sites: []model.Site{model.Z, model.MLPOut}}},
+		"the model has 3 layers":                                  {PatchOptions: experiment.PatchOptions{Question: q}, Receivers: []experiment.Receiver{{Place: model.Place{Site: model.Q, Layer: 9}}}},
+		"head 99 does not exist":                                  {PatchOptions: experiment.PatchOptions{Question: q}, Receivers: []experiment.Receiver{{Place: model.Place{Site: model.Q, Layer: 1}, Heads: []int{99}}}},
+		"the logits are the receiver where":                       {PatchOptions: experiment.PatchOptions{Question: q}, Receivers: []experiment.Receiver{{Place: model.Place{Site: model.FinalNormOut}}}},
+		"what attention and MLPs add at all":                      {PatchOptions: experiment.PatchOptions{Question: q, MaxMemory: 1000}},
+	} {
+		_, err := experiment.PathPatch(context.Background(), m, a, b, o)
+		require.ErrorContains(t, err, want)
+	}
+}
