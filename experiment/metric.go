@@ -1,12 +1,14 @@
 package experiment
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -115,6 +117,19 @@ func (q Question) of(m model.Model, h, c *mlx.Array) *mlx.Array {
 	}
 	along := mlx.Divide(mlx.Sum(mlx.Multiply(x, c), -1), mlx.Multiply(norm(x), norm(c)))
 	return mlx.Subtract(mlx.OnesLike(along), along)
+}
+
+// Answer returns the id that a run answers at the position that is read, by default the last: what
+// a question is usually asked about.
+func Answer(ctx context.Context, m model.Model, in edit.Input) (int, error) {
+	if err := readOne(m, &in); err != nil {
+		return 0, err
+	}
+	g, err := lens.Run(ctx, m, in, lens.Options{Layers: []int{-1}, Top: 1, TopOnly: true})
+	if err != nil {
+		return 0, err
+	}
+	return g.Final.Token.ID, nil
 }
 
 // column takes one of x [row, n], [row].

@@ -78,6 +78,7 @@ var allowed = map[string][]string{
 
 	"docs": {},
 
+	"examples/causaltracing":    {"edit", "experiment", "model", "model/auto"},
 	"examples/confidence":       {"edit", "lens", "model/auto"},
 	"examples/customkernel":     {"mlx"},
 	"examples/linearregression": {"mlx", "mlx/nn"},
@@ -86,6 +87,7 @@ var allowed = map[string][]string{
 	"examples/heatmap":          {"edit", "lens", "lens/render", "model/auto"},
 	"examples/hiddenstates":     {"edit", "model/auto", "states"},
 	"examples/manuallens":       {"mlx", "model", "model/auto"},
+	"examples/patching":         {"edit", "experiment", "model", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
 	"examples/steering":         {"edit", "generate", "model", "model/auto", "states"},

@@ -102,14 +102,7 @@ func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Open
 		}
 		return target(s, opened.Tokenizer, flag, text, quiet)
 	}
-	if in.Positions == nil {
-		in.Positions = []int{-1}
-	}
-	g, err := lens.Run(ctx, opened.Model, in, lens.Options{Layers: []int{-1}, Top: 1, TopOnly: true})
-	if err != nil {
-		return 0, err
-	}
-	return g.Final.Token.ID, nil
+	return experiment.Answer(ctx, opened.Model, in)
 }
 
 // found is what an experiment found, in the forms that it is shown in.
