@@ -112,7 +112,7 @@ func mlxError(op string, operands []*Array) *Error {
 			return a.gone(op, fmt.Sprintf("operand %d", i+1))
 		}
 	}
-	return textError(op, capi.TakeError(), operands)
+	return textError(op, asAsked(capi.TakeError()), operands)
 }
 
 // textError makes an error of MLX's text.
