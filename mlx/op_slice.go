@@ -46,6 +46,9 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 	if update.err != nil {
 		return update
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	want, got := x.Shape(), update.Shape()
 	asked := axis
 	if axis < 0 {
@@ -91,6 +94,9 @@ func along(op string, x *Array, axis int, r Range) (sp span, from, to, step []in
 		step[i] = 1
 	}
 	sp = r.over(shape[axis])
+	if e := fixedRange(op, r, sp, shape[axis]); e != nil {
+		return sp, nil, nil, nil, e
+	}
 	from[axis], to[axis], step[axis] = sp.bounds()
 	return sp, from, to, step, nil
 }
