@@ -93,6 +93,8 @@ func (a *Array) gone(op, what string) *Error {
 		}
 	} else if a.h == 0 {
 		return newError(op, errNoArray, what+" is a zero Array, which holds nothing")
+	} else if e := a.ended(op, what); e != nil {
+		return e
 	}
 	return newError(op, ErrFreed, what+" was freed")
 }
@@ -162,6 +164,9 @@ func (a *Array) Err() error {
 		return a.gone("", "the array")
 	}
 	if e := a.fates.Load().leaked(); e != nil {
+		return e
+	}
+	if e := a.ended("", "the array"); e != nil {
 		return e
 	}
 	return nil

@@ -2,7 +2,6 @@ package mlx
 
 import (
 	"fmt"
-	"math"
 	"math/bits"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -132,6 +131,7 @@ func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 	if why, bad := loaded.refused[op]; bad {
 		return newError(op, ErrRefused, "this library computes it wrongly ("+why+"): install mlx-c "+capi.Release)
 	}
+	forgetAsked()
 	placed := false
 	if scope != nil {
 		r.stream, placed = scope.stream, true
@@ -340,10 +340,6 @@ func handlesOf(arrays []*Array) []capi.Array {
 	}
 	return hs
 }
-
-// c32 is x as C's int. What does not fit becomes the nearest number that does, which
-// no axis, length or place can be either, so that MLX refuses it.
-func c32(x int) int32 { return int32(max(math.MinInt32, min(math.MaxInt32, x))) }
 
 // offset32 is the number of a diagonal of [rows, cols] as C's int. One beyond the corners
 // becomes the first that holds nothing: MLX would count from it in 32 bits, and not come back.

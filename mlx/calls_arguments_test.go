@@ -86,7 +86,7 @@ func (c *caller) value(of reflect.Type) reflect.Value {
 	case reflect.Bool:
 		v.SetBool(c.IntN(2) == 0)
 	case reflect.String:
-		v.SetString(pick(c, "", "ij,jk->ik", "i,i->", "...i->...", "ii", "%s%n", "constant", "edge", "left", "right", "xy", "ij", "fro", "nuc", "affine", "affine", "mxfp4", "mxfp8", "nvfp4"))
+		v.SetString(pick(c, "", "ij,jk->ik", "i,i->", "...i->...", "ii", "%s%n", "constant", "edge", "reflect", "symmetric", "left", "right", "xy", "ij", "fro", "nuc", "affine", "affine", "mxfp4", "mxfp8", "nvfp4"))
 	case reflect.Int, reflect.Int32, reflect.Int64, reflect.Int8:
 		v.SetInt(int64(c.number()))
 	case reflect.Uint8, reflect.Uint16, reflect.Uint64:

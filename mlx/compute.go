@@ -11,10 +11,15 @@ import (
 
 // An evaluation holds the gate while MLX walks the graph and hands out its operations, and waits
 // outside. MLX hands out some fifty operations before it waits for one itself; so what is large goes
-// in parts, of which two are under way at a time: the one that is waited for, and the next.
+// in parts, of which two are under way at a time: the one that is waited for, and the next. Behind an
+// operation that takes longer than several parts, on its stream, the next waits: others need not wait
+// for two such.
 
 // lasts is how long a part shall take.
 const lasts = 10 * time.Millisecond
+
+// outlasts is how many parts an operation takes longer than, when the next one waits for its end.
+const outlasts = 4
 
 // leastWork is as much as it may go through though the one before took too long.
 const leastWork = 1 << 12
@@ -69,6 +74,7 @@ func run(given evaluation) error {
 type next struct {
 	flight *gate.Flight // somebody else's
 	own    *gate.Flight // of what may fail
+	behind bool         // the part that is under way
 	leg    *leg
 }
 
@@ -86,7 +92,7 @@ func (e *evaluation) run() error {
 			err = e.turnedBack(n.flight.Await())
 		case n.own != nil:
 			err = e.turnedBack(n.own.Wait())
-		case n.leg != nil:
+		case n.behind, n.leg != nil:
 			before := e.behind
 			e.behind = n.leg
 			err = e.wait(before)
@@ -145,6 +151,9 @@ func (e *evaluation) turn() (next, error) {
 	if f := gate.Obstacle(false, on...); f != nil {
 		return next{flight: f}, nil
 	}
+	if e.behind.holdsUp(e.part, e.plan.budget) {
+		return next{behind: true}, nil
+	}
 	f, err := gate.Launch(handlesOf(part), false, on...)
 	l := &leg{flight: f, arrays: part, work: e.work, last: e.last}
 	if err != nil {
@@ -161,6 +170,15 @@ func (e *evaluation) turn() (next, error) {
 	}
 	e.taken = false
 	return next{leg: l}, nil
+}
+
+// holdsUp reports whether what came to a stream behind l and the next part would wait long for both.
+func (l *leg) holdsUp(next []*Array, budget int64) bool {
+	if l == nil || l.work/outlasts <= budget {
+		return false
+	}
+	on := streamsOf(l.arrays)
+	return slices.ContainsFunc(next, func(a *Array) bool { return slices.Contains(on, int(a.stream)) })
 }
 
 // take finds what comes next.

@@ -23,7 +23,7 @@ var (
 	ErrFile    = errors.New("a file cannot be used")           // missing, damaged, not writable
 	ErrDevice  = errors.New("no such device")                  // a device or stream that the library cannot use
 	ErrPanic   = errors.New("a function panicked")             // Go code that was called back; Stack tells where
-	ErrStandIn = errors.New("a stand-in has no elements")      // an array kept beyond the function that Vmap or Compile traced
+	ErrStandIn = errors.New("a stand-in has no elements")      // an array kept beyond the function that a transformation called
 	ErrStuck   = errors.New("goroutines wait for each other")  // one inside a Func or Do waits for one that evaluates
 	ErrMLX     = errors.New("MLX reported an error")           // any other failure inside MLX
 	errNoArray = errors.New("an operand is nil, not an array") // a nil *Array
@@ -37,7 +37,7 @@ type Error struct {
 	Kind error  // one of the Err… values
 	Text string // what is wrong, in MLX's words or ours
 
-	cause error // the system's error, for a file
+	cause error // one more that it is: the system's, for a file
 	stack []uintptr
 }
 
@@ -48,7 +48,7 @@ func (e *Error) Error() string {
 	return "mlx: " + e.Op + ": " + e.Text
 }
 
-// Unwrap gives errors.Is the kind, and the system's error where there is one.
+// Unwrap gives errors.Is the kind, and the system's error, or another kind, where there is one.
 func (e *Error) Unwrap() []error {
 	if e.cause != nil {
 		return []error{e.Kind, e.cause}
@@ -112,7 +112,7 @@ func mlxError(op string, operands []*Array) *Error {
 			return a.gone(op, fmt.Sprintf("operand %d", i+1))
 		}
 	}
-	return textError(op, capi.TakeError(), operands)
+	return textError(op, asAsked(capi.TakeError()), operands)
 }
 
 // textError makes an error of MLX's text.

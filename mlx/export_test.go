@@ -1,6 +1,9 @@
 package mlx
 
-import "github.com/mlxlens/mlxlens/mlx/internal/capi"
+import (
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
+)
 
 // HeldFunctions is how many Go functions the library holds.
 func HeldFunctions() int { return capi.NumFunctions() }
@@ -36,3 +39,6 @@ func PlanOf(a *Array) (places int, whole bool) {
 	})
 	return places, whole
 }
+
+// Aloft is how many parts of evaluations are under way.
+func Aloft() int { return gate.Aloft() }

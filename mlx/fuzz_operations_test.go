@@ -109,7 +109,7 @@ var shapeOperations = []operation{
 		return one(mlx.Roll(a, t.numbers(), t.axes()...))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
-		return one(mlx.Pad(a, []mlx.PadMode{mlx.PadConstant, mlx.PadEdge, "x"}[t.byte()%3], t.float(), t.pairs()...))
+		return one(mlx.Pad(a, []mlx.PadMode{mlx.PadConstant, mlx.PadEdge, mlx.PadReflect, mlx.PadSymmetric, "x"}[t.byte()%5], t.float(), t.pairs()...))
 	},
 	func(_ *mlx.Scope, t *tape, a, _, _ *mlx.Array) []*mlx.Array {
 		return one(mlx.AsStrided(a, t.numbers(), t.numbers(), t.number()))

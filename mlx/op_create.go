@@ -254,7 +254,7 @@ func Arange(s *Scope, start, stop, step float64, d Dtype) *Array {
 	if math.IsNaN(n) || math.IsInf(n, 0) {
 		return failed(op, ErrShape, "from %v to %v by %v is no finite range", start, stop, step)
 	}
-	return create(op, s, []int{int(min(max(n, 0), math.MaxInt32+1))}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+	return create(op, s, []int{int(min(max(n, 0), 1<<62))}, d, nil, func(res *capi.Array, st capi.Stream) int32 {
 		return capi.Arange(res, start, stop, step, capi.Dtype(d), st)
 	})
 }

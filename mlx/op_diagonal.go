@@ -13,6 +13,9 @@ func Diag(x *Array, k int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	if x.err == nil && x.Ndim() == 1 {
 		if n := x.Dim(0) + max(k, -k); n < 0 || n > math.MaxInt32 {
 			return failed(op, ErrShape, "diagonal %d", k)
@@ -48,6 +51,9 @@ func Diagonal(x *Array, d Diagonals) *Array {
 	const op = "diagonal"
 	offset, axis1, axis2 := d.of()
 	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if bad := fixed(op); bad != nil {
 		return bad
 	}
 	if rest, none := noDiagonal(x, offset, axis1, axis2); none {
@@ -86,6 +92,9 @@ func Trace(x *Array, d Diagonals) *Array {
 	const op = "trace"
 	offset, axis1, axis2 := d.of()
 	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if bad := fixed(op); bad != nil {
 		return bad
 	}
 	if rest, none := noDiagonal(x, offset, axis1, axis2); none {

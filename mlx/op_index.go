@@ -22,6 +22,9 @@ func Index(x *Array, index ...Indexer) *Array {
 	if x.err != nil {
 		return x
 	}
+	if shapelessTraces.Load() > 0 {
+		x, index = elementsOfTrace(op, x, index)
+	}
 	sel, e := newSelection(op, x, index)
 	if e != nil {
 		return &Array{err: e}
@@ -113,6 +116,11 @@ func updated(op string, bySlice updateSlice, byArrays scatterFunc, x, update *Ar
 	for _, a := range []*Array{x, update} {
 		if a.err != nil {
 			return a
+		}
+	}
+	if shapelessTraces.Load() > 0 {
+		if z := updatedInTrace(op, x, update, index); z != nil {
+			return z
 		}
 	}
 	sel, e := newSelection(op, x, index)

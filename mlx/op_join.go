@@ -115,9 +115,13 @@ type PadMode string
 
 // What Pad fills with.
 const (
-	PadConstant PadMode = "constant" // the value given
-	PadEdge     PadMode = "edge"     // the nearest element
+	PadConstant  PadMode = "constant"  // the value given
+	PadEdge      PadMode = "edge"      // the nearest element
+	PadReflect   PadMode = "reflect"   // the elements in mirrors that stand on the outermost, again and again
+	PadSymmetric PadMode = "symmetric" // those in mirrors behind the outermost, which they repeat
 )
+
+var padModes = []PadMode{PadConstant, PadEdge, PadReflect, PadSymmetric}
 
 // Pad returns x with elements added before and behind it along each axis: widths[i] =
 // {before, behind} for axis i, or one pair for all axes. value fills them in the constant
@@ -130,8 +134,8 @@ func Pad(x *Array, mode PadMode, value float64, widths ...[2]int) *Array {
 	if x.err != nil {
 		return x
 	}
-	if mode != PadConstant && mode != PadEdge {
-		return failed(op, ErrIndex, "there is no mode %q (have: constant, edge)", string(mode))
+	if !slices.Contains(padModes, mode) {
+		return failed(op, ErrIndex, "there is no mode %q (have: constant, edge, reflect, symmetric)", string(mode))
 	}
 	shape := x.Shape()
 	if len(widths) != 1 && len(widths) != len(shape) {
@@ -143,7 +147,7 @@ func Pad(x *Array, mode PadMode, value float64, widths ...[2]int) *Array {
 		if w[0] < 0 || w[1] < 0 || w[0] > math.MaxInt32 || w[1] > math.MaxInt32 {
 			return failed(op, ErrShape, "widths %v (have: 0 to %d)", w, math.MaxInt32)
 		}
-		if mode == PadEdge && shape[i] == 0 && w[0]+w[1] > 0 {
+		if mode != PadConstant && shape[i] == 0 && w[0]+w[1] > 0 {
 			return failed(op, ErrShape, "axis %d of %s has no edge", i, x)
 		}
 		axes[i], low[i], high[i] = i, w[0], w[1]
@@ -151,6 +155,9 @@ func Pad(x *Array, mode PadMode, value float64, widths ...[2]int) *Array {
 	}
 	if e := checkShape(op, shape, x.Dtype()); e != nil {
 		return &Array{err: e}
+	}
+	if (mode == PadReflect || mode == PadSymmetric) && !slices.Equal(shape, x.Shape()) {
+		return mirrored(op, x, mode, low, high)
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		scalar := capi.ArrayNewFloat64(value)
@@ -168,4 +175,28 @@ func Pad(x *Array, mode PadMode, value float64, widths ...[2]int) *Array {
 		}
 		return capi.Pad(res, x.h, int32s(axes), int32s(low), int32s(high), v, capi.Bytes(string(mode)), s)
 	})
+}
+
+// mirrored is Pad of the modes with mirrors. MLX's own builds some operations for every mirror, without a
+// bound; here one takes each axis from places worked out for all.
+func mirrored(op string, x *Array, mode PadMode, low, high []int) *Array {
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
+	s := x.Scope()
+	for axis := range low {
+		n := x.Dim(axis)
+		if low[axis]+high[axis] == 0 {
+			continue
+		}
+		last := 2*n - 1 // place k and place last−k are one element
+		period := 2 * n
+		if mode == PadReflect {
+			last = max(2*n-2, 1)
+			period = last
+		}
+		k := Remainder(Arange(s, float64(-low[axis]), float64(n+high[axis]), 1, Int64), Scalar(s, int64(period)))
+		x = Take(x, Minimum(k, Subtract(Scalar(s, int64(last)), k)), axis)
+	}
+	return x
 }

@@ -9,7 +9,8 @@ import (
 
 // Linear algebra over the last two axes; the axes before them are a batch. MLX computes it in
 // float32 or float64 on the CPU, where a GPU's arrays go and from where the results come back
-// by themselves (see lapack.go).
+// by themselves (see lapack.go). Matrices without rows, columns or number have NumPy's results: where
+// one has no elements nothing is computed, since LAPACK, and MLX before it, end the process.
 
 // Triangle says which half of a matrix counts.
 type Triangle bool
@@ -44,11 +45,6 @@ func matrix(op string, square bool, operands ...*Array) *Array {
 			what = "a square matrix"
 		}
 		return failed(op, ErrShape, "%s is not %s", a, what)
-	}
-	for _, a := range operands {
-		if a.Dim(-1) == 0 || a.Dim(-2) == 0 && a.Ndim() > 1 {
-			return failed(op, ErrShape, "%s has no elements", a) // LAPACK refuses them by ending the process
-		}
 	}
 	return nil
 }
@@ -239,8 +235,22 @@ func listOf(op string, n int, a *Array, f func(*capi.VectorArray, capi.Array, ca
 // LU returns the permutation as indices, the lower L with a unit diagonal and the upper U of
 // the rows of a: a[permutation] = L·U. Binds mlx_linalg_lu.
 func LU(a *Array) (permutation, l, u *Array) {
+	if a != nil && a.Ndim() > 1 && a.Dim(-1) == 0 && a.Dim(-2) > 0 {
+		return luOfNone(a)
+	}
 	parts := listOf("lu", 3, a, capi.LinalgLu, func(a *Array) *Array { return a })
 	return parts[0], parts[1], parts[2]
+}
+
+// luOfNone is LU of rows without elements, whose order stays: MLX's ends the process.
+func luOfNone(a *Array) (permutation, l, u *Array) {
+	l, _ = pairOf("lu", false, capi.LinalgLuFactor, a)
+	if l.err != nil {
+		return l, l, l
+	}
+	shape := a.Shape()
+	rows := Arange(a.Scope(), 0, float64(a.Dim(-2)), 1, Uint32)
+	return BroadcastTo(rows, shape[:len(shape)-1]...), l, Slice(l, -2, To(0))
 }
 
 // LUFactor returns L and U in one matrix, and the row that each step exchanged with.

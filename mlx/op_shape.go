@@ -120,6 +120,12 @@ func Unflatten(x *Array, axis int, shape ...int) *Array {
 	if len(shape) == 0 || free > 1 || free == 1 && rest == 0 {
 		return failed(op, ErrShape, "shape %v: one axis may be -1, none less, and none 0 beside it", shape)
 	}
+	if n := x.Ndim(); shapelessTraces.Load() > 0 && axis >= -n && axis < n { // MLX's trace keeps the lengths, whatever the axis has then
+		if x.Dim(axis) == 1 {
+			return fixed(op)
+		}
+		x = pinned(x, slices.DeleteFunc(allAxes(x), func(i int) bool { return i == (axis+n)%n }))
+	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Unflatten(res, x.h, c32(axis), int32s(shape), s)
 	}).rearranged(x)

@@ -46,12 +46,16 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 	if update.err != nil {
 		return update
 	}
+	if bad := fixed(op); bad != nil {
+		return bad
+	}
 	want, got := x.Shape(), update.Shape()
+	asked := axis
 	if axis < 0 {
 		axis += len(want)
 	}
 	if axis < 0 || axis >= len(want) {
-		return failed(op, ErrIndex, "axis %d of an array with %d axes", axis, len(want))
+		return failed(op, ErrIndex, "axis %d of an array with %d axes", asked, len(want))
 	}
 	if len(got) == len(want) {
 		want[axis] = got[axis]
@@ -75,13 +79,13 @@ func SliceUpdate(x, update *Array, axis, start int) *Array {
 // which the others are whole.
 func along(op string, x *Array, axis int, r Range) (sp span, from, to, step []int32, e *Error) {
 	shape := x.Shape()
-	n := len(shape)
+	n, asked := len(shape), axis
 	if axis < 0 {
 		axis += n
 	}
 	switch {
 	case axis < 0 || axis >= n:
-		return sp, nil, nil, nil, newError(op, ErrIndex, "axis "+strconv.Itoa(axis)+" of an array with "+strconv.Itoa(n)+" axes")
+		return sp, nil, nil, nil, newError(op, ErrIndex, "axis "+strconv.Itoa(asked)+" of an array with "+strconv.Itoa(n)+" axes")
 	case r.step == 0:
 		return sp, nil, nil, nil, newError(op, ErrIndex, "a range with step 0")
 	}
@@ -90,6 +94,9 @@ func along(op string, x *Array, axis int, r Range) (sp span, from, to, step []in
 		step[i] = 1
 	}
 	sp = r.over(shape[axis])
+	if e := fixedRange(op, r, sp, shape[axis]); e != nil {
+		return sp, nil, nil, nil, e
+	}
 	from[axis], to[axis], step[axis] = sp.bounds()
 	return sp, from, to, step, nil
 }

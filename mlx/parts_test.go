@@ -67,6 +67,36 @@ func TestSmallEvaluationsPassALargeOne(t *testing.T) {
 	}
 }
 
+// A small evaluation waits for one long operation on its stream, not for two: behind what lasts long
+// the same evaluation starts nothing there. On another stream it does.
+func TestOfLongOperationsOneIsUnderWayOnAStream(t *testing.T) {
+	s := scope(t)
+	ones := mlx.Ones(s, mlx.Float32, 1<<24)
+	require.NoError(t, mlx.Eval(ones))
+	apart := otherStream(t).Hold(ones)
+	require.Zero(t, mlx.Aloft())
+	one := mlx.Sin(mlx.Sin(mlx.Sin(ones))) // some tenths of a second each, on whatever machine: MLX does it on one thread
+	require.Equal(t, 1, mostAloft(t, one))
+	require.Equal(t, 2, mostAloft(t, mlx.Sin(ones), mlx.Sin(apart)))
+	require.Equal(t, 2, mostAloft(t, long(s, 150)), "of short ones")
+}
+
+// mostAloft evaluates arrays and returns how many parts were under way at once, at most.
+func mostAloft(t *testing.T, arrays ...*mlx.Array) (most int) {
+	t.Helper()
+	done := make(chan error)
+	go func() { done <- mlx.Eval(arrays...) }()
+	for {
+		select {
+		case err := <-done:
+			require.NoError(t, err)
+			return most
+		case <-time.After(time.Millisecond):
+			most = max(most, mlx.Aloft())
+		}
+	}
+}
+
 // Nothing holds the gate while it waits: what is on another stream is there first.
 func TestAWaitHoldsUpNoOtherStream(t *testing.T) {
 	s, beside := scope(t), otherStream(t)

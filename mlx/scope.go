@@ -34,7 +34,8 @@ type Scope struct {
 	lost    bool // nobody can close it
 	counted bool // among openScopes
 
-	fallible bool     // of a trace: something in it may fail when it is computed
+	traced   string   // of a trace: what calls the function
+	fallible bool     // something in it may fail when it is computed
 	why      []*Error // for one of these reasons, if it is an inverse
 }
 

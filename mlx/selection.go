@@ -118,7 +118,7 @@ func (r *indexReader) element(i int) *Error {
 	if i < -n || i >= n {
 		return newError(r.op, ErrIndex, fmt.Sprintf("element %d of axis %d of %s", i, r.next, r.x))
 	}
-	if i < 0 {
+	if i < 0 && shapelessTraces.Load() == 0 { // there it is taken from the end of what is there then
 		i += n
 	}
 	r.elements = append(r.elements, axisElement{r.whole(), i})
@@ -132,6 +132,9 @@ func (r *indexReader) span(places Range) *Error {
 	axis := r.whole()
 	n := r.selection.shape[axis]
 	r.spans[axis] = places.over(n)
+	if e := fixedRange(r.op, places, r.spans[axis], n); e != nil {
+		return e
+	}
 	r.sliced = r.sliced || r.spans[axis] != span{0, 1, n}
 	return nil
 }

@@ -69,3 +69,121 @@ func allAxes(x *Array) []int {
 	}
 	return axes
 }
+
+// fixedRange refuses, in a trace for other shapes, a range that is all of an axis of this length and
+// not of any: MLX leaves such a slice out. Any other it refuses itself.
+func fixedRange(op string, r Range, sp span, n int) *Error {
+	if sp != (span{0, 1, n}) || r.step == 1 && !r.hasStop && (!r.hasStart || r.start == 0) {
+		return nil
+	}
+	if bad := fixed(op); bad != nil {
+		return bad.err
+	}
+	return nil
+}
+
+// inTrace are updates of x where mask holds.
+var inTrace = map[string]func(x, update *Array) *Array{
+	"index_update": func(_, update *Array) *Array { return update }, "index_add": Add, "index_multiply": Multiply, "index_maximum": Maximum, "index_minimum": Minimum,
+}
+
+// updatedInTrace updates single elements in a trace for other shapes; nil for an index without any. MLX's
+// slice has their places as numbers, and writes there whatever the length is then. Here a mask says
+// where an element is, clamped as indices are: sorting equal elements, which stay in order, numbers them.
+func updatedInTrace(op string, x, update *Array, index []Indexer) *Array {
+	full, rest, e := withEllipsis(op, x, index)
+	if e != nil {
+		return nil // newSelection says so
+	}
+	axis, shape := 0, x.Shape()
+	var axes, places []int
+	for _, ix := range full {
+		switch ix := ix.(type) {
+		case At:
+			axes, places = append(axes, axis), append(places, int(ix))
+			if int(ix) < -shape[axis] || int(ix) >= shape[axis] {
+				return nil
+			}
+			axis++
+		case mark:
+			if ix == NewAxis {
+				return fixed(op)
+			}
+			axis += map[mark]int{Whole: 1, Ellipsis: rest}[ix]
+		case Range:
+			if ix.hasStop || ix.hasStart || ix.step != 1 {
+				return fixed(op)
+			}
+			axis++
+		default:
+			return nil // by arrays, which is refused
+		}
+	}
+	missing := len(shape) - len(axes) - update.Ndim()
+	switch {
+	case len(axes) == 0:
+		return nil
+	case missing < 0:
+		return fixed(op)
+	case missing > 0:
+		front := make([]int, missing)
+		for i := range front {
+			front[i] = i
+		}
+		update = ExpandDims(update, front...)
+	}
+	update = ExpandDims(update, axes...)
+	update = AsType(update, x.Dtype())
+	updated := inTrace[op](x, update)
+	for i, axis := range axes {
+		updated = Where(placeOfTrace(x, axis, places[i]), updated, x)
+	}
+	return updated
+}
+
+// placeOfTrace is where along axis of x the place is, counted from the end when negative.
+func placeOfTrace(x *Array, axis, place int) *Array {
+	of := func(v int) *Array { return Scalar(x.Scope(), int64(v)) }
+	n := NumberOfElements(x, false, Int64, axis)
+	at := of(place)
+	if place < 0 {
+		at = Add(n, at)
+	}
+	number := Argsort(ZerosLike(x, Int32), axis)
+	return Equal(AsType(number, Int64), Clip(at, of(0), Subtract(n, of(1))))
+}
+
+// elementsOfTrace takes the single elements of an index, in a trace for other shapes, and returns what is
+// left to be taken. MLX's slice has their places as numbers, and leaves out one of an axis of length 1.
+func elementsOfTrace(op string, x *Array, index []Indexer) (*Array, []Indexer) {
+	full, rest, e := withEllipsis(op, x, index)
+	if e != nil {
+		return x, index
+	}
+	shape, axis := x.Shape(), 0
+	var left []Indexer
+	var gone []int
+	for _, ix := range full {
+		switch ix := ix.(type) {
+		case *Array:
+			return x, index // an element is an index among them
+		case At:
+			if int(ix) < -shape[axis] || int(ix) >= shape[axis] {
+				return x, index // which says so
+			}
+			at := Reshape(Scalar(x.Scope(), int32(ix)), slices.Repeat([]int{1}, len(shape))...)
+			x, gone = TakeAlongAxis(x, at, axis), append(gone, axis)
+			axis++
+			continue
+		case mark:
+			axis += map[mark]int{Whole: 1, Ellipsis: rest}[ix]
+		default:
+			axis++
+		}
+		left = append(left, ix)
+	}
+	if len(gone) > 0 {
+		x = Squeeze(x, gone...)
+	}
+	return x, left
+}

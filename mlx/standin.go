@@ -58,3 +58,22 @@ func (list *fates) leaked() *Error {
 	}
 	return nil
 }
+
+// ended is the error of an array that was made inside a function that a transformation calls, and ended
+// when that returned; nil for any other. Where the function is called as it is, as Grad calls it, and
+// Compile inside Grad, nothing else tells.
+func (a *Array) ended(op, what string) *Error {
+	s := a.scope.Load()
+	if s == nil || s.traced == "" || !a.freed() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		return nil
+	}
+	e := newError(op, ErrFreed, what+" comes from inside the function that "+s.traced+
+		" calls, and ended with it: return it from the function, as one more result, or have a scope outside hold it")
+	e.cause = ErrStandIn
+	return e
+}

@@ -57,7 +57,7 @@ func callback(op string, in capi.VectorArray, f func(args []*Array) []*Array) (c
 // of the transformation.
 func protect(op string, f func(inner *Scope) *Error) (ok bool) {
 	trace.depth++
-	inner := &Scope{stream: trace.stream, depth: traceDepth + trace.depth}
+	inner := &Scope{stream: trace.stream, depth: traceDepth + trace.depth, traced: op}
 	fail := func(e *Error) {
 		if trace.failed == nil {
 			trace.failed = e

@@ -18,9 +18,9 @@ from ops_create import creation, randoms
 from ops_elementwise import binary, reductions, unary
 from ops_linear import fast, fourier, linalg, products, quantized
 from ops_record import counts, lines
-from ops_shape import indexing, shapes
+from ops_shape import indexing, mirrored, shapes
 
-for group in [unary, binary, reductions, shapes, indexing, products, quantized, fast, linalg, fourier, creation, randoms]:
+for group in [unary, binary, reductions, shapes, indexing, products, quantized, fast, linalg, fourier, creation, randoms, mirrored]:
     group()
 
 with open(sys.argv[1], "wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as f:

@@ -155,3 +155,11 @@ def indexing():
     gathers()
     indexed()
     slices()
+
+
+def mirrored():
+    """Pads that are mirrored, with widths beyond the axis; after all others, whose random numbers stay."""
+    for mode in ["reflect", "symmetric"]:
+        for shape, widths in [((4,), [[2, 3]]), ((4,), [[10, 7]]), ((1,), [[3, 2]]), ((2,), [[5, 6]]), ((3, 4), [[0, 0], [7, 0]]), ((3, 4), [[9, 9]]), ((0, 3), [[0, 0], [2, 1]]), ((0, 3), [[1, 1], [0, 0]])]:
+            for dtype in [F32, BF16, I32]:
+                C("pad", lambda x, widths, mode: mx.pad(x, [tuple(w) for w in widths] if len(widths) > 1 else tuple(widths[0]), mode=mode), [a(dtype, shape, -9, 9)], widths=widths, mode=mode)

@@ -50,9 +50,14 @@ var computing atomic.Bool
 // Quiet reports whether no flight is under way. The caller is inside the gate.
 func Quiet() bool {
 	tidy()
+	return Aloft() == 0
+}
+
+// Aloft is how many flights are under way.
+func Aloft() int {
 	aloft.Lock()
 	defer aloft.Unlock()
-	return len(aloft.all) == 0
+	return len(aloft.all)
 }
 
 // tidy takes what is left on the streams of a flight that has failed, of the same failure, before
