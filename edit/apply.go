@@ -126,15 +126,16 @@ func (g *group) operate(x *mlx.Array, to int) *mlx.Array {
 	return changed
 }
 
-// seen returns booleans [n, 1, key], true for the keys that the query at each place sees: an
-// edit leaves what is masked as it is.
+// seen returns booleans [n, 1, key], true for the keys that an edit changes, of those that the
+// query at each place sees: what is masked stays as it is.
 func (g *group) seen(x *mlx.Array, to int) *mlx.Array {
 	keys := x.Dim(2)
 	mask := make([]bool, 0, x.Dim(0)*keys)
-	for _, positions := range g.pos {
+	for i, positions := range g.pos {
+		chosen := g.rows[i].keys
 		for _, p := range positions {
-			for k := range keys {
-				mask = append(mask, to-keys+k <= p)
+			for k := to - keys; k < to; k++ {
+				mask = append(mask, k <= p && (chosen == nil || slices.Contains(chosen, k)))
 			}
 		}
 	}
@@ -146,6 +147,8 @@ func (g *group) operation(x *mlx.Array, to int) *mlx.Array {
 	switch e := g.op; e.Op {
 	case Zero:
 		return mlx.Zeros(scope, x.Dtype(), x.Shape()...)
+	case Mask:
+		return mlx.Masked(x, mlx.Zeros(scope, mlx.Bool, 1))
 	case Scale:
 		return mlx.Scale(x, e.Factor)
 	case Clamp:

@@ -2,6 +2,7 @@ package edit
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -20,7 +21,8 @@ type Batch struct {
 
 // row is the edits of an input by their place, in order.
 type row struct {
-	of map[model.Place][]*resolved
+	of    map[model.Place][]*resolved
+	masks map[model.Place]int // how many of a place's edits, the first ones, follow from those of scores
 }
 
 // NewBatch checks inputs, and resolves their positions and edits.
@@ -37,13 +39,18 @@ func NewBatch(m model.Model, inputs ...Input) (*Batch, error) {
 		if in.Positions, err = model.Indices(in.Positions, len(in.IDs), "position"); err != nil {
 			return nil, err
 		}
-		r := &row{of: map[model.Place][]*resolved{}}
+		r := &row{of: map[model.Place][]*resolved{}, masks: map[model.Place]int{}}
 		for i := range in.Edits {
 			e, err := in.Edits[i].resolve(m, len(in.IDs))
 			if err != nil {
 				return nil, err
 			}
 			r.of[e.Place] = append(r.of[e.Place], e)
+			if e.Op == Mask {
+				at, hidden := model.Place{Site: model.Pattern, Layer: e.Place.Layer}, e.hidden()
+				r.of[at] = slices.Insert(r.of[at], r.masks[at], hidden)
+				r.masks[at]++
+			}
 		}
 		b.Inputs, b.rows = append(b.Inputs, in), append(b.rows, r)
 		b.Longest = max(b.Longest, len(in.IDs))

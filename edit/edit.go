@@ -15,6 +15,7 @@ type Edit struct {
 	Place     model.Place
 	Positions []int // negative ones count from the prompt's end; nil: the value's own, or else all
 	Heads     []int // for sites with a head axis; nil: all
+	Keys      []int // for attn_scores and pattern, where Positions are those of queries; nil: all that a query sees
 	Op        Op
 	Factor    float64 // of Scale; of Noise the standard deviation
 	Low, High float64 // of Clamp
@@ -37,10 +38,15 @@ const (
 	Clamp      Op = "clamp"       // min(max(x, Low), High)
 	Noise      Op = "noise"       // x + Factor·ε, ε ~ N(0, 1), the same for a seed, place and position in any batch
 	ProjectOut Op = "project-out" // x less its part in the span of Value's rows
+
+	// Mask, of attn_scores, hides Keys from the queries: their scores are the most negative number
+	// of their type, and softmax gives what they had to the other keys and to the sink. A query that
+	// is left without a key attends to nothing (attention knock-out: Geva et al. 2023, arXiv:2304.14767).
+	Mask Op = "mask"
 )
 
 // Ops are the operations.
-func Ops() []Op { return []Op{Zero, Mean, Scale, Add, Set, Clamp, Noise, ProjectOut} }
+func Ops() []Op { return []Op{Zero, Mean, Scale, Add, Set, Clamp, Noise, ProjectOut, Mask} }
 
 func opNames() string {
 	var names []string
@@ -78,8 +84,13 @@ func (e *Edit) Check(m model.Model) error {
 			return e.wrong("%w", err)
 		}
 	}
+	if e.Keys != nil && !hasKeys(e.Place.Site) {
+		return e.wrong("%s has no keys: %s and %s have", e.Place.Site, model.AttnScores, model.Pattern)
+	}
 	switch e.Op {
 	case Zero:
+	case Mask:
+		return e.checkMask()
 	case Scale, Noise:
 		if !(math.Abs(e.Factor) <= math.MaxFloat32) || e.Op == Noise && e.Factor < 0 {
 			return e.wrong("%s by %v: want a number that float32 holds, of noise 0 or more", e.Op, e.Factor)
@@ -94,6 +105,16 @@ func (e *Edit) Check(m model.Model) error {
 		return e.checkDirections(shape)
 	default:
 		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
+	}
+	return nil
+}
+
+func (e *Edit) checkMask() error {
+	switch {
+	case e.Place.Site != model.AttnScores:
+		return e.wrong("mask is of %s, before softmax shares the weight: zero takes what is there at other places", model.AttnScores)
+	case len(e.Keys) == 0:
+		return e.wrong("mask wants keys: layers.N.%s@QUERIES/KEYS=mask", model.AttnScores)
 	}
 	return nil
 }

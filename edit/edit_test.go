@@ -80,12 +80,15 @@ func TestEditsChangeWhatTheyNameAndNothingElse(t *testing.T) {
 		return b
 	}
 	for text, want := range map[string]func(at []int, x float32) float32{
-		"layers.1.mlp_out=zero":             func([]int, float32) float32 { return 0 },
-		"layers.1.mlp_out@3:6=scale:0.5":    func(at []int, x float32) float32 { return or(at[1] >= 3 && at[1] < 6, x*0.5, x) },
-		"layers.1.z#1,-1=zero":              func(at []int, x float32) float32 { return or(at[2] == 1 || at[2] == m.Shape().Heads-1, 0, x) },
-		"layers.1.z@-1#0=scale:2":           func(at []int, x float32) float32 { return or(at[1] == 59 && at[2] == 0, 2*x, x) },
-		"layers.1.k#1=add:ones":             func(at []int, x float32) float32 { return or(at[2] == 1, x+1, x) },
-		"layers.1.pattern@7#2=zero":         func(at []int, x float32) float32 { return or(at[2] == 7 && at[1] == 2, 0, x) },
+		"layers.1.mlp_out=zero":          func([]int, float32) float32 { return 0 },
+		"layers.1.mlp_out@3:6=scale:0.5": func(at []int, x float32) float32 { return or(at[1] >= 3 && at[1] < 6, x*0.5, x) },
+		"layers.1.z#1,-1=zero":           func(at []int, x float32) float32 { return or(at[2] == 1 || at[2] == m.Shape().Heads-1, 0, x) },
+		"layers.1.z@-1#0=scale:2":        func(at []int, x float32) float32 { return or(at[1] == 59 && at[2] == 0, 2*x, x) },
+		"layers.1.k#1=add:ones":          func(at []int, x float32) float32 { return or(at[2] == 1, x+1, x) },
+		"layers.1.pattern@7#2=zero":      func(at []int, x float32) float32 { return or(at[2] == 7 && at[1] == 2, 0, x) },
+		"layers.1.pattern@7,9/2,8#2=zero": func(at []int, x float32) float32 {
+			return or((at[2] == 7 || at[2] == 9) && (at[3] == 2 || at[3] == 8) && at[1] == 2, 0, x)
+		},
 		"layers.1.resid_post@0,-2=add:ones": func(at []int, x float32) float32 { return or(at[1] == 0 || at[1] == 58, x+1, x) },
 		"layers.1.head_out@4#3=set:ones":    func(at []int, x float32) float32 { return or(at[1] == 4 && at[2] == 3, 1, x) },
 		"embed@5=set:ones":                  func(at []int, x float32) float32 { return or(at[1] == 5, 1, x) },

@@ -18,17 +18,18 @@ type Source interface {
 	Mean(arg string, at model.Place) (Value, error)
 }
 
-// Parse reads SITE[@POSITIONS][#HEADS]=OP[:ARG], such as layers.5.mlp_out@3:6=scale:0.5,
-// layers.8.z#3=zero or layers.9.resid_post@-1=add:vector.npz, for a prompt of so many
-// tokens. A site is written in any dialect that the model's Paths know.
+// Parse reads SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG], such as layers.5.mlp_out@3:6=scale:0.5,
+// layers.8.z#3=zero, layers.9.resid_post@-1=add:vector.npz or layers.4.attn_scores@-1/0:3=mask,
+// for a prompt of so many tokens. A site is written in any dialect that the model's Paths know.
 func Parse(text string, m model.Model, tokens int, from Source) (Edit, error) {
 	e := Edit{Text: text}
 	where, what, ok := strings.Cut(text, "=")
 	if !ok {
-		return Edit{}, e.wrong("want SITE[@POSITIONS][#HEADS]=OP[:ARG]")
+		return Edit{}, e.wrong("want SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG]")
 	}
 	var err error
 	site, headText, hasHeads := strings.Cut(where, "#")
+	site, keys, hasKeys := strings.Cut(site, "/")
 	site, at, hasPositions := strings.Cut(site, "@")
 	if e.Place, err = m.Paths().Place(site); err != nil {
 		return Edit{}, e.wrong("%w", err)
@@ -44,6 +45,11 @@ func Parse(text string, m model.Model, tokens int, from Source) (Edit, error) {
 	}
 	if hasPositions {
 		if e.Positions, err = model.ParseIndices(at, tokens, "position"); err != nil {
+			return Edit{}, e.wrong("%w", err)
+		}
+	}
+	if hasKeys {
+		if e.Keys, err = model.ParseIndices(keys, tokens, "key"); err != nil {
 			return Edit{}, e.wrong("%w", err)
 		}
 	}
@@ -66,9 +72,9 @@ func (e *Edit) parseArg(arg string, given bool, from Source) (err error) {
 		return x
 	}
 	switch e.Op {
-	case Zero:
+	case Zero, Mask:
 		if given {
-			return e.wrong("zero takes no argument")
+			return e.wrong("%s takes no argument", e.Op)
 		}
 	case Scale:
 		if len(numbers) != 1 || arg == "" {

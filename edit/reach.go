@@ -12,8 +12,8 @@ func (b *Batch) Reach(m model.Model, places []model.Place) error {
 	parallel := m.Check(model.Place{Site: model.ResidMid}) != nil
 	oneNorm := parallel && m.Check(model.Place{Site: model.MLPNorm}) != nil
 	for i, in := range b.Inputs {
-		for _, edits := range b.rows[i].of {
-			for _, e := range edits {
+		for at, edits := range b.rows[i].of {
+			for _, e := range edits[b.rows[i].masks[at]:] {
 				if !slices.ContainsFunc(places, func(p model.Place) bool { return influences(e.Place, p, parallel, oneNorm) }) {
 					return e.wrong("it would change nothing: the last place that is read is %s", last(places))
 				}

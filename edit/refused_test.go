@@ -34,7 +34,7 @@ func TestWrongEditsAreRefused(t *testing.T) {
 		"layers.1.mlp_out=noise":           "noise wants a standard deviation",
 		"layers.1.mlp_out=noise:1:x":       "a seed that is a whole number",
 		"layers.1.mlp_out=add":             "wants a file",
-		"layers.1.mlp_out=twist":           "(have: zero, mean, scale, add, set, clamp, noise, project-out)",
+		"layers.1.mlp_out=twist":           "(have: zero, mean, scale, add, set, clamp, noise, project-out, mask)",
 		"layers.1.mlp_out#0=zero":          "mlp_out has no heads",
 		"layers.1.mlp_out=add:two":         "the value has the shape [2], and mlp_out wants [128] or [positions, 128]",
 		"layers.1.mlp_pre=set:two":         "mlp_pre wants",
@@ -43,6 +43,11 @@ func TestWrongEditsAreRefused(t *testing.T) {
 		"layers.1.pattern=project-out:two": "not a direction",
 		"layers.1.z=project-out:two":       "z wants [16] or [directions, 16]",
 		"layers.one.mlp_out=zero":          "want layers.N.SITE",
+		"layers.1.mlp_out/3=zero":          "mlp_out has no keys: attn_scores and pattern have",
+		"layers.1.attn_scores@3=mask":      "mask wants keys",
+		"layers.1.attn_scores/3=mask:1":    "mask takes no argument",
+		"layers.1.attn_scores/60=mask":     "key 60 does not exist",
+		"layers.1.pattern@-1/3=mask":       "mask is of attn_scores",
 		"layers.1.resid_post@1:0=zero":     "is no range",
 		"layers.1.resid_post@last=zero":    "is no number",
 	} {
@@ -50,6 +55,15 @@ func TestWrongEditsAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, says, text)
 		require.True(t, strings.HasPrefix(err.Error(), `edit "`+text+`": `), err)
 	}
+}
+
+func TestAnEditOfKeysThatNoQuerySeesIsRefused(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	e, err := edit.Parse("layers.1.attn_scores@0,2/3:5=mask", m, 6, source{m})
+	require.NoError(t, err)
+	_, err = edit.NewBatch(m, edit.Input{IDs: []int{1, 2, 3, 4, 5, 6}, Edits: []edit.Edit{e}})
+	require.ErrorContains(t, err, "it would change nothing: position 2 sees no key behind itself, and the first named is 3")
 }
 
 func TestValuesThatDoNotFitAreRefused(t *testing.T) {

@@ -15,6 +15,7 @@ type resolved struct {
 	at    []int // the positions otherwise, ascending
 	rows  []int // which row of the value each position gets; nil: the value has one for all
 	heads []int // in the order in which a value has them; nil: all
+	keys  []int // nil: all
 	shape model.Shape
 	basis []float32 // of ProjectOut: orthonormal rows
 }
@@ -40,6 +41,14 @@ func (e *Edit) resolve(m model.Model, tokens int) (*resolved, error) {
 	if e.Heads != nil {
 		if r.heads, err = once(e.Heads, headsOf(e.Place.Site, r.shape), "head"); err != nil {
 			return nil, e.wrong("%w", err)
+		}
+	}
+	if e.Keys != nil {
+		if r.keys, err = once(e.Keys, tokens, "key"); err != nil {
+			return nil, e.wrong("%w", err)
+		}
+		if first := slices.Min(r.keys); !r.all && slices.Max(r.at) < first {
+			return nil, e.wrong("it would change nothing: position %d sees no key behind itself, and the first named is %d", slices.Max(r.at), first)
 		}
 	}
 	switch {
@@ -89,4 +98,14 @@ func once(given []int, n int, what string) ([]int, error) {
 		}
 	}
 	return out, nil
+}
+
+// hidden is what follows at the pattern from a mask of scores: the keys have no weight where softmax
+// had no other key to give it to.
+func (r *resolved) hidden() *resolved {
+	e := *r.Edit
+	e.Op, e.Place.Site = Zero, model.Pattern
+	zero := *r
+	zero.Edit = &e
+	return &zero
 }

@@ -115,7 +115,11 @@ func (p *Pass) explicit(q, k, v, mask *mlx.Array, layer int, a Attention) *mlx.A
 	if mask != nil && p.Wants(AttnScores, layer) {
 		scores = mlx.Masked(scores, mask) // whatever a tap puts there, no query sees the future
 	}
-	pattern := p.At(Pattern, layer, softmaxWith(scores, a.Sinks))
+	pattern := softmaxWith(scores, a.Sinks)
+	if mask != nil && p.Wants(AttnScores, layer) {
+		pattern = mlx.Where(mask, pattern, mlx.ZerosLike(pattern)) // where a tap has left no score, softmax is even
+	}
+	pattern = p.At(Pattern, layer, pattern)
 	if mask != nil && p.Wants(Pattern, layer) {
 		pattern = mlx.Where(mask, pattern, mlx.ZerosLike(pattern))
 	}

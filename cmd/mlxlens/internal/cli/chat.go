@@ -196,22 +196,33 @@ func (t turns) of(position int) string {
 	return ""
 }
 
-// inEdit resolves the turns among the positions of an edit.
+// inEdit resolves the turns among the positions and keys of an edit.
 func (t turns) inEdit(text string) (string, error) {
 	where, what, ok := strings.Cut(text, "=")
-	site, at, has := strings.Cut(where, "@")
-	if !ok || !has {
+	if !ok {
 		return text, nil
 	}
-	at, heads, hasHeads := strings.Cut(at, "#")
-	at, err := t.resolve(at)
-	if err != nil {
-		return "", fmt.Errorf("edit %q: %w", text, err)
+	where, heads, hasHeads := strings.Cut(where, "#")
+	where, keys, hasKeys := strings.Cut(where, "/")
+	where, at, hasPositions := strings.Cut(where, "@")
+	for _, part := range []struct {
+		has  bool
+		mark string
+		text *string
+	}{{hasPositions, "@", &at}, {hasKeys, "/", &keys}} {
+		if !part.has {
+			continue
+		}
+		resolved, err := t.resolve(*part.text)
+		if err != nil {
+			return "", fmt.Errorf("edit %q: %w", text, err)
+		}
+		where += part.mark + resolved
 	}
 	if hasHeads {
-		at += "#" + heads
+		where += "#" + heads
 	}
-	return site + "@" + at + "=" + what, nil
+	return where + "=" + what, nil
 }
 
 // at reads a selection of positions among so many tokens, nil for an empty one.

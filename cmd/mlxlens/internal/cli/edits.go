@@ -21,7 +21,7 @@ type editFlags struct {
 }
 
 func (o *editFlags) flags(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&o.edits, "edit", nil, "an `EDIT` of what passes a site: SITE[@POSITIONS][#HEADS]=OP[:ARG] (repeatable; see mlxlens help edits)")
+	cmd.Flags().StringArrayVar(&o.edits, "edit", nil, "an `EDIT` of what passes a site: SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG] (repeatable; see mlxlens help edits)")
 }
 
 // editor reads the edits of prompts, and what they name.

@@ -74,15 +74,19 @@ const editsTopic = `An edit changes what passes a place in the model, and so all
 from it. What is read at that place is read after the edit. Several edits of one
 place are made in the order in which they are given.
 
-  SITE[@POSITIONS][#HEADS]=OP[:ARG]
+  SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG]
 
 SITE is a place of ` + "`mlxlens help sites`" + `, in any of its dialects.
 
 POSITIONS and HEADS are selections such as 0,4,8:12,-1. Without POSITIONS the edit
 is made at those that a captured FILE has, or else at all; without HEADS in all
 heads. Heads of k and v are those of keys and values. With --chat or --messages
-POSITIONS may name turns: user:0 is the first message of that role, assistant:-1
-the last, user all of them; ` + "`mlxlens tokenize --chat`" + ` shows where they stand.
+POSITIONS and KEYS may name turns: user:0 is the first message of that role,
+assistant:-1 the last, user all of them; ` + "`mlxlens tokenize --chat`" + ` shows where they
+stand.
+
+Of attn_scores and pattern POSITIONS are those of the tokens that look, and KEYS those
+that are looked at, all of them without KEYS.
 
 OP is what becomes of a value x there:
 
@@ -96,6 +100,9 @@ OP is what becomes of a value x there:
   clamp:LOW:HIGH     x, but not below LOW and not above HIGH
   noise:SIZE[:SEED]  x plus normal noise of standard deviation SIZE
   project-out:FILE   x less its part along a vector, or in the span of several
+  mask               of attn_scores: the score of KEYS becomes the lowest number there
+                     is, and softmax shares their weight among the other keys; a
+                     position that is left without a key attends to nothing
 
 FILE is written NAME.npz[:ARRAY][@POSITIONS], or .npy, or .safetensors. The array
 has as many numbers as the last axis of the site, once for all positions and heads
@@ -110,6 +117,9 @@ and set at the positions of the edit.
     layers.5.mlp_out@user:-1=zero
   take head 3 of layer 8 out:
     layers.8.z#3=zero
+  hide the first three tokens from the last, in layer 4 (zero at pattern would take
+  their weight, and not share it):
+    layers.4.attn_scores@-1/0:3=mask
   steer the last position:
     layers.9.resid_post@-1=add:vector.npz
   patch every position that was captured, or only the last:
