@@ -1,6 +1,5 @@
 """Numbers that a name draws: splitmix64, seeded with FNV-1a of the name."""
 
-import mlx.core as mx
 import numpy as np
 
 MASK64 = (1 << 64) - 1
@@ -21,12 +20,18 @@ def bits(name, n):
         return z ^ (z >> np.uint64(31))
 
 
+def floats(name, shape, center, amplitude):
+    """The numbers of a floating tensor, float32."""
+    u = (bits(name, int(np.prod(shape))) >> np.uint64(40)).astype(np.float64) / (1 << 23) - 1
+    return (center + amplitude * u).astype(np.float32).reshape(shape)
+
+
 def drawn(name, dtype, shape, center, amplitude):
+    import mlx.core as mx
+
     z = bits(name, int(np.prod(shape)))
     if dtype == "uint32":
         return mx.array(((z >> np.uint64(32)) & np.uint64(amplitude)).astype(np.uint32).reshape(shape))
     if dtype == "uint8":
         return mx.array((np.uint64(center) + (z >> np.uint64(40)) % np.uint64(amplitude)).astype(np.uint8).reshape(shape))
-    u = (z >> np.uint64(40)).astype(np.float64) / (1 << 23) - 1
-    x = mx.array((center + amplitude * u).astype(np.float32).reshape(shape))
-    return x.astype(getattr(mx, dtype)).astype(mx.float32)
+    return mx.array(floats(name, shape, center, amplitude)).astype(getattr(mx, dtype)).astype(mx.float32)
