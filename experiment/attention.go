@@ -190,7 +190,7 @@ func newAttending(m model.Model, in edit.Input, o *AttentionOptions) (*attending
 	}
 	queries := w.batch.Inputs[0].Positions
 	a := &attending{watch: w, o: o, rows: map[int]int{}, norms: map[Head][]float32{}, out: &Attending{
-		Schema: AttentionSchema, Model: modelInfo(m), Edits: []string{}, Positions: queries, Weight: o.Weight, Pattern: map[Head][][]float32{},
+		Schema: AttentionSchema, Model: modelInfo(m), Positions: queries, Weight: o.Weight, Pattern: map[Head][][]float32{},
 	}}
 	w.tokens = queries[len(queries)-1] + 1
 	if o.Keys == nil {
@@ -201,8 +201,8 @@ func newAttending(m model.Model, in edit.Input, o *AttentionOptions) (*attending
 	if last := a.out.Keys[len(a.out.Keys)-1]; last >= w.tokens {
 		return nil, fmt.Errorf("experiment: key %d is behind the last position that is asked for, %d, and none sees it", last, w.tokens-1)
 	}
-	run := describe(edit.Input{IDs: in.IDs, Edits: in.Edits, Positions: queries}, o.Label)
-	a.out.Tokens, a.out.Edits = run.Tokens, run.Edits
+	a.out.describe(in, o.Label)
+	w.progress = o.Progress
 	for i, q := range queries {
 		a.rows[q] = i
 	}
@@ -210,6 +210,13 @@ func newAttending(m model.Model, in edit.Input, o *AttentionOptions) (*attending
 		return nil, err
 	}
 	return a, a.bound(o.MaxMemory)
+}
+
+// describe says what prompt a result is of.
+func (a *Attending) describe(in edit.Input, label func(id int) string) {
+	in.Positions = []int{0} // none is read
+	run := describe(in, label)
+	a.Tokens, a.Edits = run.Tokens, run.Edits
 }
 
 // checkWeighted refuses a weight where no number is the norm of what a key gives.

@@ -21,10 +21,10 @@ type watch struct {
 	m        model.Model
 	batch    *edit.Batch
 	heads    []Head
-	of       map[int][]int // the heads of each layer
-	tokens   int           // that are computed, of the longest
-	step     int           // positions of a part
-	progress func(done, total int)
+	of       map[int][]int      // the heads of each layer
+	tokens   int                // that are computed, of the longest
+	step     int                // positions of a part
+	progress func(done float64) // nil: nobody is told
 }
 
 func newWatch(m model.Model, inputs []edit.Input, heads []Head) (*watch, error) {
@@ -129,7 +129,7 @@ func (w *watch) run(ctx context.Context, by watcher) error {
 			return err
 		}
 		if w.progress != nil {
-			w.progress(to, w.tokens)
+			w.progress(float64(to) / float64(w.tokens))
 		}
 	}
 	return nil

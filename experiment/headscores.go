@@ -52,8 +52,9 @@ type ScoreOptions struct {
 	ExcludeFirst   bool       // what goes to the first token counts for nothing
 	ExcludeCurrent bool       // what goes to the query's own token counts for nothing
 
-	MaxMemory int64              // bytes, of all that MLX has; 0: no bound
-	Progress  func(done float64) // nil: nobody is told; done goes from 0 to 1
+	Label     func(id int) string // of the tokens, where there is one input; nil: they have no text
+	MaxMemory int64               // bytes, of all that MLX has; 0: no bound
+	Progress  func(done float64)  // nil: nobody is told; done goes from 0 to 1
 }
 
 // Scoring is how much heads are of each kind: plain data.
@@ -120,10 +121,8 @@ func HeadScores(ctx context.Context, m model.Model, inputs []edit.Input, o Score
 		for _, in := range of {
 			n += len(in.IDs)
 		}
-		s.progress = func(part, whole int) {
-			if o.Progress != nil {
-				o.Progress(min(1, (float64(done)+float64(n*part)/float64(whole))/float64(total)))
-			}
+		if o.Progress != nil {
+			s.progress = func(part float64) { o.Progress(min(1, (float64(done)+part*float64(n))/float64(total))) }
 		}
 		err = s.watch.run(ctx, s)
 		done += n
@@ -137,10 +136,12 @@ func HeadScores(ctx context.Context, m model.Model, inputs []edit.Input, o Score
 			return nil, err
 		}
 	}
-	return &Attending{
-		Schema: AttentionSchema, Model: modelInfo(m), Tokens: []lens.Token{}, Edits: []string{}, Positions: []int{}, Keys: []int{}, Scoring: out,
-		Timing: time.Since(start).Seconds(),
-	}, ctx.Err()
+	a := &Attending{Schema: AttentionSchema, Model: modelInfo(m), Tokens: []lens.Token{}, Edits: []string{}, Positions: []int{}, Keys: []int{}, Scoring: out}
+	if len(inputs) == 1 {
+		a.describe(inputs[0], o.Label)
+	}
+	a.Timing = time.Since(start).Seconds()
+	return a, ctx.Err()
 }
 
 // whole is an input of which all positions are read.
