@@ -1,0 +1,98 @@
+package experiment_test
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// hidden is the logit difference of a run in one pass, whose pattern is set to what masking leaves.
+func hidden(t testing.TB, m model.Model, in edit.Input, layer, query, key, head int, q experiment.Question) float64 {
+	t.Helper()
+	n := len(in.IDs)
+	at := model.Place{Site: model.Pattern, Layer: layer}
+	v := captured(t, m, in, at)
+	for h := range v.Shape[0] {
+		if head >= 0 && h != head {
+			continue
+		}
+		row := v.Data[(h*n+query)*n : (h*n+query+1)*n]
+		left := 1 - row[key]
+		row[key] = 0
+		for i := range row {
+			row[i] /= left
+		}
+	}
+	in.Edits = []edit.Edit{{Place: at, Op: edit.Set, Value: v}}
+	x := logits(t, m, in, n-1)
+	return float64(x[q.Target]) - float64(x[q.Versus])
+}
+
+// A key that is hidden is a pattern whose other keys share its weight, a sink's among them.
+func TestAKnockoutIsTheRunWithTheWeightShared(t *testing.T) {
+	t.Parallel()
+	q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	for _, name := range []string{"llama", "gpt2", "gemma2-sliding", "gpt-oss", "qwen3-5-moe", "gemma4-both"} {
+		m := modeltest.Architecture(t, name, nil)
+		in := edit.Input{IDs: ids(9, m.Shape().DVocab, 3)}
+		k, err := experiment.Knockout(context.Background(), m, in, experiment.KnockoutOptions{Question: q, Queries: []int{-2}})
+		require.NoError(t, err, name)
+		byHead, err := experiment.Knockout(context.Background(), m, in, experiment.KnockoutOptions{Question: q, Queries: []int{-2}, Keys: []int{3}, Columns: experiment.ByHead})
+		require.NoError(t, err, name)
+		require.Equal(t, []int{0, 1, 2, 3, 4, 5, 6}, k.Keys)
+		x := logits(t, m, in, 8)
+		require.InDelta(t, float64(x[5])-float64(x[9]), float64(k.Baseline), 2e-4)
+		for row, layer := range k.Rows {
+			if m.Check(model.Place{Site: model.Pattern, Layer: layer}) != nil {
+				require.True(t, math.IsNaN(float64(k.Values[row][3])))
+				continue
+			}
+			require.InDelta(t, hidden(t, m, in, layer, 7, 3, -1, q), float64(k.Values[row][3]), 3e-4, "%s %d", name, layer)
+			require.InDelta(t, float64(k.Values[row][3]-k.Baseline), float64(k.Effects[row][3]), 1e-12)
+			require.InDelta(t, hidden(t, m, in, layer, 7, 3, 1, q), float64(byHead.Values[row][1]), 3e-4, "%s %d, head 1", name, layer)
+		}
+	}
+}
+
+// A window of all layers hides a token whole: nothing of it reaches a query that only it would tell
+// it from another prompt.
+func TestAllThatIsHiddenInAllLayersIsAsIfItWereAnother(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Architecture(t, "llama", nil)
+	o := experiment.KnockoutOptions{Question: experiment.Question{Metric: experiment.Logit, Target: 5}, Keys: []int{1}, Columns: experiment.Together, Window: 3, Layers: []int{1}}
+	var values []float64
+	for _, id := range []int{7, 70} {
+		in := edit.Input{IDs: []int{3, id, 4, 9, 8}}
+		o.Queries = []int{2, 3, 4}
+		k, err := experiment.Knockout(context.Background(), m, in, o)
+		require.NoError(t, err)
+		values = append(values, float64(k.Values[0][0]))
+		require.NotZero(t, k.Effects[0][0])
+	}
+	require.InDelta(t, values[0], values[1], 1e-4)
+}
+
+func TestKnockoutsThatHideNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	q := experiment.Question{Metric: experiment.KL}
+	for says, o := range map[string]experiment.KnockoutOptions{
+		"and not seen anyway":         {Question: q, Queries: []int{1}, Keys: []int{2}},
+		"behind the one that is read": {Question: q, Queries: []int{2}},
+		"there is no key before":      {Question: q, Queries: []int{0}},
+		"a window of 4 layers":        {Question: q, Window: 4},
+		`columns "row"`:               {Question: q, Columns: "row"},
+		"key 7 does not exist":        {Question: q, Keys: []int{7}},
+		`metric "" is unknown`:        {},
+	} {
+		_, err := experiment.Knockout(context.Background(), m, edit.Input{IDs: []int{1, 2, 3}, Positions: []int{1}}, o)
+		require.ErrorContains(t, err, says)
+	}
+}
