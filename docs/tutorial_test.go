@@ -16,9 +16,10 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
-var update = flag.Bool("update", false, "write the outputs of the tutorial's commands into it")
+var update = flag.Bool("update", false, "write the outputs of the pages' commands into them")
 
-const tutorial = "tutorial.md"
+// pages are those whose commands are run.
+var pages = []string{"tutorial.md", "experiments.md"}
 
 // console is a block of commands, each with its output behind it; goCode is a part of an
 // example.
@@ -117,10 +118,17 @@ func same(want, got string) bool {
 	return true
 }
 
-func TestEveryCommandOfTheTutorialGivesWhatStandsThere(t *testing.T) {
-	page, err := os.ReadFile(tutorial)
-	require.NoError(t, err)
+func TestEveryCommandOfThePagesGivesWhatStandsThere(t *testing.T) {
 	s := newShell(t)
+	for _, name := range pages {
+		t.Run(name, func(t *testing.T) { s.commands(t, name) })
+	}
+}
+
+// commands runs those of a page.
+func (s *shell) commands(t *testing.T, name string) {
+	page, err := os.ReadFile(name)
+	require.NoError(t, err)
 	count := 0
 	written := console.ReplaceAllStringFunc(string(page), func(block string) string {
 		var b strings.Builder
@@ -135,15 +143,13 @@ func TestEveryCommandOfTheTutorialGivesWhatStandsThere(t *testing.T) {
 		}
 		return b.String() + "```"
 	})
-	require.Greater(t, count, 12)
+	require.Positive(t, count)
 	if *update {
-		require.NoError(t, os.WriteFile(tutorial, []byte(written), 0o600))
+		require.NoError(t, os.WriteFile(name, []byte(written), 0o600))
 	}
 }
 
-func TestCodeOfTheTutorialIsThatOfTheExamples(t *testing.T) {
-	page, err := os.ReadFile(tutorial)
-	require.NoError(t, err)
+func TestCodeOfThePagesIsThatOfTheExamples(t *testing.T) {
 	files, err := filepath.Glob("../examples/*/main.go")
 	require.NoError(t, err)
 	var all strings.Builder
@@ -152,21 +158,32 @@ func TestCodeOfTheTutorialIsThatOfTheExamples(t *testing.T) {
 		require.NoError(t, err)
 		all.Write(text)
 	}
-	blocks := goCode.FindAllStringSubmatch(string(page), -1)
+	blocks := goCode.FindAllStringSubmatch(allPages(t), -1)
 	require.NotEmpty(t, blocks)
 	for _, b := range blocks {
 		require.Contains(t, all.String(), b[1])
 	}
 }
 
-func TestEveryExampleIsInTheTutorial(t *testing.T) {
-	page, err := os.ReadFile(tutorial)
-	require.NoError(t, err)
+func TestEveryExampleIsOnAPage(t *testing.T) {
+	page := allPages(t)
 	dirs, err := filepath.Glob("../examples/*/main.go")
 	require.NoError(t, err)
 	for _, d := range dirs {
-		require.Contains(t, string(page), "go run ./examples/"+filepath.Base(filepath.Dir(d))+"\n")
+		require.Contains(t, page, "go run ./examples/"+filepath.Base(filepath.Dir(d))+"\n")
 	}
+}
+
+// allPages are the pages behind each other.
+func allPages(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, name := range pages {
+		page, err := os.ReadFile(name)
+		require.NoError(t, err)
+		all.Write(page)
+	}
+	return all.String()
 }
 
 func TestOnlyTheLastDigitMayDiffer(t *testing.T) {

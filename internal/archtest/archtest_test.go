@@ -85,6 +85,7 @@ var allowed = map[string][]string{
 	"examples/mnist":            {"mlx", "mlx/nn"},
 	"examples/crystallisation":  {"edit", "lens", "model/auto"},
 	"examples/heatmap":          {"edit", "lens", "lens/render", "model/auto"},
+	"examples/inductionheads":   {"edit", "experiment", "model/auto"},
 	"examples/hiddenstates":     {"edit", "model/auto", "states"},
 	"examples/manuallens":       {"mlx", "model", "model/auto"},
 	"examples/patching":         {"edit", "experiment", "model", "model/auto"},
