@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"mlx/cmd/mlxlib":        {"mlx", "third_party"},
 	"third_party":           {},
 
-	"checkpoint":      {"internal/regular"},
+	"checkpoint":      {"internal/exactjson", "internal/regular"},
 	"checkpoint/npz":  {"checkpoint", "internal/regular"},
 	"hub":             {"internal/regular"},
 	"tokenizer":       {"internal/regular", "tokenizer/jinja"},
