@@ -54,6 +54,7 @@ var allowed = map[string][]string{
 	"model/granite":    architecture,
 	"model/lfm2":       architecture,
 	"model/llama":      architecture,
+	"model/mamba2":     architecture,
 	"model/olmo2":      architecture,
 	"model/olmoe":      architecture,
 	"model/phi":        architecture,
