@@ -20,8 +20,8 @@ type FeedForward interface {
 type MoE struct {
 	Router     Router
 	Experts    Experts
-	Shared     *GatedMLP  // nil: none
-	SharedGate *nn.Linear // [1, d_model], nil: the shared expert counts in full
+	Shared     FeedForward // nil: none
+	SharedGate *nn.Linear  // [1, d_model], nil: the shared expert counts in full
 }
 
 // Router chooses the experts of each position, with their weights: both [batch, pos, k], the
@@ -44,10 +44,11 @@ func (m *MoE) Forward(x *mlx.Array, layer int, pass *Pass) *mlx.Array {
 	return mlx.Add(out, pass.At(SharedOut, layer, shared))
 }
 
-// Experts are gated MLPs of one shape.
+// Experts are MLPs of one shape, gated ones or with one branch.
 type Experts struct {
-	Gate, Up, Down *ExpertLinear
-	Act            func(gate, up *mlx.Array) *mlx.Array // of what both give: SiLU(gate)⊙up for SwiGLU
+	Gate     *ExpertLinear // nil: none
+	Up, Down *ExpertLinear
+	Act      func(gate, up *mlx.Array) *mlx.Array // of what both give: SiLU(gate)⊙up for SwiGLU; gate is nil where there is none
 }
 
 // Mix maps [batch, pos, d_model] to the weighted sum of what the experts [batch, pos, k] make of it:
@@ -57,7 +58,11 @@ func (e *Experts) Mix(x, experts, weights *mlx.Array, layer int, pass *Pass) *ml
 	experts = pass.At(ExpertIDs, layer, experts)
 	weights = pass.At(ExpertWeights, layer, weights)
 	to := dispatch(x, experts)
-	h := e.Act(e.Gate.forward(to), e.Up.forward(to)) // [row, 1, d_expert]
+	var gate *mlx.Array
+	if e.Gate != nil {
+		gate = e.Gate.forward(to)
+	}
+	h := e.Act(gate, e.Up.forward(to)) // [row, 1, d_expert]
 	if pass.Wants(ExpertPost, layer) {
 		h = to.sent(pass.At(ExpertPost, layer, to.back(h)))
 	}

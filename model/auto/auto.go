@@ -26,6 +26,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/gptneox"
 	"github.com/mlxlens/mlxlens/model/gptoss"
 	"github.com/mlxlens/mlxlens/model/granite"
+	"github.com/mlxlens/mlxlens/model/granite4"
 	"github.com/mlxlens/mlxlens/model/lfm2"
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
@@ -280,6 +281,7 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),
 	"gptj":             from(gptj.ParseConfig, gptj.New),
 	"granite":          from(granite.ParseConfig, granite.New),
+	"granitemoehybrid": from(granite4.ParseConfig, granite4.New),
 	"lfm2":             from(lfm2.ParseConfig, lfm2.New),
 	"lfm2_moe":         from(lfm2.ParseMixture, lfm2.New),
 	"llama":            from(llama.ParseConfig, llama.New),

@@ -29,6 +29,7 @@ var families = []Family{
 	{"GPT-NeoX, Pythia", []string{"gpt_neox"}, nil, "parallel and sequential blocks, part of a head turned, exact and tanh GELU"},
 	{"gpt-oss", []string{"gpt_oss"}, []string{"gpt-oss"}, "sinks, every other layer slides, experts with biases, in MXFP4 or plain"},
 	{"Granite 3", []string{"granite"}, nil, "multipliers on the embedding, scores, what a block adds and logits; biases"},
+	{"Granite 4.0", []string{"granitemoehybrid"}, nil, "Granite 3's multipliers; Mamba-2 in most layers or in none, attention with positions or without, experts and an MLP that all positions pass, or that alone"},
 	{"LFM2", []string{"lfm2"}, nil, "gated convolutions over a few positions in most layers, attention in the others, norms on queries and keys"},
 	{"LFM2's mixtures of experts", []string{"lfm2_moe"}, nil, "the same, with experts in all layers but the first ones"},
 	{"Llama 1 to 3.3 and what copies it", []string{"llama"}, []string{"llama"}, "grouped queries, biases, `head_dim`, tied or not, windows by `layer_types`"},
