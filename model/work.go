@@ -23,7 +23,7 @@ func (s Shape) Block(sequences, positions, keys int) int {
 func (s Shape) Remembered(positions int) int {
 	total, most := 0, 0
 	for layer := range s.Layers {
-		if layer < len(s.Own) && s.Own[layer].LooksBack {
+		if layer < len(s.Own) && (s.Own[layer].LooksBack || s.Own[layer].Memoryless) {
 			continue
 		}
 		l := s.In(layer)

@@ -22,6 +22,8 @@ func TestWhatMLXLMComputesOtherwiseIsSaid(t *testing.T) {
 		"granite4-h-groups-bounds":  {"heads have head_dim dimensions, as in transformers", "each of the mamba_n_groups is normed by itself, as in transformers"},
 		"lfm2":                      nil,
 		"lfm2-untied-yarn":          {`rope type "yarn", as in transformers; mlx-lm takes base 10000 and 1 of each head, without scaling`, "heads have head_dim dimensions, as in transformers", "the head is not the embedding, as in transformers"},
+		"nemotron-h":                {"the steps of the state space are at least 1e-06 (time_step_min), as in transformers; mlx-lm holds them from 0 to 1e+09, by time_step_limit"},
+		"nemotron-h-biases-bounds":  {"at least 0.5 (time_step_min), as in transformers; mlx-lm holds them from 0.5 to 1e+09"},
 		"phi":                       nil,
 		"phi-qk-layernorm-tied":     {exact, `by base 10000, 0.5 of each head, rope type "default", as in transformers; mlx-lm takes base 10000 and 0.4`},
 		"phi-head-dim-linear":       {`by base 3000, 0.25 of each head, rope type "linear", as in transformers; mlx-lm takes base 10000 and 0.4`},

@@ -37,6 +37,7 @@ var families = []Family{
 	{"Mistral", []string{"mistral"}, nil, "read as a Llama with a sliding window in every layer"},
 	{"Mistral 3", []string{"mistral3"}, nil, "of the multimodal form the text part, a Mistral or a Ministral 3"},
 	{"Mixtral", []string{"mixtral"}, []string{"llama"}, "read as a Mistral with experts in place of the MLP"},
+	{"Nemotron-H, Nemotron Nano 2, Nemotron 3", []string{"nemotron_h"}, nil, "each layer is one thing: Mamba-2, attention without positions, an MLP with a squared ReLU, or experts, some of which see a latent"},
 	{"OLMo 2", []string{"olmo2"}, nil, "norms after attention and MLP"},
 	{"OLMo 3", []string{"olmo3"}, nil, "read as an OLMo 2 with windows in three of four layers, rope scaling in the others"},
 	{"OLMoE", []string{"olmoe"}, nil, "experts, norms over all heads, bounds on queries, keys and values"},
