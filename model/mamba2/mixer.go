@@ -67,11 +67,11 @@ func (m *Mixer) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 		X: m.grouped(mlx.Multiply(u, mlx.ExpandDims(step, 3))),
 		B: m.ofGroups(in[1]),
 		C: m.ofGroups(in[2]),
-		A: mlx.Squeeze(m.grouped(mlx.ExpandDims(mlx.Multiply(mlx.Negative(mlx.Exp(float32s(m.aLog))), step), 3)), 4),
+		A: mlx.Squeeze(m.grouped(mlx.ExpandDims(mlx.Multiply(mlx.Negative(mlx.Exp(weight(x, m.aLog))), step), 3)), 4),
 	}
 	state := []int{x.Dim(0), m.Groups, m.Heads / m.Groups, m.DHead, m.DState}
 	y := pass.Recur(layer, x.Scope(), state, r.Run)
-	y = mlx.Add(m.together(y), mlx.Multiply(u, mlx.ExpandDims(float32s(m.skip), 1)))
+	y = mlx.Add(m.together(y), mlx.Multiply(u, mlx.ExpandDims(weight(x, m.skip), 1)))
 	gate := pass.At(model.AttnGate, layer, mlx.SiLU(model.Heads(float32s(parts[0]), m.Heads)))
 	z := m.norm(mlx.Multiply(y, gate)) // [batch, pos, head, d_head]
 	return pass.Project(mlx.AsType(z, x.Dtype()), layer, m.attention)
@@ -79,7 +79,7 @@ func (m *Mixer) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 
 // step maps [batch, pos, head] to Δ.
 func (m *Mixer) step(x *mlx.Array) *mlx.Array {
-	x = mlx.Logaddexp(mlx.Add(x, float32s(m.dt)), mlx.Scalar(x.Scope(), float32(0))) // softplus
+	x = mlx.Logaddexp(mlx.Add(x, weight(x, m.dt)), mlx.Scalar(x.Scope(), float32(0))) // softplus
 	if m.LeastStep > 0 {
 		x = mlx.Maximum(x, mlx.Scalar(x.Scope(), float32(m.LeastStep)))
 	}
@@ -92,7 +92,7 @@ func (m *Mixer) step(x *mlx.Array) *mlx.Array {
 // norm is the RMS norm of [batch, pos, head, d_head], each group of heads by itself.
 func (m *Mixer) norm(y *mlx.Array) *mlx.Array {
 	each := mlx.RMSNorm(model.Heads(y, m.Groups), nil, m.Eps) // [batch, pos, group, d_inner/group]
-	return model.Heads(mlx.Multiply(model.Flat(each), float32s(m.gain)), m.Heads)
+	return model.Heads(mlx.Multiply(model.Flat(each), weight(y, m.gain)), m.Heads)
 }
 
 // grouped maps [batch, pos, head, d] to [batch, group, head of the group, pos, d].
@@ -109,5 +109,8 @@ func (m *Mixer) together(x *mlx.Array) *mlx.Array {
 func (m *Mixer) ofGroups(x *mlx.Array) *mlx.Array {
 	return mlx.ExpandDims(model.Swap(model.Heads(x, m.Groups)), 2)
 }
+
+// weight is a weight in float32, among the arrays of a pass.
+func weight(x, w *mlx.Array) *mlx.Array { return float32s(x.Scope().Hold(w)) }
 
 func float32s(x *mlx.Array) *mlx.Array { return mlx.AsType(x, mlx.Float32) }
