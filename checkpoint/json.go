@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
@@ -87,7 +88,8 @@ func badJSON(what string, err error) error {
 // a model with 10⁵ tensors has 10 MB.
 const maxJSON = 256 << 20
 
-// readJSON reads a file that must hold one JSON object.
+// readJSON reads a file that must hold one JSON object, in which infinities may stand as Python's json
+// writes them ([exactjson.Standard]).
 func readJSON(path string) ([]byte, error) {
 	text, err := regular.Read(path, maxJSON)
 	if err != nil {
@@ -98,6 +100,7 @@ func readJSON(path string) ([]byte, error) {
 			return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
 		}
 	}
+	text = exactjson.Standard(text)
 	dec := json.NewDecoder(bytes.NewReader(text))
 	var object map[string]json.RawMessage
 	if err := dec.Decode(&object); err != nil {

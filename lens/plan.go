@@ -2,6 +2,7 @@ package lens
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/model"
@@ -89,11 +90,16 @@ func newPlan(m model.Model, o *Options) (*plan, error) {
 	return p, nil
 }
 
-// places are those of the rows that are asked for.
+// places are those of the rows that are asked for, in layers that have them; in all of the layers
+// where none has.
 func (o *Options) places(m model.Model, layers []int) []model.Place {
 	var places []model.Place
+	with := map[model.Site][]int{}
+	for _, site := range []model.Site{model.AttnOut, model.ResidMid, model.MLPOut, model.ResidPost} {
+		with[site] = slices.DeleteFunc(slices.Clone(layers), func(l int) bool { return m.Check(model.Place{Site: site, Layer: l}) != nil })
+	}
 	add := func(asked bool, site model.Site, layer int) {
-		if asked {
+		if asked && (len(with[site]) == 0 || slices.Contains(with[site], layer)) {
 			places = append(places, model.Place{Site: site, Layer: layer})
 		}
 	}

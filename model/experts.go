@@ -20,8 +20,8 @@ type FeedForward interface {
 type MoE struct {
 	Router     Router
 	Experts    Experts
-	Shared     *GatedMLP  // nil: none
-	SharedGate *nn.Linear // [1, d_model], nil: the shared expert counts in full
+	Shared     FeedForward // nil: none
+	SharedGate *nn.Linear  // [1, d_model], nil: the shared expert counts in full
 }
 
 // Router chooses the experts of each position, with their weights: both [batch, pos, k], the
@@ -44,25 +44,55 @@ func (m *MoE) Forward(x *mlx.Array, layer int, pass *Pass) *mlx.Array {
 	return mlx.Add(out, pass.At(SharedOut, layer, shared))
 }
 
-// Experts are gated MLPs of one shape.
+// Experts are MLPs of one shape, gated ones or with one branch.
 type Experts struct {
-	Gate, Up, Down *ExpertLinear
-	Act            func(gate, up *mlx.Array) *mlx.Array // of what both give: SiLU(gate)⊙up for SwiGLU
+	Gate     *ExpertLinear // nil: none
+	Up, Down *ExpertLinear
+	Act      func(gate, up *mlx.Array) *mlx.Array // of what both give: SiLU(gate)⊙up for SwiGLU; gate is nil where there is none
+
+	In, Out *nn.Linear // to and from a latent of few dimensions, which the experts see in place of the stream; nil: none
 }
 
 // Mix maps [batch, pos, d_model] to the weighted sum of what the experts [batch, pos, k] make of it:
 //
+//	x = x·W_in
 //	y = Σ_e w_e·Act(x·W_gate,e, x·W_up,e)·W_down,e
+//	out = y·W_out
+//
+// with what an architecture lacks left out.
 func (e *Experts) Mix(x, experts, weights *mlx.Array, layer int, pass *Pass) *mlx.Array {
 	experts = pass.At(ExpertIDs, layer, experts)
 	weights = pass.At(ExpertWeights, layer, weights)
+	if e.In != nil {
+		x = e.In.Forward(x)
+	}
 	to := dispatch(x, experts)
-	h := e.Act(e.Gate.forward(to), e.Up.forward(to)) // [row, 1, d_expert]
+	var gate *mlx.Array
+	if e.Gate != nil {
+		gate = e.Gate.forward(to)
+	}
+	h := e.Act(gate, e.Up.forward(to)) // [row, 1, d_expert]
 	if pass.Wants(ExpertPost, layer) {
 		h = to.sent(pass.At(ExpertPost, layer, to.back(h)))
 	}
-	y := mlx.Multiply(to.back(e.Down.forward(to.with(h))), mlx.ExpandDims(weights, 3)) // [batch, pos, k, d_model]
-	return mlx.Sum(pass.At(ExpertOut, layer, y), 2)
+	return e.sum(mlx.Multiply(to.back(e.Down.forward(to.with(h))), mlx.ExpandDims(weights, 3)), layer, pass)
+}
+
+// sum adds up what the experts give, [batch, pos, k, d]. Behind a latent it is each one's own product
+// with the output matrix that adds to the stream, which is formed only where expert_out is wanted.
+func (e *Experts) sum(each *mlx.Array, layer int, pass *Pass) *mlx.Array {
+	switch {
+	case e.Out == nil:
+		return mlx.Sum(pass.At(ExpertOut, layer, each), 2)
+	case !pass.Wants(ExpertOut, layer):
+		return e.Out.Forward(mlx.Sum(each, 2))
+	}
+	each = mlx.MatmulT(each, e.Out.Dense(each.Scope(), each.Dtype())) // [batch, pos, k, d_model]
+	sum := mlx.Sum(pass.At(ExpertOut, layer, each), 2)
+	if e.Out.Bias == nil {
+		return sum
+	}
+	return mlx.Add(sum, e.Out.Bias)
 }
 
 // sortFrom is how many rows are worth sorting by their expert, so that each expert's matrix is

@@ -108,6 +108,9 @@ type LayerShape struct {
 
 	// LooksBack says that the layer has no keys and values of its own, and looks at an earlier one's.
 	LooksBack bool `json:"looks_back,omitempty"`
+
+	// Memoryless says that positions do not look at each other in the layer, which remembers nothing.
+	Memoryless bool `json:"memoryless,omitempty"`
 }
 
 // In returns the sizes that hold in a layer.

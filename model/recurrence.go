@@ -75,3 +75,17 @@ func (p *Pass) Tail(layer int, x *mlx.Array, n int) *mlx.Array {
 	}
 	return all
 }
+
+// Decays returns what is left at each position of what came at another, [..., pos, pos], of the
+// logarithms g [..., pos, 1] of what each position keeps:
+//
+//	D_ij = e^(g_(j+1) + … + g_i) for j ≤ i, else 0
+//
+// It adds up what lies between two positions, where the difference of two sums from the first one
+// on would lose the small beside the large.
+func Decays(g *mlx.Array) *mlx.Array {
+	axis, n := g.Ndim()-2, g.Dim(-2)
+	shape := g.Shape()
+	shape[axis+1] = n
+	return mlx.Tril(mlx.Exp(mlx.Cumsum(mlx.Tril(mlx.BroadcastTo(g, shape...), -1), axis)), 0)
+}

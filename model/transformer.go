@@ -201,10 +201,14 @@ func (t *Transformer) Allow(n int) error {
 // Check returns nil when the model has a place, else why it has not.
 func (t *Transformer) Check(at Place) error { return t.Paths().check(at) }
 
-// Lack notes that a layer lacks sites that others have, and why.
+// Lack notes that a layer lacks sites that others have, and why. What all layers lack the model does.
 func (t *Transformer) Lack(layer int, why string, sites ...Site) {
 	for _, s := range sites {
 		t.ofLayer(&t.LayerLacks, layer)[s] = why
+		if t.Lacks[s] == "" && len(t.Paths().LayersWith(s)) == 0 {
+			t.Lacks[s] = why
+			delete(t.Modules, s)
+		}
 	}
 }
 

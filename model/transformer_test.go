@@ -125,3 +125,17 @@ func TestATapThatWantsNothingInParticularSeesEverything(t *testing.T) {
 	}
 	require.Len(t, seen, 3*len(m.Paths().Sites())-2*3, "three layers, and three sites outside them")
 }
+
+// What each layer lacks the model does, and says so once; nothing is another module's output then.
+func TestWhatAllLayersLackTheModelLacks(t *testing.T) {
+	d := &model.Transformer{
+		Sizes: model.Shape{Layers: 2}, Modules: map[model.Site]string{model.Pattern: "model.layers.%d.attn"}, Lacks: map[model.Site]string{},
+	}
+	d.Lack(0, "it convolves", model.Pattern)
+	require.ErrorContains(t, d.Check(model.Place{Site: model.Pattern}), "layer 0 has no pattern: it convolves (it is in layers 1)")
+	require.NoError(t, d.Check(model.Place{Site: model.Pattern, Layer: 1}))
+	d.Lack(1, "it has a state", model.Pattern)
+	require.EqualError(t, d.Check(model.Place{Site: model.Pattern}), "model: this architecture has no pattern: it has a state")
+	require.Empty(t, d.Modules)
+	require.NotContains(t, d.Paths().Sites(), model.Pattern)
+}

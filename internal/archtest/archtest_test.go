@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"mlx/cmd/mlxlib":        {"mlx", "third_party"},
 	"third_party":           {},
 
-	"checkpoint":      {"internal/regular"},
+	"checkpoint":      {"internal/exactjson", "internal/regular"},
 	"checkpoint/npz":  {"checkpoint", "internal/regular"},
 	"hub":             {"internal/regular"},
 	"tokenizer":       {"internal/regular", "tokenizer/jinja"},
@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"model":      {"mlx", "mlx/nn"},
 	"model/load": {"mlx", "mlx/nn", "checkpoint", "internal/exactjson", "model"},
 	"model/auto": {"mlx", "checkpoint", "internal/exactjson", "tokenizer", "model", "model/load", "model/cohere", "model/deepseek", "model/gemma2", "model/gemma3", "model/gemma4", "model/glm", "model/glm4moe", "model/gpt2",
-		"model/gptj", "model/gptneox", "model/gptoss", "model/granite", "model/lfm2", "model/llama", "model/olmo2", "model/olmoe", "model/phi", "model/phi3",
+		"model/gptj", "model/gptneox", "model/gptoss", "model/granite", "model/granite4", "model/lfm2", "model/llama", "model/nemotronh", "model/olmo2", "model/olmoe", "model/phi", "model/phi3",
 		"model/qwen3", "model/qwen3next", "model/stablelm", "model/starcoder2"},
 	"model/cohere":     architecture,
 	"model/deepseek":   architecture,
@@ -52,8 +52,11 @@ var allowed = map[string][]string{
 	"model/gptneox":    architecture,
 	"model/gptoss":     architecture,
 	"model/granite":    architecture,
+	"model/granite4":   stateSpaces,
 	"model/lfm2":       architecture,
 	"model/llama":      architecture,
+	"model/mamba2":     architecture,
+	"model/nemotronh":  stateSpaces,
 	"model/olmo2":      architecture,
 	"model/olmoe":      architecture,
 	"model/phi":        architecture,
@@ -108,6 +111,9 @@ var allowed = map[string][]string{
 
 // architecture is what the folder of one may import: none of the others.
 var architecture = []string{"internal/exactjson", "mlx", "mlx/nn", "model", "model/load"}
+
+// stateSpaces is the same for those that mix positions with Mamba-2.
+var stateSpaces = append(slices.Clone(architecture), "model/mamba2")
 
 // cRoom is the only package that may import what can break memory.
 const cRoom = "mlx/internal/capi"

@@ -10,8 +10,10 @@ import (
 )
 
 // Unmarshal is json.Unmarshal, but a key that differs in case from every field's name is
-// ignored, in nested structs too. Its errors are those of [Explain].
+// ignored, in nested structs too, and the infinities that Python writes are read ([Standard]). Its
+// errors are those of [Explain].
 func Unmarshal(data []byte, v any) error {
+	data = Standard(data)
 	if err := json.Unmarshal(exact(data, reflect.TypeOf(v)), v); err != nil {
 		return Explain(err)
 	}

@@ -4,8 +4,6 @@ package auto
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -26,9 +24,11 @@ import (
 	"github.com/mlxlens/mlxlens/model/gptneox"
 	"github.com/mlxlens/mlxlens/model/gptoss"
 	"github.com/mlxlens/mlxlens/model/granite"
+	"github.com/mlxlens/mlxlens/model/granite4"
 	"github.com/mlxlens/mlxlens/model/lfm2"
 	"github.com/mlxlens/mlxlens/model/llama"
 	"github.com/mlxlens/mlxlens/model/load"
+	"github.com/mlxlens/mlxlens/model/nemotronh"
 	"github.com/mlxlens/mlxlens/model/olmo2"
 	"github.com/mlxlens/mlxlens/model/olmoe"
 	"github.com/mlxlens/mlxlens/model/phi"
@@ -95,9 +95,6 @@ type Info struct {
 // Close frees the weights.
 func (o *Opened) Close() { o.Model.Close() }
 
-// ErrNoTokenizer is what TokenizerErr wraps when the checkpoint simply has none.
-var ErrNoTokenizer = errors.New("the model has no tokenizer")
-
 // Open opens a directory in the Hugging Face layout or a GGUF file. Weights and
 // tokenizer are read at the same time.
 func Open(ref string, o Options) (*Opened, error) {
@@ -125,19 +122,6 @@ func Open(ref string, o Options) (*Opened, error) {
 	opened.Info.Ref = ref
 	opened.Info.LoadSeconds = time.Since(start).Seconds()
 	return opened, nil
-}
-
-func openTokenizer(ck *checkpoint.Checkpoint) (*tokenizer.Tokenizer, error) {
-	if ck.Format == checkpoint.GGUF {
-		if _, ok := ck.Metadata["tokenizer.ggml.tokens"]; !ok {
-			return nil, fmt.Errorf("%w: %s has no tokenizer.ggml.tokens", ErrNoTokenizer, ck.Path)
-		}
-		return tokenizer.FromGGUF(ck.Metadata)
-	}
-	if _, err := os.Stat(filepath.Join(ck.Path, "tokenizer.json")); errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s has no tokenizer.json", ErrNoTokenizer, ck.Path)
-	}
-	return tokenizer.Open(ck.Path)
 }
 
 func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
@@ -280,6 +264,7 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),
 	"gptj":             from(gptj.ParseConfig, gptj.New),
 	"granite":          from(granite.ParseConfig, granite.New),
+	"granitemoehybrid": from(granite4.ParseConfig, granite4.New),
 	"lfm2":             from(lfm2.ParseConfig, lfm2.New),
 	"lfm2_moe":         from(lfm2.ParseMixture, lfm2.New),
 	"llama":            from(llama.ParseConfig, llama.New),
@@ -287,6 +272,7 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"mistral":          from(llama.ParseMistral, llama.New),
 	"mistral3":         from(llama.ParseMistral3, llama.New),
 	"mixtral":          from(llama.ParseMixtral, llama.New),
+	"nemotron_h":       from(nemotronh.ParseConfig, nemotronh.New),
 	"olmo2":            from(olmo2.ParseConfig, olmo2.New),
 	"olmo3":            from(olmo2.ParseOLMo3, olmo2.New),
 	"olmoe":            from(olmoe.ParseConfig, olmoe.New),

@@ -112,3 +112,31 @@ func TestAConvolutionSeesAFewPositions(t *testing.T) {
 		require.Equal(t, pos < moved || pos > moved+2, same, "position %d", pos)
 	}
 }
+
+// The RMS norm that follows the gates of a state space takes their size away and not their shape:
+// gates that are all twice as open change nothing, closed ones let nothing through.
+func TestZOfAStateSpaceIsTheNormOfWhatItsGatesLetThrough(t *testing.T) {
+	m := modeltest.Architecture(t, "granite4-h", nil)
+	ids := modeltest.Recorded(t, "granite4-h").Runs[1].IDs
+	z := func(factor func(*mlx.Array) *mlx.Array) []float32 {
+		s := mlx.NewScope(m.Device())
+		defer s.Close()
+		opened := &model.Tap{
+			Wanted: func(p model.Place) bool { return p == model.Place{Site: model.AttnGate} },
+			Visit:  func(_ model.Place, x *mlx.Array) *mlx.Array { return factor(x) },
+		}
+		tap, kept := model.Keep(s, []model.Place{{Site: model.Z}})
+		require.NoError(t, model.Forward(m, mlx.FromSlice(s, ids, 1, len(ids)), nil, opened.Then(tap)).Err())
+		values, err := mlx.Data[float32](kept[0])
+		require.NoError(t, err)
+		return values
+	}
+	as := z(func(x *mlx.Array) *mlx.Array { return x })
+	require.InDeltaSlice(t, as, z(func(x *mlx.Array) *mlx.Array { return mlx.Scale(x, 2) }), 0.05)
+	head := m.Shape().In(0).DHead
+	one := z(func(x *mlx.Array) *mlx.Array { // the first head's alone
+		return mlx.Concatenate(2, mlx.Scale(mlx.Slice(x, 2, mlx.Between(0, 1)), 0), mlx.Slice(x, 2, mlx.Between(1, x.Dim(2))))
+	})
+	require.Equal(t, make([]float32, head), one[:head])
+	require.NotEqual(t, as[head:2*head], one[head:2*head])
+}

@@ -33,6 +33,15 @@ func requireExperts(t *testing.T, m model.Model, layer int, at map[model.Place][
 	if out == nil {
 		out = get(model.MLPOut)
 	}
+	if is.biased { // the same at every position
+		bias := make([]float32, d)
+		for i := range bias {
+			bias[i] = out[i] - total[i]
+		}
+		for i := range total {
+			total[i] += bias[i%d]
+		}
+	}
 	if is.normed {
 		added := make([]float32, len(out))
 		for i := range out {
@@ -60,11 +69,13 @@ func requireExperts(t *testing.T, m model.Model, layer int, at map[model.Place][
 type mixing struct {
 	normed    bool // a norm follows the experts
 	corrected bool // a bias that does not weigh helps to choose them
+	biased    bool // a matrix behind their sum has a bias
 }
 
 func mixingOf(a *golden.Architecture) mixing {
 	return mixing{
 		normed: strings.HasPrefix(a.Name, "gemma4"),
+		biased: slices.ContainsFunc(a.Tensors, func(t golden.Drawn) bool { return strings.HasSuffix(t.Name, ".fc2_latent_proj.bias") }),
 		corrected: slices.ContainsFunc(a.Tensors, func(t golden.Drawn) bool {
 			return strings.HasSuffix(t.Name, ".expert_bias") || strings.HasSuffix(t.Name, ".e_score_correction_bias")
 		}),

@@ -85,6 +85,20 @@ func (p Part) gatedExperts(experts, dExpert, dModel int, own func(ExpertWant) Ex
 	}
 }
 
+// PlainExperts takes the matrices of a layer's experts that have one branch, with an activation.
+func (p Part) PlainExperts(experts, dExpert, dModel int, act func(*mlx.Array) *mlx.Array, below ...string) model.Experts {
+	take := func(role string, out, in int) *model.ExpertLinear {
+		w := p.Experts(role, experts, out, in).Below(below...)
+		w.Fused = nil
+		return p.l.Experts(w)
+	}
+	return model.Experts{
+		Up:   take("expert_up", dExpert, dModel),
+		Down: take("expert_down", dModel, dExpert),
+		Act:  func(_, up *mlx.Array) *mlx.Array { return act(up) },
+	}
+}
+
 // SwiGLU returns SiLU(gate)⊙up (Shazeer 2020, arXiv:2002.05202).
 func SwiGLU(gate, up *mlx.Array) *mlx.Array { return mlx.Multiply(mlx.SiLU(gate), up) }
 

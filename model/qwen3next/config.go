@@ -203,8 +203,8 @@ func (c *Config) shape(s model.Shape) model.Shape {
 		s = c.Sparse.Sizes(s)
 	}
 	s.DConv = c.channels()
-	// what is convolved, the rule's inputs, and a row of each of the matrices of a chunk
-	s.DRecurrent = c.channels() + c.LinearNumValueHeads*(c.LinearKeyHeadDim+c.LinearValueHeadDim+chunk)
+	// what is convolved, the rule's inputs, and a row of the matrices of a chunk
+	s.DRecurrent = c.channels() + c.LinearNumValueHeads*(c.LinearKeyHeadDim+c.LinearValueHeadDim+3*chunk)
 	s.Own = make([]model.LayerShape, s.Layers)
 	for layer, linear := range c.Linear {
 		own := &s.Own[layer]

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // chunk is how many positions of a prompt are computed at once: as the authors' code.
@@ -69,7 +70,7 @@ func (r rule) chunks(state *mlx.Array, size int, masks *mlx.Array, n int) (o, ne
 	cut := func(x *mlx.Array) *mlx.Array { return mlx.Unflatten(x, 2, -1, size) }
 	q, k, v := cut(r.q), cut(r.k), cut(r.v)                                // [batch, head, chunk, pos, d]
 	g, beta := mlx.ExpandDims(cut(r.g), 4), mlx.ExpandDims(cut(r.beta), 4) // [batch, head, chunk, pos, 1]
-	sum, decay := mlx.Exp(mlx.Cumsum(g, 3)), decays(g)                     // e^G, D
+	sum, decay := mlx.Exp(mlx.Cumsum(g, 3)), model.Decays(g)               // e^G, D
 	learning, kT := mlx.Multiply(k, beta), mlx.Swapaxes(k, 3, 4)
 
 	t := inverse(mlx.Multiply(mlx.Matmul(learning, kT), decay), masks)
@@ -90,15 +91,6 @@ func (r rule) chunks(state *mlx.Array, size int, masks *mlx.Array, n int) (o, ne
 		state = mlx.Add(mlx.Multiply(state, at(kept)), mlx.Matmul(mlx.Swapaxes(learned, 2, 3), at(k)))
 	}
 	return mlx.Slice(mlx.Concatenate(2, out...), 2, mlx.Between(0, n)), state
-}
-
-// decays returns D [..., pos, pos] of g [..., pos, 1]. It adds up what lies between two positions,
-// where the difference of two sums from the first one on would lose the small beside the large.
-func decays(g *mlx.Array) *mlx.Array {
-	axis, n := g.Ndim()-2, g.Dim(-2)
-	shape := g.Shape()
-	shape[axis+1] = n
-	return mlx.Tril(mlx.Exp(mlx.Cumsum(mlx.Tril(mlx.BroadcastTo(g, shape...), -1), axis)), 0)
 }
 
 // inverse returns (1 + L)⁻¹ for the strictly lower part L of matrices [..., n, n], n a power of two

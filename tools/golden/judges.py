@@ -128,6 +128,14 @@ class Transformers:
             raise RuntimeError("generate does not take the likeliest token")
         return new, min(gap for _, gap in best)
 
+    def greedy_of_whole(self, ids, n):
+        """n ids, each of a pass over the whole sequence, and the smallest gap."""
+        new, gap = [], float("inf")
+        for _ in range(n):
+            token, below = best_of(self.forward(ids + new)[0][-1])
+            new, gap = [*new, token], min(gap, below)
+        return new, gap
+
 
 def apart(ours, theirs):
     """The largest difference, as a part of the largest number."""

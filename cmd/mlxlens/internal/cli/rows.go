@@ -40,15 +40,15 @@ func (o *rowFlags) check() error {
 	return o.spanFlag.check()
 }
 
-// checkModel refuses rows of what the model has not.
+// checkModel refuses rows of what no layer of the model has.
 func (o *rowFlags) checkModel(m model.Model) error {
 	for _, row := range []struct {
 		asked bool
 		flag  string
 		site  model.Site
 	}{{o.mid, "--mid", model.ResidMid}, {o.attn, "--attn", model.AttnOut}, {o.mlp, "--mlp", model.MLPOut}} {
-		if err := m.Check(model.Place{Site: row.site}); row.asked && err != nil {
-			return usagef("%s: %w", row.flag, err)
+		if row.asked && len(m.Paths().LayersWith(row.site)) == 0 {
+			return usagef("%s: %w", row.flag, m.Check(model.Place{Site: row.site}))
 		}
 	}
 	return nil
