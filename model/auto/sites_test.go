@@ -62,7 +62,7 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 			requireStream(t, m, at, gemma4)
 			for l := range m.Shape().Layers {
 				requirePattern(t, at[model.Place{Site: model.Pattern, Layer: l}], len(ids), len(ids), strings.HasPrefix(a.Name, "gpt-oss"))
-				requireExperts(t, m, l, at, mixingOf(a))
+				requireExperts(t, m, l, at, mixingOf(t, a))
 				requireHeadsSum(t, m, l, at)
 				q, k := headNorms(a.Name, m.Shape().In(l))
 				requireGain(t, at, q, model.Place{Site: model.Q, Layer: l}, model.Place{Site: model.QNormed, Layer: l})

@@ -105,6 +105,9 @@ func (c *RopeConfig) noteDifferences(kind string, l *Loader) {
 	if kind == "yarn" && s.Attention == nil && s.MScaleAllDim == 0 && s.MScale != 0 && s.MScale != 1 {
 		say("mscale without mscale_all_dim is not read, as in transformers; mlx-lm reads it")
 	}
+	if kind == "yarn" && s.Attention == nil && s.MScaleAllDim != 0 && s.MScale == 0 {
+		say("mscale_all_dim without mscale does not change what turns, as in transformers; mlx-lm reads it")
+	}
 }
 
 // NotePlain remarks on a rotation of which mlx-lm reads rope_theta and partial_rotary_factor alone,
