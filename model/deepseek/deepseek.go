@@ -47,10 +47,12 @@ func (c *Config) note(l *load.Loader) {
 		"the weight of a position's only expert is 1 times routed_scaling_factor, as in transformers; mlx-lm does not normalise one alone")
 	say(c.arch != v2 && l.Packed(l.Layer(0).Want("kv_up", nil, fusedModule)),
 		"kv_b_proj is packed, and taken as it is; mlx-lm packs the matrices of keys and of values in it anew, which rounds them once more")
-	if c.arch == glmLite {
+	switch c.arch {
+	case v3:
+		c.Rope.NoteNewer(l, 10_000)
+	case glmLite:
+		c.Rope.NoteNewer(l, 1_000_000)
 		say(c.RMSNormEps != latentEps, fmt.Sprintf("the norms of latents have ε %v, as in transformers; mlx-lm gives them rms_norm_eps", latentEps))
-		theirs := c.Rope.PlainTheta(1_000_000)
-		say(theirs != c.Rope.Theta, fmt.Sprintf("heads turn by base %v, as in transformers; mlx-lm takes %v", c.Rope.Theta, theirs))
 	}
 }
 

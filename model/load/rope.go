@@ -122,6 +122,16 @@ func (c *RopeConfig) NotePlain(l *Loader, theta, partial float64) {
 		c.Theta, c.Partial, c.Kind(), theta, partial)})
 }
 
+// NoteNewer remarks on a rotation that rope_parameters say, of which mlx-lm reads nothing for the
+// model_type; theta is what it takes where rope_theta is missing outside.
+func (c *RopeConfig) NoteNewer(l *Loader, theta float64) {
+	theta = orElse(c.outer.theta, theta)
+	if scaled := c.newer && c.Kind() != "default"; scaled || theta != c.Theta {
+		l.Note(model.Note{Text: fmt.Sprintf("heads turn by base %v, rope type %q, as in transformers; mlx-lm, which does not read rope_parameters, takes base %v%s",
+			c.Theta, c.Kind(), theta, map[bool]string{true: ", without scaling"}[scaled])})
+	}
+}
+
 // PlainTheta returns the base that stands outside rope_parameters, missing where none does.
 func (c *RopeConfig) PlainTheta(missing float64) float64 { return orElse(c.outer.theta, missing) }
 
