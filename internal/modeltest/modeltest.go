@@ -115,14 +115,18 @@ func Every(t testing.TB) []string {
 	return names
 }
 
-// Sample is Every, of which -short leaves few of each architecture.
+// Sample is Every without most of those that differ in bits and groups alone, of which -short leaves
+// few of each architecture.
 func Sample(t testing.TB) []string {
 	t.Helper()
 	if testing.Short() {
 		return short
 	}
-	return Every(t)
+	return slices.DeleteFunc(Every(t), func(name string) bool { return strings.HasPrefix(name, "affine-") && !Representative(name) })
 }
+
+// Representative reports whether a recorded model is one of the few of each architecture.
+func Representative(name string) bool { return slices.Contains(short, name) }
 
 // Recorded reads a recorded model, and what mlx-lm computes with it, by its name.
 func Recorded(t testing.TB, name string) *golden.Architecture {

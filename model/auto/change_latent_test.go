@@ -95,7 +95,7 @@ func TestAPackedMatrixOfKeysAndValuesIsTakenAsItIs(t *testing.T) {
 		one, _ := pass(t, packed, a.Runs[1].IDs, nil)
 		other, _ := pass(t, modeltest.Open(t, dir, auto.Options{Weights: load.Dense}).Model, a.Runs[1].IDs, nil)
 		for p := range one {
-			require.InDeltaSlice(t, other[p], one[p], 1e-5, name)
+			requireNear(t, other[p], one[p], 1e-5, name)
 		}
 		require.Contains(t, strings.Join(packed.(interface{ Notes(int) []string }).Notes(60), "\n"), "kv_b_proj is packed, and taken as it is")
 	}
