@@ -10,21 +10,32 @@ import (
 
 // SoftmaxRouter weighs experts by a softmax over all of them:
 //
-//	p = softmax(x·W),   w = p of the k greatest, divided by their sum if they are renormalised
+//	p = softmax(x·W),   w = scale·p of the k greatest, divided by their sum first if they are renormalised
 //
-// Renormalised, it is the softmax over the k greatest logits alone.
+// Renormalised, it is the softmax over the k greatest logits alone. With groups, only experts of the
+// Kept groups count whose greatest p are the greatest (DeepSeek-AI 2024, arXiv:2405.04434, section 2.2.2).
 type SoftmaxRouter struct {
 	Gate        *nn.Linear // W: [expert, d_model]
 	K           int
 	Renormalize bool
+	Scale       float64 // 0: 1
+	Groups      int     // of neighbouring experts; 0 or 1: none
+	Kept        int
 }
 
 // Route chooses the experts of each position.
 func (r *SoftmaxRouter) Route(x *mlx.Array, layer int, pass *Pass) (experts, weights *mlx.Array) {
 	logits := mlx.AsType(pass.At(RouterLogits, layer, r.Gate.Forward(x)), mlx.Float32) // [batch, pos, expert]
-	experts, weights = Greatest(mlx.Softmax(logits, -1), r.K)
+	p := mlx.Softmax(logits, -1)
+	if r.Groups > 1 {
+		p = WithinGroups(p, r.Groups, r.Kept, 1)
+	}
+	experts, weights = Greatest(p, r.K)
 	if r.Renormalize {
 		weights = mlx.Divide(weights, mlx.KeepDims(mlx.Sum, weights, -1))
+	}
+	if r.Scale != 0 {
+		weights = mlx.Scale(weights, r.Scale)
 	}
 	return experts, mlx.AsType(weights, x.Dtype())
 }

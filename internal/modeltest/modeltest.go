@@ -90,10 +90,11 @@ func fetched(t testing.TB, name string) *auto.Opened {
 // short are models that -short tests of all of them take: of each architecture one, and
 // windows, both forms of a block and each kind of packing among them.
 var short = []string{
-	"affine-3bit-group32", "affine-4bit-group64", "cohere-qk-norm-biases", "cohere2", "deepseek-v3", "gemma", "gemma2-sliding", "gemma3",
-	"gemma3-multimodal", "gemma4", "gemma4-text", "gemma4-unified", "glm", "glm4", "glm4-moe-qk-norm-groups", "gpt-neox", "gpt-neox-sequential",
-	"gpt-oss", "gpt2", "gptj", "granite", "granite4-h", "lfm2", "lfm2-moe", "llama", "llama-sliding", "ministral3-sliding", "mistral-sliding", "mistral3-ministral",
-	"mixtral-sliding", "mxfp4", "nemotron-h", "olmo2", "olmo3", "olmoe-clipped", "phi-qk-layernorm-tied", "phi3-longrope-partial", "qwen2-5-vl-sliding-yarn",
+	"affine-3bit-group32", "affine-4bit-group64", "cohere-qk-norm-biases", "cohere2", "deepseek-v2", "deepseek-v3", "gemma", "gemma2-sliding", "gemma3",
+	"gemma3-multimodal", "gemma4", "gemma4-text", "gemma4-unified", "glm", "glm4", "glm4-moe-lite-layer-types", "glm4-moe-qk-norm-groups", "gpt-neox",
+	"gpt-neox-sequential", "gpt-oss", "gpt2", "gptj", "granite", "granite4-h", "lfm2", "lfm2-moe", "llama", "llama-sliding", "ministral3-sliding",
+	"mistral-sliding", "mistral3-ministral", "mixtral-sliding", "mxfp4", "nemotron-h", "olmo2", "olmo3", "olmoe-clipped", "phi-qk-layernorm-tied",
+	"phi3-longrope-partial", "qwen2-5-vl-sliding-yarn",
 	"qwen2-untied-sliding", "qwen2-vl", "qwen3", "qwen3-5", "qwen3-5-moe", "qwen3-5-text", "qwen3-moe-some-layers", "qwen3-next-every-other",
 	"qwen3-vl", "qwen3-vl-moe", "smollm3", "stablelm-parallel-qk-layernorm", "starcoder2-sliding-untied",
 }
@@ -115,14 +116,18 @@ func Every(t testing.TB) []string {
 	return names
 }
 
-// Sample is Every, of which -short leaves few of each architecture.
+// Sample is Every without most of those that differ in bits and groups alone, of which -short leaves
+// few of each architecture.
 func Sample(t testing.TB) []string {
 	t.Helper()
 	if testing.Short() {
 		return short
 	}
-	return Every(t)
+	return slices.DeleteFunc(Every(t), func(name string) bool { return strings.HasPrefix(name, "affine-") && !Representative(name) })
 }
+
+// Representative reports whether a recorded model is one of the few of each architecture.
+func Representative(name string) bool { return slices.Contains(short, name) }
 
 // Recorded reads a recorded model, and what mlx-lm computes with it, by its name.
 func Recorded(t testing.TB, name string) *golden.Architecture {

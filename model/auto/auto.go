@@ -248,7 +248,8 @@ func from[C any](parse func(config []byte) (*C, error), build func(*C, *load.Loa
 var architectures = map[string]func(config []byte) (builder, error){
 	"cohere":           from(cohere.ParseConfig, cohere.New),
 	"cohere2":          from(cohere.ParseCohere2, cohere.New),
-	"deepseek_v3":      from(deepseek.ParseConfig, deepseek.New),
+	"deepseek_v2":      from(deepseek.ParseV2, deepseek.New),
+	"deepseek_v3":      from(deepseek.ParseV3, deepseek.New),
 	"gemma":            from(llama.ParseGemma, llama.New),
 	"gemma2":           from(gemma2.ParseConfig, gemma2.New),
 	"gemma3":           from(gemma3.ParseConfig, gemma3.New),
@@ -259,6 +260,7 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"glm":              from(glm.ParseConfig, glm.New),
 	"glm4":             from(glm.ParseGLM4, glm.New),
 	"glm4_moe":         from(glm4moe.ParseConfig, glm4moe.New),
+	"glm4_moe_lite":    from(deepseek.ParseGLM, deepseek.New),
 	"gpt2":             from(gpt2.ParseConfig, gpt2.New),
 	"gpt_neox":         from(gptneox.ParseConfig, gptneox.New),
 	"gpt_oss":          from(gptoss.ParseConfig, gptoss.New),

@@ -37,7 +37,7 @@ func TestDeepSeekV3RefusesWhatItDoesNotCompute(t *testing.T) {
 		{"deepseek-v3", "num_key_value_heads", 2, "num_key_value_heads 2 is not num_attention_heads 4"},
 		{"deepseek-v3", "n_group", 3, "n_routed_experts 8 make no n_group 3 groups"},
 		{"deepseek-v3", "topk_group", 5, "topk_group is 5, and n_group 4"},
-		{"deepseek-v3", "num_experts_per_tok", 5, "num_experts_per_tok is 5, and 2 groups have 4 experts"},
+		{"deepseek-v3", "num_experts_per_tok", 5, "num_experts_per_tok is 5, and topk_group 2 of n_group 4 have 4 experts"},
 		{"deepseek-v3", "kv_lora_rank", 0, "kv_lora_rank is 0"},
 		{"deepseek-v3", "routed_scaling_factor", 0.0, "routed_scaling_factor is 0"},
 	})

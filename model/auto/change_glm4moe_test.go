@@ -21,11 +21,11 @@ func TestGLM4MoERefusesWhatItCannotDo(t *testing.T) {
 	requireEachRefused(t, []refusal{
 		{"glm4-moe", "scoring_func", "softmax", "scoring_func softmax is not implemented"},
 		{"glm4-moe", "topk_method", "greedy", "topk_method greedy is not implemented"},
-		{"glm4-moe", "n_group", 3, "n_group 3 and topk_group 1 do not leave 3 of 8 experts to choose"},
-		{"glm4-moe", "n_group", 8, "n_group 8 and topk_group 1 do not leave 3 of 8 experts to choose"},
-		{"glm4-moe", "n_shared_experts", 0, "n_shared_experts is 0, want 1 or more"},
-		{"glm4-moe", "first_k_dense_replace", 4, "first_k_dense_replace is 4, and there are 3 layers"},
+		{"glm4-moe", "n_group", 3, "n_routed_experts 8 make no n_group 3 groups"},
+		{"glm4-moe", "n_group", 8, "n_routed_experts 8 make no n_group 8 groups of 2 or more"},
+		{"glm4-moe", "n_shared_experts", 0, "n_shared_experts is 0, want a number above 0"},
+		{"glm4-moe", "first_k_dense_replace", -1, "first_k_dense_replace is -1, want none below 0"},
 		{"glm4-moe", "routed_scaling_factor", 0.0, "routed_scaling_factor is 0, want a number above 0"},
-		{"glm4-moe", "num_experts_per_tok", 9, "num_experts_per_tok is 9, and there are 8 experts"},
+		{"glm4-moe", "num_experts_per_tok", 9, "num_experts_per_tok is 9, and topk_group 1 of n_group 1 have 8 experts"},
 	})
 }

@@ -42,7 +42,7 @@ func TestGemma4SumsItsValuesByThePattern(t *testing.T) {
 					}
 				}
 			}
-			require.InDeltaSlice(t, want, z, 1e-5, "%s layer %d", name, layer)
+			requireNear(t, want, z, 1e-5, "%s layer %d", name, layer)
 			for i := 0; i < len(v); i += s.DHead {
 				square := 0.0
 				for _, x := range v[i : i+s.DHead] {

@@ -163,7 +163,7 @@ func TestQuantizedGGUFTypesGiveTheSameLogitsPackedAndUnpacked(t *testing.T) {
 			}
 			require.Greater(t, largest, float32(0.1))
 			for p := range all[0] {
-				require.InDeltaSlice(t, all[0][p], all[1][p], 1e-4*float64(largest))
+				requireNear(t, all[0][p], all[1][p], 1e-4*float64(largest))
 			}
 		})
 	}
@@ -229,7 +229,7 @@ func TestLongropeOfAGGUFFileIsThatOfTheConfig(t *testing.T) {
 		want, _ := pass(t, m, run.IDs, nil)
 		got, _ := pass(t, o.Model, run.IDs, nil)
 		for p := range want {
-			require.InDeltaSlice(t, want[p], got[p], 1e-4)
+			requireNear(t, want[p], got[p], 1e-4)
 		}
 	}
 }

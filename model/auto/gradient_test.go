@@ -118,7 +118,7 @@ func TestGradientsThroughPackedAndDenseWeightsAreEqual(t *testing.T) {
 		for _, x := range of[1][i] {
 			largest = max(largest, math.Abs(float64(x)))
 		}
-		require.InDeltaSlice(t, of[1][i], of[0][i], 2e-4*largest)
+		requireNear(t, of[1][i], of[0][i], 2e-4*largest)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestAGradientIsOfWhatTheTapLeaves(t *testing.T) {
 	require.NoError(t, err)
 	got, err := mlx.Data[float32](gradients[0])
 	require.NoError(t, err)
-	require.InDeltaSlice(t, want, got, 1e-5)
+	requireNear(t, want, got, 1e-5)
 	later, err := mlx.Data[float32](gradients[1])
 	require.NoError(t, err)
 	for _, x := range later {

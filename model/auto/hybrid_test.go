@@ -32,7 +32,7 @@ func TestAttnGateIsAFactorOfZ(t *testing.T) {
 			return values
 		}
 		once := z(1)
-		require.InDeltaSlice(t, sum(once, once), z(2), 1e-5, "layer %d", layer)
+		requireNear(t, sum(once, once), z(2), 1e-5, "layer %d", layer)
 	}
 }
 

@@ -62,7 +62,7 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 			requireStream(t, m, at, gemma4)
 			for l := range m.Shape().Layers {
 				requirePattern(t, at[model.Place{Site: model.Pattern, Layer: l}], len(ids), len(ids), strings.HasPrefix(a.Name, "gpt-oss"))
-				requireExperts(t, m, l, at, mixingOf(a))
+				requireExperts(t, m, l, at, mixingOf(t, a))
 				requireHeadsSum(t, m, l, at)
 				q, k := headNorms(a.Name, m.Shape().In(l))
 				requireGain(t, at, q, model.Place{Site: model.Q, Layer: l}, model.Place{Site: model.QNormed, Layer: l})
@@ -70,7 +70,7 @@ func TestSitesKeepTheirIdentitiesInEveryArchitecture(t *testing.T) {
 				for raw, out := range map[model.Site]model.Site{model.AttnRaw: model.AttnOut, model.MLPRaw: model.MLPOut} {
 					raw, out := model.Place{Site: raw, Layer: l}, model.Place{Site: out, Layer: l}
 					if factor, ok := multiplier(t, a); ok {
-						require.InDeltaSlice(t, times(at[raw], factor), at[out], 1e-6, "%s from %s", out, raw)
+						requireNear(t, times(at[raw], factor), at[out], 1e-6, "%s from %s", out, raw)
 						continue
 					}
 					requireGain(t, at, norm{over: m.Shape().DModel, gains: m.Shape().DModel}, raw, out)
@@ -150,7 +150,7 @@ func requireStream(t *testing.T, m model.Model, at map[model.Place][]float32, sc
 			case mlp != nil:
 				added = sum(added, mlp)
 			}
-			require.InDeltaSlice(t, get(model.ResidPost, l), sum(get(model.ResidPre, l), added), 1e-5)
+			requireNear(t, get(model.ResidPost, l), sum(get(model.ResidPre, l), added), 1e-5)
 			continue
 		}
 		require.Equal(t, get(model.ResidMid, l), sum(get(model.ResidPre, l), get(model.AttnOut, l)))
@@ -164,7 +164,7 @@ func requireStream(t *testing.T, m model.Model, at map[model.Place][]float32, sc
 			for i := range all {
 				all[i] *= factor
 			}
-			require.InDeltaSlice(t, get(model.ResidPost, l), all, 1e-5)
+			requireNear(t, get(model.ResidPost, l), all, 1e-5)
 			continue
 		}
 		require.Equal(t, get(model.ResidPost, l), all)
@@ -195,7 +195,7 @@ func requireHeadsSum(t *testing.T, m model.Model, layer int, at map[model.Place]
 		}
 	}
 	for p := 0; p < len(bias); p += d {
-		require.InDeltaSlice(t, bias[:d], bias[p:p+d], 1e-5)
+		requireNear(t, bias[:d], bias[p:p+d], 1e-5)
 	}
 }
 
@@ -286,15 +286,15 @@ func requireLensIsTheModel(t *testing.T, m model.Model, ids []int32, at map[mode
 	logits, err := mlx.Data[float32](model.ToLogits(m, last))
 	require.NoError(t, err)
 	own := at[model.Place{Site: model.Logits}]
-	require.InDeltaSlice(t, own, logits, 1e-4)
+	requireNear(t, own, logits, 1e-4)
 	few, err := mlx.Data[float32](m.UnembedIDs(m.FinalNorm(last), []int{7, 3}))
 	require.NoError(t, err)
 	for p := range ids {
 		row := own[p*shape.DVocab : (p+1)*shape.DVocab]
-		require.InDeltaSlice(t, []float32{row[7], row[3]}, few[2*p:2*p+2], 1e-4)
+		requireNear(t, []float32{row[7], row[3]}, few[2*p:2*p+2], 1e-4)
 	}
 	fused, _ := sites(t, m, ids, nil, func(s model.Site) bool { return s == model.Logits })
-	require.InDeltaSlice(t, fused[model.Place{Site: model.Logits}], own, 1e-3)
+	requireNear(t, fused[model.Place{Site: model.Logits}], own, 1e-3)
 }
 
 // requirePattern requires rows that sum to 1, or less where there is a sink, with nothing on the
@@ -305,8 +305,8 @@ func requirePattern(t *testing.T, pattern []float32, n, keys int, sink bool) {
 		query, total := row/keys%n+keys-n, float32(0)
 		for key, x := range pattern[row : row+keys] {
 			total += x
-			if key > query {
-				require.Zero(t, x)
+			if key > query && x != 0 {
+				require.Zero(t, x, "query %d, key %d", query, key)
 			}
 		}
 		if sink {
@@ -341,7 +341,7 @@ func TestPatternOfACachedPassIsTheLastRowsOfTheWhole(t *testing.T) {
 				for h := range heads {
 					row := whole[at][(h*40+39)*40 : (h*40+40)*40]
 					// a window keeps the newest keys alone, in their order
-					require.InDeltaSlice(t, row[40-keys:], got[h*keys:(h+1)*keys], 1e-5, "%s head %d", at, h)
+					requireNear(t, row[40-keys:], got[h*keys:(h+1)*keys], 1e-5, "%s head %d", at, h)
 					for _, x := range row[:40-keys] {
 						require.Zero(t, x)
 					}
@@ -352,7 +352,7 @@ func TestPatternOfACachedPassIsTheLastRowsOfTheWhole(t *testing.T) {
 }
 
 func TestPathsNameTheModulesOfTheCheckpoint(t *testing.T) {
-	for _, name := range modeltest.Every(t) {
+	for _, name := range modeltest.Sample(t) {
 		a := architecture(t, name)
 		m := openArchitecture(t, a, auto.Options{})
 		paths := m.Paths()

@@ -27,22 +27,32 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		return false
 	})
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, l, p, layer, rope) })
-	t.Sizes = c.shape(t.Sizes)
-	var shared []string
-	if c.dShared() > 0 {
-		shared = []string{"model.layers.%d.mlp.shared_experts"}
-	}
-	l.HaveExperts(t, "model.layers.%d.mlp.gate", c.sparse, shared...)
+	t.Sizes.DValue = c.VHeadDim
+	l.HaveRouted(t, &c.Routed)
 	return t, nil
 }
 
 // note says what mlx-lm computes otherwise.
 func (c *Config) note(l *load.Loader) {
-	if !c.RopeInterleave {
-		l.Note(model.Note{Text: "rope_interleave is false, and dimensions half of a head apart turn together, as in transformers; mlx-lm turns neighbours"})
+	say := func(differs bool, text string) {
+		if differs {
+			l.Note(model.Note{Text: text})
+		}
 	}
-	if c.NumExpertsPerTok == 1 && c.NormTopKProb && c.sparse(c.NumHiddenLayers-1) {
-		l.Note(model.Note{Text: "the weight of a position's only expert is 1 times routed_scaling_factor, as in transformers; mlx-lm does not normalise one alone"})
+	kind := c.Rope.Kind()
+	say(!c.RopeInterleave, "rope_interleave is false, and dimensions half of a head apart turn together, as in transformers; mlx-lm turns neighbours")
+	say(kind == "yarn" && !c.Rope.Truncates(), "truncate is false, and the ends of yarn's ramp are not rounded, as in transformers; mlx-lm rounds them")
+	say(c.arch == v2 && kind != "default" && kind != "yarn", "rope_scaling has the type "+kind+", as in transformers; mlx-lm takes yarn")
+	say(c.NumExpertsPerTok == 1 && c.NormTopKProb && c.Sparse(c.NumHiddenLayers-1),
+		"the weight of a position's only expert is 1 times routed_scaling_factor, as in transformers; mlx-lm does not normalise one alone")
+	say(c.arch != v2 && l.Packed(l.Layer(0).Want("kv_up", nil, fusedModule)),
+		"kv_b_proj is packed, and taken as it is; mlx-lm packs the matrices of keys and of values in it anew, which rounds them once more")
+	switch c.arch {
+	case v3:
+		c.Rope.NoteNewer(l, 10_000)
+	case glmLite:
+		c.Rope.NoteNewer(l, 1_000_000)
+		say(c.RMSNormEps != latentEps, fmt.Sprintf("the norms of latents have ε %v, as in transformers; mlx-lm gives them rms_norm_eps", latentEps))
 	}
 }
 
@@ -51,24 +61,8 @@ func newBlock(c *Config, l *load.Loader, p load.Part, layer int, rope *model.Rop
 		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
 		attn:     newAttention(c, l, p, layer, rope),
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
-		mlp:      newMLP(c, p, layer),
+		mlp:      c.MLP(p, &c.Standard, layer),
 	}
-}
-
-func newMLP(c *Config, p load.Part, layer int) model.FeedForward {
-	if !c.sparse(layer) {
-		return p.GatedMLP(&c.Standard, false, mlx.SiLU)
-	}
-	router := &model.SigmoidRouter{
-		Gate: p.Gate(c.NRoutedExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb,
-		Scale: c.RoutedScalingFactor, Groups: c.NGroup, Kept: c.TopKGroup,
-	}
-	p.Array("router_correction", []int{c.NRoutedExperts}, &router.Correction, "mlp.gate.e_score_correction_bias")
-	moe := &model.MoE{Router: router, Experts: p.GatedExperts(c.NRoutedExperts, c.MoEIntermediateSize, c.HiddenSize)}
-	if d := c.dShared(); d > 0 {
-		moe.Shared = p.SharedExpert(d, c.HiddenSize, "mlp.shared_experts.")
-	}
-	return moe
 }
 
 type block struct {

@@ -75,10 +75,13 @@ type expansion interface {
 	forward(latent *mlx.Array) (k, v *mlx.Array)
 }
 
+// fusedModule is Hugging Face's matrix of keys and values.
+const fusedModule = "self_attn.kv_b_proj"
+
 // newExpansion takes Hugging Face's one matrix, or mlx-lm's two stacks.
 func newExpansion(c *Config, l *load.Loader, p load.Part) expansion {
 	heads, nope := c.NumAttentionHeads, c.QKNopeHeadDim
-	fused := p.Want("kv_up", []int{heads * (nope + c.VHeadDim), c.KVLoRARank}, "self_attn.kv_b_proj")
+	fused := p.Want("kv_up", []int{heads * (nope + c.VHeadDim), c.KVLoRARank}, fusedModule)
 	k := p.Want("k_up", []int{heads, c.KVLoRARank, nope}, "self_attn.embed_q")
 	if l.Has(fused) || !l.Has(k) {
 		return &fusedExpansion{l.Linear(fused), heads, nope}

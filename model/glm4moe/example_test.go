@@ -16,6 +16,6 @@ func ExampleParseConfig() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(c.NumExpertsPerTok, "of", c.NRoutedExperts, "and", c.NSharedExperts)
+	fmt.Println(c.NumExpertsPerTok, "of", c.NRoutedExperts, "and", *c.NSharedExperts)
 	// Output: 8 of 128 and 1
 }

@@ -22,14 +22,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		delete(t.Lacks, model.QNormed)
 		delete(t.Lacks, model.KNormed)
 	}
-	t.Sizes = c.sparse().Sizes(t.Sizes)
-	t.Sizes.Own = make([]model.LayerShape, c.NumHiddenLayers)
-	for layer := range t.Sizes.Own {
-		if c.mixed(layer) {
-			t.Sizes.Own[layer].DMLP = c.sharedSize()
-		}
-	}
-	l.HaveExperts(t, "model.layers.%d.mlp.gate", c.mixed, "model.layers.%d.mlp.shared_experts")
+	l.HaveRouted(t, &c.Routed)
 	return t, nil
 }
 
@@ -50,22 +43,7 @@ func newBlock(c *Config, p load.Part, layer int, rope *model.Rope) *block {
 		attnNorm: p.RMSNorm("attn_norm", c.HiddenSize, c.RMSNormEps),
 		attn:     attn,
 		mlpNorm:  p.RMSNorm("mlp_norm", c.HiddenSize, c.RMSNormEps),
-		mlp:      newMLP(c, p, layer),
-	}
-}
-
-func newMLP(c *Config, p load.Part, layer int) model.FeedForward {
-	if !c.mixed(layer) {
-		return p.GatedMLP(&c.Standard, false, mlx.SiLU)
-	}
-	router := &model.SigmoidRouter{
-		Gate: p.Gate(c.NRoutedExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb, Scale: c.RoutedScalingFactor, Groups: c.NGroup, Kept: c.TopKGroup,
-	}
-	p.Array("router_correction", []int{c.NRoutedExperts}, &router.Correction, "mlp.gate.e_score_correction_bias")
-	return &model.MoE{
-		Router:  router,
-		Experts: p.GatedExperts(c.NRoutedExperts, c.MoEIntermediateSize, c.HiddenSize),
-		Shared:  p.SharedExpert(c.sharedSize(), c.HiddenSize, "mlp.shared_experts."),
+		mlp:      c.MLP(p, &c.Standard, layer),
 	}
 }
 

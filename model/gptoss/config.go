@@ -4,10 +4,8 @@
 package gptoss
 
 import (
-	"encoding/json"
 	"fmt"
 
-	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
@@ -47,7 +45,7 @@ func ParseConfig(raw []byte) (*Config, error) {
 	if c.SwiGLUAlpha <= 0 || c.SwiGLULimit <= 0 {
 		return nil, fmt.Errorf("gpt_oss: config.json: swiglu_alpha is %v and swiglu_limit %v, want both above 0", c.SwiGLUAlpha, c.SwiGLULimit)
 	}
-	raw, err := withYarn(raw)
+	raw, err := load.WithRope("gpt_oss", raw, usualRope)
 	if err != nil {
 		return nil, err
 	}
@@ -56,6 +54,9 @@ func ParseConfig(raw []byte) (*Config, error) {
 	}
 	return c, c.complete()
 }
+
+// usualRope is how heads turn where a config says nothing of it.
+const usualRope = `{"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false, "original_max_position_embeddings": 4096}`
 
 var traits = load.Traits{Arch: "gpt_oss", Theta: 150_000, Acts: []string{"silu"}, Slide: func(layer int) bool { return layer%2 == 0 }}
 
@@ -81,18 +82,4 @@ func ConfigFromGGUF(meta map[string]any, vocab int) (*Config, error) {
 		return nil, err
 	}
 	return c, c.complete()
-}
-
-// withYarn adds the scaling that a config means which says nothing of positions.
-func withYarn(raw []byte) ([]byte, error) {
-	var all map[string]json.RawMessage
-	if err := exactjson.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("gpt_oss: config.json: %w", err)
-	}
-	said := func(key string) bool { return len(all[key]) > 0 && string(all[key]) != "null" }
-	if said("rope_scaling") || said("rope_parameters") {
-		return raw, nil
-	}
-	all["rope_scaling"] = json.RawMessage(`{"rope_type": "yarn", "factor": 32.0, "beta_fast": 32.0, "beta_slow": 1.0, "truncate": false, "original_max_position_embeddings": 4096}`)
-	return json.Marshal(all)
 }

@@ -1,7 +1,6 @@
 package llama
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/internal/exactjson"
@@ -20,7 +19,7 @@ func ParseMinistral3(raw []byte) (*Config, error) {
 	if err := load.ReadConfig(ministral.Arch, raw, c, nil, "layer_types", "sliding_window"); err != nil {
 		return nil, err
 	}
-	raw, err := ministralRope(raw)
+	raw, err := load.WithRope(ministral.Arch, raw, ministralRope)
 	if err != nil {
 		return nil, err
 	}
@@ -33,21 +32,9 @@ func ParseMinistral3(raw []byte) (*Config, error) {
 	return c, nil
 }
 
-// ministralRope adds the rotation of a config that says nothing of it.
-func ministralRope(raw []byte) ([]byte, error) {
-	var all map[string]json.RawMessage
-	if err := exactjson.Unmarshal(raw, &all); err != nil {
-		return nil, fmt.Errorf("ministral3: config.json: %w", err)
-	}
-	for _, key := range []string{"rope_parameters", "rope_scaling"} {
-		if len(all[key]) > 0 && string(all[key]) != "null" {
-			return raw, nil
-		}
-	}
-	all["rope_parameters"] = json.RawMessage(`{"type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "original_max_position_embeddings": 16384,
-		"beta_fast": 32.0, "beta_slow": 1.0, "mscale_all_dim": 1.0, "mscale": 1.0, "llama_4_scaling_beta": 0.1}`)
-	return json.Marshal(all)
-}
+// ministralRope is how heads turn where a config says nothing of it.
+const ministralRope = `{"type": "yarn", "rope_theta": 1000000.0, "factor": 16.0, "original_max_position_embeddings": 16384,
+	"beta_fast": 32.0, "beta_slow": 1.0, "mscale_all_dim": 1.0, "mscale": 1.0, "llama_4_scaling_beta": 0.1}`
 
 // ParseMistral3 reads the config.json of a Mistral 3, whose text_config is a Mistral's or a
 // Ministral 3's. What sees is left out.

@@ -42,6 +42,9 @@ func Number(v any) bool {
 	return ok && x != 0
 }
 
+// Said holds for all but null, where null is not what a key that is missing means.
+func Said(v any) bool { return v != nil }
+
 // changing lists keys, of any architecture, that change the mathematics in ways that
 // an architecture has to implement: what no program reads for a model_type is not read here.
 var changing = map[string]Harmless{

@@ -105,6 +105,9 @@ func (c *RopeConfig) noteDifferences(kind string, l *Loader) {
 	if kind == "yarn" && s.Attention == nil && s.MScaleAllDim == 0 && s.MScale != 0 && s.MScale != 1 {
 		say("mscale without mscale_all_dim is not read, as in transformers; mlx-lm reads it")
 	}
+	if kind == "yarn" && s.Attention == nil && s.MScaleAllDim != 0 && s.MScale == 0 {
+		say("mscale_all_dim without mscale does not change what turns, as in transformers; mlx-lm reads it")
+	}
 }
 
 // NotePlain remarks on a rotation of which mlx-lm reads rope_theta and partial_rotary_factor alone,
@@ -117,6 +120,16 @@ func (c *RopeConfig) NotePlain(l *Loader, theta, partial float64) {
 	}
 	l.Note(model.Note{Text: fmt.Sprintf("queries and keys turn by base %v, %v of each head, rope type %q, as in transformers; mlx-lm takes base %v and %v of each head, without scaling",
 		c.Theta, c.Partial, c.Kind(), theta, partial)})
+}
+
+// NoteNewer remarks on a rotation that rope_parameters say, of which mlx-lm reads nothing for the
+// model_type; theta is what it takes where rope_theta is missing outside.
+func (c *RopeConfig) NoteNewer(l *Loader, theta float64) {
+	theta = orElse(c.outer.theta, theta)
+	if scaled := c.newer && c.Kind() != "default"; scaled || theta != c.Theta {
+		l.Note(model.Note{Text: fmt.Sprintf("heads turn by base %v, rope type %q, as in transformers; mlx-lm, which does not read rope_parameters, takes base %v%s",
+			c.Theta, c.Kind(), theta, map[bool]string{true: ", without scaling"}[scaled])})
+	}
 }
 
 // PlainTheta returns the base that stands outside rope_parameters, missing where none does.

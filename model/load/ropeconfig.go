@@ -21,6 +21,7 @@ type RopeConfig struct {
 
 	partSaid  bool                              // Partial stands in the config
 	outer     struct{ theta, partial *float64 } // outside rope_scaling and rope_parameters
+	newer     bool                              // rope_parameters say the scaling, and rope_scaling says nothing
 	magnitude float64                           // what turns is multiplied by it; 0: as the scaling has it
 	perLayer  bool                              // sliding layers turn otherwise
 	scaling   ropeScaling
@@ -106,6 +107,22 @@ func ReadRope(config []byte, theta float64, layerType string) (*RopeConfig, erro
 	return c, nil
 }
 
+// WithRope returns a config.json with the rotation rope as its rope_parameters, where it says nothing
+// of one: neither rope_scaling nor rope_parameters.
+func WithRope(arch string, config []byte, rope string) ([]byte, error) {
+	var all map[string]json.RawMessage
+	if err := exactjson.Unmarshal(config, &all); err != nil {
+		return nil, fmt.Errorf("%s: config.json: %w", arch, err)
+	}
+	for _, key := range []string{"rope_scaling", "rope_parameters"} {
+		if len(all[key]) > 0 && string(all[key]) != "null" {
+			return config, nil
+		}
+	}
+	all["rope_parameters"] = json.RawMessage(rope)
+	return json.Marshal(all)
+}
+
 // SlidingRope reads how the layers that slide turn, where they turn otherwise than those that see
 // all: by rope_parameters' sliding_attention, else by the base under thetaKey, else by theta.
 // rope_scaling is not theirs.
@@ -170,6 +187,7 @@ func (c *RopeConfig) chosen(scaling, parameters json.RawMessage, layerType strin
 	case len(old) == 0 && len(now) == 0:
 		return nil, nil
 	case len(old) == 0:
+		c.newer = true
 		return parameters, nil
 	case len(now) == 0:
 		return scaling, nil

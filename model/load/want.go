@@ -69,6 +69,11 @@ func (l *Loader) Has(w Want) bool {
 	return slices.ContainsFunc(w.Modules, func(path string) bool { return l.ck.Tensor(path+".weight") != nil })
 }
 
+// Packed reports whether the module that w names is packed.
+func (l *Loader) Packed(w Want) bool {
+	return slices.ContainsFunc(w.Modules, func(path string) bool { return l.ck.Tensor(path+".scales") != nil })
+}
+
 func (l *Loader) note(w Want, path, rule string) {
 	l.resolved = append(l.resolved, Resolved{Role: w.Role, Module: path, Rule: rule, Shape: w.Shape})
 }

@@ -17,14 +17,11 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	if c.of35 {
 		l.Wrapped()
 	}
-	l.LeaveOut("mtp.") // predicts further tokens
-	var conv []int     // the layout of all convolutions
-	for layer := c.firstLinear(); conv == nil; {
-		conv = []int{c.channels(), c.LinearConvKernelDim, 1}
-		if stored := l.Layer(layer).StoredShape("linear_attn.conv1d.weight"); len(stored) == 3 && stored[2] != 1 {
-			conv[1], conv[2] = 1, c.LinearConvKernelDim
-			l.PlusOne() // the authors' files have this layout, and gains less 1
-		}
+	l.LeaveOut("mtp.")                                    // predicts further tokens
+	conv := []int{c.channels(), c.LinearConvKernelDim, 1} // the layout of all convolutions
+	if stored := l.Layer(c.firstLinear()).StoredShape("linear_attn.conv1d.weight"); len(stored) == 3 && stored[2] != 1 {
+		conv[1], conv[2] = 1, c.LinearConvKernelDim
+		l.PlusOne() // the authors' files have this layout, and gains less 1
 	}
 	t := l.Transformer(&c.Standard, func(p load.Part, layer int) model.Block { return newBlock(c, p, layer, conv, rope) })
 	t.Sizes = c.shape(t.Sizes)
