@@ -61,6 +61,7 @@ func (p *plan) memory(m model.Model, sequences, positions, read int, o *Options)
 	chunk := min(p.room.chunk, read)
 	// states before and after the norm; the reference's probabilities; a slice of logits, twice
 	scoring := 3*chunk*len(p.rows)*s.DModel + chunk*s.DVocab + 2*min(blockRows, chunk*len(p.rows))*vocabSlice
+	scoring += 2 * min(vocabSlice, s.DVocab) * s.DModel // of the head, unpacked: the slice at hand and the next
 	work := max(s.Block(sequences, pass, positions), scoring) + states + cache
 	return int64(float*work) + int64(read*len(p.rows)*p.cellBytes(o))
 }
