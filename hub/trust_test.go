@@ -323,6 +323,23 @@ func TestAPartOfAModelIsNotTakenForAStaleIndex(t *testing.T) {
 	require.False(t, stale([]string{shard1, shard2}, []string{shard1, shard2}))
 }
 
+func TestALoneShardIsAModelWhateverItsNumber(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{"00000-of-00001", "00001-of-00001", "00002-of-00001"} {
+		s := serve(t)
+		s.Repos[repoName].Files = map[string][]byte{"config.json": []byte("{}"), "model-" + number + ".safetensors": content(6, 1000)}
+		c := client(t, s)
+		got := pull(t, c)
+		found, err := c.Find(ref)
+		require.NoError(t, err, number)
+		require.Equal(t, got, found)
+	}
+	s := serve(t)
+	s.Repos[repoName].Files = map[string][]byte{"config.json": []byte("{}"), "model-00000-of-00002.safetensors": content(6, 1000)}
+	_, err := client(t, s).Pull(t.Context(), ref, PullOptions{})
+	require.ErrorContains(t, err, "does not list model-00001-of-00002.safetensors, which the model promises")
+}
+
 func TestANameWithoutOwnerIsTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	s := serve(t)
