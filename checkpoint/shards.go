@@ -16,8 +16,7 @@ func shardNames(name string) []string {
 	if m == nil {
 		return nil
 	}
-	part, _ := strconv.Atoi(m[2]) // five digits both
-	count, _ := strconv.Atoi(m[3])
+	part, count := number(m[2]), number(m[3])
 	if part < 1 || part > count { // -00000-of-, -00004-of-00003
 		return nil
 	}
@@ -28,7 +27,9 @@ func shardNames(name string) []string {
 	return parts
 }
 
-// missingShards returns what the names of some shards say should be there too.
+// missingShards returns what the names of some shards say should be there too. Where a part has
+// the number 0 they are counted from 0, as some programs do; a number above the count says
+// nothing.
 func missingShards(files []string) []string {
 	var missing []string
 	here, split := map[string]bool{}, map[string]bool{}
@@ -37,15 +38,26 @@ func missingShards(files []string) []string {
 	}
 	for _, f := range files {
 		m := shardName.FindStringSubmatch(f)
-		if m == nil || split[m[1]+" of "+m[3]] { // another part of the same file has been asked
+		if m == nil || m[2] > m[3] || split[m[1]+" of "+m[3]] { // another part of the same file has been asked
 			continue
 		}
-		for _, part := range shardNames(f) {
-			split[m[1]+" of "+m[3]] = true
-			if !here[part] {
+		split[m[1]+" of "+m[3]] = true
+		name := func(part int) string { return fmt.Sprintf("%s-%05d-of-%s%s", m[1], part, m[3], m[4]) }
+		first, count := 1, number(m[3])
+		if here[name(0)] {
+			first = 0
+		}
+		for i := range count {
+			if part := name(first + i); !here[part] {
 				missing = append(missing, part)
 			}
 		}
 	}
 	return missing
+}
+
+// number reads five digits.
+func number(digits string) int {
+	n, _ := strconv.Atoi(digits)
+	return n
 }

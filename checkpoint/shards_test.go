@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,4 +28,27 @@ func TestAShardOfManyTakesWorkForEachNameOnce(t *testing.T) {
 	require.Len(t, shardNames("model-00003-of-00003.gguf"), 3)
 	require.Equal(t, []string{"a-00002-of-00002.gguf", "b-00001-of-00002.gguf"},
 		missingShards([]string{"a-00001-of-00002.gguf", "b-00002-of-00002.gguf"}), "two split files")
+}
+
+func TestNumbersOfShards(t *testing.T) {
+	t.Parallel()
+	for files, want := range map[string]string{
+		"model-00000-of-00001":                         "",
+		"model-00001-of-00001":                         "",
+		"model-00000-of-00000":                         "",
+		"model-00002-of-00001":                         "", // says nothing of others
+		"model-00003-of-00002 model-00001-of-00002":    "model-00002-of-00002",
+		"model-00000-of-00002":                         "model-00001-of-00002",
+		"model-00000-of-00002 model-00001-of-00002":    "",
+		"model-00001-of-00002":                         "model-00002-of-00002",
+		"model-00001-of-00003 model-00000-of-00003":    "model-00002-of-00003",
+		"model-00000-of-00001 model-vl-00002-of-00002": "model-vl-00001-of-00002",
+	} {
+		var names []string
+		for _, f := range strings.Fields(files) {
+			names = append(names, f+".safetensors")
+		}
+		missing := strings.Join(missingShards(names), " ")
+		require.Equal(t, want, strings.ReplaceAll(missing, ".safetensors", ""), files)
+	}
 }

@@ -178,19 +178,25 @@ func promised(path string) []string {
 // shardOf matches model-00001-of-00003.safetensors.
 var shardOf = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.safetensors$`)
 
-// siblingShards are all shards of which names has one.
+// siblingShards are all shards of which names has one: from 0 where one has that number, as
+// package checkpoint reads them. A number above the count says nothing.
 func siblingShards(names []string) []string {
 	var all []string
 	seen := map[string]bool{} // a thousand of 99999 are one set
 	for _, name := range names {
 		m := shardOf.FindStringSubmatch(name)
-		if m == nil || seen[m[1]+"/"+m[3]] {
+		if m == nil || m[2] > m[3] || seen[m[1]+"/"+m[3]] {
 			continue
 		}
 		seen[m[1]+"/"+m[3]] = true
+		part := func(i int) string { return fmt.Sprintf("%s-%05d-of-%s.safetensors", m[1], i, m[3]) }
+		first := 1
+		if slices.Contains(names, part(0)) {
+			first = 0
+		}
 		n, _ := strconv.Atoi(m[3]) // five digits
-		for i := 1; i <= n; i++ {
-			all = append(all, fmt.Sprintf("%s-%05d-of-%s.safetensors", m[1], i, m[3]))
+		for i := range n {
+			all = append(all, part(first+i))
 		}
 	}
 	return all

@@ -33,6 +33,9 @@ func (c *Client) download(ctx context.Context, p Plan, f File, t *tally) error {
 	}
 }
 
+// what is a file of the plan, in messages.
+func (p *Plan) what(f File) string { return p.Ref.String() + ": " + f.Name }
+
 // transfer fetches a file once, over as many connections as it takes, from where
 // <etag>.incomplete ends.
 func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *tally) error {
@@ -45,7 +48,7 @@ func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *
 	if err := w.adopt(ctx); err != nil {
 		return fmt.Errorf("hub: %s: %w", p.Ref, err)
 	}
-	what := p.Ref.String() + ": " + f.Name
+	what := p.what(f)
 	err = c.retry(ctx, what, func(err error, wait time.Duration) { t.retrying(f, err, wait) }, func() (bool, error) {
 		best := w.best
 		err := c.stream(ctx, p, f, w)
@@ -105,7 +108,7 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 	}
 	r, err := c.do(ctx, http.MethodGet, c.resolve(p.Ref, p.Commit, f.Name), header)
 	if err != nil {
-		return cut(err)
+		return cut(p.what(f), err)
 	}
 	defer r.close()
 	if err := c.checkAnswer(r, p, f, w); err != nil {
@@ -118,7 +121,7 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 			return wrongContent(p, f, "the server sends more than the %d bytes that the hub lists", f.Size)
 		}
 		if _, failed := w.Write(buffer[:n]); failed != nil {
-			return fmt.Errorf("hub: %s: %s: %w", p.Ref, f.Name, failed)
+			return fmt.Errorf("hub: %s: %w", p.what(f), failed)
 		}
 		switch {
 		case err == io.EOF && w.n == f.Size:
@@ -126,7 +129,7 @@ func (c *Client) stream(ctx context.Context, p Plan, f File, w *writer) error {
 		case err == io.EOF:
 			return &retryable{fmt.Errorf("the connection ended after %d of %d bytes", w.n, f.Size), 0, false}
 		case err != nil:
-			return cut(err)
+			return cut(p.what(f), err)
 		}
 	}
 }
@@ -145,7 +148,7 @@ func (c *Client) checkAnswer(r *response, p Plan, f File, w *writer) error {
 	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && w.n > 0:
 		w.refused = true
 		if err := w.restart(); err != nil {
-			return err
+			return fmt.Errorf("hub: %s: %w", p.what(f), err)
 		}
 		return &retryable{errors.New("the server refuses to go on where the last download stopped"), 0, false}
 	case r.StatusCode == http.StatusPartialContent:
@@ -162,7 +165,9 @@ func (c *Client) checkAnswer(r *response, p Plan, f File, w *writer) error {
 			return wrongContent(p, f, "the server has %d bytes of it and the hub lists %d", r.ContentLength, f.Size)
 		}
 		if w.n > 0 { // the Range was ignored: this is the file from its start
-			return w.restart()
+			if err := w.restart(); err != nil {
+				return fmt.Errorf("hub: %s: %w", p.what(f), err)
+			}
 		}
 		return nil
 	}
@@ -170,7 +175,7 @@ func (c *Client) checkAnswer(r *response, p Plan, f File, w *writer) error {
 }
 
 func wrongContent(p Plan, f File, format string, args ...any) error {
-	return &failure{text: fmt.Sprintf("hub: %s: %s: ", p.Ref, f.Name) + fmt.Sprintf(format, args...), kinds: []error{ErrChecksum}}
+	return &failure{text: "hub: " + p.what(f) + ": " + fmt.Sprintf(format, args...), kinds: []error{ErrChecksum}}
 }
 
 // contentRange reads "bytes 5-9/10"; total is -1 when the server does not know it.

@@ -173,7 +173,7 @@ var wrongFiles = map[string]failingPull{
 	},
 	"redirects in a circle": {
 		server: onFile(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }),
-		is:     []error{ErrProtocol}, says: []string{"more than 10 redirects"},
+		is:     []error{ErrProtocol}, says: []string{"hub: someone/tiny: " + shard1 + ": more than 10 redirects: check HF_ENDPOINT"},
 	},
 }
 

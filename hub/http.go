@@ -35,7 +35,7 @@ func newHTTPClient(c *Client) *http.Client {
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch from := via[len(via)-1].URL; {
 			case len(via) >= maxRedirects:
-				return &failure{text: fmt.Sprintf("hub: more than %d redirects", maxRedirects), kinds: []error{ErrProtocol}}
+				return badRedirect(fmt.Sprintf("more than %d redirects", maxRedirects))
 			default:
 				return downgrade(from, r.URL)
 			}
@@ -43,12 +43,17 @@ func newHTTPClient(c *Client) *http.Client {
 	}
 }
 
+// badRedirect is the error of a redirect that is not followed. cut says of what.
+type badRedirect string
+
+func (b badRedirect) Error() string { return string(b) }
+
 // downgrade refuses a redirect to what is no https address, unless it comes from http.
 func downgrade(from, to *url.URL) error {
 	if to.Scheme == "https" || to.Scheme == "http" && from.Scheme == "http" {
 		return nil
 	}
-	return &failure{text: fmt.Sprintf("hub: %s redirects from %s to %s", from.Host, from.Scheme, to.Scheme), kinds: []error{ErrProtocol}}
+	return badRedirect(fmt.Sprintf("%s redirects from %s to %s", from.Host, from.Scheme, to.Scheme))
 }
 
 type authorized struct {
@@ -312,18 +317,22 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 	return fail(fmt.Sprintf("%s: %s answers %d %s %q", what, c.endpoint.Host, status, http.StatusText(status), says), ErrProtocol)
 }
 
-// cut makes a failed connection retryable, unless another attempt would end the same.
-func cut(err error) error {
-	var known *failure
+// cut makes a failed connection retryable, unless another attempt would end the same; what was
+// asked for: the model, or a file of it.
+func cut(what string, err error) error {
+	var redirect badRedirect
 	var dns *net.DNSError
 	var certificate *tls.CertificateVerificationError
+	fail := func(kind error, format string, args ...any) error {
+		return &failure{text: "hub: " + what + ": " + fmt.Sprintf(format, args...), cause: err, kinds: []error{kind}}
+	}
 	switch {
-	case errors.As(err, &known):
-		return err
+	case errors.As(err, &redirect):
+		return fail(ErrProtocol, "%s: check HF_ENDPOINT and the proxy", redirect)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return &failure{text: fmt.Sprintf("hub: the host %q is not known: check the connection and HF_ENDPOINT", dns.Name), cause: err, kinds: []error{ErrUnavailable}}
+		return fail(ErrUnavailable, "the host %q is not known: check the connection and HF_ENDPOINT", dns.Name)
 	case errors.As(err, &certificate):
-		return &failure{text: fmt.Sprintf("hub: %v: check HF_ENDPOINT, the proxy and the system's certificates", err), cause: err, kinds: []error{ErrUnavailable}}
+		return fail(ErrUnavailable, "%v: check HF_ENDPOINT, the proxy and the system's certificates", err)
 	}
 	var dial *net.OpError
 	return &retryable{err, 0, errors.As(err, &dial) && dial.Op == "dial"}

@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -240,7 +241,7 @@ func (c *Client) listing(ctx context.Context, ref Ref, notify func(error, time.D
 	err := c.retry(ctx, ref.String(), notify, func() (bool, error) {
 		r, err := c.do(ctx, http.MethodGet, address, nil)
 		if err != nil {
-			return false, cut(err)
+			return false, cut(ref.String(), err)
 		}
 		defer r.close()
 		if r.StatusCode != http.StatusOK {
@@ -251,13 +252,19 @@ func (c *Client) listing(ctx context.Context, ref Ref, notify func(error, time.D
 		}
 		text, err := io.ReadAll(io.LimitReader(r, maxAnswer+1))
 		if err != nil {
-			return false, cut(err)
+			return false, cut(ref.String(), err)
 		}
 		if len(text) > maxAnswer {
 			return false, nonsense(ref, "describes the model in more than %d bytes", maxAnswer)
 		}
 		d = description{}
-		if err := json.Unmarshal(text, &d); err != nil {
+		var wrong *json.UnmarshalTypeError
+		err = json.Unmarshal(text, &d)
+		switch {
+		case errors.As(err, &wrong):
+			return false, nonsense(ref, "describes the model with %.60s as %s, where the hub has another kind of value: check HF_ENDPOINT (%s) and the proxy",
+				wrong.Value, wrong.Field, c.endpoint)
+		case err != nil:
 			return false, nonsense(ref, "describes the model in what is not the hub's JSON (%v): check HF_ENDPOINT (%s) and the proxy", err, c.endpoint)
 		}
 		if !commitHash.MatchString(d.Commit) {
@@ -313,18 +320,22 @@ func (c *Client) describe(ctx context.Context, ref Ref, commit string, s sibling
 // need not.
 func (c *Client) head(ctx context.Context, ref Ref, commit, name string, notify func(error, time.Duration)) (File, error) {
 	f := File{Name: name, Size: -1}
-	err := c.retry(ctx, ref.String()+": "+name, notify, func() (bool, error) {
+	what := ref.String() + ": " + name
+	err := c.retry(ctx, what, notify, func() (bool, error) {
 		address := c.resolve(ref, commit, name)
 		for range maxRedirects {
 			r, err := c.doOnce(ctx, http.MethodHead, address)
 			if err != nil {
-				return false, cut(err)
+				return false, cut(what, err)
 			}
 			r.close()
 			at := r.Header.Get("Location")
 			switch linked := r.Header.Get("X-Linked-Etag"); {
 			case linked != "":
-				f.ETag, f.Size = bare(linked), number(r.Header.Get("X-Linked-Size"))
+				size := r.Header.Get("X-Linked-Size")
+				if f.ETag, f.Size = bare(linked), number(size); f.Size < 0 {
+					return false, nonsense(ref, "gives %s the size %.60q (X-Linked-Size)", name, size)
+				}
 				return false, nil
 			case r.StatusCode/100 == 3 && at != "":
 				next, err := r.Request.URL.Parse(at)
@@ -332,7 +343,7 @@ func (c *Client) head(ctx context.Context, ref Ref, commit, name string, notify 
 					return false, nonsense(ref, "redirects %s to %q", name, redact(at))
 				}
 				if err := downgrade(r.Request.URL, next); err != nil {
-					return false, err
+					return false, cut(what, err)
 				}
 				address = next.String()
 			case r.StatusCode != http.StatusOK:

@@ -32,7 +32,22 @@ var hostileHubs = map[string]failingPull{
 		server: onAPI(sizes("1125899906842624", 900)), is: []error{ErrProtocol}, says: []string{"more than 1125899906842624 bytes together"},
 	},
 	"a size that is negative":          {server: onAPI(sizes("-1", 1)), is: []error{ErrProtocol}, says: []string{"the size -1"}},
-	"a size that is no 64-bit integer": {server: onAPI(sizes("9223372036854775808", 1)), is: []error{ErrProtocol}, says: []string{"not the hub's JSON"}},
+	"a size that is no 64-bit integer": {server: onAPI(sizes("9223372036854775808", 1)), is: []error{ErrProtocol},
+		says: []string{"hub: someone/tiny: the server describes the model with number 9223372036854775808 as siblings", "check HF_ENDPOINT"}},
+	"a size in a header that is no 64-bit integer": {
+		server: func(s *hubtest.Server) {
+			s.Bare = true
+			s.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
+				if r.Method != http.MethodHead {
+					return false
+				}
+				w.Header().Set("X-Linked-Etag", strings.Repeat("0", 64))
+				w.Header().Set("X-Linked-Size", "9223372036854775808")
+				return true
+			})
+		},
+		is: []error{ErrProtocol}, says: []string{"hub: someone/tiny: the server gives ", ` the size "9223372036854775808" (X-Linked-Size)`},
+	},
 	"a size larger than any disk":      {server: onAPI(sizes("9223372036854775807", 1)), is: []error{ErrProtocol}, says: []string{"the size 9223372036854775807"}},
 	"ten thousand files": {
 		server: onAPI(sizes("1", 10000)), is: []error{ErrProtocol}, says: []string{"lists 10001 files that the model would need, and 1000 are the most"},
@@ -65,7 +80,7 @@ var hostileHubs = map[string]failingPull{
 			w.Header().Set("Location", "file:///etc/passwd")
 			w.WriteHeader(302)
 		}),
-		is: []error{ErrProtocol}, says: []string{"redirects from http to file"},
+		is: []error{ErrProtocol}, says: []string{"hub: someone/tiny: " + shard1 + ": ", "redirects from http to file"},
 	},
 	"a rest that is refused again and again": {
 		server: func(s *hubtest.Server) {
@@ -156,7 +171,7 @@ func TestAConnectionThatDripsIsStalled(t *testing.T) {
 	c := client(t, s, func(o *Options) { o.Stall = 100 * time.Millisecond; o.Attempts = 2 })
 	_, err := c.Pull(t.Context(), ref, PullOptions{})
 	require.ErrorIs(t, err, ErrUnavailable)
-	require.ErrorContains(t, err, "stalled: ")
+	require.ErrorContains(t, err, "hub: someone/tiny: "+shard1+": stalled: ")
 }
 
 func TestHeadersAreNotFollowedFromHTTPSToHTTP(t *testing.T) {
@@ -176,6 +191,7 @@ func TestHeadersAreNotFollowedFromHTTPSToHTTP(t *testing.T) {
 	c.http.Transport.(*authorized).next = tls.Client().Transport
 	_, err := c.Pull(t.Context(), ref, PullOptions{})
 	require.ErrorIs(t, err, ErrProtocol)
+	require.ErrorContains(t, err, "hub: someone/tiny: ")
 	require.ErrorContains(t, err, "redirects from https to http")
 	require.Empty(t, plain.Requests())
 }
@@ -305,6 +321,23 @@ func TestAPartOfAModelIsNotTakenForAStaleIndex(t *testing.T) {
 	require.False(t, stale([]string{"model.safetensors", shard1}, []string{shard1, shard2}), "a build that is not whole beside another")
 	require.False(t, stale([]string{"other.safetensors"}, []string{shard1, shard2}))
 	require.False(t, stale([]string{shard1, shard2}, []string{shard1, shard2}))
+}
+
+func TestALoneShardIsAModelWhateverItsNumber(t *testing.T) {
+	t.Parallel()
+	for _, number := range []string{"00000-of-00001", "00001-of-00001", "00002-of-00001"} {
+		s := serve(t)
+		s.Repos[repoName].Files = map[string][]byte{"config.json": []byte("{}"), "model-" + number + ".safetensors": content(6, 1000)}
+		c := client(t, s)
+		got := pull(t, c)
+		found, err := c.Find(ref)
+		require.NoError(t, err, number)
+		require.Equal(t, got, found)
+	}
+	s := serve(t)
+	s.Repos[repoName].Files = map[string][]byte{"config.json": []byte("{}"), "model-00000-of-00002.safetensors": content(6, 1000)}
+	_, err := client(t, s).Pull(t.Context(), ref, PullOptions{})
+	require.ErrorContains(t, err, "does not list model-00001-of-00002.safetensors, which the model promises")
 }
 
 func TestANameWithoutOwnerIsTheSameEverywhere(t *testing.T) {

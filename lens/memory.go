@@ -61,7 +61,10 @@ func (p *plan) memory(m model.Model, sequences, positions, read int, o *Options)
 	chunk := min(p.room.chunk, read)
 	// states before and after the norm; the reference's probabilities; a slice of logits, twice
 	scoring := 3*chunk*len(p.rows)*s.DModel + chunk*s.DVocab + 2*min(blockRows, chunk*len(p.rows))*vocabSlice
-	work := max(s.Block(sequences, pass, positions), scoring) + states + cache
+	scoring += 2 * min(vocabSlice, s.DVocab) * s.DModel // of the head, unpacked: the slice at hand and the next
+	// the weights of a block that may be unpacked at once: two of the MLP's, one of the attention
+	block := s.Block(sequences, pass, positions) + 2*s.DModel*s.DMLP + s.DModel*s.Heads*s.DHead
+	work := max(block, scoring) + states + cache
 	return int64(float*work) + int64(read*len(p.rows)*p.cellBytes(o))
 }
 

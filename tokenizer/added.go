@@ -48,7 +48,7 @@ func newMatcher(tokens []addedToken, normalize normalizer) (*matcher, error) {
 		text := t.Content
 		if normalize != nil {
 			var err error
-			if text, err = normalize(text); err != nil {
+			if text, err = normalize(text, growthOf(text)); err != nil {
 				return nil, fmt.Errorf("added token %q: %w", shortened(t.Content), err)
 			}
 		}

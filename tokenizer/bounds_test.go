@@ -47,6 +47,58 @@ func TestNormalizersAndPreTokenizersThatGrowATextAreErrors(t *testing.T) {
 	}
 }
 
+// Each step alone keeps to the bound: the second would pass it, and is refused before it takes the memory. (Not parallel:
+// it counts what the program allocates.)
+func TestGrowthIsCountedOverAllStepsBeforeItIsMade(t *testing.T) {
+	tenfold := func(to string) string {
+		return `{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat(to, 10) + `"}`
+	}
+	whole := "\ufdfa"    // of its three bytes NFKD and NFKC make 33
+	composed := "\u1f82" // three bytes, of which NFD makes nine
+	for _, c := range []struct{ steps, want string }{
+		{tenfold("a") + "," + tenfold("a"), "normalizer 2 of 2"},
+		{tenfold("a") + "," + strings.Replace(tenfold("a"), "String", "Regex", 1), "normalizer 2 of 2"},
+		{tenfold(whole) + `,{"type":"NFKD"}`, "normalizer 2 of 2"},
+		{tenfold(whole) + `,{"type":"NFKC"}`, "normalizer 2 of 2"},
+		{tenfold(composed) + `,{"type":"NFD"}`, "normalizer 2 of 2"},
+		{`{"type":"Sequence","normalizers":[` + tenfold("a") + `]},` + tenfold("a"), "normalizer 2 of 2"},
+		{tenfold("a") + `,{"type":"Sequence","normalizers":[{"type":"NFC"},` + tenfold("a") + `]}`, "normalizer 2 of 2"},
+	} {
+		tok, err := FromJSON([]byte(tiny(`"normalizer":null`, `"normalizer":{"type":"Sequence","normalizers":[`+c.steps+`]}`)), nil)
+		require.NoError(t, err)
+		text := strings.Repeat("a", 100_000)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = tok.Encode(text, false)
+		runtime.ReadMemStats(&after)
+		require.ErrorContains(t, err, c.want+" would make more than 3200000 bytes of a text of 100000: the tokenizer's file is damaged or hostile", c.steps)
+		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(40<<20), c.steps)
+	}
+}
+
+// A long text is normalized in parts: as its parts are alone, between letters that compose with nothing.
+func TestLongTextsAreNormalizedAsShortOnes(t *testing.T) {
+	t.Parallel()
+	parts := []string{"e\u0323\u0302", "\u1112\u1161\u11ab", "한글", "ﷺ", "a\u0301\u0316\u0300", "ﬁ", "\u0958", "\u0344", "é", "漢字", strings.Repeat("\u0301\u0316", 3000)}
+	for _, form := range []normalForm{{}, {compose: true}, {compatible: true}, {true, true}} {
+		f := unicodeForm(form)
+		var text, want strings.Builder
+		for i := range 6000 {
+			part := parts[i%(len(parts)-1)]
+			if i == 3000 {
+				part = "x" + parts[len(parts)-1]
+			}
+			short, err := f(part, growthOf(part))
+			require.NoError(t, err)
+			text.WriteString("가" + part) // which composes with a T behind it
+			want.WriteString(map[bool]string{true: "가", false: "\u1100\u1161"}[form.compose] + short)
+		}
+		got, err := f(text.String(), growthOf(text.String()))
+		require.NoError(t, err)
+		require.True(t, want.String() == got, form.name())
+	}
+}
+
 // A prefix for each of many stretches between added tokens.
 func TestGrowthIsCountedOverAllOfAText(t *testing.T) {
 	t.Parallel()
@@ -115,6 +167,12 @@ func TestPatternsThatTakeTooLongAreErrors(t *testing.T) {
 	require.NoError(t, err)
 	_, err = p.find(strings.Repeat("a", 10_000))
 	require.EqualError(t, err, `the pattern "(?>a+)b" took more than 3000000 steps on a text of 10000 bytes: cut the text into parts, or the tokenizer's file is damaged or hostile`)
+	p, err = newPattern(`(?<=b(?:a{250}){15})c`) // goes back 3751 characters, and fails at the first
+	require.NoError(t, err)
+	_, err = p.find(strings.Repeat("c", 100))
+	require.NoError(t, err)
+	_, err = p.find(strings.Repeat("c", 10_000))
+	require.ErrorContains(t, err, "took more than 3000000 steps on a text of 10000 bytes")
 	p, err = newPattern(`(?:a{1,40}){1,40}b`)
 	require.NoError(t, err)
 	_, err = p.find(strings.Repeat("a", 2_000_000))
@@ -133,6 +191,11 @@ func TestPatternErrorsSayWhatIsWrong(t *testing.T) {
 		`(?<=a+)b`:               "what stands behind must have one length, other is not implemented, at byte 7",
 		`[[:alpha:]]`:            "[:…:] is not implemented, at byte 1",
 		`[z-a]`:                  "a range has no end, at byte 4",
+		`[&-&&]`:                 "a range ends with a class or &&, at byte 3",
+		`[a-[b]]`:                "a range ends with a class or &&, at byte 3",
+		`[a&&]`:                  "&& without a class on each side, at byte 4",
+		`[&&a]`:                  "&& without a class on each side, at byte 3",
+		`[a&&&&b]`:               "&& without a class on each side, at byte 6",
 		`\p{Cherokee}`:           `\p{Cherokee} is not implemented (have: general categories and twelve scripts), at byte 3`,
 		`(?i:é)`:                 "without case only ASCII characters are implemented, at byte 6",
 		`(?i:ss)`:                `"ss" without case is also one character, which is not implemented, at byte 6`,
@@ -149,6 +212,41 @@ func TestPatternErrorsSayWhatIsWrong(t *testing.T) {
 	require.ErrorContains(t, err, "…\" cannot be used: it has 16385 bytes, want 16384 at most")
 	_, err = newPattern(`(?:(?:a{250}){250}){250}`)
 	require.ErrorContains(t, err, "it is longer than 4096 steps with its repeats written out")
+}
+
+// What oniguruma matches of the printable ASCII characters, as Hugging Face's tokenizers 0.23.3 call it.
+func TestIntersectionsOfClassesAreOnigurumas(t *testing.T) {
+	t.Parallel()
+	var all strings.Builder
+	for r := ' '; r <= '~'; r++ {
+		all.WriteRune(r)
+	}
+	for source, want := range intersections {
+		p, err := newPattern(source)
+		require.NoError(t, err)
+		spans, err := p.find(all.String())
+		require.NoError(t, err)
+		var got strings.Builder
+		for _, sp := range spans {
+			if sp.match {
+				got.WriteString(all.String()[sp.start:sp.end])
+			}
+		}
+		assert.Equal(t, want, got.String(), source)
+	}
+}
+
+var intersections = map[string]string{
+	`[a-z&&[^aeiou]]`:           "bcdfghjklmnpqrstvwxyz",
+	`[a-z&&aeiou]`:              "aeiou",
+	`[^a-z&&\w]`:                " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`{|}~",
+	`[\w&&[^\d_]&&[a-f0-9A-B]]`: "ABabcdef",
+	`[a-f&&[b-z]&&[^c]x]`:       "bdef",
+	`[^\W&&[^a-zA-Z]]`:          "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz",
+	`[&-)]`:                     "&'()",
+	`[a&b]`:                     "&ab",
+	`[-&&[\p{P}]]`:              "-",
+	`[[a-d]&&[c-f]g]`:           "cd",
 }
 
 // A file of the cases: (a+)+$ before a vocabulary of stories.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -45,7 +46,17 @@ type idList []int
 // UnmarshalJSON implements json.Unmarshaler.
 func (l *idList) UnmarshalJSON(data []byte) error {
 	if len(data) > 0 && data[0] == '[' {
-		return json.Unmarshal(data, (*[]int)(l))
+		var ids []*int
+		if err := json.Unmarshal(data, &ids); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if id == nil {
+				return errors.New("a list of ids of tokens holds null")
+			}
+			*l = append(*l, *id)
+		}
+		return nil
 	}
 	var id *int
 	if err := json.Unmarshal(data, &id); err != nil {
@@ -54,6 +65,17 @@ func (l *idList) UnmarshalJSON(data []byte) error {
 	if id != nil {
 		*l = idList{*id}
 	}
+	return nil
+}
+
+// check refuses numbers that are no ids, and leaves out −1, which stands for none.
+func (l *idList) check(key string) error {
+	for _, id := range *l {
+		if id < -1 {
+			return fmt.Errorf("%q holds %d, want the id of a token: the file is corrupt, download it again", key, id)
+		}
+	}
+	*l = slices.DeleteFunc(*l, func(id int) bool { return id == -1 })
 	return nil
 }
 
@@ -72,11 +94,16 @@ func (c *config) merge(data []byte) error {
 	if f.BOS != nil && !c.bosMentioned {
 		c.bosMentioned = true
 		if err := json.Unmarshal(f.BOS, &c.bos); err != nil {
-			return describeJSON(f.BOS, err)
+			return fmt.Errorf("bos_token: %w", describeJSON(f.BOS, err))
 		}
 	}
 	if c.eos.content == "" {
 		c.eos = f.EOS
+	}
+	for key, ids := range map[string]*idList{"bos_token_id": &f.BOSID, "eos_token_id": &f.EOSIDs} {
+		if err := ids.check(key); err != nil {
+			return err
+		}
 	}
 	if len(f.BOSID) > 0 {
 		c.bosID, c.hasBOSID = f.BOSID[0], true
@@ -154,12 +181,13 @@ func (t *Tokenizer) name(p *parts, c config) error {
 	} else if !c.bosMentioned {
 		if p.template != nil && len(p.template.before) > 0 {
 			t.bos = p.template.before[0]
-		} else if c.hasBOSID && c.bosID >= 0 && c.bosID < t.VocabSize() {
+		} else if c.hasBOSID && t.knows("bos_token_id", c.bosID) {
 			t.bos = c.bosID
 		}
 	}
 	for _, id := range c.eosIDs {
-		t.addEOS(id)
+		t.knows("eos_token_id", id)
+		t.addEOS(id) // a row that pads the model's matrices may be meant
 	}
 	if c.eos.content != "" {
 		id, ok := t.lookup(c.eos.content)
@@ -175,6 +203,15 @@ func (t *Tokenizer) name(p *parts, c config) error {
 	}
 	maps.Copy(t.special, c.special)
 	return nil
+}
+
+// knows reports whether an id is a token's, and notes one that is not: files that were merged of two models have such ids.
+func (t *Tokenizer) knows(key string, id int) bool {
+	if id < t.VocabSize() {
+		return true
+	}
+	t.notes = append(t.notes, fmt.Sprintf("%s is %d, and the tokenizer's ids go from 0 to %d: it names no token", key, id, t.VocabSize()-1))
+	return false
 }
 
 // lookup finds a token by its text in the file.

@@ -96,10 +96,10 @@ const (
 // unicodeForm returns the normalizer of a form (UAX #15, without its bound on a run of marks, as in Hugging Face).
 func unicodeForm(form normalForm) normalizer {
 	suspects := sync.OnceValue(func() *charFlags { return loadNormalTables().suspects(form) })
-	return func(s string) (string, error) {
+	return func(s string, g growth) (string, error) {
 		for _, r := range s {
 			if r >= utf8.RuneSelf && suspects().has(r) {
-				return loadNormalTables().normalize(form, s), nil
+				return loadNormalTables().normalize(form, s, suspects(), g)
 			}
 		}
 		return s, nil
@@ -112,25 +112,60 @@ type char struct {
 	class uint8
 }
 
+// name is that of the form's normalizer.
+func (f normalForm) name() string {
+	return map[normalForm]string{{}: "NFD", {compose: true}: "NFC", {compatible: true}: "NFKD", {true, true}: "NFKC"}[f]
+}
+
 // normalize decomposes each character, orders marks by their class, and composes each with the last starter unless
-// one between blocks it.
-func (t *normalTables) normalize(form normalForm, s string) string {
-	chars := make([]char, 0, len(s)+16)
-	table := t.decomposed[btoi(form.compatible)]
+// one between blocks it. Its growth is held before composition.
+func (t *normalTables) normalize(form normalForm, s string, suspects *charFlags, g growth) (string, error) {
+	var b strings.Builder
+	b.Grow(len(s))
+	chars := make([]char, 0, 2*enoughChars)
+	made := 0
 	for _, r := range s {
-		if at := r - hangulS; at >= 0 && at < hangulSCount {
-			chars = append(chars, char{r: hangulL + at/(hangulVCount*hangulTCount)}, char{r: hangulV + at/hangulTCount%hangulVCount})
-			if tail := at % hangulTCount; tail > 0 {
-				chars = append(chars, char{r: hangulT + tail})
-			}
-		} else if whole, ok := table[r]; ok {
-			for _, d := range whole {
-				chars = append(chars, char{d, t.class[d]})
-			}
-		} else {
-			chars = append(chars, char{r, t.class[r]})
+		from := len(chars)
+		chars = t.decompose(chars, form, r)
+		for _, c := range chars[from:] {
+			made += utf8.RuneLen(c.r)
+		}
+		if err := g.refuse(made, "normalizer "+form.name()); err != nil {
+			return "", err
+		}
+		if from >= enoughChars && !suspects.has(chars[from].r) { // it is not ordered or composed with those before
+			t.finish(form, chars[:from], &b)
+			chars = append(chars[:0], chars[from:]...)
 		}
 	}
+	t.finish(form, chars, &b)
+	return b.String(), nil
+}
+
+// enoughChars are finished together, or more where they are marks of one character.
+const enoughChars = 4096
+
+// decompose appends what a character consists of.
+func (t *normalTables) decompose(chars []char, form normalForm, r rune) []char {
+	if at := r - hangulS; at >= 0 && at < hangulSCount {
+		chars = append(chars, char{r: hangulL + at/(hangulVCount*hangulTCount)}, char{r: hangulV + at/hangulTCount%hangulVCount})
+		if tail := at % hangulTCount; tail > 0 {
+			chars = append(chars, char{r: hangulT + tail})
+		}
+		return chars
+	}
+	whole, ok := t.decomposed[btoi(form.compatible)][r]
+	if !ok {
+		return append(chars, char{r, t.class[r]})
+	}
+	for _, d := range whole {
+		chars = append(chars, char{d, t.class[d]})
+	}
+	return chars
+}
+
+// finish orders and composes chars, and writes them.
+func (t *normalTables) finish(form normalForm, chars []char, b *strings.Builder) {
 	for i := 0; i < len(chars); i++ {
 		end := i
 		for end < len(chars) && chars[end].class != 0 {
@@ -144,12 +179,9 @@ func (t *normalTables) normalize(form normalForm, s string) string {
 	if form.compose {
 		chars = t.recompose(chars)
 	}
-	var b strings.Builder
-	b.Grow(len(s))
 	for _, c := range chars {
 		b.WriteRune(c.r)
 	}
-	return b.String()
 }
 
 // recompose writes over chars.

@@ -7,8 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// A normalizer rewrites one piece of text between added tokens. It fails where the text would grow beyond mostGrowth.
-type normalizer func(string) (string, error)
+// A normalizer rewrites one piece of text between added tokens. It fails, before it takes the memory, where more would
+// come of the piece than its growth lets.
+type normalizer func(s string, g growth) (string, error)
+
+// growth is what a piece of text may become, whatever steps it goes through.
+type growth struct {
+	size, limit int    // bytes of the piece as given, and of what may become of it on the way
+	step        string // of a sequence, "" outside one
+}
+
+func growthOf(piece string) growth { return growth{size: len(piece), limit: growthLimit(len(piece))} }
+
+// refuse returns an error when a step would make so many bytes.
+func (g growth) refuse(made int, name string) error {
+	if made <= g.limit {
+		return nil
+	}
+	if g.step != "" {
+		name = g.step
+	}
+	return tooLarge(name, g.size, g.limit)
+}
 
 // What a text may grow to on its way: NFKC makes 33 bytes of the three of U+FDFA, and no file in use makes more.
 const (
@@ -27,15 +47,12 @@ func tooLarge(step string, size, limit int) error {
 
 // inOrder runs normalizers one after the other, and holds the growth of all of them together.
 func inOrder(steps []normalizer) normalizer {
-	return func(s string) (string, error) {
-		size, limit := len(s), growthLimit(len(s))
+	return func(s string, g growth) (string, error) {
 		for i, step := range steps {
+			g.step = fmt.Sprintf("normalizer %d of %d", i+1, len(steps))
 			var err error
-			if s, err = step(s); err != nil {
+			if s, err = step(s, g); err != nil {
 				return "", err
-			}
-			if len(s) > limit {
-				return "", tooLarge(fmt.Sprintf("normalizer %d of %d", i+1, len(steps)), size, limit)
 			}
 		}
 		return s, nil
@@ -44,43 +61,44 @@ func inOrder(steps []normalizer) normalizer {
 
 // prepend puts prefix before a text that is not empty.
 func prepend(prefix string) normalizer {
-	return func(s string) (string, error) {
+	return func(s string, g growth) (string, error) {
 		if s == "" {
 			return s, nil
+		}
+		if err := g.refuse(len(prefix)+len(s), "normalizer Prepend"); err != nil {
+			return "", err
 		}
 		return prefix + s, nil
 	}
 }
 
 func replace(from, to string) normalizer {
-	return func(s string) (string, error) {
-		n := strings.Count(s, from)
-		if limit := growthLimit(len(s)); n*(len(to)-len(from)) > limit-len(s) {
-			return "", tooLarge("normalizer Replace", len(s), limit)
+	return func(s string, g growth) (string, error) {
+		if err := g.refuse(len(s)+strings.Count(s, from)*(len(to)-len(from)), "normalizer Replace"); err != nil {
+			return "", err
 		}
 		return strings.ReplaceAll(s, from, to), nil
 	}
 }
 
 func replacePattern(p *pattern, to string) normalizer {
-	return func(s string) (string, error) {
-		spans, err := p.find(s)
+	return func(s string, g growth) (string, error) {
+		var b strings.Builder
+		done := 0
+		err := p.each(s, func(start, end int) error {
+			b.WriteString(s[done:start])
+			done = end
+			if err := g.refuse(b.Len()+len(to), "normalizer Replace"); err != nil {
+				return err
+			}
+			b.WriteString(to)
+			return nil
+		})
 		if err != nil {
 			return "", err
 		}
-		limit := growthLimit(len(s))
-		var b strings.Builder
-		for _, sp := range spans {
-			if sp.match {
-				b.WriteString(to)
-			} else {
-				b.WriteString(s[sp.start:sp.end])
-			}
-			if b.Len() > limit {
-				return "", tooLarge("normalizer Replace", len(s), limit)
-			}
-		}
-		return b.String(), nil
+		b.WriteString(s[done:])
+		return b.String(), g.refuse(b.Len(), "normalizer Replace")
 	}
 }
 
@@ -97,7 +115,7 @@ var lowerCase = sync.OnceValue(func() map[rune]rune {
 })
 
 // lowercase maps each character by itself, U+0130 to its two characters.
-func lowercase(s string) (string, error) {
+func lowercase(s string, g growth) (string, error) {
 	table := lowerCase()
 	lower := func(r rune) rune {
 		if to, ok := table[r]; ok {
@@ -105,5 +123,6 @@ func lowercase(s string) (string, error) {
 		}
 		return r
 	}
-	return strings.Map(lower, strings.ReplaceAll(s, "İ", "i\u0307")), nil
+	s = strings.Map(lower, strings.ReplaceAll(s, "İ", "i\u0307")) // of two bytes three at most
+	return s, g.refuse(len(s), "normalizer Lowercase")
 }

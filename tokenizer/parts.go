@@ -130,7 +130,7 @@ func (t *Tokenizer) addTokens(p *parts) (raw, normalized []addedToken, err error
 			normalized = append(normalized, a)
 			if p.normalize != nil {
 				var err error // what Hugging Face decodes it to
-				if m.text[a.ID], err = p.normalize(a.Content); err != nil {
+				if m.text[a.ID], err = p.normalize(a.Content, growthOf(a.Content)); err != nil {
 					return nil, nil, fmt.Errorf("added token %q: %w", shortened(a.Content), err)
 				}
 			}

@@ -224,17 +224,16 @@ type span struct {
 	match      bool
 }
 
-// find covers s with spans.
-func (p *pattern) find(s string) ([]span, error) {
+// each calls match with the matches in s, one after the other, and ends with its error.
+func (p *pattern) each(s string, match func(start, end int) error) error {
 	if p.forks*(len(s)+1) > mostForgone {
-		return nil, fmt.Errorf("the pattern %q has %d choices, too many for a text of %d bytes: cut the text into parts", shortened(p.source), p.forks, len(s))
+		return fmt.Errorf("the pattern %q has %d choices, too many for a text of %d bytes: cut the text into parts", shortened(p.source), p.forks, len(s))
 	}
 	m := &matching{s: s, forks: p.forks, left: stepLimit(len(s))}
-	var matches []span
 	for at := 0; at < len(s); {
 		end := m.run(p.code, at)
 		if m.left < 0 {
-			return nil, fmt.Errorf("the pattern %q took more than %d steps on a text of %d bytes: cut the text into parts, or the tokenizer's file is damaged or hostile",
+			return fmt.Errorf("the pattern %q took more than %d steps on a text of %d bytes: cut the text into parts, or the tokenizer's file is damaged or hostile",
 				shortened(p.source), stepLimit(len(s)), len(s))
 		}
 		if end < 0 {
@@ -242,9 +241,24 @@ func (p *pattern) find(s string) ([]span, error) {
 			at += n
 			continue
 		}
-		matches = append(matches, span{at, end, true})
+		if err := match(at, end); err != nil {
+			return err
+		}
 		at = end
 		m.forget(end)
+	}
+	return nil
+}
+
+// find covers s with spans.
+func (p *pattern) find(s string) ([]span, error) {
+	var matches []span
+	err := p.each(s, func(start, end int) error {
+		matches = append(matches, span{start, end, true})
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	return fillGaps(s, matches), nil
 }

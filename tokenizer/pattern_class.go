@@ -105,6 +105,7 @@ func (p *patternParser) class() *charSet {
 			if empty || p.peek("]") {
 				p.fail("&& without a class on each side")
 			}
+			out.finish()
 			whole, out, empty = &charSet{sets: []*charSet{whole.finish()}}, &charSet{}, true
 			whole.both = out
 			continue
@@ -138,8 +139,8 @@ func (p *patternParser) member(out *charSet) {
 	high := low
 	if p.peek("-") && !p.peek("-]") {
 		p.i++
-		if p.peek("[") {
-			p.fail("a range ends with a class")
+		if p.peek("[") || p.peek("&&") {
+			p.fail("a range ends with a class or &&")
 		}
 		if _, high = p.classChar(); high == 0 || high < low {
 			p.fail("a range has no end")

@@ -131,6 +131,7 @@ func (m *matching) look(i *instruction, at int) bool {
 			return false
 		}
 		at -= n
+		m.left--
 	}
 	return m.inner(i.code, at) >= 0
 }

@@ -57,17 +57,17 @@ func (p *preTokenizer) split(text string) ([]sugar.SplitIdx, error) {
 	added := func(part part) {
 		splits = append(splits, newSplit(part.text, []sugar.Token{{Id: part.id, Value: part.text, Offsets: noOffsets}}))
 	}
-	offset, size := 0, 0 // in the text given, and of what became of it
+	offset, size, limit := 0, 0, growthLimit(len(text)) // in the text given, and of what became and may become of it
 	for _, outer := range p.raw.split(nil, text) {
 		if outer.id >= 0 {
 			added(outer)
 			offset += len(outer.text)
 			continue
 		}
-		clean := outer.text
+		clean, g := outer.text, growthOf(outer.text)
 		if p.normalize != nil {
 			var err error
-			if clean, err = p.normalize(clean); err != nil {
+			if clean, err = p.normalize(clean, g); err != nil {
 				return nil, err
 			}
 		}
@@ -76,33 +76,32 @@ func (p *preTokenizer) split(text string) ([]sugar.SplitIdx, error) {
 				added(inner)
 				continue
 			}
-			pieces, err := p.pieces(piece{text: inner.text, first: offset == 0 && k == 0})
+			pieces, err := p.pieces(piece{text: inner.text, first: offset == 0 && k == 0}, g)
 			if err != nil {
 				return nil, err
 			}
+			if size += bytesOf(pieces); size > limit {
+				return nil, tooLarge("all normalizers and pre-tokenizers together", len(text), limit)
+			}
 			for _, word := range pieces {
 				splits = append(splits, newSplit(word.text, nil))
-				size += len(word.text)
 			}
 		}
 		offset += len(outer.text)
-		if limit := growthLimit(len(text)); size > limit {
-			return nil, tooLarge("all normalizers and pre-tokenizers together", len(text), limit)
-		}
 	}
 	return splits, nil
 }
 
-// pieces takes one piece through all steps.
-func (p *preTokenizer) pieces(whole piece) ([]piece, error) {
-	pieces, limit := []piece{whole}, growthLimit(len(whole.text))
+// pieces takes one piece through all steps; g is that of the stretch which the piece is part of.
+func (p *preTokenizer) pieces(whole piece, g growth) ([]piece, error) {
+	pieces := []piece{whole}
 	for i, step := range p.steps {
 		var err error
 		if pieces, err = step(pieces); err != nil {
 			return nil, err
 		}
-		if size := bytesOf(pieces); size > limit {
-			return nil, tooLarge(fmt.Sprintf("pre-tokenizer %d of %d", i+1, len(p.steps)), len(whole.text), limit)
+		if err := g.refuse(bytesOf(pieces), fmt.Sprintf("pre-tokenizer %d of %d", i+1, len(p.steps))); err != nil {
+			return nil, err
 		}
 	}
 	return pieces, nil

@@ -109,6 +109,9 @@ func ReadConfig(arch string, raw []byte, c any, own map[string]Harmless, impleme
 		}
 	}
 	for _, key := range keys {
+		if err := checkTokenIDs(arch, key, all); err != nil {
+			return err
+		}
 		harmless, ok := own[key]
 		if !ok {
 			if harmless, ok = changing[key]; !ok || slices.Contains(implemented, key) {

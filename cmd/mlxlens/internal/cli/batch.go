@@ -74,8 +74,8 @@ func (b *batch) runAll(ctx context.Context, place *output.Place) error {
 	}
 	defer finish()
 	b.opened, b.step = true, func(int, int) {}
-	if !b.quiet && terminal(b.s.err) > 0 {
-		b.step = progress(b.s.err, "prompts")
+	if step := b.s.progress("prompts", b.quiet); step != nil {
+		b.step = step
 	}
 	return b.run(ctx, out)
 }

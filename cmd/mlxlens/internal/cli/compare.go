@@ -179,9 +179,7 @@ func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignmen
 	if co.MaxMemory, err = o.bound(); err != nil {
 		return co, err
 	}
-	if !o.quiet && terminal(s.err) > 0 {
-		co.Progress = progressOf(s.err, "comparing")
-	}
+	co.Progress = s.progressOf("comparing", o.quiet)
 	return co, nil
 }
 

@@ -1,12 +1,9 @@
 package cli
 
 import (
-	"io"
 	"os"
 	"strings"
-	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens"
@@ -63,33 +60,4 @@ func (o *drawFlags) color(s *streams) render.Color {
 		return render.TrueColor
 	}
 	return render.Color256
-}
-
-// progress draws a bar with an estimate once the work has taken a second and is not
-// nearly done.
-func progress(w io.Writer, what string) func(done, total int) {
-	return bar(w, what, progressbar.OptionShowCount())
-}
-
-// progressOf draws it for work that has no count, by the part that is done.
-func progressOf(w io.Writer, what string) func(done float64) {
-	const steps = 1000
-	step := bar(w, what)
-	return func(done float64) { step(int(done*steps), steps) }
-}
-
-func bar(w io.Writer, what string, more ...progressbar.Option) func(done, total int) {
-	start := time.Now()
-	var b *progressbar.ProgressBar
-	return func(done, total int) {
-		if b == nil && (time.Since(start) < time.Second || done*2 > total) {
-			return
-		}
-		if b == nil {
-			options := []progressbar.Option{progressbar.OptionSetWriter(w), progressbar.OptionSetDescription(what),
-				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish()}
-			b = progressbar.NewOptions(total, append(options, more...)...)
-		}
-		_ = b.Set(done) // a bar that cannot be drawn stops nothing
-	}
 }

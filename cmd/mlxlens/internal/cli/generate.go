@@ -220,9 +220,7 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 		g.text.seed = &o.Seed
 	}
 	options := generate.Options{Sampling: o.Sampling}
-	if !o.quiet && terminal(s.err) > 0 {
-		options.Progress = progress(s.err, "tokens of the prompt")
-	}
+	options.Progress = s.progress("tokens of the prompt", o.quiet)
 	if o.lens {
 		shape := opened.Model.Shape()
 		lo := lens.Options{Top: min(o.top, shape.DVocab), Experts: o.view == "expert", Label: g.label}

@@ -288,9 +288,7 @@ func (o *patchOptions) options(ctx context.Context, s *streams, opened *auto.Ope
 	if slices.Equal(clean.ids, corrupted.ids) && !o.quiet {
 		s.say("the clean and the corrupted prompt are the same tokens: there is nothing to recover")
 	}
-	if !o.quiet && terminal(s.err) > 0 {
-		po.Progress = progressOf(s.err, "patching")
-	}
+	po.Progress = s.progressOf("patching", o.quiet)
 	return po, nil
 }
 

@@ -89,9 +89,7 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 	if err != nil {
 		return err
 	}
-	if !o.quiet && terminal(s.err) > 0 {
-		to.Progress = progressOf(s.err, "tracing")
-	}
+	to.Progress = s.progressOf("tracing", o.quiet)
 	t, err := experiment.CausalTrace(ctx, opened.Model, clean.in, to)
 	if err != nil {
 		return err

@@ -32,7 +32,7 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
-	answer   *output.Place // where --output leads, nil without one
+	answer   *output.Place // where the answer goes: stdout, or where --output leads
 }
 
 // say tells the user something on a line of stderr. Errors and all else that is told there
@@ -45,16 +45,11 @@ func (s *streams) say(format string, args ...any) {
 func visible(text string) string { return render.Message(text) }
 
 // reads returns an error when a file that the command reads is its output.
-func (s *streams) reads(path, what string) error {
-	if s.answer == nil {
-		return nil
-	}
-	return s.answer.Refuse(path, what)
-}
+func (s *streams) reads(path, what string) error { return s.answer.Refuse(path, what) }
 
 // readsPath is reads for a file, or for a folder with all that is in it.
 func (s *streams) readsPath(path, what string) error {
-	if info, err := os.Stat(path); s.answer != nil && err == nil && info.IsDir() {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return s.answer.RefuseFolder(path, what)
 	}
 	return s.reads(path, what)
@@ -63,7 +58,7 @@ func (s *streams) readsPath(path, what string) error {
 // readsStdin returns an error when stdin is the output's file.
 func (s *streams) readsStdin() error {
 	f, ok := s.in.(*os.File)
-	if !ok || s.answer == nil {
+	if !ok {
 		return nil
 	}
 	info, err := f.Stat()
@@ -204,7 +199,7 @@ func Main() int {
 // Run runs one command line and returns its exit code.
 func Run(ctx context.Context, args []string, in io.Reader, stdout, errs io.Writer) int {
 	out := &checkedWriter{Writer: stdout}
-	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in)}
+	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in), answer: output.Stdout(out)}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)

@@ -151,9 +151,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	defer done()
-	if !o.quiet && terminal(s.err) > 0 {
-		lo.Progress = progressOf(s.err, "tracing")
-	}
+	lo.Progress = s.progressOf("tracing", o.quiet)
 	g, err := o.trace(ctx, s, opened, lo, text, ids)
 	if err != nil {
 		return err

@@ -15,11 +15,20 @@ import (
 // A Place is where a name leads. Links are followed: what they lead to is written, and they
 // stay.
 type Place struct {
-	Name string // as the user wrote it
+	Name string // as the user wrote it, "" for none: stdout
 
 	path   string      // without links
 	info   os.FileInfo // of what is there, nil for nothing
 	stdout io.Writer   // where the name is stdout's
+}
+
+// Stdout is the place of an answer that is printed.
+func Stdout(w io.Writer) *Place {
+	p := &Place{path: "-", stdout: w}
+	if f, ok := w.(interface{ Stat() (os.FileInfo, error) }); ok {
+		p.info, _ = f.Stat() // without it nothing is known to be the same file
+	}
+	return p
 }
 
 // maxLinks is how many links in a row Linux follows (path_resolution(7)).
@@ -30,10 +39,8 @@ func Find(name string, stdout io.Writer) (*Place, error) {
 	p := &Place{Name: name, path: name}
 	for range maxLinks {
 		if isStdout(p.path) {
-			p.stdout = stdout
-			if f, ok := stdout.(interface{ Stat() (os.FileInfo, error) }); ok {
-				p.info, _ = f.Stat() // without it nothing is known to be the same file
-			}
+			p = Stdout(stdout)
+			p.Name = name
 			return p, nil
 		}
 		info, err := os.Lstat(p.path)
@@ -87,6 +94,14 @@ func (p *Place) Stdout() bool { return p.stdout != nil }
 // a device, not stdout.
 func (p *Place) whole() bool { return p.stdout == nil && (p.info == nil || p.info.Mode().IsRegular()) }
 
+// String is the place in a message.
+func (p *Place) String() string {
+	if p.Name == "" {
+		return "stdout"
+	}
+	return fmt.Sprintf("output %q", p.Name)
+}
+
 // Refuse returns an error when the place is a file that the command reads. What has the
 // same content under another name, by a link of either kind, is the same file.
 func (p *Place) Refuse(path, what string) error {
@@ -102,7 +117,7 @@ func (p *Place) RefuseInfo(info os.FileInfo, what string) error {
 	if p.info == nil || !info.Mode().IsRegular() || !os.SameFile(p.info, info) {
 		return nil
 	}
-	return fmt.Errorf("output %q is %s: what is read would be lost; give another name", p.Name, what)
+	return fmt.Errorf("%s is %s: what is read would be lost; give another name", p, what)
 }
 
 // RefuseFolder returns an error when the place is in a folder that the command reads, or is
