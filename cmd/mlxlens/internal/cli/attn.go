@@ -305,9 +305,7 @@ func (o *attnOptions) score(ctx context.Context, s *streams, opened *auto.Opened
 	if so.MaxMemory, err = o.bound(); err != nil {
 		return nil, err
 	}
-	if !o.quiet && terminal(s.err) > 0 {
-		so.Progress = progressOf(s.err, "scoring")
-	}
+	so.Progress = s.progressOf("scoring", o.quiet)
 	return experiment.HeadScores(ctx, opened.Model, inputs, so)
 }
 
@@ -324,9 +322,7 @@ func (o *attnOptions) look(ctx context.Context, s *streams, opened *auto.Opened,
 	if ao.MaxMemory, err = o.bound(); err != nil {
 		return nil, err
 	}
-	if !o.quiet && terminal(s.err) > 0 {
-		ao.Progress = progressOf(s.err, "looking")
-	}
+	ao.Progress = s.progressOf("looking", o.quiet)
 	a, err := experiment.Attention(ctx, opened.Model, in, ao)
 	if err != nil {
 		return nil, err
