@@ -16,10 +16,10 @@ import (
 
 // facts are prompts and their subjects.
 var facts = [][2]string{
+	{"The capital of France is the city of", "France"},
 	{"The Eiffel Tower is located in the city of", "Eiffel Tower"},
 	{"Mount Fuji is a mountain in the country of", "Mount Fuji"},
-	{"The Amazon River flows through the country of", "Amazon River"},
-	{"The capital of the Czech Republic is the city of", "Czech Republic"},
+	{"The Taj Mahal is located in the country of", "Taj Mahal"},
 }
 
 func main() {
@@ -41,10 +41,10 @@ func main() {
 	mean := sum.Average()
 	fmt.Printf("%d facts, total effect %.2f ± %.2f\n", mean.Facts, mean.Total.Mean, mean.Total.Error)
 	for _, site := range mean.Components {
-		fmt.Printf("%-9s last of the subject   last of the prompt\n", site)
+		fmt.Printf("%-9s  subject: first  middle  last  end of the prompt\n", site)
 		for i := len(mean.Rows) - 1; i >= 0; i-- {
-			effects := mean.Effects[site][i]
-			fmt.Printf("layer %2d  %19.2f  %19.2f\n", mean.Rows[i], effects[2], effects[5])
+			effects := mean.Effects[site][i] // in the order of experiment.Parts
+			fmt.Printf("layer %2d  %16.2f  %6.2f  %4.2f  %17.2f\n", mean.Rows[i], effects[0], effects[1], effects[2], effects[5])
 		}
 	}
 }
