@@ -27,6 +27,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/granite4"
 	"github.com/mlxlens/mlxlens/model/lfm2"
 	"github.com/mlxlens/mlxlens/model/llama"
+	"github.com/mlxlens/mlxlens/model/llama4"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/nemotronh"
 	"github.com/mlxlens/mlxlens/model/olmo2"
@@ -270,6 +271,8 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"lfm2":             from(lfm2.ParseConfig, lfm2.New),
 	"lfm2_moe":         from(lfm2.ParseMixture, lfm2.New),
 	"llama":            from(llama.ParseConfig, llama.New),
+	"llama4":           from(llama4.ParseConfig, llama4.New),
+	"llama4_text":      from(llama4.ParseText, llama4.New),
 	"ministral3":       from(llama.ParseMinistral3, llama.New),
 	"mistral":          from(llama.ParseMistral, llama.New),
 	"mistral3":         from(llama.ParseMistral3, llama.New),

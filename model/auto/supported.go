@@ -35,6 +35,7 @@ var families = []Family{
 	{"LFM2", []string{"lfm2"}, nil, "gated convolutions over a few positions in most layers, attention in the others, norms on queries and keys"},
 	{"LFM2's mixtures of experts", []string{"lfm2_moe"}, nil, "the same, with experts in all layers but the first ones"},
 	{"Llama 1 to 3.3 and what copies it", []string{"llama"}, []string{"llama"}, "grouped queries, biases, `head_dim`, tied or not, windows by `layer_types`"},
+	{"Llama 4", []string{"llama4", "llama4_text"}, nil, "attention within chunks, layers that see all and do not turn, experts weighed by what goes into them, a shared one; of the multimodal form the text part"},
 	{"Ministral 3", []string{"ministral3"}, nil, "read as a Mistral whose queries grow with their position"},
 	{"Mistral", []string{"mistral"}, nil, "read as a Llama with a sliding window in every layer"},
 	{"Mistral 3", []string{"mistral3"}, nil, "of the multimodal form the text part, a Mistral or a Ministral 3"},
