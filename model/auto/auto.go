@@ -4,7 +4,6 @@ package auto
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -325,9 +324,6 @@ var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.
 	"qwen3moe": fromGGUF(qwen3.MixtureFromGGUF, qwen3.New),
 }
 
-// listed joins the names of a table.
-func listed[T any](table map[string]T) string { return strings.Join(types(table), ", ") }
-
 // readerOf returns a config.json's model_type, and what reads it.
 func readerOf(config []byte) (kind string, read func(config []byte) (builder, error), err error) {
 	var head struct {
@@ -340,6 +336,8 @@ func readerOf(config []byte) (kind string, read func(config []byte) (builder, er
 	switch {
 	case head.ModelType == "":
 		return "", nil, errors.New("config.json has no model_type")
+	case whyLeftOut(head.ModelType) != "":
+		return head.ModelType, nil, fmt.Errorf("model_type %q is not supported: %s", head.ModelType, whyLeftOut(head.ModelType))
 	case !ok:
 		return head.ModelType, nil, fmt.Errorf("model_type %q is not supported (have: %s)", head.ModelType, listed(architectures))
 	}
