@@ -19,7 +19,7 @@ const names = "names.md"
 var architectures = [][2]string{
 	{"Llama", "llama"}, {"Mistral", "mistral"}, {"Qwen2", "qwen2"}, {"Qwen3", "qwen3"}, {"SmolLM3", "smollm3"}, {"Gemma", "gemma"}, {"Gemma 2", "gemma2"}, {"Gemma 3", "gemma3"},
 	{"Gemma 4", "gemma4-text"}, {"Gemma 4 MoE", "gemma4"},
-	{"Phi-3", "phi3"}, {"OLMo 2", "olmo2"}, {"OLMo 3", "olmo3"},
+	{"Llama 4", "llama4"}, {"Phi-3", "phi3"}, {"OLMo 2", "olmo2"}, {"OLMo 3", "olmo3"},
 	{"Ministral 3", "ministral3"}, {"Mistral 3", "mistral3"}, {"Mixtral", "mixtral"}, {"Qwen3 MoE", "qwen3-moe"}, {"OLMoE", "olmoe"}, {"gpt-oss", "gpt-oss"}, {"Qwen3-Next", "qwen3-next"}, {"LFM2", "lfm2"}, {"LFM2 MoE", "lfm2-moe"}, {"Qwen2.5-VL", "qwen2-5-vl"}, {"Qwen3-VL", "qwen3-vl"}, {"Qwen3-VL MoE", "qwen3-vl-moe"}, {"GPT-2", "gpt2"}, {"GPT-NeoX", "gpt-neox"}, {"GPT-NeoX (sequential)", "gpt-neox-sequential"},
 	{"Granite", "granite"}, {"Granite 4.0", "granite4-h"}, {"Nemotron-H", "nemotron-h"}, {"Cohere", "cohere"}, {"Cohere 2", "cohere2"}, {"DeepSeek V2", "deepseek-v2"}, {"DeepSeek V3", "deepseek-v3"}, {"GLM-4", "glm"}, {"GLM-4-0414", "glm4"}, {"GLM-4.5", "glm4-moe"}, {"GLM-4.7-Flash", "glm4-moe-lite"},
 	{"GPT-J", "gptj"}, {"Phi", "phi"}, {"StableLM", "stablelm"}, {"StableLM 2 12B", "stablelm-parallel-qk-layernorm"}, {"StarCoder2", "starcoder2"},

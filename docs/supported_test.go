@@ -82,6 +82,9 @@ func supportedTable(of map[string]*judged, stated map[string]string) string {
 		fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s |\n", f.Name, strings.Join(f.Types, "`, `"), gguf, f.With,
 			strings.Join(slices.Sorted(maps.Keys(of[f.Name].judges)), ", "), stated[f.Name])
 	}
+	for _, f := range auto.LeftOut() {
+		fmt.Fprintf(&b, "| %s | `%s` | – | left out: %s | – | – |\n", f.Name, strings.Join(f.Types, "`, `"), f.With)
+	}
 	return b.String()
 }
 

@@ -133,25 +133,30 @@ func CrossEntropy(logits, targets *Array) *Array {
 	})
 }
 
-// Causal is how many queries see how many keys, and with a Window above 0 how many at a time.
+// Causal is how many queries see how many keys, with a Window above 0 how many at a time, and with a
+// Chunk above 0 those of the query's own chunk of so many, the first key beginning one.
 type Causal struct {
 	Queries, Keys int
-	Window        int
+	Window, Chunk int
 }
 
 // CausalMask returns [Queries, Keys] booleans, true where query i may see key j, the last
 // query standing at the last key: j ≤ i + Keys − Queries, and with a window above 0 j > i +
 // Keys − Queries − Window, so that a query sees Window keys, its own included (Beltagy et
-// al. 2020, arXiv:2004.05150).
+// al. 2020, arXiv:2004.05150); with a chunk above 0 ⌊j/Chunk⌋ = ⌊(i + Keys − Queries)/Chunk⌋ (Llama 4).
 func CausalMask(s *Scope, c Causal) *Array {
 	keys := float64(c.Keys)
 	rows := ExpandDims(Arange(s, keys-float64(c.Queries), keys, 1, Int32), 1)
 	cols := ExpandDims(Arange(s, 0, keys, 1, Int32), 0)
 	seen := GreaterEqual(rows, cols)
-	if c.Window <= 0 {
-		return seen
+	if c.Window > 0 {
+		seen = LogicalAnd(seen, Less(Subtract(rows, cols), Full(s, float64(c.Window), Int32)))
 	}
-	return LogicalAnd(seen, Less(Subtract(rows, cols), Full(s, float64(c.Window), Int32)))
+	if c.Chunk > 0 {
+		chunk := Full(s, float64(c.Chunk), Int32)
+		seen = LogicalAnd(seen, Equal(FloorDivide(rows, chunk), FloorDivide(cols, chunk)))
+	}
+	return seen
 }
 
 // Masked returns scores where allowed holds, and the most negative finite number

@@ -221,6 +221,19 @@ func TestWindowedMaskLetsAQuerySeeItsLastKeys(t *testing.T) {
 	}, got)
 }
 
+func TestChunkedMaskLetsAQuerySeeTheKeysOfItsChunk(t *testing.T) {
+	s := scope(t)
+	got, err := mlx.Data[bool](mlx.CausalMask(s, mlx.Causal{Queries: 4, Keys: 6, Chunk: 3}))
+	require.NoError(t, err)
+	const x, o = true, false
+	assert.Equal(t, []bool{
+		x, x, x, o, o, o,
+		o, o, o, x, o, o,
+		o, o, o, x, x, o,
+		o, o, o, x, x, x,
+	}, got)
+}
+
 func TestSliceUpdateReplacesElementsOfAnAxis(t *testing.T) {
 	s := scope(t)
 	x := mlx.Reshape(mlx.Arange(s, 0, 12, 1, mlx.Float32), 3, 4)

@@ -22,6 +22,7 @@ type Attention struct {
 	KVHeads int     // each serves Heads/KVHeads heads (Ainslie et al. 2023, arXiv:2305.13245)
 	Scale   float64 // factor on q·kᵀ
 	Window  int     // how many keys a query sees, its own included; 0: all before it
+	Chunk   int     // a query sees the keys of its own chunk of so many positions; 0: there are no chunks
 	SoftCap float64 // c·tanh(score/c) before the mask; 0: none
 	Wide    bool    // in float32, whatever the model computes in: its scores are beyond 16 bits
 
@@ -54,7 +55,11 @@ func (p *Pass) Look(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 	for _, other := range a.Shared {
 		ordered = ordered || p.Wants(AttnScores, other) || p.Wants(Pattern, other)
 	}
-	k, v = p.Cache.add(layer, k, Swap(v), a.Window, ordered)
+	if a.Chunk > 0 {
+		k, v = p.Cache.addToChunk(layer, k, Swap(v), a.Chunk)
+	} else {
+		k, v = p.Cache.add(layer, k, Swap(v), a.Window, ordered)
+	}
 	if a.Shared != nil {
 		p.seen[layer] = [2]*mlx.Array{p.scope.Hold(k), p.scope.Hold(v)}
 	}
@@ -76,13 +81,13 @@ func (p *Pass) weigh(q, k, v *mlx.Array, layer int, a Attention) *mlx.Array {
 	}
 	wanted := p.Wants(AttnScores, layer) || p.Wants(Pattern, layer)
 	var mask *mlx.Array
-	if a.Window > 0 && n > 1 && keys > a.Window {
-		mask = p.mask(n, keys, a.Window)
+	if n > 1 && (a.Window > 0 && keys > a.Window || a.Chunk > 0 && keys > a.Chunk) {
+		mask = p.mask(mlx.Causal{Queries: n, Keys: keys, Window: a.Window, Chunk: a.Chunk})
 	}
 	var z *mlx.Array // [batch, head, pos, d_v]
 	if wanted || a.SoftCap != 0 {
 		if mask == nil && n > 1 {
-			mask = p.mask(n, keys, 0)
+			mask = p.mask(mlx.Causal{Queries: n, Keys: keys})
 		}
 		z = p.explicit(q, k, v, mask, layer, a)
 	} else {

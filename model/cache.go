@@ -149,6 +149,25 @@ func (c *Cache) add(layer int, k, v *mlx.Array, window int, ordered bool) (keys,
 	return keys, values
 }
 
+// addToChunk is add for queries that see their own chunk of so many positions alone: of the others
+// nothing is remembered, and the first key begins a chunk.
+func (c *Cache) addToChunk(layer int, k, v *mlx.Array, chunk int) (keys, values *mlx.Array) {
+	if c == nil {
+		return k, v
+	}
+	l := &c.layers[layer].kv
+	if l.rows == chunk {
+		l.rows = 0
+	}
+	keys, values = c.add(layer, k, v, 0, true)
+	if l.rows > chunk {
+		newest := mlx.Between((l.rows-1)/chunk*chunk, l.rows)
+		l.set(c, mlx.Contiguous(mlx.Slice(keys, 2, newest)), mlx.Contiguous(mlx.Slice(values, 2, newest)))
+		l.rows = (l.rows-1)%chunk + 1
+	}
+	return keys, values
+}
+
 // memory is one layer's part of a cache.
 type memory struct {
 	kv

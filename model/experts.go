@@ -51,6 +51,9 @@ type Experts struct {
 	Act      func(gate, up *mlx.Array) *mlx.Array // of what both give: SiLU(gate)⊙up for SwiGLU; gate is nil where there is none
 
 	In, Out *nn.Linear // to and from a latent of few dimensions, which the experts see in place of the stream; nil: none
+
+	// Before has a weight multiply what goes into its expert, and not what comes out (Llama 4).
+	Before bool
 }
 
 // Mix maps [batch, pos, d_model] to the weighted sum of what the experts [batch, pos, k] make of it:
@@ -59,6 +62,7 @@ type Experts struct {
 //	y = Σ_e w_e·Act(x·W_gate,e, x·W_up,e)·W_down,e
 //	out = y·W_out
 //
+// with w_e·x in place of x and no w_e in the sum where the weights come Before, and
 // with what an architecture lacks left out.
 func (e *Experts) Mix(x, experts, weights *mlx.Array, layer int, pass *Pass) *mlx.Array {
 	experts = pass.At(ExpertIDs, layer, experts)
@@ -67,6 +71,10 @@ func (e *Experts) Mix(x, experts, weights *mlx.Array, layer int, pass *Pass) *ml
 		x = e.In.Forward(x)
 	}
 	to := dispatch(x, experts)
+	factor := mlx.ExpandDims(weights, 3) // [batch, pos, k, 1]
+	if e.Before {
+		to.rows = mlx.Multiply(to.rows, to.sent(factor))
+	}
 	var gate *mlx.Array
 	if e.Gate != nil {
 		gate = e.Gate.forward(to)
@@ -75,7 +83,11 @@ func (e *Experts) Mix(x, experts, weights *mlx.Array, layer int, pass *Pass) *ml
 	if pass.Wants(ExpertPost, layer) {
 		h = to.sent(pass.At(ExpertPost, layer, to.back(h)))
 	}
-	return e.sum(mlx.Multiply(to.back(e.Down.forward(to.with(h))), mlx.ExpandDims(weights, 3)), layer, pass)
+	each := to.back(e.Down.forward(to.with(h)))
+	if !e.Before {
+		each = mlx.Multiply(each, factor)
+	}
+	return e.sum(each, layer, pass)
 }
 
 // sum adds up what the experts give, [batch, pos, k, d]. Behind a latent it is each one's own product

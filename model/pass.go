@@ -12,12 +12,12 @@ type Pass struct {
 
 	Tokens *mlx.Array // [batch, pos] int32
 
-	from   int                     // positions that came before
-	scope  *mlx.Scope              // the tokens'
-	masks  map[[3]int]*mlx.Array   // by queries, keys and window: layers share them
-	angles map[turning]angles      // likewise
-	seen   map[int][2]*mlx.Array   // keys and values that other layers look at too, by their layer
-	once   map[string][]*mlx.Array // by name
+	from   int                       // positions that came before
+	scope  *mlx.Scope                // the tokens'
+	masks  map[mlx.Causal]*mlx.Array // layers share them
+	angles map[turning]angles        // likewise
+	seen   map[int][2]*mlx.Array     // keys and values that other layers look at too, by their layer
+	once   map[string][]*mlx.Array   // by name
 }
 
 // turning is a rotation, and what of a sequence's length it depends on.
@@ -29,7 +29,7 @@ type turning struct {
 func newPass(tokens *mlx.Array, cache *Cache, tap *Tap) *Pass {
 	return &Pass{
 		Tap: tap, Cache: cache, Tokens: tokens, from: cache.Len(), scope: tokens.Scope(),
-		masks: map[[3]int]*mlx.Array{}, angles: map[turning]angles{}, seen: map[int][2]*mlx.Array{}, once: map[string][]*mlx.Array{},
+		masks: map[mlx.Causal]*mlx.Array{}, angles: map[turning]angles{}, seen: map[int][2]*mlx.Array{}, once: map[string][]*mlx.Array{},
 	}
 }
 
@@ -58,12 +58,11 @@ func (p *Pass) length(row, n int) int {
 }
 
 // mask returns [pos, key] booleans as [mlx.CausalMask] does.
-func (p *Pass) mask(pos, keys, window int) *mlx.Array {
-	at := [3]int{pos, keys, window}
-	if p.masks[at] == nil {
-		p.masks[at] = mlx.CausalMask(p.scope, mlx.Causal{Queries: pos, Keys: keys, Window: window})
+func (p *Pass) mask(c mlx.Causal) *mlx.Array {
+	if p.masks[c] == nil {
+		p.masks[c] = mlx.CausalMask(p.scope, c)
 	}
-	return p.masks[at]
+	return p.masks[c]
 }
 
 // Rotate applies RoPE to [batch, pos, head, d_head], shows the result to the tap in

@@ -50,6 +50,7 @@ type SigmoidRouter struct {
 	Gate        *nn.Linear // W: [expert, d_model]
 	Correction  *mlx.Array // b: [expert] float32, which chooses and does not weigh; nil: none
 	K           int
+	ByLogits    bool // the k greatest logits are chosen, of which large ones have one and the same σ
 	Renormalize bool
 	SumEps      float64 // what is added to their sum; 0: 1e-20, as in the authors' code
 	Scale       float64
@@ -62,6 +63,9 @@ func (r *SigmoidRouter) Route(x *mlx.Array, layer int, pass *Pass) (experts, wei
 	logits := mlx.AsType(pass.At(RouterLogits, layer, r.Gate.Forward(x)), mlx.Float32) // [batch, pos, expert]
 	p := mlx.Sigmoid(logits)
 	choice := p
+	if r.ByLogits {
+		choice = logits
+	}
 	if r.Correction != nil {
 		choice = mlx.Add(choice, r.Correction)
 	}

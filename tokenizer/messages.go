@@ -88,7 +88,19 @@ func message(m any, i int) (*jinja.Dict, error) {
 	default:
 		return nil, fmt.Errorf(`messages: number %d: the content %v is neither a text nor a list of parts: write it in quotes`, i, v)
 	}
-	return d, nil
+	return withoutNulls(d), nil
+}
+
+// withoutNulls leaves out the keys of a message whose value is null, as transformers does: templates write
+// null as a text, or fail on it, where they do without a key that is missing.
+func withoutNulls(d *jinja.Dict) *jinja.Dict {
+	out := jinja.NewDict()
+	for _, key := range d.Keys() {
+		if v, _ := d.Get(key); v != nil {
+			out.Set(key, v)
+		}
+	}
+	return out
 }
 
 // calls reports whether a message says something without a content.

@@ -92,7 +92,8 @@ func fetched(t testing.TB, name string) *auto.Opened {
 var short = []string{
 	"affine-3bit-group32", "affine-4bit-group64", "cohere-qk-norm-biases", "cohere2", "deepseek-v2", "deepseek-v3", "gemma", "gemma2-sliding", "gemma3",
 	"gemma3-multimodal", "gemma4", "gemma4-text", "gemma4-unified", "glm", "glm4", "glm4-moe-lite-layer-types", "glm4-moe-qk-norm-groups", "gpt-neox",
-	"gpt-neox-sequential", "gpt-oss", "gpt2", "gptj", "granite", "granite4-h", "lfm2", "lfm2-moe", "llama", "llama-sliding", "ministral3-sliding",
+	"gpt-neox-sequential", "gpt-oss", "gpt2", "gptj", "granite", "granite4-h", "lfm2", "lfm2-moe", "llama", "llama-sliding", "llama4", "llama4-text",
+	"ministral3-sliding",
 	"mistral-sliding", "mistral3-ministral", "mixtral-sliding", "mxfp4", "nemotron-h", "olmo2", "olmo3", "olmoe-clipped", "phi-qk-layernorm-tied",
 	"phi3-longrope-partial", "qwen2-5-vl-sliding-yarn",
 	"qwen2-untied-sliding", "qwen2-vl", "qwen3", "qwen3-5", "qwen3-5-moe", "qwen3-5-text", "qwen3-moe-some-layers", "qwen3-next-every-other",

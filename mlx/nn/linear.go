@@ -130,7 +130,7 @@ type Embedding struct {
 	Scales *mlx.Array
 	Biases *mlx.Array
 	Quant  mlx.Quantization
-	Dtype  mlx.Dtype // what a packed table's rows are unpacked to
+	Dtype  mlx.Dtype // what the rows are unpacked to, or widened where the table has 16 bits; 0: they are as the table is
 }
 
 // NewEmbedding returns a dense table with the normal distribution of deviation 1/√d_model.
@@ -140,11 +140,15 @@ func NewEmbedding(keys *Keys, vocab, dims int) *Embedding {
 
 func (e *Embedding) packed() bool { return e.Scales != nil }
 
-// Forward maps ids [...] to rows [..., d_model]. Of a packed table only the rows
+// Forward maps ids [...] to rows [..., d_model]. Of a packed table, or one of 16 bits, only the rows
 // asked for are unpacked.
 func (e *Embedding) Forward(ids *mlx.Array) *mlx.Array {
 	if e.Scales == nil {
-		return mlx.Take(e.Weight, ids, 0)
+		rows := mlx.Take(e.Weight, ids, 0)
+		if e.Dtype == mlx.Float32 {
+			rows = mlx.AsType(rows, mlx.Float32)
+		}
+		return rows
 	}
 	var biases *mlx.Array
 	if e.Biases != nil {

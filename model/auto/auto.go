@@ -4,7 +4,6 @@ package auto
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -27,6 +26,7 @@ import (
 	"github.com/mlxlens/mlxlens/model/granite4"
 	"github.com/mlxlens/mlxlens/model/lfm2"
 	"github.com/mlxlens/mlxlens/model/llama"
+	"github.com/mlxlens/mlxlens/model/llama4"
 	"github.com/mlxlens/mlxlens/model/load"
 	"github.com/mlxlens/mlxlens/model/nemotronh"
 	"github.com/mlxlens/mlxlens/model/olmo2"
@@ -270,6 +270,8 @@ var architectures = map[string]func(config []byte) (builder, error){
 	"lfm2":             from(lfm2.ParseConfig, lfm2.New),
 	"lfm2_moe":         from(lfm2.ParseMixture, lfm2.New),
 	"llama":            from(llama.ParseConfig, llama.New),
+	"llama4":           from(llama4.ParseConfig, llama4.New),
+	"llama4_text":      from(llama4.ParseText, llama4.New),
 	"ministral3":       from(llama.ParseMinistral3, llama.New),
 	"mistral":          from(llama.ParseMistral, llama.New),
 	"mistral3":         from(llama.ParseMistral3, llama.New),
@@ -322,9 +324,6 @@ var ggufArchitectures = map[string]func(meta map[string]any, vocab int, l *load.
 	"qwen3moe": fromGGUF(qwen3.MixtureFromGGUF, qwen3.New),
 }
 
-// listed joins the names of a table.
-func listed[T any](table map[string]T) string { return strings.Join(types(table), ", ") }
-
 // readerOf returns a config.json's model_type, and what reads it.
 func readerOf(config []byte) (kind string, read func(config []byte) (builder, error), err error) {
 	var head struct {
@@ -337,6 +336,8 @@ func readerOf(config []byte) (kind string, read func(config []byte) (builder, er
 	switch {
 	case head.ModelType == "":
 		return "", nil, errors.New("config.json has no model_type")
+	case whyLeftOut(head.ModelType) != "":
+		return head.ModelType, nil, fmt.Errorf("model_type %q is not supported: %s", head.ModelType, whyLeftOut(head.ModelType))
 	case !ok:
 		return head.ModelType, nil, fmt.Errorf("model_type %q is not supported (have: %s)", head.ModelType, listed(architectures))
 	}

@@ -35,6 +35,7 @@ var families = []Family{
 	{"LFM2", []string{"lfm2"}, nil, "gated convolutions over a few positions in most layers, attention in the others, norms on queries and keys"},
 	{"LFM2's mixtures of experts", []string{"lfm2_moe"}, nil, "the same, with experts in all layers but the first ones"},
 	{"Llama 1 to 3.3 and what copies it", []string{"llama"}, []string{"llama"}, "grouped queries, biases, `head_dim`, tied or not, windows by `layer_types`"},
+	{"Llama 4", []string{"llama4", "llama4_text"}, nil, "attention within chunks, layers that see all and do not turn, experts weighed by what goes into them, a shared one; of the multimodal form the text part"},
 	{"Ministral 3", []string{"ministral3"}, nil, "read as a Mistral whose queries grow with their position"},
 	{"Mistral", []string{"mistral"}, nil, "read as a Llama with a sliding window in every layer"},
 	{"Mistral 3", []string{"mistral3"}, nil, "of the multimodal form the text part, a Mistral or a Ministral 3"},
@@ -64,5 +65,26 @@ func Supported() []Family {
 	return slices.SortedFunc(slices.Values(families), func(a, b Family) int { return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)) })
 }
 
+// leftOut are those that Open refuses by name; With says why.
+var leftOut = []Family{
+	{"Gemma 3n", []string{"gemma3n", "gemma3n_text"}, nil, "AltUp carries four streams from block to block, and makes logits of all four; a lens, an edit or a patch here reads one state of `d_model` numbers, which does not say what the model would"},
+}
+
+// LeftOut returns the architectures that were considered and are refused, With saying why.
+func LeftOut() []Family { return slices.Clone(leftOut) }
+
+// whyLeftOut returns why a model_type is refused, "" if it is not one of those.
+func whyLeftOut(kind string) string {
+	for _, f := range leftOut {
+		if slices.Contains(f.Types, kind) {
+			return f.Name + " is left out: " + strings.ReplaceAll(f.With, "`", "")
+		}
+	}
+	return ""
+}
+
 // types lists what a table has.
 func types[T any](table map[string]T) []string { return slices.Sorted(maps.Keys(table)) }
+
+// listed joins the names of a table.
+func listed[T any](table map[string]T) string { return strings.Join(types(table), ", ") }

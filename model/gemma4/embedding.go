@@ -24,8 +24,10 @@ func newLayerEmbeddings(c *Config, l *load.Loader) *layerEmbeddings {
 		return nil
 	}
 	n := c.NumHiddenLayers
+	table := l.Outside("per_layer_embed", c.VocabSizePerLayer, n*d)
+	table.LookedUp = true
 	return &layerEmbeddings{
-		table:      l.Embedding(l.Outside("per_layer_embed", c.VocabSizePerLayer, n*d)),
+		table:      l.Embedding(table),
 		projection: l.Linear(l.Outside("per_layer_projection", n*d, c.HiddenSize)),
 		norm:       l.RMSNorm(l.Outside("per_layer_norm", d), c.RMSNormEps),
 		layers:     n,

@@ -16,8 +16,11 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	outside := func(role, module string, shape ...int) load.Want { // mlx-lm's name, and Hugging Face's two
 		return load.Want{Role: role, Modules: []string{"model." + module, "transformer." + module, module}, Shape: shape}
 	}
+	head := load.Want{Role: "unembed", Modules: []string{"lm_head"}, Shape: []int{c.VocabSize, c.NEmbd}}
+	embed := outside("embed", "wte", c.VocabSize, c.NEmbd)
+	embed.LookedUp = !c.TieWordEmbeddings || l.Has(head)
 	t := &model.Transformer{
-		Embedding: l.Embedding(outside("embed", "wte", c.VocabSize, c.NEmbd)),
+		Embedding: l.Embedding(embed),
 		Modules: map[model.Site]string{
 			model.Embed: "model.wte", model.AttnNorm: "model.h.%d.ln_1", model.AttnOut: "model.h.%d.attn", model.MLPPre: "model.h.%d.mlp.fc_in",
 			model.MLPOut: "model.h.%d.mlp", model.ResidPost: "model.h.%d", model.FinalNormOut: "model.ln_f", model.Logits: "lm_head",
@@ -35,7 +38,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		t.Blocks = append(t.Blocks, newBlock(c, l.Layer(i, "model.h.%d.", "transformer.h.%d.", "h.%d."), rope))
 	}
 	t.Norm = l.LayerNorm(outside("final_norm", "ln_f", c.NEmbd), c.LayerNormEpsilon)
-	l.BiasedHead(t, c.TieWordEmbeddings, load.Want{Role: "unembed", Modules: []string{"lm_head"}, Shape: []int{c.VocabSize, c.NEmbd}})
+	l.BiasedHead(t, c.TieWordEmbeddings, head)
 	l.Ignore(func(name string) bool { // the causal mask as buffers
 		return strings.HasSuffix(name, ".attn.bias") || strings.HasSuffix(name, ".attn.masked_bias")
 	})

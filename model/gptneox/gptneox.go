@@ -20,8 +20,10 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	outside := func(role, module string, shape ...int) load.Want { // Hugging Face's name, and mlx-lm's
 		return load.Want{Role: role, Modules: []string{"gpt_neox." + module, "model." + module, module}, Shape: shape}
 	}
+	embed := outside("embed", "embed_in", c.VocabSize, c.HiddenSize)
+	embed.LookedUp = !*c.TieWordEmbeddings
 	t := &model.Transformer{
-		Embedding: l.Embedding(outside("embed", "embed_in", c.VocabSize, c.HiddenSize)),
+		Embedding: l.Embedding(embed),
 		Modules: map[model.Site]string{
 			model.Embed: "model.embed_in", model.AttnNorm: "model.h.%d.input_layernorm", model.AttnOut: "model.h.%d.attention",
 			model.MLPNorm: "model.h.%d.post_attention_layernorm", model.MLPPre: "model.h.%d.mlp.dense_h_to_4h", model.MLPOut: "model.h.%d.mlp",

@@ -39,8 +39,8 @@ type Config struct {
 
 	load.Sparse // of a Mixtral; none: NumExperts is 0
 
-	query   queryScale // of a Ministral 3
-	wrapped bool       // in a Mistral 3, Qwen2-VL or Qwen2.5-VL
+	query   model.QueryScale // of a Ministral 3
+	wrapped bool             // in a Mistral 3, Qwen2-VL or Qwen2.5-VL
 
 	gguf bool
 

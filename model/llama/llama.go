@@ -140,7 +140,7 @@ type attention struct {
 	model.Attention
 	q, k, v *nn.Linear
 	rope    *model.Rope // nil: positions turn nothing
-	query   queryScale
+	query   model.QueryScale
 }
 
 // forward maps [batch, pos, d_model] to what attention adds to the stream:
@@ -154,5 +154,5 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 	v := pass.At(model.V, layer, model.Heads(a.v.Forward(x), a.KVHeads))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]
 	k = pass.Rotate(model.RotK, layer, k, a.rope)
-	return pass.Attend(a.query.of(q, pass), k, v, layer, a.Attention)
+	return pass.Attend(a.query.Of(q, pass), k, v, layer, a.Attention)
 }

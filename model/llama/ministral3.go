@@ -4,13 +4,11 @@ import (
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/internal/exactjson"
-	"github.com/mlxlens/mlxlens/mlx"
-	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // ParseMinistral3 reads the config.json of a Ministral 3: a Mistral whose queries grow with their
-// position ([queryScale]). Default: 262,144 positions.
+// position ([model.QueryScale]). Default: 262,144 positions.
 func ParseMinistral3(raw []byte) (*Config, error) {
 	c := &Config{Standard: load.Standard{HiddenAct: "silu", MaxPositionEmbeddings: 262_144, HeadDim: 128}}
 	ministral := load.Traits{
@@ -26,7 +24,7 @@ func ParseMinistral3(raw []byte) (*Config, error) {
 	if err := ministral.Complete(raw, &c.Standard); err != nil {
 		return nil, err
 	}
-	if c.query.beta, c.query.original = c.Rope.QueryScale(); c.query.original <= 0 {
+	if c.query.Beta, c.query.Every = c.Rope.QueryScale(); c.query.Every <= 0 {
 		return nil, fmt.Errorf("ministral3: config.json: rope_parameters needs llama_4_scaling_beta, and original_max_position_embeddings above 0")
 	}
 	return c, nil
@@ -62,25 +60,4 @@ func ParseMistral3(raw []byte) (*Config, error) {
 	}
 	c.wrapped = true
 	return c, nil
-}
-
-// queryScale says how queries grow: that at position p, after RoPE, is multiplied by
-//
-//	1 + β·ln(1 + ⌊p / original⌋)
-//
-// as in Llama 4 (Nakanishi 2025, arXiv:2501.19399, has the idea). The zero value leaves them.
-type queryScale struct{ beta, original float64 }
-
-// of scales q, [batch, head, pos, d_head].
-func (s queryScale) of(q *mlx.Array, pass *model.Pass) *mlx.Array {
-	from, n := float64(pass.From()), float64(q.Dim(2))
-	if s.beta == 0 || from+n <= s.original { // all are multiplied by 1
-		return q
-	}
-	scale := pass.Once("query scale", func() []*mlx.Array {
-		at := mlx.Arange(pass.Tokens.Scope(), from, from+n, 1, mlx.Float32)
-		steps := mlx.Floor(mlx.Divide(at, mlx.Scalar(at.Scope(), float32(s.original))))
-		return []*mlx.Array{mlx.ExpandDims(mlx.Shift(mlx.Scale(mlx.Log(mlx.Shift(steps, 1)), s.beta), 1), 1)} // [pos, 1]
-	})
-	return mlx.Multiply(q, mlx.AsType(q.Scope().Hold(scale[0]), q.Dtype()))
 }

@@ -5,6 +5,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // Mistral-7B-Instruct v0.1 slides, v0.3 does not.
@@ -35,14 +37,14 @@ func TestConfigOfMinistral3(t *testing.T) {
 		"mscale_all_dim": 1.0, "original_max_position_embeddings": 16384, "rope_theta": 1000000.0, "rope_type": "yarn", "type": "yarn"},
 		"sliding_window": null, "tie_word_embeddings": true, "use_cache": true, "vocab_size": 131072}, "vision_config": {"model_type": "pixtral"}}`))
 	require.NoError(t, err)
-	assert.Equal(t, queryScale{0.1, 16384}, c.query)
+	assert.Equal(t, model.QueryScale{Beta: 0.1, Every: 16384}, c.query)
 	assert.True(t, c.wrapped)
 	assert.True(t, *c.TieWordEmbeddings)
 	assert.Equal(t, make([]int, 26), c.Windows)
 
 	c, err = ParseMinistral3([]byte(`{"hidden_size": 64, "intermediate_size": 112, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 96, "rms_norm_eps": 1e-5}`))
 	require.NoError(t, err)
-	assert.Equal(t, queryScale{0.1, 16384}, c.query, "as the authors' class has it")
+	assert.Equal(t, model.QueryScale{Beta: 0.1, Every: 16384}, c.query, "as the authors' class has it")
 	_, err = ParseMistral3([]byte(`{"model_type": "mistral3"}`))
 	require.EqualError(t, err, "mistral3: config.json: there is no text_config")
 }

@@ -27,7 +27,7 @@ const (
 
 	// PackedExperts leaves experts as they are, of which a position takes few, and unpacks the rest.
 	PackedExperts Form = "dense, experts packed"
-	Dense         Form = "dense" // unpacked once, at load
+	Dense         Form = "dense" // unpacked once, at load, but for tables of which rows are looked up
 )
 
 // Loader takes the weights of a model out of a checkpoint: it finds each by an
@@ -137,12 +137,26 @@ func ofExpert(name string) bool {
 	return strings.Contains(name, ".experts.") || strings.Contains(name, ".switch_") || strings.Contains(name, "_exps.")
 }
 
+// looksUp reports whether a tensor is part of a table that stays as it is stored, by the names that
+// most architectures have for it.
+func (l *Loader) looksUp(name string) bool {
+	if l.ck.Format == checkpoint.GGUF { // some of its types are unpacked wherever they are
+		return false
+	}
+	has := func(module string) bool {
+		return slices.ContainsFunc(l.ck.Names(), func(n string) bool { return strings.HasSuffix(n, module+".weight") })
+	}
+	return strings.Contains(name, "embed_tokens_per_layer.") || strings.Contains(name, "embed_tokens.") && has("lm_head")
+}
+
 // denseBytes returns what all weights take in float32, and those of the experts among them.
 func (l *Loader) denseBytes() (all, experts int) {
 	for _, name := range l.ck.Names() {
 		t := l.ck.Tensor(name)
 		n := 4 * t.NumElements()
-		if module, ok := strings.CutSuffix(name, ".weight"); ok && t.Type == checkpoint.U32 {
+		if l.looksUp(name) {
+			n = t.NumRows() * t.RowBytes()
+		} else if module, ok := strings.CutSuffix(name, ".weight"); ok && t.Type == checkpoint.U32 {
 			if q := l.quant.of(module, l.ck.Tensor(module+".scales") != nil); q != nil && q.Bits > 0 {
 				n = n * 32 / q.Bits
 			}

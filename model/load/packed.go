@@ -65,7 +65,14 @@ func (l *Loader) packed(p *packed, w Want, path string, dense bool, to packedArr
 		return
 	}
 	*to.quant = p.q
-	l.describe(describeQuantization(p.q), n*p.q.Bits/8+p.scales.size()*4)
+	scale := 1 // byte for each group
+	if p.affine() {
+		scale = 4 // a scale and a bias of 16 bits
+		if l.wide || p.scales.typ() == checkpoint.F32 {
+			scale = 8
+		}
+	}
+	l.describe(describeQuantization(p.q), n*p.q.Bits/8+p.scales.size()*scale)
 	if p.affine() {
 		l.job(n/8, func(*buffers) error { return l.asPacked(p, to) }, p.tensors()...)
 		return

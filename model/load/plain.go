@@ -53,13 +53,14 @@ func (l *Loader) floats(s *stack, w Want, dst **mlx.Array) {
 		s = single(s.parts[0].Rows(w.Rows))
 	}
 	n := s.size()
-	if l.wide {
+	wide := l.wide && !w.LookedUp
+	if wide {
 		d = mlx.Float32
 	}
 	l.describe(strings.ToLower(s.typ().String()), product(w.Shape)*d.Size())
 	l.job(n, func(work *buffers) error {
 		var a *mlx.Array
-		if l.wide {
+		if wide {
 			buf := grown(&work.floats, n)
 			if err := s.float32(buf); err != nil {
 				return err

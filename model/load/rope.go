@@ -253,8 +253,8 @@ var frequencies = map[string]func(c *RopeConfig, periods []float64, r *model.Rop
 // apply_scaling).
 func llama3(c *RopeConfig, periods []float64, _ *model.Rope) error {
 	low, high, old := orElse(c.scaling.LowFreq, 1), orElse(c.scaling.HighFreq, 4), c.original()
-	if low <= 0 || high <= low || old <= 0 {
-		return fmt.Errorf("model: rope_scaling type \"llama3\" needs 0 < low_freq_factor < high_freq_factor and original_max_position_embeddings above 0; found %v, %v and %v", low, high, old)
+	if low <= 0 || high < low || old <= 0 {
+		return fmt.Errorf("model: rope_scaling type \"llama3\" needs 0 < low_freq_factor ≤ high_freq_factor and original_max_position_embeddings above 0; found %v, %v and %v", low, high, old)
 	}
 	factor := c.scaling.Factor
 	for i, period := range periods {

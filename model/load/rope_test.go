@@ -24,7 +24,7 @@ func TestRopeThatIsNotImplementedIsRefused(t *testing.T) {
 		`"rope_scaling": {"type": "linear"}`:                                             "factor 0",
 		`"rope_scaling": {"type": "yarn"}`:                                               "factor 0",
 		`"rope_scaling": {"rope_type": "llama3", "factor": -8}`:                          "factor -8",
-		`"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 5}`:     "needs 0 < low_freq_factor < high_freq_factor",
+		`"rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 5}`:     "needs 0 < low_freq_factor ≤ high_freq_factor",
 		`"rope_scaling": {"rope_type": "dynamic", "factor": 2}`:                          "needs max_position_embeddings",
 		`"rope_scaling": {"rope_type": "longrope", "short_factor": [1, 2]}`:              "short_factor has 2 factors, want 8",
 		`"rope_scaling": {"rope_type": "linear", "factor": 2, "truncate": false}`:        "truncate is not implemented",

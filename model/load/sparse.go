@@ -64,8 +64,9 @@ func (p Part) GatedExperts(experts, dExpert, dModel int, below ...string) model.
 }
 
 // TransposedExperts is GatedExperts for files whose tensors of all experts are [expert, in, out].
-func (p Part) TransposedExperts(experts, dExpert, dModel int) model.Experts {
+func (p Part) TransposedExperts(experts, dExpert, dModel int, below ...string) model.Experts {
 	return p.gatedExperts(experts, dExpert, dModel, func(w ExpertWant) ExpertWant {
+		w = w.Below(below...)
 		for i := range w.Fused {
 			w.Fused[i].Transposed = true
 		}

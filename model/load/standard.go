@@ -145,8 +145,10 @@ func (s *Standard) Attention(layer int) model.Attention {
 // make each block of a layer's weights. The caller changes what
 // differs in its architecture, and runs Load.
 func (l *Loader) Transformer(s *Standard, block func(p Part, layer int) model.Block) *model.Transformer {
+	embed := l.Outside("embed", s.VocabSize, s.HiddenSize)
+	embed.LookedUp = !l.tied(s.TieWordEmbeddings, l.Outside("unembed", s.VocabSize, s.HiddenSize), embed)
 	t := &model.Transformer{
-		Embedding: l.Embedding(l.Outside("embed", s.VocabSize, s.HiddenSize)),
+		Embedding: l.Embedding(embed),
 		Modules:   l.modules(),
 		Lacks:     Lacking(model.PosEmbed, model.QNormed, model.KNormed, model.AttnRaw, model.MLPRaw),
 		Weights:   l.Weights(),
@@ -204,6 +206,11 @@ func (l *Loader) Multiplied(t *model.Transformer) {
 		delete(t.Modules, out)
 		delete(t.Lacks, raw)
 	}
+}
+
+// tied reports whether the head is the embedding, as [Loader.Head] has it.
+func (l *Loader) tied(said *bool, head, embed Want) bool {
+	return (said != nil && *said || said == nil && !l.Has(head)) && !l.differ(head, embed)
 }
 
 // differ reports whether a checkpoint has plain weights for both and they are not the same bytes.
@@ -286,10 +293,9 @@ func (l *Loader) Outside(role string, shape ...int) Want {
 // tied says, or when that is nil and the checkpoint has no head. One that the checkpoint has
 // although they are tied is taken where it differs from the embedding, as in transformers.
 func (l *Loader) Head(tied *bool, vocab, dModel int) *nn.Linear {
-	w := l.Outside("unembed", vocab, dModel)
-	isTied := tied != nil && *tied || tied == nil && !l.Has(w)
-	if isTied && l.differ(w, l.Outside("embed", vocab, dModel)) {
-		isTied = false
+	w, embed := l.Outside("unembed", vocab, dModel), l.Outside("embed", vocab, dModel)
+	isTied := l.tied(tied, w, embed)
+	if tied != nil && *tied && !isTied {
 		l.Note(model.Note{Text: "tie_word_embeddings is true, and the file has a head that is not the embedding: it is taken, as in transformers; mlx-lm leaves it out"})
 	}
 	l.Ignore(func(name string) bool {

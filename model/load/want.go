@@ -23,6 +23,10 @@ type Want struct {
 	Columns    Portion // of the file's last axis
 	PlusOne    bool    // a norm's gain is 1 + what the file has (Gemma)
 	Unbiased   bool    // a LayerNorm without a bias (Cohere)
+
+	// LookedUp is a table of which rows are looked up, and that no product is made with: it stays as
+	// it is stored, on a CPU too, and the rows are unpacked.
+	LookedUp bool
 }
 
 // unpackedOnly says what of w a packed weight does not allow, "" if nothing.
@@ -97,14 +101,14 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 	return lin
 }
 
-// Embedding takes a table [d_vocab, d_model].
+// Embedding takes a table [d_vocab, d_model], which is LookedUp unless it is the head's matrix too.
 func (l *Loader) Embedding(w Want) *nn.Embedding {
 	e := &nn.Embedding{}
 	path := l.find(w)
 	if path == "" {
 		return e
 	}
-	l.matrix(w, path, l.dense, packedArrays{&e.Weight, &e.Scales, &e.Biases, &e.Quant})
+	l.matrix(w, path, l.dense && !w.LookedUp, packedArrays{&e.Weight, &e.Scales, &e.Biases, &e.Quant})
 	e.Dtype = mlx.Float32
 	if !l.wide {
 		e.Dtype = mlx.BFloat16 // of the modes whose scales are bytes; as mlx-lm

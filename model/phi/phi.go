@@ -18,8 +18,11 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	}
 	l.NoteActivation("hidden_act", c.HiddenAct, "gelu_new")
 	c.Rope.NotePlain(l, 10_000, 0.4)
+	head := load.Want{Role: "unembed", Modules: []string{"lm_head"}, Shape: []int{c.VocabSize, c.HiddenSize}}
+	embed := l.Outside("embed", c.VocabSize, c.HiddenSize)
+	embed.LookedUp = !*c.TieWordEmbeddings || l.Has(head)
 	t := &model.Transformer{
-		Embedding: l.Embedding(l.Outside("embed", c.VocabSize, c.HiddenSize)),
+		Embedding: l.Embedding(embed),
 		Modules: map[model.Site]string{
 			model.Embed: "model.embed_tokens", model.AttnNorm: "model.layers.%d.input_layernorm", model.AttnOut: "model.layers.%d.self_attn",
 			model.MLPPre: "model.layers.%d.mlp.fc1", model.MLPOut: "model.layers.%d.mlp", model.ResidPost: "model.layers.%d",
@@ -36,7 +39,7 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 		t.Blocks = append(t.Blocks, newBlock(c, l.Layer(i), i, rope))
 	}
 	t.Norm = l.LayerNorm(load.Want{Role: "final_norm", Modules: []string{"model.final_layernorm", "final_layernorm"}, Shape: []int{c.HiddenSize}}, c.LayerNormEps)
-	l.BiasedHead(t, *c.TieWordEmbeddings, load.Want{Role: "unembed", Modules: []string{"lm_head"}, Shape: []int{c.VocabSize, c.HiddenSize}})
+	l.BiasedHead(t, *c.TieWordEmbeddings, head)
 	l.Ignore(func(name string) bool { return strings.HasSuffix(name, ".rotary_emb.inv_freq") })
 	return t, nil
 }

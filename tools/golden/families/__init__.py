@@ -165,6 +165,23 @@ def check_sanitize(model, tensors, extra, weights):
             raise RuntimeError(f"mlx-lm's sanitize makes another {name} of Hugging Face's layout")
 
 
+def renaming(family):
+    return getattr(family, "rename", lambda name, *_: name)
+
+
+def plain_rules(family, config, weights):
+    """How Hugging Face's file of the unpacked weights is laid out."""
+    return rules_of(renaming(family), {k: v.shape for k, v in weights.items()}, {k: v for k, v in config.items() if k != "quantization"})
+
+
+def transformers_of(family, name):
+    """transformers' model of a case."""
+    config = family.CASES[name]
+    tensors, packed = tensors_of(family, mlx_model(family, config), config)
+    weights = unpacked({t[0]: drawn(*t) for t in tensors}, packed)
+    return Transformers(transformers_config(family, config), laid_out(plain_rules(family, config, weights), weights))
+
+
 def record(family, name):
     config = family.CASES[name]
     vocab, tolerance = text_of(config)["vocab_size"], getattr(family, "TOLERANCE", 1e-5)
@@ -173,8 +190,7 @@ def record(family, name):
     tensors, packed = tensors_of(family, model, config)
     stored = {t[0]: drawn(*t) for t in tensors}
     weights = unpacked(stored, packed)
-    rename = getattr(family, "rename", lambda name, *_: name)
-    rules = rules_of(rename, {k: v.shape for k, v in weights.items()}, {k: v for k, v in config.items() if k != "quantization"})
+    rename, rules = renaming(family), plain_rules(family, config, weights)
     extra = family.extra(config) if hasattr(family, "extra") else {}
     in_file = laid_out(rules, weights)
     if getattr(family, "SANITIZED", True):

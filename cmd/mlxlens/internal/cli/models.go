@@ -54,6 +54,9 @@ func runSupported(s *streams, asJSON bool) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Name, strings.Join(f.Types, ", "), gguf, strings.ReplaceAll(f.With, "`", ""))
 	}
+	for _, f := range auto.LeftOut() {
+		fmt.Fprintf(w, "%s\t%s\t–\tleft out: %s\n", f.Name, strings.Join(f.Types, ", "), strings.ReplaceAll(f.With, "`", ""))
+	}
 	return w.Flush()
 }
 
