@@ -6,52 +6,15 @@ tiny random models of testdata/golden/architectures.
 It needs transformer-lens 4.3.0 and transformers, and no network.
 """
 
-import gzip
-import json
-import pathlib
 import types
 
-import tokenizers
 import torch
-import transformers
-from drawn import bits, floats
+from drawn import bits
 from transformer_lens.head_detector import detect_head
-from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens_judge import MODELS, VERSIONS, case_of, judge, write
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "testdata" / "golden"
 PERIOD, FIRST = 14, 3
 NAMES = {"previous": "previous_token_head", "duplicate": "duplicate_token_head", "induction": "induction_head"}
-
-
-def hf_name(kind, name):
-    """The name that Hugging Face's model has for mlx-lm's."""
-    if kind == "gpt_neox":
-        name = "lm_head.weight" if "embed_out" in name else name.replace("model.", "gpt_neox.", 1).replace(".h.", ".layers.", 1)
-    if kind == "gpt2":
-        name = name.replace("model.", "transformer.", 1)
-    return name
-
-
-def judge(case):
-    """TransformerLens' bridge to transformers' model, with the weights that the case's rule draws."""
-    config = transformers.AutoConfig.for_model(**case["config"] | {"bos_token_id": 0, "eos_token_id": 0})
-    config.architectures = {"gpt2": ["GPT2LMHeadModel"], "llama": ["LlamaForCausalLM"], "gpt_neox": ["GPTNeoXForCausalLM"]}[config.model_type]
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32)
-    weights = {}
-    for name, _, shape, center, amplitude in case["tensors"]:
-        w = torch.tensor(floats(name, shape, center, amplitude))
-        if config.model_type == "gpt2" and w.ndim == 2 and ".h." in name:
-            w = w.T.contiguous()
-        weights[hf_name(config.model_type, name)] = w
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or [m for m in missing if "lm_head" not in m and "inv_freq" not in m]:
-        raise RuntimeError(f"{case['name']}: {missing} are missing, {unexpected} unknown")
-    model.tie_weights()
-    model.eval()
-    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({str(i): i for i in range(config.vocab_size)}, unk_token="0"))
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, bos_token="0", eos_token="0", pad_token="0")
-    tokenizer.init_kwargs |= {"name_or_path": case["name"], "add_bos_token": True}
-    return TransformerBridge.boot_transformers(case["name"], hf_model=model, tokenizer=tokenizer)
 
 
 def prompts(name, vocab):
@@ -74,8 +37,8 @@ def rounded(x):
 
 
 def record(name):
-    case = json.load(gzip.open(GOLDEN / "architectures" / f"{name}.json.gz"))
-    model = judge(case)
+    case = case_of(name)
+    model, _ = judge(case)
     runs = []
     for what, ids in prompts(name, case["config"]["vocab_size"]).items():
         tokens = torch.tensor([ids])
@@ -103,11 +66,5 @@ def record(name):
     return {"architecture": name, "layers": layers, "heads": heads, "runs": runs}
 
 
-def main():
-    versions = {p: __import__("importlib.metadata").metadata.version(p) for p in ("transformer-lens", "transformers", "torch")}
-    out = {"schema": "mlxlens-golden/head-scores/1", "versions": versions, "compute": "float32, CPU", "period": PERIOD, "models": [record(n) for n in ("gpt2", "llama", "gpt-neox")]}
-    with gzip.GzipFile(GOLDEN / "head-scores.json.gz", "wb", mtime=0) as f:
-        f.write(json.dumps(out, separators=(",", ":")).encode())
-
-
-main()
+if __name__ == "__main__":
+    write("head-scores", {"schema": "mlxlens-golden/head-scores/1", "versions": VERSIONS, "compute": "float32, CPU", "period": PERIOD, "models": [record(n) for n in MODELS]})
