@@ -71,6 +71,19 @@ func (q Question) check(vocab int) error {
 	return nil
 }
 
+// tokens are those that the metric is of, nil where it is of none.
+func (q Question) tokens(label func(id int) string) (target, versus *lens.Token) {
+	if q.Metric.OfToken() {
+		t := token(q.Target, label)
+		target = &t
+	}
+	if q.Metric == LogitDiff {
+		t := token(q.Versus, label)
+		versus = &t
+	}
+	return target, versus
+}
+
 // ask returns the metric of each row of last, [row, d_model], the stream behind the last block;
 // clean are the clean run's logits, [1, d_vocab] float32.
 func (q Question) ask(m model.Model, last, clean *mlx.Array) ([]float64, error) {

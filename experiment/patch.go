@@ -139,14 +139,7 @@ func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*
 		Schema: PatchSchema, Model: modelInfo(m), Clean: describe(clean, o.Label), Corrupted: describe(corrupted, o.Label), Noising: o.Noising,
 		Metric: o.Metric, Components: o.Sites, Window: o.Window, Columns: o.Columns, Recovery: map[model.Site][][]lens.Number{}, Values: map[model.Site][][]lens.Number{},
 	}
-	if o.Metric.OfToken() {
-		t := token(o.Target, o.Label)
-		out.Target = &t
-	}
-	if o.Metric == LogitDiff {
-		t := token(o.Versus, o.Label)
-		out.Versus = &t
-	}
+	out.Target, out.Versus = o.tokens(o.Label)
 	if out.Rows, err = model.Indices(o.Layers, shape.Layers, "layer"); err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}

@@ -45,6 +45,10 @@ type Model interface {
 	// UnembedIDs maps [..., d_model] to the logits [..., len(ids)] of single ids.
 	UnembedIDs(h *mlx.Array, ids []int) *mlx.Array
 
+	// UncappedIDs is UnembedIDs before the architecture's soft-cap, if it has one: what is linear
+	// in h, but for the head's bias.
+	UncappedIDs(h *mlx.Array, ids []int) *mlx.Array
+
 	// Notes say what a run of so many tokens should be told of: where programs that read such a
 	// model differ, and which of them is followed.
 	Notes(tokens int) []string

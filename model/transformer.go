@@ -126,7 +126,12 @@ func (t *Transformer) Unembed(h *mlx.Array, from, to int) *mlx.Array {
 
 // UnembedIDs maps [..., d_model] to the logits of single ids.
 func (t *Transformer) UnembedIDs(h *mlx.Array, ids []int) *mlx.Array {
-	return t.cap(t.unembedding().Take(h, ids))
+	return softCap(t.UncappedIDs(h, ids), t.SoftCap)
+}
+
+// UncappedIDs maps [..., d_model] to the logits of single ids before the soft-cap.
+func (t *Transformer) UncappedIDs(h *mlx.Array, ids []int) *mlx.Array {
+	return t.scale(t.unembedding().Take(h, ids))
 }
 
 func (t *Transformer) unembedding() *nn.Linear {
@@ -140,10 +145,14 @@ func (t *Transformer) unembedding() *nn.Linear {
 
 // cap scales and caps what the unembedding gives.
 func (t *Transformer) cap(logits *mlx.Array) *mlx.Array {
-	if t.LogitScale != 0 {
-		logits = mlx.Scale(logits, t.LogitScale)
+	return softCap(t.scale(logits), t.SoftCap)
+}
+
+func (t *Transformer) scale(logits *mlx.Array) *mlx.Array {
+	if t.LogitScale == 0 {
+		return logits
 	}
-	return softCap(logits, t.SoftCap)
+	return mlx.Scale(logits, t.LogitScale)
 }
 
 // softCap returns c·tanh(x/c), x itself for c = 0 (Gemma 2, arXiv:2408.00118).

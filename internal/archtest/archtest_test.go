@@ -82,6 +82,7 @@ var allowed = map[string][]string{
 
 	"docs": {},
 
+	"examples/attribution":      {"edit", "experiment", "model", "model/auto"},
 	"examples/causaltracing":    {"edit", "experiment", "model", "model/auto"},
 	"examples/confidence":       {"edit", "lens", "model/auto"},
 	"examples/customkernel":     {"mlx"},

@@ -1,0 +1,301 @@
+package experiment
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
+)
+
+// EdgeOptions say how the edges of a model are scored.
+type EdgeOptions struct {
+	Question
+	Noising bool   // the corrupted run's values into the clean run, instead of the reverse
+	Method  Method // "": AtGradient
+	Steps   int    // of IntegratedGradients; 0: 8
+	Top     int    // edges that are kept; 0: 50
+
+	Label     func(id int) string // nil: tokens have no text
+	MaxMemory int64               // bytes, of all that MLX has; 0: no bound
+	Progress  func(done float64)  // nil: nobody is told; done goes from 0 to 1
+}
+
+// Edges is what single edges of a model's graph are expected to do to a metric: plain data.
+type Edges struct {
+	Schema    string         `json:"schema"`
+	Made      *Made          `json:"made,omitempty"`
+	Method    Method         `json:"method"`
+	Steps     int            `json:"steps,omitempty"`
+	Model     lens.ModelInfo `json:"model"`
+	Clean     Run            `json:"clean"`
+	Corrupted Run            `json:"corrupted"`
+	Noising   bool           `json:"noising"`
+	Metric    Metric         `json:"metric"`
+	Target    *lens.Token    `json:"target,omitempty"`
+	Versus    *lens.Token    `json:"vs,omitempty"`
+	Baseline  Baseline       `json:"baseline"`
+	Edges     []Edge         `json:"edges"` // the greatest scores first, whatever their sign
+	Count     int            `json:"count"` // of all edges
+
+	// Into and OutOf are the sums of all edges' scores by receiver and by sender.
+	Into  map[string]lens.Number `json:"into"`
+	OutOf map[string]lens.Number `json:"out_of"`
+
+	Timing float64 `json:"attribute_s"`
+}
+
+// Edge goes from what writes into the stream to what reads it.
+type Edge struct {
+	From  string      `json:"from"` // embed, layers.N.head_out#H, layers.N.attn_out (a mixer without heads), layers.N.mlp_out
+	To    string      `json:"to"`   // layers.N.q#H, k#H, v#H, attn_gate#H, layers.N.attn (a mixer without heads), layers.N.mlp, logits
+	Score lens.Number `json:"score"`
+}
+
+// AttributeEdges scores the edges between the parts of a model (edge attribution patching: Syed et al.
+// 2023, arXiv:2310.10348): by how much the metric is expected to change when one reader v of the stream
+// has from one writer u what the other run computes,
+//
+//	(u′ − u)·∂metric/∂(what v reads)
+//
+// at all positions together, the gradient through v alone, its norm included. Readers are the queries,
+// keys, values and gates of each head, MLPs, and the final norm. With [IntegratedGradients] the gradient is
+// averaged over runs whose embeddings are between the two (EAP-IG: Hanna et al. 2024, arXiv:2403.17806).
+//
+// A writer's edges sum to the effect of its patch as [Estimate] has it. What a norm behind attention makes
+// of a head is taken with its scale of each run. The prompts must be of one length.
+func AttributeEdges(ctx context.Context, m model.Model, clean, corrupted edit.Input, o EdgeOptions) (*Edges, error) {
+	start := time.Now()
+	e := EstimateOptions{Method: o.Method, Steps: o.Steps}
+	e.PatchOptions = PatchOptions{Question: o.Question, Sites: []model.Site{model.AttnOut}, Noising: o.Noising, Label: o.Label, MaxMemory: o.MaxMemory}
+	if err := e.complete(); err != nil {
+		return nil, err
+	}
+	if o.Top < 0 {
+		return nil, fmt.Errorf("experiment: the greatest %d edges: want 1 or more", o.Top)
+	}
+	p, err := newPatching(m, clean, corrupted, &e.PatchOptions)
+	if err != nil {
+		return nil, err
+	}
+	defer p.close()
+	o.Method, o.Steps, o.Top = e.Method, e.Steps, cmp.Or(o.Top, 50)
+	w := &wiredEdges{patching: p, o: &o}
+	if err := w.prepare(); err != nil {
+		return nil, err
+	}
+	if err := p.baseline(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.writers(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.all(ctx); err != nil {
+		return nil, err
+	}
+	out := w.result()
+	out.Timing = time.Since(start).Seconds()
+	return out, nil
+}
+
+// wiredEdges is the work of AttributeEdges.
+type wiredEdges struct {
+	*patching
+	o       *EdgeOptions
+	wires   *wiring
+	below   *store
+	written []written
+	readers []reader
+}
+
+// written is what writers of a layer, or of none, add to the stream: what the source's have more than the
+// changed run's.
+type written struct {
+	layer   int // −1: the embedding
+	names   []string
+	late    []bool     // what a later part of the same block reads too
+	differs *mlx.Array // [writer, pos·d_model]
+}
+
+// reader is a reader's scores by the writers, in their order.
+type reader struct {
+	name   string
+	scores []float64
+}
+
+// edgeBytes bounds what writers differ by when no bound is given.
+const edgeBytes = 4 << 30
+
+// prepare refuses what has no edges here.
+func (w *wiredEdges) prepare() (err error) {
+	s := w.m.Shape()
+	for layer := range s.Layers {
+		if !s.Resumable(layer) {
+			return fmt.Errorf("experiment: edges: a block of this model also reads what the stream does not carry (an earlier block's keys and values, or an embedding of its own), which no edge has: estimate nodes")
+		}
+	}
+	if w.wires, err = probe(w.m); err != nil {
+		return err
+	}
+	if a, b := len(w.out.Clean.Tokens), len(w.out.Corrupted.Tokens); a != b || w.pair.answer != w.pair.read {
+		return fmt.Errorf("experiment: edges: the prompts have %d and %d tokens, and are read at %d and %d: they must be of one length, read at one place", a, b, w.out.Clean.Position, w.out.Corrupted.Position)
+	}
+	writers := 1
+	for layer := range s.Layers {
+		writers += 1 + max(1, s.In(layer).Heads)
+	}
+	need, limit := 8*int64(writers)*int64(w.answer+1)*int64(s.DModel), int64(edgeBytes)
+	if w.bound > 0 {
+		limit = w.bound - int64(mlx.ActiveMemory())
+	}
+	if need > limit {
+		return fmt.Errorf("experiment: edges: what %d writers add at %d positions takes %d MB, and there are %d MB for it: give shorter prompts, or estimate nodes", writers, w.answer+1, need>>20, max(0, limit>>20))
+	}
+	return nil
+}
+
+// writers finds what the writers of the two runs differ by.
+func (w *wiredEdges) writers(ctx context.Context) error {
+	var stores [2]*store
+	for i, in := range []edit.Input{w.source.inputs[0], w.bases[0]} {
+		in.Positions = upTo(w.answer)
+		stores[i] = &store{m: w.m, inputs: []edit.Input{in}, most: w.source.most, sites: []model.Site{model.HeadOut, model.AttnRaw, model.AttnOut, model.MLPOut}}
+	}
+	var embeds [2]edit.Value
+	for i, s := range stores {
+		places := []model.Place{{Site: model.Embed}}
+		values, _, err := captured(ctx, w.m, s.inputs[0], places)
+		if err != nil {
+			return err
+		}
+		embeds[i] = values[places[0]]
+	}
+	w.write(-1, []string{"embed"}, []bool{false}, subtract32(embeds[0].Data, embeds[1].Data))
+	for layer := range w.m.Shape().Layers {
+		if err := w.layerWriters(ctx, layer, stores); err != nil {
+			return err
+		}
+	}
+	w.below = &store{m: w.m, sites: []model.Site{model.ResidPre}, most: w.source.most}
+	return nil
+}
+
+func (w *wiredEdges) write(layer int, names []string, late []bool, differs []float32) {
+	w.written = append(w.written, written{layer, names, late, mlx.FromSlice(w.scope, differs, len(names), len(differs)/len(names))})
+}
+
+// layerWriters adds the heads, or the mixer without heads, and the MLP of a layer.
+func (w *wiredEdges) layerWriters(ctx context.Context, layer int, stores [2]*store) error {
+	var values [2]ofLayer
+	for i, s := range stores {
+		values[i] = ofLayer{}
+		for _, at := range s.places(layer, layer+1) {
+			v, err := s.at(ctx, 0, at, layer)
+			if err != nil {
+				return err
+			}
+			values[i][at.Site] = v
+		}
+	}
+	sequential := w.m.Check(model.Place{Site: model.ResidMid, Layer: layer}) == nil
+	var names []string
+	var late []bool
+	var differs []float32
+	if heads, ok := values[0][model.HeadOut]; ok {
+		a, err := w.added(layer, values[0])
+		if err != nil {
+			return err
+		}
+		b, err := w.added(layer, values[1])
+		if err != nil {
+			return err
+		}
+		for h := range heads.Shape[1] {
+			names, late = append(names, fmt.Sprintf("%s#%d", model.Place{Site: model.HeadOut, Layer: layer}, h)), append(late, sequential)
+			differs = append(differs, subtract32(a[h], b[h])...)
+		}
+	} else if out, ok := values[0][model.AttnOut]; ok {
+		names, late = append(names, model.Place{Site: model.AttnOut, Layer: layer}.String()), append(late, sequential)
+		differs = append(differs, subtract32(out.Data, values[1][model.AttnOut].Data)...)
+	}
+	if out, ok := values[0][model.MLPOut]; ok { // a layer may have one of the two alone
+		names, late = append(names, model.Place{Site: model.MLPOut, Layer: layer}.String()), append(late, false)
+		differs = append(differs, subtract32(out.Data, values[1][model.MLPOut].Data)...)
+	}
+	w.write(layer, names, late, differs)
+	return nil
+}
+
+// added returns what each head adds to the stream, [pos·d_model], what follows attention held.
+func (w *wiredEdges) added(layer int, values ofLayer) ([][]float32, error) {
+	each, f := values[model.HeadOut], &w.wires.attn[layer]
+	n, heads, d := each.Shape[0], each.Shape[1], each.Shape[2]
+	out := make([][]float32, heads)
+	for h := range out {
+		out[h] = make([]float32, n*d)
+	}
+	ones := slices.Repeat([]float64{1}, d)
+	for p := range n {
+		factors := ones
+		if f.gain != nil {
+			var err error
+			if factors, err = f.back(ones, at(values[model.AttnRaw], p), at(values[model.AttnOut], p), fmt.Sprintf("what follows attention in layer %d", layer)); err != nil {
+				return nil, err
+			}
+		}
+		for h := range heads {
+			for i, x := range each.Data[(p*heads+h)*d : (p*heads+h+1)*d] {
+				out[h][p*d+i] = float32(factors[i] * float64(x))
+			}
+		}
+	}
+	return out, nil
+}
+
+func subtract32(a, b []float32) []float32 {
+	out := make([]float32, len(a))
+	for i := range a {
+		out[i] = a[i] - b[i]
+	}
+	return out
+}
+
+// result lists the greatest of the edges.
+func (w *wiredEdges) result() *Edges {
+	from := w.out
+	out := &Edges{
+		Schema: AttributeSchema, Method: w.o.Method, Steps: w.o.Steps, Model: from.Model, Clean: from.Clean, Corrupted: from.Corrupted, Noising: from.Noising,
+		Metric: from.Metric, Target: from.Target, Versus: from.Versus, Baseline: from.Baseline, Into: map[string]lens.Number{}, OutOf: map[string]lens.Number{},
+	}
+	var names []string
+	for _, of := range w.written {
+		names = append(names, of.names...)
+	}
+	for _, r := range w.readers {
+		for i, x := range r.scores {
+			if math.IsNaN(x) {
+				continue // no edge
+			}
+			out.Count++
+			out.Into[r.name] += lens.Number(x)
+			out.OutOf[names[i]] += lens.Number(x)
+			out.Edges = append(out.Edges, Edge{From: names[i], To: r.name, Score: lens.Number(x)})
+		}
+		if len(out.Edges) > 2*w.o.Top {
+			out.Edges = greatest(out.Edges, w.o.Top)
+		}
+	}
+	out.Edges = greatest(out.Edges, w.o.Top)
+	return out
+}
+
+func greatest(edges []Edge, n int) []Edge {
+	slices.SortStableFunc(edges, func(a, b Edge) int { return cmp.Compare(math.Abs(float64(b.Score)), math.Abs(float64(a.Score))) })
+	return slices.Clip(edges[:min(n, len(edges))])
+}
