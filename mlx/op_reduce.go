@@ -51,12 +51,17 @@ func KeepDims[F func(x *Array, axes ...int) *Array | func(x *Array, axis int) *A
 	var r *Array
 	switch f := any(f).(type) {
 	case func(x *Array, axes ...int) *Array:
+		if f == nil {
+			return &Array{err: missing(op, "function")}
+		}
 		r = f(x, axes...)
 	case func(x *Array, axis int) *Array:
-		switch len(axes) {
-		case 0:
+		switch {
+		case f == nil:
+			return &Array{err: missing(op, "function")}
+		case len(axes) == 0:
 			r = f(x, Flat)
-		case 1:
+		case len(axes) == 1:
 			r = f(x, axes[0])
 		default:
 			return failed(op, ErrIndex, "axes %v for a function of one", axes)

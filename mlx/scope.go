@@ -147,6 +147,9 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 	if bad := required("within", x); bad != nil {
 		return bad
 	}
+	if f == nil {
+		return &Array{err: missing("within", "function")}
+	}
 	outer := x.scope.Load()
 	if x.err != nil || outer == nil {
 		return f(x)
