@@ -197,6 +197,12 @@ func (a *Array) Scope() *Scope {
 
 // Shape returns the length of each axis; nil for an array with an error.
 func (a *Array) Shape() []int {
+	a.looked()
+	return a.lengths()
+}
+
+// lengths is Shape for what follows the lengths of each call in a trace for other shapes.
+func (a *Array) lengths() []int {
 	if a == nil || a.err != nil {
 		return nil
 	}
@@ -245,6 +251,7 @@ func (a *Array) Dim(axis int) int {
 
 // Size returns the number of elements.
 func (a *Array) Size() int {
+	a.looked()
 	if a == nil || a.err != nil {
 		return 0
 	}
@@ -288,7 +295,7 @@ func (a *Array) String() string {
 		}
 		defer a.release()
 	}
-	return fmt.Sprintf("%s%v", a.Dtype(), a.Shape())
+	return fmt.Sprintf("%s%v", a.Dtype(), a.lengths())
 }
 
 // Strides returns, for each axis, how many elements apart its neighbours lie in memory. It

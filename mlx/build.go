@@ -53,7 +53,7 @@ func buildIn(op string, scope *Scope, most int64, operands []*Array, f func(res 
 	}
 	finish(operands)
 	r.settle(op)
-	return r
+	return r.noted(op, operands)
 }
 
 // weight is how many operations in a row a call makes of whose result most is known.
@@ -232,6 +232,7 @@ func buildList(op string, operands []*Array, f func(res *capi.VectorArray, s cap
 	finish(operands)
 	for _, r := range out {
 		r.settle(op)
+		r.noted(op, operands)
 	}
 	return out
 }
@@ -293,10 +294,33 @@ func unary(op string, f func(*capi.Array, capi.Array, capi.Stream) int32, x *Arr
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
+	return ofOne(op, f, x).follows("same")
+}
+
+// ofOne is an operation whose result has not more elements than its operand.
+func ofOne(op string, f func(*capi.Array, capi.Array, capi.Stream) int32, x *Array) *Array {
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, s) })
 }
 
+// classified asks what kind of number each element is: of integers MLX knows, and its trace keeps their lengths.
+func classified(op string, f func(*capi.Array, capi.Array, capi.Stream) int32, x *Array) *Array {
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	r := ofOne(op, f, x)
+	if tapeOf(r) != nil && !integral(x.Dtype()) {
+		r.follows("same")
+	}
+	return r
+}
+
+// binary is an operation element by element.
 func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array) *Array {
+	return ofTwo(op, f, a, b).follows("broadcast")
+}
+
+// ofTwo is an operation of two arrays that leaves their types to MLX.
+func ofTwo(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) int32, a, b *Array) *Array {
 	if bad := required(op, a, b); bad != nil {
 		return bad
 	}
@@ -318,7 +342,7 @@ func binary(op string, f func(*capi.Array, capi.Array, capi.Array, capi.Stream) 
 	}
 	finish(operands)
 	r.settle(op)
-	return r
+	return r.noted(op, operands)
 }
 
 // product returns a·b; unknown when 63 bits do not hold it eightfold, or it is 0.

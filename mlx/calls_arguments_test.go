@@ -73,13 +73,14 @@ func (c *caller) value(of reflect.Type) reflect.Value {
 	case reflect.TypeFor[mlx.Func]():
 		return reflect.ValueOf(c.function())
 	case reflect.TypeFor[io.Writer]():
-		return reflect.ValueOf(io.Discard)
+		w := pick[io.Writer](c, io.Discard, io.Discard, nil)
+		return reflect.ValueOf(&w).Elem()
 	case reflect.TypeFor[func(x *mlx.Array) *mlx.Array]():
-		return reflect.ValueOf(pick(c, mlx.Exp, mlx.Sin, mlx.LogicalNot))
+		return reflect.ValueOf(pick(c, mlx.Exp, mlx.Sin, mlx.LogicalNot, nil))
 	case reflect.TypeFor[func(x *mlx.Array, axes ...int) *mlx.Array]():
-		return reflect.ValueOf(pick(c, mlx.Sum, mlx.Max, mlx.Norm))
+		return reflect.ValueOf(pick(c, mlx.Sum, mlx.Max, mlx.Norm, nil))
 	case reflect.TypeFor[func(x *mlx.Array, axis int) *mlx.Array]():
-		return reflect.ValueOf(pick(c, mlx.Argmax, mlx.Sort, mlx.Argmin))
+		return reflect.ValueOf(pick(c, mlx.Argmax, mlx.Sort, mlx.Argmin, nil))
 	}
 	v := reflect.New(of).Elem()
 	switch of.Kind() {

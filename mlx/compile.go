@@ -45,33 +45,78 @@ func SetCompileMode(mode CompileMode) error {
 
 // Compile returns f that is traced at its first call, and afterwards only for arguments of
 // other shapes or types: MLX merges and fuses the operations of the trace. With shapeless,
-// other shapes need no new trace, and f must not look at shapes. What f computes from arrays
+// other shapes need no new trace where the operations allow it: elementwise, reductions, softmax, norms,
+// products over axes that stay, what moves, joins and takes along axes. Where they do not, or where f
+// looks at a length that has changed, f is traced for the new shapes alone. What f computes from arrays
 // that are not its arguments is a constant of the trace. Binds mlx_detail_compile.
 //
 // MLX keeps traces for each thread; goroutines move between threads, so that f may be called
 // again for arguments that it has seen. A trace ends with the function that Compile returned.
 func Compile(f Func, shapeless bool) Func {
 	const op = "compile"
-	k := &kernel{f: f, shapeless: shapeless, traces: &traces{caches: map[uintptr]capi.CompileCache{}}}
-	// what it holds must not lead back to k
-	runtime.AddCleanup(k, func(t *traces) { gate.Later(t.end) }, k.traces)
+	k := newKernel(f, shapeless)
+	exact := k
+	if shapeless {
+		exact = newKernel(f, false)
+	}
 	return func(args []*Array) []*Array {
 		expect := []int{1}
 		defer runtime.KeepAlive(k)
+		defer runtime.KeepAlive(exact)
 		if e := nothingEmpty(op, shapeless, args); e != nil {
 			return []*Array{{err: e}}
 		}
 		return transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
-			if status := k.compile(op); status != 0 {
-				return status
+			if !shapeless || k.serves(args) {
+				if status := k.call(op, &results[0], in, &expect[0]); !shapeless || status != 0 || k.serves(args) {
+					return status
+				}
+				capi.VectorArrayFree(results[0]) // of a trace that does not even hold for these
+				results[0] = 0
 			}
-			status := withoutShapes(shapeless, func() int32 { return k.traces.call(&results[0], in) })
-			expect[0] = k.traces.results
-			k.traces.fallible, k.traces.why = k.traces.fallible || trace.fallible, append(k.traces.why, trace.why...)
-			trace.fallible, trace.why = k.traces.fallible, slices.Clone(k.traces.why)
-			return status
+			return exact.call(op, &results[0], in, &expect[0])
 		})[0]
 	}
+}
+
+func newKernel(f Func, shapeless bool) *kernel {
+	k := &kernel{f: f, shapeless: shapeless, traces: &traces{caches: map[uintptr]capi.CompileCache{}}}
+	// what it holds must not lead back to k
+	runtime.AddCleanup(k, func(t *traces) { gate.Later(t.end) }, k.traces)
+	return k
+}
+
+// serves reports whether no trace for other shapes is kept that MLX would use for arguments for which it does
+// not hold. Where nothing is compiled, f is called as it is. Inside the gate.
+func (k *kernel) serves(args []*Array) bool {
+	if !loaded.compiles {
+		return true
+	}
+	shapes := argumentShapes(args)
+	for _, t := range k.tapes {
+		if t.isFor(args, nil, shapes) && t.check("compile", shapes) != nil {
+			return false
+		}
+	}
+	return trace.depth == 0 // else f is called as it is, and no trace is kept
+}
+
+// call calls the compiled function inside the gate.
+func (k *kernel) call(op string, result *capi.VectorArray, in capi.VectorArray, returned *int) int32 {
+	if status := k.compile(op); status != 0 {
+		return status
+	}
+	if k.shapeless && loaded.compiles {
+		trace.tape = &lengthsTape{fused: true}
+	}
+	status := withoutShapes(k.shapeless, func() int32 { return k.traces.call(result, in) })
+	if t := trace.tape; t != nil && t.began && !slices.ContainsFunc(k.tapes, t.equal) { // another thread traces anew
+		k.tapes = append(k.tapes, t)
+	}
+	*returned = k.traces.results
+	k.traces.fallible, k.traces.why = k.traces.fallible || trace.fallible, append(k.traces.why, trace.why...)
+	trace.fallible, trace.why = k.traces.fallible, slices.Clone(k.traces.why)
+	return status
 }
 
 // nothingEmpty refuses arrays without elements for a trace that was made of such that have some:
@@ -91,6 +136,7 @@ type kernel struct {
 	shapeless bool
 	once      sync.Once
 	traces    *traces
+	tapes     []*lengthsTape // of the traces for other shapes, on any thread; used inside the gate
 }
 
 // traces is what the library holds of a compiled function. It is used inside the gate.

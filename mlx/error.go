@@ -48,6 +48,11 @@ func (e *Error) Error() string {
 	return "mlx: " + e.Op + ": " + e.Text
 }
 
+// missing is the error of a function or a writer that is nil.
+func missing(op, what string) *Error {
+	return newError(op, ErrShape, "the "+what+" is nil")
+}
+
 // Unwrap gives errors.Is the kind, and the system's error, or another kind, where there is one.
 func (e *Error) Unwrap() []error {
 	if e.cause != nil {

@@ -163,6 +163,9 @@ func Borrow[T Element](a *Array, f func(data []T) error) error {
 		a.release()
 		return newError("data", ErrDtype, fmt.Sprintf("the array is %s, not %s: convert it with AsType", got, want))
 	}
+	if f == nil {
+		return missing("borrow", "function")
+	}
 	return borrow(a, f)
 }
 

@@ -21,7 +21,9 @@ type FuncKwargs = func(args []*Array, kwargs map[string]*Array) []*Array
 type Exporter struct {
 	mu        sync.Mutex
 	h         capi.FunctionExporter
+	path      string
 	shapeless bool
+	tapes     []*lengthsTape
 }
 
 // NewExporter starts a file, by custom named .mlxfn. With shapeless, a trace serves arguments
@@ -31,7 +33,7 @@ func NewExporter(path string, f Func, shapeless bool) (*Exporter, error) {
 	if err := creatable(op, path); err != nil {
 		return nil, err
 	}
-	x := &Exporter{shapeless: shapeless}
+	x := &Exporter{path: path, shapeless: shapeless}
 	err := inGate(op, func() error {
 		fun := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) { return callback(op, in, hollow(op, all, f)) })
 		defer capi.ClosureFree(fun)
@@ -80,7 +82,9 @@ func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 	if len(kwargs) > 0 {
 		return newError(op, ErrIndex, fmt.Sprintf("the exporter cannot hand named arguments (%v) to its function: use ExportFunctionKwargs", slices.Sorted(maps.Keys(kwargs))))
 	}
-	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
+	t := newTape(x.shapeless, nil)
+	err := traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
+		trace.tape = t
 		return withoutShapes(x.shapeless, func() int32 {
 			if kwargs == nil {
 				return capi.FunctionExporterApply(x.h, in)
@@ -88,6 +92,11 @@ func (x *Exporter) AddKwargs(args []*Array, kwargs map[string]*Array) error {
 			return capi.FunctionExporterApplyKwargs(x.h, in, named)
 		})
 	})
+	if err != nil || t == nil {
+		return err
+	}
+	x.tapes = append(x.tapes, t)
+	return t.usable(op)
 }
 
 // Close ends the file. Binds mlx_function_exporter_free.
@@ -100,11 +109,15 @@ func (x *Exporter) Close() error {
 	if x.h == 0 {
 		return nil
 	}
-	return inGate("export_function", func() error {
+	err := inGate("export_function", func() error {
 		capi.FunctionExporterFree(x.h)
 		x.h = 0
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return appendTapes(x.path, x.tapes...)
 }
 
 // ExportFunction writes one trace of f. Binds mlx_export_function.
@@ -113,11 +126,20 @@ func ExportFunction(path string, f Func, shapeless bool, args ...*Array) error {
 	if err := creatable(op, path); err != nil {
 		return err
 	}
-	return traced(op, args, nil, func(in capi.VectorArray, _ capi.MapStringToArray) int32 {
+	t := newTape(shapeless, nil)
+	err := traced(op, args, nil, func(in capi.VectorArray, _ capi.MapStringToArray) int32 {
+		trace.tape = t
 		return closure(op, hollow(op, all, f), func(fun capi.Closure) int32 {
 			return withoutShapes(shapeless, func() int32 { return capi.ExportFunction(capi.Bytes(path), fun, in, shapeless) })
 		})
 	})
+	if err != nil || t == nil {
+		return err
+	}
+	if err := appendTapes(path, t); err != nil {
+		return err
+	}
+	return t.usable(op)
 }
 
 // ExportFunctionKwargs writes one trace of a function with named arguments.
@@ -127,16 +149,24 @@ func ExportFunctionKwargs(path string, f FuncKwargs, shapeless bool, args []*Arr
 	if err := creatable(op, path); err != nil {
 		return err
 	}
-	return traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
+	t := newTape(shapeless, slices.Sorted(maps.Keys(kwargs)))
+	err := traced(op, args, kwargs, func(in capi.VectorArray, named capi.MapStringToArray) int32 {
+		trace.tape = t
 		fun := capi.NewClosureKwargs(func(in capi.VectorArray, named capi.MapStringToArray) (list capi.VectorArray, ok bool) {
 			ok = protect(op, func(s *Scope) *Error {
 				names, e := standInsByName(s, named, slices.Collect(maps.Keys(kwargs)))
 				if e != nil {
 					return e
 				}
-				args := append(standIns(s, in), slices.Collect(maps.Values(names))...)
+				args := standIns(s, in)
+				for _, name := range slices.Sorted(maps.Keys(names)) {
+					args = append(args, names[name])
+				}
+				t.begin(args)
 				named := func(args []*Array) []*Array { return f(args[:len(args)-len(names)], names) }
-				return handles(op, hollow(op, all, named)(args), &list)
+				out := hollow(op, all, named)(args)
+				t.finish(out)
+				return handles(op, out, &list)
 			})
 			return list, ok
 		})
@@ -145,6 +175,13 @@ func ExportFunctionKwargs(path string, f FuncKwargs, shapeless bool, args []*Arr
 			return capi.ExportFunctionKwargs(capi.Bytes(path), fun, in, named, shapeless)
 		})
 	})
+	if err != nil || t == nil {
+		return err
+	}
+	if err := appendTapes(path, t); err != nil {
+		return err
+	}
+	return t.usable(op)
 }
 
 // standInsByName takes the arrays of a map into a scope.
@@ -202,7 +239,10 @@ func withNames(op string, args []*Array, kwargs map[string]*Array, expect []int,
 
 // ImportedFunction is a function read from a file that an [Exporter], or another MLX front
 // end, wrote.
-type ImportedFunction struct{ h capi.ImportedFunction }
+type ImportedFunction struct {
+	h     capi.ImportedFunction
+	tapes []*lengthsTape
+}
 
 // ImportFunction reads a file of traces. The file is a program of MLX's operations: import
 // only what comes from a source that you trust. Binds mlx_imported_function_new.
@@ -220,6 +260,9 @@ func ImportFunction(path string) (*ImportedFunction, error) {
 	}
 	defer file.Close()
 	f := &ImportedFunction{}
+	if f.tapes, err = readTapes(file); err != nil {
+		return nil, fileError(op, fmt.Errorf("%s: %w", path, err))
+	}
 	err = inGate(op, func() error {
 		if f.h = capi.ImportedFunctionNew(capi.Bytes(path)); f.h == 0 {
 			return mlxError(op, nil)
@@ -246,6 +289,9 @@ func (f *ImportedFunction) CallKwargs(args []*Array, kwargs map[string]*Array) [
 		return []*Array{failed(op, ErrFreed, "there is no function: ImportFunction reads one")}
 	}
 	defer runtime.KeepAlive(f)
+	if e := f.holds(op, args, kwargs); e != nil {
+		return []*Array{{err: e}}
+	}
 	out, err := withNames(op, args, kwargs, []int{1}, func(in capi.VectorArray, named capi.MapStringToArray, results []capi.VectorArray) int32 {
 		trace.fallible = true // nobody knows what is in it
 		if kwargs == nil {

@@ -22,6 +22,9 @@ func PrintGraph(w io.Writer, names map[string]*Array, arrays ...*Array) error {
 }
 
 func writeGraph(op string, f func(capi.File, capi.NodeNamer, capi.VectorArray) int32, w io.Writer, names map[string]*Array, arrays []*Array) error {
+	if w == nil {
+		return missing(op, "writer")
+	}
 	if len(arrays) == 0 {
 		return newError(op, ErrShape, "no arrays were given")
 	}

@@ -60,6 +60,7 @@ func (a *Array) onStream(s Stream) *Array {
 	r.stream = s
 	r.scope.Store(a.scope.Load())
 	r.settle(op)
+	r.isAlso(a)
 	return r
 }
 

@@ -50,6 +50,9 @@ func WriteNpy(w io.Writer, a *Array) error {
 		return bad.err
 	}
 	const op = "save"
+	if w == nil {
+		return missing(op, "writer")
+	}
 	out, err := toFile("", a)
 	if err != nil {
 		return err

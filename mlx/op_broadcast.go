@@ -27,7 +27,11 @@ func BroadcastTo(x *Array, shape ...int) *Array {
 // BroadcastArrays returns the arrays repeated, without a copy, to the shape that they
 // broadcast to. Binds mlx_broadcast_arrays.
 func BroadcastArrays(arrays ...*Array) []*Array {
-	return lists("broadcast_arrays", arrays, capi.BroadcastArrays)
+	out := lists("broadcast_arrays", arrays, capi.BroadcastArrays)
+	for _, a := range out {
+		a.follows("broadcast")
+	}
+	return out
 }
 
 // lists is buildList for operations from a list to a list as long.

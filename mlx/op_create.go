@@ -350,7 +350,7 @@ func like(op string, f sortAll, typed func(*capi.Array, capi.Array, capi.Dtype, 
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return typed(res, x.h, capi.Dtype(d[0]), s)
-	})
+	}).follows("same")
 }
 
 // FullLike returns x's shape filled with v converted to a type. Binds mlx_full_like.
@@ -364,5 +364,5 @@ func FullLike(x, v *Array, d Dtype) *Array {
 	}
 	return build(op, []*Array{x, v}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FullLike(res, x.h, v.h, capi.Dtype(d), s)
-	}).madeOf(v)
+	}).madeOf(v).follows("broadcast")
 }

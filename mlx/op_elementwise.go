@@ -71,13 +71,13 @@ func Imag(x *Array) *Array { return unary("imag", capi.Imag, x) }
 func Conjugate(x *Array) *Array { return unary("conjugate", capi.Conjugate, x) }
 
 // Isfinite returns x is neither infinite nor NaN. Result: bool. Binds mlx_isfinite.
-func Isfinite(x *Array) *Array { return unary("isfinite", capi.Isfinite, x) }
+func Isfinite(x *Array) *Array { return classified("isfinite", capi.Isfinite, x) }
 
 // Isposinf returns x is +∞. Result: bool. Binds mlx_isposinf.
-func Isposinf(x *Array) *Array { return unary("isposinf", capi.Isposinf, x) }
+func Isposinf(x *Array) *Array { return classified("isposinf", capi.Isposinf, x) }
 
 // Isneginf returns x is −∞. Result: bool. Binds mlx_isneginf.
-func Isneginf(x *Array) *Array { return unary("isneginf", capi.Isneginf, x) }
+func Isneginf(x *Array) *Array { return classified("isneginf", capi.Isneginf, x) }
 
 // Arctan2 returns the angle of the point (b, a), arctan a/b in the right quadrant, in radians. Binds mlx_arctan2.
 func Arctan2(a, b *Array) *Array { return binary("arctan2", capi.Arctan2, a, b) }
@@ -208,7 +208,7 @@ func Round(x *Array, decimals int) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Round(res, x.h, c32(decimals), s)
-	})
+	}).follows("same")
 }
 
 // Clip returns max(lo, min(x, hi)); a bound that is nil is none. The operands broadcast.
@@ -223,7 +223,7 @@ func Clip(x, lo, hi *Array) *Array {
 	}
 	return build(op, []*Array{x, lo, hi}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Clip(res, x.h, handle(lo), handle(hi), s)
-	})
+	}).follows("broadcast")
 }
 
 // Replacements stand for what is not finite. An infinite PosInf or NegInf is the greatest or
@@ -245,7 +245,7 @@ func NanToNum(x *Array, r Replacements) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.NanToNum(res, x.h, float32(r.NaN), finite(r.PosInf), finite(r.NegInf), s)
-	})
+	}).follows("same")
 }
 
 // Tolerance says how far apart close elements may be; Python's are 1e-5 and 1e-8.

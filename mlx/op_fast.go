@@ -16,7 +16,7 @@ func RMSNorm(x, weight *Array, eps float64) *Array {
 	}
 	return build(op, []*Array{x, weight}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FastRmsNorm(res, x.h, handle(weight), float32(eps), s)
-	})
+	}).follows("normed")
 }
 
 // LayerNorm returns (x − mean x)/√(var x + eps)·weight + bias over the last axis
@@ -29,7 +29,7 @@ func LayerNorm(x, weight, bias *Array, eps float64) *Array {
 	}
 	return build(op, []*Array{x, weight, bias}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.FastLayerNorm(res, x.h, handle(weight), handle(bias), float32(eps), s)
-	})
+	}).follows("normed")
 }
 
 // Rotary says how RoPE turns pairs of dimensions.
@@ -182,5 +182,5 @@ func Masked(scores, allowed *Array) *Array {
 		}
 		freeTemporary(scalar, k)
 		return status
-	})
+	}).follows("broadcast")
 }

@@ -28,7 +28,7 @@ func Take(x, indices *Array, axis int) *Array {
 			return capi.Take(res, x.h, safe.h, s)
 		}
 		return capi.TakeAxis(res, x.h, safe.h, c32(axis), s)
-	})
+	}).follows("taken", axis)
 }
 
 // TakeAlongAxis returns x at indices along axis, the other axes matched one to one:
@@ -41,7 +41,7 @@ func TakeAlongAxis(x, indices *Array, axis int) *Array {
 	}
 	return build(op, []*Array{x, safe}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.TakeAlongAxis(res, x.h, safe.h, c32(axis), s)
-	})
+	}).follows("along", axis)
 }
 
 // checkedIndices returns indices that are safe along x's axis, or what to return instead of
@@ -58,7 +58,7 @@ func checkedIndices(op string, x, indices *Array, axis int) (safe, bad *Array) {
 	if axis == Flat {
 		return inRange(op, x, indices, allAxes(x), 1, "the elements of "+x.String())
 	}
-	shape := x.Shape()
+	shape := x.lengths()
 	at := axis
 	if at < 0 {
 		at += len(shape)
@@ -73,7 +73,7 @@ func checkedIndices(op string, x, indices *Array, axis int) (safe, bad *Array) {
 // some axes of x, or the error. what names the places.
 func inRange(op string, x, indices *Array, axes []int, length int, what string) (safe, bad *Array) {
 	n := 1
-	shape := x.Shape()
+	shape := x.lengths()
 	if x.freed() { // since the axes were looked at
 		return nil, &Array{err: x.gone(op, "the array")}
 	}
@@ -82,6 +82,9 @@ func inRange(op string, x, indices *Array, axes []int, length int, what string) 
 	}
 	if shapelessTraces.Load() > 0 && indices.Dtype().IsInteger() {
 		signed := length == 1 && indices.Dtype() >= Int8
+		if b := indices.host; b != nil && b.lo <= b.hi { // of a constant it is known what must be there
+			x.requires(op, "has", slices.Concat([]int{int(b.lo), int(b.hi) + length - 1}, axes)...)
+		}
 		return inRangeOf(clampToAxes(x, indices, axes, length, signed))
 	}
 	return inRangeOfLength(op, indices, n, length, what)
@@ -135,7 +138,7 @@ func clamp(x *Array, lo, hi int) *Array {
 		}
 		freeTemporary(low, high, l, h)
 		return status
-	})
+	}).follows("same")
 }
 
 // Gather returns slices of x: indices[k] holds places along axes[k], all of one shape after
@@ -155,7 +158,7 @@ func Gather(x *Array, indices []*Array, axes, sizes []int) *Array {
 		list := vector(safe)
 		defer capi.VectorArrayFree(list)
 		return capi.Gather(res, x.h, list, int32s(axes), int32s(sizes), s)
-	})
+	}).follows("gathered", slices.Concat([]int{len(axes)}, axes, sizes)...)
 }
 
 // scatterIndices checks the places of slices of the given sizes.
@@ -166,7 +169,7 @@ func scatterIndices(op string, x *Array, indices []*Array, axes, sizes []int) (s
 	if x.err != nil {
 		return nil, x
 	}
-	shape := x.Shape()
+	shape := x.lengths()
 	if len(indices) == 0 || len(indices) != len(axes) || len(sizes) != len(shape) {
 		return nil, failed(op, ErrShape, "%d indices, %d axes and slices of %v for %s (want: an axis for each index, and a length for each axis)", len(indices), len(axes), sizes, x)
 	}

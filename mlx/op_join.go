@@ -10,7 +10,7 @@ import (
 // Concatenate joins arrays along an axis that they have; Flat joins their elements into one
 // axis. Binds mlx_concatenate, mlx_concatenate_axis.
 func Concatenate(axis int, arrays ...*Array) *Array {
-	return joined("concatenate", capi.Concatenate, capi.ConcatenateAxis, axis, arrays)
+	return joined("concatenate", capi.Concatenate, capi.ConcatenateAxis, axis, arrays).follows("joined", axis)
 }
 
 // Stack joins arrays of one shape along a new axis. Binds mlx_stack, mlx_stack_axis.

@@ -113,6 +113,7 @@ func twoResults(op string, operands []*Array, f func(a, b *capi.Array, s capi.St
 	for _, a := range []*Array{r, q} {
 		a.limit(op, unknown)
 		a.settle(op)
+		a.noted(op, operands)
 	}
 	finish(operands)
 	mayFail(r, q)
@@ -175,7 +176,7 @@ func Solve(a, b *Array) *Array {
 		return bad
 	}
 	return lapack(func(on ...*Array) []*Array {
-		return mayFailFor(reason(op, "%v is singular", a), binary(op, capi.LinalgSolve, on[0], on[1]))
+		return mayFailFor(reason(op, "%v is singular", a), ofTwo(op, capi.LinalgSolve, on[0], on[1]))
 	}, a, b)[0]
 }
 

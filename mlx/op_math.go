@@ -64,10 +64,10 @@ func Ceil(x *Array) *Array { return unary("ceil", capi.Ceil, x) }
 func Sign(x *Array) *Array { return unary("sign", capi.Sign, x) }
 
 // Isnan returns x is not a number. Result: bool. Binds mlx_isnan.
-func Isnan(x *Array) *Array { return unary("isnan", capi.Isnan, x) }
+func Isnan(x *Array) *Array { return classified("isnan", capi.Isnan, x) }
 
 // Isinf returns x is +∞ or −∞. Result: bool. Binds mlx_isinf.
-func Isinf(x *Array) *Array { return unary("isinf", capi.Isinf, x) }
+func Isinf(x *Array) *Array { return classified("isinf", capi.Isinf, x) }
 
 // LogicalNot returns not x. Result: bool. Binds mlx_logical_not.
 func LogicalNot(x *Array) *Array { return unary("logical_not", capi.LogicalNot, x) }
@@ -88,7 +88,7 @@ func Multiply(a, b *Array) *Array { return binary("multiply", capi.Multiply, a, 
 func Divide(a, b *Array) *Array { return binary("divide", capi.Divide, a, b) }
 
 // Power returns aᵇ. Binds mlx_power.
-func Power(a, b *Array) *Array { return binary("power", capi.Power, a, b) }
+func Power(a, b *Array) *Array { return ofTwo("power", capi.Power, a, b).follows("paired") }
 
 // Maximum returns the larger of a and b, NaN if either is. Binds mlx_maximum.
 func Maximum(a, b *Array) *Array { return binary("maximum", capi.Maximum, a, b) }
@@ -132,7 +132,7 @@ func Where(condition, x, y *Array) *Array {
 	}
 	return build(op, []*Array{condition, x, y}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Where(res, condition.h, x.h, y.h, s)
-	})
+	}).follows("broadcast")
 }
 
 // AsType converts the elements. Binds mlx_astype.
@@ -149,7 +149,7 @@ func AsType(x *Array, d Dtype) *Array {
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Astype(res, x.h, capi.Dtype(d), s)
-	})
+	}).follows("same")
 }
 
 // ReLU returns max(x, 0), in x's type. Binds mlx_maximum.

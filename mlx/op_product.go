@@ -9,7 +9,7 @@ import (
 // Matmul returns the matrix product over the last two axes, a: [..., n, k], b:
 // [..., k, m], result [..., n, m]; the axes before broadcast. Floating types only.
 // Binds mlx_matmul.
-func Matmul(a, b *Array) *Array { return binary("matmul", capi.Matmul, a, b) }
+func Matmul(a, b *Array) *Array { return ofTwo("matmul", capi.Matmul, a, b).follows("product") }
 
 // MatmulT returns x·wᵀ, the product with a weight as checkpoints store it,
 // w: [out, in], x: [..., in], result [..., out]. Binds mlx_transpose, mlx_matmul.
@@ -26,18 +26,18 @@ func MatmulT(x, w *Array) *Array {
 		}
 		freeTemporary(t)
 		return status
-	})
+	}).follows("product", 1)
 }
 
 // Outer returns a[i]·b[j] over the elements of a and b in row-major order, [len a, len b].
 // Binds mlx_outer.
-func Outer(a, b *Array) *Array { return binary("outer", capi.Outer, a, b) }
+func Outer(a, b *Array) *Array { return ofTwo("outer", capi.Outer, a, b) }
 
 // Inner returns Σ a[…, k]·b[…, k], [a's first axes…, b's first axes…]. Binds mlx_inner.
-func Inner(a, b *Array) *Array { return binary("inner", capi.Inner, a, b) }
+func Inner(a, b *Array) *Array { return ofTwo("inner", capi.Inner, a, b) }
 
 // Kron returns the Kronecker product, a[i]·b in place of each element of a. Binds mlx_kron.
-func Kron(a, b *Array) *Array { return binary("kron", capi.Kron, a, b) }
+func Kron(a, b *Array) *Array { return ofTwo("kron", capi.Kron, a, b) }
 
 // Vecdot returns Σ conj(a)·b along axis; the other axes broadcast. Binds mlx_vecdot.
 func Vecdot(a, b *Array, axis int) *Array {

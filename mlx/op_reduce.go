@@ -32,6 +32,11 @@ func reduce(op string, all reduceAll, one reduceAxis, some reduceAxes, x *Array,
 	})
 }
 
+// reduced is reduce whose trace serves other lengths.
+func reduced(op string, all reduceAll, one reduceAxis, some reduceAxes, x *Array, axes []int) *Array {
+	return reduce(op, all, one, some, x, axes).follows("reduced", axes...)
+}
+
 // KeepDims returns f(x, axes...) with the axes that f removed in place, of length 1, so
 // that the result broadcasts against x: KeepDims(Mean, x, -1), KeepDims(Argmax, x, -1). For an f
 // with more parameters, wrap it.
@@ -46,12 +51,17 @@ func KeepDims[F func(x *Array, axes ...int) *Array | func(x *Array, axis int) *A
 	var r *Array
 	switch f := any(f).(type) {
 	case func(x *Array, axes ...int) *Array:
+		if f == nil {
+			return &Array{err: missing(op, "function")}
+		}
 		r = f(x, axes...)
 	case func(x *Array, axis int) *Array:
-		switch len(axes) {
-		case 0:
+		switch {
+		case f == nil:
+			return &Array{err: missing(op, "function")}
+		case len(axes) == 0:
 			r = f(x, Flat)
-		case 1:
+		case len(axes) == 1:
 			r = f(x, axes[0])
 		default:
 			return failed(op, ErrIndex, "axes %v for a function of one", axes)
@@ -65,54 +75,58 @@ func KeepDims[F func(x *Array, axes ...int) *Array | func(x *Array, axis int) *A
 
 // Sum returns Σ x over axes; booleans are counted. Binds mlx_sum, mlx_sum_axis, mlx_sum_axes.
 func Sum(x *Array, axes ...int) *Array {
-	return reduce("sum", capi.Sum, capi.SumAxis, capi.SumAxes, x, axes)
+	return reduced("sum", capi.Sum, capi.SumAxis, capi.SumAxes, x, axes)
 }
 
 // Prod returns Π x over axes. Binds mlx_prod, mlx_prod_axis, mlx_prod_axes.
 func Prod(x *Array, axes ...int) *Array {
-	return reduce("prod", capi.Prod, capi.ProdAxis, capi.ProdAxes, x, axes)
+	return reduced("prod", capi.Prod, capi.ProdAxis, capi.ProdAxes, x, axes)
 }
 
 // Mean returns the average over axes, in floating point. Binds mlx_mean, mlx_mean_axis,
 // mlx_mean_axes.
 func Mean(x *Array, axes ...int) *Array {
-	return reduce("mean", capi.Mean, capi.MeanAxis, capi.MeanAxes, x, axes)
+	return reduced("mean", capi.Mean, capi.MeanAxis, capi.MeanAxes, x, axes)
 }
 
 // Max returns the greatest element over axes, NaN if one is. No element is an error.
 // Binds mlx_max, mlx_max_axis, mlx_max_axes.
 func Max(x *Array, axes ...int) *Array {
-	return reduce("max", capi.Max, capi.MaxAxis, capi.MaxAxes, x, axes)
+	return reduced("max", capi.Max, capi.MaxAxis, capi.MaxAxes, x, axes)
 }
 
 // Min returns the least element over axes, NaN if one is. No element is an error.
 // Binds mlx_min, mlx_min_axis, mlx_min_axes.
 func Min(x *Array, axes ...int) *Array {
-	return reduce("min", capi.Min, capi.MinAxis, capi.MinAxes, x, axes)
+	return reduced("min", capi.Min, capi.MinAxis, capi.MinAxes, x, axes)
 }
 
 // All returns whether every element over axes is true (not 0), bool.
 // Binds mlx_all, mlx_all_axis, mlx_all_axes.
 func All(x *Array, axes ...int) *Array {
-	return reduce("all", capi.All, capi.AllAxis, capi.AllAxes, x, axes)
+	return reduced("all", capi.All, capi.AllAxis, capi.AllAxes, x, axes)
 }
 
 // Any returns whether some element over axes is true (not 0), bool.
 // Binds mlx_any, mlx_any_axis, mlx_any_axes.
 func Any(x *Array, axes ...int) *Array {
-	return reduce("any", capi.Any, capi.AnyAxis, capi.AnyAxes, x, axes)
+	return reduced("any", capi.Any, capi.AnyAxis, capi.AnyAxes, x, axes)
 }
 
 // CountNonzero returns how many elements over axes are not 0, int32. Binds
 // mlx_count_nonzero, mlx_count_nonzero_axis, mlx_count_nonzero_axes.
 func CountNonzero(x *Array, axes ...int) *Array {
-	return reduce("count_nonzero", capi.CountNonzero, capi.CountNonzeroAxis, capi.CountNonzeroAxes, x, axes)
+	return reduced("count_nonzero", capi.CountNonzero, capi.CountNonzeroAxis, capi.CountNonzeroAxes, x, axes)
 }
 
 // LogSumExp returns ln Σ eˣ over axes, without overflow.
 // Binds mlx_logsumexp, mlx_logsumexp_axis, mlx_logsumexp_axes.
 func LogSumExp(x *Array, axes ...int) *Array {
-	return reduce("logsumexp", capi.Logsumexp, capi.LogsumexpAxis, capi.LogsumexpAxes, x, axes)
+	r := reduce("logsumexp", capi.Logsumexp, capi.LogsumexpAxis, capi.LogsumexpAxes, x, axes)
+	if n := x.Ndim(); tapeOf(r) != nil && len(axes) == 1 && (axes[0] == -1 || axes[0] == n-1) && x.Dtype() != Complex64 { // of others MLX's trace keeps the lengths
+		r.follows("found", axes...)
+	}
+	return r
 }
 
 // Median returns the middle element over axes, the mean of two for an even number.
@@ -133,7 +147,7 @@ func Median(x *Array, axes ...int) *Array {
 // unbiased estimate from a sample. Binds mlx_var, mlx_var_axis, mlx_var_axes.
 func Var(x *Array, ddof int, axes ...int) *Array {
 	d := c32(ddof)
-	return reduce("var",
+	return reduced("var",
 		func(res *capi.Array, a capi.Array, keep bool, s capi.Stream) int32 {
 			return capi.Var(res, a, keep, d, s)
 		},
@@ -148,7 +162,7 @@ func Var(x *Array, ddof int, axes ...int) *Array {
 // Std returns √Var. Binds mlx_std, mlx_std_axis, mlx_std_axes.
 func Std(x *Array, ddof int, axes ...int) *Array {
 	d := c32(ddof)
-	return reduce("std",
+	return reduced("std",
 		func(res *capi.Array, a capi.Array, keep bool, s capi.Stream) int32 {
 			return capi.Std(res, a, keep, d, s)
 		},
@@ -172,7 +186,7 @@ func Softmax(x *Array, axes ...int) *Array {
 	if d := x.Dtype(); x.err == nil && integral(d) {
 		x = AsType(x, Float32)
 	}
-	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	r := buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		const precise = true
 		switch len(axes) {
 		case 0:
@@ -182,6 +196,7 @@ func Softmax(x *Array, axes ...int) *Array {
 		}
 		return capi.SoftmaxAxes(res, x.h, int32s(axes), precise, s)
 	})
+	return r.follows("softmaxed", axes...)
 }
 
 // Argmax returns the index of the greatest element along axis, the first of equals, uint32.
@@ -205,7 +220,7 @@ func best(op string, all reduceAll, one reduceAxis, x *Array, axis int) *Array {
 			return all(res, x.h, false, s)
 		}
 		return one(res, x.h, c32(axis), false, s)
-	})
+	}).follows("found", axis)
 }
 
 // Cumulative says how a running total goes; the zero value goes forward and includes each

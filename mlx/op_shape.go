@@ -31,25 +31,30 @@ func Reshape(x *Array, shape ...int) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Reshape(res, x.h, int32s(shape), s)
-	}).rearranged(x)
+	}).rearranged(x).follows("reshaped", shape...)
 }
 
 // Transpose returns x with its axes in the given order; none reverses them.
 // Binds mlx_transpose, mlx_transpose_axes.
 func Transpose(x *Array, axes ...int) *Array {
-	return onAxes("transpose", capi.TransposeAxes, nil, capi.Transpose, x, axes)
+	r := onAxes("transpose", capi.TransposeAxes, nil, capi.Transpose, x, axes)
+	if len(axes) == 0 && tapeOf(r) != nil {
+		axes = allAxes(x)
+		slices.Reverse(axes)
+	}
+	return r.follows("transposed", axes...)
 }
 
 // ExpandDims returns x with new axes of length 1 at the given places of the
 // result. Binds mlx_expand_dims, mlx_expand_dims_axes.
 func ExpandDims(x *Array, axes ...int) *Array {
-	return onAxes("expand_dims", capi.ExpandDimsAxes, capi.ExpandDims, nil, x, axes)
+	return onAxes("expand_dims", capi.ExpandDimsAxes, capi.ExpandDims, nil, x, axes).follows("expanded", axes...)
 }
 
 // Squeeze returns x without the given axes, each of length 1; none means all such.
 // Binds mlx_squeeze, mlx_squeeze_axis, mlx_squeeze_axes.
 func Squeeze(x *Array, axes ...int) *Array {
-	return onAxes("squeeze", capi.SqueezeAxes, capi.SqueezeAxis, capi.Squeeze, x, axes)
+	return onAxes("squeeze", capi.SqueezeAxes, capi.SqueezeAxis, capi.Squeeze, x, axes).follows("squeezed", axes...)
 }
 
 // Flip returns x in the opposite order along axes; none means all.
@@ -84,7 +89,7 @@ func Contiguous(x *Array) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Contiguous(res, x.h, false, s)
-	})
+	}).follows("same")
 }
 
 // Flatten joins the axes from start to end, both included, into one.
@@ -96,7 +101,7 @@ func Flatten(x *Array, start, end int) *Array {
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Flatten(res, x.h, c32(start), c32(end), s)
-	}).rearranged(x)
+	}).rearranged(x).follows("flattened", start, end)
 }
 
 // Unflatten splits an axis into several of as many elements; one of them may be −1.
@@ -121,34 +126,44 @@ func Unflatten(x *Array, axis int, shape ...int) *Array {
 		return failed(op, ErrShape, "shape %v: one axis may be -1, none less, and none 0 beside it", shape)
 	}
 	if n := x.Ndim(); shapelessTraces.Load() > 0 && axis >= -n && axis < n { // MLX's trace keeps the lengths, whatever the axis has then
-		if x.Dim(axis) == 1 {
+		if x.lengths()[(axis+n)%n] == 1 {
 			return fixed(op)
 		}
 		x = pinned(x, slices.DeleteFunc(allAxes(x), func(i int) bool { return i == (axis+n)%n }))
 	}
 	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.Unflatten(res, x.h, c32(axis), int32s(shape), s)
-	}).rearranged(x)
+	}).rearranged(x).follows("unflattened", append([]int{axis}, shape...)...)
 }
 
 // Swapaxes exchanges two axes. Binds mlx_swapaxes.
 func Swapaxes(x *Array, axis1, axis2 int) *Array {
-	return twoAxes("swapaxes", capi.Swapaxes, x, axis1, axis2)
+	return twoAxes("swapaxes", capi.Swapaxes, x, axis1, axis2, func(order []int, i, j int) []int {
+		order[i], order[j] = order[j], order[i]
+		return order
+	})
 }
 
 // Moveaxis moves an axis to another place; the others keep their order.
 // Binds mlx_moveaxis.
 func Moveaxis(x *Array, from, to int) *Array {
-	return twoAxes("moveaxis", capi.Moveaxis, x, from, to)
+	return twoAxes("moveaxis", capi.Moveaxis, x, from, to, func(order []int, i, j int) []int {
+		return slices.Insert(slices.Delete(order, i, i+1), j, i)
+	})
 }
 
-func twoAxes(op string, f func(*capi.Array, capi.Array, int32, int32, capi.Stream) int32, x *Array, i, j int) *Array {
+func twoAxes(op string, f func(*capi.Array, capi.Array, int32, int32, capi.Stream) int32, x *Array, i, j int, order func(axes []int, i, j int) []int) *Array {
 	if bad := required(op, x); bad != nil {
 		return bad
 	}
-	return buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
+	r := buildIn(op, nil, same, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return f(res, x.h, c32(i), c32(j), s)
 	}).rearranged(x)
+	if tapeOf(r) == nil {
+		return r
+	}
+	n := x.Ndim()
+	return r.follows("transposed", order(allAxes(x), (i+n)%n, (j+n)%n)...)
 }
 
 // Atleast1D returns x with at least one axis. Binds mlx_atleast_1d.
@@ -249,5 +264,5 @@ func NumberOfElements(x *Array, inverted bool, d Dtype, axes ...int) *Array {
 	}
 	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 {
 		return capi.NumberOfElements(res, x.h, int32s(axes), inverted, capi.Dtype(d), s)
-	}).madeOf()
+	}).madeOf().follows("scalar")
 }

@@ -24,12 +24,22 @@ func sorted(op string, all sortAll, one sortAxis, x *Array, axis int) *Array {
 }
 
 // Sort returns x in ascending order along axis, NaN last. Binds mlx_sort, mlx_sort_axis.
-func Sort(x *Array, axis int) *Array { return sorted("sort", capi.Sort, capi.SortAxis, x, axis) }
+func Sort(x *Array, axis int) *Array {
+	return inOrder(sorted("sort", capi.Sort, capi.SortAxis, x, axis), axis)
+}
 
 // Argsort returns the indices that sort x along axis in ascending order, uint32.
 // Binds mlx_argsort, mlx_argsort_axis.
 func Argsort(x *Array, axis int) *Array {
-	return sorted("argsort", capi.Argsort, capi.ArgsortAxis, x, axis)
+	return inOrder(sorted("argsort", capi.Argsort, capi.ArgsortAxis, x, axis), axis)
+}
+
+// inOrder has the lengths of what was sorted along an axis; as one row MLX's trace keeps its number of elements.
+func inOrder(r *Array, axis int) *Array {
+	if axis == Flat {
+		return r
+	}
+	return r.follows("same")
 }
 
 type rankAll = func(*capi.Array, capi.Array, int32, capi.Stream) int32

@@ -128,6 +128,9 @@ func SaveSafetensors(path string, arrays map[string]*Array, metadata map[string]
 // WriteSafetensors is SaveSafetensors to a writer.
 func WriteSafetensors(w io.Writer, arrays map[string]*Array, metadata map[string]string) error {
 	const op = "save_safetensors"
+	if w == nil {
+		return missing(op, "writer")
+	}
 	names := slices.Sorted(maps.Keys(arrays))
 	var list []checkpoint.Array
 	for _, name := range names {

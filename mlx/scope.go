@@ -34,9 +34,10 @@ type Scope struct {
 	lost    bool // nobody can close it
 	counted bool // among openScopes
 
-	traced   string   // of a trace: what calls the function
-	fallible bool     // something in it may fail when it is computed
-	why      []*Error // for one of these reasons, if it is an inverse
+	traced   string       // of a trace: what calls the function
+	tape     *lengthsTape // of a trace for other shapes
+	fallible bool         // something in it may fail when it is computed
+	why      []*Error     // for one of these reasons, if it is an inverse
 }
 
 // NewScope returns a scope on a device.
@@ -52,7 +53,9 @@ func (s *Scope) NewScope() *Scope {
 	if s == nil {
 		return NewScope(DefaultDevice())
 	}
-	return newScope(s.stream, s.depth+1)
+	inner := newScope(s.stream, s.depth+1)
+	inner.owner().tape = s.owner().tape
+	return inner
 }
 
 // Device returns where the scope's arrays are computed.
@@ -98,6 +101,7 @@ func (s *Scope) Keep(arrays ...*Array) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range arrays {
+		a.strays("keep")
 		for i := len(s.arrays) - 1; i >= 0; i-- {
 			if s.arrays[i] == a {
 				s.arrays = append(s.arrays[:i], s.arrays[i+1:]...)
@@ -131,6 +135,7 @@ func (s *Scope) Hold(a *Array) *Array {
 		r.scope.Store(s.owner())
 	}
 	r.settle(op)
+	r.isAlso(a)
 	return r
 }
 
@@ -142,11 +147,14 @@ func Within(x *Array, f func(x *Array) *Array) *Array {
 	if bad := required("within", x); bad != nil {
 		return bad
 	}
+	if f == nil {
+		return &Array{err: missing("within", "function")}
+	}
 	outer := x.scope.Load()
 	if x.err != nil || outer == nil {
 		return f(x)
 	}
-	inner := &Scope{stream: outer.stream, depth: outer.depth + 1} // it is closed below
+	inner := &Scope{stream: outer.stream, depth: outer.depth + 1, tape: outer.tape} // it is closed below
 	defer inner.Close()
 	return outer.Hold(f(inner.Hold(x)))
 }

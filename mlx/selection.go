@@ -24,7 +24,7 @@ type selection struct {
 // newSelection works out an index against x's shape.
 func newSelection(op string, x *Array, index []Indexer) (selection, *Error) {
 	index, rest, e := withEllipsis(op, x, index)
-	r := indexReader{selection: selection{op: op}, x: x, shape: x.Shape()}
+	r := indexReader{selection: selection{op: op}, x: x, shape: x.lengths()}
 	if x.freed() { // meanwhile, and what was read of it is of no array
 		return selection{}, x.gone(op, "the array")
 	}

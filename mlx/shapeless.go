@@ -52,7 +52,8 @@ func pinned(x *Array, free []int) *Array {
 	if shapelessTraces.Load() == 0 {
 		return x
 	}
-	shape := x.Shape()
+	x.requires("pinned", "pinned", free...)
+	shape := x.lengths()
 	for i := range shape {
 		if slices.Contains(free, i) {
 			shape[i] = 1
@@ -95,7 +96,7 @@ func updatedInTrace(op string, x, update *Array, index []Indexer) *Array {
 	if e != nil {
 		return nil // newSelection says so
 	}
-	axis, shape := 0, x.Shape()
+	axis, shape := 0, x.lengths()
 	var axes, places []int
 	for _, ix := range full {
 		switch ix := ix.(type) {
@@ -104,6 +105,7 @@ func updatedInTrace(op string, x, update *Array, index []Indexer) *Array {
 			if int(ix) < -shape[axis] || int(ix) >= shape[axis] {
 				return nil
 			}
+			x.requires(op, "has", int(ix), int(ix), axis)
 			axis++
 		case mark:
 			if ix == NewAxis {
@@ -160,7 +162,7 @@ func elementsOfTrace(op string, x *Array, index []Indexer) (*Array, []Indexer) {
 	if e != nil {
 		return x, index
 	}
-	shape, axis := x.Shape(), 0
+	shape, axis := x.lengths(), 0
 	var left []Indexer
 	var gone []int
 	for _, ix := range full {
@@ -171,6 +173,7 @@ func elementsOfTrace(op string, x *Array, index []Indexer) (*Array, []Indexer) {
 			if int(ix) < -shape[axis] || int(ix) >= shape[axis] {
 				return x, index // which says so
 			}
+			x.requires(op, "has", int(ix), int(ix), axis)
 			at := Reshape(Scalar(x.Scope(), int32(ix)), slices.Repeat([]int{1}, len(shape))...)
 			x, gone = TakeAlongAxis(x, at, axis), append(gone, axis)
 			axis++

@@ -52,9 +52,8 @@ func TestPlacesOfTracesAreThoseOfTheArguments(t *testing.T) {
 			}
 		}
 	}
-	// what is not there any more is the last that is, as of indices that are computed
 	for how, traced := range asTraces(t, updateAt(mlx.IndexUpdate, mlx.At(1<<20)), mlx.Zeros(s, mlx.Float32, 1<<20+1)) {
-		require.Equal(t, []float32{0, 0, 3}, floats(t, traced(one(mlx.Zeros(s, mlx.Float32, 3)))[0]), how)
+		require.Error(t, traced(one(mlx.Zeros(s, mlx.Float32, 3)))[0].Err(), "%s: there is no such element", how)
 	}
 }
 
@@ -81,6 +80,11 @@ func TestRangesAndDiagonalsAreNotTracedForOtherShapes(t *testing.T) {
 	for how, traced := range asTraces(t, halves, grid(s, 3, 4)) {
 		require.Equal(t, "float32[3 2 2]", traced(one(grid(s, 3, 4)))[0].String(), how)
 		require.Equal(t, "float32[5 2 2]", traced(one(grid(s, 5, 4)))[0].String(), how)
-		require.Error(t, traced(one(grid(s, 3, 2)))[0].Err(), "%s: MLX reads 12 elements of these 6", how)
+		y := traced(one(grid(s, 3, 2)))[0] // MLX reads 12 elements of these 6
+		if how == "compiled" {
+			require.Equal(t, "float32[3 2 1]", y.String())
+			continue
+		}
+		require.ErrorIs(t, y.Err(), mlx.ErrShape, how)
 	}
 }

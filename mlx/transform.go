@@ -29,10 +29,11 @@ type tracing struct {
 	deep   int32  // of a callback's results, the greatest depth
 	failed *Error // the first failure of a callback
 
-	fallible bool     // a callback made something that may fail when it is computed
-	why      []*Error // for one of these reasons, if it is an inverse
-	fates    []*fate  // of a callback's results, from outside
-	within   *fates   // of the arguments, which are stand-ins themselves
+	fallible bool         // a callback made something that may fail when it is computed
+	why      []*Error     // for one of these reasons, if it is an inverse
+	fates    []*fate      // of a callback's results, from outside
+	within   *fates       // of the arguments, which are stand-ins themselves
+	tape     *lengthsTape // of a trace for other shapes, to be written
 }
 
 // traceDepth is beyond the depth of any scope that a program nests.
@@ -43,7 +44,10 @@ const traceDepth = 1 << 30
 func callback(op string, in capi.VectorArray, f func(args []*Array) []*Array) (capi.VectorArray, bool) {
 	var list capi.VectorArray
 	ok := protect(op, func(inner *Scope) *Error {
-		out := f(standIns(inner, in))
+		args := standIns(inner, in)
+		inner.tape.begin(args)
+		out := f(args)
+		inner.tape.finish(out)
 		if len(out) == 0 {
 			return newError(op, ErrShape, "its function returned no arrays")
 		}
@@ -57,7 +61,7 @@ func callback(op string, in capi.VectorArray, f func(args []*Array) []*Array) (c
 // of the transformation.
 func protect(op string, f func(inner *Scope) *Error) (ok bool) {
 	trace.depth++
-	inner := &Scope{stream: trace.stream, depth: traceDepth + trace.depth, traced: op}
+	inner := &Scope{stream: trace.stream, depth: traceDepth + trace.depth, traced: op, tape: trace.tape}
 	fail := func(e *Error) {
 		if trace.failed == nil {
 			trace.failed = e
@@ -152,6 +156,7 @@ func transformed(op string, args []*Array, expect []int, call func(in capi.Vecto
 		return fail(e)
 	}
 	defer finish(args)
+	place.strays(op)
 	results := make([]capi.VectorArray, len(expect))
 	defer func() {
 		for _, r := range results {

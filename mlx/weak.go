@@ -77,7 +77,7 @@ func withConstant[C Number](op string, f func(*capi.Array, capi.Array, capi.Arra
 		status := f(res, x.h, scalar, s)
 		freeTemporary(scalar)
 		return status
-	})
+	}).follows("same")
 }
 
 // constant is a number and the type that it gets.
