@@ -15,55 +15,14 @@ effects: attribution patching (a_clean − a_corrupted)·∂(logit difference)/�
 backward hooks see.
 """
 
-import gzip
-import importlib.metadata
-import json
-import pathlib
-
 import numpy as np
-import tokenizers
 import torch
-import transformers
-from drawn import bits, floats
-from transformer_lens.model_bridge import TransformerBridge
+from drawn import bits
+from transformer_lens_judge import MODELS, VERSIONS, case_of, judge, write
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "testdata" / "golden"
 TARGET, OTHER, LENGTH = 5, 9, 9
 CHANGED = {3: 17, 6: 21}
 SITES = {"resid_pre": "hook_resid_pre", "attn_out": "hook_attn_out", "mlp_out": "hook_mlp_out", "z": "attn.hook_z"}
-
-
-def hf_name(kind, name):
-    """The name that Hugging Face's model has for mlx-lm's."""
-    if kind == "gpt_neox":
-        return "lm_head.weight" if "embed_out" in name else name.replace("model.", "gpt_neox.", 1).replace(".h.", ".layers.", 1)
-    if kind == "gpt2":
-        return name.replace("model.", "transformer.", 1)
-    return name
-
-
-def judge(case):
-    """TransformerLens' bridge to transformers' model, with the weights that the case's rule draws."""
-    config = transformers.AutoConfig.for_model(**case["config"] | {"bos_token_id": 0, "eos_token_id": 0})
-    config.architectures = {"gpt2": ["GPT2LMHeadModel"], "llama": ["LlamaForCausalLM"], "gpt_neox": ["GPTNeoXForCausalLM"]}[config.model_type]
-    model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32)
-    weights = {}
-    for name, _, shape, center, amplitude in case["tensors"]:
-        w = torch.tensor(floats(name, shape, center, amplitude))
-        if config.model_type == "gpt2" and w.ndim == 2 and ".h." in name:
-            w = w.T.contiguous()
-        weights[hf_name(config.model_type, name)] = w
-    missing, unexpected = model.load_state_dict(weights, strict=False)
-    if unexpected or [m for m in missing if "lm_head" not in m and "inv_freq" not in m]:
-        raise RuntimeError(f"{case['name']}: {missing} are missing, {unexpected} unknown")
-    model.tie_weights()
-    model.eval()
-    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({str(i): i for i in range(config.vocab_size)}, unk_token="0"))
-    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, bos_token="0", eos_token="0", pad_token="0")
-    tokenizer.init_kwargs |= {"name_or_path": case["name"], "add_bos_token": True}
-    bridge = TransformerBridge.boot_transformers(case["name"], hf_model=model, tokenizer=tokenizer)
-    bridge.set_use_attn_result(True)
-    return bridge, model
 
 
 def final_gain(model):
@@ -114,22 +73,17 @@ def effects(bridge, clean, corrupted):
 
 
 def record(name):
-    case = json.load(gzip.open(GOLDEN / "architectures" / f"{name}.json.gz"))
+    case = case_of(name)
     bridge, model = judge(case)
+    bridge.set_use_attn_result(True)
     vocab = case["config"]["vocab_size"]
     clean = [int(b) for b in bits(f"attribution of {name}", LENGTH) % np.uint64(vocab)]
     corrupted = [CHANGED.get(i, token) for i, token in enumerate(clean)]
     return {"architecture": name, "clean": clean, "corrupted": corrupted} | attributions(bridge, model, clean) | {"effects": effects(bridge, clean, corrupted)}
 
 
-def main():
-    versions = {p: importlib.metadata.version(p) for p in ("transformer-lens", "transformers", "torch")}
-    out = {
-        "schema": "mlxlens-golden/attribution/1", "versions": versions, "compute": "float32, CPU", "target": TARGET, "other": OTHER,
-        "models": [record(n) for n in ("gpt2", "llama", "gpt-neox")],
-    }
-    with gzip.GzipFile(GOLDEN / "attribution.json.gz", "wb", mtime=0) as f:
-        f.write(json.dumps(out, separators=(",", ":")).encode())
-
-
-main()
+if __name__ == "__main__":
+    write("attribution", {
+        "schema": "mlxlens-golden/attribution/1", "versions": VERSIONS, "compute": "float32, CPU", "target": TARGET, "other": OTHER,
+        "models": [record(n) for n in MODELS],
+    })
