@@ -13,16 +13,16 @@ import (
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// source has the vectors ones, as long as the site's last axis, and two, of two numbers.
+// source has the vectors ones, three and two*2, as long as the site's last axis, and two, of two numbers.
 type source struct{ m model.Model }
 
 func (s source) Value(name string, at model.Place) (edit.Value, error) {
 	switch name {
 	case "two":
 		return edit.Vector([]float32{1, 2}), nil
-	case "ones":
+	case "ones", "three", "two*2":
 		sizes := s.m.Shape().Sizes(at.Site)
-		return edit.Vector(filled(sizes[len(sizes)-1], 1)), nil
+		return edit.Vector(filled(sizes[len(sizes)-1], map[string]float32{"ones": 1, "three": 3, "two*2": 4}[name])), nil
 	}
 	return edit.Value{}, errors.New(name + " is not there")
 }
@@ -89,6 +89,8 @@ func TestEditsChangeWhatTheyNameAndNothingElse(t *testing.T) {
 		"layers.1.pattern@7,9/2,8#2=zero": func(at []int, x float32) float32 {
 			return or((at[2] == 7 || at[2] == 9) && (at[3] == 2 || at[3] == 8) && at[1] == 2, 0, x)
 		},
+		"layers.1.k@4=add:ones*-1.5":        func(at []int, x float32) float32 { return or(at[1] == 4, x-1.5, x) },
+		"layers.1.k@4=add:three*2":          func(at []int, x float32) float32 { return or(at[1] == 4, x+6, x) },
 		"layers.1.resid_post@0,-2=add:ones": func(at []int, x float32) float32 { return or(at[1] == 0 || at[1] == 58, x+1, x) },
 		"layers.1.head_out@4#3=set:ones":    func(at []int, x float32) float32 { return or(at[1] == 4 && at[2] == 3, 1, x) },
 		"embed@5=set:ones":                  func(at []int, x float32) float32 { return or(at[1] == 5, 1, x) },

@@ -1,6 +1,7 @@
 package edit
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -19,8 +20,8 @@ type Source interface {
 }
 
 // Parse reads SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG], such as layers.5.mlp_out@3:6=scale:0.5,
-// layers.8.z#3=zero, layers.9.resid_post@-1=add:vector.npz or layers.4.attn_scores@-1/0:3=mask,
-// for a prompt of so many tokens. A site is written in any dialect that the model's Paths know.
+// layers.8.z#3=zero, layers.9.resid_post@-1=add:vector.npz*1.5 or layers.4.attn_scores@-1/0:3=mask,
+// for a prompt of so many tokens. What add adds may have a factor behind it ([CutFactor]). A site is written in any dialect that the model's Paths know.
 func Parse(text string, m model.Model, tokens int, from Source) (Edit, error) {
 	e := Edit{Text: text}
 	where, what, ok := strings.Cut(text, "=")
@@ -100,9 +101,7 @@ func (e *Edit) parseArg(arg string, given bool, from Source) (err error) {
 		if arg == "" {
 			return e.wrong("%s wants a file with numbers", e.Op)
 		}
-		if e.Value, err = from.Value(arg, e.Place); err != nil {
-			return e.wrong("%w", err)
-		}
+		return e.parseValue(arg, from)
 	case Mean:
 		if e.Value, err = from.Mean(arg, e.Place); err != nil {
 			return e.wrong("%w", err)
@@ -111,4 +110,38 @@ func (e *Edit) parseArg(arg string, given bool, from Source) (err error) {
 		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
 	}
 	return err
+}
+
+// parseValue reads the numbers of an operation, of add times a factor.
+func (e *Edit) parseValue(arg string, from Source) error {
+	source, factor, given := CutFactor(arg)
+	if e.Op != Add || !given {
+		source = arg
+	}
+	var err error
+	if e.Value, err = from.Value(source, e.Place); err != nil {
+		return e.wrong("%w", err)
+	}
+	if source == arg {
+		return nil
+	}
+	if _, err := from.Value(arg, e.Place); err == nil { // an array is called so
+		return e.wrong("%q names numbers with and without its %q: give the array another name", arg, arg[len(source):])
+	}
+	if !(math.Abs(factor) <= math.MaxFloat32) {
+		return e.wrong("add by %v: want a number that float32 holds", factor)
+	}
+	e.Value = e.Value.Times(factor)
+	return nil
+}
+
+// CutFactor cuts what add adds, FILE*FACTOR, into both; without a number behind the last * there
+// is no factor, and it is 1.
+func CutFactor(arg string) (value string, factor float64, given bool) {
+	if at := strings.LastIndexByte(arg, '*'); at >= 0 {
+		if x, err := strconv.ParseFloat(arg[at+1:], 64); err == nil {
+			return arg[:at], x, true
+		}
+	}
+	return arg, 1, false
 }

@@ -30,6 +30,16 @@ type Value struct {
 // Vector returns the value [d] that is the same everywhere.
 func Vector(x []float32) Value { return Value{Shape: []int{len(x)}, Data: x} }
 
+// Times returns the value with each number times a factor.
+func (v Value) Times(factor float64) Value {
+	data := make([]float32, len(v.Data))
+	for i, x := range v.Data {
+		data[i] = float32(factor * float64(x))
+	}
+	v.Data = data
+	return v
+}
+
 func (v *Value) last() int { return v.Shape[len(v.Shape)-1] }
 
 // check refuses a value that is no array of finite numbers.

@@ -47,12 +47,12 @@ func (e *FileError) Unwrap() error { return e.Err }
 // ReadValue reads what an edit of a place adds or sets: FILE[:NAME][@POSITIONS], of a .npy,
 // .npz or .safetensors file. Without a name it is the array that is called as the place, or
 // else the only one. Of a file that [Set] wrote, the value is of the positions that it has,
-// or of some of them; of one that is chosen it is good for any position. What is wrong with
-// the file is a [FileError].
+// or of some of them; of one that is chosen it is good for any position. Of a file of [Vectors]
+// without a name it must be of the edit's place. What is wrong with the file is a [FileError].
 func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	parts := valueFile.FindStringSubmatch(arg)
 	if parts == nil {
-		return edit.Value{}, fmt.Errorf("value %q: want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without", arg)
+		return edit.Value{}, fmt.Errorf("value %q: want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without, and for add *FACTOR", arg)
 	}
 	f, err := openArrays(parts[1])
 	if err != nil {
@@ -62,6 +62,11 @@ func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	name, err := f.choose(parts[2], at)
 	if err != nil {
 		return edit.Value{}, err
+	}
+	if parts[2] == "" {
+		if err := f.ofAnotherPlace(name, at); err != nil {
+			return edit.Value{}, err
+		}
 	}
 	a, err := f.read(name)
 	if err != nil {
@@ -143,6 +148,7 @@ type arrays struct {
 	names []string
 	read  func(name string) (checkpoint.Array, error)
 	close func() error
+	said  map[string]string // what safetensors have beside arrays, nil in another file
 }
 
 func openArrays(path string) (*arrays, error) {
@@ -152,19 +158,25 @@ func openArrays(path string) (*arrays, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &arrays{path, []string{""}, func(string) (checkpoint.Array, error) { return a, nil }, func() error { return nil }}, nil
+		return &arrays{path: path, names: []string{""}, read: func(string) (checkpoint.Array, error) { return a, nil }, close: func() error { return nil }}, nil
 	case ".npz":
 		f, err := npz.Open(path)
 		if err != nil {
 			return nil, err
 		}
-		return &arrays{path, f.Names(), func(name string) (checkpoint.Array, error) { return f.Array(name, nil) }, f.Close}, nil
+		return &arrays{path: path, names: f.Names(), read: func(name string) (checkpoint.Array, error) { return f.Array(name, nil) }, close: f.Close}, nil
 	}
 	c, err := checkpoint.OpenFile(path)
 	if err != nil {
 		return nil, err
 	}
-	return &arrays{path, c.Names(), func(name string) (checkpoint.Array, error) { return c.Tensor(name).Array() }, c.Close}, nil
+	said := map[string]string{}
+	for key, value := range c.Metadata {
+		if text, ok := value.(string); ok {
+			said[key] = text
+		}
+	}
+	return &arrays{path: path, names: c.Names(), read: func(name string) (checkpoint.Array, error) { return c.Tensor(name).Array() }, close: c.Close, said: said}, nil
 }
 
 // choose returns the name that was given, the place's, or the only one.

@@ -7,13 +7,10 @@
 package states
 
 import (
-	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
-	"github.com/mlxlens/mlxlens/checkpoint/npz"
 )
 
 // Set is what one prompt has at some places.
@@ -74,10 +71,5 @@ func (s *Set) WriteSafetensors(w io.Writer) error {
 // holds their values exactly. Metadata is the array metadata: the bytes, uint8, of a
 // JSON object, json.loads(bytes(file["metadata"])).
 func (s *Set) WriteNPZ(w io.Writer) error {
-	text, err := json.Marshal(s.metadata())
-	if err != nil {
-		return fmt.Errorf("states: %w", err)
-	}
-	arrays := append(s.beside(), checkpoint.Array{Name: "metadata", Type: checkpoint.U8, Shape: []int{len(text)}, Bytes: text})
-	return npz.Write(w, append(arrays, s.Arrays...))
+	return writeNPZ(w, s.metadata(), append(s.beside(), s.Arrays...))
 }

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
@@ -129,7 +130,8 @@ func originOfEdits(edits []string, options map[string]string) error {
 	for i, text := range edits {
 		_, op, _ := strings.Cut(text, "=")
 		_, arg, _ := strings.Cut(op, ":")
-		path := states.ValueFile(arg)
+		file, _, _ := edit.CutFactor(arg)
+		path := states.ValueFile(file)
 		if ext := strings.ToLower(filepath.Ext(arg)); ext == ".txt" || ext == ".jsonl" {
 			path = arg // a mean over prompts
 		}
@@ -178,6 +180,21 @@ func list(texts []string) string {
 
 // cacheSnapshot matches the folder of a commit in the cache of the hub.
 var cacheSnapshot = regexp.MustCompile(`models--[^/]+/snapshots/([0-9a-f]{40})/?$`)
+
+// digest is modelDigest of a model that is open, computed once.
+func (s *streams) digest(opened *auto.Opened) (string, error) {
+	if sum, ok := s.digests[opened]; ok {
+		return sum, nil
+	}
+	sum, err := modelDigest(opened, opened.Info.Ref)
+	if err == nil {
+		if s.digests == nil {
+			s.digests = map[*auto.Opened]string{}
+		}
+		s.digests[opened] = sum
+	}
+	return sum, err
+}
 
 // modelDigest is one of all files that make a model: weights, configuration, tokenizer, chat
 // template.

@@ -65,7 +65,28 @@ func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
 	if err := e.read(states.ValueFile(arg)); err != nil {
 		return edit.Value{}, err
 	}
-	return states.ReadValue(arg, at)
+	v, err := states.ReadValue(arg, at)
+	if err != nil {
+		return v, err
+	}
+	return v, e.sameModel(states.ValueFile(arg))
+}
+
+// sameModel refuses vectors of another model, where their file says which it is of.
+func (e *editor) sameModel(path string) error {
+	m, err := states.FileMetadata(path)
+	if err != nil {
+		return err
+	}
+	was, says := m[states.ModelDigest]
+	if !says {
+		return nil
+	}
+	is, err := e.s.digest(e.opened)
+	if err != nil || was == is {
+		return err
+	}
+	return fmt.Errorf("%s is of another model, %s (%s), and this is %s (%s): make one of this model", path, m["model"], was, e.opened.Info.Ref, is)
 }
 
 // read refuses a file that is the output's.

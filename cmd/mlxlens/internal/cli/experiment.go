@@ -180,7 +180,7 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 		return nil, nil
 	}
 	path := opened.Info.Ref
-	digest, err := modelDigest(opened, path)
+	digest, err := s.digest(opened)
 	if err != nil {
 		return nil, err
 	}

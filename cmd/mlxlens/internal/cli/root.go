@@ -22,6 +22,7 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
 )
 
@@ -33,6 +34,8 @@ type streams struct {
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
+
+	digests map[*auto.Opened]string // of models that are open
 }
 
 // say tells the user something on a line of stderr. Errors and all else that is told there

@@ -95,7 +95,7 @@ OP is what becomes of a value x there:
   mean:@POSITIONS    the mean over some positions of the prompt
   mean:PROMPTS       the mean over all prompts in a .txt or .jsonl file
   scale:FACTOR       FACTOR times x
-  add:FILE           x plus the numbers in a file, for steering
+  add:FILE[*FACTOR]  x plus the numbers in a file, or FACTOR times them, for steering
   set:FILE           the numbers in a file, for patching
   clamp:LOW:HIGH     x, but not below LOW and not above HIGH
   noise:SIZE[:SEED]  x plus normal noise of standard deviation SIZE
@@ -109,7 +109,9 @@ has as many numbers as the last axis of the site, once for all positions and hea
 or for each its own. ARRAY chooses it; without it, it is the one that is named as
 the place, or the only one in the file. A file of ` + "`mlxlens capture`" + ` knows its
 positions, and is set at these. With @POSITIONS behind it, some of them are taken,
-and set at the positions of the edit.
+and set at the positions of the edit. A file of ` + "`mlxlens steer`" + ` or ` + "`mlxlens probe`" + `
+knows its model and its place: another model is refused, and another place unless
+ARRAY names it.
 
   halve what the MLP of layer 5 adds, at the positions 3, 4 and 5:
     layers.5.mlp_out@3:6=scale:0.5
@@ -122,6 +124,8 @@ and set at the positions of the edit.
     layers.4.attn_scores@-1/0:3=mask
   steer the last position:
     layers.9.resid_post@-1=add:vector.npz
+  steer all of them, twice as strongly, the other way round:
+    layers.9.resid_post=add:vector.npz*-2
   patch every position that was captured, or only the last:
     layers.9.resid_post=set:states.npz
     layers.9.resid_post@-1=set:states.npz@-1`
