@@ -163,3 +163,22 @@ func TestProbesThatMeanNothingAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+func TestOfEveryClassTheSamePartIsHeldOut(t *testing.T) {
+	t.Parallel()
+	labels := []string{"a", "b", "a", "a", "b", "a", "c", "a", "b", "b", "b", "a"}
+	train, held := experiment.Split{Fraction: 0.4, Seed: 3}.Divide(labels)
+	count := map[string]int{}
+	for _, i := range held {
+		count[labels[i]]++
+	}
+	require.Equal(t, map[string]int{"a": 2, "b": 2}, count)
+	require.ElementsMatch(t, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, append(held, train...))
+	_, again := experiment.Split{Fraction: 0.4, Seed: 3}.Divide(labels)
+	require.Equal(t, held, again)
+	_, other := experiment.Split{Fraction: 0.4, Seed: 4}.Divide(labels)
+	require.NotEqual(t, held, other)
+	train, held = experiment.Split{}.Divide(labels)
+	require.Len(t, train, 12)
+	require.Empty(t, held)
+}

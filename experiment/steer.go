@@ -75,12 +75,6 @@ type Steering struct {
 	Timing float64 `json:"steer_s,omitempty"`
 }
 
-// Split says how prompts were divided at random.
-type Split struct {
-	Fraction float64 `json:"fraction"` // held out
-	Seed     uint64  `json:"seed"`
-}
-
 // SteeringLayer is what a layer's vector is like. Numbers that there are not are NaN, null in JSON.
 type SteeringLayer struct {
 	Layer     int         `json:"layer"`

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -18,13 +20,13 @@ var methodNames = map[SteeringMethod]string{MeanDifference: "mean difference", P
 // Figure shows how well the vectors tell held-out pairs apart, and what they do.
 func (s *Steering) Figure() *render.Figure {
 	f := &render.Figure{
-		Title: fmt.Sprintf("%s of %d pairs at %s", methodNames[s.Method], s.Pairs, s.Site), Digits: 2,
+		Title: fmt.Sprintf("%s of %s at %s", methodNames[s.Method], english.Plural(s.Pairs, "pair", ""), s.Site), Digits: 2,
 		Means: "accuracy and separation (Cohen's d) of held-out prompts along the vector; length of the vector in that of a state",
 	}
 	if name := render.ModelName(s.Model); name != "" {
 		f.Notes = append(f.Notes, name)
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%d pairs held out", s.HeldOut))
+	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out")
 	table := render.Matrix{Name: "vectors", RowsAre: "layer", Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
 	for _, l := range s.Layers {
 		table.Rows = append(table.Rows, strconv.Itoa(l.Layer))
@@ -35,8 +37,11 @@ func (s *Steering) Figure() *render.Figure {
 	if e == nil {
 		return f
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("steered: ln p(%q) − ln p(%q), the mean over %d prompts; without a vector %s",
-		render.Visible(e.Target.Bytes), render.Visible(e.Versus.Bytes), len(e.Prompts), short(e.Baseline)))
+	of := "of " + e.Prompts[0].text()
+	if n := len(e.Prompts); n > 1 {
+		of = fmt.Sprintf("the mean over %d prompts", n)
+	}
+	f.Notes = append(f.Notes, fmt.Sprintf("steered: ln p(%q) − ln p(%q), %s; without a vector %s", render.Visible(e.Target.Bytes), render.Visible(e.Versus.Bytes), of, short(e.Baseline)))
 	effect := render.Matrix{Name: "steered", RowsAre: "layer", Are: "strength", Rows: table.Rows, Values: floats(e.Values)}
 	for _, x := range e.Strengths {
 		effect.Columns = append(effect.Columns, render.Column{Name: short(x)})

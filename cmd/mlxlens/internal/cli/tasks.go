@@ -22,6 +22,7 @@ type task struct {
 	prompt *string
 	ids    []int
 	input  json.RawMessage // what the line says, of a task that is more than a prompt; compact
+	label  string          // of a labelled prompt
 	err    error           // the line cannot be read
 }
 
