@@ -96,6 +96,7 @@ var allowed = map[string][]string{
 	"examples/patching":         {"edit", "experiment", "model", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
+	"examples/sentiment":        {"edit", "experiment", "generate", "model", "model/auto"},
 	"examples/steering":         {"edit", "generate", "model", "model/auto", "states"},
 	"examples/trace":            {"edit", "lens", "model/auto"},
 	"examples/transformerlm":    {"mlx", "mlx/nn"},
