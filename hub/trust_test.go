@@ -31,7 +31,7 @@ var hostileHubs = map[string]failingPull{
 	"sizes that overflow together": {
 		server: onAPI(sizes("1125899906842624", 900)), is: []error{ErrProtocol}, says: []string{"more than 1125899906842624 bytes together"},
 	},
-	"a size that is negative":          {server: onAPI(sizes("-1", 1)), is: []error{ErrProtocol}, says: []string{"the size -1"}},
+	"a size that is negative": {server: onAPI(sizes("-1", 1)), is: []error{ErrProtocol}, says: []string{"the size -1"}},
 	"a size that is no 64-bit integer": {server: onAPI(sizes("9223372036854775808", 1)), is: []error{ErrProtocol},
 		says: []string{"hub: someone/tiny: the server describes the model with number 9223372036854775808 as siblings", "check HF_ENDPOINT"}},
 	"a size in a header that is no 64-bit integer": {
@@ -48,7 +48,7 @@ var hostileHubs = map[string]failingPull{
 		},
 		is: []error{ErrProtocol}, says: []string{"hub: someone/tiny: the server gives ", ` the size "9223372036854775808" (X-Linked-Size)`},
 	},
-	"a size larger than any disk":      {server: onAPI(sizes("9223372036854775807", 1)), is: []error{ErrProtocol}, says: []string{"the size 9223372036854775807"}},
+	"a size larger than any disk": {server: onAPI(sizes("9223372036854775807", 1)), is: []error{ErrProtocol}, says: []string{"the size 9223372036854775807"}},
 	"ten thousand files": {
 		server: onAPI(sizes("1", 10000)), is: []error{ErrProtocol}, says: []string{"lists 10001 files that the model would need, and 1000 are the most"},
 	},
