@@ -61,8 +61,8 @@ func (o *scoreFlags) check() error {
 		return usagef("--random %d: want 2 tokens or more", o.random)
 	case o.random == 0 && (o.given("samples") || o.given("seed")):
 		return usagef("--samples and --seed are of --random")
-	case o.samples < 1:
-		return usagef("--samples %d: want 1 or more", o.samples)
+	case o.samples < 1 || o.samples > maxSamples:
+		return usagef("--samples %d: want 1 to %d", o.samples, maxSamples)
 	}
 	for _, kind := range o.kinds {
 		if !slices.Contains(experiment.HeadKinds(), experiment.HeadKind(kind)) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -149,21 +151,30 @@ func (b *patchBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerL
 // parseInput reads a line that is an object.
 func parseInput(line int, text string) (task, []byte) {
 	t := task{line: line}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, []byte(text)); err != nil {
-		t.err = fmt.Errorf("it is no JSON object: %w", err)
-		t.input, _ = json.Marshal(text)
+	text = strings.ToValidUTF8(text, replaced)
+	if t.input, t.err = asAnswered(json.RawMessage(text)); t.err != nil {
+		t.input, _ = asAnswered(text) // a text can be written
+		t.err = fmt.Errorf("it is no JSON object: %w", t.err)
 		return t, nil
 	}
-	t.input = compact.Bytes()
 	var object map[string]any
 	if err := exactjson.Unmarshal(t.input, &object); err != nil {
-		t.err = errors.New("it is no JSON object")
+		t.err = fmt.Errorf("it is no JSON object that can be read: %w", err)
 	}
 	if key := repeatedKey(text); key != "" && t.err == nil {
 		t.err = fmt.Errorf("it has %q twice: programs differ in which they read; remove one", key)
 	}
 	return t, t.input
+}
+
+// asAnswered is JSON as a line of the answer has it, so that the two can be compared.
+func asAnswered(v any) (json.RawMessage, error) {
+	if raw, ok := v.(json.RawMessage); ok && !json.Valid(raw) {
+		return nil, json.Unmarshal(raw, new(any)) // which says where
+	}
+	var b bytes.Buffer
+	err := render.WriteJSON(&b, v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // pairOfPrompts is a line of a file of pairs.
@@ -201,6 +212,9 @@ func (b *patchBatch) pair(ctx context.Context, t *task) (any, error) {
 	corrupted, err := b.run(ctx, s, b.opened, prompt, p.Corrupted, nil)
 	if err != nil {
 		return nil, err
+	}
+	if na, nb := len(clean.ids), len(corrupted.ids); b.align == lens.AlignEqual && na != nb {
+		return nil, fmt.Errorf("the prompts have %d and %d tokens: give --align start or end", na, nb)
 	}
 	each := *b.patchOptions
 	each.quiet = true

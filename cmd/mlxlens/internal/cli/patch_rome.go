@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 
@@ -14,6 +15,9 @@ import (
 	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
+
+// maxSamples bounds what is averaged: the mean's error falls with the root of it, and a run costs a pass each.
+const maxSamples = 1000
 
 // romeFlags say how a subject is corrupted.
 type romeFlags struct {
@@ -55,10 +59,10 @@ func (o *patchOptions) checkRome() error {
 		return usagef("--rome needs --subject: the words of the prompt that are corrupted")
 	case o.subject != "" && o.file != "":
 		return usagef("--subject and --file exclude each other: each line of the file has its subject")
-	case !(o.noise > 0):
-		return usagef("--noise %g: want more than 0", o.noise)
-	case o.samples < 2 || o.samples > 1000:
-		return usagef("--samples %d: want 2 to 1000", o.samples)
+	case !(o.noise > 0) || math.IsInf(o.noise, 1):
+		return usagef("--noise %g: want a number above 0", o.noise)
+	case o.samples < 2 || o.samples > maxSamples:
+		return usagef("--samples %d: want 2 to %d", o.samples, maxSamples)
 	case o.positions == "all":
 		return usagef("--rome restores one position at a time: --positions all is not for it")
 	}

@@ -21,7 +21,7 @@ type task struct {
 	line   int // from 1
 	prompt *string
 	ids    []int
-	input  json.RawMessage // what the line says, of a task that is more than a prompt; compact
+	input  json.RawMessage // what the line says, of a task that is more than a prompt, as it stands in the answer
 	label  string          // of a labelled prompt
 	err    error           // the line cannot be read
 }
@@ -79,15 +79,30 @@ func readTasks(name string, in io.Reader, parse func(line int, text string) task
 
 // add keeps a task. What is not UTF-8 is replaced, as encoding/json has done in its strings.
 func (p *prompts) add(t task, line string) {
-	if t.prompt != nil {
-		text := strings.ToValidUTF8(*t.prompt, replaced)
+	var text string
+	switch {
+	case t.prompt != nil:
+		text = strings.ToValidUTF8(*t.prompt, replaced)
 		t.prompt = &text
-		asked := strings.Contains(line, replaced) || strings.Contains(strings.ToLower(line), `\ufffd`)
-		if strings.Contains(text, replaced) && !asked || !utf8.ValidString(line) {
-			p.invalid = append(p.invalid, t.line)
-		}
+	case t.input != nil:
+		text = textsOf(t.input)
+	default:
+		p.tasks = append(p.tasks, t)
+		return
+	}
+	asked := strings.Contains(line, replaced) || strings.Contains(strings.ToLower(line), `\ufffd`)
+	if strings.Contains(text, replaced) && !asked || !utf8.ValidString(line) {
+		p.invalid = append(p.invalid, t.line)
 	}
 	p.tasks = append(p.tasks, t)
+}
+
+// textsOf is JSON with its strings as they are read: half a pair of UTF-16 is U+FFFD.
+func textsOf(data []byte) string {
+	var v any
+	_ = json.Unmarshal(data, &v) // what is no JSON has its error in the task
+	read, _ := json.Marshal(v)   // what was read can be written
+	return string(read)
 }
 
 // warn says what was not text.

@@ -48,6 +48,41 @@ func TestPromptsAreUTF8(t *testing.T) {
 	}
 }
 
+// An experiment's line stands in its answer: what is not text is told of it too, and the line is
+// compared with the answer when the output is continued.
+func TestLinesOfExperimentsAreUTF8(t *testing.T) {
+	for _, c := range []struct{ in, input, says, fault string }{
+		{`{"clean": "a", "corrupted": "b"}`, `{"clean":"a","corrupted":"b"}`, "", ""},
+		{`{"clean": "a` + "\xff" + `", "corrupted": "b"}`, `{"clean":"a` + "\ufffd" + `","corrupted":"b"}`, "1 line is not UTF-8", ""},
+		{`{"clean": "\ud800", "corrupted": "b"}`, `{"clean":"\ud800","corrupted":"b"}`, "1 line is not UTF-8", ""},
+		{`{"clean": "\ufffd", "corrupted": "b"}`, `{"clean":"\ufffd","corrupted":"b"}`, "", ""},
+		{`{"clean": "` + "\u009b\u202e<" + `", "corrupted": "b"}`, `{"clean":"\u009b\u202e<","corrupted":"b"}`, "", ""},
+		{"no \xff\u009b", `"no ` + "\ufffd" + `\u009b"`, "1 line is not UTF-8", "it is no JSON object: invalid character 'o'"},
+		{`{"clean": "a", "corrupted": "b", "x": 1e400}`, `{"clean":"a","corrupted":"b","x":1e400}`, "", "1e400"},
+		{`[1]`, `[1]`, "", "it is no JSON object"},
+	} {
+		p, err := readTasks("a.jsonl", strings.NewReader(c.in), parsePair)
+		require.NoError(t, err)
+		var errs bytes.Buffer
+		p.warn(&streams{err: &errs}, "a.jsonl")
+		require.Len(t, p.tasks, 1, c.in)
+		require.Equal(t, c.input, string(p.tasks[0].input), c.in)
+		if c.says == "" {
+			require.Empty(t, errs.String(), c.in)
+		}
+		require.Contains(t, errs.String(), c.says, c.in)
+		if c.fault == "" {
+			require.NoError(t, p.tasks[0].err, c.in)
+		} else {
+			require.ErrorContains(t, p.tasks[0].err, c.fault, c.in)
+		}
+		line := foundLine{Input: p.tasks[0].input}
+		var out bytes.Buffer
+		require.NoError(t, writeSealed(&out, line))
+		require.Contains(t, out.String(), `"input":`+c.input, "so it stands in the answer")
+	}
+}
+
 func TestLinesAreCountedWithTheEmptyOnes(t *testing.T) {
 	p, says := read(t, "a.txt", "one\n\n  \nca\xe9\ncb\xe9")
 	require.Equal(t, []int{4, 5}, p.invalid)
