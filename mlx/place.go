@@ -233,14 +233,21 @@ func (p place) suspectNeeds(folder string) string {
 }
 
 // loaderStrays says why the system's loader is not asked for a bare name: because it would look
-// into the working directory. On a Mac it always does.
+// into the working directory, or where others may put a library. On a Mac it always does.
 func loaderStrays() string {
 	if runtime.GOOS == "darwin" {
 		return "not asked: it looks into the working directory too"
 	}
-	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+	folders := os.Getenv("LD_LIBRARY_PATH")
+	if folders == "" {
+		return ""
+	}
+	for _, folder := range strings.Split(strings.ReplaceAll(folders, ";", ":"), ":") { // ld.so(8): either divides, and an empty one is the working directory
 		if !filepath.IsAbs(folder) {
 			return fmt.Sprintf("not asked: %q in $LD_LIBRARY_PATH is the working directory, or below it", folder)
+		}
+		if why := origin.Refusal(folder); exists(folder) && why != "" {
+			return fmt.Sprintf("not asked: %q is in $LD_LIBRARY_PATH, and %s, and could put anything there; name the library in $%s if you trust it", folder, why, EnvLibrary)
 		}
 	}
 	return ""

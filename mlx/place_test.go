@@ -42,6 +42,7 @@ func TestTheWorkingDirectoryIsNoPlace(t *testing.T) {
 		"as it is":                    nil,
 		"an empty loader path":        {"LD_LIBRARY_PATH=:/nowhere"},
 		"a relative loader path":      {"LD_LIBRARY_PATH=."},
+		"the loader's other divider":  {"LD_LIBRARY_PATH=/nowhere;."},
 		"relative folders of a user":  {"XDG_DATA_HOME=.", "HOMEBREW_PREFIX=.", "XDG_CACHE_HOME=."},
 		"a home that is no full path": {"HOME=.", "XDG_DATA_HOME="},
 	} {
@@ -54,6 +55,22 @@ func TestTheWorkingDirectoryIsNoPlace(t *testing.T) {
 		require.Contains(t, string(out), "no usable mlx-c", name)
 		require.NotContains(t, string(out), root, name)
 	}
+}
+
+func TestAFolderOfTheLoaderThatOthersMayWriteIsNoPlace(t *testing.T) {
+	if runtime.GOOS == "darwin" {
+		t.Skip("the system's loader is not asked there")
+	}
+	folder := filepath.Join(t.TempDir(), "lib")
+	planted(t, filepath.Join(folder, "libmlxc.so"))
+	planted(t, filepath.Join(folder, "libopenblas.so.0"))
+	env := append(nothingElse(t), "LD_LIBRARY_PATH="+folder)
+	require.Contains(t, loadWith(t, env...), "PLANTED", "opened where only the user writes")
+	require.NoError(t, os.Chmod(folder, 0o777))
+	out := loadWith(t, env...)
+	require.NotContains(t, out, "PLANTED")
+	require.Contains(t, out, `in $LD_LIBRARY_PATH, and every user may write `+folder+" ")
+	require.NotContains(t, loadWith(t, append(env, "LD_LIBRARY_PATH=/nowhere;"+folder)...), "PLANTED", "the loader's other divider")
 }
 
 func TestAFolderThatOthersMayWriteIsNoPlace(t *testing.T) {
