@@ -300,3 +300,23 @@ func TestMergesOfOneLongWordTakeMemoryInProportionToIt(t *testing.T) {
 		require.Less(t, long, 1000.0)
 	}
 }
+
+// A few bytes may name a special token of many ids, many times: the product is refused before it is made.
+func TestTemplatesThatMultiplyIDsAreErrors(t *testing.T) {
+	t.Parallel()
+	file := func(times, ids int) []byte {
+		piece := `{"SpecialToken":{"id":"s","type_id":0}},`
+		template := `{"type":"TemplateProcessing","single":[` + strings.Repeat(piece, times) + `{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"s":{"id":"s","ids":[` +
+			strings.Repeat("0,", ids-1) + `0],"tokens":["a"]}}}`
+		return []byte(`{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"post_processor":` + template + `}`)
+	}
+	for _, c := range []struct{ times, ids int }{{1, 1025}, {1025, 1}, {10_000, 100_000}} {
+		_, err := FromJSON(file(c.times, c.ids), nil)
+		require.ErrorContains(t, err, "post_processor TemplateProcessing puts more than 1024 ids around a text")
+	}
+	tok, err := FromJSON(file(32, 32), nil)
+	require.NoError(t, err)
+	ids, err := tok.Encode("a", true)
+	require.NoError(t, err)
+	require.Len(t, ids, 1025)
+}

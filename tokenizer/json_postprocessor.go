@@ -58,6 +58,9 @@ func (p *parts) readPostProcessor(raw json.RawMessage, n *partCount) error {
 	return unknownComponent("post_processor", c.Type, "Sequence", "ByteLevel", "TemplateProcessing")
 }
 
+// mostAround bounds the ids around every text: published tokenizers have at most four.
+const mostAround = 1024
+
 func (c *postProcessorFile) template() (*template, error) {
 	t := &template{}
 	for _, piece := range c.Single {
@@ -68,6 +71,9 @@ func (c *postProcessorFile) template() (*template, error) {
 			tokens, ok := c.SpecialTokens[piece.SpecialToken.ID]
 			if !ok {
 				return nil, fmt.Errorf("post_processor TemplateProcessing uses %q, which its special_tokens lack", piece.SpecialToken.ID)
+			}
+			if len(t.before)+len(t.after)+len(tokens.IDs) > mostAround {
+				return nil, fmt.Errorf("post_processor TemplateProcessing puts more than %d ids around a text: the file is damaged or hostile", mostAround)
 			}
 			t.add(tokens.IDs...)
 		default:
