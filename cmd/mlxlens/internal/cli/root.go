@@ -95,10 +95,11 @@ type checkedWriter struct {
 }
 
 func (c *checkedWriter) Write(p []byte) (int, error) {
-	n, err := c.Writer.Write(p)
-	if err != nil && c.err == nil {
-		c.err = err
+	if c.err != nil {
+		return 0, c.err // what came after a gap would be no answer
 	}
+	n, err := c.Writer.Write(p)
+	c.err = err
 	return n, err
 }
 
