@@ -25,7 +25,7 @@ func (p *plan) check(m model.Model, states []*mlx.Array, own *mlx.Array) (*Check
 	scope := states[0].Scope().NewScope()
 	defer scope.Close()
 	own = mlx.AsType(scope.Hold(own), mlx.Float32)
-	lens := mlx.AsType(model.ToLogits(m, scope.Hold(states[len(states)-1])), mlx.Float32)
+	lens := mlx.AsType(model.ToLogits(m, scope.Hold(states[p.rows[len(p.rows)-1].state])), mlx.Float32)
 	difference, err := mlx.Item[float32](mlx.Max(mlx.Abs(mlx.Subtract(own, lens))))
 	if err != nil {
 		return nil, err
