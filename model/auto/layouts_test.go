@@ -29,3 +29,24 @@ func TestHuggingFacesLayoutIsTheSameModel(t *testing.T) {
 	}
 	require.NotZero(t, seen)
 }
+
+// transformers 5 saves the experts of Qwen3-VL's mixtures as it holds them, [expert, out, in]; the
+// published files have them transposed.
+func TestExpertsThatTransformersSavedAreThePublishedOnes(t *testing.T) {
+	t.Parallel()
+	a := architecture(t, "qwen3-vl-moe")
+	turned := 0
+	for i := range a.HF {
+		for j := range a.HF[i].Parts {
+			if part := &a.HF[i].Parts[j]; part.Permute != nil {
+				part.Permute, a.HF[i].Axis = nil, 1
+				turned++
+			}
+		}
+	}
+	require.NotZero(t, turned)
+	dir := t.TempDir()
+	require.NoError(t, a.WriteHF(dir))
+	m := modeltest.Open(t, dir, auto.Options{}).Model
+	require.Empty(t, firstDifference(t, m, a.Runs[2], relative))
+}

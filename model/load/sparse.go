@@ -74,6 +74,23 @@ func (p Part) TransposedExperts(experts, dExpert, dModel int, below ...string) m
 	})
 }
 
+// HasTransposedExperts reports whether the tensors of all experts are [expert, in, out] in the file, and not
+// [expert, out, in]: their shapes tell.
+func (p Part) HasTransposedExperts(experts, dExpert, dModel int) bool {
+	if dModel == dExpert {
+		return p.hasStack("expert_gate", experts, dModel, 2*dExpert)
+	}
+	return p.hasStack("expert_down", experts, dExpert, dModel)
+}
+
+// hasStack reports whether the file has a tensor of all experts for a role, of this shape.
+func (p Part) hasStack(role string, shape ...int) bool {
+	return slices.ContainsFunc(p.Experts(role, 0, 0, 0).Fused, func(f Fused) bool {
+		t := p.l.ck.Tensor(f.Tensor)
+		return t != nil && slices.Equal(t.Shape, shape)
+	})
+}
+
 func (p Part) gatedExperts(experts, dExpert, dModel int, own func(ExpertWant) ExpertWant) model.Experts {
 	take := func(role string, out, in int) *model.ExpertLinear {
 		return p.l.Experts(own(p.Experts(role, experts, out, in)))

@@ -51,7 +51,7 @@ func newMLP(c *Config, p load.Part, layer int) model.FeedForward {
 		return p.GatedMLP(&c.Standard, false, mlx.SiLU)
 	}
 	m := &model.MoE{Router: &model.SoftmaxRouter{Gate: p.Gate(c.NumExperts, c.HiddenSize), K: c.NumExpertsPerTok, Renormalize: c.NormTopKProb}}
-	if c.sees {
+	if c.sees && p.HasTransposedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize) { // as published; transformers 5 saves them otherwise
 		m.Experts = p.TransposedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize)
 	} else {
 		m.Experts = p.GatedExperts(c.NumExperts, c.MoEIntermediateSize, c.HiddenSize)
