@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -69,6 +70,28 @@ type Traits struct {
 	Slide       func(layer int) bool // which layers slide where layer_types does not say; nil: none
 }
 
+// checkEps refuses what is no ε of a norm, and rms_norm_eps where another key says it, unless they
+// agree.
+func (t Traits) checkEps(raw []byte, eps float64) error {
+	key := cmp.Or(t.Eps, "rms_norm_eps")
+	if !(eps > 0 && eps <= 1) {
+		return fmt.Errorf("%s: config.json: %s is %v, want a number above 0 and at most 1", t.Arch, key, eps)
+	}
+	if raw == nil || key == "rms_norm_eps" {
+		return nil
+	}
+	var usual struct {
+		Eps *float64 `json:"rms_norm_eps"`
+	}
+	if err := exactjson.Unmarshal(raw, &usual); err != nil {
+		return fmt.Errorf("%s: config.json: %w", t.Arch, err)
+	}
+	if usual.Eps != nil && *usual.Eps != eps {
+		return fmt.Errorf("%s: config.json: rms_norm_eps is %v, and %s is %v: the norms' ε is the latter, and no program reads the other; remove one", t.Arch, *usual.Eps, key, eps)
+	}
+	return nil
+}
+
 // Complete fills the defaults that depend on other keys, and checks what raw, a config.json,
 // has put into s. raw is nil for a GGUF file, whose Rope is set already.
 func (t Traits) Complete(raw []byte, s *Standard) error {
@@ -80,8 +103,8 @@ func (t Traits) Complete(raw []byte, s *Standard) error {
 	if err != nil {
 		return err
 	}
-	if s.RMSNormEps <= 0 {
-		return fmt.Errorf("%s: config.json: %s is %v, want a number above 0", t.Arch, cmp.Or(t.Eps, "rms_norm_eps"), s.RMSNormEps)
+	if err := t.checkEps(raw, s.RMSNormEps); err != nil {
+		return err
 	}
 	if t.OwnKeys && s.HeadDim != 0 && s.HeadDim*s.NumAttentionHeads != s.HiddenSize {
 		return fmt.Errorf("%s: config.json: head_dim %d is not that of %d heads of hidden_size %d: not implemented", t.Arch, s.HeadDim, s.NumAttentionHeads, s.HiddenSize)
