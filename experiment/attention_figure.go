@@ -19,9 +19,7 @@ const bestHeads = 5
 // queries and keys for each head.
 func (a *Attending) Figure() *render.Figure {
 	f := &render.Figure{Title: "attention in " + (&Run{Prompt: a.Prompt, Tokens: a.Tokens}).text(), Digits: 2}
-	if name := render.ModelName(a.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
+	f.Notes = named(a.Model)
 	var means []string
 	if a.Scoring != nil {
 		if r := a.Repeated; r != nil {

@@ -167,9 +167,8 @@ func newDirect(m model.Model, in edit.Input, o *AttributeOptions) (*direct, erro
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
 	d := &direct{m: m, o: o, in: in, sums: make([]float64, len(in.Positions)), sizes: make([]float64, len(in.Positions))}
-	d.store = &store{m: m, inputs: []edit.Input{in}, sites: sitesFor(o.By), most: storeBytes}
+	d.store = &store{m: m, inputs: []edit.Input{in}, sites: sitesFor(o.By), most: captureBytes(o.MaxMemory, 4)}
 	if o.MaxMemory > 0 {
-		d.store.most = o.MaxMemory / 4
 		if err := fits(m, in, d.store, o.MaxMemory); err != nil {
 			return nil, err
 		}

@@ -24,9 +24,7 @@ func (r *Run) tokenColumns(positions []int) []render.Column {
 func (a *Attribution) Figure() *render.Figure {
 	q := ask(Logit, &a.Target, a.Versus)
 	f := &render.Figure{Title: a.Run.text(), Digits: 2, Means: "what each part adds to the " + q + " directly, the final norm held"}
-	if name := render.ModelName(a.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
+	f.Notes = named(a.Model)
 	last := len(a.Positions) - 1
 	note := fmt.Sprintf("%s at position %d: %s, the sum of its parts %s", q, a.Positions[last], short(a.Whole[last]), short(a.Sum[last]))
 	if a.Capped[last] != a.Whole[last] {
@@ -110,36 +108,14 @@ func (a *Attribution) Arrays() []checkpoint.Array {
 	}
 }
 
-// changed is the run whose patches are estimated.
-func (e *Estimation) changed() *Run {
-	if e.Noising {
-		return &e.Clean
-	}
-	return &e.Corrupted
-}
-
 // Figure shows the effects, a grid for each component.
 func (e *Estimation) Figure() *render.Figure {
-	q := ask(e.Metric, e.Target, e.Versus)
-	f := &render.Figure{Digits: 2, Means: "by how much a patch is expected to change the " + q + ", by " + e.Method.words(e.Steps)}
-	f.Title, f.Notes = between(e.Clean, e.Corrupted, e.Noising, e.Model, e.Baseline, q)
+	f := e.figure(2, "by how much a patch is expected to change the "+e.question()+", by "+e.Method.words(e.Steps))
 	if len(e.Exact) > 0 {
 		f.Notes = append(f.Notes, fmt.Sprintf("the %d greatest beside their patches: Pearson's correlation %s, Spearman's %s", len(e.Exact), short(e.Pearson), short(e.Spearman)))
 	}
 	for _, site := range e.Components {
-		m := render.Matrix{Name: string(site), RowsAre: "layer", Are: "position", Rows: layerNames(e.Rows), Values: floats(e.Effects[site])}
-		switch e.Columns {
-		case ByPosition:
-			m.Columns = e.changed().tokenColumns(e.Positions)
-		case ByHead:
-			m.Are = "head"
-			for head := range e.Heads {
-				m.Columns = append(m.Columns, render.Column{Name: strconv.Itoa(head)})
-			}
-		default:
-			m.Are, m.Columns = "", []render.Column{{Name: "all"}}
-		}
-		f.Grids = append(f.Grids, m)
+		f.Grids = append(f.Grids, e.grid(site, e.Rows, e.Columns, e.Positions, e.Heads, e.Effects[site]))
 	}
 	if len(e.Exact) > 0 {
 		m := render.Matrix{Name: "beside patches", TopDown: true, Columns: []render.Column{{Name: "estimate"}, {Name: "patched"}}}
@@ -160,18 +136,6 @@ func (m Method) words(steps int) string {
 	return "its gradient"
 }
 
-// between is the title of a figure of two runs, and its first notes.
-func between(clean, corrupted Run, noising bool, m lens.ModelInfo, b Baseline, q string) (title string, notes []string) {
-	title = fmt.Sprintf("%s into %s", clean.text(), corrupted.text())
-	if noising {
-		title = fmt.Sprintf("%s into %s", corrupted.text(), clean.text())
-	}
-	if name := render.ModelName(m); name != "" {
-		notes = append(notes, name)
-	}
-	return title, append(notes, fmt.Sprintf("%s: clean %s, corrupted %s", q, short(b.Clean), short(b.Corrupted)))
-}
-
 // Arrays are the grids as float32 arrays [row, column], effect.SITE, with rows and positions, int32.
 func (e *Estimation) Arrays() []checkpoint.Array {
 	arrays := []checkpoint.Array{checkpoint.Int32Array("rows", e.Rows), checkpoint.Int32Array("positions", e.Positions)}
@@ -180,9 +144,7 @@ func (e *Estimation) Arrays() []checkpoint.Array {
 
 // Figure lists the edges.
 func (e *Edges) Figure() *render.Figure {
-	q := ask(e.Metric, e.Target, e.Versus)
-	f := &render.Figure{Digits: 3, Means: "by how much an edge is expected to change the " + q + ", by " + e.Method.words(e.Steps)}
-	f.Title, f.Notes = between(e.Clean, e.Corrupted, e.Noising, e.Model, e.Baseline, q)
+	f := e.figure(3, "by how much an edge is expected to change the "+e.question()+", by "+e.Method.words(e.Steps))
 	f.Notes = append(f.Notes, fmt.Sprintf("the %d greatest of %d edges", len(e.Edges), e.Count))
 	m := render.Matrix{Name: "edges", TopDown: true, Columns: []render.Column{{Name: "score"}}}
 	for _, x := range e.Edges {
@@ -205,9 +167,7 @@ func (e *Edges) Arrays() []checkpoint.Array {
 func (a *InputAttribution) Figure() *render.Figure {
 	q := ask(a.Metric, a.Target, a.Versus)
 	f := &render.Figure{Title: a.Run.text(), Digits: 3, Means: "what each token's embedding does to the " + q + ", by " + a.Method.words(a.Steps)}
-	if name := render.ModelName(a.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
+	f.Notes = named(a.Model)
 	note := fmt.Sprintf("%s: %s", q, short(a.Value))
 	if a.Method == IntegratedGradients {
 		note += fmt.Sprintf(", of the baseline %s; the steps miss %s of the difference", short(a.From), short(a.Gap))

@@ -29,20 +29,13 @@ type EdgeOptions struct {
 
 // Edges is what single edges of a model's graph are expected to do to a metric: plain data.
 type Edges struct {
-	Schema    string         `json:"schema"`
-	Made      *Made          `json:"made,omitempty"`
-	Method    Method         `json:"method"`
-	Steps     int            `json:"steps,omitempty"`
-	Model     lens.ModelInfo `json:"model"`
-	Clean     Run            `json:"clean"`
-	Corrupted Run            `json:"corrupted"`
-	Noising   bool           `json:"noising"`
-	Metric    Metric         `json:"metric"`
-	Target    *lens.Token    `json:"target,omitempty"`
-	Versus    *lens.Token    `json:"vs,omitempty"`
-	Baseline  Baseline       `json:"baseline"`
-	Edges     []Edge         `json:"edges"` // the greatest scores first, whatever their sign
-	Count     int            `json:"count"` // of all edges
+	Schema string `json:"schema"`
+	Made   *Made  `json:"made,omitempty"`
+	Method Method `json:"method"`
+	Steps  int    `json:"steps,omitempty"`
+	Between
+	Edges []Edge `json:"edges"` // the greatest scores first, whatever their sign
+	Count int    `json:"count"` // of all edges
 
 	// Into and OutOf are the sums of all edges' scores by receiver and by sender.
 	Into  map[string]lens.Number `json:"into"`
@@ -268,10 +261,8 @@ func subtract32(a, b []float32) []float32 {
 
 // result lists the greatest of the edges.
 func (w *wiredEdges) result() *Edges {
-	from := w.out
 	out := &Edges{
-		Schema: AttributeSchema, Method: w.o.Method, Steps: w.o.Steps, Model: from.Model, Clean: from.Clean, Corrupted: from.Corrupted, Noising: from.Noising,
-		Metric: from.Metric, Target: from.Target, Versus: from.Versus, Baseline: from.Baseline, Into: map[string]lens.Number{}, OutOf: map[string]lens.Number{},
+		Schema: AttributeSchema, Method: w.o.Method, Steps: w.o.Steps, Between: w.out.Between, Into: map[string]lens.Number{}, OutOf: map[string]lens.Number{},
 	}
 	var names []string
 	for _, of := range w.written {

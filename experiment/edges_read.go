@@ -169,8 +169,7 @@ func (w *wiredEdges) back(layer int, in edit.Input, h []float32, r readings, gra
 		Visit:  func(_ model.Place, x *mlx.Array) *mlx.Array { return mlx.StopGradient(x) },
 	}
 	tokens, tap := batch.Tokens(s, 0, positions), batch.Tap(0, positions).Then(stop)
-	typed := w.m.Stream(model.Tokens(s, in.IDs[:1]), nil, nil, 1).Dtype() // nothing is computed
-	entering := mlx.AsType(mlx.FromSlice(s, slices.Repeat(h[:positions*d], n), n, positions, d), typed)
+	entering := mlx.AsType(mlx.FromSlice(s, slices.Repeat(h[:positions*d], n), n, positions, d), streamType(w.m))
 	_, products := mlx.VJP(func(x []*mlx.Array) []*mlx.Array {
 		keep, kept := model.Keep(x[0].Scope(), []model.Place{place})
 		var last *mlx.Array

@@ -33,23 +33,16 @@ type EstimateOptions struct {
 
 // Estimation is what patches are expected to do to a metric: plain data.
 type Estimation struct {
-	Schema     string         `json:"schema"`
-	Made       *Made          `json:"made,omitempty"`
-	Method     Method         `json:"method"`
-	Steps      int            `json:"steps,omitempty"`
-	Model      lens.ModelInfo `json:"model"`
-	Clean      Run            `json:"clean"`
-	Corrupted  Run            `json:"corrupted"`
-	Noising    bool           `json:"noising"`
-	Metric     Metric         `json:"metric"`
-	Target     *lens.Token    `json:"target,omitempty"`
-	Versus     *lens.Token    `json:"vs,omitempty"`
-	Baseline   Baseline       `json:"baseline"`
-	Components []model.Site   `json:"components"`
-	Rows       []int          `json:"rows"` // layers
-	Columns    Columns        `json:"columns"`
-	Positions  []int          `json:"positions"` // of the run that is changed
-	Heads      int            `json:"heads,omitempty"`
+	Schema string `json:"schema"`
+	Made   *Made  `json:"made,omitempty"`
+	Method Method `json:"method"`
+	Steps  int    `json:"steps,omitempty"`
+	Between
+	Components []model.Site `json:"components"`
+	Rows       []int        `json:"rows"` // layers
+	Columns    Columns      `json:"columns"`
+	Positions  []int        `json:"positions"` // of the run that is changed
+	Heads      int          `json:"heads,omitempty"`
 
 	// Effects is [row][column] of each component: by how much the metric changes. NaN, null in JSON,
 	// where the model has no such place.
@@ -148,8 +141,7 @@ func newEstimating(p *patching, o *EstimateOptions) *estimating {
 	in.Positions = p.out.Positions
 	from := p.out
 	return &estimating{patching: p, o: o, own: &store{m: p.m, sites: o.Sites, inputs: []edit.Input{in}, most: p.source.most}, out: &Estimation{
-		Schema: AttributeSchema, Method: o.Method, Steps: o.Steps, Model: from.Model, Clean: from.Clean, Corrupted: from.Corrupted, Noising: from.Noising,
-		Metric: from.Metric, Target: from.Target, Versus: from.Versus, Baseline: from.Baseline, Components: from.Components, Rows: from.Rows,
+		Schema: AttributeSchema, Method: o.Method, Steps: o.Steps, Between: from.Between, Components: from.Components, Rows: from.Rows,
 		Columns: from.Columns, Positions: from.Positions, Heads: from.Heads, Effects: from.Values, Pearson: lens.Number(math.NaN()), Spearman: lens.Number(math.NaN()),
 	}}
 }
@@ -297,10 +289,7 @@ func (e *estimating) exact(ctx context.Context) error {
 	effect := func(c cell) float64 { return float64(e.out.Effects[c.site][c.row][c.column]) }
 	slices.SortStableFunc(cells, func(a, b cell) int { return cmp.Compare(math.Abs(effect(b)), math.Abs(effect(a))) })
 	cells = cells[:min(e.o.Exact, len(cells))]
-	base := float64(e.out.Baseline.Corrupted)
-	if e.o.Noising {
-		base = float64(e.out.Baseline.Clean)
-	}
+	base := e.out.unchanged()
 	estimates, patches := make([]float64, len(cells)), make([]float64, len(cells))
 	for i, c := range cells { // one by one: they are few, and in any layer
 		layer := e.out.Rows[c.row]

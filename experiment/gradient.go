@@ -85,10 +85,7 @@ func (g *gradients) run(ctx context.Context, visit func(at model.Place, x []floa
 	if err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
-	own := &store{m: g.m, sites: []model.Site{model.ResidPre}, most: storeBytes}
-	if g.bound > 0 {
-		own.most = g.bound / 8
-	}
+	own := &store{m: g.m, sites: []model.Site{model.ResidPre}, most: captureBytes(g.bound, 8)}
 	for _, in := range g.rows {
 		in.Positions = upTo(g.answer)
 		own.inputs = append(own.inputs, in)
@@ -146,8 +143,7 @@ func (g *gradients) entering(ctx context.Context, scope *mlx.Scope, own *store, 
 		data = append(data, v.Data[:(g.answer+1)*g.m.Shape().DModel]...)
 	}
 	h := mlx.FromSlice(scope, data, len(g.rows), g.answer+1, g.m.Shape().DModel)
-	typed := g.m.Stream(model.Tokens(scope, g.rows[0].IDs[:1]), nil, nil, 1).Dtype() // nothing is computed
-	return mlx.AsType(h, typed), nil
+	return mlx.AsType(h, streamType(g.m)), nil
 }
 
 // lowest returns the first of the layers up to one that a store can hold together.

@@ -120,10 +120,9 @@ func newKnocking(m model.Model, in edit.Input, o *KnockoutOptions) (*knocking, e
 func (k *knocking) complete(m model.Model, in edit.Input) error {
 	o, out, read := k.o, k.out, in.Positions[0]
 	o.Columns, o.Window = cmp.Or(o.Columns, ByPosition), cmp.Or(o.Window, 1)
-	layers := m.Shape().Layers
 	out.Metric, out.Window, out.Columns = o.Metric, o.Window, o.Columns
 	var errs [3]error
-	out.Rows, errs[0] = model.Indices(o.Layers, layers, "layer")
+	out.Rows, errs[0] = model.Indices(o.Layers, m.Shape().Layers, "layer")
 	if o.Queries == nil {
 		o.Queries = []int{read}
 	}
@@ -136,11 +135,10 @@ func (k *knocking) complete(m model.Model, in edit.Input) error {
 	if o.Keys == nil {
 		out.Keys = slices.DeleteFunc(out.Keys, func(key int) bool { return key >= last })
 	}
+	if err := cmp.Or(o.Columns.check(), checkWindow(m, o.Window)); err != nil {
+		return err
+	}
 	switch {
-	case !slices.Contains([]Columns{ByPosition, ByHead, Together}, o.Columns):
-		return fmt.Errorf("experiment: columns %q: want %q, %q or %q", o.Columns, ByPosition, ByHead, Together)
-	case o.Window < 1 || o.Window > layers:
-		return fmt.Errorf("experiment: a window of %d layers: want 1 to %d", o.Window, layers)
 	case len(out.Keys) == 0:
 		return fmt.Errorf("experiment: there is no key before position %d that could be hidden", last)
 	case last > read:
@@ -157,14 +155,7 @@ func (k *knocking) complete(m model.Model, in edit.Input) error {
 			out.Heads = max(out.Heads, h.Head+1)
 		}
 	}
-	if o.Metric.OfToken() {
-		t := token(o.Target, o.Label)
-		out.Target = &t
-	}
-	if o.Metric == LogitDiff {
-		t := token(o.Versus, o.Label)
-		out.Versus = &t
-	}
+	out.Target, out.Versus = o.tokens(o.Label)
 	return o.check(m.Shape().DVocab)
 }
 

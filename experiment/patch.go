@@ -27,6 +27,21 @@ const (
 	Together   Columns = "all"      // all of the positions; there is one column
 )
 
+func (c Columns) check() error {
+	if !slices.Contains([]Columns{ByPosition, ByHead, Together}, c) {
+		return fmt.Errorf("experiment: columns %q: want %q, %q or %q", c, ByPosition, ByHead, Together)
+	}
+	return nil
+}
+
+// checkWindow refuses a window of more layers than there are.
+func checkWindow(m model.Model, window int) error {
+	if layers := m.Shape().Layers; window < 1 || window > layers {
+		return fmt.Errorf("experiment: a window of %d layers: want 1 to %d", window, layers)
+	}
+	return nil
+}
+
 // PatchOptions say what Patch puts where, and what it asks.
 type PatchOptions struct {
 	Question
@@ -46,22 +61,15 @@ type PatchOptions struct {
 
 // Patching is what patches of a run recover of another one: plain data.
 type Patching struct {
-	Schema     string         `json:"schema"`
-	Made       *Made          `json:"made,omitempty"`
-	Model      lens.ModelInfo `json:"model"`
-	Clean      Run            `json:"clean"`
-	Corrupted  Run            `json:"corrupted"`
-	Noising    bool           `json:"noising"`
-	Metric     Metric         `json:"metric"`
-	Target     *lens.Token    `json:"target,omitempty"`
-	Versus     *lens.Token    `json:"vs,omitempty"`
-	Baseline   Baseline       `json:"baseline"`
-	Components []model.Site   `json:"components"`
-	Rows       []int          `json:"rows"` // layers
-	Window     int            `json:"window"`
-	Columns    Columns        `json:"columns"`
-	Positions  []int          `json:"positions"`       // that are patched, of the run that is changed
-	Heads      int            `json:"heads,omitempty"` // columns of ByHead
+	Schema string `json:"schema"`
+	Made   *Made  `json:"made,omitempty"`
+	Between
+	Components []model.Site `json:"components"`
+	Rows       []int        `json:"rows"` // layers
+	Window     int          `json:"window"`
+	Columns    Columns      `json:"columns"`
+	Positions  []int        `json:"positions"`       // that are patched, of the run that is changed
+	Heads      int          `json:"heads,omitempty"` // columns of ByHead
 
 	Receivers  []string `json:"receivers,omitempty"`  // of paths
 	Recomputed bool     `json:"recomputed,omitempty"` // MLPs on the paths were
@@ -110,8 +118,6 @@ type patching struct {
 	scope  *mlx.Scope
 	clean  *mlx.Array // its logits, [1, d_vocab]
 	out    *Patching
-	total  float64
-	done   float64
 }
 
 func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*patching, error) {
@@ -136,8 +142,8 @@ func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*
 		return nil, err
 	}
 	out := &Patching{
-		Schema: PatchSchema, Model: modelInfo(m), Clean: describe(clean, o.Label), Corrupted: describe(corrupted, o.Label), Noising: o.Noising,
-		Metric: o.Metric, Components: o.Sites, Window: o.Window, Columns: o.Columns, Recovery: map[model.Site][][]lens.Number{}, Values: map[model.Site][][]lens.Number{},
+		Schema: PatchSchema, Between: Between{Model: modelInfo(m), Clean: describe(clean, o.Label), Corrupted: describe(corrupted, o.Label), Noising: o.Noising, Metric: o.Metric},
+		Components: o.Sites, Window: o.Window, Columns: o.Columns, Recovery: map[model.Site][][]lens.Number{}, Values: map[model.Site][][]lens.Number{},
 	}
 	out.Target, out.Versus = o.tokens(o.Label)
 	if out.Rows, err = model.Indices(o.Layers, shape.Layers, "layer"); err != nil {
@@ -148,21 +154,15 @@ func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*
 	}
 	p := &patching{o: o, pair: pair, out: out, scope: mlx.NewScope(m.Device())}
 	p.runner = newRunner(m, []edit.Input{into}, into.Positions[0], pair.differs, o.MaxMemory)
-	p.source = &store{m: m, sites: o.Sites, inputs: []edit.Input{{IDs: from.IDs, Edits: from.Edits, Positions: pair.sources(out.Positions)}}, most: storeBytes}
-	if o.MaxMemory > 0 {
-		p.source.most = o.MaxMemory / 4
-	}
+	p.source = &store{m: m, sites: o.Sites, inputs: []edit.Input{{IDs: from.IDs, Edits: from.Edits, Positions: pair.sources(out.Positions)}}, most: captureBytes(o.MaxMemory, 4)}
 	return p, p.fill()
 }
 
 // complete checks the options and sets those that were left out.
 func (o *PatchOptions) complete(m model.Model) error {
 	o.Columns, o.Window = cmp.Or(o.Columns, ByPosition), cmp.Or(o.Window, 1)
-	if !slices.Contains([]Columns{ByPosition, ByHead, Together}, o.Columns) {
-		return fmt.Errorf("experiment: columns %q: want %q, %q or %q", o.Columns, ByPosition, ByHead, Together)
-	}
-	if layers := m.Shape().Layers; o.Window < 1 || o.Window > layers {
-		return fmt.Errorf("experiment: a window of %d layers: want 1 to %d", o.Window, layers)
+	if err := cmp.Or(o.Columns.check(), checkWindow(m, o.Window)); err != nil {
+		return err
 	}
 	if o.Sites == nil {
 		for _, site := range []model.Site{model.ResidPre, model.AttnOut, model.MLPOut} {

@@ -11,28 +11,9 @@ import (
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// changed is the run that is patched.
-func (p *Patching) changed() *Run {
-	if p.Noising {
-		return &p.Clean
-	}
-	return &p.Corrupted
-}
-
 // Figure shows the recoveries, a grid for each component.
 func (p *Patching) Figure() *render.Figure {
-	f := &render.Figure{
-		Title:  fmt.Sprintf("%s into %s", p.Clean.text(), p.Corrupted.text()),
-		Digits: 2,
-		Means:  "recovery of " + p.question() + ": 0 as the corrupted run, 1 as the clean one",
-	}
-	if p.Noising {
-		f.Title = fmt.Sprintf("%s into %s", p.Corrupted.text(), p.Clean.text())
-	}
-	if name := render.ModelName(p.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%s: clean %s, corrupted %s", p.question(), short(p.Baseline.Clean), short(p.Baseline.Corrupted)))
+	f := p.figure(2, "recovery of "+p.question()+": 0 as the corrupted run, 1 as the clean one")
 	if p.Window > 1 {
 		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", p.Window))
 	}
@@ -44,27 +25,10 @@ func (p *Patching) Figure() *render.Figure {
 		f.Notes = append(f.Notes, what+strings.Join(p.Receivers, ", "))
 	}
 	for _, site := range p.Components {
-		m := render.Matrix{Name: string(site), RowsAre: "layer", Are: "position", Rows: layerNames(p.Rows), Values: floats(p.Recovery[site])}
-		switch p.Columns {
-		case ByPosition:
-			for _, at := range p.Positions {
-				m.Columns = append(m.Columns, render.Column{Token: p.changed().Tokens[at].Bytes, Name: strconv.Itoa(at)})
-			}
-		case ByHead:
-			m.Are = "head"
-			for head := range p.Heads {
-				m.Columns = append(m.Columns, render.Column{Name: strconv.Itoa(head)})
-			}
-		default:
-			m.Are, m.Columns = "", []render.Column{{Name: "all"}}
-		}
-		f.Grids = append(f.Grids, m)
+		f.Grids = append(f.Grids, p.grid(site, p.Rows, p.Columns, p.Positions, p.Heads, p.Recovery[site]))
 	}
 	return f
 }
-
-// question says what was asked.
-func (p *Patching) question() string { return ask(p.Metric, p.Target, p.Versus) }
 
 // ask is a question in words.
 func ask(metric Metric, target, versus *lens.Token) string {

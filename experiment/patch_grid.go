@@ -12,11 +12,12 @@ import (
 
 // all makes every patch, the rows of a few layers at a time.
 func (p *patching) all(ctx context.Context) error {
-	each := p.answerPositions()
-	p.passed = func(n int) { p.progress(float64(n)) }
+	each := p.answer + 1 - p.starts[0] // positions of a run, at most
+	total := 0.0
 	for i, layer := range p.out.Rows {
-		p.total += float64(p.perRow(i) * each * (p.m.Shape().Layers - p.lowest(layer)))
+		total += p.work(p.perRow(i), p.lowest(layer))
 	}
+	p.tell(total, p.o.Progress)
 	for from := 0; from < len(p.out.Rows); {
 		to, rows := from, 0
 		for to < len(p.out.Rows) && (to == from || rows*each < togetherPositions) {
@@ -31,9 +32,6 @@ func (p *patching) all(ctx context.Context) error {
 	return nil
 }
 
-// answerPositions is how many positions a run computes at most.
-func (p *patching) answerPositions() int { return p.answer + 1 - p.starts[0] }
-
 // perRow is how many patches a row has.
 func (p *patching) perRow(row int) int {
 	n := 0
@@ -43,13 +41,6 @@ func (p *patching) perRow(row int) int {
 		}
 	}
 	return n
-}
-
-// progress counts what was done.
-func (p *patching) progress(work float64) {
-	if p.done += work; p.o.Progress != nil && p.total > 0 {
-		p.o.Progress(min(1, p.done/p.total))
-	}
 }
 
 // around returns the first layer of a window around one, and the one behind its last: ⌊w/2⌋ lie
@@ -78,7 +69,7 @@ func (p *patching) rows(ctx context.Context, from, to int) error {
 					return err
 				case !there:
 				case v.edits == nil: // what is put there is there
-					p.set(c, p.unchanged())
+					p.set(c, p.out.unchanged())
 				default:
 					if err := runs.add(ctx, c, v); err != nil {
 						return err
@@ -88,14 +79,6 @@ func (p *patching) rows(ctx context.Context, from, to int) error {
 		}
 	}
 	return runs.finish(ctx)
-}
-
-// unchanged is the metric of the run that is changed.
-func (p *patching) unchanged() float64 {
-	if p.o.Noising {
-		return float64(p.out.Baseline.Clean)
-	}
-	return float64(p.out.Baseline.Corrupted)
 }
 
 func (p *patching) set(c cell, x float64) {

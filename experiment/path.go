@@ -60,10 +60,11 @@ func PathPatch(ctx context.Context, m model.Model, clean, corrupted edit.Input, 
 	if err := p.baseline(ctx); err != nil {
 		return nil, err
 	}
-	p.passed = func(n int) { p.progress(float64(n)) }
+	total := 0.0
 	for row, layer := range p.out.Rows {
-		p.total += float64(p.perRow(row) * p.answerPositions() * (p.m.Shape().Layers - layer))
+		total += p.work(p.perRow(row), layer)
 	}
+	p.tell(total, o.Progress)
 	for row := range p.out.Rows {
 		if err := p.row(ctx, row); err != nil {
 			return nil, err
@@ -169,7 +170,7 @@ func (p *paths) row(ctx context.Context, row int) error {
 				return err
 			case !there:
 			case v.edits == nil || !p.leads(at): // nothing is told to anybody
-				p.set(c, p.unchanged())
+				p.set(c, p.out.unchanged())
 			default:
 				held, err := p.hold(ctx, at)
 				if err != nil {

@@ -14,9 +14,7 @@ import (
 // Figure shows how well the probes do, layer by layer.
 func (p *Probing) Figure() *render.Figure {
 	f := &render.Figure{Title: fmt.Sprintf("linear probes of %s", p.Site), Digits: 3, Means: "the part of prompts whose class a linear probe tells right"}
-	if name := render.ModelName(p.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
+	f.Notes = named(p.Model)
 	var classes []string
 	for _, c := range p.Classes {
 		classes = append(classes, fmt.Sprintf("%s %d + %d", render.Visible(c.Label), c.Prompts, c.HeldOut))

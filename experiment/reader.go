@@ -37,10 +37,7 @@ func newStateReader(m model.Model, site model.Site, layers []int, bound int64, n
 	if site.Axis(model.Key) >= 0 {
 		return nil, fmt.Errorf("experiment: %s has a number for each key, and prompts of other length have others: it has no direction", site)
 	}
-	r := &stateReader{m: m, site: site, most: storeBytes, bound: bound, name: name}
-	if bound > 0 {
-		r.most = bound / 4
-	}
+	r := &stateReader{m: m, site: site, most: captureBytes(bound, 4), bound: bound, name: name}
 	chosen, err := model.Indices(layers, m.Shape().Layers, "layer")
 	if err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)

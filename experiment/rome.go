@@ -120,7 +120,6 @@ type tracing struct {
 	clean     *mlx.Array // its logits, [1, d_vocab]
 	corrupted []float64  // the metric of each sample
 	out       *Tracing
-	done, all float64
 }
 
 func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOptions) (*tracing, error) {
@@ -161,10 +160,7 @@ func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOpt
 	}
 	t.pair.differs = o.Subject[0]
 	t.runner = newRunner(m, bases, in.Positions[0], o.Subject[0], o.MaxMemory)
-	t.source = &store{m: m, sites: o.Sites, inputs: []edit.Input{{IDs: in.IDs, Edits: in.Edits, Positions: out.Positions}}, most: storeBytes}
-	if o.MaxMemory > 0 {
-		t.source.most = o.MaxMemory / 4
-	}
+	t.source = &store{m: m, sites: o.Sites, inputs: []edit.Input{{IDs: in.IDs, Edits: in.Edits, Positions: out.Positions}}, most: captureBytes(o.MaxMemory, 4)}
 	t.fill()
 	return t, nil
 }
@@ -172,8 +168,7 @@ func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOpt
 // complete checks the options and sets those that were left out.
 func (o *TracingOptions) complete(m model.Model, in edit.Input) error {
 	o.Noise, o.Samples = cmp.Or(o.Noise, 3), cmp.Or(o.Samples, 10)
-	layers := m.Shape().Layers
-	o.Window = cmp.Or(o.Window, min(10, layers))
+	o.Window = cmp.Or(o.Window, min(10, m.Shape().Layers))
 	subject, err := model.Indices(o.Subject, len(in.IDs), "position")
 	switch {
 	case err != nil:
@@ -186,8 +181,9 @@ func (o *TracingOptions) complete(m model.Model, in edit.Input) error {
 		return fmt.Errorf("experiment: noise of %v standard deviations: want a number above 0", o.Noise)
 	case o.Samples < 2 || o.Samples > 1000:
 		return fmt.Errorf("experiment: %d samples of noise: want 2 to 1000", o.Samples)
-	case o.Window < 1 || o.Window > layers:
-		return fmt.Errorf("experiment: a window of %d layers: want 1 to %d", o.Window, layers)
+	}
+	if err := checkWindow(m, o.Window); err != nil {
+		return err
 	}
 	o.Subject = slices.DeleteFunc(subject, func(p int) bool { return p > in.Positions[0] })
 	if o.Sites == nil {
@@ -207,7 +203,6 @@ var streams = []model.Site{model.ResidPre, model.ResidMid, model.ResidPost}
 
 // fill makes the grids, without numbers.
 func (t *tracing) fill() {
-	layers := t.m.Shape().Layers
 	for _, site := range t.o.Sites {
 		t.out.Windows[site] = t.o.Window
 		if slices.Contains(streams, site) {
@@ -219,22 +214,12 @@ func (t *tracing) fill() {
 			}
 		}
 	}
-	if t.o.Metric.OfToken() {
-		target := token(t.o.Target, t.o.Label)
-		t.out.Target = &target
-	}
-	if t.o.Metric == LogitDiff {
-		versus := token(t.o.Versus, t.o.Label)
-		t.out.Versus = &versus
-	}
+	t.out.Target, t.out.Versus = t.o.tokens(t.o.Label)
+	total := 0.0
 	for _, layer := range t.out.Rows {
-		t.all += float64(len(t.o.Sites) * len(t.out.Positions) * t.o.Samples * (t.answer + 1 - t.starts[0]) * (layers - t.lowest(layer)))
+		total += t.work(len(t.o.Sites)*len(t.out.Positions)*t.o.Samples, t.lowest(layer))
 	}
-	t.passed = func(n int) {
-		if t.done += float64(n); t.o.Progress != nil {
-			t.o.Progress(min(1, t.done/t.all))
-		}
-	}
+	t.tell(total, t.o.Progress)
 }
 
 // lowest is the first layer that the row of a layer restores.

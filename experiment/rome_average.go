@@ -159,10 +159,7 @@ func (t *TracingAverage) Figure() *render.Figure {
 	f := &render.Figure{
 		Title: fmt.Sprintf("average indirect effect over %d facts", t.Facts), Digits: 3,
 		Means: "indirect effect on " + string(t.Metric) + " of restoring a clean state",
-		Notes: []string{fmt.Sprintf("%s: clean %s, corrupted %s; total effect %s", t.Metric, t.Clean.text(), t.Corrupted.text(), t.Total.text())},
-	}
-	if name := render.ModelName(t.Model); name != "" {
-		f.Notes = append([]string{name}, f.Notes...)
+		Notes: append(named(t.Model), fmt.Sprintf("%s: clean %s, corrupted %s; total effect %s", t.Metric, t.Clean.text(), t.Corrupted.text(), t.Total.text())),
 	}
 	f.Notes = append(f.Notes, "first, middle, last: tokens of the subject; next, further: those behind it; end: the last of the prompt")
 	for _, site := range t.Components {

@@ -14,9 +14,7 @@ import (
 // Figure shows the indirect effects, a grid for each component.
 func (t *Tracing) Figure() *render.Figure {
 	f := &render.Figure{Title: t.Run.text(), Digits: 3, Means: "indirect effect on " + ask(t.Metric, t.Target, t.Versus) + " of restoring a clean state"}
-	if name := render.ModelName(t.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
+	f.Notes = named(t.Model)
 	var subject string
 	for _, at := range t.Subject {
 		subject += t.Run.Tokens[at].Bytes

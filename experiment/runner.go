@@ -32,7 +32,6 @@ type runner struct {
 	bound  int64       // bytes, 0: none
 	passed func(n int) // told of blocks that positions went through
 
-	dtype  mlx.Dtype            // of the stream
 	caches map[int]*model.Cache // of what comes before each start
 }
 
@@ -60,13 +59,7 @@ func newRunner(m model.Model, bases []edit.Input, answer, from int, bound int64)
 		}
 	}
 	if m.Shape().Resumable(m.Shape().Layers - 1) {
-		scope := mlx.NewScope(m.Device())
-		r.dtype = m.Stream(model.Tokens(scope, bases[0].IDs[:1]), nil, nil, 1).Dtype() // nothing is computed
-		scope.Close()
-		r.below = &store{m: m, sites: []model.Site{model.ResidPre}, most: storeBytes}
-		if bound > 0 {
-			r.below.most = bound / 8
-		}
+		r.below = &store{m: m, sites: []model.Site{model.ResidPre}, most: captureBytes(bound, 8)}
 		for _, b := range bases {
 			b.Positions = nil
 			r.below.inputs = append(r.below.inputs, b)
@@ -88,6 +81,28 @@ func firstOf(e edit.Edit, n int) int {
 		first = min(first, p)
 	}
 	return first
+}
+
+// work counts the positions that so many variants go through blocks with, from a block on.
+func (r *runner) work(variants, layer int) float64 {
+	return float64(variants * (r.answer + 1 - r.starts[0]) * (r.m.Shape().Layers - layer))
+}
+
+// tell tells of what was done of so much work, by the part; to nobody where there is nobody.
+func (r *runner) tell(total float64, progress func(done float64)) {
+	done := 0.0
+	r.passed = func(n int) {
+		if done += float64(n); progress != nil && total > 0 {
+			progress(min(1, done/total))
+		}
+	}
+}
+
+// streamType is the type of a model's stream behind its first block.
+func streamType(m model.Model) mlx.Dtype {
+	scope := mlx.NewScope(m.Device())
+	defer scope.Close()
+	return m.Stream(model.Tokens(scope, []int{0}), nil, nil, 1).Dtype() // nothing is computed
 }
 
 func (r *runner) close() {
@@ -217,15 +232,20 @@ func (r *runner) part(ctx context.Context, scope *mlx.Scope, b *edit.Batch, cach
 		return h, h.Err()
 	}
 	d := r.m.Shape().DModel
-	data := make([]float32, 0, len(variants)*(to-from)*d)
-	for _, v := range variants {
-		below, err := r.below.at(ctx, v.base, model.Place{Site: model.ResidPre, Layer: layer}, layer)
+	var data []float32
+	for base := range r.bases {
+		below, err := r.below.at(ctx, base, model.Place{Site: model.ResidPre, Layer: layer}, layer)
 		if err != nil {
 			return nil, err
 		}
 		data = append(data, below.Data[from*d:to*d]...)
 	}
-	h := mlx.AsType(mlx.FromSlice(scope, data, len(variants), to-from, d), r.dtype)
+	base := make([]int32, len(variants))
+	for i, v := range variants {
+		base[i] = int32(v.base)
+	}
+	h := mlx.FromSlice(scope, data, len(r.bases), to-from, d)
+	h = mlx.AsType(mlx.Take(h, mlx.FromSlice(scope, base), 0), streamType(r.m)) // [variant, pos, d_model]
 	h = r.m.Resume(h, tokens, cache, tap, layer, layers)
 	return h, h.Err()
 }

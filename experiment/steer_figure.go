@@ -23,9 +23,7 @@ func (s *Steering) Figure() *render.Figure {
 		Title: fmt.Sprintf("%s of %s at %s", methodNames[s.Method], english.Plural(s.Pairs, "pair", ""), s.Site), Digits: 2,
 		Means: "accuracy and separation (Cohen's d) of held-out prompts along the vector; length of the vector in that of a state",
 	}
-	if name := render.ModelName(s.Model); name != "" {
-		f.Notes = append(f.Notes, name)
-	}
+	f.Notes = named(s.Model)
 	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out")
 	table := render.Matrix{Name: "vectors", RowsAre: "layer", Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
 	for _, l := range s.Layers {

@@ -25,6 +25,14 @@ type store struct {
 // storeBytes is how much a store captures at a time when no bound is given.
 const storeBytes = 1 << 30
 
+// captureBytes is how much is captured at a time: one so many'th of a bound, if there is one.
+func captureBytes(bound, part int64) int64 {
+	if bound > 0 {
+		return bound / part
+	}
+	return storeBytes
+}
+
 // at returns what an input has at a place, the layers before keep being let go.
 func (s *store) at(ctx context.Context, input int, place model.Place, keep int) (edit.Value, error) {
 	if place.Layer < s.from || place.Layer >= s.to {
