@@ -102,17 +102,14 @@ func newKnocking(m model.Model, in edit.Input, o *KnockoutOptions) (*knocking, e
 		return nil, err
 	}
 	k.runner = newRunner(m, []edit.Input{in}, in.Positions[0], out.Queries[0], o.MaxMemory)
-	total, done := 0, 0
-	for range out.Rows {
+	total := 0.0
+	for _, layer := range out.Rows {
 		k.out.Values = append(k.out.Values, slices.Repeat([]lens.Number{lens.Number(math.NaN())}, k.columns()))
 		k.out.Effects = append(k.out.Effects, slices.Clone(k.out.Values[0]))
-		total += k.columns()
+		from, _ := around(layer, o.Window, m.Shape().Layers)
+		total += k.work(k.columns(), from)
 	}
-	k.passed = func(int) {
-		if done++; o.Progress != nil {
-			o.Progress(min(1, float64(done)/float64(total)))
-		}
-	}
+	k.tell(total, o.Progress)
 	return k, nil
 }
 

@@ -96,3 +96,18 @@ func TestKnockoutsThatHideNothingAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, says)
 	}
 }
+
+func TestTheProgressOfKnockoutsEndsAtTheirEnd(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Architecture(t, "llama", nil)
+	last := 0.0
+	_, err := experiment.Knockout(context.Background(), m, edit.Input{IDs: ids(12, m.Shape().DVocab, 3)}, experiment.KnockoutOptions{
+		Question: experiment.Question{Metric: experiment.KL},
+		Progress: func(done float64) {
+			require.GreaterOrEqual(t, done, last)
+			last = done
+		},
+	})
+	require.NoError(t, err)
+	require.InDelta(t, 1, last, 1e-12)
+}
