@@ -133,30 +133,14 @@ func runAttribute(ctx context.Context, s *streams, o *attributeOptions) error {
 		return err
 	}
 	defer file.drop()
-	text, ids, err := o.promptOptions.read(s)
-	if err != nil {
-		return err
-	}
-	promptB, textB, idsB, err := o.secondFlags.read(s, &o.promptOptions, text, ids)
-	if err != nil {
-		return err
-	}
-	opened, err := o.open(s, text != nil || textB != nil || o.target != "" || o.versus != "" || o.baseline != "")
+	opened, clean, corrupted, err := o.prompts(ctx, s, o.target != "" || o.versus != "" || o.baseline != "")
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	clean, err := o.run(ctx, s, opened, &o.promptOptions, text, ids)
-	if err != nil {
-		return err
-	}
 	var result found
 	switch {
 	case o.secondFlags.given():
-		var corrupted patchRun
-		if corrupted, err = o.run(ctx, s, opened, promptB, textB, idsB); err != nil {
-			return err
-		}
 		result, err = o.ofTwo(ctx, s, opened, clean, corrupted, align)
 	case o.by == "token":
 		result, err = o.ofTokens(ctx, s, opened, clean)
@@ -249,8 +233,8 @@ func abs(x lens.Number) lens.Number { return max(x, -x) }
 
 // ofTwo estimates effects, or scores edges.
 func (o *attributeOptions) ofTwo(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted patchRun, align lens.Alignment) (found, error) {
-	if na, nb := len(clean.ids), len(corrupted.ids); align == lens.AlignEqual && na != nb {
-		return nil, usagef("the prompts have %d and %d tokens: give --align start or end\n  clean:     %s\n  corrupted: %s", na, nb, shown(opened, clean.ids), shown(opened, corrupted.ids))
+	if err := sameLength(opened, clean, corrupted, align); err != nil {
+		return nil, err
 	}
 	o.heads = o.by == "head"
 	po, err := o.options(ctx, s, opened, clean, corrupted)
@@ -267,9 +251,7 @@ func (o *attributeOptions) ofTwo(ctx context.Context, s *streams, opened *auto.O
 		if err != nil {
 			return nil, err
 		}
-		describeRun(&e.Clean, clean.encoded)
-		describeRun(&e.Corrupted, corrupted.encoded)
-		describeModel(&e.Model, opened)
+		describePair(&e.Between, opened, clean, corrupted)
 		e.Made, err = o.made(s, opened)
 		return e, err
 	}
@@ -279,9 +261,7 @@ func (o *attributeOptions) ofTwo(ctx context.Context, s *streams, opened *auto.O
 	if err != nil {
 		return nil, err
 	}
-	describeRun(&e.Clean, clean.encoded)
-	describeRun(&e.Corrupted, corrupted.encoded)
-	describeModel(&e.Model, opened)
+	describePair(&e.Between, opened, clean, corrupted)
 	e.Made, err = o.made(s, opened)
 	return e, err
 }

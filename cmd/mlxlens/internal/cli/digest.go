@@ -94,9 +94,7 @@ func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) 
 	if of.Model, err = modelDigest(opened, path); err != nil {
 		return of, err
 	}
-	if commit := cacheSnapshot.FindStringSubmatch(path); commit != nil {
-		of.Revision = commit[1]
-	}
+	of.Revision = hubCommit(path)
 	of.Options = map[string]string{"--device": opened.Info.Device, "--weights": string(opened.Info.Weights), "--top": strconv.Itoa(o.top)}
 	for flag, text := range map[string]string{
 		"--layers": o.layers, "--positions": o.positions, "--span": strings.Join(o.spans, ","), "--system": o.system, "--max-memory": o.maxMemory,
@@ -180,6 +178,14 @@ func list(texts []string) string {
 
 // cacheSnapshot matches the folder of a commit in the cache of the hub.
 var cacheSnapshot = regexp.MustCompile(`models--[^/]+/snapshots/([0-9a-f]{40})/?$`)
+
+// hubCommit is the commit of a model in the cache of the hub, "" of another.
+func hubCommit(path string) string {
+	if commit := cacheSnapshot.FindStringSubmatch(path); commit != nil {
+		return commit[1]
+	}
+	return ""
+}
 
 // digest is modelDigest of a model that is open, computed once.
 func (s *streams) digest(opened *auto.Opened) (string, error) {

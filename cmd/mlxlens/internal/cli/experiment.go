@@ -97,12 +97,17 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 // token is one that a flag names, or a run's answer.
 func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Opened, flag, text string, in edit.Input, quiet bool) (int, error) {
 	if text != "" {
-		if opened.Tokenizer == nil {
-			return 0, fmt.Errorf("%w: %s needs one", opened.TokenizerErr, flag)
-		}
-		return target(s, opened.Tokenizer, flag, text, quiet)
+		return answerToken(s, opened, flag, text, quiet)
 	}
 	return experiment.Answer(ctx, opened.Model, in)
+}
+
+// answerToken is the token that a flag names.
+func answerToken(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int, error) {
+	if opened.Tokenizer == nil {
+		return 0, fmt.Errorf("%w: %s needs one", opened.TokenizerErr, flag)
+	}
+	return target(s, opened.Tokenizer, flag, text, quiet)
 }
 
 // found is what an experiment found, in the forms that it is shown in.
@@ -179,16 +184,11 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 	if o.output == "" && !o.json {
 		return nil, nil
 	}
-	path := opened.Info.Ref
 	digest, err := s.digest(opened)
 	if err != nil {
 		return nil, err
 	}
-	m := &experiment.Made{Version: programVersion(), Command: s.args, Model: digest}
-	if commit := cacheSnapshot.FindStringSubmatch(path); commit != nil {
-		m.Revision = commit[1]
-	}
-	return m, nil
+	return &experiment.Made{Version: programVersion(), Command: s.args, Model: digest, Revision: hubCommit(opened.Info.Ref)}, nil
 }
 
 // describeRun says in a result what a run is of.
@@ -197,4 +197,11 @@ func describeRun(r *experiment.Run, e encoded) { r.Prompt, r.BOSAdded = e.text, 
 // describeModel says which model it is of.
 func describeModel(to *lens.ModelInfo, opened *auto.Opened) {
 	to.Ref, to.Type, to.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
+}
+
+// describePair says in a result what its two runs are of.
+func describePair(b *experiment.Between, opened *auto.Opened, clean, corrupted patchRun) {
+	describeRun(&b.Clean, clean.encoded)
+	describeRun(&b.Corrupted, corrupted.encoded)
+	describeModel(&b.Model, opened)
 }

@@ -157,29 +157,13 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer file.drop()
-	text, ids, err := o.promptOptions.read(s)
-	if err != nil {
-		return err
-	}
-	promptB, textB, idsB, err := o.secondFlags.read(s, &o.promptOptions, text, ids)
-	if err != nil {
-		return err
-	}
-	opened, err := o.open(s, text != nil || textB != nil || o.target != "" || o.versus != "")
+	opened, clean, corrupted, err := o.prompts(ctx, s, o.target != "" || o.versus != "")
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	clean, err := o.run(ctx, s, opened, &o.promptOptions, text, ids)
-	if err != nil {
+	if err := sameLength(opened, clean, corrupted, align); err != nil {
 		return err
-	}
-	corrupted, err := o.run(ctx, s, opened, promptB, textB, idsB)
-	if err != nil {
-		return err
-	}
-	if na, nb := len(clean.ids), len(corrupted.ids); align == lens.AlignEqual && na != nb {
-		return usagef("the prompts have %d and %d tokens: give --align start or end\n  clean:     %s\n  corrupted: %s", na, nb, shown(opened, clean.ids), shown(opened, corrupted.ids))
 	}
 	po, err := o.options(ctx, s, opened, clean, corrupted)
 	if err != nil {
@@ -190,13 +174,41 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	if err != nil {
 		return err
 	}
-	describeRun(&p.Clean, clean.encoded)
-	describeRun(&p.Corrupted, corrupted.encoded)
-	describeModel(&p.Model, opened)
+	describePair(&p.Between, opened, clean, corrupted)
 	if p.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
 	return o.show(s, file, p)
+}
+
+// prompts opens the model and encodes the prompt, and the second where there is one.
+func (o *patchOptions) prompts(ctx context.Context, s *streams, needTokenizer bool) (opened *auto.Opened, clean, corrupted patchRun, err error) {
+	text, ids, err := o.promptOptions.read(s)
+	if err != nil {
+		return nil, clean, corrupted, err
+	}
+	promptB, textB, idsB, err := o.secondFlags.read(s, &o.promptOptions, text, ids)
+	if err != nil {
+		return nil, clean, corrupted, err
+	}
+	if opened, err = o.open(s, text != nil || textB != nil || needTokenizer); err != nil {
+		return nil, clean, corrupted, err
+	}
+	if clean, err = o.run(ctx, s, opened, &o.promptOptions, text, ids); err == nil && o.secondFlags.given() {
+		corrupted, err = o.run(ctx, s, opened, promptB, textB, idsB)
+	}
+	if err != nil {
+		opened.Close()
+	}
+	return opened, clean, corrupted, err
+}
+
+// sameLength refuses prompts of different length that nobody has aligned.
+func sameLength(opened *auto.Opened, clean, corrupted patchRun, align lens.Alignment) error {
+	if na, nb := len(clean.ids), len(corrupted.ids); align == lens.AlignEqual && na != nb {
+		return usagef("the prompts have %d and %d tokens: give --align start or end\n  clean:     %s\n  corrupted: %s", na, nb, shown(opened, clean.ids), shown(opened, corrupted.ids))
+	}
+	return nil
 }
 
 // patch patches places, or paths.

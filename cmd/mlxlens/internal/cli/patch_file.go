@@ -81,13 +81,10 @@ func (b *patchBatch) openModel(context.Context) (finish func(), err error) {
 
 // origin describes what does not depend on the line: the model, and every flag that was given.
 func (b *patchBatch) origin(opened *auto.Opened) (of origin, err error) {
-	path := opened.Info.Ref
-	if of.Model, err = modelDigest(opened, path); err != nil {
+	if of.Model, err = b.batch.s.digest(opened); err != nil {
 		return of, err
 	}
-	if commit := cacheSnapshot.FindStringSubmatch(path); commit != nil {
-		of.Revision = commit[1]
-	}
+	of.Revision = hubCommit(opened.Info.Ref)
 	of.Options = map[string]string{"--device": opened.Info.Device, "--weights": string(opened.Info.Weights)}
 	beside := map[string]bool{"file": true, "output": true, "format": true, "quiet": true, "yes": true, "json": true, "no-color": true, "width": true, "model": true, "edit": true}
 	b.visit(func(f *pflag.Flag) {
@@ -100,12 +97,12 @@ func (b *patchBatch) origin(opened *auto.Opened) (of origin, err error) {
 
 // ids are those of all prompts of a line.
 func (b *patchBatch) ids(t *task) ([]int, error) {
+	var of map[string]json.RawMessage
+	if err := json.Unmarshal(t.input, &of); err != nil {
+		return nil, err
+	}
 	var ids []int
 	for _, key := range []string{"prompt", "clean", "corrupted"} {
-		var of map[string]json.RawMessage
-		if err := json.Unmarshal(t.input, &of); err != nil {
-			return nil, err
-		}
 		var text string
 		if of[key] == nil || json.Unmarshal(of[key], &text) != nil {
 			continue
@@ -128,7 +125,7 @@ func (b *patchBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerL
 			err := t.err
 			if err == nil {
 				if b.rome {
-					result, _, err = b.fact(ctx, t)
+					result, err = b.fact(ctx, t)
 				} else {
 					result, err = b.pair(ctx, t)
 				}
@@ -236,9 +233,7 @@ func (b *patchBatch) pair(ctx context.Context, t *task) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	describeRun(&r.Clean, clean.encoded)
-	describeRun(&r.Corrupted, corrupted.encoded)
-	describeModel(&r.Model, b.opened)
+	describePair(&r.Between, b.opened, clean, corrupted)
 	r.Timing = 0
 	return r, nil
 }

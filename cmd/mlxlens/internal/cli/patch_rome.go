@@ -76,19 +76,11 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer file.drop()
-	text, ids, err := o.promptOptions.read(s)
-	if err != nil {
-		return err
-	}
-	opened, err := o.open(s, true)
+	opened, clean, _, err := o.prompts(ctx, s, true)
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	clean, err := o.run(ctx, s, opened, &o.promptOptions, text, ids)
-	if err != nil {
-		return err
-	}
 	to, err := o.tracing(ctx, s, opened, clean, o.subject, o.target)
 	if err != nil {
 		return err
@@ -189,14 +181,14 @@ func parseFact(line int, text string) task {
 }
 
 // fact runs a line.
-func (b *patchBatch) fact(ctx context.Context, t *task) (any, []int, error) {
+func (b *patchBatch) fact(ctx context.Context, t *task) (any, error) {
 	var f fact
 	if err := exactjson.Unmarshal(t.input, &f); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	clean, err := b.run(ctx, b.batch.s, b.opened, &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}, f.Prompt, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	target := f.Target
 	if target == "" {
@@ -207,16 +199,16 @@ func (b *patchBatch) fact(ctx context.Context, t *task) (any, []int, error) {
 	}
 	to, err := b.tracing(ctx, b.batch.s, b.opened, clean, *f.Subject, firstToken(b.opened, target))
 	if err != nil {
-		return nil, clean.ids, err
+		return nil, err
 	}
 	r, err := experiment.CausalTrace(ctx, b.opened.Model, clean.in, to)
 	if err != nil {
-		return nil, clean.ids, err
+		return nil, err
 	}
 	describeRun(&r.Run, clean.encoded)
 	describeModel(&r.Model, b.opened)
 	r.Timing = 0
-	return r, clean.ids, nil
+	return r, nil
 }
 
 // firstToken is the text of the first of a text's tokens, by which a longer answer is known.

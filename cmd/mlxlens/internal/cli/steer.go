@@ -192,14 +192,6 @@ func (o *steerOptions) options(s *streams, opened *auto.Opened, text *string, id
 	return so, at, nil
 }
 
-// answerToken is the token that a flag names.
-func answerToken(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int, error) {
-	if opened.Tokenizer == nil {
-		return 0, fmt.Errorf("%w: %s needs one", opened.TokenizerErr, flag)
-	}
-	return target(s, opened.Tokenizer, flag, text, quiet)
-}
-
 // contrastLine is a line of a file of pairs.
 type contrastLine struct {
 	Positive json.RawMessage `json:"positive"`
