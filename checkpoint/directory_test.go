@@ -112,7 +112,8 @@ func brokenIndexes(t *testing.T) []brokenDirectory {
 		{"weight_map to a number", withIndex(`{"weight_map":{"a":5}}`, nil), `weight_map has 5 for tensor "a", which is not a file name`},
 		{"weight_map to a file elsewhere", withIndex(`{"weight_map":{"a":"../x.safetensors"}}`, nil), `weight_map has "../x.safetensors" for tensor "a", which is not the name of a file beside the index`},
 		{"weight_map to another format", withIndex(`{"weight_map":{"a":"pytorch_model.bin"}}`, nil), `weight_map has "pytorch_model.bin" for tensor "a", which is not a .safetensors file`},
-		{"weight_map with a key twice", withIndex(`{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}`, nil), `weight_map has the key "a" twice`},
+		{"weight_map with a key twice", withIndex(`{"weight_map":{"a":"x.safetensors","a":"y.safetensors"}}`, nil), `checkpoint: $/model.safetensors.index.json: it has "weight_map.a" twice: programs differ`},
+		{"config.json with a key twice", map[string]string{"config.json": `{"a": {"rope_theta": 1, "rope_theta": 2}}`, "model.safetensors": ""}, `checkpoint: $/config.json: it has "a.rope_theta" twice: programs differ`},
 		{"two indexes", map[string]string{"config.json": config, "a.safetensors.index.json": "{}", "b.safetensors.index.json": "{}"}, `checkpoint: $: has 2 indexes ("a.safetensors.index.json", "b.safetensors.index.json") and none is model.safetensors.index.json`},
 	}
 }

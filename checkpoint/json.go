@@ -89,13 +89,13 @@ func badJSON(what string, err error) error {
 const maxJSON = 256 << 20
 
 // readJSON reads a file that must hold one JSON object, in which infinities may stand as Python's json
-// writes them ([exactjson.Standard]).
+// writes them ([exactjson.Standard]), and no key twice in one object.
 func readJSON(path string) ([]byte, error) {
 	text, err := regular.Read(path, maxJSON)
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
 	}
-	for _, check := range []func([]byte) error{checkContent, regular.CheckUTF8} {
+	for _, check := range []func([]byte) error{checkContent, regular.CheckUTF8, exactjson.Repeated} {
 		if err := check(text); err != nil {
 			return nil, fmt.Errorf("checkpoint: %s: %w", path, err)
 		}

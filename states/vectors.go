@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/checkpoint/npz"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -99,7 +100,11 @@ func (f *arrays) metadata() (map[string]string, error) {
 	if a.Type != checkpoint.U8 || !strings.HasPrefix(string(a.Bytes), "{") {
 		return m, nil // another program's
 	}
-	if err := json.Unmarshal(a.Bytes, &m); err != nil {
+	err = exactjson.Repeated(a.Bytes)
+	if err == nil {
+		err = json.Unmarshal(a.Bytes, &m)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: metadata: %w", f.path, err)
 	}
 	return m, nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/tokenizer/jinja"
 )
 
@@ -28,6 +29,9 @@ func ParseChat(data []byte) (*Chat, error) {
 	v, err := jinja.FromJSON(data)
 	if err != nil {
 		return nil, notOne(data, err)
+	}
+	if err := exactjson.Repeated(data); err != nil {
+		return nil, fmt.Errorf("messages: %w", err)
 	}
 	c := &Chat{}
 	messages := v

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
@@ -27,7 +28,7 @@ func Open(dir string) (*Tokenizer, error) {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		path = filepath.Join(dir, "tokenizer.json")
 	}
-	data, err := regular.Read(path, maxFile)
+	data, err := readJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("tokenizer: %s does not exist: give a directory with a tokenizer.json, or the file itself", path)
 	}
@@ -57,6 +58,15 @@ func Open(dir string) (*Tokenizer, error) {
 	return t, nil
 }
 
+// readJSON reads a file in which no key may stand twice.
+func readJSON(path string) ([]byte, error) {
+	data, err := regular.Read(path, maxFile)
+	if err == nil {
+		err = exactjson.Repeated(data)
+	}
+	return data, err
+}
+
 // readNames reads the files beside tokenizer.json.
 func readNames(dir string) (names config, err error) {
 	for _, file := range []struct {
@@ -69,7 +79,7 @@ func readNames(dir string) (names config, err error) {
 		{"generation_config.json", names.merge},
 	} {
 		path := filepath.Join(dir, file.name)
-		data, err := regular.Read(path, maxFile)
+		data, err := readJSON(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -130,7 +140,7 @@ func (c *config) readTemplates(dir string) error {
 		return nil
 	}
 	path := filepath.Join(dir, "chat_template.json")
-	data, err := regular.Read(path, maxFile)
+	data, err := readJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -152,13 +162,20 @@ func (c *config) readTemplates(dir string) error {
 
 // FromJSON reads a tokenizer from the contents of tokenizer.json and, unless nil, of tokenizer_config.json.
 func FromJSON(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
+	if err := exactjson.Repeated(tokenizerJSON); err != nil {
+		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
+	}
 	p, err := parseJSON(tokenizerJSON)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
 	}
 	var names config
 	if tokenizerConfigJSON != nil {
-		if err := names.mergeTokens(tokenizerConfigJSON); err != nil {
+		err := exactjson.Repeated(tokenizerConfigJSON)
+		if err == nil {
+			err = names.mergeTokens(tokenizerConfigJSON)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("tokenizer: tokenizer_config.json: %w", err)
 		}
 	}

@@ -133,7 +133,7 @@ func (k *hostileKind) attack(t *testing.T, p *hostileProgram, want string, runs 
 				t.Logf("%s: %s: %s", w.name, got, tailOf(said))
 			}
 			switch {
-			case got == answered && said != want && structure:
+			case got == answered && (w.name == aKeyTwice || said != want && structure):
 				got = silent
 			case got == answered && said != want:
 				got = other

@@ -66,6 +66,9 @@ func repeated(structure func(at int) bool) way {
 	}}
 }
 
+// aKeyTwice is refused, whatever the answer would be: some programs take the first, others the last.
+const aKeyTwice = "a key twice"
+
 // jsonWays change a JSON text: one value's type, a number, a key that stands twice.
 var jsonWays = []way{
 	{"another type", func(r *rand.Rand, data []byte) ([]byte, bool) {
@@ -90,8 +93,7 @@ var jsonWays = []way{
 		n := 1 << (4 + r.IntN(14))
 		return slices.Concat(data[:v.from], []byte(strings.Repeat("[", n)+strings.Repeat("]", n)), data[v.to:]), true
 	}},
-	{"a key twice", func(r *rand.Rand, data []byte) ([]byte, bool) {
-		// the first is the new one: who takes the last, as Python does, is right too
+	{aKeyTwice, func(r *rand.Rand, data []byte) ([]byte, bool) {
 		v := pickValue(r, data, func(v span) bool { return v.key >= 0 })
 		return slices.Concat(data[:v.key], data[v.key:v.from], []byte("5, "), data[v.key:]), true
 	}},

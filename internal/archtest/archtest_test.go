@@ -32,7 +32,7 @@ var allowed = map[string][]string{
 	"checkpoint":      {"internal/exactjson", "internal/regular"},
 	"checkpoint/npz":  {"checkpoint", "internal/regular"},
 	"hub":             {"internal/regular"},
-	"tokenizer":       {"internal/regular", "tokenizer/jinja"},
+	"tokenizer":       {"internal/exactjson", "internal/regular", "tokenizer/jinja"},
 	"tokenizer/jinja": {},
 
 	"model":      {"mlx", "mlx/nn"},
@@ -68,7 +68,7 @@ var allowed = map[string][]string{
 	"model/starcoder2": architecture,
 
 	"edit":        {"mlx", "model"},
-	"states":      {"checkpoint", "checkpoint/npz", "edit", "mlx", "model"},
+	"states":      {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "model"},
 	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},

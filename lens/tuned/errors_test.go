@@ -240,6 +240,12 @@ func TestAnAlignmentLensWithAnotherConfigIsAnError(t *testing.T) {
 	}
 }
 
+func TestAConfigWithAKeyTwiceIsAnError(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"d_model": 64, "d_model": 128}`), 0o600))
+	require.EqualError(t, readConfig(path, &struct{}{}), "tuned: "+path+`: it has "d_model" twice: programs differ in which they read; remove one`)
+}
+
 func TestAnAlignmentLensWithDamagedParametersIsAnError(t *testing.T) {
 	l := newAlignmentLens(t)
 	for says, params := range map[string][]byte{

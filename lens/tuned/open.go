@@ -107,8 +107,10 @@ func readConfig(path string, into any) error {
 	if err != nil {
 		return fmt.Errorf("tuned: %s: %w", path, err)
 	}
-	if err := regular.CheckUTF8(text); err != nil {
-		return fmt.Errorf("tuned: %s: %w", path, err)
+	for _, check := range []func([]byte) error{regular.CheckUTF8, exactjson.Repeated} {
+		if err := check(text); err != nil {
+			return fmt.Errorf("tuned: %s: %w", path, err)
+		}
 	}
 	if err := exactjson.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("tuned: %s: is not the JSON of a lens: %w", path, err)

@@ -158,8 +158,8 @@ func parseInput(line int, text string) (task, []byte) {
 	if err := exactjson.Unmarshal(t.input, &object); err != nil {
 		t.err = fmt.Errorf("it is no JSON object that can be read: %w", err)
 	}
-	if key := repeatedKey(text); key != "" && t.err == nil {
-		t.err = fmt.Errorf("it has %q twice: programs differ in which they read; remove one", key)
+	if t.err == nil {
+		t.err = exactjson.Repeated([]byte(text))
 	}
 	return t, t.input
 }

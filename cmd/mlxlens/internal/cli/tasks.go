@@ -162,8 +162,7 @@ func parseTask(line int, text string) task {
 		t.err = err
 		return t
 	}
-	if key := repeatedKey(text); key != "" {
-		t.err = fmt.Errorf("it has %q twice: programs differ in which they read; remove one", key)
+	if t.err = exactjson.Repeated([]byte(text)); t.err != nil {
 		return t
 	}
 	if object.Messages != nil {
@@ -174,26 +173,4 @@ func parseTask(line int, text string) task {
 		t.err = errors.New(`want either "prompt" or "ids"`)
 	}
 	return t
-}
-
-// repeatedKey returns a key that stands twice in a JSON object, "" without one.
-func repeatedKey(object string) string {
-	d := json.NewDecoder(strings.NewReader(object))
-	if _, err := d.Token(); err != nil { // {
-		return ""
-	}
-	seen := map[string]bool{}
-	for d.More() {
-		token, err := d.Token()
-		key, ok := token.(string)
-		var value json.RawMessage
-		if err != nil || !ok || d.Decode(&value) != nil {
-			return ""
-		}
-		if seen[key] {
-			return key
-		}
-		seen[key] = true
-	}
-	return ""
 }
