@@ -76,6 +76,12 @@ func appendGGUFValue(file []byte, value any) ([]byte, error) {
 	case []uint32:
 		file = le.AppendUint64(le.AppendUint32(le.AppendUint32(file, 9), 4), uint64(len(v)))
 		return binary.Append(file, le, v)
+	case []string:
+		file = le.AppendUint64(le.AppendUint32(le.AppendUint32(file, 9), 8), uint64(len(v)))
+		for _, s := range v {
+			file = appendGGUFText(file, s)
+		}
+		return file, nil
 	}
 	return binary.Append(le.AppendUint32(file, 6), le, value.(float32))
 }

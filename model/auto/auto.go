@@ -302,9 +302,13 @@ var architectures = map[string]func(config []byte) (builder, error){
 // fromGGUF is from for the metadata of a GGUF file.
 func fromGGUF[C any](read func(meta map[string]any, vocab int) (*C, error), build func(*C, *load.Loader) (*model.Transformer, error)) func(map[string]any, int, *load.Loader) (*model.Transformer, error) {
 	return func(meta map[string]any, vocab int, l *load.Loader) (*model.Transformer, error) {
+		arch, _ := meta["general.architecture"].(string)
+		if err := load.CheckVocabulary(arch, meta, vocab); err != nil {
+			return nil, err
+		}
 		c, err := read(meta, vocab)
 		if err != nil {
-			return nil, err
+			return nil, load.InGGUF(arch, err)
 		}
 		return build(c, l)
 	}

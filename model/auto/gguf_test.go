@@ -176,25 +176,33 @@ func TestGGUFThatIsNotImplementedIsRefused(t *testing.T) {
 		return llamaMeta("qwen2", 256, map[string]any{"qwen2." + key: value})
 	}
 	for want, meta := range map[string]map[string]any{
-		`general.architecture "mamba" is not supported (have: gemma, gemma2, `:        llamaMeta("mamba", 256, nil),
-		`qwen2.rope.scaling.type "ntk" is not implemented (have: none, linear, yarn)`: with("rope.scaling.type", "ntk"),
-		"qwen2: config.json: hidden_size is 0":                                        with("embedding_length", uint32(0)),
-		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":                with("attention.sliding_window", uint32(4096)),
-		"GGUF: qwen2.block_count is string, want a number":                            with("block_count", "three"),
-		"qwen2.attention.causal false is not implemented":                             with("attention.causal", false),
-		"qwen2.attention.head_count_kv [2 2 1] differs by layer":                      with("attention.head_count_kv", []uint32{2, 2, 1}),
-		"GGUF: qwen2.expert_count 8 is not implemented":                               with("expert_count", uint32(8)),
-		"GGUF: qwen2.attention.max_alibi_bias 8 is not implemented":                   with("attention.max_alibi_bias", float32(8)),
-		"GGUF: qwen2.residual_scale 0.5 is not implemented":                           with("residual_scale", float32(0.5)),
-		"GGUF: qwen2.use_parallel_residual true is not implemented":                   with("use_parallel_residual", true),
-		"GGUF: qwen2.rope.dimension_sections [1 2] is not implemented":                with("rope.dimension_sections", []uint32{1, 2}),
-		"GGUF: qwen2.rope.scaling.yarn_log_multiplier 0.1":                            with("rope.scaling.yarn_log_multiplier", float32(0.1)),
-		"rope.scaling.attn_factor -1, want all above 0":                               with("rope.scaling.attn_factor", float32(-1)),
+		`general.architecture "mamba" is not supported (have: gemma, gemma2, `:                 llamaMeta("mamba", 256, nil),
+		`qwen2.rope.scaling.type "ntk" is not implemented (have: none, linear, yarn)`:          with("rope.scaling.type", "ntk"),
+		"qwen2: GGUF: qwen2.embedding_length is 0, want a number above 0":                      with("embedding_length", uint32(0)),
+		"GGUF: qwen2.block_count is 5000, and no model has more than 4096":                     with("block_count", uint32(5000)),
+		"GGUF: qwen2.attention.layer_norm_rms_epsilon is 0, want a number above 0":             with("attention.layer_norm_rms_epsilon", float32(0)),
+		"GGUF: qwen2.attention.head_count 4 is no multiple of qwen2.attention.head_count_kv 3": with("attention.head_count_kv", uint32(3)),
+		"GGUF: qwen2.vocab_size is 97, and token_embd.weight has 96 rows":                      with("vocab_size", uint32(97)),
+		"GGUF: qwen2.vocab_size is string, want a number":                                      with("vocab_size", "96"),
+		"tokenizer.ggml.tokens has 97 tokens, and token_embd.weight 96 rows":                   llamaMeta("qwen2", 256, map[string]any{"tokenizer.ggml.tokens": make([]string, 97)}),
+		"GGUF: qwen2.attention.sliding_window 4096 is not implemented":                         with("attention.sliding_window", uint32(4096)),
+		"GGUF: qwen2.block_count is string, want a number":                                     with("block_count", "three"),
+		"qwen2.attention.causal false is not implemented":                                      with("attention.causal", false),
+		"qwen2.attention.head_count_kv [2 2 1] differs by layer":                               with("attention.head_count_kv", []uint32{2, 2, 1}),
+		"GGUF: qwen2.expert_count 8 is not implemented":                                        with("expert_count", uint32(8)),
+		"GGUF: qwen2.attention.max_alibi_bias 8 is not implemented":                            with("attention.max_alibi_bias", float32(8)),
+		"GGUF: qwen2.residual_scale 0.5 is not implemented":                                    with("residual_scale", float32(0.5)),
+		"GGUF: qwen2.use_parallel_residual true is not implemented":                            with("use_parallel_residual", true),
+		"GGUF: qwen2.rope.dimension_sections [1 2] is not implemented":                         with("rope.dimension_sections", []uint32{1, 2}),
+		"GGUF: qwen2.rope.scaling.yarn_log_multiplier 0.1":                                     with("rope.scaling.yarn_log_multiplier", float32(0.1)),
+		"rope.scaling.attn_factor -1, want all above 0":                                        with("rope.scaling.attn_factor", float32(-1)),
 	} {
 		path := filepath.Join(t.TempDir(), "m.gguf")
 		require.NoError(t, a.WriteGGUF(path, meta, layout))
 		_, err := auto.Open(path, auto.Options{})
 		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, path)
+		require.NotContains(t, err.Error(), "config.json")
 	}
 	path := filepath.Join(t.TempDir(), "m.gguf")
 	require.NoError(t, a.WriteGGUF(path, llamaMeta("qwen2", 256, nil), func(name string) (string, []int) {
