@@ -90,7 +90,11 @@ func New(o Options) (*Client, error) {
 	c.endpoint, err = url.Parse(strings.TrimRight(endpoint, "/"))
 	if err != nil || c.endpoint.Host == "" || c.endpoint.Scheme != "http" && c.endpoint.Scheme != "https" ||
 		c.endpoint.RawQuery != "" || c.endpoint.User != nil {
-		return nil, fmt.Errorf("hub: endpoint %q (from HF_ENDPOINT) is not an http or https address such as %s", redact(endpoint), defaultEndpoint)
+		why := "is not an http or https address"
+		if err == nil && (c.endpoint.RawQuery != "" || c.endpoint.User != nil) {
+			why = "may have neither a name and password before it nor a query behind it, which are left out here: give an address"
+		}
+		return nil, fmt.Errorf("hub: endpoint %q (from HF_ENDPOINT) %s such as %s", redact(endpoint), why, defaultEndpoint)
 	}
 	c.http = newHTTPClient(c)
 	return c, nil

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,6 +24,7 @@ const (
 	maxWait      = 30 * time.Second // the longest wait between two attempts
 	maxRetryTime = 10 * time.Minute // the longest wait that a server may ask for
 	maxAnswer    = 64 << 20         // of the API, in bytes
+	maxHeaders   = 1 << 20          // of an answer, in bytes
 )
 
 // newHTTPClient follows redirects, and sends the token to the endpoint's own origin
@@ -29,6 +32,7 @@ const (
 func newHTTPClient(c *Client) *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: 15 * time.Second, KeepAlive: 15 * time.Second}).DialContext
+	t.MaxResponseHeaderBytes = maxHeaders
 	t.DisableCompression = true // a Range counts the file's bytes, not those of its gzip
 	return &http.Client{
 		Transport: &authorized{t, origin(c.endpoint), c.token},
@@ -79,14 +83,23 @@ func origin(u *url.URL) string {
 	return strings.ToLower(u.Scheme + "://" + u.Hostname() + ":" + port)
 }
 
-// redact leaves out of an address what may be secret.
+// redact leaves out of an address what may be secret, and of what is no address what would be.
 func redact(address string) string {
 	u, err := url.Parse(address)
-	if err != nil {
-		return "?"
+	if err == nil && u.Opaque == "" {
+		u.RawQuery, u.User = "", nil
+		return u.String()
 	}
-	u.RawQuery, u.User = "", nil
-	return u.String()
+	address, _, _ = strings.Cut(address, "?")
+	scheme, rest, found := strings.Cut(address, "://")
+	if !found {
+		scheme, rest = "", address
+	}
+	rest = rest[strings.LastIndexByte(rest, '@')+1:] // behind a name and a password
+	if found {
+		rest = scheme + "://" + rest
+	}
+	return rest
 }
 
 // errStalled ends a request that brings nothing.
@@ -295,6 +308,9 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 		return &retryable{fmt.Errorf("%s answers %d %s", r.Request.URL.Host, status, http.StatusText(status)), retryAfter(r.Header, time.Now()), false}
 	case elsewhere && (status == http.StatusBadRequest || status == http.StatusForbidden): // a signed address ends; the hub makes a new one
 		return &retryable{fmt.Errorf("%s answers %d %s", r.Request.URL.Host, status, http.StatusText(status)), 0, true}
+	case status == http.StatusRequestedRangeNotSatisfiable: // nothing came before, and all of it was asked for
+		return fail(fmt.Sprintf("%s: %s was asked for the whole of it, and answers %d %s, which is for parts: check HF_ENDPOINT and the proxy, and try again later",
+			what, r.Request.URL.Host, status, http.StatusText(status)), ErrProtocol)
 	case elsewhere:
 		return fail(fmt.Sprintf("%s: %s, to which the hub redirects, answers %d %s", what, r.Request.URL.Host, status, http.StatusText(status)), ErrProtocol)
 	case code == "GatedRepo" || status == http.StatusForbidden:
@@ -333,9 +349,25 @@ func cut(what string, err error) error {
 		return fail(ErrUnavailable, "the host %q is not known: check the connection and HF_ENDPOINT", dns.Name)
 	case errors.As(err, &certificate):
 		return fail(ErrUnavailable, "%v: check HF_ENDPOINT, the proxy and the system's certificates", err)
+	case noAnswer(err):
+		return fail(ErrProtocol, "what answers there does not speak HTTP (%.200s): check HF_ENDPOINT and the proxy", err.Error())
 	}
 	var dial *net.OpError
 	return &retryable{err, 0, errors.As(err, &dial) && dial.Op == "dial"}
+}
+
+// noAnswer reports whether net/http could not make an answer of what came: the same would come
+// again. Of most of this net/http has no type, and only a text.
+func noAnswer(err error) bool {
+	var protocol textproto.ProtocolError
+	if errors.As(err, &protocol) || errors.Is(err, http.ErrSchemeMismatch) {
+		return true
+	}
+	text := err.Error()
+	return slices.ContainsFunc([]string{
+		"malformed HTTP ", "malformed MIME header", "malformed response from server", "response headers exceeded", "response header list larger",
+		"bad Content-Length", "invalid empty Content-Length", "multiple Content-Length", "transfer encoding", "too many 1xx",
+	}, func(known string) bool { return strings.Contains(text, known) })
 }
 
 // encoded refuses an answer in another encoding than that of the file, which was asked

@@ -195,6 +195,9 @@ func (f *arrays) choose(name string, at model.Place) (string, error) {
 	if slices.Equal(f.names, []string{""}) {
 		return "", fmt.Errorf("%s holds one array, which has no name: leave %q out", f.path, ":"+name)
 	}
+	if name != "" {
+		return "", fmt.Errorf("%s has no array %q (have: %s)", f.path, name, strings.Join(have, ", "))
+	}
 	return "", fmt.Errorf("%s: name one of its arrays behind a colon (have: %s)", f.path, strings.Join(have, ", "))
 }
 

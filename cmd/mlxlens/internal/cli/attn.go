@@ -209,7 +209,7 @@ func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Ope
 	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, e); err != nil {
 		return nil, err
 	}
-	o.note(s, opened, len(e.ids))
+	o.note(s, opened, e.ids)
 	heads, err := o.chosen(opened.Model)
 	if err != nil {
 		return nil, err

@@ -73,6 +73,7 @@ func (b *batch) runAll(ctx context.Context, place *output.Place) error {
 		return err
 	}
 	defer finish()
+	b.from.Command = b.command
 	b.opened, b.step = true, func(int, int) {}
 	if step := b.s.progress("prompts", b.quiet); step != nil {
 		b.step = step

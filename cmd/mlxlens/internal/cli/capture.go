@@ -100,7 +100,7 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return err
 	}
-	o.note(s, opened, len(in.IDs))
+	o.note(s, opened, in.IDs)
 	if err := o.fits(opened.Model, in, places); err != nil {
 		return err
 	}

@@ -140,8 +140,8 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	if na, nb := len(a.Input.IDs), len(b.Input.IDs); align == lens.AlignEqual && na != nb {
 		return usagef("the prompts have %d and %d tokens: give --align start or end\n  a: %s\n  b: %s", na, nb, a.pieces(), b.pieces())
 	}
-	o.note(s, a.opened, len(a.Input.IDs))
-	o.note(s, b.opened, len(b.Input.IDs))
+	o.note(s, a.opened, a.Input.IDs)
+	o.note(s, b.opened, b.Input.IDs)
 	co, err := o.lensOptions(s, a, b, align)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ import (
 // origin is what an answer of a batch was made from. Two answers of the same origin are the
 // same.
 type origin struct {
+	Command  string            `json:"command"`            // trace --file
 	Model    string            `json:"model"`              // digest of its files
 	Revision string            `json:"revision,omitempty"` // the commit, of a model in the cache of the hub
 	Options  map[string]string `json:"options"`            // by flag

@@ -129,7 +129,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 			return usagef("edit %q: --lens reads the stream before it, and would show another token than is chosen: leave one of them out", &in.Edits[i])
 		}
 	}
-	o.note(s, opened, len(in.IDs))
+	o.note(s, opened, in.IDs)
 	if o.conversation != nil && o.conversation.EndsWithAssistant() && !o.quiet {
 		s.say("the last message is the assistant's, and the text goes on behind its end: leave it out for an answer to the one before")
 	}
@@ -303,7 +303,7 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 		return err
 	}
 	g.endGrid()
-	g.o.note(g.s, g.opened, prompt+n)
+	g.o.note(g.s, g.opened, g.gen.IDs())
 	if !g.o.quiet {
 		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
 			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))

@@ -201,11 +201,20 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 	return opened, nil
 }
 
-// note says on stderr what a run of so many tokens should be told of.
-func (o *modelOptions) note(s *streams, opened *auto.Opened, tokens int) {
-	o.noteAll(s, opened.Model.Notes(tokens))
-	if opened.Tokenizer != nil {
-		o.noteAll(s, opened.Tokenizer.Notes())
+// note says on stderr what a run of some tokens should be told of.
+func (o *modelOptions) note(s *streams, opened *auto.Opened, ids []int) {
+	o.noteAll(s, opened.Model.Notes(len(ids)))
+	t := opened.Tokenizer
+	if t == nil {
+		return
+	}
+	o.noteAll(s, t.Notes())
+	for _, id := range ids {
+		if _, ok := t.Piece(id); !ok {
+			o.noteAll(s, []string{fmt.Sprintf("token id %d has no text in the tokenizer, whose ids end at %d: it is a row of the model's matrices that no prompt leads to, and is shown as <%d>",
+				id, t.VocabSize()-1, id)})
+			return // one says it
+		}
 	}
 }
 

@@ -252,7 +252,7 @@ func (o *patchOptions) run(ctx context.Context, s *streams, opened *auto.Opened,
 	}
 	r.in.IDs = r.ids
 	r.in.Edits, err = newEditor(ctx, s, opened, prompt).parse(o.edits, r.encoded)
-	o.note(s, opened, len(r.ids))
+	o.note(s, opened, r.ids)
 	return r, err
 }
 

@@ -109,11 +109,14 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 	if err := json.Unmarshal(line, &done); err != nil || done.Line == 0 {
 		return false, fmt.Errorf("it is not what %s writes", b.command)
 	}
-	if done.Origin == nil || done.Origin.digest() != done.Digest {
+	if done.Origin == nil || done.Origin.digest() != done.Digest || done.Origin.Command == "" {
 		return false, fmt.Errorf("line %d does not say what it was made from: an older mlxlens wrote it, or it was changed", done.Line)
 	}
 	if !sealed(line) {
 		return false, fmt.Errorf("line %d has been changed: its sum is not that of what stands there", done.Line)
+	}
+	if wrote := done.Origin.Command; wrote != b.command {
+		return false, fmt.Errorf("%s wrote it, and this is %s", wrote, b.command)
 	}
 	if done.Error != nil {
 		done.Prompt = done.Error.Prompt

@@ -266,7 +266,11 @@ func emptyFlag(flags *pflag.FlagSet) (err error) {
 // wantArgs turns what cobra says of the arguments into a usage error.
 func wantArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
+		err := check(cmd, args)
+		if err != nil && cmd.HasParent() && strings.HasPrefix(err.Error(), "unknown command ") {
+			return usagef("%s takes no arguments, and was given %q: it is used as %q", cmd.CommandPath(), args[0], cmd.UseLine())
+		}
+		if err != nil {
 			return usageError{err}
 		}
 		return nil

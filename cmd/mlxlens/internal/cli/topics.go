@@ -143,8 +143,8 @@ An output is refused that is a file which the command reads, by whatever name, o
 lies in the folder of the model. Beside a model that is one file (GGUF) it may lie.
 
 --file PROMPTS answers a prompt a line, in order. Its output is continued when the
-command is run again: each line says what it was made from (origin: digests of the
-model's files and of the prompt's ids, the revision, the options) and has a digest
+command is run again: each line says what it was made from (origin: the command,
+digests of the model's files and of the prompt's ids, the revision, the options) and has a digest
 of that; its last key, sum, is a digest of the line before it. Where these differ the
 output stays as it is, and what differs is told; so does a file in which anything is not
 a line of this command, or a line was changed. A line that was cut by a
@@ -174,7 +174,9 @@ func exitCodesTopic() string {
 A limit on threads or memory (ulimit -u, ulimit -v, a cgroup) that leaves too little to open
 the library is a failure too. One that leaves less than Go's own runtime needs, some 10
 threads and 1.4 GB of address space, ends the process at its start with a trace of that
-runtime ("pthread_create failed", "out of memory"): no program in Go can catch it.`)
+runtime ("pthread_create failed", "failed to reserve page summary memory", "out of
+memory") and that runtime's exit code, 2, which is not that of a wrong usage then: no
+program in Go can catch it.`)
 	return b.String()
 }
 

@@ -222,7 +222,7 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 	if err != nil {
 		return nil, err
 	}
-	o.note(s, opened, len(p.in.IDs))
+	o.note(s, opened, p.in.IDs)
 	g, err := lens.Run(ctx, opened.Model, p.in, lo)
 	if err != nil {
 		return nil, err

@@ -107,7 +107,7 @@ func (t *traceBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerL
 			all[i], errs[i] = t.prepareTask(ctx, &tasks[i])
 			if errs[i] == nil {
 				inputs[i] = all[i].in // else RunAll has an error of its own for the empty one
-				t.note(t.batch.s, t.opened, len(inputs[i].IDs))
+				t.note(t.batch.s, t.opened, inputs[i].IDs)
 			}
 		}
 		i := 0
