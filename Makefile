@@ -84,6 +84,7 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./checkpoint/npz
 	go test -run '^$$' -fuzz FuzzTorch -fuzztime 60s ./lens/tuned
+	go test -run '^$$' -fuzz FuzzRepeated -fuzztime 60s ./internal/exactjson
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzFromJSON -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzPattern -fuzztime 60s ./tokenizer

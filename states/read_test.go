@@ -15,6 +15,14 @@ import (
 	"github.com/mlxlens/mlxlens/states"
 )
 
+func TestMetadataWithAKeyTwiceAreRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "v.npz")
+	require.NoError(t, npz.Write(path, map[string]any{"x.npy": []float32{1}, "metadata.npy": []uint8(`{"model": "a", "model": "b"}`)}))
+	_, err := states.FileMetadata(path)
+	require.EqualError(t, err, path+`: metadata: it has "model" twice: programs differ in which they read; remove one`)
+}
+
 func TestVectorsAreReadFromNumPysFilesAndSafetensors(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

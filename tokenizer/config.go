@@ -11,10 +11,10 @@ import (
 
 // config is what the files beside tokenizer.json say. The first file that speaks of a token decides.
 type config struct {
+	file         string // that is being read
 	bos, eos     tokenName
-	bosID        int
-	hasBOSID     bool
-	eosIDs       []int
+	bosID        *fileID
+	eosIDs       []fileID
 	templates    map[string]string // by name
 	special      map[string]string // texts of tokens by their names: pad_token, …
 	bosMentioned bool              // even as null: the model has none
@@ -25,7 +25,13 @@ type config struct {
 }
 
 // tokenName is a token given as its text or as {"content": text}; null is none.
-type tokenName struct{ content string }
+type tokenName struct{ content, file string }
+
+// fileID is the id that a file gives.
+type fileID struct {
+	id   int
+	file string
+}
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (n *tokenName) UnmarshalJSON(data []byte) error {
@@ -96,9 +102,10 @@ func (c *config) merge(data []byte) error {
 		if err := json.Unmarshal(f.BOS, &c.bos); err != nil {
 			return fmt.Errorf("bos_token: %w", describeJSON(f.BOS, err))
 		}
+		c.bos.file = c.file
 	}
 	if c.eos.content == "" {
-		c.eos = f.EOS
+		c.eos = tokenName{f.EOS.content, c.file}
 	}
 	for key, ids := range map[string]*idList{"bos_token_id": &f.BOSID, "eos_token_id": &f.EOSIDs} {
 		if err := ids.check(key); err != nil {
@@ -106,9 +113,11 @@ func (c *config) merge(data []byte) error {
 		}
 	}
 	if len(f.BOSID) > 0 {
-		c.bosID, c.hasBOSID = f.BOSID[0], true
+		c.bosID = &fileID{f.BOSID[0], c.file}
 	}
-	c.eosIDs = append(c.eosIDs, f.EOSIDs...)
+	for _, id := range f.EOSIDs {
+		c.eosIDs = append(c.eosIDs, fileID{id, c.file})
+	}
 	return c.mergeTemplates(f.Template)
 }
 
@@ -175,24 +184,24 @@ func (t *Tokenizer) name(p *parts, c config) error {
 	if c.bos.content != "" {
 		id, ok := t.lookup(c.bos.content)
 		if !ok {
-			return fmt.Errorf("bos_token %q is not in the vocabulary", c.bos.content)
+			return fmt.Errorf("%s: bos_token %q is not in the vocabulary", c.bos.file, c.bos.content)
 		}
 		t.bos = id
 	} else if !c.bosMentioned {
 		if p.template != nil && len(p.template.before) > 0 {
 			t.bos = p.template.before[0]
-		} else if c.hasBOSID && t.knows("bos_token_id", c.bosID) {
-			t.bos = c.bosID
+		} else if c.bosID != nil && t.knows("bos_token_id", *c.bosID) {
+			t.bos = c.bosID.id
 		}
 	}
 	for _, id := range c.eosIDs {
 		t.knows("eos_token_id", id)
-		t.addEOS(id) // a row that pads the model's matrices may be meant
+		t.addEOS(id.id) // a row that pads the model's matrices may be meant
 	}
 	if c.eos.content != "" {
 		id, ok := t.lookup(c.eos.content)
 		if !ok {
-			return fmt.Errorf("eos_token %q is not in the vocabulary", c.eos.content)
+			return fmt.Errorf("%s: eos_token %q is not in the vocabulary", c.eos.file, c.eos.content)
 		}
 		t.addEOS(id)
 	}
@@ -206,11 +215,11 @@ func (t *Tokenizer) name(p *parts, c config) error {
 }
 
 // knows reports whether an id is a token's, and notes one that is not: files that were merged of two models have such ids.
-func (t *Tokenizer) knows(key string, id int) bool {
-	if id < t.VocabSize() {
+func (t *Tokenizer) knows(key string, id fileID) bool {
+	if id.id < t.VocabSize() {
 		return true
 	}
-	t.notes = append(t.notes, fmt.Sprintf("%s is %d, and the tokenizer's ids go from 0 to %d: it names no token", key, id, t.VocabSize()-1))
+	t.notes = append(t.notes, fmt.Sprintf("%s: %s is %d, and the tokenizer's ids go from 0 to %d: it names no token", id.file, key, id.id, t.VocabSize()-1))
 	return false
 }
 

@@ -82,7 +82,7 @@ func (c *config) mergeAdded(data []byte) error {
 			if err != nil || id < 0 || id > maxID {
 				return fmt.Errorf("added_tokens_decoder has the id %q, want 0 to %d", shortened(key), maxID)
 			}
-			o.ID, o.where, o.exact = id, "added_tokens_decoder", true
+			o.ID, o.where, o.exact = id, c.file+": added_tokens_decoder", true
 			c.others = append(c.others, o)
 		}
 		sort.Slice(c.others, func(i, j int) bool { return c.others[i].ID < c.others[j].ID })

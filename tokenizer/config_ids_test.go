@@ -40,8 +40,12 @@ func TestIDsOfTokensThatAreNoneAreRefused(t *testing.T) {
 		tok, err := withFile(t, file, `{"eos_token_id": [99999, 1]}`)
 		require.NoError(t, err)
 		require.Len(t, tok.Notes(), 1)
-		require.Contains(t, tok.Notes()[0], "eos_token_id is 99999, and the tokenizer's ids go from 0 to ")
+		require.Contains(t, tok.Notes()[0], file+": eos_token_id is 99999, and the tokenizer's ids go from 0 to ")
 		_, err = withFile(t, file, `{"bos_token": [1]}`)
-		require.ErrorContains(t, err, "bos_token: it holds a JSON array, want a string")
+		require.ErrorContains(t, err, file+": bos_token: it holds a JSON array, want a string")
+		for _, key := range []string{"bos_token", "eos_token"} {
+			_, err = withFile(t, file, `{"`+key+`": "<none>"}`)
+			require.ErrorContains(t, err, file+": "+key+` "<none>" is not in the vocabulary`)
+		}
 	}
 }

@@ -79,6 +79,7 @@ func readNames(dir string) (names config, err error) {
 		{"generation_config.json", names.merge},
 	} {
 		path := filepath.Join(dir, file.name)
+		names.file = file.name
 		data, err := readJSON(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
@@ -169,7 +170,7 @@ func FromJSON(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
 	}
-	var names config
+	names := config{file: "tokenizer_config.json"}
 	if tokenizerConfigJSON != nil {
 		err := exactjson.Repeated(tokenizerConfigJSON)
 		if err == nil {
@@ -183,7 +184,7 @@ func FromJSON(tokenizerJSON, tokenizerConfigJSON []byte) (*Tokenizer, error) {
 	var bad namingError
 	switch {
 	case errors.As(err, &bad):
-		return nil, fmt.Errorf("tokenizer: tokenizer_config.json: %w", err)
+		return nil, fmt.Errorf("tokenizer: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("tokenizer: tokenizer.json: %w", err)
 	}

@@ -226,7 +226,7 @@ func TestOpenErrorsNameTheFile(t *testing.T) {
 
 	dir = write(t, "tokenizer.json", tiny(), "tokenizer_config.json", `{"eos_token":"</s>"}`)
 	_, err = Open(dir)
-	assert.EqualError(t, err, fmt.Sprintf(`tokenizer: %s: eos_token "</s>" is not in the vocabulary`, dir))
+	assert.EqualError(t, err, fmt.Sprintf(`tokenizer: %s: tokenizer_config.json: eos_token "</s>" is not in the vocabulary`, dir))
 
 	dir = write(t, "tokenizer.json", tiny(), "tokenizer_config.json", `{"chat_template":7}`)
 	_, err = Open(dir)

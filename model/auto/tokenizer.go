@@ -18,7 +18,11 @@ func openTokenizer(ck *checkpoint.Checkpoint) (*tokenizer.Tokenizer, error) {
 		if _, ok := ck.Metadata["tokenizer.ggml.tokens"]; !ok {
 			return nil, fmt.Errorf("%w: %s has no tokenizer.ggml.tokens", ErrNoTokenizer, ck.Path)
 		}
-		return tokenizer.FromGGUF(ck.Metadata)
+		t, err := tokenizer.FromGGUF(ck.Metadata)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", ck.Path, err)
+		}
+		return t, nil
 	}
 	if _, err := os.Stat(filepath.Join(ck.Path, "tokenizer.json")); errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s has no tokenizer.json", ErrNoTokenizer, ck.Path)
