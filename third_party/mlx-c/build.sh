@@ -39,7 +39,8 @@ case $system-$machine in
 esac
 
 # A Mac with Homebrew's mlx-c, 0.7.0 or later, needs nothing built: mlxlens looks there by itself.
-if [ "$system" = Darwin ]; then
+# MLX_C_OWN=1 builds all the same.
+if [ "$system" = Darwin ] && [ -z "${MLX_C_OWN:-}" ]; then
   cellar=$(readlink "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c" || true)
   version=${cellar##*/}
   case $version in
