@@ -108,7 +108,7 @@ install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin"
 	install -m 644 LICENSE NOTICES.md "$(DESTDIR)$(PREFIX)/lib/mlxlens"
-	@test ! -d third_party/mlx-c/lib || set -x && install -m 644 third_party/mlx-c/lib/*.* "$(DESTDIR)$(PREFIX)/lib/mlxlens"
+	@test ! -d third_party/mlx-c/lib || set -x && cp -R third_party/mlx-c/lib/* "$(DESTDIR)$(PREFIX)/lib/mlxlens" && rm -rf "$(DESTDIR)$(PREFIX)/lib/mlxlens/include"
 
 clean: ## remove what was built; the model stays
-	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib
+	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib third_party/mlx-c/lib-*

@@ -194,14 +194,26 @@ func (p place) open() (reason string) {
 	blas := openBLAS(folder)
 	if mlxPath != "" && opensMLX(runtime.GOOS) {
 		if err := capi.OpenGlobal(mlxPath); err != nil {
-			return "its libmlx cannot be opened: " + err.Error()
+			return "its libmlx cannot be opened: " + lacking(err.Error())
 		}
 	}
 	if err := capi.Open(p.path); err != nil {
-		return err.Error()
+		return lacking(err.Error())
 	}
 	loaded.library.Path, loaded.library.MLXPath, loaded.library.BLAS = p.path, mlxPath, blas
 	return ""
+}
+
+// lacking is what the loader says, with what to do about a library of CUDA that it did not find.
+func lacking(said string) string {
+	switch name, _, missing := strings.Cut(said, ": cannot open shared object file"); {
+	case !missing:
+	case name == "libcuda.so.1":
+		said += "; it comes with NVIDIA's driver, which this library needs: install that, or make the library for the CPU (in a checkout with `make mlx-c`)"
+	case strings.HasPrefix(name, "libcu") || strings.HasPrefix(name, "libnv") || strings.HasPrefix(name, "libnccl"):
+		said += "; it is a part of CUDA 13: `MLX_C_BACKEND=cuda make mlx-c` in a checkout fetches what is missing"
+	}
+	return said
 }
 
 // opensMLX reports whether libmlx is opened before libmlxc, so that a system's loader need not find it.

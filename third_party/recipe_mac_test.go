@@ -57,11 +57,18 @@ func (m *mac) homebrew(version string) {
 }
 
 // run runs the recipe, and returns what it said.
-func (m *mac) run() (said string, err error) {
+func (m *mac) run(env ...string) (said string, err error) {
 	command := exec.Command(filepath.Join(m.bin, "bash"), filepath.Join(m.recipe, "mlx-c", "build.sh"))
-	command.Env = []string{"PATH=" + m.bin, "HOMEBREW_PREFIX=" + m.prefix, "HOME=" + m.TempDir()}
+	command.Env = append([]string{"PATH=" + m.bin, "HOMEBREW_PREFIX=" + m.prefix, "HOME=" + m.TempDir()}, env...)
 	out, err := command.CombinedOutput()
 	return string(out), err
+}
+
+// sources makes the recipe take these, as if a release had them.
+func (m *mac) sources(source string) {
+	m.module(source)
+	digest := digestOf(map[string]string{"mlx/c/array.cpp": source, "mlx/c/array.h": ""})
+	require.NoError(m, os.WriteFile(filepath.Join(m.recipe, "mlx-c", "sources.sha256"), []byte(digest), 0o644))
 }
 
 // developerTools are what `xcode-select --install` brings: Python 3.9, whose pip heeds what a wheel
@@ -132,9 +139,7 @@ func TestAMacWithAnOlderLibraryOfHomebrewsBuilds(t *testing.T) {
 func TestABareMacBuildsWithWhatAppleAndGoBring(t *testing.T) {
 	m := newMac(t)
 	m.developerTools()
-	m.module("int x;")
-	// what the recipe wants of the sources: that they are those of a release
-	require.NoError(t, os.WriteFile(filepath.Join(m.recipe, "mlx-c", "sources.sha256"), []byte(digestOf(map[string]string{"mlx/c/array.cpp": "int x;", "mlx/c/array.h": ""})), 0o644))
+	m.sources("int x;")
 	said, err := m.run()
 	require.NoError(t, err, said)
 	require.Contains(t, said, "`brew install mlx-c` would do without")
@@ -152,6 +157,16 @@ func TestABareMacBuildsWithWhatAppleAndGoBring(t *testing.T) {
 	said, err = m.run()
 	require.NoError(t, err, said)
 	require.Empty(t, said)
+}
+
+func TestAMacBuildsItsOwnBesideHomebrewsWhereItIsAsked(t *testing.T) {
+	m := newMac(t)
+	m.homebrew("0.8.0")
+	m.developerTools()
+	m.sources("int x;")
+	said, err := m.run("MLX_C_OWN=1")
+	require.NoError(t, err, said)
+	require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", "libmlxc.dylib"))
 }
 
 func TestOtherSourcesAreRefused(t *testing.T) {

@@ -133,10 +133,10 @@ require() {
   fi
 }
 
-# wheel REQUIREMENTS FOLDER unpacks into FOLDER the one wheel that the requirements
-# name for this platform; pip refuses a file whose hash is not listed.
+# wheel REQUIREMENTS FOLDER [PLATFORM] unpacks into FOLDER the one wheel that the requirements
+# name for this platform, or for another; pip refuses a file whose hash is not listed.
 wheel() {
   PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_VIRTUALENV=0 "$(first python3 has_pip)" -m pip \
-    download --no-deps --only-binary=:all: --ignore-requires-python --require-hashes -r "$1" -d "$2" &&
+    download --no-deps --only-binary=:all: --ignore-requires-python --require-hashes ${3:+--platform "$3"} -r "$1" -d "$2" &&
     "$(first python3 has_pip)" -m zipfile -e "$2"/*.whl "$2" && rm "$2"/*.whl
 }
