@@ -9,7 +9,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test coverage lint race cross generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
+.PHONY: help browser run mlx-c model build quick test coverage lint race cross generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -109,7 +109,13 @@ install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
 	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin"
 	install -m 644 LICENSE NOTICES.md "$(DESTDIR)$(PREFIX)/lib/mlxlens"
-	@test ! -d third_party/mlx-c/lib || set -x && install -m 644 third_party/mlx-c/lib/*.* "$(DESTDIR)$(PREFIX)/lib/mlxlens"
+	@test ! -d third_party/mlx-c/lib || set -x && cp -R third_party/mlx-c/lib/* "$(DESTDIR)$(PREFIX)/lib/mlxlens" && rm -rf "$(DESTDIR)$(PREFIX)/lib/mlxlens/include"
+
+wheel: ## build the Python wheel for this machine into dist/, or with TARGET=Linux-aarch64 or Darwin-arm64 (and MLX_C_CXX) for another; check it
+	@tools/wheel/build.sh $(TARGET)
+
+wheel-try: model ## install the wheel in dist/ with pip, uv and pipx into empty environments, and trace a prompt with each
+	@tools/wheel/try.sh "$$(ls -t dist/mlxlens-*.whl | head -1)" models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
 clean: ## remove what was built; the model stays
-	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib
+	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib third_party/mlx-c/lib-*

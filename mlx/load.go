@@ -22,6 +22,7 @@ type Library struct {
 	Path     string   // libmlxc
 	MLX      string   // libmlx's version
 	Proven   string   // the version of libmlx that this package was proven with
+	Remedy   string   // the command that gets that one
 	MLXPath  string   // libmlx, "" when libmlxc found it by itself
 	BLAS     string   // the BLAS opened before libmlx, "" for libmlx's own
 	Devices  []Device // what it can compute on
@@ -49,6 +50,8 @@ var loaded struct {
 	// the thread's default stream (capi/gen): then each of them may take it.
 	unproven bool
 	refused  map[string]string // operation → why
+
+	scaledGather bool // mlx_gather_qmm takes a global scale, as an mlx-c of MLX 0.32.3 or later may have it
 }
 
 // SetLibrary names libmlxc, or the folder that holds it, instead of the search.
@@ -131,7 +134,7 @@ func prepare() error {
 		lib.MLX = capi.StringData(version).String()
 		capi.StringFree(version)
 	}
-	lib.Proven = provenMLX
+	lib.Proven, lib.Remedy = provenMLX, provenCommand
 	loaded.unproven = lib.MLX != provenMLX
 	capi.GetMemoryLimit(&lib.Memory)
 	loaded.room = roomOf()
@@ -141,6 +144,9 @@ func prepare() error {
 		lib.Memory = most
 	}
 	allow(lib.Memory)
+	if err := gate.Run(chooseForms); err != nil {
+		return err
+	}
 	refused, err := selfCheck()
 	if err != nil {
 		return fmt.Errorf("the library at %s%s cannot be checked: %w", lib.Path, lib.unproven(), err)

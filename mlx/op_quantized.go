@@ -206,7 +206,7 @@ func GatherQMM(x, w, scales, biases *Array, transpose bool, q Quantization, p Pi
 		return bad
 	}
 	return build(op, []*Array{x, w, scales, biases, lhs, rhs}, func(res *capi.Array, s capi.Stream) int32 {
-		return capi.GatherQmm(res, x.h, w.h, scales.h, handle(biases), handle(lhs), handle(rhs), transpose,
+		return gatherQMM(res, x.h, w.h, scales.h, handle(biases), handle(lhs), handle(rhs), transpose,
 			some(q.GroupSize), some(q.Bits), capi.Bytes(q.Mode), p.Sorted, s)
 	})
 }

@@ -86,6 +86,9 @@ func places() []place {
 // LibraryCommand gets a library and puts it into LibraryFolder. It needs Go, and no checkout.
 const LibraryCommand = "go run github.com/mlxlens/mlxlens/mlx/cmd/mlxlib@latest"
 
+// provenCommand gets the library that this package was proven with, whatever else is there.
+const provenCommand = LibraryCommand + " -own"
+
 // LibraryFolder returns where LibraryCommand puts the library, and Load looks for it: a folder
 // in the user's cache.
 func LibraryFolder() (string, error) {
@@ -180,23 +183,43 @@ func (p place) open() (reason string) {
 	if reason := p.suspectNeeds(folder); reason != "" {
 		return reason
 	}
-	blas := openBLAS(folder)
 	mlxPath := ""
 	if folder != "" {
 		if mlxPath = filepath.Join(folder, libraryName("mlx")); !exists(mlxPath) {
 			mlxPath = ""
 		} else if reason := p.suspect(mlxPath); reason != "" {
 			return "its libmlx: " + reason
-		} else if err := capi.OpenGlobal(mlxPath); err != nil {
-			return "its libmlx cannot be opened: " + err.Error()
+		}
+	}
+	blas := openBLAS(folder)
+	if mlxPath != "" && opensMLX(runtime.GOOS) {
+		if err := capi.OpenGlobal(mlxPath); err != nil {
+			return "its libmlx cannot be opened: " + lacking(err.Error())
 		}
 	}
 	if err := capi.Open(p.path); err != nil {
-		return err.Error()
+		return lacking(err.Error())
 	}
 	loaded.library.Path, loaded.library.MLXPath, loaded.library.BLAS = p.path, mlxPath, blas
 	return ""
 }
+
+// lacking is what the loader says, with what to do about a library of CUDA that it did not find.
+func lacking(said string) string {
+	switch name, _, missing := strings.Cut(said, ": cannot open shared object file"); {
+	case !missing:
+	case name == "libcuda.so.1":
+		said += "; it comes with NVIDIA's driver, which this library needs: install that, or make the library for the CPU (in a checkout with `make mlx-c`)"
+	case strings.HasPrefix(name, "libcu") || strings.HasPrefix(name, "libnv") || strings.HasPrefix(name, "libnccl"):
+		said += "; it is a part of CUDA 13: `MLX_C_BACKEND=cuda make mlx-c` in a checkout fetches what is missing"
+	}
+	return said
+}
+
+// opensMLX reports whether libmlx is opened before libmlxc, so that a system's loader need not find it.
+// A Mac's finds it by libmlxc's load commands, and only so what libmlx needs: that of MLX's wheel for
+// macOS 26 needs @rpath/libjaccl.dylib, and has no LC_RPATH (dyld(1)).
+func opensMLX(system string) bool { return system != "darwin" }
 
 // suspect says why a file must not be opened, "" when it may: nothing of it has run yet.
 func (p place) suspect(path string) string {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
 
@@ -22,9 +21,7 @@ func TestSelfCheckSeesAWrongAnswer(t *testing.T) {
 				want[i] -= 0.01
 			}
 			require.NotEmpty(t, p.compare(got, append(want, 0)), "%v", c.ops)
-			for _, h := range p.live {
-				capi.ArrayFree(h)
-			}
+			p.free()
 		}
 	})
 }

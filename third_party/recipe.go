@@ -6,5 +6,5 @@ import "embed"
 
 // Recipe holds mlx-c/build.sh and what it reads, at their places in third_party.
 //
-//go:embed steps.sh mlx-c/build.sh mlx-c/format.h mlx-c/requirements.txt mlx-c/source
+//go:embed steps.sh mlx-c/build.sh mlx-c/format.h mlx-c/requirements mlx-c/sources.sha256 mlx-c/source
 var Recipe embed.FS

@@ -1,9 +1,13 @@
 package thirdparty_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,4 +41,14 @@ func TestTheRecipeIsWhole(t *testing.T) {
 		}
 		return err
 	}))
+}
+
+// digestOf is the digest that the recipe takes of sources, by their names.
+func digestOf(files map[string]string) string {
+	whole := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		one := sha256.Sum256([]byte(files[name]))
+		whole.Write(append([]byte(name+"\x00"), one[:]...))
+	}
+	return hex.EncodeToString(whole.Sum(nil))
 }

@@ -62,6 +62,7 @@ first() {
 }
 has_pip() { "$1" -m pip --version; }
 runs() { "$1" --version; }
+has_modules() { "$1" env GOMODCACHE; }
 # Cargo reads the registry's sparse index since 1.70; before, it clones all of it.
 reads_sparse_index() {
   local version
@@ -74,8 +75,6 @@ reads_sparse_index() {
 tools='
 python3  has_pip             python3,python3-pip  python3,python3-pip  python,python-pip
 cargo    reads_sparse_index  cargo                cargo                rust
-cmake    runs                cmake                cmake                cmake
-make     runs                make                 make                 make
 c++      runs                g++                  gcc-c++              gcc
 '
 # lacking TOOL… prints those lines of the table whose tool is not to be had.
@@ -118,7 +117,7 @@ require() {
   as_root && sudo=
   # shellcheck disable=SC2046
   if [ "$(uname -s)" = Darwin ]; then
-    die "missing: $names. Install with: ${mac:-xcode-select --install}"
+    die "missing: $names. Install with: xcode-select --install"
   elif has apt-get && as_root; then
     step "installing $names" apt_install $(packages 3)
     missing=$(lacking "$@")
@@ -134,10 +133,10 @@ require() {
   fi
 }
 
-# wheel REQUIREMENTS FOLDER unpacks into FOLDER the one wheel that the requirements
-# name for this platform; pip refuses a file whose hash is not listed.
+# wheel REQUIREMENTS FOLDER [PLATFORM] unpacks into FOLDER the one wheel that the requirements
+# name for this platform, or for another; pip refuses a file whose hash is not listed.
 wheel() {
   PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_REQUIRE_VIRTUALENV=0 "$(first python3 has_pip)" -m pip \
-    download --no-deps --only-binary=:all: --require-hashes -r "$1" -d "$2" &&
+    download --no-deps --only-binary=:all: --ignore-requires-python --require-hashes ${3:+--platform "$3"} -r "$1" -d "$2" &&
     "$(first python3 has_pip)" -m zipfile -e "$2"/*.whl "$2" && rm "$2"/*.whl
 }

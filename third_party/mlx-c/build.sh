@@ -1,23 +1,29 @@
 #!/usr/bin/env bash
 # Makes lib/: libmlxc, libmlx and what they need. README.md beside this file says
 # from what, and why so.
+#
+# MLX_C_BACKEND=cuda   on Linux, of MLX for NVIDIA's GPUs, in lib/ too
+# MLX_C_OWN=1          on a Mac, even where Homebrew has a library
+# MLX_C_TARGET=…       for another machine (Linux-aarch64, Darwin-arm64), in lib-…/, compiled by $MLX_C_CXX
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 build=$here/build
 lib=$here/lib
-system=$(uname -s)
-machine=$(uname -m)
+host=$(uname -s)-$(uname -m)
+target=${MLX_C_TARGET:-$host}
+[ "$target" = "$host" ] || lib=$here/lib-$target
+system=${target%%-*}
 recipe=mlx-c
 
 case $system in
-  Linux) ending=so origin="\$ORIGIN" ;;
-  Darwin) ending=dylib origin=@loader_path ;;
-  *) ending= ;;
+  Linux) ending=so backend=${MLX_C_BACKEND:-cpu} platform=manylinux_2_35_${target#*-} ;;
+  Darwin) ending=dylib backend=metal platform=macosx_14_0_arm64 ;;
+  *) ending= backend= ;;
 esac
 
 # The stamp names all that the result depends on. A finished lib/ holds it.
-stamp="mlx-c 0.7.0, MLX 0.32.2, $system $machine, recipe $(cd "$here" && cat ../steps.sh build.sh format.h requirements.txt source/Cargo.* | cksum)"
+stamp="mlx-c 0.7.0, MLX 0.32.2, $backend, $target, recipe $(cd "$here" && cat ../steps.sh build.sh format.h requirements/* sources.sha256 source/Cargo.* | cksum)"
 finished() {
   [ -e "$lib/libmlxc.$ending" ] && [ "$(cat "$lib/.stamp" 2>/dev/null)" = "$stamp" ]
 }
@@ -28,32 +34,30 @@ fi
 . "$here/../steps.sh"
 
 # Where MLX has no wheel, nothing here helps.
-case $system-$machine in
+case $backend in cpu | cuda | metal | '') ;; *) die "MLX_C_BACKEND is $backend (have: cpu, cuda)" ;; esac
+case $target in
   Linux-x86_64 | Linux-aarch64)
     libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || echo "another libc")
-    printf '%s\n' "glibc 2.35" "$libc" | sort -C -t. -k2,2n ||
+    [ "$target" != "$host" ] || printf '%s\n' "glibc 2.35" "$libc" | sort -C -t. -k2,2n ||
       die "MLX's wheels need glibc 2.35 or later (Debian 12, Ubuntu 22.04, Fedora 36); this system has $libc"
     ;;
   Darwin-arm64) ;;
-  *) die "MLX has no build for $system on $machine (have: Linux on x86_64 and aarch64, macOS on arm64)" ;;
+  *) die "MLX has no build for $system on ${target#*-} (have: Linux on x86_64 and aarch64, macOS on arm64)" ;;
 esac
 
-# A Mac with Homebrew needs nothing built, and mlxlens looks there by itself.
-if [ "$system" = Darwin ]; then
-  mac="brew install mlx-c, after which nothing needs to be built"
-  if has brew; then
-    cellar=$(readlink "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c" || true)
-    case $cellar in
-      */mlx-c/0.7.*)
-        say "Homebrew has it: ${cellar##*Cellar/}"
-        exit 0
-        ;;
-      '') say "building it; \`brew install mlx-c\` would do without" ;;
-      *) say "building it: Homebrew has ${cellar##*/}, and mlxlens needs 0.7" ;;
-    esac
-  else
-    mac="Homebrew, then: $mac"
-  fi
+# A Mac with Homebrew's mlx-c, 0.7.0 or later, needs nothing built: mlxlens looks there by itself.
+# MLX_C_OWN=1 builds all the same.
+if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}" ]; then
+  cellar=$(readlink "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c" || true)
+  version=${cellar##*/}
+  case $version in
+    '') say "building it; with Homebrew, \`brew install mlx-c\` would do without" ;;
+    0.[0-6] | 0.[0-6].*) say "building it: Homebrew has mlx-c $version, and mlxlens needs 0.7.0 or later (\`brew upgrade mlx-c\`)" ;;
+    *)
+      say "Homebrew has mlx-c $version, and nothing is built"
+      exit 0
+      ;;
+  esac
 fi
 
 if [ -e "$lib" ] && [ ! -w "$lib" ]; then
@@ -61,45 +65,115 @@ if [ -e "$lib" ] && [ ! -w "$lib" ]; then
 fi
 begin "$build"
 
-require python3 cargo cmake make c++
+require python3 ${MLX_C_CXX:-c++}
 python=$(first python3 has_pip)
-cargo=$(first cargo reads_sparse_index)
+compiler=${MLX_C_CXX:-$(first c++ runs)}
+# The sources come by cargo or by go: whoever builds mlxlens has go.
+cargo=$(first cargo reads_sparse_index) || cargo=
+go=$(first go has_modules) || go=
+if [ -z "$cargo$go" ]; then
+  [ "$system" = Linux ] || die "missing: go, which fetches the sources. See https://go.dev/doc/install"
+  require cargo
+  cargo=$(first cargo reads_sparse_index)
+fi
 
 # OpenBLAS is for speed: nothing fails without it.
 has_openblas() { "$python" -c 'import ctypes; ctypes.CDLL("libopenblas.so.0")' 2>/dev/null; }
-if [ "$system" = Linux ] && ! has_openblas; then
+if [ "$system-$target" = "Linux-$host" ] && ! has_openblas; then
   if ! { as_root && has apt-get && try "installing OpenBLAS" apt_install libopenblas0-pthread; }; then
     say "going on without OpenBLAS (libopenblas.so.0): matrix products will be about 50 times slower than with it"
   fi
 fi
 
-step "downloading libmlx, 10 to 65 MB" wheel "$here/requirements.txt" "$run/wheel"
+if [ "$target" = "$host" ]; then
+  platform= # pip knows this machine's, and takes the latest that it can
+fi
+step "downloading libmlx, 10 to 90 MB" wheel "$here/requirements/$backend.txt" "$run/wheel" $platform
 
-cp -R "$here/source" "$run/source"
-step "downloading mlx-c, 1 MB" "$cargo" vendor --locked --manifest-path "$run/source/Cargo.toml" "$run/vendor"
-sources=$run/vendor/mlx-sys/src/mlx-c
+# What MLX for NVIDIA's GPUs needs of CUDA 13 is fetched where the system has it not. The driver's libcuda.so.1
+# comes with the driver alone.
+opens() { [ "$target" = "$host" ] && "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
+if [ "$backend" = cuda ]; then
+  while read -r package library; do
+    if ! opens "$library"; then
+      grep -A 2 "^$package==" "$here/requirements/cuda-libraries.txt" >"$run/$package.txt"
+      step "downloading $library" wheel "$run/$package.txt" "$run/wheel" $platform
+    fi
+  done <<'PACKAGES'
+nvidia-cublas libcublasLt.so.13
+nvidia-cuda-nvrtc libnvrtc.so.13
+nvidia-cuda-runtime libcudart.so.13
+nvidia-cudnn-cu13 libcudnn.so.9
+nvidia-cufft libcufft.so.12
+nvidia-nccl-cu13 libnccl.so.2
+nvidia-nvjitlink libnvJitLink.so.13
+PACKAGES
+fi
 
-# The libraries find each other in their own folder, wherever it is moved.
-step "configuring" cmake -S "$sources" -B "$run/cmake" -DCMAKE_BUILD_TYPE=Release \
-  -DMLX_C_USE_SYSTEM_MLX=ON -DBUILD_SHARED_LIBS=ON -DMLX_C_BUILD_EXAMPLES=OFF \
-  "-DMLX_DIR=$run/wheel/mlx/share/cmake/MLX" "-DCMAKE_CXX_FLAGS=-include \"$here/format.h\"" \
-  -DCMAKE_BUILD_WITH_INSTALL_RPATH=ON "-DCMAKE_INSTALL_RPATH=$origin"
-step "compiling" cmake --build "$run/cmake" --parallel "$(getconf _NPROCESSORS_ONLN)"
+# sources FOLDER puts mlx-c's folder there, which has the same files whoever fetched it.
+sources() {
+  if [ -n "$cargo" ]; then
+    cp -R "$here/source" "$run/source" &&
+      "$cargo" vendor --locked --manifest-path "$run/source/Cargo.toml" "$run/vendor" &&
+      mv "$run/vendor/mlx-sys/src/mlx-c" "$1"
+  else
+    mkdir "$run/source" &&
+      (cd "$run/source" && GOMODCACHE=$run/modules GOFLAGS=-modcacherw GOWORK=off "$go" mod download github.com/ml-explore/mlx-c@v0.7.0) &&
+      mv "$run/modules/github.com/ml-explore/mlx-c@v0.7.0" "$1"
+  fi && same_sources "$1"
+}
+same_sources() {
+  "$python" - "$1" "$here/sources.sha256" <<'PYTHON'
+import hashlib, pathlib, sys
+want = open(sys.argv[2]).read().strip()
+root = pathlib.Path(sys.argv[1])
+whole = hashlib.sha256()
+for path in sorted((root / "mlx" / "c").rglob("*")):
+    if path.suffix in (".cpp", ".h"):
+        whole.update(path.relative_to(root).as_posix().encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
+if whole.hexdigest() != want:
+    sys.exit("these are not the sources of mlx-c 0.7.0: SHA-256 %s, want %s" % (whole.hexdigest(), want))
+PYTHON
+}
+step "downloading mlx-c, 1 MB" sources "$run/sources"
+
+# The libraries find each other in their own folder, wherever it is moved; libmlx may also lie as its wheel has
+# it, below that folder, or beside the package of a wheel of mlxlens.
+flags=(-std=gnu++20 -O2 -fPIC -DNDEBUG -include "$here/format.h" -I "$run/sources" -I "$run/wheel/mlx/include")
+if [ "$system" = Darwin ]; then
+  flags+=(-D_METAL_ -DACCELERATE_NEW_LAPACK)
+  link=(-dynamiclib -install_name "@rpath/libmlxc.dylib" -Wl,-rpath,@loader_path -Wl,-rpath,@loader_path/../../mlx/lib)
+else
+  link=(-shared -Wl,-soname,libmlxc.so -Wl,--enable-new-dtags "-Wl,-rpath,\$ORIGIN:\$ORIGIN/mlx/lib:\$ORIGIN/../../mlx/lib" -Wl,--no-undefined -Wl,--allow-shlib-undefined)
+fi
+# compile makes an object of each source, as many at a time as there are processors.
+compile() {
+  mkdir "$run/objects" && cd "$run/objects" &&
+    printf '%s\0' "$run"/sources/mlx/c/*.cpp | xargs -0 -n 1 -P "$(getconf _NPROCESSORS_ONLN)" "$compiler" "${flags[@]}" -c
+}
+step "compiling" compile
+step "linking" "$compiler" "${link[@]}" -o "$run/libmlxc.$ending" "$run"/objects/*.o "$run/wheel/mlx/lib/libmlx.$ending"
 
 # gather puts together in lib/ what a program loads, the licenses that go with it, and
 # the headers that include/mlxc.h is checked against.
 gather() {
   local new=$run/lib
   mkdir -p "$new/include/mlx/c" &&
-    cp "$run/cmake/libmlxc.$ending" "$run"/wheel/mlx/lib/lib*."$ending" "$new" &&
-    find "$run/wheel/mlx/lib" -name '*.metallib' -exec cp {} "$new" \; &&
-    cp "$sources/LICENSE" "$new/LICENSE.mlx-c" &&
+    cp "$run/libmlxc.$ending" "$new" &&
+    cp "$run/sources/LICENSE" "$new/LICENSE.mlx-c" &&
     cp "$run"/wheel/*.dist-info/licenses/LICENSE "$new/LICENSE.mlx" &&
-    cp "$sources"/mlx/c/*.h "$new/include/mlx/c" &&
+    cp "$run"/sources/mlx/c/*.h "$new/include/mlx/c" &&
     printf '%s\n' "$stamp" >"$new/.stamp" || return
-  if [ -d "$run/wheel/mlx_cpu.libs" ]; then
-    cp "$run"/wheel/mlx_cpu.libs/* "$new" && "$python" - "$new/libmlx.so"
-  fi
+  case $backend in
+    cuda) # libmlx looks for CUDA and its headers where the wheels have them
+      mkdir -p "$new/mlx/lib" "$new/mlx/include" &&
+        cp "$run/wheel/mlx/lib/libmlx.so" "$new/mlx/lib" && cp -R "$run/wheel/mlx/include/cccl" "$new/mlx/include" &&
+        mv "$run"/wheel/mlx_cuda_13.libs "$new" &&
+        { [ ! -d "$run/wheel/nvidia" ] || mv "$run/wheel/nvidia" "$new"; }
+      ;;
+    metal) cp "$run"/wheel/mlx/lib/*.dylib "$run"/wheel/mlx/lib/*.metallib "$new" ;;
+    cpu) cp "$run/wheel/mlx/lib/libmlx.so" "$run"/wheel/mlx_cpu.libs/* "$new" && "$python" - "$new/libmlx.so" ;;
+  esac
 } <<'PYTHON'
 # The wheel's libmlx looks for its BLAS two folders up; here it lies beside it.
 import sys
@@ -112,8 +186,24 @@ open(path, "wb").write(data.replace(old, b"$ORIGIN".ljust(len(old), b"\0")))
 PYTHON
 step "gathering" gather
 
-loads() { "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1]).mlx_compile_cache_new' "$run/lib/libmlxc.$ending"; }
-step "loading it" loads
+# loads opens the libraries in the program's own order (mlx/place.go): on a Mac libmlxc finds
+# libmlx by its own load commands, and libmlx alone could not find what it needs.
+loads() {
+  "$python" - "$system" "$run/lib" "$ending" <<'PYTHON'
+import ctypes, os, sys
+system, folder, ending = sys.argv[1:]
+if system == "Linux" and os.path.exists(f"{folder}/libmlx.{ending}"):
+    ctypes.CDLL(f"{folder}/libmlx.{ending}", ctypes.RTLD_GLOBAL)
+ctypes.CDLL(f"{folder}/libmlxc.{ending}").mlx_compile_cache_new
+PYTHON
+}
+if [ "$target" != "$host" ]; then
+  say "made for $target, and not loaded"
+elif [ "$backend" = cuda ] && ! opens libcuda.so.1; then
+  say "made, and not loaded: libcuda.so.1, which NVIDIA's driver brings, is not here"
+else
+  step "loading it" loads
+fi
 
 # Only a whole folder gets the name lib, and the first of two runs wins.
 finished && exit 0

@@ -20,6 +20,7 @@ const stampName = ".recipe"
 type installation struct {
 	recipe fs.FS                               // third_party
 	folder string                              // where the library goes
+	own    bool                                // not Homebrew's
 	dry    bool                                // only say what would be done
 	check  func(folder string) (string, error) // whether a library works, and what it is
 	log    io.Writer
@@ -116,6 +117,9 @@ func (i *installation) make(work string) (string, error) {
 	// $0 of the script tells it where it is
 	cmd := exec.Command(bash, filepath.Join(work, "mlx-c", "build.sh"))
 	cmd.Dir = work
+	if i.own {
+		cmd.Env = append(os.Environ(), "MLX_C_OWN=1")
+	}
 	cmd.Stdout, cmd.Stderr = i.log, i.log
 	if err := cmd.Run(); err != nil {
 		kept := ""

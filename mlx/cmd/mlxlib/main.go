@@ -5,9 +5,11 @@
 // It runs the recipe of third_party/mlx-c, which this program carries, and puts libmlxc, libmlx
 // and what they need into the folder of the user's cache in which package mlx looks. That takes
 // half a minute the first time, and nothing when the library is there already. The recipe needs
-// python3 with pip, cargo, cmake, make and a C++ compiler, and names what is missing.
+// python3 with pip, a C++ compiler, and go or cargo, and names what is missing.
 //
-// With -n it says where the library would go, and whether it is there.
+// Where Homebrew has a library that package mlx takes, none is made, unless -own asks for the one that
+// the package was proven with; it is looked for before Homebrew's. With -n it says where the library
+// would go, and whether it is there.
 package main
 
 import (
@@ -22,8 +24,9 @@ import (
 func main() {
 	flags := flag.NewFlagSet("mlxlib", flag.ExitOnError)
 	dry := flags.Bool("n", false, "only say where the library would go")
+	own := flags.Bool("own", false, "make one even where Homebrew has one")
 	flags.Usage = func() {
-		fmt.Fprintf(flags.Output(), "usage: mlxlib [-n]\n\nGets a library for package mlx and puts it where the package looks.\n")
+		fmt.Fprintf(flags.Output(), "usage: mlxlib [-n] [-own]\n\nGets a library for package mlx and puts it where the package looks.\n")
 		flags.PrintDefaults()
 	}
 	_ = flags.Parse(os.Args[1:]) // it exits
@@ -33,7 +36,7 @@ func main() {
 	}
 	folder, err := mlx.LibraryFolder()
 	if err == nil {
-		i := &installation{recipe: thirdparty.Recipe, folder: folder, dry: *dry, check: loads, log: os.Stderr}
+		i := &installation{recipe: thirdparty.Recipe, folder: folder, dry: *dry, own: *own, check: loads, log: os.Stderr}
 		err = i.run()
 	}
 	if err != nil {

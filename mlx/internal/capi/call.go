@@ -61,6 +61,22 @@ func (w *withResult) call() uintptr {
 // each is the frame of a call for each of n handles at hs.
 type each struct{ f, hs, n uintptr }
 
+// GatherQmmScaled is GatherQmm as a later mlx-c declares it under the same name, from MLX 0.32.3 on: with a
+// global scale before sorted_indices, 0 for none. A library of the contract's form takes these words so
+// that its stream is empty, and returns 1 for that.
+func GatherQmmScaled(res *Array, x, w, scales, biases, lhsIndices, rhsIndices Array, transpose bool, groupSize, bits OptionalInt, mode *byte, globalScale Array, sorted bool, s Stream) int32 {
+	EnterDefaults(s)
+	defer LeaveDefaults(s)
+	return status14(address[indexGatherQmm], uintptr(unsafe.Pointer(res)), uintptr(x), uintptr(w), uintptr(scales), uintptr(biases), uintptr(lhsIndices), uintptr(rhsIndices),
+		word(transpose), groupSize.word(), bits.word(), uintptr(unsafe.Pointer(mode)), uintptr(globalScale), word(sorted), uintptr(s))
+}
+
+//go:uintptrescapes
+func status14(f, w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13 uintptr) int32 {
+	w := anywhere{f, 14, [maxFloats]uintptr{}, [maxWords]uintptr{w0, w1, w2, w3, w4, w5, w6, w7, w8, w9, w10, w11, w12, w13}}
+	return cgocall(anywhereABI0, unsafe.Pointer(&w))
+}
+
 // FreeArrays frees many arrays in one crossing. The caller is inside the gate.
 func FreeArrays(hs []Array) {
 	assertGate(indexArrayFree)

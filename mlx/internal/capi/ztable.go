@@ -698,3 +698,4 @@ const indexMapStringToArrayIteratorNext = 273
 const indexMapStringToStringIteratorNew = 279
 const indexMapStringToStringIteratorFree = 280
 const indexMapStringToStringIteratorNext = 281
+const indexGatherQmm = 382

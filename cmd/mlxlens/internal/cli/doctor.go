@@ -115,7 +115,7 @@ func (d *diagnosis) library() error {
 		d.Devices = append(d.Devices, dev.String())
 	}
 	for _, r := range lib.Refused {
-		d.add("the library fails the self-check: "+r, fmt.Sprintf("install mlx-c 0.7.0 with MLX %s, what mlxlens was proven with: `%s`", lib.Proven, mlx.LibraryCommand))
+		d.add("the library fails the self-check: "+r, fmt.Sprintf("get the library of MLX %s, which mlxlens was proven with: `%s`", lib.Proven, lib.Remedy))
 	}
 	if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
 		d.add("OpenBLAS was not found: matrix products run 50 times slower than they could", "install it (Debian, Ubuntu: sudo apt-get install -y libopenblas0-pthread), or name one in $"+mlx.EnvBLAS)

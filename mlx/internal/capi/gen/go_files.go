@@ -238,7 +238,7 @@ func (g *generator) table() []byte {
 	}
 	b.WriteString("}\n\n")
 	for i, f := range fns {
-		if slices.Contains(byHand, f.Name) || f.Name == "mlx_array_free" {
+		if slices.Contains(byHand, f.Name) || f.Name == "mlx_array_free" || f.Name == "mlx_gather_qmm" {
 			fmt.Fprintf(&b, "const index%s = %d\n", goName(f.Name), i)
 		}
 	}

@@ -1,0 +1,3 @@
+from mlxlens import main
+
+main()

@@ -1,0 +1,88 @@
+package thirdparty_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// newLinux is a Linux machine for the recipe, with the given CUDA libraries and nobody's else.
+func newLinux(t *testing.T, has ...string) *mac {
+	m := newMac(t)
+	m.program("uname", `case $1 in -s) echo Linux ;; -m) echo x86_64 ;; esac`)
+	python, err := exec.LookPath("python3")
+	require.NoError(t, err)
+	cc, err := exec.LookPath("cc")
+	require.NoError(t, err)
+	whole := "PATH=" + os.Getenv("PATH") + " "
+	cc, python = whole+cc, whole+python
+	m.program("python3", `case "$*" in
+"-m pip --version") echo pip ;;
+"-c import ctypes"*) case " `+strings.Join(has, " ")+` libopenblas.so.0 " in *" ${@: -1} "*) ;; *) exit 1 ;; esac ;;
+"-m pip download "*)
+	folder="${@: -1}/"; file="${@: -3:1}"
+	package=$(sed -n 's/==.*//p' "$file"); echo "$package" >>"`+filepath.Join(m.recipe, "fetched")+`"
+	grep -q -- --hash=sha256: "$file" || exit
+	mkdir -p "$folder/w" && cd "$folder/w" || exit
+	case $package in
+	mlx-cuda-13)
+		mkdir -p mlx/lib mlx/include/cccl mlx_cuda_13.libs mlx.dist-info/licenses && echo MIT >mlx.dist-info/licenses/LICENSE && : >mlx/include/cccl/a >mlx_cuda_13.libs/libblas || exit
+		echo 'int mlx(void) { return 1; }' | `+cc+` -x c -shared -fPIC -Wl,-soname,libmlx.so -o mlx/lib/libmlx.so - || exit ;;
+	nvidia-*) mkdir -p "nvidia/$package/lib" && : >"nvidia/$package/lib/lib$package.so" || exit ;;
+	*) exit 1 ;;
+	esac
+	env `+python+` -m zipfile -c ../one.whl * && cd .. && rm -r w ;;
+*) exec env `+python+` "$@" ;;
+esac`)
+	m.program("c++", `case "$1" in
+--version) echo g++ ;;
+-shared) exec env `+cc+` -x c -shared -fPIC "${@:2:3}" -o "${@: -3:1}" - -x none "${@: -1}" <<<'int mlx(void); int mlx_compile_cache_new(void) { return mlx(); }' ;;
+*) source="${@: -1}"; name="${source##*/}"; cat "$source" >"${name%.cpp}.o" ;;
+esac`)
+	m.sources("int x;")
+	return m
+}
+
+// fetched are the packages that the recipe asked for, in order.
+func (m *mac) fetched() []string {
+	text, err := os.ReadFile(filepath.Join(m.recipe, "fetched"))
+	require.NoError(m, err)
+	return strings.Fields(string(text))
+}
+
+func TestCUDAIsFetchedWhereTheSystemHasItNot(t *testing.T) {
+	m := newLinux(t)
+	said, err := m.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft", "nvidia-nccl-cu13", "nvidia-nvjitlink"}, m.fetched())
+	require.Contains(t, said, "made, and not loaded: libcuda.so.1, which NVIDIA's driver brings, is not here")
+	for _, name := range []string{"libmlxc.so", "mlx/lib/libmlx.so", "mlx/include/cccl/a", "mlx_cuda_13.libs/libblas", "nvidia/nvidia-cudnn-cu13/lib/libnvidia-cudnn-cu13.so"} {
+		require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", name))
+	}
+}
+
+func TestCUDAOfTheSystemIsUsed(t *testing.T) {
+	m := newLinux(t, "libcuda.so.1", "libcublasLt.so.13", "libnvrtc.so.13", "libcudart.so.13", "libcudnn.so.9", "libcufft.so.12", "libnvJitLink.so.13")
+	said, err := m.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Equal(t, []string{"mlx-cuda-13", "nvidia-nccl-cu13"}, m.fetched())
+	require.Contains(t, said, "loading it … ")
+
+	// the backend is part of what the library is: another one is made anew
+	said, err = m.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Empty(t, said)
+	said, err = m.run()
+	require.Error(t, err)
+	require.Equal(t, "mlx-cpu", m.fetched()[2], said)
+}
+
+func TestABackendThatNobodyHasIsRefused(t *testing.T) {
+	said, err := newLinux(t).run("MLX_C_BACKEND=rocm")
+	require.Error(t, err)
+	require.Contains(t, said, "MLX_C_BACKEND is rocm (have: cpu, cuda)")
+}

@@ -1,0 +1,214 @@
+package thirdparty_test
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	thirdparty "github.com/mlxlens/mlxlens/third_party"
+)
+
+// mac is a place where the recipe takes this machine for a Mac: a PATH of stand-ins for what a
+// Mac has of its own, and of the tools that both have.
+type mac struct {
+	*testing.T
+	recipe string // a copy of third_party
+	bin    string // the whole PATH
+	prefix string // Homebrew's
+}
+
+// common are the programs of a bare Mac, by the names of POSIX, that need no stand-in.
+var common = []string{"bash", "cat", "cksum", "cp", "cut", "dirname", "env", "find", "getconf", "grep", "head", "id", "ln", "mkdir", "mv", "paste", "readlink", "rm", "sed", "sort", "tail", "tr", "wc", "xargs"}
+
+func newMac(t *testing.T) *mac {
+	if runtime.GOOS != "linux" {
+		t.Skip("the stand-ins are of a Linux machine")
+	}
+	dir := t.TempDir()
+	m := &mac{t, filepath.Join(dir, "third party"), filepath.Join(dir, "bin"), filepath.Join(dir, "homebrew")} // a path with a blank
+	require.NoError(t, os.CopyFS(m.recipe, thirdparty.Recipe))
+	require.NoError(t, os.MkdirAll(m.bin, 0o755))
+	for _, name := range common {
+		path, err := exec.LookPath(name)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(path, filepath.Join(m.bin, name)))
+	}
+	m.program("uname", `case $1 in -s) echo Darwin ;; -m) echo arm64 ;; esac`)
+	return m
+}
+
+// program puts a stand-in on the PATH.
+func (m *mac) program(name, script string) {
+	require.NoError(m, os.WriteFile(filepath.Join(m.bin, name), []byte("#!"+filepath.Join(m.bin, "bash")+"\n"+script+"\n"), 0o755))
+}
+
+// homebrew installs an mlx-c of Homebrew's.
+func (m *mac) homebrew(version string) {
+	cellar := filepath.Join(m.prefix, "Cellar", "mlx-c", version)
+	require.NoError(m, os.MkdirAll(cellar, 0o755))
+	require.NoError(m, os.MkdirAll(filepath.Join(m.prefix, "opt"), 0o755))
+	require.NoError(m, os.Symlink("../Cellar/mlx-c/"+version, filepath.Join(m.prefix, "opt", "mlx-c")))
+}
+
+// run runs the recipe, and returns what it said.
+func (m *mac) run(env ...string) (said string, err error) {
+	command := exec.Command(filepath.Join(m.bin, "bash"), filepath.Join(m.recipe, "mlx-c", "build.sh"))
+	command.Env = append([]string{"PATH=" + m.bin, "HOMEBREW_PREFIX=" + m.prefix, "HOME=" + m.TempDir()}, env...)
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+// sources makes the recipe take these, as if a release had them.
+func (m *mac) sources(source string) {
+	m.module(source)
+	digest := digestOf(map[string]string{"mlx/c/array.cpp": source, "mlx/c/array.h": ""})
+	require.NoError(m, os.WriteFile(filepath.Join(m.recipe, "mlx-c", "sources.sha256"), []byte(digest), 0o644))
+}
+
+// developerTools are what `xcode-select --install` brings: Python 3.9, whose pip heeds what a wheel
+// says of Python unless it is told not to, and a compiler. The libraries are of this machine, and
+// fit together as those of a Mac do: libmlx needs another that it cannot find by itself
+// (mlx-metal's wheel for macOS 26), and libmlxc finds both.
+func (m *mac) developerTools() {
+	python, err := exec.LookPath("python3")
+	require.NoError(m, err)
+	cc, err := exec.LookPath("cc")
+	require.NoError(m, err)
+	whole := "PATH=" + os.Getenv("PATH") + " " // theirs, which has an assembler, and what a shim of python3 needs
+	cc, python = whole+cc, whole+python
+	log := filepath.Join(m.recipe, "calls")
+	m.program("python3", `echo "python3 $*" >>"`+log+`"
+case "$*" in
+"-m pip --version") echo "pip 21.2.4 from /Library/Developer (python 3.9)" ;;
+"-m pip download "*)
+	case "$*" in *--ignore-requires-python*) ;; *) echo "ERROR: requires a different Python: 3.9.6 not in '>=3.10'" >&2; exit 1 ;; esac
+	folder="${@: -1}/"
+	mkdir -p "$folder/w/mlx/lib" "$folder/w/mlx/include" "$folder/w/mlx_metal.dist-info/licenses" || exit
+	cd "$folder/w" && : >mlx/lib/mlx.metallib && echo MIT >mlx_metal.dist-info/licenses/LICENSE || exit
+	echo 'int jaccl(void) { return 1; }' | `+cc+` -x c -shared -fPIC -Wl,-soname,libjaccl.dylib -o mlx/lib/libjaccl.dylib - || exit
+	echo 'int jaccl(void); int mlx(void) { return jaccl(); }' | `+cc+` -x c -shared -fPIC -Wl,-soname,libmlx.dylib -o mlx/lib/libmlx.dylib - -x none mlx/lib/libjaccl.dylib || exit
+	`+python+` -m zipfile -c ../mlx_metal.whl mlx mlx_metal.dist-info && cd .. && rm -r w ;;
+*) exec env `+python+` "$@" ;;
+esac`)
+	m.program("c++", `echo "c++ $*" >>"`+log+`"
+case "$1" in
+--version) echo "Apple clang version 17.0.0" ;;
+-dynamiclib) exec env `+cc+` -x c -shared -fPIC -Wl,-soname,libmlxc.dylib -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN' -o "${@: -3:1}" - -x none "${@: -1}" -Wl,-rpath-link,"$(dirname "${@: -1}")" <<<'int mlx(void); int mlx_compile_cache_new(void) { return mlx(); }' ;;
+*) source="${@: -1}"; name="${source##*/}"; cat "$source" >"${name%.cpp}.o" ;;
+esac`)
+}
+
+// module gives it go, by which a module of these sources comes.
+func (m *mac) module(source string) {
+	m.program("go", `case "$1 $2" in
+"env GOMODCACHE") echo /nowhere ;;
+"mod download")
+	[ "$3" = github.com/ml-explore/mlx-c@v0.7.0 ] && mkdir -p "$GOMODCACHE/$3/mlx/c" && cd "$GOMODCACHE/$3" || exit
+	echo MIT >LICENSE && : >mlx/c/array.h && printf '%s' '`+source+`' >mlx/c/array.cpp ;;
+*) exit 2 ;;
+esac`)
+}
+
+func TestAMacWithHomebrewsLibraryBuildsNothing(t *testing.T) {
+	for _, version := range []string{"0.7.0", "0.7.0_1", "0.7.2", "0.8.0", "0.10.1", "1.0.0"} {
+		m := newMac(t)
+		m.homebrew(version)
+		said, err := m.run()
+		require.NoError(t, err, said)
+		require.Equal(t, "mlx-c: Homebrew has mlx-c "+version+", and nothing is built\n", said)
+	}
+}
+
+func TestAMacWithAnOlderLibraryOfHomebrewsBuilds(t *testing.T) {
+	for _, version := range []string{"0.6.0", "0.6.0_2", "0.0.11"} {
+		m := newMac(t)
+		m.homebrew(version)
+		said, err := m.run()
+		require.Error(t, err) // there is nothing to build with
+		require.Contains(t, said, "Homebrew has mlx-c "+version+", and mlxlens needs 0.7.0 or later (`brew upgrade mlx-c`)")
+		require.Contains(t, said, "missing: python3 with pip, a C++ compiler. Install with: xcode-select --install")
+	}
+}
+
+func TestABareMacBuildsWithWhatAppleAndGoBring(t *testing.T) {
+	m := newMac(t)
+	m.developerTools()
+	m.sources("int x;")
+	said, err := m.run()
+	require.NoError(t, err, said)
+	require.Contains(t, said, "`brew install mlx-c` would do without")
+	lib := filepath.Join(m.recipe, "mlx-c", "lib")
+	for _, name := range []string{"libmlxc.dylib", "libmlx.dylib", "libjaccl.dylib", "mlx.metallib", "LICENSE.mlx", "LICENSE.mlx-c", "include/mlx/c/array.h"} {
+		require.FileExists(t, filepath.Join(lib, name))
+	}
+	calls, err := os.ReadFile(filepath.Join(m.recipe, "calls"))
+	require.NoError(t, err)
+	for _, want := range []string{"-D_METAL_ -DACCELERATE_NEW_LAPACK", "-dynamiclib -install_name @rpath/libmlxc.dylib -Wl,-rpath,@loader_path", "-std=gnu++20"} {
+		require.Contains(t, string(calls), want)
+	}
+
+	require.NoError(t, os.Remove(filepath.Join(m.bin, "c++"))) // what is finished needs no tool
+	said, err = m.run()
+	require.NoError(t, err, said)
+	require.Empty(t, said)
+}
+
+func TestAMacBuildsItsOwnBesideHomebrewsWhereItIsAsked(t *testing.T) {
+	m := newMac(t)
+	m.homebrew("0.8.0")
+	m.developerTools()
+	m.sources("int x;")
+	said, err := m.run("MLX_C_OWN=1")
+	require.NoError(t, err, said)
+	require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", "libmlxc.dylib"))
+}
+
+func TestOtherSourcesAreRefused(t *testing.T) {
+	m := newMac(t)
+	m.developerTools()
+	m.module("int y;")
+	said, err := m.run()
+	require.Error(t, err)
+	require.Contains(t, said, "these are not the sources of mlx-c 0.7.0")
+	require.NoDirExists(t, filepath.Join(m.recipe, "mlx-c", "lib"))
+}
+
+func TestAMacWithoutGoIsToldSo(t *testing.T) {
+	m := newMac(t)
+	m.developerTools()
+	said, err := m.run()
+	require.Error(t, err)
+	require.Contains(t, said, "missing: go, which fetches the sources")
+}
+
+func TestOtherMachinesAreRefusedByName(t *testing.T) {
+	for machine, system := range map[string]string{"x86_64": "Darwin", "amd64": "FreeBSD", "riscv64": "Linux"} {
+		m := newMac(t)
+		m.program("uname", "case $1 in -s) echo "+system+" ;; -m) echo "+machine+" ;; esac")
+		said, err := m.run()
+		require.Error(t, err)
+		require.Contains(t, said, "MLX has no build for "+system+" on "+machine)
+	}
+}
+
+// The scripts run under bash 3.2, which a Mac has, and with BSD's tools.
+func TestTheRecipesKeepToBash32(t *testing.T) {
+	later := []string{"mapfile", "readarray", "declare -A", "local -n", "&>>", "${!", "^^}", ",,}", "|&", "coproc", "sed -i", "readlink -f", "realpath", "date -d", "stat -c", "grep -P", "cp -a", "sort -V", "xargs -r", "mktemp -p", "nproc"}
+	scripts, err := fs.Glob(os.DirFS("."), "*/*.sh")
+	require.NoError(t, err)
+	require.NotEmpty(t, scripts)
+	for _, name := range append(scripts, "steps.sh") {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, word := range later {
+			require.NotContains(t, string(text), word, "%s", name)
+		}
+		require.False(t, strings.Contains(string(text), "\r"))
+	}
+}
