@@ -190,21 +190,8 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 func (o *attributeOptions) ofTokens(ctx context.Context, s *streams, opened *auto.Opened, run patchRun) (found, error) {
 	io := experiment.InputOptions{Method: experiment.Method(o.method), Steps: o.steps, Label: labels(opened.Tokenizer)}
 	var err error
-	if io.Metric = experiment.Metric(o.metric); io.Metric == "" {
-		if io.Metric = experiment.Logit; o.versus != "" {
-			io.Metric = experiment.LogitDiff
-		}
-	}
-	if io.Metric == experiment.LogitDiff && o.versus == "" {
-		return nil, usagef("--metric logit_diff needs --vs: there is no other run whose answer it could be")
-	}
-	if io.Target, err = o.token(ctx, s, opened, "--target", o.target, run.in, o.quiet); err != nil {
+	if io.Question, err = o.ofOne(ctx, s, opened, run.in, experiment.Logit, o.quiet); err != nil {
 		return nil, err
-	}
-	if o.versus != "" {
-		if io.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, run.in, o.quiet); err != nil {
-			return nil, err
-		}
 	}
 	if o.baseline != "" {
 		id, err := o.token(ctx, s, opened, "--baseline", o.baseline, run.in, o.quiet)

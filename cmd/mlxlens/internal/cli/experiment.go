@@ -84,7 +84,7 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 	case q.Target != q.Versus:
 		q.Metric = experiment.LogitDiff
 	case o.target != "" || o.versus != "" || q.Metric != "":
-		return q, usagef("the target and the token that it is set against are both %q: name others with --target and --vs", labels(opened.Tokenizer)(q.Target))
+		return q, o.same(opened, q.Target)
 	default:
 		q.Metric = experiment.KL
 		if !quiet {
@@ -92,6 +92,34 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 		}
 	}
 	return q, nil
+}
+
+// ofOne resolves a question about one run, of its answer where no token is named; usual is the metric
+// without a second token.
+func (o *questionFlags) ofOne(ctx context.Context, s *streams, opened *auto.Opened, in edit.Input, usual experiment.Metric, quiet bool) (q experiment.Question, err error) {
+	if q.Metric = experiment.Metric(o.metric); q.Metric == "" {
+		if q.Metric = usual; o.versus != "" {
+			q.Metric = experiment.LogitDiff
+		}
+	}
+	switch {
+	case q.Metric.Distance():
+		return q, nil
+	case q.Metric == experiment.LogitDiff && o.versus == "":
+		return q, usagef("--metric logit_diff needs --vs: there is no other run whose answer it could be")
+	}
+	if q.Target, err = o.token(ctx, s, opened, "--target", o.target, in, quiet); err != nil || o.versus == "" {
+		return q, err
+	}
+	if q.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, in, quiet); err == nil && q.Target == q.Versus {
+		err = o.same(opened, q.Target)
+	}
+	return q, err
+}
+
+// same refuses a token that is set against itself.
+func (o *questionFlags) same(opened *auto.Opened, id int) error {
+	return usagef("the target and the token that it is set against are both %q: name others with --target and --vs", labels(opened.Tokenizer)(id))
 }
 
 // token is one that a flag names, or a run's answer.
