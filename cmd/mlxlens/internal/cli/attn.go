@@ -132,6 +132,13 @@ An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens h
 	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags, &o.knockoutFlags} {
 		group.flags(cmd)
 	}
+	o.placeFlags(cmd)
+	o.foundFlags.flags(cmd, experiment.AttentionSchema)
+	return cmd
+}
+
+// placeFlags say which heads and tokens.
+func (o *attnOptions) placeFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.layers, "layers", "", "layers whose patterns are shown, or rows of --knockout: 0,4,8:12,-1")
 	f.StringVar(&o.heads, "heads", "", "heads whose patterns are shown: 0,3:6 of each of --layers, or LAYER.HEAD such as 3.7,5.2")
@@ -140,8 +147,6 @@ An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens h
 	f.StringVar(&o.keys, "keys", "", "columns of patterns, the tokens that are looked at, likewise (default all up to the last row; of --knockout all before it)")
 	f.StringVar(&o.weighted, "weighted", "", "multiply by the norm of what the key adds: output, or value before the output matrix")
 	f.Lookup("weighted").NoOptDefVal = string(experiment.OutputNorm)
-	o.foundFlags.flags(cmd, experiment.AttentionSchema)
-	return cmd
 }
 
 // patterns reports whether patterns are asked for.
