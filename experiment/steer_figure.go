@@ -25,7 +25,7 @@ func (s *Steering) Figure() *render.Figure {
 	}
 	f.Notes = named(s.Model)
 	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out")
-	table := render.Matrix{Name: "vectors", RowsAre: "layer", Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
+	table := render.Matrix{Name: "vectors", RowsAre: "layer", Plain: true, Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
 	for _, l := range s.Layers {
 		table.Rows = append(table.Rows, strconv.Itoa(l.Layer))
 		table.Values = append(table.Values, []float64{float64(l.Accuracy), float64(l.Separation), float64(l.Norm / l.StateNorm)})
@@ -40,7 +40,7 @@ func (s *Steering) Figure() *render.Figure {
 		of = fmt.Sprintf("the mean over %d prompts", n)
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("steered: ln p(%q) − ln p(%q), %s; without a vector %s", render.Visible(e.Target.Bytes), render.Visible(e.Versus.Bytes), of, short(e.Baseline)))
-	effect := render.Matrix{Name: "steered", RowsAre: "layer", Are: "strength", Rows: table.Rows, Values: floats(e.Values)}
+	effect := render.Matrix{Name: "steered", Means: "the difference of log-probabilities, steered", RowsAre: "layer", Are: "strength", Rows: table.Rows, Values: floats(e.Values)}
 	for _, x := range e.Strengths {
 		effect.Columns = append(effect.Columns, render.Column{Name: short(x)})
 	}
