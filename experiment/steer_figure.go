@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -76,6 +77,8 @@ func vectorMetadata(info lens.ModelInfo, made *Made, site model.Site, read strin
 	m := map[string]string{"model": info.Ref, "model_type": info.Type, "d_model": strconv.Itoa(info.DModel), "site": string(site), "read": read}
 	if made != nil {
 		m[states.ModelDigest], m["version"] = made.Model, made.Version
+		command, _ := json.Marshal(made.Command) // texts alone
+		m["command"] = string(command)
 	}
 	return m
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -151,6 +152,7 @@ type foundFlags struct {
 	noColor bool
 	width   int
 	fonts   bool
+	how     *experiment.Made // what is kept was made; nil: nothing is kept
 }
 
 // foundFormats are those of --output of an experiment.
@@ -187,13 +189,19 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 }
 
 func (o *foundFlags) write(w io.Writer, result found) error {
+	how, err := json.Marshal(o.how)
+	if err != nil {
+		return err
+	}
+	figure := result.Figure()
+	figure.Made = string(how)
 	switch o.format() {
 	case "csv":
-		return render.FigureCSV(w, result.Figure())
-	case "npz":
-		return npz.Write(w, result.Arrays())
+		return render.FigureCSV(w, figure)
+	case "npz": // which has numbers alone: the text's bytes
+		return npz.Write(w, append(result.Arrays(), checkpoint.Array{Name: "made", Type: checkpoint.U8, Shape: []int{len(how)}, Bytes: how}))
 	case "html":
-		return render.FigureHTML(w, result.Figure())
+		return render.FigureHTML(w, figure)
 	case "png", "svg":
 		p := render.PictureOptions{}
 		if o.format() == "svg" {
@@ -202,7 +210,7 @@ func (o *foundFlags) write(w io.Writer, result found) error {
 		if o.fonts {
 			p.Fonts = render.SystemFonts()
 		}
-		return render.FigurePicture(w, result.Figure(), p)
+		return render.FigurePicture(w, figure, p)
 	}
 	return render.WriteJSON(w, result)
 }
@@ -216,7 +224,8 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 	if err != nil {
 		return nil, err
 	}
-	return &experiment.Made{Version: programVersion(), Command: s.args, Model: digest, Revision: hubCommit(opened.Info.Ref)}, nil
+	o.how = &experiment.Made{Version: programVersion(), Command: s.args, Ref: opened.Info.Ref, Model: digest, Revision: hubCommit(opened.Info.Ref)}
+	return o.how, nil
 }
 
 // describeRun says in a result what a run is of.
