@@ -74,6 +74,7 @@ and answers, early layers, effects that cancel, and mixtures that choose other e
 	f.StringVar(&o.sites, "sites", "", "with a corrupted prompt, the places, a grid each: such as resid_pre,attn_out,mlp_out (the default; by head z)")
 	f.StringVar(&o.layers, "layers", "", "with a corrupted prompt, rows: 0,4,8:12,-1 (default all)")
 	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1, or turns of a conversation such as user:0 (default the last, with a corrupted prompt each)")
+	o.spanFlag.flags(cmd, "the columns")
 	f.BoolVar(&o.noising, "noising", false, "estimate patches of the clean run with what the corrupted prompt computes")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.StringVar(&o.file, "file", "", "attribute every line of a .jsonl file, {\"prompt\": …} or {\"clean\": …, \"corrupted\": …}, \"target\" and \"vs\" where they are not what the flags say")
@@ -94,7 +95,7 @@ func (o *attributeOptions) checkFlags() (lens.Alignment, error) {
 	}
 	for _, check := range []func() error{
 		of, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) },
-		func() error { return o.limit(&o.modelOptions) },
+		o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
 	} {
 		if err := check(); err != nil {
 			return 0, err
@@ -121,16 +122,18 @@ func (o *attributeOptions) checkOf(two bool) error {
 		return usagef("--steps and --baseline need --method ig")
 	case o.baseline != "" && !token:
 		return usagef("--baseline needs --by token: with a corrupted prompt the path begins there")
-	case o.edges && (o.exact != 0 || o.sites != "" || o.layers != "" || o.positions != "" || o.by != "component"):
-		return usagef("--edges are of all layers and positions, and have no --exact, --sites, --layers, --positions and --by")
+	case o.edges && (o.exact != 0 || o.sites != "" || o.layers != "" || o.or(o.positions) != "" || o.by != "component"):
+		return usagef("--edges are of all layers and positions, and have no --exact, --sites, --layers, --positions, --span and --by")
 	case o.top < 0 || o.steps < 0 || o.exact < 0:
 		return usagef("--top %d, --steps %d, --exact %d: want 0 or more", o.top, o.steps, o.exact)
 	case o.top > 0 && (token || two && !o.edges):
 		return usagef("--top is of parts and of --edges: --by token and effects have all")
 	case !two && !token && !slices.Contains([]string{"", "logit", "logit_diff"}, o.metric):
 		return usagef("--metric %s is no sum of what parts add: leave it out, or take --by token", o.metric)
-	case token && o.positions != "":
-		return usagef("--positions: --by token shows all of them")
+	case token && o.or(o.positions) != "":
+		return usagef("--positions and --span: --by token shows all of them")
+	case len(o.spans) > 0 && o.positions != "":
+		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
 	return nil
 }
@@ -186,8 +189,8 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 		}
 		ao.Versus = &versus
 	}
-	if o.positions != "" {
-		if run.in.Positions, err = run.turns.at(o.positions, len(run.ids)); err != nil {
+	if at := o.or(o.positions); at != "" {
+		if run.in.Positions, err = run.turns.at(at, len(run.ids)); err != nil {
 			return nil, err
 		}
 	}
