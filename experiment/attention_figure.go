@@ -20,23 +20,21 @@ const bestHeads = 5
 func (a *Attending) Figure() *render.Figure {
 	f := &render.Figure{Title: "attention in " + (&Run{Prompt: a.Prompt, Tokens: a.Tokens}).text(), Digits: 2}
 	f.Notes = named(a.Model)
-	var means []string
+	f.Means = a.Weight.means()
 	if a.Scoring != nil {
 		if r := a.Repeated; r != nil {
 			f.Title = fmt.Sprintf("attention in %d random tokens that come twice", r.Length)
 			f.Notes = append(f.Notes, fmt.Sprintf("%d samples, seed %d, %s", r.Samples, r.Seed, r.before()))
 		}
 		a.scoreFigure(f)
-		means = append(means, a.Measure.means())
+		f.Means = a.Measure.means()
 	}
 	heads := slices.SortedFunc(maps.Keys(a.Pattern), compareHeads)
 	for _, h := range heads {
-		f.Grids = append(f.Grids, a.matrix(h))
+		m := a.matrix(h)
+		m.Means = a.Weight.means()
+		f.Grids = append(f.Grids, m)
 	}
-	if len(heads) > 0 {
-		means = append(means, a.Weight.means())
-	}
-	f.Means = strings.Join(means, "; ")
 	return f
 }
 

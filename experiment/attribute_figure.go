@@ -90,13 +90,7 @@ func (a *Attribution) byHead(at int) render.Matrix {
 // float32, with positions, int32; parts are in the order of the JSON's.
 func (a *Attribution) Arrays() []checkpoint.Array {
 	table := func(name string, rows [][]lens.Number) checkpoint.Array {
-		data := []float32{}
-		for _, row := range rows {
-			for _, x := range row {
-				data = append(data, float32(x))
-			}
-		}
-		return checkpoint.Float32Array(name, data, len(rows), len(a.Positions))
+		return checkpoint.Float32Array(name, numbers32(rows), len(rows), len(a.Positions))
 	}
 	var parts [][]lens.Number
 	for _, p := range a.Parts {

@@ -2,6 +2,7 @@ package experiment_test
 
 import (
 	"context"
+	"encoding/binary"
 	"math"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -110,4 +112,63 @@ func TestTheProgressOfKnockoutsEndsAtTheirEnd(t *testing.T) {
 	})
 	require.NoError(t, err)
 	require.InDelta(t, 1, last, 1e-12)
+}
+
+// knockouts are results of every form, of a model whose layers have not all attention.
+func knockouts(t testing.TB) map[experiment.Columns]*experiment.Knockouts {
+	t.Helper()
+	m := modeltest.Architecture(t, "qwen3-next", nil)
+	all := map[experiment.Columns]*experiment.Knockouts{}
+	for columns, q := range map[experiment.Columns]experiment.Question{
+		experiment.ByPosition: {Metric: experiment.KL},
+		experiment.ByHead:     {Metric: experiment.LogitDiff, Target: 3, Versus: 4},
+		experiment.Together:   {Metric: experiment.Prob, Target: 3},
+	} {
+		o := experiment.KnockoutOptions{Question: q, Columns: columns, Label: func(id int) string { return string(rune('a' + id)) }}
+		k, err := experiment.Knockout(context.Background(), m, edit.Input{IDs: []int{1, 2, 3, 4}}, o)
+		require.NoError(t, err)
+		all[columns] = k
+	}
+	return all
+}
+
+func TestJSONOfKnockoutsFollowsThePublishedSchema(t *testing.T) {
+	t.Parallel()
+	schema := published(t, "knockout-1")
+	for columns, k := range knockouts(t) {
+		doc := document(t, k)
+		require.NoError(t, schema.Validate(doc), columns)
+		doc.(map[string]any)["effects"] = []any{}
+		require.Error(t, schema.Validate(doc), columns)
+	}
+}
+
+func TestFiguresAndArraysOfKnockoutsHaveTheEffects(t *testing.T) {
+	t.Parallel()
+	for columns, k := range knockouts(t) {
+		f := k.Figure()
+		require.Len(t, f.Grids, 1)
+		grid := f.Grids[0]
+		require.Equal(t, map[experiment.Columns]int{experiment.ByPosition: 3, experiment.ByHead: k.Heads, experiment.Together: 1}[columns], len(grid.Columns))
+		arrays := k.Arrays()
+		effect := arrays[len(arrays)-1]
+		require.Equal(t, "effect", effect.Name)
+		require.Equal(t, []int{len(k.Rows), len(grid.Columns)}, effect.Shape)
+		for row := range k.Rows {
+			for column := range grid.Columns {
+				want, at := k.Effects[row][column], 4*(row*len(grid.Columns)+column)
+				got := math.Float32frombits(binary.LittleEndian.Uint32(effect.Bytes[at:]))
+				require.Equal(t, math.Float32bits(float32(want)), math.Float32bits(got))
+				require.Equal(t, math.IsNaN(float64(want)), math.IsNaN(grid.Values[row][column]))
+			}
+		}
+		require.Contains(t, f.Notes, "hidden: keys 0:3 from queries 3")
+	}
+}
+
+func TestTheStrongestHeadIsThatOfTheGreatestEffectOfEitherSign(t *testing.T) {
+	t.Parallel()
+	nan := lens.Number(math.NaN())
+	k := experiment.Knockouts{Columns: experiment.ByHead, Rows: []int{2, 5}, Effects: [][]lens.Number{{1, nan, -3}, {nan, 2, -0.5}}}
+	require.Equal(t, []experiment.Head{{Layer: 2, Head: 2}, {Layer: 5, Head: 1}, {Layer: 2, Head: 0}, {Layer: 5, Head: 2}}, k.Strongest())
 }

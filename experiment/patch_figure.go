@@ -73,13 +73,19 @@ func (p *Patching) Arrays() []checkpoint.Array {
 func gridArrays(name string, sites []model.Site, grids map[model.Site][][]lens.Number) []checkpoint.Array {
 	var arrays []checkpoint.Array
 	for _, site := range sites {
-		var data []float32
-		for _, row := range grids[site] {
-			for _, x := range row {
-				data = append(data, float32(x))
-			}
-		}
+		data := numbers32(grids[site])
 		arrays = append(arrays, checkpoint.Float32Array(name+"."+string(site), data, len(grids[site]), len(data)/len(grids[site])))
 	}
 	return arrays
+}
+
+// numbers32 are a grid's numbers, row by row.
+func numbers32(grid [][]lens.Number) []float32 {
+	var data []float32
+	for _, row := range grid {
+		for _, x := range row {
+			data = append(data, float32(x))
+		}
+	}
+	return data
 }

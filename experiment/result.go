@@ -12,7 +12,8 @@ import (
 // Made says how a result was made, so that it can be made again.
 type Made struct {
 	Version  string   `json:"version"`
-	Command  []string `json:"command"` // the arguments
+	Command  []string `json:"command"`             // the arguments
+	Ref      string   `json:"model_ref,omitempty"` // the model as it was opened, which the arguments need not name
 	Model    string   `json:"model_digest"`
 	Revision string   `json:"revision,omitempty"` // the commit, of a model of the hub
 }

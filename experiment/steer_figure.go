@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ func (s *Steering) Figure() *render.Figure {
 	}
 	f.Notes = named(s.Model)
 	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out")
-	table := render.Matrix{Name: "vectors", RowsAre: "layer", Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
+	table := render.Matrix{Name: "vectors", RowsAre: "layer", Plain: true, Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
 	for _, l := range s.Layers {
 		table.Rows = append(table.Rows, strconv.Itoa(l.Layer))
 		table.Values = append(table.Values, []float64{float64(l.Accuracy), float64(l.Separation), float64(l.Norm / l.StateNorm)})
@@ -40,7 +41,7 @@ func (s *Steering) Figure() *render.Figure {
 		of = fmt.Sprintf("the mean over %d prompts", n)
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("steered: ln p(%q) − ln p(%q), %s; without a vector %s", render.Visible(e.Target.Bytes), render.Visible(e.Versus.Bytes), of, short(e.Baseline)))
-	effect := render.Matrix{Name: "steered", RowsAre: "layer", Are: "strength", Rows: table.Rows, Values: floats(e.Values)}
+	effect := render.Matrix{Name: "steered", Means: "the difference of log-probabilities, steered", RowsAre: "layer", Are: "strength", Rows: table.Rows, Values: floats(e.Values)}
 	for _, x := range e.Strengths {
 		effect.Columns = append(effect.Columns, render.Column{Name: short(x)})
 	}
@@ -76,6 +77,8 @@ func vectorMetadata(info lens.ModelInfo, made *Made, site model.Site, read strin
 	m := map[string]string{"model": info.Ref, "model_type": info.Type, "d_model": strconv.Itoa(info.DModel), "site": string(site), "read": read}
 	if made != nil {
 		m[states.ModelDigest], m["version"] = made.Model, made.Version
+		command, _ := json.Marshal(made.Command) // texts alone
+		m["command"] = string(command)
 	}
 	return m
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
@@ -14,21 +15,25 @@ import (
 )
 
 func main() {
-	m, err := auto.Open("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", auto.Options{})
+	path := "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	if len(os.Args) > 1 {
+		path = os.Args[1]
+	}
+	m, err := auto.Open(path, auto.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer m.Close()
-	encode := func(text string) []int {
-		ids, err := m.Tokenizer.Encode(text, true)
+	encode := func(text string, special bool) []int {
+		ids, err := m.Tokenizer.Encode(text, special)
 		if err != nil {
 			log.Fatal(err)
 		}
 		return ids
 	}
 	ctx := context.Background()
-	france, italy := edit.Input{IDs: encode("The capital of France is")}, edit.Input{IDs: encode("The capital of Italy is")}
-	paris, rome := encode(" Paris")[0], encode(" Rome")[0]
+	france, italy := edit.Input{IDs: encode("The capital of France is", true)}, edit.Input{IDs: encode("The capital of Italy is", true)}
+	paris, rome := encode(" Paris", false)[0], encode(" Rome", false)[0]
 
 	// who writes Paris rather than Rome into the stream?
 	for _, by := range experiment.Kinds()[:3] {

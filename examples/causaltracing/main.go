@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 	"strings"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -23,7 +24,11 @@ var facts = [][2]string{
 }
 
 func main() {
-	m, err := auto.Open("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", auto.Options{})
+	path := "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	if len(os.Args) > 1 {
+		path = os.Args[1]
+	}
+	m, err := auto.Open(path, auto.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -49,7 +54,7 @@ func main() {
 	}
 }
 
-// trace corrupts a subject in two samples, and restores windows of ten layers around four layers.
+// trace corrupts a subject in two samples, and restores windows of a third of the layers, around four layers.
 func trace(m *auto.Opened, prompt, subject string) (*experiment.Tracing, error) {
 	ids, err := m.Tokenizer.Encode(prompt, true)
 	if err != nil {
@@ -64,7 +69,8 @@ func trace(m *auto.Opened, prompt, subject string) (*experiment.Tracing, error) 
 	if err != nil {
 		return nil, err
 	}
-	o := experiment.TracingOptions{Samples: 2, Layers: []int{0, 5, 15, 20}, Sites: []model.Site{model.MLPOut, model.AttnOut}}
+	n := m.Model.Shape().Layers
+	o := experiment.TracingOptions{Samples: 2, Layers: []int{0, n / 6, n / 2, n * 2 / 3}, Window: n / 3, Sites: []model.Site{model.MLPOut, model.AttnOut}}
 	for p := len(first); p < len(through); p++ {
 		o.Subject = append(o.Subject, p)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
@@ -14,7 +15,11 @@ import (
 
 func main() {
 	ctx := context.Background()
-	m, err := auto.Open("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", auto.Options{})
+	path := "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	if len(os.Args) > 1 {
+		path = os.Args[1]
+	}
+	m, err := auto.Open(path, auto.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"math"
+	"os"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -16,7 +18,11 @@ import (
 )
 
 func main() {
-	m, err := auto.Open("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", auto.Options{})
+	path := "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	if len(os.Args) > 1 {
+		path = os.Args[1]
+	}
+	m, err := auto.Open(path, auto.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -26,16 +32,22 @@ func main() {
 	rome, _ := m.Tokenizer.ID(" Rome")
 	o := experiment.PatchOptions{Question: experiment.Question{Metric: experiment.LogitDiff, Target: paris, Versus: rome}}
 
-	o.Sites, o.Layers = []model.Site{model.ResidPre}, []int{0, 8, 16, 23, 24, 29}
+	o.Sites = []model.Site{model.ResidPre}
 	stream, err := experiment.Patch(context.Background(), m.Model, clean, corrupted, o)
 	if err != nil {
 		log.Fatal(err)
 	}
-	for i, layer := range stream.Rows {
-		fmt.Printf("layer %2d: %.2f at Italy, %.2f at is\n", layer, stream.Recovery[model.ResidPre][i][3], stream.Recovery[model.ResidPre][i][4])
+	is := len(clean.IDs) - 1
+	for i, row := range stream.Recovery[model.ResidPre] { // the first, the last, and those between which it moves
+		moves := func(from, to int) bool {
+			return from < 0 || to == len(stream.Rows) || math.Abs(float64(stream.Recovery[model.ResidPre][to][is]-stream.Recovery[model.ResidPre][from][is])) > 0.1
+		}
+		if moves(i-1, i) || moves(i, i+1) {
+			fmt.Printf("layer %2d: %5.2f at Italy, %5.2f at is\n", stream.Rows[i], row[is-1], row[is])
+		}
 	}
 
-	o.Sites, o.Layers, o.Columns = nil, nil, experiment.ByHead
+	o.Sites, o.Columns = nil, experiment.ByHead
 	heads, err := experiment.Patch(context.Background(), m.Model, clean, corrupted, o)
 	if err != nil {
 		log.Fatal(err)

@@ -18,7 +18,11 @@ import (
 )
 
 func main() {
-	m, err := auto.Open("models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", auto.Options{})
+	path := "models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+	if len(os.Args) > 1 {
+		path = os.Args[1]
+	}
+	m, err := auto.Open(path, auto.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -34,8 +38,9 @@ func main() {
 	}
 	good, _ := m.Tokenizer.ID(" good")
 	bad, _ := m.Tokenizer.ID(" bad")
+	n := m.Model.Shape().Layers
 	s, err := experiment.Steer(ctx, m.Model, pairs[:30], pairs[30:], experiment.SteerOptions{
-		Layers: []int{2, 10, 18, 26}, Strengths: []float64{-2, -1, 1, 2},
+		Layers: []int{n * 2 / 30, n * 10 / 30, n * 18 / 30, n * 26 / 30}, Strengths: []float64{-2, -1, 1, 2},
 		Prompts: []edit.Input{{IDs: prompt}}, Target: good, Versus: bad,
 	})
 	if err != nil {

@@ -1,9 +1,11 @@
 package render
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -18,6 +20,10 @@ type Figure struct {
 	Means  string   // what the numbers are
 	Digits int      // behind the point
 	Grids  []Matrix
+
+	// Made says how the numbers were made, as whoever made them writes it. Files have it beside them:
+	// a PNG as the text "made", an SVG in its description, CSV as a column, a page at its end.
+	Made string
 }
 
 // Matrix is numbers by rows and columns. NaN is none.
@@ -31,6 +37,11 @@ type Matrix struct {
 
 	// TopDown says that the first row is the highest.
 	TopDown bool
+
+	// Means is what the numbers are, where they are not what the figure's others are: the scale of
+	// their colours is then their own. Plain numbers are of different kinds by column, and have none.
+	Means string
+	Plain bool
 }
 
 // Column is what stands above and below a column.
@@ -74,37 +85,66 @@ func (m *Matrix) hasTokens() bool {
 	return slices.ContainsFunc(m.Columns, func(c Column) bool { return c.Token != "" })
 }
 
-// hues is the scale of a figure's colours, the same for all of its grids. Where no number is
+// hues is a scale of colours, the same for all grids whose numbers are of a kind. Where no number is
 // negative they go from white to the far end; else white is 0, and both ends are as far from it.
-type hues struct{ most float64 }
+type hues struct {
+	means string
+	most  float64
+	least float64 // 0, or −most where a number is below 0 beyond what is shown of it
+}
 
-func (f *Figure) hues() hues {
-	h := hues{}
-	for _, m := range f.Grids {
+// scales are those of a figure's colours, none where all grids are plain.
+func (f *Figure) scales() []hues {
+	var all []hues
+	for i := range f.Grids {
+		m := &f.Grids[i]
+		if m.Plain {
+			continue
+		}
+		means := cmp.Or(m.Means, f.Means)
+		at := slices.IndexFunc(all, func(h hues) bool { return h.means == means })
+		if at < 0 {
+			at, all = len(all), append(all, hues{means: means})
+		}
+		for x := range m.numbers() {
+			all[at].most = max(all[at].most, math.Abs(x))
+			if x < -math.Pow10(-f.Digits)/2 {
+				all[at].least = -1
+			}
+		}
+	}
+	for i := range all {
+		all[i].least *= all[i].most
+	}
+	return all
+}
+
+// scale is that of a grid's colours.
+func (f *Figure) scale(m *Matrix) hues {
+	means := cmp.Or(m.Means, f.Means)
+	for _, h := range f.scales() {
+		if h.means == means {
+			return h
+		}
+	}
+	return hues{}
+}
+
+// numbers are those that are there.
+func (m *Matrix) numbers() iter.Seq[float64] {
+	return func(yield func(float64) bool) {
 		for _, row := range m.Values {
 			for _, x := range row {
-				if finite(x) {
-					h.most = max(h.most, math.Abs(x))
+				if finite(x) && !yield(x) {
+					return
 				}
 			}
 		}
 	}
-	return h
 }
 
-// negative reports whether a figure has numbers below 0, beyond what it shows of them.
-func (f *Figure) negative() bool {
-	for _, m := range f.Grids {
-		for _, row := range m.Values {
-			for _, x := range row {
-				if finite(x) && x < -math.Pow10(-f.Digits)/2 {
-					return true
-				}
-			}
-		}
-	}
-	return false
-}
+// colored reports whether a number has a colour.
+func (m *Matrix) colored(x float64) bool { return finite(x) && !m.Plain }
 
 // of is the colour of x: blue above 0, red below it, the darker the farther. Lightness alone
 // tells how far, and the text on it the sign.
@@ -133,7 +173,7 @@ func (f *Figure) number(x float64) string {
 }
 
 // FigureCSV writes the numbers in long form, a line each, under a line of names. A number that is
-// not finite is empty.
+// not finite is empty. What Made says stands in the first line of numbers, in a last column.
 func FigureCSV(w io.Writer, f *Figure) error {
 	if err := f.fits(); err != nil {
 		return err
@@ -145,6 +185,11 @@ func FigureCSV(w io.Writer, f *Figure) error {
 			for i, x := range row {
 				lines = append(lines, []string{m.Name, m.Rows[r], m.Columns[i].Name, csvText(lens.Token{Bytes: m.Columns[i].Token}), number(x)})
 			}
+		}
+	}
+	if f.Made != "" { // in the first line of numbers; a column of its own leaves the others what they are
+		for i, text := range append([]string{"made", f.Made}, make([]string, len(lines))...)[:len(lines)] {
+			lines[i] = append(lines[i], text)
 		}
 	}
 	if err := c.WriteAll(lines); err != nil {

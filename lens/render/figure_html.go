@@ -24,14 +24,13 @@ func FigureHTML(w io.Writer, f *Figure) error {
 	if err := f.fits(); err != nil {
 		return err
 	}
-	scale := f.hues()
 	v := figureValues{
-		Title: f.Title, Notes: f.Notes, Means: f.Means, CSS: template.CSS(figureCSS),
+		Title: f.Title, Notes: f.Notes, Means: f.Means, Made: f.Made, CSS: template.CSS(figureCSS),
 		Policy: fmt.Sprintf("default-src 'none'; style-src-attr 'unsafe-inline'; style-src-elem '%s'; base-uri 'none'; form-action 'none'", sourceHash(figureCSS)),
 	}
 	for i := range f.Grids {
 		m := &f.Grids[i]
-		grid := figureGrid{Name: m.Name, Are: m.Are, Tokens: m.hasTokens()}
+		grid, scale := figureGrid{Name: m.Name, Means: m.Means, Are: m.Are, Tokens: m.hasTokens()}, f.scale(m)
 		for _, c := range m.Columns {
 			grid.Columns = append(grid.Columns, figureColumn{shownToken(c.Token), c.Name})
 		}
@@ -43,7 +42,7 @@ func FigureHTML(w io.Writer, f *Figure) error {
 					cell.Says += " " + quote(t)
 				}
 				cell.Says += ": " + number(x)
-				if finite(x) {
+				if m.colored(x) {
 					cell.Style = template.CSS(fmt.Sprintf("background:%s;color:%s", hex(scale.of(x)), hex(ink(scale.of(x)))))
 				}
 				row.Cells = append(row.Cells, cell)
@@ -71,17 +70,17 @@ func shownToken(raw string) string {
 }
 
 type figureValues struct {
-	Title, Means, Policy string
-	Notes                []string
-	Grids                []figureGrid
-	CSS                  template.CSS
+	Title, Means, Made, Policy string
+	Notes                      []string
+	Grids                      []figureGrid
+	CSS                        template.CSS
 }
 
 type figureGrid struct {
-	Name, Are string
-	Tokens    bool
-	Columns   []figureColumn
-	Rows      []figureRow
+	Name, Means, Are string
+	Tokens           bool
+	Columns          []figureColumn
+	Rows             []figureRow
 }
 
 type figureColumn struct{ Token, Name string }

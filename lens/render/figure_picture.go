@@ -1,7 +1,6 @@
 package render
 
 import (
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ func FigurePicture(w io.Writer, f *Figure, o PictureOptions) error {
 	if err != nil {
 		return err
 	}
-	p := &figurePicture{pen: pen{typesetter: t}, f: f, hues: f.hues()}
+	p := &figurePicture{pen: pen{typesetter: t}, f: f}
 	for _, p.size = range []float64{8, 7, 6, 5, 0} {
 		p.measure()
 		if err = bounded(p.width, p.height); err == nil {
@@ -28,18 +27,25 @@ func FigurePicture(w io.Writer, f *Figure, o PictureOptions) error {
 		return err
 	}
 	title := strings.Join(append([]string{f.Title}, f.Notes...), " · ")
-	if p.surface, err = newSurface(o.Format, t, p.width, p.height, caption{title, f.Means, true}); err != nil {
+	says := f.Means
+	if f.Made != "" {
+		says += " · made: " + f.Made
+	}
+	if p.surface, err = newSurface(o.Format, t, p.width, p.height, caption{title, says, true}); err != nil {
 		return err
 	}
 	p.draw()
-	return p.finish(w)
+	if o.Format != PNG || f.Made == "" {
+		return p.finish(w)
+	}
+	return p.finish(&pngText{w: w, key: "made", text: f.Made})
 }
 
 // figurePicture is the layout of a figure.
 type figurePicture struct {
 	pen
-	f *Figure
-	hues
+	f    *Figure
+	hues // of the grid that is drawn
 
 	size          float64 // of the text in cells, 0: none
 	names         float64 // the room for the rows' names
@@ -85,14 +91,29 @@ func (p *figurePicture) measure() {
 
 // lines are those below the title.
 func (p *figurePicture) lines() []string {
-	return append(slices.Clone(p.f.Notes), "colour: "+p.f.Means)
+	lines, scales := slices.Clone(p.f.Notes), p.f.scales()
+	for _, h := range scales {
+		lines = append(lines, "colour: "+h.means)
+	}
+	if len(scales) == 0 {
+		lines = append(lines, p.f.Means)
+	}
+	return lines
 }
 
-func (p *figurePicture) legendHeight() float64 { return 4 * textSize }
+// legendHeight is the room for all scales of colours.
+func (p *figurePicture) legendHeight() float64 { return (2 + 2*float64(len(p.f.scales()))) * textSize }
 
-// gridHeight is the room for the grid's name, its rows, and the tokens and numbers below.
+// gridHeight is the room for the grid's name, its rows, and the tokens, where there are some, and numbers below.
 func (p *figurePicture) gridHeight(m *Matrix) float64 {
-	return snap(3*textSize + float64(len(m.Rows))*p.cell.h + 2*1.6*textSize)
+	return snap(3*textSize + float64(len(m.Rows))*p.cell.h + 1.6*textSize + p.tokensHeight(m))
+}
+
+func (p *figurePicture) tokensHeight(m *Matrix) float64 {
+	if p.size > 0 && m.hasTokens() {
+		return 1.6 * textSize
+	}
+	return 0
 }
 
 func (p *figurePicture) draw() {
@@ -108,10 +129,14 @@ func (p *figurePicture) draw() {
 		p.grid(&p.f.Grids[i], y)
 		y += p.gridHeight(&p.f.Grids[i])
 	}
-	p.legend(y + textSize)
+	for _, h := range p.f.scales() {
+		p.legend(h, y+textSize)
+		y += 2 * textSize
+	}
 }
 
 func (p *figurePicture) grid(m *Matrix, y float64) {
+	p.hues = p.f.scale(m)
 	x := snap(margin + p.names)
 	p.write(m.Name, x, y+2*textSize, textSize, black, left)
 	y = snap(y + 3*textSize)
@@ -121,7 +146,7 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 			p.centred(m.Rows[r], x-gap/2, y+p.cell.h/2, textSize, softInk, right)
 		}
 		for c, v := range m.Values[r] {
-			p.number(v, box{x + float64(c)*p.cell.w, y, p.cell.w, p.cell.h})
+			p.number(m, v, box{x + float64(c)*p.cell.w, y, p.cell.w, p.cell.h})
 		}
 		y += p.cell.h
 	}
@@ -134,7 +159,8 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 			p.centred(text, x+(float64(c)+0.5)*p.cell.w, y+0.8*textSize, p.size, black, middle)
 		}
 	}
-	p.centred(m.Are, x-gap/2, y+2.4*textSize, textSize, softInk, right)
+	y += p.tokensHeight(m)
+	p.centred(m.Are, x-gap/2, y+0.8*textSize, textSize, softInk, right)
 	const small = textSize - 1
 	widest := 0.0
 	for _, column := range m.Columns {
@@ -142,37 +168,41 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 	}
 	for c, column := range m.Columns {
 		if c%tidy(widest/p.cell.w) == 0 {
-			p.centred(column.Name, x+(float64(c)+0.5)*p.cell.w, y+2.4*textSize, small, softInk, middle)
+			p.centred(column.Name, x+(float64(c)+0.5)*p.cell.w, y+0.8*textSize, small, softInk, middle)
 		}
 	}
 }
 
 // number draws a cell; one without a number is hatched.
-func (p *figurePicture) number(v float64, b box) {
+func (p *figurePicture) number(m *Matrix, v float64, b box) {
 	if !finite(v) {
 		hatch(p, b)
 		return
 	}
-	color := p.of(v)
+	color := rgb{255, 255, 255}
+	if m.colored(v) {
+		color = p.of(v)
+	}
 	p.fill(b, color)
 	if p.size > 0 {
 		p.centred(p.f.number(v), b.x+b.w/2, b.y+b.h/2, p.size, ink(color), middle)
 	}
 }
 
-// legend draws the scale of colours.
-func (p *figurePicture) legend(y float64) {
-	lo := 0.0
-	if p.f.negative() {
-		lo = -p.most
-	}
+// legend draws a scale of colours, and of several what it is of.
+func (p *figurePicture) legend(h hues, y float64) {
 	x := snap(margin + p.names)
 	steps := 120
 	wide := 2 * pixel
 	for i := range steps {
-		p.fill(box{x + float64(i)*wide, y, wide, textSize}, p.of(lo+(p.most-lo)*float64(i)/float64(steps-1)))
+		p.fill(box{x + float64(i)*wide, y, wide, textSize}, h.of(h.least+(h.most-h.least)*float64(i)/float64(steps-1)))
 	}
 	end := x + float64(steps)*wide
-	p.centred(p.f.number(lo), x-gap/2, y+textSize/2, textSize, softInk, right)
-	p.centred(fmt.Sprint(p.f.number(p.most)), end+gap/2, y+textSize/2, textSize, softInk, left)
+	p.centred(p.f.number(h.least), x-gap/2, y+textSize/2, textSize, softInk, right)
+	most := p.f.number(h.most)
+	p.centred(most, end+gap/2, y+textSize/2, textSize, softInk, left)
+	if len(p.f.scales()) > 1 {
+		from := end + gap + p.wide(most, textSize)
+		p.centred(p.short(glyphs(h.means), textSize, p.width-margin-from), from, y+textSize/2, textSize, softInk, left)
+	}
 }

@@ -13,7 +13,7 @@ func FigureTerminal(w io.Writer, f *Figure, o TerminalOptions) error {
 		return err
 	}
 	b := bufio.NewWriter(w)
-	d := &figureDrawing{Writer: b, f: f, o: o, hues: f.hues()}
+	d := &figureDrawing{Writer: b, f: f, o: o}
 	fmt.Fprintf(d, "%s\n", f.Title)
 	for _, note := range f.Notes {
 		fmt.Fprintf(d, "%s\n", o.Color.faint(note))
@@ -21,7 +21,12 @@ func FigureTerminal(w io.Writer, f *Figure, o TerminalOptions) error {
 	for i := range f.Grids {
 		d.grid(&f.Grids[i])
 	}
-	d.legend()
+	for _, h := range f.scales() {
+		d.legend(h)
+	}
+	if len(f.scales()) == 0 {
+		fmt.Fprintf(d, "\n%s\n", f.Means)
+	}
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
@@ -30,17 +35,17 @@ func FigureTerminal(w io.Writer, f *Figure, o TerminalOptions) error {
 
 type figureDrawing struct {
 	*bufio.Writer
-	f *Figure
-	o TerminalOptions
-	hues
+	f    *Figure
+	o    TerminalOptions
+	hues // of the grid that is drawn
 }
 
 // grid draws one, in pages of the terminal's width.
 func (d *figureDrawing) grid(m *Matrix) {
-	labels := columns(glyphs(m.RowsAre))
-	labels = max(labels, columns(glyphs(m.Are)))
-	for _, r := range m.Rows {
-		labels = max(labels, columns(glyphs(r)))
+	d.hues = d.f.scale(m)
+	labels := columns(glyphs(m.Are))
+	for i, r := range m.order() {
+		labels = max(labels, columns(glyphs(m.label(i, r))))
 	}
 	cell := 4
 	for i, c := range m.Columns {
@@ -67,20 +72,21 @@ func (d *figureDrawing) grid(m *Matrix) {
 	}
 }
 
+// label is what stands before the i-th row from above, which is r; the first says what rows are.
+func (m *Matrix) label(i, r int) string {
+	if i == 0 && len(m.Rows) > 1 {
+		return strings.TrimSpace(m.RowsAre + " " + m.Rows[r])
+	}
+	return m.Rows[r]
+}
+
 func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 	for i, r := range m.order() {
-		name := m.Rows[r]
-		if i == 0 && len(m.Rows) > 1 {
-			name = strings.TrimSpace(m.RowsAre + " " + name)
-		}
-		if columns(glyphs(name)) > labels {
-			name = m.Rows[r]
-		}
-		fmt.Fprintf(d, "%s", pad(name, labels))
+		fmt.Fprintf(d, "%s", pad(m.label(i, r), labels))
 		for c := from; c < to; c++ {
 			x := m.Values[r][c]
 			text := fmt.Sprintf("%*s", cell, d.f.number(x))
-			if d.o.Color != NoColor && finite(x) {
+			if d.o.Color != NoColor && m.colored(x) {
 				text = d.o.Color.paint(d.of(x), false) + text + reset
 			}
 			d.WriteString(" " + text)
@@ -105,19 +111,15 @@ func pad(name string, width int) string {
 	return name + strings.Repeat(" ", max(0, width-columns(glyphs(name))))
 }
 
-// legend says what the numbers and the colours are.
-func (d *figureDrawing) legend() {
-	fmt.Fprintf(d, "\n%s", d.f.Means)
-	if d.o.Color != NoColor && d.most > 0 {
-		lo := 0.0
-		if d.f.negative() {
-			lo = -d.most
-		}
-		fmt.Fprintf(d, ": %s ", d.f.number(lo))
+// legend says what numbers are, and their colours.
+func (d *figureDrawing) legend(h hues) {
+	fmt.Fprintf(d, "\n%s", h.means)
+	if d.o.Color != NoColor && h.most > 0 {
+		fmt.Fprintf(d, ": %s ", d.f.number(h.least))
 		for i := range 16 {
-			d.WriteString(d.o.Color.paint(d.of(lo+(d.most-lo)*float64(i)/15), false) + " ")
+			d.WriteString(d.o.Color.paint(h.of(h.least+(h.most-h.least)*float64(i)/15), false) + " ")
 		}
-		fmt.Fprintf(d, "%s %s", reset, d.f.number(d.most))
+		fmt.Fprintf(d, "%s %s", reset, d.f.number(h.most))
 	}
 	d.WriteString("\n")
 }

@@ -113,3 +113,89 @@ func TestAFigureWhoseNumbersDoNotFitIsRefused(t *testing.T) {
 	require.ErrorContains(t, render.FigureTerminal(&b, f, render.TerminalOptions{}), "mlp_out has 1 rows of numbers and 2 names")
 	require.Zero(t, b.Len())
 }
+
+func TestTheFirstRowSaysWhatRowsAre(t *testing.T) {
+	t.Parallel()
+	f := figure()
+	f.Grids[0].Are = ""
+	var b strings.Builder
+	require.NoError(t, render.FigureTerminal(&b, f, render.TerminalOptions{Width: 60}))
+	require.Contains(t, b.String(), "\nlayer 1        –    -1.25\n0           0.50     0.00\n")
+}
+
+// kinds is a figure of three kinds of numbers: its own, a grid with a scale of its own, and a table.
+func kinds() *render.Figure {
+	f := figure()
+	own, plain := f.Grids[0], f.Grids[0]
+	own.Name, own.Means = "own", "a thousand times as much"
+	own.Values = [][]float64{{500, 0}, {1000, 1}}
+	plain.Name, plain.Plain = "plain", true
+	plain.Values = [][]float64{{5000, 0}, {0, 0}}
+	f.Grids = append(f.Grids, own, plain)
+	return f
+}
+
+func TestNumbersOfAnotherKindHaveColoursOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	require.NoError(t, render.FigureTerminal(&b, kinds(), render.TerminalOptions{Width: 60, Color: render.TrueColor}))
+	require.Contains(t, b.String(), "recovery: -1.25 ")
+	require.Contains(t, b.String(), "a thousand times as much: 0.00 ")
+	_, table, _ := strings.Cut(b.String(), "plain\n")
+	table, _, _ = strings.Cut(table, "recovery")
+	require.NotContains(t, table, "\x1b[48;2;")
+	b.Reset()
+	require.NoError(t, render.FigureHTML(&b, kinds()))
+	require.Contains(t, b.String(), `own <span class="note">a thousand times as much</span>`)
+	background := func(says string) string {
+		_, cell, ok := strings.Cut(b.String(), `aria-label="`+says+`" style="`)
+		require.True(t, ok, says)
+		style, _, _ := strings.Cut(cell, `"`)
+		return style
+	}
+	require.NotEqual(t, background(`layer 1, position 0 &#34; x␊&#34;: 1000`), background(`layer 0, position 0 &#34; x␊&#34;: 500`))
+	require.Empty(t, background(`layer 0, position 0 &#34; x␊&#34;: 5000`))
+	b.Reset()
+	require.NoError(t, render.FigurePicture(&b, kinds(), render.PictureOptions{Format: render.SVG}))
+	require.Contains(t, b.String(), "colour: a thousand times as much")
+}
+
+func TestAPictureWithoutTokensHasNoRoomForThem(t *testing.T) {
+	t.Parallel()
+	height := func(f *render.Figure) int {
+		var b bytes.Buffer
+		require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{}))
+		c, err := png.DecodeConfig(&b)
+		require.NoError(t, err)
+		return c.Height
+	}
+	with, without := figure(), figure()
+	for i := range without.Grids[0].Columns {
+		without.Grids[0].Columns[i].Token = ""
+	}
+	require.Less(t, height(without), height(with))
+}
+
+func TestFilesOfAFigureSayHowItWasMade(t *testing.T) {
+	t.Parallel()
+	f := figure()
+	f.Made = `{"version":"v1","command":["patch","ü <a>"]}`
+	var b bytes.Buffer
+	require.NoError(t, render.FigureCSV(&b, f))
+	lines, err := csv.NewReader(&b).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, "made", lines[0][5])
+	require.Equal(t, f.Made, lines[1][5])
+	require.Equal(t, []string{"mlp_out", "0", "1", "'=1\\u202e", "-0.001", ""}, lines[2])
+	b.Reset()
+	require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{}))
+	require.Contains(t, b.String(), "iTXtmade\x00\x00\x00\x00\x00"+f.Made)
+	_, err = png.Decode(&b) // which holds chunks against their sums
+	require.NoError(t, err)
+	b.Reset()
+	require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{Format: render.SVG}))
+	require.Contains(t, b.String(), "made: {&#34;version&#34;:&#34;v1&#34;,&#34;command&#34;:[&#34;patch&#34;,&#34;ü &lt;a&gt;&#34;]}")
+	b.Reset()
+	require.NoError(t, render.FigureHTML(&b, f))
+	require.Contains(t, b.String(), `ü &lt;a&gt;`)
+}

@@ -27,6 +27,7 @@ type attnOptions struct {
 	keys      string
 	weighted  string
 	scoreFlags
+	knockoutFlags
 }
 
 // scoreFlags say how heads are scored.
@@ -107,35 +108,49 @@ With --heads or --layers it shows patterns, query by key. --weighted multiplies 
 norm of what the key's value adds to the output, |α·v·W_O| (Kobayashi et al. 2020,
 arXiv:2004.10102), --weighted=value by that of the value.
 
+With --knockout it hides --keys, by default all tokens before, from the last token or from
+--positions, in one head of a layer at a time, and shows what that does to the answer
+(attention knock-out: Geva et al. 2023, arXiv:2304.14767): the metric less that of the run as
+it is. Scores are masked before softmax, so that the other keys share the weight. A column is
+a head, with --knockout=key a key that all heads lose, with --knockout=all there is one.
+--window hides in so many layers at once.
+
 An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens help edits).`,
 		Example: `  mlxlens attn "When Mary and John went to the store, John gave a drink to"
   mlxlens attn "The capital of France is" --heads 15.3
   mlxlens attn "The capital of France is" --layers 0:4 --heads 0 --positions -1 --weighted
   mlxlens attn --random 50 --samples 4 --kinds induction,previous
-  mlxlens attn "The capital of France is" --heads 0.0,1.3 --scores --json`,
+  mlxlens attn "The capital of France is" --heads 0.0,1.3 --scores --json
+  mlxlens attn "The capital of France is" --knockout --target " Paris" --vs " Rome"
+  mlxlens attn "The capital of France is" --knockout=key --window 9 --metric logprob`,
 		Args: wantArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.arg(args)
 			return runAttn(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags, &o.knockoutFlags} {
 		group.flags(cmd)
 	}
-	f := cmd.Flags()
-	f.StringVar(&o.layers, "layers", "", "layers whose patterns are shown: 0,4,8:12,-1")
-	f.StringVar(&o.heads, "heads", "", "heads whose patterns are shown: 0,3:6 of each of --layers, or LAYER.HEAD such as 3.7,5.2")
-	f.StringVar(&o.positions, "positions", "", "rows of patterns, the tokens that look: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all)")
-	o.spanFlag.flags(cmd, "the rows")
-	f.StringVar(&o.keys, "keys", "", "columns of patterns, the tokens that are looked at, likewise (default all up to the last row)")
-	f.StringVar(&o.weighted, "weighted", "", "multiply by the norm of what the key adds: output, or value before the output matrix")
-	f.Lookup("weighted").NoOptDefVal = string(experiment.OutputNorm)
+	o.placeFlags(cmd)
 	o.foundFlags.flags(cmd, experiment.AttentionSchema)
 	return cmd
 }
 
+// placeFlags say which heads and tokens.
+func (o *attnOptions) placeFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.layers, "layers", "", "layers whose patterns are shown, or rows of --knockout: 0,4,8:12,-1")
+	f.StringVar(&o.heads, "heads", "", "heads whose patterns are shown: 0,3:6 of each of --layers, or LAYER.HEAD such as 3.7,5.2")
+	f.StringVar(&o.positions, "positions", "", "rows of patterns, the tokens that look: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all; of --knockout the last)")
+	o.spanFlag.flags(cmd, "the tokens that look")
+	f.StringVar(&o.keys, "keys", "", "columns of patterns, the tokens that are looked at, likewise (default all up to the last row; of --knockout all before it)")
+	f.StringVar(&o.weighted, "weighted", "", "multiply by the norm of what the key adds: output, or value before the output matrix")
+	f.Lookup("weighted").NoOptDefVal = string(experiment.OutputNorm)
+}
+
 // patterns reports whether patterns are asked for.
-func (o *attnOptions) patterns() bool { return o.heads != "" || o.layers != "" }
+func (o *attnOptions) patterns() bool { return o.knockout == "" && (o.heads != "" || o.layers != "") }
 
 // checkFlags finds what is wrong before a model is opened.
 func (o *attnOptions) checkFlags() error {
@@ -144,8 +159,8 @@ func (o *attnOptions) checkFlags() error {
 		return usagef("--random draws tokens, and takes no prompt, --ids, --messages and --chat")
 	case o.random > 0 && len(o.edits) > 0:
 		return usagef("--random and --edit exclude each other")
-	case !o.patterns() && (o.positions != "" || o.keys != "" || o.weighted != "" || len(o.spans) > 0):
-		return usagef("--positions, --span, --keys and --weighted are of patterns: choose heads with --heads or --layers")
+	case !o.patterns() && o.knockout == "" && (o.positions != "" || o.keys != "" || o.weighted != "" || len(o.spans) > 0):
+		return usagef("--positions, --span, --keys and --weighted are of patterns, or of --knockout: choose heads with --heads or --layers")
 	case o.patterns() && !o.scores && o.random == 0 && (len(o.kinds) > 0 || o.measure != "" || o.excludeFirst || o.excludeCurrent):
 		return usagef("--kinds, --measure, --exclude-first and --exclude-current are of scores: give --scores too")
 	case len(o.spans) > 0 && o.positions != "":
@@ -153,7 +168,7 @@ func (o *attnOptions) checkFlags() error {
 	case !slices.Contains([]string{"", string(experiment.ValueNorm), string(experiment.OutputNorm)}, o.weighted):
 		return usagef("--weighted %q: want output or value", o.weighted)
 	}
-	for _, check := range []func() error{o.scoreFlags.check, func() error { return o.foundFlags.check(foundFormats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }} {
+	for _, check := range []func() error{o.checkKnockout, o.scoreFlags.check, func() error { return o.foundFlags.check(foundFormats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -178,12 +193,12 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 			return err
 		}
 	}
-	opened, err := o.open(s, text != nil)
+	opened, err := o.open(s, text != nil || o.target != "" || o.versus != "")
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	var result *experiment.Attending
+	var result found
 	if o.random > 0 {
 		result, err = o.drawn(ctx, s, opened)
 	} else {
@@ -192,15 +207,17 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 	if err != nil {
 		return err
 	}
-	describeModel(&result.Model, opened)
-	if result.Made, err = o.made(s, opened); err != nil {
-		return err
+	if a, ok := result.(*experiment.Attending); ok {
+		describeModel(&a.Model, opened)
+		if a.Made, err = o.made(s, opened); err != nil {
+			return err
+		}
 	}
 	return o.show(s, file, result)
 }
 
-// ofPrompt looks at a prompt.
-func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (*experiment.Attending, error) {
+// ofPrompt encodes a prompt, and looks at it or hides parts of it.
+func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Opened, text *string, ids []int) (found, error) {
 	e, err := o.encode(opened, text, ids)
 	if err != nil {
 		return nil, err
@@ -210,6 +227,14 @@ func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Ope
 		return nil, err
 	}
 	o.note(s, opened, e.ids)
+	if o.knockout != "" {
+		return o.knock(ctx, s, opened, e, in)
+	}
+	return o.attending(ctx, s, opened, e, in)
+}
+
+// attending looks at a prompt.
+func (o *attnOptions) attending(ctx context.Context, s *streams, opened *auto.Opened, e encoded, in edit.Input) (*experiment.Attending, error) {
 	heads, err := o.chosen(opened.Model)
 	if err != nil {
 		return nil, err

@@ -51,10 +51,12 @@ and answers, early layers, effects that cancel, and mixtures that choose other e
   mlxlens attribute "The capital of France is" --by neuron --top 10
   mlxlens attribute "The capital of France is" --by token --method ig --baseline " the"
   mlxlens attribute "The capital of France is" "The capital of Italy is" --exact 20
-  mlxlens attribute "The capital of France is" "The capital of Italy is" --edges --top 30`,
+  mlxlens attribute "The capital of France is" "The capital of Italy is" --edges --top 30
+  mlxlens attribute --file prompts.jsonl --by head -o attributions.jsonl`,
 		Args: wantArgs(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.promptOptions.arg(o.secondFlags.arg(args))
+			o.given, o.visit = cmd.Flags().Changed, cmd.Flags().Visit
 			return runAttribute(cmd.Context(), s, o)
 		},
 	}
@@ -72,9 +74,11 @@ and answers, early layers, effects that cancel, and mixtures that choose other e
 	f.StringVar(&o.sites, "sites", "", "with a corrupted prompt, the places, a grid each: such as resid_pre,attn_out,mlp_out (the default; by head z)")
 	f.StringVar(&o.layers, "layers", "", "with a corrupted prompt, rows: 0,4,8:12,-1 (default all)")
 	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1, or turns of a conversation such as user:0 (default the last, with a corrupted prompt each)")
+	o.spanFlag.flags(cmd, "the columns")
 	f.BoolVar(&o.noising, "noising", false, "estimate patches of the clean run with what the corrupted prompt computes")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
-	o.foundFlags.flags(cmd, experiment.AttributeSchema)
+	f.StringVar(&o.file, "file", "", "attribute every line of a .jsonl file, {\"prompt\": …} or {\"clean\": …, \"corrupted\": …}, \"target\" and \"vs\" where they are not what the flags say")
+	o.foundFlags.flags(cmd, experiment.AttributeSchema, "jsonl")
 	return cmd
 }
 
@@ -84,36 +88,14 @@ func (o *attributeOptions) checkFlags() (lens.Alignment, error) {
 	if err != nil {
 		return 0, err
 	}
-	two, token := o.secondFlags.given(), o.by == "token"
-	switch {
-	case !token && !slices.Contains(experiment.Kinds(), experiment.Kind(o.by)):
-		return 0, usagef("--by %q: want component, head, neuron, expert or token", o.by)
-	case two && o.by != "component" && o.by != "head":
-		return 0, usagef("--by %s is of one prompt: leave the corrupted one out, or take component or head", o.by)
-	case !two && (o.edges || o.exact != 0 || o.noising || o.sites != "" || o.layers != "" || o.align != ""):
-		return 0, usagef("--edges, --exact, --noising, --sites, --layers and --align need a corrupted prompt behind the first")
-	case o.method != "" && o.method != "gradient" && o.method != "ig":
-		return 0, usagef("--method %q: want gradient or ig", o.method)
-	case !two && !token && (o.method != "" || o.steps != 0):
-		return 0, usagef("--method and --steps are of --by token, and of a corrupted prompt: what a part adds directly needs no gradient")
-	case (o.steps != 0 || o.baseline != "") && o.method != "ig":
-		return 0, usagef("--steps and --baseline need --method ig")
-	case o.baseline != "" && !token:
-		return 0, usagef("--baseline needs --by token: with a corrupted prompt the path begins there")
-	case o.edges && (o.exact != 0 || o.sites != "" || o.layers != "" || o.positions != "" || o.by != "component"):
-		return 0, usagef("--edges are of all layers and positions, and have no --exact, --sites, --layers, --positions and --by")
-	case o.top < 0 || o.steps < 0 || o.exact < 0:
-		return 0, usagef("--top %d, --steps %d, --exact %d: want 0 or more", o.top, o.steps, o.exact)
-	case o.top > 0 && (token || two && !o.edges):
-		return 0, usagef("--top is of parts and of --edges: --by token and effects have all")
-	case !two && !token && !slices.Contains([]string{"", "logit", "logit_diff"}, o.metric):
-		return 0, usagef("--metric %s is no sum of what parts add: leave it out, or take --by token", o.metric)
-	case token && o.positions != "":
-		return 0, usagef("--positions: --by token shows all of them")
+	of := func() error { return o.checkOf(o.secondFlags.given()) }
+	formats := foundFormats
+	if o.file != "" {
+		of, formats = o.checkFile, []string{"jsonl"}
 	}
 	for _, check := range []func() error{
-		func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(foundFormats...) },
-		func() error { return o.limit(&o.modelOptions) },
+		of, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) },
+		o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
 	} {
 		if err := check(); err != nil {
 			return 0, err
@@ -122,11 +104,48 @@ func (o *attributeOptions) checkFlags() (lens.Alignment, error) {
 	return align, nil
 }
 
+// checkOf finds what does not go with one prompt, or with two.
+func (o *attributeOptions) checkOf(two bool) error {
+	token := o.by == "token"
+	switch {
+	case !token && !slices.Contains(experiment.Kinds(), experiment.Kind(o.by)):
+		return usagef("--by %q: want component, head, neuron, expert or token", o.by)
+	case two && o.by != "component" && o.by != "head":
+		return usagef("--by %s is of one prompt: leave the corrupted one out, or take component or head", o.by)
+	case !two && (o.edges || o.exact != 0 || o.noising || o.sites != "" || o.layers != "" || o.align != ""):
+		return usagef("--edges, --exact, --noising, --sites, --layers and --align need a corrupted prompt behind the first")
+	case o.method != "" && o.method != "gradient" && o.method != "ig":
+		return usagef("--method %q: want gradient or ig", o.method)
+	case !two && !token && (o.method != "" || o.steps != 0):
+		return usagef("--method and --steps are of --by token, and of a corrupted prompt: what a part adds directly needs no gradient")
+	case (o.steps != 0 || o.baseline != "") && o.method != "ig":
+		return usagef("--steps and --baseline need --method ig")
+	case o.baseline != "" && !token:
+		return usagef("--baseline needs --by token: with a corrupted prompt the path begins there")
+	case o.edges && (o.exact != 0 || o.sites != "" || o.layers != "" || o.or(o.positions) != "" || o.by != "component"):
+		return usagef("--edges are of all layers and positions, and have no --exact, --sites, --layers, --positions, --span and --by")
+	case o.top < 0 || o.steps < 0 || o.exact < 0:
+		return usagef("--top %d, --steps %d, --exact %d: want 0 or more", o.top, o.steps, o.exact)
+	case o.top > 0 && (token || two && !o.edges):
+		return usagef("--top is of parts and of --edges: --by token and effects have all")
+	case !two && !token && !slices.Contains([]string{"", "logit", "logit_diff"}, o.metric):
+		return usagef("--metric %s is no sum of what parts add: leave it out, or take --by token", o.metric)
+	case token && o.or(o.positions) != "":
+		return usagef("--positions and --span: --by token shows all of them")
+	case len(o.spans) > 0 && o.positions != "":
+		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
+	}
+	return nil
+}
+
 // runAttribute checks what can be checked before a model is opened, attributes and prints.
 func runAttribute(ctx context.Context, s *streams, o *attributeOptions) error {
 	align, err := o.checkFlags()
 	if err != nil {
 		return err
+	}
+	if o.file != "" {
+		return runAttributeFile(ctx, s, o, align)
 	}
 	file, err := o.create(s, o.quiet)
 	if err != nil {
@@ -138,19 +157,22 @@ func runAttribute(ctx context.Context, s *streams, o *attributeOptions) error {
 		return err
 	}
 	defer opened.Close()
-	var result found
-	switch {
-	case o.secondFlags.given():
-		result, err = o.ofTwo(ctx, s, opened, clean, corrupted, align)
-	case o.by == "token":
-		result, err = o.ofTokens(ctx, s, opened, clean)
-	default:
-		result, err = o.direct(ctx, s, opened, clean)
-	}
+	result, err := o.attribute(ctx, s, opened, clean, corrupted, o.secondFlags.given(), align)
 	if err != nil {
 		return err
 	}
 	return o.show(s, file, result)
+}
+
+// attribute attributes the answer of one prompt, or what makes that of two differ.
+func (o *attributeOptions) attribute(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted patchRun, two bool, align lens.Alignment) (found, error) {
+	switch {
+	case two:
+		return o.ofTwo(ctx, s, opened, clean, corrupted, align)
+	case o.by == "token":
+		return o.ofTokens(ctx, s, opened, clean)
+	}
+	return o.direct(ctx, s, opened, clean)
 }
 
 // direct takes a logit apart.
@@ -167,8 +189,8 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 		}
 		ao.Versus = &versus
 	}
-	if o.positions != "" {
-		if run.in.Positions, err = run.turns.at(o.positions, len(run.ids)); err != nil {
+	if at := o.or(o.positions); at != "" {
+		if run.in.Positions, err = run.turns.at(at, len(run.ids)); err != nil {
 			return nil, err
 		}
 	}
@@ -190,21 +212,8 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 func (o *attributeOptions) ofTokens(ctx context.Context, s *streams, opened *auto.Opened, run patchRun) (found, error) {
 	io := experiment.InputOptions{Method: experiment.Method(o.method), Steps: o.steps, Label: labels(opened.Tokenizer)}
 	var err error
-	if io.Metric = experiment.Metric(o.metric); io.Metric == "" {
-		if io.Metric = experiment.Logit; o.versus != "" {
-			io.Metric = experiment.LogitDiff
-		}
-	}
-	if io.Metric == experiment.LogitDiff && o.versus == "" {
-		return nil, usagef("--metric logit_diff needs --vs: there is no other run whose answer it could be")
-	}
-	if io.Target, err = o.token(ctx, s, opened, "--target", o.target, run.in, o.quiet); err != nil {
+	if io.Question, err = o.ofOne(ctx, s, opened, run.in, experiment.Logit, o.quiet); err != nil {
 		return nil, err
-	}
-	if o.versus != "" {
-		if io.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, run.in, o.quiet); err != nil {
-			return nil, err
-		}
 	}
 	if o.baseline != "" {
 		id, err := o.token(ctx, s, opened, "--baseline", o.baseline, run.in, o.quiet)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -84,7 +85,7 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 	case q.Target != q.Versus:
 		q.Metric = experiment.LogitDiff
 	case o.target != "" || o.versus != "" || q.Metric != "":
-		return q, usagef("the target and the token that it is set against are both %q: name others with --target and --vs", labels(opened.Tokenizer)(q.Target))
+		return q, o.same(opened, q.Target)
 	default:
 		q.Metric = experiment.KL
 		if !quiet {
@@ -92,6 +93,34 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 		}
 	}
 	return q, nil
+}
+
+// ofOne resolves a question about one run, of its answer where no token is named; usual is the metric
+// without a second token.
+func (o *questionFlags) ofOne(ctx context.Context, s *streams, opened *auto.Opened, in edit.Input, usual experiment.Metric, quiet bool) (q experiment.Question, err error) {
+	if q.Metric = experiment.Metric(o.metric); q.Metric == "" {
+		if q.Metric = usual; o.versus != "" {
+			q.Metric = experiment.LogitDiff
+		}
+	}
+	switch {
+	case q.Metric.Distance():
+		return q, nil
+	case q.Metric == experiment.LogitDiff && o.versus == "":
+		return q, usagef("--metric logit_diff needs --vs: there is no other run whose answer it could be")
+	}
+	if q.Target, err = o.token(ctx, s, opened, "--target", o.target, in, quiet); err != nil || o.versus == "" {
+		return q, err
+	}
+	if q.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, in, quiet); err == nil && q.Target == q.Versus {
+		err = o.same(opened, q.Target)
+	}
+	return q, err
+}
+
+// same refuses a token that is set against itself.
+func (o *questionFlags) same(opened *auto.Opened, id int) error {
+	return usagef("the target and the token that it is set against are both %q: name others with --target and --vs", labels(opened.Tokenizer)(id))
 }
 
 // token is one that a flag names, or a run's answer.
@@ -123,6 +152,7 @@ type foundFlags struct {
 	noColor bool
 	width   int
 	fonts   bool
+	how     *experiment.Made // what is kept was made; nil: nothing is kept
 }
 
 // foundFormats are those of --output of an experiment.
@@ -159,13 +189,19 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 }
 
 func (o *foundFlags) write(w io.Writer, result found) error {
+	how, err := json.Marshal(o.how)
+	if err != nil {
+		return err
+	}
+	figure := result.Figure()
+	figure.Made = string(how)
 	switch o.format() {
 	case "csv":
-		return render.FigureCSV(w, result.Figure())
-	case "npz":
-		return npz.Write(w, result.Arrays())
+		return render.FigureCSV(w, figure)
+	case "npz": // which has numbers alone: the text's bytes
+		return npz.Write(w, append(result.Arrays(), checkpoint.Array{Name: "made", Type: checkpoint.U8, Shape: []int{len(how)}, Bytes: how}))
 	case "html":
-		return render.FigureHTML(w, result.Figure())
+		return render.FigureHTML(w, figure)
 	case "png", "svg":
 		p := render.PictureOptions{}
 		if o.format() == "svg" {
@@ -174,7 +210,7 @@ func (o *foundFlags) write(w io.Writer, result found) error {
 		if o.fonts {
 			p.Fonts = render.SystemFonts()
 		}
-		return render.FigurePicture(w, result.Figure(), p)
+		return render.FigurePicture(w, figure, p)
 	}
 	return render.WriteJSON(w, result)
 }
@@ -188,7 +224,8 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 	if err != nil {
 		return nil, err
 	}
-	return &experiment.Made{Version: programVersion(), Command: s.args, Model: digest, Revision: hubCommit(opened.Info.Ref)}, nil
+	o.how = &experiment.Made{Version: programVersion(), Command: s.args, Ref: opened.Info.Ref, Model: digest, Revision: hubCommit(opened.Info.Ref)}
+	return o.how, nil
 }
 
 // describeRun says in a result what a run is of.

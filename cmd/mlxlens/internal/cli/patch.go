@@ -294,10 +294,14 @@ func (o *patchOptions) options(ctx context.Context, s *streams, opened *auto.Ope
 	if po.MaxMemory, err = o.bound(); err != nil {
 		return po, err
 	}
+	same := slices.Equal(clean.ids, corrupted.ids)
+	if same && o.metric == "" && o.target == "" {
+		return po, usagef("the clean and the corrupted prompt are the same tokens: there is nothing to recover; give another prompt (with a --metric all recoveries are 0)")
+	}
 	if po.Question, err = o.question(ctx, s, opened, clean.in, corrupted.in, o.quiet); err != nil {
 		return po, err
 	}
-	if slices.Equal(clean.ids, corrupted.ids) && !o.quiet {
+	if same && !o.quiet {
 		s.say("the clean and the corrupted prompt are the same tokens: there is nothing to recover")
 	}
 	po.Progress = s.progressOf("patching", o.quiet)

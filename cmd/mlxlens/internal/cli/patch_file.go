@@ -23,53 +23,64 @@ import (
 // foundLine is a line of the answer to a file of experiments: what was found, or what went wrong.
 type foundLine struct {
 	head
-	Input  json.RawMessage `json:"input"`
-	Result any             `json:"result,omitempty"`
-	Error  *failure        `json:"error,omitempty"`
+	Version string          `json:"version"` // of the program
+	Input   json.RawMessage `json:"input"`
+	Result  any             `json:"result,omitempty"`
+	Error   *failure        `json:"error,omitempty"`
 }
 
 func (l foundLine) wrong() bool { return l.Error != nil }
 
-// patchBatch patches the pairs of a file, or traces its facts.
-type patchBatch struct {
-	*patchOptions
-	align  lens.Alignment
-	batch  *batch
-	opened *auto.Opened
+// fileBatch answers the lines of a file of experiments.
+type fileBatch struct {
+	*patchOptions // what the experiments have in common with patches
+	batch         *batch
+	place         *output.Place // of the answers; nil: stdout
+	opened        *auto.Opened
+	answer        func(ctx context.Context, t *task) (any, error)
+}
+
+// newFileBatch reads the lines of the file that --file names; answer is still to be set.
+func newFileBatch(s *streams, o *patchOptions, command string, parse func(line int, text string) task) (*fileBatch, error) {
+	switch {
+	case o.prompt != nil || o.ids != "" || o.messages != "" || o.secondFlags.given():
+		return nil, usagef("--file excludes prompts, --ids and --messages")
+	case o.output != "" && o.format() != "jsonl":
+		return nil, usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl, or --format jsonl")
+	}
+	f := &fileBatch{patchOptions: o}
+	f.batch = &batch{s: s, command: command, name: o.output, quiet: o.quiet, window: 1, open: f.openModel, ids: f.ids, answers: f.answers}
+	var err error
+	if o.output != "" {
+		if f.place, err = o.find(s); err != nil {
+			return nil, err
+		}
+	}
+	f.batch.tasks, err = readFile(s, o.file, o.quiet, parse)
+	return f, err
 }
 
 // runPatchFile answers each line of a file, in lines of JSON.
 func runPatchFile(ctx context.Context, s *streams, o *patchOptions, align lens.Alignment) error {
-	switch {
-	case o.prompt != nil || o.ids != "" || o.messages != "" || o.secondFlags.given():
-		return usagef("--file excludes prompts, --ids and --messages")
-	case o.output != "" && o.format() != "jsonl":
-		return usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl, or --format jsonl")
-	}
-	var place *output.Place
-	var err error
-	if o.output != "" {
-		if place, err = o.find(s); err != nil {
-			return err
-		}
-	}
-	p := &patchBatch{patchOptions: o, align: align}
 	command, parse := "patch --file", parsePair
 	if o.rome {
 		command, parse = "patch --rome --file", parseFact
 	}
-	p.batch = &batch{s: s, command: command, name: o.output, quiet: o.quiet, window: 1, open: p.openModel, ids: p.ids, answers: p.answers}
-	if p.batch.tasks, err = readFile(s, o.file, o.quiet, parse); err != nil {
+	f, err := newFileBatch(s, o, command, parse)
+	if err != nil {
 		return err
 	}
-	err = p.batch.runAll(ctx, place)
-	if o.rome && place != nil && !place.Stdout() && (err == nil || p.batch.failed > 0) {
-		return cmp.Or(p.average(), err)
+	if f.answer = f.fact; !o.rome {
+		f.answer = func(ctx context.Context, t *task) (any, error) { return f.pair(ctx, t, align) }
+	}
+	err = f.batch.runAll(ctx, f.place)
+	if o.rome && f.place != nil && !f.place.Stdout() && (err == nil || f.batch.failed > 0) {
+		return cmp.Or(f.average(), err)
 	}
 	return err
 }
 
-func (b *patchBatch) openModel(context.Context) (finish func(), err error) {
+func (b *fileBatch) openModel(context.Context) (finish func(), err error) {
 	if b.opened, err = b.open(b.batch.s, true); err != nil {
 		return nil, err
 	}
@@ -80,7 +91,7 @@ func (b *patchBatch) openModel(context.Context) (finish func(), err error) {
 }
 
 // origin describes what does not depend on the line: the model, and every flag that was given.
-func (b *patchBatch) origin(opened *auto.Opened) (of origin, err error) {
+func (b *fileBatch) origin(opened *auto.Opened) (of origin, err error) {
 	if of.Model, err = b.batch.s.digest(opened); err != nil {
 		return of, err
 	}
@@ -96,7 +107,7 @@ func (b *patchBatch) origin(opened *auto.Opened) (of origin, err error) {
 }
 
 // ids are those of all prompts of a line.
-func (b *patchBatch) ids(t *task) ([]int, error) {
+func (b *fileBatch) ids(t *task) ([]int, error) {
 	var of map[string]json.RawMessage
 	if err := json.Unmarshal(t.input, &of); err != nil {
 		return nil, err
@@ -117,24 +128,20 @@ func (b *patchBatch) ids(t *task) ([]int, error) {
 	return ids, nil
 }
 
-func (b *patchBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerLine] {
+func (b *fileBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerLine] {
 	return func(yield func(answerLine) bool) {
 		for i := range tasks {
 			t := &tasks[i]
 			var result any
 			err := t.err
 			if err == nil {
-				if b.rome {
-					result, err = b.fact(ctx, t)
-				} else {
-					result, err = b.pair(ctx, t)
-				}
+				result, err = b.answer(ctx, t)
 			}
 			var ids []int
 			if t.err == nil {
 				ids, _ = b.ids(t) // where they cannot be had the line has failed
 			}
-			line := foundLine{head: b.batch.head(t, ids), Input: t.input, Result: result}
+			line := foundLine{head: b.batch.head(t, ids), Version: programVersion(), Input: t.input, Result: result}
 			if err != nil {
 				line.Result, line.Error = nil, &failure{Reason: err.Error()}
 			}
@@ -178,8 +185,13 @@ func asAnswered(v any) (json.RawMessage, error) {
 type pairOfPrompts struct {
 	Clean     *string `json:"clean"`
 	Corrupted *string `json:"corrupted"`
-	Target    string  `json:"target"`
-	Versus    string  `json:"vs"`
+	asked
+}
+
+// asked is what a line asks about; where it is empty, what the flags name, or the model answers.
+type asked struct {
+	Target string `json:"target"`
+	Versus string `json:"vs"`
 }
 
 // parsePair reads a line of a file of pairs.
@@ -196,39 +208,24 @@ func parsePair(line int, text string) task {
 }
 
 // pair patches a line.
-func (b *patchBatch) pair(ctx context.Context, t *task) (any, error) {
+func (b *fileBatch) pair(ctx context.Context, t *task, align lens.Alignment) (any, error) {
 	var p pairOfPrompts
 	if err := exactjson.Unmarshal(t.input, &p); err != nil {
 		return nil, err
 	}
-	s, prompt := b.batch.s, &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}
-	clean, err := b.run(ctx, s, b.opened, prompt, p.Clean, nil)
+	clean, corrupted, err := b.both(ctx, p, align)
 	if err != nil {
 		return nil, err
 	}
-	corrupted, err := b.run(ctx, s, b.opened, prompt, p.Corrupted, nil)
-	if err != nil {
-		return nil, err
-	}
-	if na, nb := len(clean.ids), len(corrupted.ids); b.align == lens.AlignEqual && na != nb {
-		return nil, fmt.Errorf("the prompts have %d and %d tokens: give --align start or end", na, nb)
-	}
-	each := *b.patchOptions
-	each.quiet = true
-	if p.Target != "" {
-		each.target = p.Target
-	}
-	if p.Versus != "" {
-		each.versus = p.Versus
-	}
+	each := b.each(p.asked)
 	if err := each.questionFlags.check(); err != nil {
 		return nil, err
 	}
-	po, err := each.options(ctx, s, b.opened, clean, corrupted)
+	po, err := each.options(ctx, b.batch.s, b.opened, clean, corrupted)
 	if err != nil {
 		return nil, err
 	}
-	po.Align = b.align
+	po.Align = align
 	r, err := experiment.Patch(ctx, b.opened.Model, clean.in, corrupted.in, po)
 	if err != nil {
 		return nil, err
@@ -236,4 +233,28 @@ func (b *patchBatch) pair(ctx context.Context, t *task) (any, error) {
 	describePair(&r.Between, b.opened, clean, corrupted)
 	r.Timing = 0
 	return r, nil
+}
+
+// both encodes the two prompts of a line.
+func (b *fileBatch) both(ctx context.Context, p pairOfPrompts, align lens.Alignment) (clean, corrupted patchRun, err error) {
+	if clean, err = b.one(ctx, p.Clean); err == nil {
+		corrupted, err = b.one(ctx, p.Corrupted)
+	}
+	if na, nb := len(clean.ids), len(corrupted.ids); err == nil && align == lens.AlignEqual && na != nb {
+		err = fmt.Errorf("the prompts have %d and %d tokens: give --align start or end", na, nb)
+	}
+	return clean, corrupted, err
+}
+
+// one encodes a prompt of a line.
+func (b *fileBatch) one(ctx context.Context, text *string) (patchRun, error) {
+	return b.run(ctx, b.batch.s, b.opened, &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}, text, nil)
+}
+
+// each are the options of a line: the line is the answer, and nothing is said beside it.
+func (b *fileBatch) each(a asked) patchOptions {
+	each := *b.patchOptions
+	each.quiet, each.foundFlags = true, foundFlags{}
+	each.target, each.versus = cmp.Or(a.Target, each.target), cmp.Or(a.Versus, each.versus)
+	return each
 }

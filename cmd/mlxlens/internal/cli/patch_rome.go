@@ -181,12 +181,12 @@ func parseFact(line int, text string) task {
 }
 
 // fact runs a line.
-func (b *patchBatch) fact(ctx context.Context, t *task) (any, error) {
+func (b *fileBatch) fact(ctx context.Context, t *task) (any, error) {
 	var f fact
 	if err := exactjson.Unmarshal(t.input, &f); err != nil {
 		return nil, err
 	}
-	clean, err := b.run(ctx, b.batch.s, b.opened, &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}, f.Prompt, nil)
+	clean, err := b.one(ctx, f.Prompt)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +225,7 @@ func firstToken(opened *auto.Opened, text string) string {
 }
 
 // average shows the mean over the facts of an output.
-func (b *patchBatch) average() error {
+func (b *fileBatch) average() error {
 	f, err := os.Open(b.output)
 	if err != nil {
 		return err

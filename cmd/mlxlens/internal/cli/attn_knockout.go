@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// knockoutFlags say what is hidden from which tokens, and what is asked then.
+type knockoutFlags struct {
+	knockout string
+	window   int
+	questionFlags
+}
+
+// knockoutColumns are what --knockout takes.
+var knockoutColumns = map[string]experiment.Columns{"head": experiment.ByHead, "key": experiment.ByPosition, "all": experiment.Together}
+
+func (o *knockoutFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&o.knockout, "knockout", "", "hide tokens from the last one and show what it does to the answer: a column for each `head` (the default), key, or one for all")
+	f.Lookup("knockout").NoOptDefVal = "head"
+	f.IntVar(&o.window, "window", 1, "layers in which --knockout hides at once, the row's in their middle")
+	o.questionFlags.flags(cmd)
+}
+
+// checkKnockout refuses what does not go with --knockout, or without it.
+func (o *attnOptions) checkKnockout() error {
+	if o.knockout == "" {
+		for _, flag := range []string{"window", "metric", "target", "vs"} {
+			if o.scoreFlags.given(flag) {
+				return usagef("--%s needs --knockout", flag)
+			}
+		}
+		return nil
+	}
+	if knockoutColumns[o.knockout] == "" {
+		return usagef("--knockout=%s: want head, key or all", o.knockout)
+	}
+	for _, flag := range []string{"heads", "weighted", "scores", "kinds", "measure", "exclude-first", "exclude-current", "random"} {
+		if o.scoreFlags.given(flag) {
+			return usagef("--knockout and --%s exclude each other", flag)
+		}
+	}
+	if o.window < 1 {
+		return usagef("--window %d: want 1 or more", o.window)
+	}
+	return o.questionFlags.check()
+}
+
+// knock hides tokens of a prompt, layer by layer.
+func (o *attnOptions) knock(ctx context.Context, s *streams, opened *auto.Opened, e encoded, in edit.Input) (*experiment.Knockouts, error) {
+	ko := experiment.KnockoutOptions{Columns: knockoutColumns[o.knockout], Window: o.window, Label: labels(opened.Tokenizer)}
+	var err error
+	if ko.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
+		return nil, err
+	}
+	if ko.Queries, err = e.turns.at(o.or(o.positions), len(e.ids)); err != nil {
+		return nil, err
+	}
+	if ko.Keys, err = e.turns.at(o.keys, len(e.ids)); err != nil {
+		return nil, err
+	}
+	if ko.MaxMemory, err = o.bound(); err != nil {
+		return nil, err
+	}
+	if ko.Question, err = o.ofOne(ctx, s, opened, in, experiment.Prob, o.quiet); err != nil {
+		return nil, err
+	}
+	ko.Progress = s.progressOf("hiding", o.quiet)
+	k, err := experiment.Knockout(ctx, opened.Model, in, ko)
+	if err != nil {
+		return nil, err
+	}
+	describeRun(&k.Run, e)
+	describeModel(&k.Model, opened)
+	k.Made, err = o.made(s, opened)
+	return k, err
+}
