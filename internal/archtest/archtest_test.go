@@ -72,6 +72,7 @@ var allowed = map[string][]string{
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "model"},
 	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
+	"audit":       {"checkpoint", "edit", "experiment", "lens", "lens/render", "mlx", "model"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 
