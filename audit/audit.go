@@ -205,6 +205,9 @@ func (a *Audit) Work(sequences [][]int) float64 {
 	return total
 }
 
+// Runs is how many runs the ranking of modules takes, for each sequence that it is made by.
+func (a *Audit) Runs() int { return len(a.groups) * len(a.o.Blame.Directions) }
+
 // forwardWork counts those of n positions from a block on to the last one, but for attention's
 // scores.
 func (a *Audit) forwardWork(n, from int) float64 {

@@ -87,6 +87,7 @@ type blaming struct {
 	at    int           // these blocks
 	owner *mlx.Scope    // of base
 	final *mlx.Array    // what the reference's head reads, [to−from, d_model]
+	whole head          // the reference's
 }
 
 // begin computes what the reference ends with.
@@ -97,7 +98,27 @@ func (b *blaming) begin() error {
 		return err
 	}
 	b.final = b.reference.FinalNorm(mlx.Squeeze(h, 0))
-	return mlx.Eval(b.final)
+	if err := mlx.Eval(b.final); err != nil {
+		return err
+	}
+	b.whole = b.reference.Unembed
+	if float := 4; (b.to-b.from)*b.vocab*float <= logitBytes && b.to-b.from <= b.room.block && b.o.MaxMemory == 0 {
+		b.whole = remembered(b.scope, b.reference.Unembed)
+	}
+	return nil
+}
+
+// remembered is a head that is always given the same states, and computes the logits of each slice
+// of the vocabulary once; scope holds them.
+func remembered(scope *mlx.Scope, of head) head {
+	made := map[[2]int]*mlx.Array{}
+	return func(h *mlx.Array, from, to int) *mlx.Array {
+		at := [2]int{from, to}
+		if made[at] == nil {
+			made[at] = scope.Hold(mlx.AsType(of(h, from, to), mlx.Float32))
+		}
+		return h.Scope().Hold(made[at])
+	}
 }
 
 func (b *blaming) models() [2]model.Model { return [2]model.Model{b.reference, b.candidate} }
@@ -185,7 +206,7 @@ func (b *blaming) with(g *group, base int) ([]float64, error) {
 		}
 		return logits
 	}
-	pairs, err := b.pairs(scope, b.reference.Unembed, changed, b.final, h, b.ids[b.from+1:b.to+1])
+	pairs, err := b.pairs(scope, b.whole, changed, b.final, h, b.ids[b.from+1:b.to+1])
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,8 @@ type Result struct {
 	// [Result.Arrays] are of these.
 	Positions []At `json:"positions"`
 
-	means [][]rowMeans // [row][position]
+	means             [][]rowMeans // [row][position]
+	eachKL, eachDelta []float32    // of the tokens
 }
 
 // Made says how a result was made.
@@ -158,6 +159,8 @@ type Ranked struct {
 	Difference Number `json:"relative_error"` // ‖W_candidate − W_reference‖/‖W_reference‖
 
 	Effects map[Direction]Effect `json:"effects"`
+
+	place int // in the order of the model
 }
 
 // Effect is what replacing does, in nats a token.

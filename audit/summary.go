@@ -16,7 +16,7 @@ func (a *Audit) Result() *Result {
 	r := &Result{
 		Schema: Schema, Reference: sideOf(a.reference), Candidate: sideOf(a.candidate),
 		Corpus: Corpus{Sequences: a.Done, Skipped: a.Skipped, Skip: a.o.Skip, Tokens: int(a.Final.N)},
-		Final:  a.Final.result(),
+		Final:  a.Final.result(), eachKL: a.Final.EachKL, eachDelta: a.Final.EachDelta,
 	}
 	for i, at := range a.places {
 		r.Layers = append(r.Layers, a.row(at.String(), &a.Rows[i]))
@@ -105,7 +105,7 @@ func (a *Audit) ranked() *Blamed {
 func orEmpty(list []string) []string { return append([]string{}, list...) }
 
 func (a *Audit) ranking(by Grouping) Ranking {
-	r := Ranking{By: by, Stability: map[Direction]Number{}}
+	r := Ranking{By: by, Modules: []Ranked{}, Stability: map[Direction]Number{}}
 	for i, g := range a.groups {
 		if g.by == by {
 			r.Modules = append(r.Modules, a.rankedGroup(i, g))
@@ -129,7 +129,7 @@ func (a *Audit) ranking(by Grouping) Ranking {
 }
 
 func (a *Audit) rankedGroup(number int, g *group) Ranked {
-	m := Ranked{Name: g.name, Modules: len(g.parts), Effects: map[Direction]Effect{}}
+	m := Ranked{Name: g.name, Modules: len(g.parts), place: number, Effects: map[Direction]Effect{}}
 	var forms [2][]string
 	var apart, whole float64
 	for _, p := range g.parts {

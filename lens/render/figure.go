@@ -31,6 +31,10 @@ type Matrix struct {
 
 	// TopDown says that the first row is the highest.
 	TopDown bool
+
+	// Apart says that the numbers are of another size than those of the other grids, and have a
+	// scale of colours of their own, which no legend shows.
+	Apart bool
 }
 
 // Column is what stands above and below a column.
@@ -74,18 +78,35 @@ func (m *Matrix) hasTokens() bool {
 	return slices.ContainsFunc(m.Columns, func(c Column) bool { return c.Token != "" })
 }
 
-// hues is the scale of a figure's colours, the same for all of its grids. Where no number is
+// hues is the scale of a figure's colours, the same for all of its grids but those apart. Where no number is
 // negative they go from white to the far end; else white is 0, and both ends are as far from it.
 type hues struct{ most float64 }
 
 func (f *Figure) hues() hues {
 	h := hues{}
-	for _, m := range f.Grids {
-		for _, row := range m.Values {
-			for _, x := range row {
-				if finite(x) {
-					h.most = max(h.most, math.Abs(x))
-				}
+	for i := range f.Grids {
+		if m := &f.Grids[i]; !m.Apart {
+			h.most = max(h.most, m.hues().most)
+		}
+	}
+	return h
+}
+
+// huesOf is the scale of a grid's colours.
+func (f *Figure) huesOf(m *Matrix) hues {
+	if m.Apart {
+		return m.hues()
+	}
+	return f.hues()
+}
+
+// hues is the scale of a grid that is alone.
+func (m *Matrix) hues() hues {
+	h := hues{}
+	for _, row := range m.Values {
+		for _, x := range row {
+			if finite(x) {
+				h.most = max(h.most, math.Abs(x))
 			}
 		}
 	}
@@ -97,7 +118,7 @@ func (f *Figure) negative() bool {
 	for _, m := range f.Grids {
 		for _, row := range m.Values {
 			for _, x := range row {
-				if finite(x) && x < -math.Pow10(-f.Digits)/2 {
+				if !m.Apart && finite(x) && x < -math.Pow10(-f.Digits)/2 {
 					return true
 				}
 			}

@@ -24,13 +24,13 @@ func FigureHTML(w io.Writer, f *Figure) error {
 	if err := f.fits(); err != nil {
 		return err
 	}
-	scale := f.hues()
 	v := figureValues{
 		Title: f.Title, Notes: f.Notes, Means: f.Means, CSS: template.CSS(figureCSS),
 		Policy: fmt.Sprintf("default-src 'none'; style-src-attr 'unsafe-inline'; style-src-elem '%s'; base-uri 'none'; form-action 'none'", sourceHash(figureCSS)),
 	}
 	for i := range f.Grids {
 		m := &f.Grids[i]
+		scale := f.huesOf(m)
 		grid := figureGrid{Name: m.Name, Are: m.Are, Tokens: m.hasTokens()}
 		for _, c := range m.Columns {
 			grid.Columns = append(grid.Columns, figureColumn{shownToken(c.Token), c.Name})

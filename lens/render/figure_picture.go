@@ -115,13 +115,14 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 	x := snap(margin + p.names)
 	p.write(m.Name, x, y+2*textSize, textSize, black, left)
 	y = snap(y + 3*textSize)
+	scale := p.f.huesOf(m)
 	top, every := y, max(1, int(textSize*1.1/p.cell.h+0.999))
 	for i, r := range m.order() {
 		if i%every == 0 {
 			p.centred(m.Rows[r], x-gap/2, y+p.cell.h/2, textSize, softInk, right)
 		}
 		for c, v := range m.Values[r] {
-			p.number(v, box{x + float64(c)*p.cell.w, y, p.cell.w, p.cell.h})
+			p.number(v, scale, box{x + float64(c)*p.cell.w, y, p.cell.w, p.cell.h})
 		}
 		y += p.cell.h
 	}
@@ -148,12 +149,12 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 }
 
 // number draws a cell; one without a number is hatched.
-func (p *figurePicture) number(v float64, b box) {
+func (p *figurePicture) number(v float64, scale hues, b box) {
 	if !finite(v) {
 		hatch(p, b)
 		return
 	}
-	color := p.of(v)
+	color := scale.of(v)
 	p.fill(b, color)
 	if p.size > 0 {
 		p.centred(p.f.number(v), b.x+b.w/2, b.y+b.h/2, p.size, ink(color), middle)

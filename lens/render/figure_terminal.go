@@ -68,6 +68,7 @@ func (d *figureDrawing) grid(m *Matrix) {
 }
 
 func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
+	scale := d.f.huesOf(m)
 	for i, r := range m.order() {
 		name := m.Rows[r]
 		if i == 0 && len(m.Rows) > 1 {
@@ -81,7 +82,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 			x := m.Values[r][c]
 			text := fmt.Sprintf("%*s", cell, d.f.number(x))
 			if d.o.Color != NoColor && finite(x) {
-				text = d.o.Color.paint(d.of(x), false) + text + reset
+				text = d.o.Color.paint(scale.of(x), false) + text + reset
 			}
 			d.WriteString(" " + text)
 		}
