@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -234,9 +233,6 @@ func (o *auditOptions) measure(ctx context.Context, s *streams, kept *auditState
 	o.announce(s, a, len(rest))
 	for _, ids := range rest {
 		if err := cmp.Or(ctx.Err(), a.Add(ctx, ids)); err != nil {
-			if errors.Is(err, ctx.Err()) {
-				kept.stopped(a)
-			}
 			return nil, err
 		}
 		if err := kept.save(a); err != nil {

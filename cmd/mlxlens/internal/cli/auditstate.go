@@ -69,8 +69,14 @@ func (k *auditState) restore(a *audit.Audit) error {
 		return err
 	}
 	data, err := io.ReadAll(in)
-	if err != nil || len(data) == 0 {
+	if err != nil {
 		return err
+	}
+	if len(data) == 0 {
+		if !k.quiet {
+			k.s.say("what is done is kept in %s: if this stops, the same command goes on", k.name)
+		}
+		return nil
 	}
 	refuse := func(why error) error {
 		return fmt.Errorf("%q: %w: remove it to begin anew, or give another --output", k.name, why)
@@ -102,17 +108,6 @@ func (k *auditState) save(a *audit.Audit) error {
 	return k.journal.Replace(func(w io.Writer) error {
 		return writeSealed(w, auditStateFile{auditStateSchema, k.from, a.State()})
 	})
-}
-
-// stopped says how to go on.
-func (k *auditState) stopped(a *audit.Audit) {
-	switch {
-	case k.quiet:
-	case k.journal == nil:
-		k.s.say("what was done is lost: with --output FILE it is kept")
-	default:
-		k.s.say("%s kept in %s: the same command goes on", english.Plural(a.Done, "sequence is", "sequences are"), k.name)
-	}
 }
 
 // finish removes the file: the result has all.
