@@ -95,6 +95,7 @@ var allowed = map[string][]string{
 	"examples/hiddenstates":     {"edit", "model/auto", "states"},
 	"examples/manuallens":       {"mlx", "model", "model/auto"},
 	"examples/patching":         {"edit", "experiment", "model", "model/auto"},
+	"examples/quantization":     {"audit", "mlx", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
 	"examples/sentiment":        {"edit", "experiment", "generate", "model", "model/auto"},
