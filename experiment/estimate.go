@@ -314,6 +314,6 @@ func (e *estimating) exact(ctx context.Context) error {
 		}
 		e.out.Exact = append(e.out.Exact, Estimated{Site: c.site, Layer: layer, Column: column, Estimate: lens.Number(estimates[i]), Patched: lens.Number(patches[i])})
 	}
-	e.out.Pearson, e.out.Spearman = correlation(estimates, patches), correlation(ranks(estimates), ranks(patches))
+	e.out.Pearson, e.out.Spearman = correlation(estimates, patches), Spearman(estimates, patches)
 	return nil
 }

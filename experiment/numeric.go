@@ -45,6 +45,10 @@ func correlation(a, b []float64) lens.Number {
 	return lens.Number(stat.Correlation(a, b, nil))
 }
 
+// Spearman returns the rank correlation of two series, equal numbers having the mean of their ranks;
+// NaN where there is none.
+func Spearman(a, b []float64) lens.Number { return correlation(ranks(a), ranks(b)) }
+
 // ranks are 1 for the least; equal numbers have the mean of theirs.
 func ranks(x []float64) []float64 {
 	order := make([]int, len(x))

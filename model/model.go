@@ -53,6 +53,10 @@ type Model interface {
 	// model differ, and which of them is followed.
 	Notes(tokens int) []string
 
+	// Parameters returns the modules that hold the weights, in the order that the model asked for
+	// them. Their roles differ.
+	Parameters() []*Module
+
 	// Check returns nil when the model has a place, else why it has not. Whoever is given
 	// places asks it before a pass.
 	Check(at Place) error

@@ -166,6 +166,9 @@ func softCap(x *mlx.Array, c float64) *mlx.Array {
 // Device returns where the weights are.
 func (t *Transformer) Device() mlx.Device { return t.Weights.Device() }
 
+// Parameters returns the modules that hold the weights.
+func (t *Transformer) Parameters() []*Module { return t.Weights.Modules }
+
 // Shape returns the model's sizes.
 func (t *Transformer) Shape() Shape { return t.Sizes }
 

@@ -11,6 +11,9 @@ type Weights struct {
 	device mlx.Device
 	mu     sync.Mutex
 	arrays []*mlx.Array
+
+	// Modules hold the arrays, in the order that the model asked for them. The loader sets them.
+	Modules []*Module
 }
 
 // NewWeights returns what will hold the arrays of a model on a device.
@@ -34,5 +37,5 @@ func (w *Weights) Free() {
 	for _, a := range w.arrays {
 		a.Free()
 	}
-	w.arrays = nil
+	w.arrays, w.Modules = nil, nil
 }

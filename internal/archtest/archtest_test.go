@@ -72,12 +72,13 @@ var allowed = map[string][]string{
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "model"},
 	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
+	"audit":       {"checkpoint", "edit", "experiment", "lens", "lens/render", "mlx", "model"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
-	"cmd/mlxlens/internal/cli": {"", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
+	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
 		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs": {},
@@ -94,6 +95,7 @@ var allowed = map[string][]string{
 	"examples/hiddenstates":     {"edit", "model/auto", "states"},
 	"examples/manuallens":       {"mlx", "model", "model/auto"},
 	"examples/patching":         {"edit", "experiment", "model", "model/auto"},
+	"examples/quantization":     {"audit", "mlx", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
 	"examples/sentiment":        {"edit", "experiment", "generate", "model", "model/auto"},

@@ -37,6 +37,14 @@ type Affine struct {
 // Layers returns how many layers the model has that the lens is for.
 func (l *Lens) Layers() int { return len(l.Translators) }
 
+// Form is the equation of a translator.
+func (l *Lens) Form() string {
+	if l.Residual {
+		return formResidual
+	}
+	return formAffine
+}
+
 // check refuses what no training gives.
 func (l *Lens) check() error {
 	if l.Site != model.ResidPost && l.Site != model.ResidPre {

@@ -13,10 +13,7 @@ func (l *Lens) WriteSafetensors(w io.Writer) error {
 	if err := l.check(); err != nil {
 		return err
 	}
-	metadata := map[string]string{keyFormat: format, keySite: string(l.Site), keyForm: formAffine}
-	if l.Residual {
-		metadata[keyForm] = formResidual
-	}
+	metadata := map[string]string{keyFormat: format, keySite: string(l.Site), keyForm: l.Form()}
 	if l.Model != "" {
 		metadata[keyModel] = l.Model
 	}

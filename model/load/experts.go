@@ -116,6 +116,7 @@ func (l *Loader) Experts(w ExpertWant) *model.ExpertLinear {
 	for i, path := range w.Stacked {
 		if l.ck.Tensor(path+".weight") != nil {
 			l.note(want, path, fmt.Sprintf("name %d of %d", i+1, len(w.Stacked)))
+			l.stands(to, &lin.Factor, &lin.Bias)
 			l.stackedExperts(w, want, path, lin, to)
 			return lin
 		}
@@ -123,6 +124,7 @@ func (l *Loader) Experts(w ExpertWant) *model.ExpertLinear {
 	for _, path := range w.Each {
 		if l.ck.Tensor(fmt.Sprintf(path, 0)+".weight") != nil {
 			l.note(want, strings.Replace(path, "%d", fmt.Sprintf("{0…%d}", w.Experts-1), 1), "one module for each expert")
+			l.stands(to, &lin.Factor, &lin.Bias)
 			l.singleExperts(w, want, path, lin, to)
 			return lin
 		}
@@ -130,6 +132,7 @@ func (l *Loader) Experts(w ExpertWant) *model.ExpertLinear {
 	for _, f := range w.Fused {
 		if l.ck.Tensor(f.Tensor) != nil || l.ck.Tensor(f.Tensor+"_blocks") != nil {
 			l.note(want, f.Tensor, f.rule())
+			l.stands(to, &lin.Factor, &lin.Bias)
 			l.fusedExperts(w, want, f, lin, to)
 			return lin
 		}

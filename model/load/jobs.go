@@ -107,6 +107,10 @@ func (l *Loader) Load() error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	for i, m := range l.held {
+		m.Form = l.resolved[i].Form
+	}
+	l.weights.Modules = l.held
 	return errors.Join(l.ck.Verify(), damage.err(l.ck.Path))
 }
 

@@ -59,6 +59,7 @@ type Loader struct {
 	missing  []string
 	wrong    []string
 	resolved []Resolved
+	held     []*model.Module // one for each of resolved
 	notes    []model.Note
 }
 

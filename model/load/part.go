@@ -90,6 +90,7 @@ func (p Part) Array(role string, shape []int, dst **mlx.Array, names ...string) 
 	for i, name := range w.Modules {
 		if t := p.l.ck.Tensor(name); t != nil {
 			p.l.note(w, name, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			p.l.standsPlain(dst)
 			p.l.floats(single(t), w, dst)
 			return
 		}
@@ -129,6 +130,7 @@ func (p Part) HeadGains(role string, heads, n int, dst **mlx.Array, module strin
 		}
 		if all := stacked(gains); all != nil {
 			p.l.note(w, pattern, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			p.l.standsPlain(dst)
 			p.l.floats(all, w, dst)
 			return
 		}

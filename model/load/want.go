@@ -80,6 +80,20 @@ func (l *Loader) Packed(w Want) bool {
 
 func (l *Loader) note(w Want, path, rule string) {
 	l.resolved = append(l.resolved, Resolved{Role: w.Role, Module: path, Rule: rule, Shape: w.Shape})
+	l.held = append(l.held, &model.Module{Role: w.Role, Path: path, Shape: w.Shape})
+}
+
+// stands notes where the weights go of what find has just found: those that may be packed, and
+// others beside them.
+func (l *Loader) stands(to packedArrays, others ...**mlx.Array) *model.Module {
+	m := l.held[len(l.held)-1]
+	m.Weight, m.Scales, m.Biases, m.Quant, m.Others = to.weight, to.scales, to.biases, to.quant, others
+	return m
+}
+
+// standsPlain is stands for weights that are never packed.
+func (l *Loader) standsPlain(weight **mlx.Array, others ...**mlx.Array) {
+	l.stands(packedArrays{weight: weight}, others...)
 }
 
 // Linear takes a linear layer.
@@ -89,7 +103,9 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 	if path == "" {
 		return lin
 	}
-	l.matrix(w, path, l.dense, packedArrays{&lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant})
+	to := packedArrays{&lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant}
+	l.stands(to, &lin.Bias)
+	l.matrix(w, path, l.dense, to)
 	t := l.ck.Tensor(path + ".bias")
 	if w.Bias || l.biases && t != nil {
 		if t == nil {
@@ -108,7 +124,9 @@ func (l *Loader) Embedding(w Want) *nn.Embedding {
 	if path == "" {
 		return e
 	}
-	l.matrix(w, path, l.dense && !w.LookedUp, packedArrays{&e.Weight, &e.Scales, &e.Biases, &e.Quant})
+	to := packedArrays{&e.Weight, &e.Scales, &e.Biases, &e.Quant}
+	l.stands(to).Dtype = &e.Dtype
+	l.matrix(w, path, l.dense && !w.LookedUp, to)
 	e.Dtype = mlx.Float32
 	if !l.wide {
 		e.Dtype = mlx.BFloat16 // of the modes whose scales are bytes; as mlx-lm
@@ -129,6 +147,7 @@ func (l *Loader) RMSNorm(w Want, eps float64) *nn.RMSNorm {
 	n := &nn.RMSNorm{Eps: eps}
 	w.PlusOne = w.PlusOne || l.plusOne
 	if path := l.find(w); path != "" {
+		l.standsPlain(&n.Weight)
 		l.floats(single(l.ck.Tensor(path+".weight")), w, &n.Weight)
 	}
 	return n
@@ -141,6 +160,7 @@ func (l *Loader) LayerNorm(w Want, eps float64) *nn.LayerNorm {
 	if path == "" {
 		return n
 	}
+	l.standsPlain(&n.Weight, &n.Bias)
 	l.floats(single(l.ck.Tensor(path+".weight")), w, &n.Weight)
 	if w.Unbiased {
 		return n
@@ -165,6 +185,7 @@ func (l *Loader) BiasedHead(t *model.Transformer, tied bool, w Want) {
 	for i, path := range w.Modules {
 		if b := single(l.ck.Tensor(path + ".bias")); b != nil {
 			l.note(bias, path, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
+			l.standsPlain(&t.TiedBias)
 			l.floats(b, bias, &t.TiedBias)
 			return
 		}

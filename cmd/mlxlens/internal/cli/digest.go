@@ -46,13 +46,17 @@ func shorter(sum [sha256.Size]byte) string { return hex.EncodeToString(sum[:16])
 func (o origin) of(ids []int) *origin {
 	o.IDs = ""
 	if ids != nil {
-		var b []byte
-		for _, id := range ids {
-			b = append(strconv.AppendInt(b, int64(id), 10), ' ')
-		}
-		o.IDs = digestOf(b)
+		o.IDs = digestOf(idsText(ids))
 	}
 	return &o
+}
+
+// idsText is ids as a digest has them.
+func idsText(ids []int) (b []byte) {
+	for _, id := range ids {
+		b = append(strconv.AppendInt(b, int64(id), 10), ' ')
+	}
+	return b
 }
 
 // differs says in what an answer's origin is another.

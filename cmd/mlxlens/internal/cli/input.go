@@ -17,9 +17,18 @@ const (
 	maxPrompts = 1 << 30
 )
 
+// maxJoined bounds a corpus that is one text: wikitext-103 has 540 MB, of which nobody uses more
+// than a part, and a tokenizer holds some ten times the bytes that it reads.
+const maxJoined = 64 << 20
+
 // openPrompts opens a file of texts, one a line; it may be a pipe.
 func openPrompts(name string) (io.ReadCloser, error) {
 	return regular.OpenText(name, maxPrompt, maxPrompts)
+}
+
+// openCorpus opens a file that is one text; it may be a pipe.
+func openCorpus(name string) (io.ReadCloser, error) {
+	return regular.OpenText(name, maxJoined, maxJoined)
 }
 
 // boundedPrompts is openPrompts of what comes on stdin.

@@ -52,10 +52,8 @@ func (o *lensFlags) open(s *streams, opened *auto.Opened) (*tuned.Translator, er
 	if o.path == "" {
 		return nil, nil
 	}
-	for _, path := range lensFiles(o.path) {
-		if err := s.readsPath(path, "the lens"); err != nil {
-			return nil, err
-		}
+	if err := readsLens(s, o.path); err != nil {
+		return nil, err
 	}
 	l, err := tuned.Open(o.path)
 	if err != nil {

@@ -12,8 +12,8 @@ import (
 // was changed is known without computing it again.
 const sealHead, sealTail = `,"sum":"`, "\"}\n"
 
-// writeSealed writes a line with its sum.
-func writeSealed(w io.Writer, v answerLine) error {
+// writeSealed writes a line with its sum; v is an object with a key or more.
+func writeSealed(w io.Writer, v any) error {
 	var b bytes.Buffer
 	if err := render.WriteJSON(&b, v); err != nil {
 		return err

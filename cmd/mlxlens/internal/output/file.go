@@ -18,7 +18,7 @@ type File struct {
 // Create makes the temporary file of a place, so that one that cannot be written is known
 // before the work starts, and removes those that killed runs left.
 func (p *Place) Create() (*File, error) {
-	if !p.whole() {
+	if !p.Whole() {
 		return &File{place: p}, nil
 	}
 	if p.info != nil {

@@ -20,7 +20,7 @@ type Journal struct {
 
 // Continue opens a place for lines and takes its lock. It changes nothing that is there.
 func (p *Place) Continue() (*Journal, error) {
-	if !p.whole() {
+	if !p.Whole() {
 		w, done, err := p.open()
 		return &Journal{place: p, w: w, done: done}, err
 	}

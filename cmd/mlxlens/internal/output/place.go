@@ -90,9 +90,9 @@ func isStdout(path string) bool {
 // Stdout reports whether the name is stdout's.
 func (p *Place) Stdout() bool { return p.stdout != nil }
 
-// whole reports whether the place is for a file with content of its own: not a pipe, not
+// Whole reports whether the place is for a file with content of its own: not a pipe, not
 // a device, not stdout.
-func (p *Place) whole() bool { return p.stdout == nil && (p.info == nil || p.info.Mode().IsRegular()) }
+func (p *Place) Whole() bool { return p.stdout == nil && (p.info == nil || p.info.Mode().IsRegular()) }
 
 // String is the place in a message.
 func (p *Place) String() string {

@@ -1,0 +1,230 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// corpusFlags name the texts that something is fitted to or measured on, and how they become
+// sequences.
+type corpusFlags struct {
+	file    string
+	prompts int
+	skip    int
+	length  int
+	join    bool
+	bare    bool // --no-bos
+}
+
+// flags adds them; length is the longest sequence where nobody says.
+func (o *corpusFlags) flags(cmd *cobra.Command, length int) {
+	f := cmd.Flags()
+	f.StringVar(&o.file, "file", "", "the corpus, a text a line (.jsonl: JSON strings, or objects with text, prompt or ids); - for stdin")
+	f.IntVar(&o.prompts, "prompts", 0, "use at most so many sequences (default all)")
+	f.IntVar(&o.skip, "skip", 0, "leave out so many sequences before the first that is used")
+	f.IntVar(&o.length, "length", length, "the longest sequence, in tokens: a longer text is cut there")
+	f.BoolVar(&o.join, "join", false, "the file is one text, cut into sequences of --length tokens; what is left at the end is not used")
+	f.BoolVar(&o.bare, "no-bos", false, "do not add the tokenizer's special tokens")
+}
+
+func (o *corpusFlags) check() error {
+	switch {
+	case o.file == "":
+		return usagef("there is no corpus: name one with --file")
+	case o.prompts < 0 || o.skip < 0:
+		return usagef("--prompts %d, --skip %d: want 0 or more", o.prompts, o.skip)
+	case o.length < 2:
+		return usagef("--length %d: want 2 tokens or more", o.length)
+	}
+	return nil
+}
+
+// texts are a corpus before it is encoded.
+type texts struct {
+	tasks []task
+	whole *string // with --join, of a file that is text
+}
+
+// corpus is what it is made of.
+type corpus struct {
+	name      string
+	sequences [][]int
+	tokens    int
+	digest    string // of the ids and their lengths
+	cut       int    // texts that were longer than a sequence
+}
+
+// read reads the texts, which needs no model.
+func (o *corpusFlags) read(s *streams, quiet bool) (texts, error) {
+	if !o.join || strings.EqualFold(filepath.Ext(o.file), ".jsonl") {
+		tasks, err := readFile(s, o.file, quiet, parseText)
+		if err == nil && len(tasks) == 0 {
+			err = fmt.Errorf("%s has no text", o.file)
+		}
+		return texts{tasks: tasks}, err
+	}
+	in, name := s.in, "stdin"
+	if o.file == "-" {
+		if err := s.readsStdin(); err != nil {
+			return texts{}, err
+		}
+	} else {
+		if err := s.reads(o.file, "the corpus"); err != nil {
+			return texts{}, err
+		}
+		f, err := openCorpus(o.file)
+		if err != nil {
+			return texts{}, err
+		}
+		defer f.Close()
+		in, name = f, o.file
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxJoined+1))
+	switch {
+	case err != nil:
+		return texts{}, fmt.Errorf("%s: %w", name, err)
+	case len(data) > maxJoined:
+		return texts{}, fmt.Errorf("%s has more than %d bytes, and --join encodes it as one text: give a part of it, or a text a line without --join", name, maxJoined)
+	case strings.TrimSpace(string(data)) == "":
+		return texts{}, fmt.Errorf("%s has no text", name)
+	}
+	text := textOf(s, name, data)
+	if strings.ContainsRune(text, 0) {
+		return texts{}, fmt.Errorf("%s has zero bytes, which are in no text: save it as UTF-8, if it is UTF-16", name)
+	}
+	return texts{whole: &text}, nil
+}
+
+// parseText reads a line of a .jsonl corpus. A text may stand under "text", as in data sets.
+func parseText(line int, text string) task {
+	var object struct {
+		Text *string `json:"text"`
+	}
+	if strings.HasPrefix(strings.TrimSpace(text), "{") && exactjson.Unmarshal([]byte(text), &object) == nil && object.Text != nil {
+		if err := exactjson.Repeated([]byte(text)); err != nil {
+			return task{line: line, err: err}
+		}
+		var keys map[string]json.RawMessage
+		if err := exactjson.Unmarshal([]byte(text), &keys); err != nil || keys["prompt"] != nil || keys["ids"] != nil {
+			return task{line: line, err: errors.New(`want one of "text", "prompt" and "ids"`)}
+		}
+		return task{line: line, prompt: object.Text}
+	}
+	return parseTask(line, text)
+}
+
+// encode makes the sequences for a model.
+func (o *corpusFlags) encode(opened *auto.Opened, from texts) (*corpus, error) {
+	if n := opened.Model.Shape().Context; o.length > n {
+		return nil, tooLong(opened.Model.Shape(), o.length)
+	}
+	c := &corpus{name: o.file}
+	var err error
+	if o.join {
+		err = o.encodeJoined(opened, from, c)
+	} else {
+		err = o.encodeEach(opened, from, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(c.sequences) == 0 {
+		return nil, fmt.Errorf("%s gives no sequence: it has fewer than --skip %d leaves out, or with --join than --length %d tokens", o.file, o.skip, o.length)
+	}
+	h := sha256.New()
+	for _, ids := range c.sequences {
+		c.tokens += len(ids)
+		h.Write(append(idsText(ids), '\n'))
+	}
+	c.digest = shorter([sha256.Size]byte(h.Sum(nil)))
+	return c, nil
+}
+
+// full reports whether there are as many sequences as are wanted.
+func (o *corpusFlags) full(c *corpus) bool { return o.prompts > 0 && len(c.sequences) == o.prompts }
+
+// encodeEach makes a sequence of each text.
+func (o *corpusFlags) encodeEach(opened *auto.Opened, from texts, c *corpus) error {
+	for i := o.skip; i < len(from.tasks) && !o.full(c); i++ {
+		ids, err := o.ids(opened, &from.tasks[i], !o.bare)
+		if err != nil {
+			return err
+		}
+		if len(ids) > o.length {
+			ids = ids[:o.length]
+			c.cut++
+		}
+		if len(ids) > 0 {
+			c.sequences = append(c.sequences, ids)
+		}
+	}
+	return nil
+}
+
+// ids encodes a text, or checks ids that were given.
+func (o *corpusFlags) ids(opened *auto.Opened, t *task, special bool) ([]int, error) {
+	at := func(err error) error {
+		if t.line == 0 {
+			return fmt.Errorf("%s: %w", o.file, err)
+		}
+		return fmt.Errorf("%s: line %d: %w", o.file, t.line, err)
+	}
+	if t.err != nil {
+		return nil, at(t.err)
+	}
+	ids := t.ids
+	if t.prompt != nil {
+		if opened.Tokenizer == nil {
+			return nil, at(fmt.Errorf("%w: give it as ids, in a .jsonl file", opened.TokenizerErr))
+		}
+		var err error
+		if ids, err = opened.Tokenizer.Encode(*t.prompt, special); err != nil {
+			return nil, at(err)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	if err := edit.CheckIDs(ids, opened.Model.Shape().DVocab, "id"); err != nil {
+		return nil, at(err)
+	}
+	return ids, nil
+}
+
+// encodeJoined cuts all texts, one behind another, into sequences of one length. Where the
+// tokenizer adds a BOS it stands in place of the first token of each, as llama-perplexity has it.
+func (o *corpusFlags) encodeJoined(opened *auto.Opened, from texts, c *corpus) error {
+	tasks := from.tasks
+	if from.whole != nil {
+		tasks = []task{{prompt: from.whole}}
+	}
+	var all []int
+	for i := range tasks {
+		ids, err := o.ids(opened, &tasks[i], i == 0 && !o.bare)
+		if err != nil {
+			return err
+		}
+		all = append(all, ids...)
+	}
+	for from := o.skip * o.length; from+o.length <= len(all) && !o.full(c); from += o.length {
+		ids := all[from : from+o.length : from+o.length]
+		if t := opened.Tokenizer; t != nil && t.AddsBOS() && !o.bare {
+			if bos, ok := t.BOS(); ok {
+				ids[0] = bos
+			}
+		}
+		c.sequences = append(c.sequences, ids)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
+	"github.com/mlxlens/mlxlens/lens/tuned"
+)
+
+func newLensConvertCmd(s *streams) *cobra.Command {
+	var to string
+	var quiet bool
+	cmd := &cobra.Command{
+		Use:   "convert FILE -o OUT",
+		Short: "Write a lens in another program's form",
+		Long: `Convert reads a lens in any form that --lens reads, and writes it in the form that OUT names:
+
+    NAME.safetensors   mlxlens' own, which keeps all that is known of the lens
+    NAME.npz           mlxterp's, with NAME.json beside it`,
+		Example: `  mlxlens lens convert lens.safetensors -o lens.npz`,
+		Args:    wantArgs(cobra.ExactArgs(1)),
+		RunE:    func(_ *cobra.Command, args []string) error { return runLensConvert(s, args[0], to, quiet) },
+	}
+	cmd.Flags().StringVarP(&to, "output", "o", "", "the file to write: .safetensors or .npz")
+	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print errors only")
+	return cmd
+}
+
+func runLensConvert(s *streams, from, to string, quiet bool) error {
+	out, err := createLens(s, to, quiet)
+	if err != nil {
+		return err
+	}
+	defer out.drop()
+	if err := readsLens(s, from); err != nil {
+		return err
+	}
+	l, err := tuned.Open(from)
+	if err != nil {
+		return err
+	}
+	return out.writeTuned(l)
+}
+
+// lensOutput are the files that a lens is written to.
+type lensOutput struct {
+	files  []*answer // two of mlxterp's form: the arrays, and the config
+	format string
+}
+
+// lensFormats are the extensions of the forms that are written.
+var lensFormats = []string{"safetensors", "npz"}
+
+// createLens makes the files of a lens, so that one that cannot be written is known before the work.
+func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
+	ext := strings.ToLower(filepath.Ext(to))
+	out := &lensOutput{format: strings.TrimPrefix(ext, ".")}
+	var names []string
+	switch out.format {
+	case "safetensors":
+		names = []string{to}
+	case "npz":
+		names = []string{to, strings.TrimSuffix(to, filepath.Ext(to)) + ".json"}
+	default:
+		if to == "" {
+			return nil, usagef("there is no --output: name the file of the lens (%s)", extensions(lensFormats))
+		}
+		return nil, usagef("output %q: the extension names the form of the lens (have: %s)", to, extensions(lensFormats))
+	}
+	for _, name := range names {
+		place, err := output.Find(name, s.out)
+		if err != nil {
+			out.drop()
+			return nil, err
+		}
+		if s.answer.Stdout() { // what is read is compared with the first; the other lies beside it
+			s.answer = place
+		}
+		file, err := place.Create()
+		if err != nil {
+			out.drop()
+			return nil, err
+		}
+		out.files = append(out.files, &answer{file, s, name, quiet})
+	}
+	return out, nil
+}
+
+// drop removes what a failed command leaves.
+func (o *lensOutput) drop() {
+	for _, f := range o.files {
+		f.drop()
+	}
+}
+
+// writeTuned writes a tuned lens.
+func (o *lensOutput) writeTuned(l *tuned.Lens) error {
+	if o.format == "safetensors" {
+		return o.files[0].write(l.WriteSafetensors)
+	}
+	// the arrays last: without them there is no lens
+	if err := o.files[1].write(func(w io.Writer) error { return l.WriteMLXterp(w, io.Discard) }); err != nil {
+		return err
+	}
+	return o.files[0].write(func(w io.Writer) error { return l.WriteMLXterp(io.Discard, w) })
+}
+
+// readsLens returns an error when a file of a lens is the output.
+func readsLens(s *streams, path string) error {
+	for _, file := range lensFiles(path) {
+		if err := s.readsPath(file, "the lens"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
