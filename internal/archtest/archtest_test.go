@@ -70,7 +70,7 @@ var allowed = map[string][]string{
 	"edit":        {"mlx", "model"},
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
-	"lens":        {"edit", "mlx", "model"},
+	"lens":        {"edit", "mlx", "mlx/nn", "model"},
 	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
