@@ -71,14 +71,15 @@ var allowed = map[string][]string{
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "mlx", "mlx/nn", "model"},
-	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
+	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "lens/sparse", "mlx", "model", "states"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
+	"lens/sparse": {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/cli": {"", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
-		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
+		"lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs": {},
 
