@@ -1,6 +1,7 @@
 package sparse
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
@@ -107,6 +108,28 @@ func size(m model.Model, at model.Place) int {
 		n *= s
 	}
 	return n
+}
+
+// Reconstructs returns an error unless a place of a model is the one that the dictionary reconstructs; of
+// a file that does not say which that is, one of the same size.
+func (a *Autoencoder) Reconstructs(m model.Model, at model.Place) error {
+	hook := cmp.Or(a.HookOut, a.Hook)
+	if a.Transcoder && a.HookOut == "" {
+		hook = ""
+	}
+	if hook != "" {
+		own, err := m.Paths().Place(hook)
+		if err != nil {
+			return fmt.Errorf("sparse: %s: it reconstructs %q: %w", a.Path, hook, err)
+		}
+		if own != at {
+			return fmt.Errorf("sparse: %s: its directions are of %s, and not of %s", a.Path, own, at)
+		}
+	}
+	if d := size(m, at); d != a.DOut {
+		return fmt.Errorf("sparse: %s: its directions have %d numbers, and the model has %d at %s: it is a dictionary of another model%s", a.Path, a.DOut, d, at, of(a.Model))
+	}
+	return nil
 }
 
 // Bytes is what the weights take.

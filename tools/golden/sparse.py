@@ -3,7 +3,8 @@ save_model, and in expected.json.gz what its encode and decode make of some stat
 
     PYTHONPATH=… python sparse.py      # sae-lens 6.54.12, and transformer-lens 2.16.1 for its imports
 
-Gemma Scope's form, params.npz, holds the weights of the JumpReLU autoencoder again.
+Gemma Scope's form, params.npz, holds the weights of the JumpReLU autoencoder again; tiny-llama-b is one for
+the model of that name, without states.
 """
 
 import gzip
@@ -38,10 +39,10 @@ CASES = {
 }
 
 
-def record(name, states):
-    kind, config, options = CASES[name]
+def record(name, states, like=None):
+    kind, config, options = CASES[like or name]
     hooks = {"hook_name": MLP_IN, "hook_name_out": MLP_OUT} if "transcoder" in name else {"hook_name": IN}
-    sae = kind(config(d_in=D, d_sae=FEATURES, metadata=SAEMetadata(model_name="tiny", **hooks), **options))
+    sae = kind(config(d_in=states.shape[1], d_sae=FEATURES, metadata=SAEMetadata(model_name="tiny", **hooks), **options))
     g = torch.Generator().manual_seed(SEED + len(name))
     with torch.no_grad():
         for key, p in sae.named_parameters():
@@ -65,6 +66,7 @@ if __name__ == "__main__":
             folder = OUT / "gemma-scope-2b-pt-res" / "layer_1" / "width_16k" / "average_l0_5"
             folder.mkdir(parents=True)
             np.savez(folder / "params.npz", **{k: v.detach().numpy() for k, v in sae.state_dict().items()})
+    record("tiny-llama-b", torch.zeros((1, 128)), "jumprelu")  # of testdata/models/tiny-llama-b-4bit-mixed
     versions = {p: importlib.metadata.version(p) for p in ("sae-lens", "torch")}
     with gzip.GzipFile(OUT / "expected.json.gz", "wb", mtime=0) as f:
         f.write(json.dumps({"versions": versions, "states": states.tolist(), "cases": cases}, separators=(",", ":")).encode())
