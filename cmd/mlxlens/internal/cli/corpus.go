@@ -112,8 +112,8 @@ func parseText(line int, text string) task {
 		Text *string `json:"text"`
 	}
 	if strings.HasPrefix(strings.TrimSpace(text), "{") && exactjson.Unmarshal([]byte(text), &object) == nil && object.Text != nil {
-		if key := repeatedKey(text); key != "" {
-			return task{line: line, err: fmt.Errorf("it has %q twice: programs differ in which they read; remove one", key)}
+		if err := exactjson.Repeated([]byte(text)); err != nil {
+			return task{line: line, err: err}
 		}
 		var keys map[string]json.RawMessage
 		if err := exactjson.Unmarshal([]byte(text), &keys); err != nil || keys["prompt"] != nil || keys["ids"] != nil {
