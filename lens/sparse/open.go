@@ -161,6 +161,9 @@ func readConfig(path string, into any) error {
 		err = regular.CheckUTF8(text)
 	}
 	if err == nil {
+		err = exactjson.Repeated(text)
+	}
+	if err == nil {
 		if err = exactjson.Unmarshal(text, into); err != nil {
 			err = fmt.Errorf("is not the JSON of a dictionary: %w", err)
 		}

@@ -153,7 +153,7 @@ func (o *featuresOptions) input(ctx context.Context, s *streams, opened *auto.Op
 	if o.last {
 		in.Positions = []int{-1}
 	}
-	o.note(s, opened, len(in.IDs))
+	o.note(s, opened, in.IDs)
 	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at)
 	return in, at, err
 }

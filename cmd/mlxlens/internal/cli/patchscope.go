@@ -137,7 +137,8 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 		return err
 	}
 	defer done()
-	o.note(s, opened, max(len(source.ids), len(target.ids)+o.n))
+	o.note(s, opened, source.ids)
+	o.note(s, opened, target.ids)
 	edits, err := newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, source)
 	if err != nil {
 		return err
