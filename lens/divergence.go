@@ -72,6 +72,13 @@ func logSumExp(xs []float32) float64 {
 	return greatest + math.Log(sum)
 }
 
+// Score returns the k best tokens of a distribution that is given by its logits, and how it scores one id.
+func Score(logits []float32, k, target int, label func(id int) string) ([]Candidate, Target) {
+	o := Options{Label: label}
+	lse := logSumExp(logits)
+	return best(logits, lse, k, o.label), ranked(logits, lse, target, o.label)
+}
+
 func best(xs []float32, lse float64, k int, label func(int) Token) []Candidate {
 	a := accumulator{top: make([]candidate, 0, min(k+spare, len(xs)))}
 	a.add(xs, 0)

@@ -16,6 +16,7 @@ type plan struct {
 	places []model.Place // that states are kept of, in forward order
 	rows   []row         // the last is the reference
 	hidden bool          // the reference was not asked for
+	head   Head          // that reads all rows but the reference; nil: the model's own
 	beside []beside
 	most   room // that is ever used
 	room   room // of the prompts at hand
@@ -127,6 +128,12 @@ func (p *plan) translate(t Translator) error {
 		}
 		if ok {
 			p.rows[i].translator = t
+		}
+	}
+	if head, is := t.(Head); is {
+		p.head = head
+		if i := slices.IndexFunc(p.rows, func(r row) bool { return r.translator == nil }); i >= 0 {
+			return fmt.Errorf("lens: %s reads states by a matrix of its own, and has none for %s", t.Name(), p.place(i))
 		}
 	}
 	return nil

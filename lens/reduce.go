@@ -49,7 +49,7 @@ func (c *chunk) reduceStep() int { return max(1, reduceBytes/(4*c.vocab*c.rows))
 func (c *chunk) logits(scope *mlx.Scope, from, to int) *mlx.Array {
 	h := scope.Hold(c.states)
 	h = mlx.Slice(mlx.Reshape(h, c.rows, c.width, h.Dim(1)), 1, mlx.Between(from, to))
-	return mlx.AsType(c.m.Unembed(h, 0, c.vocab), mlx.Float32)
+	return c.unembed(h, 0, c.rows-1, func(by unembedding, h *mlx.Array) *mlx.Array { return by.Unembed(h, 0, c.vocab) })
 }
 
 func (c *chunk) reduceTop(from, to int) error {

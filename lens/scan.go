@@ -161,8 +161,7 @@ func (c *chunk) multiply(b *block, first int) (*block, error) {
 		return nil, nil
 	}
 	b.scope = c.states.Scope().NewScope()
-	h := mlx.Slice(b.scope.Hold(c.states), 0, mlx.Between(first+b.row, first+b.row+b.rows))
-	b.logits = mlx.AsType(c.m.Unembed(h, b.from, b.to), mlx.Float32)
+	b.logits = c.some(b.scope, first+b.row, b.rows, b.from, b.to)
 	if err := mlx.AsyncEval(b.logits); err != nil {
 		b.scope.Close()
 		return nil, err

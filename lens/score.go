@@ -83,7 +83,7 @@ func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o 
 			return nil, err
 		}
 		to := min(from+p.room.chunk, positions)
-		c := &chunk{m: m, o: o, rows: len(p.rows), width: to - from, vocab: m.Shape().DVocab}
+		c := &chunk{m: m, o: o, rows: len(p.rows), head: p.head, width: to - from, vocab: m.Shape().DVocab}
 		if err := c.run(p, states, from, to, onDevice); err != nil {
 			return nil, err
 		}
@@ -101,26 +101,24 @@ type chunk struct {
 	m     model.Model
 	o     *Options
 	rows  int
+	head  Head // that reads all rows but the reference; nil: the model's own
 	width int
 	vocab int
 
-	states *mlx.Array // [rows·width, d_model], normed, float32
+	states *mlx.Array // [rows·width, d_model], as an unembedding reads them, float32
 	scores []score
 }
 
 func (c *chunk) run(p *plan, states []*mlx.Array, from, to int, onDevice bool) error {
 	scope := states[0].Scope().NewScope()
 	defer scope.Close()
-	raws, readable := make([]*mlx.Array, len(p.rows)), make([]*mlx.Array, len(p.rows))
+	raws, read := make([]*mlx.Array, len(p.rows)), make([]*mlx.Array, len(p.rows))
 	for i, row := range p.rows {
 		raws[i] = mlx.AsType(mlx.Slice(scope.Hold(states[row.state]), 0, mlx.Between(from, to)), mlx.Float32)
-		readable[i] = raws[i]
-		if row.translator != nil {
-			readable[i] = row.translator.Translate(p.place(i), raws[i])
-		}
+		read[i] = readable(c.m, row.translator, p.place(i), raws[i])
 	}
 	raw := mlx.Concatenate(0, raws...) // [rows·width, d_model]
-	c.states = c.m.FinalNorm(mlx.Concatenate(0, readable...))
+	c.states = mlx.Concatenate(0, read...)
 	if err := mlx.Eval(c.states); err != nil {
 		return err
 	}
@@ -148,6 +146,27 @@ func (c *chunk) run(p *plan, states []*mlx.Array, from, to int, onDevice bool) e
 		return nil
 	}
 	return c.track(p.shown(), onDevice)
+}
+
+// unembed maps states h, whose first axis is the chunk's states, or its rows, from number first on, to
+// logits in float32: those before number reference by the rows' head, if they have one.
+func (c *chunk) unembed(h *mlx.Array, first, reference int, logits func(by unembedding, h *mlx.Array) *mlx.Array) *mlx.Array {
+	n := h.Dim(0)
+	own := min(n, max(0, reference-first))
+	if c.head == nil || own == 0 {
+		return mlx.AsType(logits(c.m, h), mlx.Float32)
+	}
+	read := mlx.AsType(logits(c.head, mlx.Slice(h, 0, mlx.Between(0, own))), mlx.Float32)
+	if own == n {
+		return read
+	}
+	return mlx.Concatenate(0, read, mlx.AsType(logits(c.m, mlx.Slice(h, 0, mlx.Between(own, n))), mlx.Float32))
+}
+
+// some returns the logits [n, to−from] of the states first, …, first+n−1 for the ids [from, to).
+func (c *chunk) some(scope *mlx.Scope, first, n, from, to int) *mlx.Array {
+	h := mlx.Slice(scope.Hold(c.states), 0, mlx.Between(first, first+n))
+	return c.unembed(h, first, (c.rows-1)*c.width, func(by unembedding, h *mlx.Array) *mlx.Array { return by.Unembed(h, from, to) })
 }
 
 // targetIDs returns, for each position of the chunk, the ids that every row scores:
@@ -184,7 +203,9 @@ func (c *chunk) targetLogits(ids [][]int32) (logits []float32, column map[int32]
 	}
 	scope := c.states.Scope().NewScope()
 	defer scope.Close()
-	logits, err = mlx.Data[float32](mlx.AsType(c.m.UnembedIDs(scope.Hold(c.states), unique), mlx.Float32))
+	logits, err = mlx.Data[float32](c.unembed(scope.Hold(c.states), 0, (c.rows-1)*c.width, func(by unembedding, h *mlx.Array) *mlx.Array {
+		return by.UnembedIDs(h, unique)
+	}))
 	return logits, column, err
 }
 

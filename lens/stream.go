@@ -105,11 +105,12 @@ func (s *stream) reach(position int) error {
 // logits returns a row's logits [n, d_vocab] of the positions read from number i on.
 func (s *stream) logits(scope *mlx.Scope, r, i, n int) *mlx.Array {
 	row := s.rows[r]
-	h := mlx.AsType(mlx.Slice(scope.Hold(s.states[row.state]), 0, mlx.Between(i-s.first, i-s.first+n)), mlx.Float32)
-	if row.translator != nil {
-		h = row.translator.Translate(s.place(r), h)
+	var by unembedding = s.m
+	if head, ok := row.translator.(Head); ok {
+		by = head
 	}
-	return mlx.AsType(s.m.Unembed(s.m.FinalNorm(h), 0, s.m.Shape().DVocab), mlx.Float32)
+	h := mlx.AsType(mlx.Slice(scope.Hold(s.states[row.state]), 0, mlx.Between(i-s.first, i-s.first+n)), mlx.Float32)
+	return mlx.AsType(by.Unembed(readable(s.m, row.translator, s.place(r), h), 0, s.m.Shape().DVocab), mlx.Float32)
 }
 
 func (s *stream) rowNames() []string {

@@ -77,8 +77,7 @@ func (c *chunk) countRanks(targets func(*score) []targetScore) error {
 		for row := 0; row < len(c.scores); row += blockRows {
 			block := c.scores[row:min(row+blockRows, len(c.scores))]
 			scope := c.states.Scope().NewScope()
-			h := mlx.Slice(scope.Hold(c.states), 0, mlx.Between(row, row+len(block)))
-			err := mlx.Borrow(mlx.AsType(c.m.Unembed(h, from, from+n), mlx.Float32), func(data []float32) error {
+			err := mlx.Borrow(c.some(scope, row, len(block), from, from+n), func(data []float32) error {
 				parallel(len(block), func(i int) { countInto(targets(&block[i]), data[i*n:(i+1)*n], from) })
 				return nil
 			})

@@ -19,3 +19,29 @@ type Translator interface {
 	// Translate maps states [n, d_model], float32, of a place that Has a translator.
 	Translate(at model.Place, h *mlx.Array) *mlx.Array
 }
+
+// Head is a translator whose states another matrix reads than the model's: what Translate gives
+// goes through neither the final norm nor the unembedding. It Has every place that can be read.
+type Head interface {
+	Translator
+	unembedding
+}
+
+// unembedding maps states [..., d_model] to the scores of the ids [from, to), or of single ones, as
+// [model.Model] says.
+type unembedding interface {
+	Unembed(h *mlx.Array, from, to int) *mlx.Array
+	UnembedIDs(h *mlx.Array, ids []int) *mlx.Array
+}
+
+// readable is what a translator makes of states of a place, [n, d_model] in float32, as an
+// unembedding reads it; nil is no translator.
+func readable(m model.Model, t Translator, at model.Place, h *mlx.Array) *mlx.Array {
+	if t != nil {
+		h = t.Translate(at, h)
+	}
+	if _, ok := t.(Head); ok {
+		return h
+	}
+	return m.FinalNorm(h)
+}

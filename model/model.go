@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
 )
 
 // Model is a decoder-only transformer opened up for inspection. Nothing is computed
@@ -44,6 +45,11 @@ type Model interface {
 
 	// UnembedIDs maps [..., d_model] to the logits [..., len(ids)] of single ids.
 	UnembedIDs(h *mlx.Array, ids []int) *mlx.Array
+
+	// InputEmbedding returns the token embedding as a matrix to multiply by, h·Eᵀ: [..., d_model] to
+	// [..., d_vocab], the rows as they are stored, without the factor that some architectures put on
+	// them. Where the head is tied it is the head's matrix.
+	InputEmbedding() *nn.Linear
 
 	// UncappedIDs is UnembedIDs before the architecture's soft-cap, if it has one: what is linear
 	// in h, but for the head's bias.

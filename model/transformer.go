@@ -134,11 +134,14 @@ func (t *Transformer) UncappedIDs(h *mlx.Array, ids []int) *mlx.Array {
 	return t.scale(t.unembedding().Take(h, ids))
 }
 
+// InputEmbedding returns E as a matrix to multiply by.
+func (t *Transformer) InputEmbedding() *nn.Linear { return t.Embedding.Unembedding() }
+
 func (t *Transformer) unembedding() *nn.Linear {
 	if t.Head != nil {
 		return t.Head
 	}
-	tied := t.Embedding.Unembedding()
+	tied := t.InputEmbedding()
 	tied.Bias = t.TiedBias
 	return tied
 }

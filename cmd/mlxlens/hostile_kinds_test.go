@@ -27,6 +27,7 @@ const tinyDense = "../../testdata/models/tiny-llama-d-linear-rope"
 func hostileKinds(t *testing.T) []*hostileKind {
 	t.Helper()
 	trace := []string{"trace", "-m", "DIR", "--ids", "1,5,9", "--json", "--quiet"}
+	features := []string{"features", "-m", "DIR", "--ids", "1,5,9", "--sae", "SAE", "--site", "layers.1.resid_post", "--json", "--quiet"}
 	whole := read(t, tinyDense, "model.safetensors")
 	header := int(8 + binary.LittleEndian.Uint64(whole))
 	inSafetensors := func(at int) bool { return at < header }
@@ -47,6 +48,10 @@ func hostileKinds(t *testing.T) []*hostileKind {
 			data: read(t, "../../testdata/tuned", "tiny-llama-d-linear-rope.npz"), ways: append(archiveWays, inEntry("an array's header", ".npy", npyHeader, true))},
 		{name: "params.pt", dir: copyOf(t, tinyDense), file: "lens/params.pt", args: append(slices.Clone(trace), "--lens", "DIR/lens"),
 			data: read(t, "../../testdata/tuned/alignment/tiny-llama-d-linear-rope", "params.pt"), ways: append(archiveWays, inEntry("the pickle", "data.pkl", func(b []byte) int { return len(b) }, false))},
+		{name: "dictionary config", dir: withDictionary(t), file: "sae/cfg.json", args: replaced(features, "SAE", "DIR/sae"), data: read(t, tinySparse+"topk", "cfg.json"),
+			ways: append(slices.Clone(jsonWays), text...)},
+		{name: "dictionary npz", dir: withDictionary(t), file: "params.npz", args: replaced(features, "SAE", "DIR/params.npz"), data: read(t, tinySparse+"gemma-scope-2b-pt-res/layer_1/width_16k/average_l0_5", "params.npz"),
+			ways: append(archiveWays, inEntry("an array's header", ".npy", npyHeader, true))},
 		{name: "prompts", dir: withTokenizer(t), file: "p.jsonl", args: []string{"trace", "-m", "DIR", "--file", "DIR/p.jsonl", "--quiet", "--layers", "-1"},
 			data: []byte("\"the\"\n{\"prompt\": \"then the\"}\n{\"ids\": [1, 5, 9]}\n"), ways: []way{flips(never), truncations(false), repeated(never)}},
 	}
@@ -100,6 +105,16 @@ func copyOf(t *testing.T, model string) string {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lens.json"), read(t, "../../testdata/tuned", name+".json"), 0o600))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "lens"), 0o700))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lens", "config.json"), read(t, "../../testdata/tuned/alignment/"+name, "config.json"), 0o600))
+	return dir
+}
+
+// tinySparse has dictionaries for models as small.
+const tinySparse = "../../testdata/sparse/"
+
+func withDictionary(t *testing.T) string {
+	t.Helper()
+	dir := copyOf(t, tinyDense)
+	require.NoError(t, os.CopyFS(filepath.Join(dir, "sae"), os.DirFS(tinySparse+"topk")))
 	return dir
 }
 

@@ -231,7 +231,7 @@ func clearError(said string) bool {
 	return strings.Contains(said, "mlxlens: ") && !strings.Contains(said, "goroutine ") && !strings.Contains(said, "panic:") && !strings.Contains(said, "runtime error")
 }
 
-var timing = regexp.MustCompile(`"timing":\{[^}]*\}`)
+var timing = regexp.MustCompile(`"timing":\{[^}]*\}|"features_s":[0-9.e-]+`)
 
 // plainAnswer is an answer without the folder and the times.
 func plainAnswer(out, dir string) string {

@@ -70,16 +70,17 @@ var allowed = map[string][]string{
 	"edit":        {"mlx", "model"},
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
-	"lens":        {"edit", "mlx", "model"},
-	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
+	"lens":        {"edit", "mlx", "mlx/nn", "model"},
+	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "lens/sparse", "mlx", "model", "states"},
 	"audit":       {"checkpoint", "edit", "experiment", "lens", "lens/render", "mlx", "model"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
+	"lens/sparse": {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
-		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
+		"lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs": {},
 

@@ -35,6 +35,9 @@ type Matrix struct {
 	Are     string // what columns are: "position"
 	Values  [][]float64
 
+	// Texts are the bytes of a text, such as a token, that stands in a cell before its number; nil: none.
+	Texts [][]string
+
 	// TopDown says that the first row is the highest.
 	TopDown bool
 
@@ -56,6 +59,9 @@ func (f *Figure) fits() error {
 		return fmt.Errorf("render: figure: there is no grid")
 	}
 	for _, m := range f.Grids {
+		if m.Texts != nil && (len(m.Texts) != len(m.Values) || slices.ContainsFunc(m.Texts, func(row []string) bool { return len(row) != len(m.Columns) })) {
+			return fmt.Errorf("render: figure: %s has texts that are not its cells'", m.Name)
+		}
 		if len(m.Values) != len(m.Rows) {
 			return fmt.Errorf("render: figure: %s has %d rows of numbers and %d names", m.Name, len(m.Values), len(m.Rows))
 		}
@@ -78,6 +84,14 @@ func (m *Matrix) order() []int {
 		}
 	}
 	return order
+}
+
+// text is what stands in a cell before its number, "" where nothing does.
+func (m *Matrix) text(row, column int) string {
+	if m.Texts == nil {
+		return ""
+	}
+	return m.Texts[row][column]
 }
 
 // hasTokens reports whether a column is of a token.
@@ -179,11 +193,21 @@ func FigureCSV(w io.Writer, f *Figure) error {
 		return err
 	}
 	c := csv.NewWriter(w)
-	lines := [][]string{{"grid", "row", "column", "token", "value"}}
-	for _, m := range f.Grids {
+	names := []string{"grid", "row", "column", "token", "value"}
+	texts := slices.ContainsFunc(f.Grids, func(m Matrix) bool { return m.Texts != nil })
+	if texts {
+		names = append(names, "text")
+	}
+	lines := [][]string{names}
+	for i := range f.Grids {
+		m := &f.Grids[i]
 		for r, row := range m.Values {
 			for i, x := range row {
-				lines = append(lines, []string{m.Name, m.Rows[r], m.Columns[i].Name, csvText(lens.Token{Bytes: m.Columns[i].Token}), number(x)})
+				line := []string{m.Name, m.Rows[r], m.Columns[i].Name, csvText(lens.Token{Bytes: m.Columns[i].Token}), number(x)}
+				if texts {
+					line = append(line, csvText(lens.Token{Bytes: m.text(r, i)}))
+				}
+				lines = append(lines, line)
 			}
 		}
 	}

@@ -42,6 +42,10 @@ func FigureHTML(w io.Writer, f *Figure) error {
 					cell.Says += " " + quote(t)
 				}
 				cell.Says += ": " + number(x)
+				if text := m.text(r, c); text != "" {
+					cell.Text = shownToken(text) + " " + cell.Text
+					cell.Says += " " + quote(text)
+				}
 				if m.colored(x) {
 					cell.Style = template.CSS(fmt.Sprintf("background:%s;color:%s", hex(scale.of(x)), hex(ink(scale.of(x)))))
 				}

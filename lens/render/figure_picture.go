@@ -64,7 +64,7 @@ func (p *figurePicture) measure() {
 		for i, name := range m.Rows {
 			p.names = max(p.names, p.wide(name, textSize))
 			for c, x := range m.Values[i] {
-				label = max(label, p.wide(p.f.number(x), 1))
+				label = max(label, p.wide(p.written(&m, i, c, x), 1))
 				label = max(label, p.wide(m.Columns[c].Name, 1))
 				if t := m.Columns[c].Token; t != "" {
 					label = max(label, min(longestLabel, p.wide(draw(token(t)), 1)))
@@ -146,7 +146,7 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 			p.centred(m.Rows[r], x-gap/2, y+p.cell.h/2, textSize, softInk, right)
 		}
 		for c, v := range m.Values[r] {
-			p.number(m, v, box{x + float64(c)*p.cell.w, y, p.cell.w, p.cell.h})
+			p.number(m, v, p.written(m, r, c, v), box{x + float64(c)*p.cell.w, y, p.cell.w, p.cell.h})
 		}
 		y += p.cell.h
 	}
@@ -173,8 +173,16 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 	}
 }
 
+// written is what stands in a cell.
+func (p *figurePicture) written(m *Matrix, row, column int, v float64) string {
+	if text := m.text(row, column); text != "" {
+		return p.short(token(text), 1, longestLabel) + " " + p.f.number(v)
+	}
+	return p.f.number(v)
+}
+
 // number draws a cell; one without a number is hatched.
-func (p *figurePicture) number(m *Matrix, v float64, b box) {
+func (p *figurePicture) number(m *Matrix, v float64, text string, b box) {
 	if !finite(v) {
 		hatch(p, b)
 		return
@@ -185,7 +193,7 @@ func (p *figurePicture) number(m *Matrix, v float64, b box) {
 	}
 	p.fill(b, color)
 	if p.size > 0 {
-		p.centred(p.f.number(v), b.x+b.w/2, b.y+b.h/2, p.size, ink(color), middle)
+		p.centred(text, b.x+b.w/2, b.y+b.h/2, p.size, ink(color), middle)
 	}
 }
 

@@ -58,6 +58,15 @@ func (d *figureDrawing) grid(m *Matrix) {
 		}
 	}
 	fmt.Fprintf(d, "\n%s\n", m.Name)
+	texts := 0 // the room for what stands before numbers
+	for r := range m.Texts {
+		for _, text := range m.Texts[r] {
+			texts = max(texts, min(columns(token(text)), 2*widest))
+		}
+	}
+	if texts > 0 {
+		cell = max(cell, texts+1+d.numbers(m))
+	}
 	n := len(m.Columns)
 	perPage := max(1, (d.o.Width-labels-1)/(cell+1))
 	for to := n; to > 0; to -= perPage {
@@ -80,12 +89,28 @@ func (m *Matrix) label(i, r int) string {
 	return m.Rows[r]
 }
 
+// numbers is the room for a grid's numbers.
+func (d *figureDrawing) numbers(m *Matrix) int {
+	most := 0
+	for _, row := range m.Values {
+		for _, x := range row {
+			most = max(most, len([]rune(d.f.number(x))))
+		}
+	}
+	return most
+}
+
 func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 	for i, r := range m.order() {
 		fmt.Fprintf(d, "%s", pad(m.label(i, r), labels))
 		for c := from; c < to; c++ {
 			x := m.Values[r][c]
-			text := fmt.Sprintf("%*s", cell, d.f.number(x))
+			text := d.f.number(x)
+			if words := m.text(r, c); words != "" {
+				numbers := d.numbers(m)
+				text = fit(token(words), cell-1-numbers) + fmt.Sprintf(" %*s", numbers, text)
+			}
+			text = strings.Repeat(" ", max(0, cell-columns(glyphs(text)))) + text
 			if d.o.Color != NoColor && m.colored(x) {
 				text = d.o.Color.paint(d.of(x), false) + text + reset
 			}

@@ -199,3 +199,27 @@ func TestFilesOfAFigureSayHowItWasMade(t *testing.T) {
 	require.NoError(t, render.FigureHTML(&b, f))
 	require.Contains(t, b.String(), `ü &lt;a&gt;`)
 }
+
+// A text stands before a cell's number, on every medium and in a column of its own.
+func TestAFigureWithTexts(t *testing.T) {
+	t.Parallel()
+	f := figure()
+	f.Grids[0].Texts = [][]string{{" Paris", ""}, {"<b>", "=1"}}
+	var b bytes.Buffer
+	require.NoError(t, render.FigureTerminal(&b, f, render.TerminalOptions{Width: 60}))
+	require.Contains(t, b.String(), "·Paris  0.50")
+	b.Reset()
+	require.NoError(t, render.FigureCSV(&b, f))
+	lines, err := csv.NewReader(&b).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, []string{"grid", "row", "column", "token", "value", "text"}, lines[0])
+	require.Equal(t, []string{"mlp_out", "1", "1", "'=1\\u202e", "-1.25", "'=1"}, lines[4])
+	b.Reset()
+	require.NoError(t, render.FigureHTML(&b, f))
+	require.Contains(t, b.String(), "·Paris 0.50")
+	require.Contains(t, b.String(), "&lt;b&gt; –")
+	b.Reset()
+	require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{Format: render.SVG}))
+	f.Grids[0].Texts = f.Grids[0].Texts[:1]
+	require.ErrorContains(t, render.FigureCSV(&b, f), "texts that are not its cells'")
+}

@@ -33,6 +33,9 @@ func Terminal(w io.Writer, g *lens.Grid, o TerminalOptions) error {
 	d := &drawing{Writer: b, g: g, o: o, scale: o.View.scale(g)}
 	d.measure()
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
+		if g.Lens != "" && g.Lens != "logit" { // the last row need not be what the model says
+			fmt.Fprintf(d, "%s lens\n", Visible(g.Lens))
+		}
 		if o.Last {
 			d.candidates()
 		} else {

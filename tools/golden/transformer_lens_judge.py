@@ -30,8 +30,8 @@ def hf_name(kind, name):
     return name
 
 
-def judge(case):
-    """TransformerLens' bridge to transformers' model, and that model, with the weights that the case's rule draws."""
+def hf_model(case):
+    """transformers' model, with the weights that the case's rule draws."""
     config = transformers.AutoConfig.for_model(**case["config"] | {"bos_token_id": 0, "eos_token_id": 0})
     config.architectures = {"gpt2": ["GPT2LMHeadModel"], "llama": ["LlamaForCausalLM"], "gpt_neox": ["GPTNeoXForCausalLM"]}[config.model_type]
     model = transformers.AutoModelForCausalLM.from_config(config, attn_implementation="eager", dtype=torch.float32)
@@ -45,8 +45,13 @@ def judge(case):
     if unexpected or [m for m in missing if "lm_head" not in m and "inv_freq" not in m]:
         raise RuntimeError(f"{case['name']}: {missing} are missing, {unexpected} unknown")
     model.tie_weights()
-    model.eval()
-    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({str(i): i for i in range(config.vocab_size)}, unk_token="0"))
+    return model.eval()
+
+
+def judge(case):
+    """TransformerLens' bridge to transformers' model, and that model."""
+    model = hf_model(case)
+    words = tokenizers.Tokenizer(tokenizers.models.WordLevel({str(i): i for i in range(model.config.vocab_size)}, unk_token="0"))
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, bos_token="0", eos_token="0", pad_token="0")
     tokenizer.init_kwargs |= {"name_or_path": case["name"], "add_bos_token": True}
     return TransformerBridge.boot_transformers(case["name"], hf_model=model, tokenizer=tokenizer), model

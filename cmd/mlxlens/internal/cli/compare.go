@@ -69,7 +69,7 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
 	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
-	f.StringVar(&o.lensB, "lens-b", "", "the second side's tuned lens, or the word none (default the first's)")
+	f.StringVar(&o.lensB, "lens-b", "", "the second side's lens, or the word none (default the first's)")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
@@ -248,10 +248,7 @@ func (o *compareOptions) side(ctx context.Context, s *streams, opened *auto.Open
 	if e.Input.Edits, err = newEditor(ctx, s, opened, prompt).parse(edits, e.encoded); err != nil {
 		return nil, err
 	}
-	translator, err := file.open(s, opened)
-	if translator != nil {
-		e.Translator, e.close = translator, translator.Close
-	}
+	e.Translator, e.close, err = file.reader(s, opened)
 	return e, err
 }
 

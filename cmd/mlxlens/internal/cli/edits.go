@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,8 +62,39 @@ func (e *editor) parse(texts []string, at encoded) ([]edit.Edit, error) {
 	return edits, nil
 }
 
-// Value reads numbers from a file.
+// featureArg is a dictionary and the number of a feature: DIR#1234.
+var featureArg = regexp.MustCompile(`^(.+)#([0-9]+)$`)
+
+// feature is the direction of a dictionary's feature, which is of the place that it reconstructs.
+func (e *editor) feature(path, number string, at model.Place) (edit.Value, error) {
+	a, err := openSparse(e.s, path)
+	if err != nil {
+		return edit.Value{}, &states.FileError{Err: err}
+	}
+	defer a.Close()
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return edit.Value{}, fmt.Errorf("%q is no number of a feature", number)
+	}
+	if err := a.Reconstructs(e.opened.Model, at); err != nil {
+		return edit.Value{}, err
+	}
+	x, err := a.Direction(n)
+	if err != nil {
+		return edit.Value{}, err
+	}
+	v := edit.Vector(x)
+	if sizes := e.opened.Model.Shape().In(at.Layer).Sizes(at.Site); len(sizes) > 1 {
+		v.Shape = sizes
+	}
+	return v, nil
+}
+
+// Value reads numbers from a file, or the direction of a dictionary's feature.
 func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
+	if parts := featureArg.FindStringSubmatch(arg); parts != nil {
+		return e.feature(parts[1], parts[2], at)
+	}
 	if err := e.read(states.ValueFile(arg)); err != nil {
 		return edit.Value{}, err
 	}

@@ -20,7 +20,7 @@ type lensFlags struct {
 
 func (o *lensFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.path, "lens", "", "a tuned lens to read the rows by: mlxterp's files, tuned-lens' folder, or a .safetensors")
+	f.StringVar(&o.path, "lens", "", "what reads the rows: logit, embed (the input embedding: which tokens a state resembles), negated (which it speaks against), or a tuned lens: mlxterp's files, tuned-lens' folder, or a .safetensors")
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
 
@@ -28,7 +28,7 @@ func (o *lensFlags) check() error {
 	if o.any && o.path == "" {
 		return usagef("--any-unembedding needs --lens")
 	}
-	return nil
+	return o.checkNamed()
 }
 
 // lensFiles are the files of a lens, which tuned.Open finds by one of them, by what their

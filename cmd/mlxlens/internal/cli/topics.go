@@ -111,7 +111,8 @@ the place, or the only one in the file. A file of ` + "`mlxlens capture`" + ` kn
 positions, and is set at these. With @POSITIONS behind it, some of them are taken,
 and set at the positions of the edit. A file of ` + "`mlxlens steer`" + ` or ` + "`mlxlens probe`" + `
 knows its model and its place: another model is refused, and another place unless
-ARRAY names it.
+ARRAY names it. DIR#NUMBER is the direction of a feature of a sparse autoencoder
+(` + "`mlxlens features`" + `), at the place that the dictionary reconstructs.
 
   halve what the MLP of layer 5 adds, at the positions 3, 4 and 5:
     layers.5.mlp_out@3:6=scale:0.5
@@ -126,6 +127,9 @@ ARRAY names it.
     layers.9.resid_post@-1=add:vector.npz
   steer all of them, twice as strongly, the other way round:
     layers.9.resid_post=add:vector.npz*-2
+  steer by a feature of a sparse autoencoder, or leave its direction out:
+    layers.9.resid_post=add:sae#1234*4
+    layers.9.resid_post=project-out:sae#1234
   patch every position that was captured, or only the last:
     layers.9.resid_post=set:states.npz
     layers.9.resid_post@-1=set:states.npz@-1`

@@ -53,7 +53,8 @@ token that the layer would say next. Its colour is the view: the probability,
 logit or rank that the layer gives to the model's final answer there, or the
 layer's own entropy, KL(final ‖ layer) (both in nats), margin or confidence.
 --attn and --mlp read what the halves of a layer add, alone; --lens reads through a
-tuned lens (Belrose et al. 2023, arXiv:2303.08112).
+tuned lens (Belrose et al. 2023, arXiv:2303.08112), by the input embedding (embed) or
+negated (negated), whose last row is not what the model says: docs/readers.md.
 
 The prompt "-" is read from stdin. With --ids no tokenizer is needed.
 Selections such as 0,4,8:12,-1 count from 0; a range leaves out its end, and a
@@ -62,6 +63,7 @@ negative number counts from the end.`,
   mlxlens trace "The capital of France is" --last -k 3
   mlxlens trace "The capital of France is" --target " Paris" --view rank
   mlxlens trace "The capital of France is" --target " Paris" --vs " London" --last
+  mlxlens trace "The capital of France is" --lens negated --last
   mlxlens trace "The capital of France is" -o lens.html
   mlxlens trace --file prompts.txt --last -o lens.jsonl
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
@@ -104,6 +106,9 @@ func (o *traceOptions) checkFlags() (render.View, error) {
 	}
 	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.lens.check, func() error { return o.limit(&o.modelOptions) }, o.goOnFlags.check,
 		o.checkExport, o.checkPicture}
+	if o.check {
+		checks = append(checks, o.lens.ownLast)
+	}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return view, err
@@ -195,12 +200,9 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 	if lo.MaxMemory, err = o.bound(); err != nil {
 		return lo, nil, err
 	}
-	translator, err := o.lens.open(s, opened)
-	if err != nil || translator == nil {
-		return lo, func() {}, err
-	}
-	lo.Translator = translator
-	return lo, translator.Close, nil
+	var done func()
+	lo.Translator, done, err = o.lens.reader(s, opened)
+	return lo, done, err
 }
 
 // curves returns how many tokens the output follows through all rows by itself.
