@@ -83,7 +83,7 @@ fuzz: mlx-c ## look for inputs that break the readers, a minute each, and for ca
 	go test -run '^$$' -fuzz FuzzSafetensorsHeader -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzGGUF -fuzztime 60s ./checkpoint
 	go test -run '^$$' -fuzz FuzzRead -fuzztime 60s ./checkpoint/npz
-	go test -run '^$$' -fuzz FuzzTorch -fuzztime 60s ./lens/tuned
+	go test -run '^$$' -fuzz FuzzTorch -fuzztime 60s ./internal/torchfile
 	go test -run '^$$' -fuzz FuzzRepeated -fuzztime 60s ./internal/exactjson
 	go test -run '^$$' -fuzz FuzzEncode -fuzztime 60s ./tokenizer
 	go test -run '^$$' -fuzz FuzzFromJSON -fuzztime 60s ./tokenizer

@@ -29,3 +29,9 @@ func DifferenceOf(a, b []float32) Difference {
 
 // AtDepth is atDepth.
 var AtDepth = atDepth
+
+// OnDevice makes a reference reduce logits as on a GPU.
+func (r *Reference) OnDevice() *Reference {
+	r.onDevice = true
+	return r
+}

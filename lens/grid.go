@@ -17,11 +17,11 @@ const TraceSchema = "mlxlens.trace/1"
 type Grid struct {
 	Schema    string     `json:"schema"`
 	Model     ModelInfo  `json:"model"`
-	Lens      string     `json:"lens"`   // "logit"
+	Lens      string     `json:"lens"`   // "logit", a Translator's name, or several
 	Prompt    *string    `json:"prompt"` // nil when ids were given instead of text
 	BOSAdded  bool       `json:"bos_added"`
 	Tokens    []Token    `json:"tokens"`              // the whole prompt
-	Rows      []string   `json:"rows"`                // sites in forward order
+	Rows      []string   `json:"rows"`                // sites in forward order; of several lenses with the kind of a fitted one: "layers.3.resid_post (jacobian)"
 	Continued int        `json:"continued,omitempty"` // of the tokens, the last so many are the model's own
 	Positions []int      `json:"positions"`           // indices into Tokens, ascending
 	Contrasts []Contrast `json:"contrasts,omitempty"` // what each cell's contrasts are of

@@ -2,6 +2,7 @@ package lens
 
 import (
 	"math"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/model"
@@ -37,9 +38,15 @@ func header(m model.Model, in edit.Input, o *Options) *Grid {
 		Schema: TraceSchema, Lens: "logit", Edits: []string{},
 		Model: ModelInfo{Layers: shape.Layers, DModel: shape.DModel, DVocab: shape.DVocab},
 	}
-	if o.Translator != nil {
-		g.Lens = o.Translator.Name()
+	var names []string
+	for _, t := range o.lenses() {
+		if t == nil {
+			names = append(names, g.Lens)
+			continue
+		}
+		names = append(names, t.Name())
 	}
+	g.Lens = strings.Join(names, ", ")
 	for i := range in.Edits {
 		g.Edits = append(g.Edits, in.Edits[i].String())
 	}
@@ -59,7 +66,7 @@ func (p *plan) grid(m model.Model, in edit.Input, scores [][]score, from int, o 
 	g.Positions = in.Positions
 	n, label := len(in.Positions), o.label
 	for i := range p.shown() {
-		g.Rows = append(g.Rows, p.place(i).String())
+		g.Rows = append(g.Rows, p.name(i))
 		row := make([]Cell, n)
 		for j := range row {
 			row[j] = scores[i][from+j].cell(label, o)
@@ -119,7 +126,7 @@ func (s *score) cell(label func(int) Token, o *Options) Cell {
 	return c
 }
 
-// final finds where the answer at a position becomes the top token of the stream. Rows of
+// final finds where the answer at a position becomes the top token of the stream, as the first lens reads it. Rows of
 // what attention or an MLP adds are no states of it.
 func (p *plan) final(scores [][]score, at int, label func(int) Token) Final {
 	var f Final
@@ -131,7 +138,7 @@ func (p *plan) final(scores [][]score, at int, label func(int) Token) Final {
 	f.Token = label(int(answer))
 	for i := range p.shown() {
 		place := p.place(i)
-		if place.Site == model.AttnOut || place.Site == model.MLPOut {
+		if place.Site == model.AttnOut || place.Site == model.MLPOut || p.rows[i].beside {
 			continue
 		}
 		top := scores[i][at].top
@@ -139,7 +146,7 @@ func (p *plan) final(scores [][]score, at int, label func(int) Token) Final {
 			f.StableFrom = nil
 			continue
 		}
-		name := place.String()
+		name := p.name(i)
 		if f.FirstTop1 == nil {
 			f.FirstTop1 = &name
 		}

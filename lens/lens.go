@@ -48,6 +48,10 @@ type Options struct {
 	// What rows are compared with stays the model's own last state.
 	Translator Translator
 
+	// Beside are further lenses, by each of which every place has a row beside that of Translator; nil among them
+	// is the logit lens. Final is of the first lens.
+	Beside []Translator
+
 	// Check compares the last row with the model's own logits.
 	Check bool
 
@@ -66,6 +70,9 @@ type Options struct {
 	// instead of scanning them in Go, as on a CPU. nil: by the model's device.
 	OnDevice *bool
 }
+
+// lenses are those that read each place; nil is the logit lens.
+func (o *Options) lenses() []Translator { return append([]Translator{o.Translator}, o.Beside...) }
 
 // scored returns the ids whose logits every cell needs: the targets, then the contrasts.
 func (o *Options) scored() []int {

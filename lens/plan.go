@@ -3,6 +3,7 @@ package lens
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/model"
@@ -26,6 +27,8 @@ type plan struct {
 type row struct {
 	state      int
 	translator Translator // nil: none
+	by         string     // which of several lenses reads it; "": the logit lens, or the only one
+	beside     bool       // it is of another lens than the first
 }
 
 func (p *plan) place(r int) model.Place { return p.places[p.rows[r].state] }
@@ -70,13 +73,12 @@ func newPlan(m model.Model, o *Options) (*plan, error) {
 		return nil, fmt.Errorf("lens: %w", err)
 	}
 	p := &plan{places: o.places(m, layers)}
-	for i, at := range p.places {
+	for _, at := range p.places {
 		if err := m.Check(at); err != nil {
 			return nil, fmt.Errorf("lens: a row of %s: %w", at.Site, err)
 		}
-		p.rows = append(p.rows, row{state: i})
 	}
-	if err := p.translate(o.Translator); err != nil {
+	if err := p.translate(o.lenses()); err != nil {
 		return nil, err
 	}
 	p.refer(model.Place{Site: model.ResidPost, Layer: shape.Layers - 1})
@@ -116,27 +118,76 @@ func (o *Options) places(m model.Model, layers []int) []model.Place {
 	return places
 }
 
-// translate gives the rows their translators.
-func (p *plan) translate(t Translator) error {
-	if t == nil {
+// translate makes the rows: of each place one by each lens, and one as it is where a lens has no translator, once.
+func (p *plan) translate(lenses []Translator) error {
+	names := kinds(lenses)
+	for i, at := range p.places {
+		plain := false
+		for k, t := range lenses {
+			ok := false
+			if t != nil {
+				var err error
+				if ok, err = t.Has(at); err != nil {
+					return err
+				}
+			}
+			switch {
+			case ok:
+				p.rows = append(p.rows, row{state: i, translator: t, by: names[k], beside: k > 0})
+			case !plain:
+				plain = true
+				p.rows = append(p.rows, row{state: i, beside: k > 0})
+			}
+		}
+	}
+	return p.readBy(lenses)
+}
+
+// readBy takes a lens that has a matrix of its own, which reads all rows.
+func (p *plan) readBy(lenses []Translator) error {
+	at := slices.IndexFunc(lenses, func(t Translator) bool { _, is := t.(Head); return is })
+	if at < 0 {
 		return nil
 	}
-	for i := range p.rows {
-		ok, err := t.Has(p.place(i))
-		if err != nil {
-			return err
-		}
-		if ok {
-			p.rows[i].translator = t
-		}
+	head := lenses[at].(Head)
+	if len(lenses) > 1 {
+		return fmt.Errorf("lens: %s reads states by a matrix of its own, and cannot stand beside another lens: read it alone", head.Name())
 	}
-	if head, is := t.(Head); is {
-		p.head = head
-		if i := slices.IndexFunc(p.rows, func(r row) bool { return r.translator == nil }); i >= 0 {
-			return fmt.Errorf("lens: %s reads states by a matrix of its own, and has none for %s", t.Name(), p.place(i))
-		}
+	if i := slices.IndexFunc(p.rows, func(r row) bool { return r.translator == nil }); i >= 0 {
+		return fmt.Errorf("lens: %s reads states by a matrix of its own, and has none for %s", head.Name(), p.place(i))
 	}
+	p.head = head
 	return nil
+}
+
+// name is how the grid calls a row: its place, and which of several lenses reads it.
+func (p *plan) name(r int) string {
+	name := p.place(r).String()
+	if by := p.rows[r].by; by != "" {
+		name += " (" + by + ")"
+	}
+	return name
+}
+
+// kinds are short names of several lenses: what stands before the colon of theirs, with a number where that is
+// not the first of its kind. One lens has none.
+func kinds(lenses []Translator) []string {
+	names := make([]string, len(lenses))
+	if len(lenses) == 1 {
+		return names
+	}
+	of := map[string]int{}
+	for k, t := range lenses {
+		if t == nil {
+			continue
+		}
+		kind, _, _ := strings.Cut(t.Name(), ":")
+		if of[kind]++; of[kind] > 1 {
+			kind = fmt.Sprintf("%s %d", kind, of[kind])
+		}
+		names[k] = kind
+	}
+	return names
 }
 
 // refer ends the rows with the last layer as the model reads it, to which KL and the

@@ -73,14 +73,16 @@ var allowed = map[string][]string{
 	"lens":        {"edit", "mlx", "mlx/nn", "model"},
 	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "lens/sparse", "mlx", "model", "states"},
 	"audit":       {"checkpoint", "edit", "experiment", "lens", "lens/render", "mlx", "model"},
-	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
+	"lens/tuned":  {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "internal/regular", "internal/torchfile", "lens", "mlx", "mlx/nn", "model"},
 	"lens/sparse": {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
 	"lens/render": {"internal/regular", "lens"},
+
+	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens/tuned", "mlx", "model"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
-		"lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
+		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs": {},
 
@@ -99,6 +101,7 @@ var allowed = map[string][]string{
 	"examples/quantization":     {"audit", "mlx", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},
 	"examples/prompttypes":      {"edit", "lens", "model/auto"},
+	"examples/selfcorpus":       {"edit", "generate", "model/auto"},
 	"examples/sentiment":        {"edit", "experiment", "generate", "model", "model/auto"},
 	"examples/steering":         {"edit", "generate", "model", "model/auto", "states"},
 	"examples/trace":            {"edit", "lens", "model/auto"},
@@ -112,6 +115,7 @@ var allowed = map[string][]string{
 	"internal/notices":   {},
 	"internal/origin":    {},
 	"internal/regular":   {},
+	"internal/torchfile": {"checkpoint"},
 	"internal/modeltest": {"internal/golden", "mlx", "mlx/nn", "model", "model/auto"},
 }
 

@@ -80,6 +80,10 @@ func (d *drawing) measure() {
 
 // label is a row's name in short: 29, 29 mid, embed.
 func label(row string) string {
+	row, by, several := strings.Cut(row, " (")
+	if several {
+		return label(row) + " " + strings.TrimSuffix(by, ")")
+	}
 	var layer int
 	var site string
 	if n, _ := fmt.Sscanf(row, "layers.%d.%s", &layer, &site); n != 2 {
@@ -285,6 +289,9 @@ func (d *drawing) answer() {
 }
 
 func rowName(row string) string {
+	if place, by, several := strings.Cut(row, " ("); several {
+		return rowName(place) + " (" + by
+	}
 	if l := label(row); !strings.ContainsAny(l, "abcdefghijklmnopqrstuvwxyz") {
 		return "layer " + l
 	}
@@ -294,12 +301,13 @@ func rowName(row string) string {
 // ofLayers says of which layers a sentence about rows is true: "of 30 layers", or where not
 // each has a row "of the 3 layers shown".
 func ofLayers(rows []string, layers int) string {
-	shown := 0
+	of := map[string]bool{} // several lenses may read one
 	for _, row := range rows {
-		if strings.HasSuffix(row, ".resid_post") {
-			shown++
+		if place, _, _ := strings.Cut(row, " ("); strings.HasSuffix(place, ".resid_post") {
+			of[place] = true
 		}
 	}
+	shown := len(of)
 	if shown >= layers {
 		return "of " + english.Plural(layers, "layer", "")
 	}

@@ -1,6 +1,7 @@
-// Package tuned reads and writes tuned lenses, one affine translator a layer (Belrose et
+// Package tuned trains, reads and writes tuned lenses, one affine translator a layer (Belrose et
 // al. 2023, "Eliciting Latent Predictions from Transformers with the Tuned Lens",
-// arXiv:2303.08112), and applies them: a [Translator] is what lens.Options.Translator takes.
+// arXiv:2303.08112), and applies them: a [Translator] is what lens.Options.Translator takes, and a
+// [Trainer] makes a lens.
 //
 // Three forms of files are read, whose numbers are not interchangeable:
 //

@@ -23,7 +23,7 @@ func small() *Lens {
 	l := &Lens{DModel: 2, Site: model.ResidPost}
 	for i := range 2 {
 		x := float32(i)
-		l.Translators = append(l.Translators, Affine{[]float32{1, x, 2, x}, []float32{x, 3}})
+		l.Translators = append(l.Translators, Affine{Weight: []float32{1, x, 2, x}, Bias: []float32{x, 3}})
 	}
 	return l
 }
@@ -123,12 +123,18 @@ func TestAWrongSafetensorsLensIsAnError(t *testing.T) {
 		metadata map[string]string
 		arrays   []checkpoint.Array
 	}{
-		`its metadata have the format "pt"`:  {with(keyFormat, "pt"), arrays},
-		`the form "x" is unknown`:            {with(keyForm, "x"), arrays},
-		`site "layers.0.nothing" is unknown`: {with(keySite, "nothing"), arrays},
-		"lacks layers.0.mlp_out.weight":      {with(keySite, "mlp_out"), arrays},
-		"lacks layers.1.resid_post.bias":     {good, append(arrays[:3:3], checkpoint.Float32Array("more", nil, 0))},
-		"has no translators":                 {good, nil},
+		`its metadata have the format "pt"`:                           {with(keyFormat, "pt"), arrays},
+		`the form "x" is unknown`:                                     {with(keyForm, "x"), arrays},
+		`site "layers.0.nothing" is unknown`:                          {with(keySite, "nothing"), arrays},
+		"lacks layers.0.mlp_out.weight":                               {with(keySite, "mlp_out"), arrays},
+		"lacks layers.1.resid_post.bias":                              {good, append(arrays[:3:3], checkpoint.Float32Array("more", nil, 0))},
+		"has no translators":                                          {good, nil},
+		`have the rank "x": want a number from 0 to below d_model, 2`: {with(keyRank, "x"), arrays},
+		`have the rank "2": want a number from 0 to below d_model, 2`: {with(keyRank, "2"), arrays},
+		"lacks layers.0.resid_post.up, layers.0.resid_post.down":      {with(keyRank, "1"), arrays},
+		"and the file also has layers.0.resid_post.weight":            {with(keyRank, "0"), arrays},
+		"only those of the form h + W·h + b may lack them":            {with(keyRank, "0"), []checkpoint.Array{arrays[1], arrays[3]}},
+		`its metadata "fitted"`:                                       {with(keyFitted, "{"), arrays},
 		"layers.0.resid_post.weight has the shape [4], not [2 2]": {
 			good, append([]checkpoint.Array{checkpoint.Float32Array(arrays[0].Name, make([]float32, 4), 4)}, arrays[1:]...)},
 	} {
@@ -298,49 +304,4 @@ func TestALensWithoutBiasesHasNone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, l.Translators[1].Weight, got.Translators[1].Weight)
 	require.Equal(t, make([]float32, l.DModel), got.Translators[1].Bias)
-}
-
-func TestViewsOfAStorageAreGathered(t *testing.T) {
-	data := []byte{0, 1, 2, 3, 4, 5, 6, 7}
-	for _, c := range []struct {
-		view tensor
-		want []byte // nil: it reaches beyond
-	}{
-		{tensor{offset: 1, shape: []int{2, 3}, stride: []int{3, 1}}, []byte{1, 2, 3, 4, 5, 6}},
-		{tensor{shape: []int{2, 3}, stride: []int{1, 2}}, []byte{0, 2, 4, 1, 3, 5}},
-		{tensor{offset: 6, shape: []int{2}, stride: []int{1}}, []byte{6, 7}},
-		{tensor{offset: 7, shape: []int{2}, stride: []int{1}}, nil},
-		{tensor{offset: -1, shape: []int{2}, stride: []int{1}}, nil},
-		{tensor{shape: []int{2}, stride: []int{math.MaxInt}}, nil},
-		{tensor{shape: []int{2}, stride: []int{-1}}, nil},
-		{tensor{shape: []int{3, 3}, stride: []int{0, 0}}, nil},
-	} {
-		got, err := c.view.gather(data, 1)
-		if c.want == nil {
-			require.ErrorContains(t, err, "reaches beyond its storage")
-			continue
-		}
-		require.NoError(t, err)
-		require.Equal(t, c.want, got)
-	}
-}
-
-func FuzzTorch(f *testing.F) {
-	entries := saved(f)
-	program := entries["params/data.pkl"]
-	f.Add(archive(f, map[string][]byte{"params/data.pkl": program[:200], "params/data/0": make([]byte, 16)}, zip.Store), program)
-	f.Fuzz(func(t *testing.T, file, program []byte) {
-		if tensors, err := unpickle(program); err == nil {
-			for _, x := range tensors {
-				_, _ = x.gather(make([]byte, 4096), 4)
-			}
-		}
-		pt, err := openTorch(bytes.NewReader(file), int64(len(file)))
-		if err != nil {
-			return
-		}
-		for name, x := range pt.tensors {
-			_, _ = pt.array(name, x.shape)
-		}
-	})
 }

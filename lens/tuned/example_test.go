@@ -40,3 +40,44 @@ func Example() {
 	// layers.0.resid_post says id 104
 	// layers.1.resid_post says id 104
 }
+
+func ExampleTrainer() {
+	m, err := auto.Open("../../testdata/models/tiny-llama-d-linear-rope", auto.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer m.Close()
+	o, err := tuned.Recipe("adamw")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	o.Rank, o.Steps, o.Rate = 2, 20, 0.02
+	t, err := tuned.NewTrainer(m.Model, [][]int{{208, 187, 104, 9}, {3, 50, 50}}, o)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer t.Close()
+	for range o.Steps {
+		s, err := t.Step(context.Background())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if n := len(t.Done()); n == 1 || n == o.Steps {
+			fmt.Printf("step %d: %.1f nats\n", n, t.Loss(s))
+		}
+	}
+	l, err := t.Lens()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d translators of rank %d\n", l.Layers(), l.Rank())
+	// Output:
+	// step 1: 1.2 nats
+	// step 20: 0.2 nats
+	// 2 translators of rank 2
+}

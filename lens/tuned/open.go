@@ -118,28 +118,23 @@ func readConfig(path string, into any) error {
 	return nil
 }
 
-// translators reads n translators with a reader of arrays by their names.
-func translators(n, d int, read func(layer int, part string, shape []int) (checkpoint.Array, error)) ([]Affine, error) {
+// translators reads n translators of a rank with a reader of arrays by their names.
+func translators(n, d, rank int, read func(layer int, part string, shape []int) (checkpoint.Array, error)) ([]Affine, error) {
 	out := make([]Affine, 0, min(n, 128)) // what the file has decides, not what it says
 	for i := range n {
-		w, err := floats(read(i, "weight", []int{d, d}))
-		if err != nil {
-			return nil, err
+		var t Affine
+		for _, name := range partNames(d, rank) {
+			a, err := read(i, name, shapeOf(name, d, rank))
+			if err != nil {
+				return nil, err
+			}
+			if *t.part(name), err = a.Float32(); err != nil {
+				return nil, err
+			}
 		}
-		b, err := floats(read(i, "bias", []int{d}))
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, Affine{w, b})
+		out = append(out, t)
 	}
 	return out, nil
-}
-
-func floats(a checkpoint.Array, err error) ([]float32, error) {
-	if err != nil {
-		return nil, err
-	}
-	return a.Float32()
 }
 
 // openMLXterp reads what mlxterp's TunedLens.save writes.
@@ -159,11 +154,11 @@ func openMLXterp(prefix string) (*Lens, error) {
 		return nil, fmt.Errorf("tuned: %w", err)
 	}
 	defer z.Close()
-	if err := count(prefix+".npz", z.Names(), config.Layers, mlxterpName); err != nil {
+	if err := count(prefix+".npz", z.Names(), config.Layers, dense, mlxterpName); err != nil {
 		return nil, err
 	}
 	l := &Lens{DModel: config.DModel, Site: model.ResidPost}
-	l.Translators, err = translators(config.Layers, config.DModel, func(layer int, part string, shape []int) (checkpoint.Array, error) {
+	l.Translators, err = translators(config.Layers, config.DModel, config.DModel, func(layer int, part string, shape []int) (checkpoint.Array, error) {
 		a, err := z.Array(mlxterpName(layer, part), shape)
 		if err != nil {
 			err = fmt.Errorf("tuned: %w", err)
@@ -177,12 +172,15 @@ func mlxterpName(layer int, part string) string {
 	return "translators_" + strconv.Itoa(layer) + "_" + part
 }
 
+// dense are the parts of translators that are not limited in rank.
+var dense = []string{partWeight, partBias}
+
 // count compares the names in a file with those of so many translators.
-func count(path string, have []string, layers int, name func(layer int, part string) string) error {
+func count(path string, have []string, layers int, parts []string, name func(layer int, part string) string) error {
 	wanted := map[string]bool{}
 	var missing, more []string
 	for i := range layers {
-		for _, part := range []string{"weight", "bias"} {
+		for _, part := range parts {
 			wanted[name(i, part)] = true
 			if !slices.Contains(have, name(i, part)) {
 				missing = append(missing, name(i, part))
@@ -221,6 +219,8 @@ const (
 	keySite        = "site"
 	keyForm        = "form"
 	keyUnembedding = "unembedding_sha256"
+	keyRank        = "rank"   // of translators that are limited in it, 0 where there are only biases
+	keyFitted      = "fitted" // JSON
 	formAffine     = "W·h + b"
 	formResidual   = "h + W·h + b"
 )
@@ -252,24 +252,45 @@ func openSafetensors(path string) (*Lens, error) {
 		return nil, fmt.Errorf("tuned: %s: %w", path, err)
 	}
 	l.Site = place.Site
-	layers := len(c.Names()) / 2
-	if layers > maxLayers {
-		return nil, fmt.Errorf("tuned: %s: has %d translators, and no model so many layers", path, layers)
+	if given := text(keyFitted); given != "" {
+		if err := exactjson.Unmarshal([]byte(given), &l.Fitted); err != nil {
+			return nil, fmt.Errorf("tuned: %s: its metadata %q: %w", path, keyFitted, err)
+		}
 	}
-	if err := count(path, c.Names(), layers, l.name); err != nil {
-		return nil, err
-	}
-	if first := c.Tensor(l.name(0, "bias")); first != nil {
+	return l, l.readOwn(path, c, text(keyRank))
+}
+
+// readOwn reads the translators of the own form, of a rank as its metadata have it.
+func (l *Lens) readOwn(path string, c *checkpoint.Checkpoint, rankText string) error {
+	names := c.Names()
+	if first := c.Tensor(l.name(0, partBias)); first != nil {
 		l.DModel = first.NumElements()
 	}
-	l.Translators, err = translators(layers, l.DModel, func(layer int, part string, shape []int) (checkpoint.Array, error) {
+	rank := l.DModel
+	if rankText != "" {
+		var err error
+		if rank, err = strconv.Atoi(rankText); err != nil || rank < 0 || rank >= max(l.DModel, 1) {
+			return fmt.Errorf("tuned: %s: its metadata have the rank %q: want a number from 0 to below d_model, %d", path, rankText, l.DModel)
+		}
+	}
+	parts := partNames(l.DModel, rank)
+	layers := len(names) / len(parts)
+	if layers > maxLayers {
+		return fmt.Errorf("tuned: %s: has %d translators, and no model so many layers", path, layers)
+	}
+	if err := count(path, names, layers, parts, l.name); err != nil {
+		return err
+	}
+	var err error
+	l.Translators, err = translators(layers, l.DModel, rank, func(layer int, part string, shape []int) (checkpoint.Array, error) {
 		t := c.Tensor(l.name(layer, part))
 		if !slices.Equal(t.Shape, shape) {
 			return checkpoint.Array{}, fmt.Errorf("tuned: %s: %s has the shape %v, not %v", path, t.Name, t.Shape, shape)
 		}
+		l.Half = t.Type == checkpoint.F16
 		return t.Array()
 	})
-	return l, err
+	return err
 }
 
 func (l *Lens) name(layer int, part string) string {

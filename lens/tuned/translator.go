@@ -6,19 +6,18 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 )
 
 // Translator is a lens on a model's device.
 type Translator struct {
-	lens    Lens // without its translators
-	layers  int
-	posEmb  bool         // the model embeds positions too
-	weights []*mlx.Array // W: [d_model, d_model], by layer
-	biases  []*mlx.Array // b: [d_model]
+	lens     Lens // without its translators
+	layers   int
+	posEmb   bool // the model embeds positions too
+	matrices []nn.Params
 }
 
 // Options say how a lens is put on a model.
@@ -40,13 +39,16 @@ func (l *Lens) On(m model.Model, o Options) (*Translator, error) {
 	d.lens.Translators = nil
 	own := mlx.On(m.Device())
 	for _, t := range l.Translators {
-		d.weights = append(d.weights, mlx.FromSlice(own, t.Weight, l.DModel, l.DModel))
-		d.biases = append(d.biases, mlx.FromSlice(own, t.Bias, l.DModel))
-	}
-	for _, a := range slices.Concat(d.weights, d.biases) {
-		if err := a.Err(); err != nil {
-			d.Close()
-			return nil, err
+		of := nn.Params{}
+		for _, part := range partNames(l.DModel, l.Rank()) {
+			of[part] = mlx.FromSlice(own, *t.part(part), shapeOf(part, l.DModel, l.Rank())...)
+		}
+		d.matrices = append(d.matrices, of)
+		for _, a := range of {
+			if err := a.Err(); err != nil {
+				d.Close()
+				return nil, err
+			}
 		}
 	}
 	return d, nil
@@ -162,9 +164,19 @@ func (d *Translator) Translate(at model.Place, h *mlx.Array) *mlx.Array {
 	if err != nil || i >= d.layers {
 		return h
 	}
-	h = mlx.AsType(h, mlx.Float32)
-	y := mlx.Add(mlx.MatmulT(h, d.weights[i]), d.biases[i])
-	if d.lens.Residual {
+	return translate(mlx.AsType(h, mlx.Float32), d.matrices[i], d.lens.Residual)
+}
+
+// translate returns W·h + b of states h [n, d_model], or h + W·h + b, by the parts of a translator.
+func translate(h *mlx.Array, of nn.Params, residual bool) *mlx.Array {
+	y := of[partBias]
+	switch {
+	case of[partWeight] != nil:
+		y = mlx.Add(mlx.MatmulT(h, of[partWeight]), y)
+	case of[partUp] != nil:
+		y = mlx.Add(mlx.MatmulT(mlx.MatmulT(h, of[partDown]), of[partUp]), y)
+	}
+	if residual {
 		y = mlx.Add(h, y)
 	}
 	return y
@@ -172,8 +184,10 @@ func (d *Translator) Translate(at model.Place, h *mlx.Array) *mlx.Array {
 
 // Close frees the translators.
 func (d *Translator) Close() {
-	for _, a := range slices.Concat(d.weights, d.biases) {
-		a.Free()
+	for _, of := range d.matrices {
+		for _, a := range of {
+			a.Free()
+		}
 	}
-	d.weights, d.biases = nil, nil
+	d.matrices = nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -227,4 +228,13 @@ func (o *corpusFlags) encodeJoined(opened *auto.Opened, from texts, c *corpus) e
 		c.sequences = append(c.sequences, ids)
 	}
 	return nil
+}
+
+// say tells what a corpus has.
+func (c *corpus) say(s *streams) {
+	cut := ""
+	if c.cut > 0 {
+		cut = fmt.Sprintf(" (%s longer, and cut: --length)", english.Plural(c.cut, "text was", "texts were"))
+	}
+	s.say("%s: %s, %d tokens%s", c.name, english.Plural(len(c.sequences), "sequence", ""), c.tokens, cut)
 }

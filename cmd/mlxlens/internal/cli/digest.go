@@ -158,18 +158,24 @@ func (o *traceOptions) originOfFiles(options map[string]string) error {
 	if err := originOfEdits(o.edits, options); err != nil {
 		return err
 	}
-	if o.lens.path == "" {
-		return nil
-	}
-	sum := ""
-	for _, path := range lensFiles(o.lens.path) {
-		one, err := pathDigest(path)
-		if err != nil {
-			return err
+	var all []string
+	for _, lens := range o.lens.paths {
+		text := lens
+		for _, path := range lensFiles(lens) {
+			if lens == logitLens {
+				break // no file is meant
+			}
+			one, err := pathDigest(path)
+			if err != nil {
+				return err
+			}
+			text += " (" + one + ")"
 		}
-		sum += " (" + one + ")"
+		all = append(all, text)
 	}
-	options["--lens"] = o.lens.path + sum
+	if len(all) > 0 {
+		options["--lens"] = strings.Join(all, ", ")
+	}
 	return nil
 }
 

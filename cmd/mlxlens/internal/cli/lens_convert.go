@@ -13,24 +13,38 @@ import (
 
 func newLensConvertCmd(s *streams) *cobra.Command {
 	var to string
-	var quiet bool
+	var wide, quiet bool
 	cmd := &cobra.Command{
 		Use:   "convert FILE -o OUT",
 		Short: "Write a lens in another program's form",
 		Long: `Convert reads a lens in any form that --lens reads, and writes it in the form that OUT names:
 
     NAME.safetensors   mlxlens' own, which keeps all that is known of the lens
-    NAME.npz           mlxterp's, with NAME.json beside it`,
+    NAME.npz           mlxterp's, with NAME.json beside it
+    DIR/params.pt      AlignmentResearch's tuned-lens', with DIR/config.json
+    NAME.pt            TransformerLens', of a Jacobian lens
+
+The other forms of a tuned lens have a whole W, also where the lens is limited in rank, and say
+less of the model that it is for; tuned-lens' has a translator of the embedding in place of the
+last layer's.`,
 		Example: `  mlxlens lens convert lens.safetensors -o lens.npz`,
 		Args:    wantArgs(cobra.ExactArgs(1)),
-		RunE:    func(_ *cobra.Command, args []string) error { return runLensConvert(s, args[0], to, quiet) },
+		RunE:    func(_ *cobra.Command, args []string) error { return runLensConvert(s, args[0], to, wide, quiet) },
 	}
-	cmd.Flags().StringVarP(&to, "output", "o", "", "the file to write: .safetensors or .npz")
+	cmd.Flags().StringVarP(&to, "output", "o", "", "the file to write: NAME.safetensors, NAME.npz or DIR/params.pt, or of a Jacobian lens NAME.pt")
+	cmd.Flags().BoolVar(&wide, "f32", false, "write a Jacobian lens in float32 (default float16)")
 	cmd.Flags().BoolVarP(&quiet, "quiet", "q", false, "print errors only")
 	return cmd
 }
 
-func runLensConvert(s *streams, from, to string, quiet bool) error {
+func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
+	if l, err := openLens(from); err == nil && l.jacobian != nil {
+		defer l.jacobian.Close()
+		return convertJacobian(s, l.jacobian, to, wide, quiet)
+	}
+	if wide {
+		return usagef("--f32 is an option of a Jacobian lens")
+	}
 	out, err := createLens(s, to, quiet)
 	if err != nil {
 		return err
@@ -53,7 +67,7 @@ type lensOutput struct {
 }
 
 // lensFormats are the extensions of the forms that are written.
-var lensFormats = []string{"safetensors", "npz"}
+var lensFormats = []string{"safetensors", "npz", "pt"}
 
 // createLens makes the files of a lens, so that one that cannot be written is known before the work.
 func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
@@ -65,6 +79,11 @@ func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
 		names = []string{to}
 	case "npz":
 		names = []string{to, strings.TrimSuffix(to, filepath.Ext(to)) + ".json"}
+	case "pt":
+		if filepath.Base(to) != "params.pt" {
+			return nil, usagef("output %q: tuned-lens reads a folder with params.pt and config.json: name DIR/params.pt", to)
+		}
+		names = []string{to, filepath.Join(filepath.Dir(to), "config.json")}
 	default:
 		if to == "" {
 			return nil, usagef("there is no --output: name the file of the lens (%s)", extensions(lensFormats))
@@ -102,11 +121,15 @@ func (o *lensOutput) writeTuned(l *tuned.Lens) error {
 	if o.format == "safetensors" {
 		return o.files[0].write(l.WriteSafetensors)
 	}
+	both := l.WriteMLXterp
+	if o.format == "pt" {
+		both = l.WriteAlignment
+	}
 	// the arrays last: without them there is no lens
-	if err := o.files[1].write(func(w io.Writer) error { return l.WriteMLXterp(w, io.Discard) }); err != nil {
+	if err := o.files[1].write(func(w io.Writer) error { return both(w, io.Discard) }); err != nil {
 		return err
 	}
-	return o.files[0].write(func(w io.Writer) error { return l.WriteMLXterp(io.Discard, w) })
+	return o.files[0].write(func(w io.Writer) error { return both(io.Discard, w) })
 }
 
 // readsLens returns an error when a file of a lens is the output.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"text/tabwriter"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -37,23 +38,54 @@ type lensInfo struct {
 	DModel      int    `json:"d_model"`
 	Site        string `json:"site"`
 	Form        string `json:"form"`
+	Rank        *int   `json:"rank,omitempty"` // that the weights are limited to
 	Model       string `json:"model,omitempty"`
 	Unembedding string `json:"unembedding_sha256,omitempty"`
+
+	Fitted tuned.Fitted `json:"fitted,omitzero"`
 }
 
 func runLensInfo(s *streams, path string, asJSON bool) error {
-	l, err := tuned.Open(path)
+	l, err := openLens(path)
 	if err != nil {
 		return err
 	}
-	return describeTuned(l).print(s, asJSON)
+	if l.jacobian != nil {
+		defer l.jacobian.Close()
+		return describeJacobian(l.jacobian).print(s, asJSON)
+	}
+	return describeTuned(l.tuned).print(s, asJSON)
 }
 
 func describeTuned(l *tuned.Lens) lensInfo {
-	return lensInfo{
+	i := lensInfo{
 		Kind: "tuned", Path: l.Path, Layers: l.Layers(), DModel: l.DModel, Site: string(l.Site), Form: l.Form(),
-		Model: l.Model, Unembedding: l.Unembedding,
+		Model: l.Model, Unembedding: l.Unembedding, Fitted: l.Fitted,
 	}
+	if rank := l.Rank(); rank < l.DModel {
+		i.Rank = &rank
+	}
+	return i
+}
+
+// rank is what limits the weights, in words.
+func (i lensInfo) rank() string {
+	switch {
+	case i.Rank == nil:
+		return "not limited"
+	case *i.Rank == 0:
+		return "0: b alone"
+	}
+	return strconv.Itoa(*i.Rank)
+}
+
+// trained is how, in words.
+func (i lensInfo) trained() string {
+	f := i.Fitted
+	if f.Steps == 0 {
+		return "the file does not say"
+	}
+	return fmt.Sprintf("%d steps of %s, on %s, %d tokens, digest %s", f.Steps, f.Recipe, english.Plural(f.Sequences, "sequence", ""), f.Tokens, cmp.Or(f.Corpus, "none"))
 }
 
 // print writes it as a table, or as JSON.
@@ -64,7 +96,7 @@ func (i lensInfo) print(s *streams, asJSON bool) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
 		{"lens", i.Kind}, {"model", cmp.Or(i.Model, "the file does not say")}, {"layers", strconv.Itoa(i.Layers)}, {"d_model", strconv.Itoa(i.DModel)},
-		{"reads", i.Site}, {"form", i.Form}, {"unembedding", cmp.Or(i.Unembedding, "the file does not say")},
+		{"reads", i.Site}, {"form", i.Form}, {"rank", i.rank()}, {"trained", i.trained()}, {"unembedding", cmp.Or(i.Unembedding, "the file does not say")},
 	} {
 		fmt.Fprintf(w, "%s\t%s\n", row[0], visible(row[1]))
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -8,11 +9,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/jacobian"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
-// lensFlags name a tuned lens.
+// lensFlags name a lens that is fitted to a model.
 type lensFlags struct {
 	path string
 	any  bool
@@ -20,7 +23,7 @@ type lensFlags struct {
 
 func (o *lensFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.path, "lens", "", "what reads the rows: logit, embed (the input embedding: which tokens a state resembles), negated (which it speaks against), or a tuned lens: mlxterp's files, tuned-lens' folder, or a .safetensors")
+	f.StringVar(&o.path, "lens", "", "what reads the rows: "+lensForms)
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
 
@@ -29,6 +32,78 @@ func (o *lensFlags) check() error {
 		return usagef("--any-unembedding needs --lens")
 	}
 	return o.checkNamed()
+}
+
+// lensForms are what --lens takes.
+const lensForms = "logit, embed (the input embedding: which tokens a state resembles), negated (which it speaks against), a tuned lens (mlxterp's files, tuned-lens' folder, .safetensors) or a Jacobian one (.pt, .safetensors)"
+
+// lensesFlags name the lenses that read the rows of a trace.
+type lensesFlags struct {
+	paths []string
+	any   bool
+}
+
+func (o *lensesFlags) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&o.paths, "lens", nil, "what reads the rows: "+lensForms+"; repeat it for several beside each other")
+	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
+}
+
+func (o *lensesFlags) check() error {
+	fitted := map[string]bool{}
+	for _, path := range o.paths {
+		if fitted[path] {
+			return usagef("--lens %s is given twice", path)
+		}
+		fitted[path] = true
+		if one := o.one(path); len(o.paths) > 1 && one.named() && path != logitLens {
+			return usagef("--lens %s stands alone: its last row is not what the model says, as the others' is", path)
+		}
+	}
+	delete(fitted, logitLens)
+	switch {
+	case len(o.paths) == 1:
+		return o.one(o.paths[0]).check()
+	case o.any && len(fitted) == 0:
+		return usagef("--any-unembedding needs --lens")
+	}
+	return nil
+}
+
+// one is one of the lenses.
+func (o *lensesFlags) one(path string) *lensFlags { return &lensFlags{path: path, any: o.any} }
+
+// ownLast returns an error where the last row is not what the model itself says.
+func (o *lensesFlags) ownLast() error {
+	for _, path := range o.paths {
+		if err := o.one(path).ownLast(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open puts the lenses on a model: the first, nil without one, and those beside it. The caller calls what it returns at the end.
+func (o *lensesFlags) open(s *streams, opened *auto.Opened) (first lens.Translator, beside []lens.Translator, done func(), err error) {
+	var all []lens.Translator
+	var ends []func()
+	done = func() {
+		for _, end := range ends {
+			end()
+		}
+	}
+	for _, path := range o.paths {
+		t, end, err := o.one(path).reader(s, opened)
+		if err != nil {
+			done()
+			return nil, nil, nil, err
+		}
+		ends, all = append(ends, end), append(all, t)
+	}
+	if len(all) == 0 {
+		return nil, nil, done, nil
+	}
+	return all[0], all[1:], done, nil
 }
 
 // lensFiles are the files of a lens, which tuned.Open finds by one of them, by what their
@@ -47,17 +122,59 @@ func lensFiles(path string) (files []string) {
 	return files
 }
 
+// translator is a lens of a file, on a model.
+type translator interface {
+	lens.Translator
+	Close()
+}
+
 // open puts the lens on a model, nil without one. The caller closes what it returns.
-func (o *lensFlags) open(s *streams, opened *auto.Opened) (*tuned.Translator, error) {
+func (o *lensFlags) open(s *streams, opened *auto.Opened) (translator, error) {
 	if o.path == "" {
 		return nil, nil
 	}
 	if err := readsLens(s, o.path); err != nil {
 		return nil, err
 	}
-	l, err := tuned.Open(o.path)
+	file, err := openLens(o.path)
 	if err != nil {
 		return nil, err
 	}
-	return l.On(opened.Model, tuned.Options{AnyUnembedding: o.any})
+	if file.tuned != nil {
+		t, err := file.tuned.On(opened.Model, tuned.Options{AnyUnembedding: o.any})
+		if err != nil {
+			return nil, err // no interface that holds nil
+		}
+		return t, nil
+	}
+	t, err := file.jacobian.On(opened.Model, jacobian.Options{AnyUnembedding: o.any})
+	if err != nil {
+		_ = file.jacobian.Close() // it was only read
+		return nil, err
+	}
+	return t, nil
+}
+
+// lensFile is a lens of one of the kinds.
+type lensFile struct {
+	tuned    *tuned.Lens
+	jacobian *jacobian.Lens // to be closed
+}
+
+// openLens reads a lens of any kind, which its content tells. Those of more than one file are tuned ones, and
+// are known by their names.
+func openLens(path string) (lensFile, error) {
+	ext := strings.ToLower(filepath.Ext(path))
+	info, err := os.Stat(path)
+	if err == nil && !info.IsDir() && ext != ".npz" && ext != ".json" && filepath.Base(path) != "params.pt" {
+		j, err := jacobian.Open(path)
+		if err == nil || !errors.Is(err, jacobian.ErrOther) {
+			return lensFile{jacobian: j}, err
+		}
+		if ext != ".safetensors" {
+			return lensFile{}, err
+		}
+	}
+	t, err := tuned.Open(path)
+	return lensFile{tuned: t}, err
 }

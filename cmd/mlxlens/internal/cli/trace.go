@@ -22,7 +22,7 @@ type traceOptions struct {
 	rowFlags
 	targetFlags
 	editFlags
-	lens lensFlags
+	lens lensesFlags
 	memoryFlags
 	drawFlags
 	goOnFlags
@@ -53,8 +53,8 @@ token that the layer would say next. Its colour is the view: the probability,
 logit or rank that the layer gives to the model's final answer there, or the
 layer's own entropy, KL(final ‖ layer) (both in nats), margin or confidence.
 --attn and --mlp read what the halves of a layer add, alone; --lens reads through a
-tuned lens (Belrose et al. 2023, arXiv:2303.08112), by the input embedding (embed) or
-negated (negated), whose last row is not what the model says: docs/readers.md.
+ lens that was fitted (mlxlens lens), --lens logit --lens FILE by both, row by row, --lens
+ embed by the input embedding, and --lens negated turned round: docs/lenses.md, docs/readers.md.
 
 The prompt "-" is read from stdin. With --ids no tokenizer is needed.
 Selections such as 0,4,8:12,-1 count from 0; a range leaves out its end, and a
@@ -201,7 +201,7 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 		return lo, nil, err
 	}
 	var done func()
-	lo.Translator, done, err = o.lens.reader(s, opened)
+	lo.Translator, lo.Beside, done, err = o.lens.open(s, opened)
 	return lo, done, err
 }
 
@@ -293,6 +293,8 @@ func (o *traceOptions) checkExport() error {
 		return nil
 	case o.export != "mlxterp" && o.export != "logitlenskit":
 		return usagef("--export %q: want mlxterp or logitlenskit", o.export)
+	case len(o.lens.paths) > 1:
+		return usagef("--export %s has the rows of one lens", o.export)
 	case o.json || o.embed || o.mid || o.attn || o.mlp || o.check || o.experts || o.track > 0 || len(o.targets) > 0:
 		return usagef("--export %s has no place for --json, --embed, --mid, --attn, --mlp, --check, --experts, --track and --target", o.export)
 	case o.output != "" && o.format() != "json":
@@ -339,6 +341,8 @@ func (o *traceOptions) checkPicture() error {
 	switch {
 	case !ok:
 		return usagef("--picture %q: want heatmap, curves or targets", o.picture)
+	case kind != render.Heatmap && len(o.lens.paths) > 1:
+		return usagef("--picture %s follows the rows of one lens: leave it out for a heat map of several", o.picture)
 	case kind == render.Targets && len(o.targets) == 0:
 		return usagef("--picture targets needs --target")
 	}

@@ -1,16 +1,16 @@
-package tuned
+package torchfile
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"math"
 )
 
-// unpickle reads the pickle of a state dict, {name: tensor}. A pickle is a program for a
-// stack machine (Python's pickletools documents each opcode); this machine has the
-// opcodes that torch.save writes for a dictionary of tensors, and knows four functions.
-// A name of anything else is an error, and nothing is called.
-func unpickle(program []byte) (map[string]tensor, error) {
+// unpickle reads a pickle, which is a program for a stack machine (Python's pickletools
+// documents each opcode); this machine has the opcodes that torch.save writes for dictionaries,
+// lists, numbers, texts and tensors, and knows four functions. A name of anything else is an
+// error, and nothing is called.
+func unpickle(program []byte) (any, error) {
 	m := &machine{program: program, memo: map[uint32]any{}}
 	for {
 		done, err := m.step()
@@ -21,31 +21,27 @@ func unpickle(program []byte) (map[string]tensor, error) {
 			break
 		}
 	}
-	top, ok := m.pop().(*dict)
-	if m.err != nil || !ok {
-		return nil, errors.New("the pickle is no dictionary of tensors")
-	}
-	tensors := map[string]tensor{}
-	for key, value := range top.values {
-		t, ok := value.(tensor)
-		if !ok {
-			return nil, fmt.Errorf("the pickle has under %q something else than a tensor", key)
-		}
-		tensors[key] = t
-	}
-	return tensors, nil
+	top := m.pop()
+	return top, m.err
 }
 
-// What stands on the stack: nil, bool, int, string, tuple, *dict, global, storage,
-// tensor, and mark.
+// What stands on the stack: nil, bool, int, float64, string, Tuple, *List, *Dict, Tensor, and what
+// is none of a file's values: global, storage and mark.
 type (
-	tuple  []any
+	// Tuple is a Python tuple.
+	Tuple []any
+
+	// List is a Python list.
+	List struct{ Values []any }
+
+	// Dict is a Python dictionary; a key is a string or an int.
+	Dict struct{ Values map[any]any }
+
 	global string // module.name
 	mark   struct{}
-	dict   struct{ values map[string]any }
 )
 
-// maxStack bounds the stack; that of a state dict holds its names and tensors.
+// maxStack bounds the stack; that of a dictionary of tensors holds its names and tensors.
 const maxStack = 1 << 17
 
 type machine struct {
@@ -92,18 +88,18 @@ func (m *machine) pop() any {
 }
 
 // top takes the last n values.
-func (m *machine) top(n int) tuple {
+func (m *machine) top(n int) Tuple {
 	if n > len(m.stack) {
 		m.fail("takes from an empty stack")
-		return make(tuple, n)
+		return make(Tuple, n)
 	}
-	out := append(tuple{}, m.stack[len(m.stack)-n:]...)
+	out := append(Tuple{}, m.stack[len(m.stack)-n:]...)
 	m.stack = m.stack[:len(m.stack)-n]
 	return out
 }
 
 // marked takes what stands above the last mark, and the mark.
-func (m *machine) marked() tuple {
+func (m *machine) marked() Tuple {
 	for i := len(m.stack) - 1; i >= 0; i-- {
 		if m.stack[i] == (mark{}) {
 			out := m.top(len(m.stack) - i - 1)
@@ -138,7 +134,7 @@ func (m *machine) step() (done bool, err error) {
 	case m.constant(op) || m.collect(op) || m.remember(op) || m.refer(op) || m.err != nil:
 		return false, m.err
 	}
-	return false, fmt.Errorf("opcode 0x%02x is none that torch.save writes for a dictionary of tensors", op)
+	return false, fmt.Errorf("opcode 0x%02x is none that torch.save writes for a dictionary of tensors and plain values", op)
 }
 
 // constant runs an opcode that pushes a value which stands in the program (and PROTO, the
@@ -159,6 +155,8 @@ func (m *machine) constant(op byte) (ok bool) {
 		m.push(int(int32(binary.LittleEndian.Uint32(m.take(4)))))
 	case 0x8a: // LONG1
 		m.push(m.long())
+	case 'G': // BINFLOAT
+		m.push(math.Float64frombits(binary.BigEndian.Uint64(m.take(8))))
 	case 'X': // BINUNICODE
 		m.push(string(m.take(int(binary.LittleEndian.Uint32(m.take(4))))))
 	default:
@@ -167,19 +165,25 @@ func (m *machine) constant(op byte) (ok bool) {
 	return true
 }
 
-// collect runs an opcode that makes a tuple or fills a dictionary of what is on the stack.
+// collect runs an opcode that makes a tuple, or fills a list or a dictionary, of what is on the stack.
 func (m *machine) collect(op byte) (ok bool) {
 	switch op {
 	case '(': // MARK
 		m.push(mark{})
 	case ')': // EMPTY_TUPLE
-		m.push(tuple{})
+		m.push(Tuple{})
 	case 't': // TUPLE
 		m.push(m.marked())
 	case 0x85, 0x86, 0x87: // TUPLE1 to TUPLE3
 		m.push(m.top(int(op - 0x84)))
+	case ']': // EMPTY_LIST
+		m.push(&List{})
+	case 'a': // APPEND
+		m.add(m.top(1))
+	case 'e': // APPENDS
+		m.add(m.marked())
 	case '}': // EMPTY_DICT
-		m.push(&dict{map[string]any{}})
+		m.push(&Dict{map[any]any{}})
 	case 's': // SETITEM
 		m.set(m.top(2))
 	case 'u': // SETITEMS
@@ -260,33 +264,46 @@ func (m *machine) get(at uint32) {
 }
 
 // set enters pairs in the dictionary on top.
-func (m *machine) set(pairs tuple) {
+func (m *machine) set(pairs Tuple) {
 	if len(m.stack) == 0 || len(pairs)%2 != 0 {
 		m.fail("sets items of nothing")
 		return
 	}
-	d, ok := m.stack[len(m.stack)-1].(*dict)
+	d, ok := m.stack[len(m.stack)-1].(*Dict)
 	if !ok {
 		m.fail("sets items of something else than a dictionary")
 		return
 	}
 	for i := 0; i < len(pairs); i += 2 {
-		key, ok := pairs[i].(string)
-		if !ok {
-			m.fail("has a key that is no text")
+		key := pairs[i]
+		switch key.(type) {
+		case string, int:
+		default:
+			m.fail("has a key that is neither text nor a number")
 			return
 		}
-		if _, twice := d.values[key]; twice {
-			m.fail("has the key %q twice", key)
+		if _, twice := d.Values[key]; twice {
+			m.fail("has the key %#v twice", key)
 			return
 		}
-		d.values[key] = pairs[i+1]
+		d.Values[key] = pairs[i+1]
 	}
+}
+
+// add appends to the list on top.
+func (m *machine) add(values Tuple) {
+	if len(m.stack) > 0 {
+		if l, ok := m.stack[len(m.stack)-1].(*List); ok {
+			l.Values = append(l.Values, values...)
+			return
+		}
+	}
+	m.fail("appends to something else than a list")
 }
 
 // persistent returns the storage that ("storage", class, key, location, size) names.
 func (m *machine) persistent(id any) any {
-	t, _ := id.(tuple)
+	t, _ := id.(Tuple)
 	if len(t) == 5 && t[0] == "storage" {
 		class, isClass := t[1].(global)
 		key, isKey := t[2].(string)
@@ -300,12 +317,12 @@ func (m *machine) persistent(id any) any {
 
 // call returns what the few functions that are known give.
 func (m *machine) call(function, arguments any) any {
-	args, ok := arguments.(tuple)
+	args, ok := arguments.(Tuple)
 	name, isGlobal := function.(global)
 	switch {
 	case !ok || !isGlobal:
 	case name == "collections.OrderedDict" && len(args) == 0:
-		return &dict{map[string]any{}}
+		return &Dict{map[any]any{}}
 	case name == "torch._utils._rebuild_tensor_v2" && len(args) >= 6:
 		return m.rebuild(args)
 	case name == "torch._utils._rebuild_parameter" && len(args) >= 1:
@@ -319,7 +336,7 @@ func (m *machine) call(function, arguments any) any {
 }
 
 // rebuild returns the tensor of (storage, offset, shape, stride, …).
-func (m *machine) rebuild(args tuple) any {
+func (m *machine) rebuild(args Tuple) any {
 	s, ok := args[0].(storage)
 	offset, okOffset := args[1].(int)
 	shape, okShape := ints(args[2])
@@ -328,11 +345,11 @@ func (m *machine) rebuild(args tuple) any {
 		m.fail("has a tensor that is no matrix or vector")
 		return nil
 	}
-	return tensor{s, offset, shape, stride}
+	return Tensor{s, offset, shape, stride}
 }
 
 func ints(x any) ([]int, bool) {
-	t, ok := x.(tuple)
+	t, ok := x.(Tuple)
 	out := make([]int, len(t))
 	for i, v := range t {
 		n, isInt := v.(int)

@@ -1,0 +1,296 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
+	"github.com/mlxlens/mlxlens/lens/jacobian"
+	"github.com/mlxlens/mlxlens/lens/tuned"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// jacobianFlags say how a Jacobian lens is fitted.
+type jacobianFlags struct {
+	memoryFlags
+	layers string
+	skip   int
+	rows   int
+	batch  int
+	wide   bool
+}
+
+func (o *jacobianFlags) flags(cmd *cobra.Command) {
+	o.memoryFlags.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&o.layers, "layers", "", "of --jacobian: the layers that get a matrix, such as 0,4,8:12 (default all but the last)")
+	f.IntVar(&o.skip, "skip-first", jacobian.DefaultSkip, "of --jacobian: positions at the beginning of each sequence that are left out")
+	f.IntVar(&o.rows, "rows", 0, "of --jacobian: compute so many random rows of each matrix from each sequence (default all)")
+	f.IntVar(&o.batch, "dim-batch", 0, "of --jacobian: rows that go back through the model together (default as many as 512 MiB hold)")
+	f.BoolVar(&o.wide, "f32", false, "of --jacobian: write float32 (default float16)")
+}
+
+// options are those of a fit.
+func (o *jacobianFlags) options(layers int, length int, seed uint64) (jacobian.FitOptions, error) {
+	to := jacobian.FitOptions{Skip: o.skip, Length: length, Rows: o.rows, Batch: o.batch, Seed: seed}
+	var err error
+	if to.Layers, err = selection(o.layers, layers, "layer"); err != nil {
+		return to, err
+	}
+	to.MaxMemory, err = o.bound()
+	return to, err
+}
+
+// jacobianFormats are the extensions of the forms that are written.
+var jacobianFormats = []string{"pt", "safetensors"}
+
+// createJacobian makes the file of a lens.
+func createJacobian(s *streams, to string, quiet bool) (*answer, error) {
+	o := outputFlags{output: to}
+	if to == "" || !slices.Contains(jacobianFormats, o.format()) {
+		return nil, usagef("output %q: the extension names the form of a Jacobian lens (have: %s)", to, extensions(jacobianFormats))
+	}
+	return o.create(s, quiet)
+}
+
+// writeJacobian writes a lens in the form that the file's name has.
+func writeJacobian(to *answer, l *jacobian.Lens, wide bool) error {
+	typ := checkpoint.F16
+	if wide {
+		typ = checkpoint.F32
+	}
+	return to.write(func(w io.Writer) error {
+		if strings.EqualFold(filepath.Ext(to.name), ".pt") {
+			return l.WritePT(w, typ)
+		}
+		return l.WriteSafetensors(w, typ)
+	})
+}
+
+// fitting adds the sequences of a corpus to a fit, and keeps what is done.
+type fitting struct {
+	s     *streams
+	f     *jacobian.Fit
+	of    *origin
+	path  string // of what is done
+	quiet bool
+
+	saved time.Time
+	took  time.Duration
+}
+
+// fitJacobian fits a lens to a corpus.
+func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
+	if err := cmp.Or(o.corpusFlags.check(), o.jacobian.limit(&o.modelOptions)); err != nil {
+		return err
+	}
+	out, err := createJacobian(s, o.output, o.quiet)
+	if err != nil {
+		return err
+	}
+	defer out.drop()
+	texts, err := o.corpusFlags.read(s, o.quiet)
+	if err != nil {
+		return err
+	}
+	opened, err := o.open(s, false)
+	if err != nil {
+		return err
+	}
+	defer opened.Close()
+	c, err := o.encode(opened, texts)
+	if err != nil {
+		return err
+	}
+	if !o.quiet {
+		c.say(s)
+	}
+	run := &fitting{s: s, path: o.output + ".fit.pt", quiet: o.quiet, saved: time.Now()}
+	if run.of, err = o.jacobianOrigin(s, opened, c); err != nil {
+		return err
+	}
+	fo, err := o.jacobian.options(opened.Model.Shape().Layers, o.length, o.train.change.Seed)
+	if err != nil {
+		return err
+	}
+	if d, n := opened.Model.Shape().DModel, len(c.sequences); fo.Rows > 0 && fo.Rows*n < d {
+		return usagef("--rows %d of %d sequences are %d rows, and the matrices have %d: give --rows %d or more", fo.Rows, n, fo.Rows*n, d, (d+n-1)/n)
+	}
+	if err := run.begin(opened, fo); err != nil {
+		return err
+	}
+	if err := run.run(ctx, c.sequences); err != nil {
+		return err
+	}
+	about, err := o.about(opened, c, run)
+	if err != nil {
+		return err
+	}
+	l, err := run.f.Lens(about)
+	if err != nil {
+		return err
+	}
+	if err := writeJacobian(out, l, o.jacobian.wide); err != nil {
+		return err
+	}
+	if err := os.Remove(run.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// jacobianOrigin is what the fit is of: another is not gone on with.
+func (o *lensFitOptions) jacobianOrigin(s *streams, opened *auto.Opened, c *corpus) (*origin, error) {
+	digest, err := s.digest(opened)
+	if err != nil {
+		return nil, err
+	}
+	return &origin{Model: digest, Revision: hubCommit(opened.Info.Ref), Options: map[string]string{
+		"--device": opened.Info.Device, "--weights": string(opened.Info.Weights), "--file": c.digest, "--layers": o.jacobian.layers,
+		"--skip-first": fmt.Sprint(o.jacobian.skip), "--length": fmt.Sprint(o.length), "--rows": fmt.Sprint(o.jacobian.rows), "--seed": fmt.Sprint(o.train.change.Seed),
+	}}, nil
+}
+
+// about is what the lens says of itself.
+func (o *lensFitOptions) about(opened *auto.Opened, c *corpus, run *fitting) (jacobian.Metadata, error) {
+	hash, err := tuned.Unembedding(opened.Model)
+	if err != nil {
+		return nil, err
+	}
+	errors := []any{}
+	for _, e := range run.f.Errors() {
+		if math.IsNaN(e) {
+			errors = append(errors, nil)
+			continue
+		}
+		errors = append(errors, e)
+	}
+	m := jacobian.Metadata{
+		"model_name": cmp.Or(o.train.name, modelName(opened)), "corpus": filepath.Base(c.name), jacobian.Digest: c.digest, "unembedding_sha256": hash,
+		"fitted_by": "mlxlens", "n_prompts": run.f.Done(), "standard_error": errors,
+	}
+	if run.of.Revision != "" {
+		m["model_revision"] = run.of.Revision
+	}
+	return m, nil
+}
+
+// begin makes the fit, or goes on with what is kept of it.
+func (r *fitting) begin(opened *auto.Opened, o jacobian.FitOptions) error {
+	if _, err := os.Stat(r.path); errors.Is(err, fs.ErrNotExist) {
+		r.f, err = jacobian.NewFit(opened.Model, o)
+		return err
+	}
+	f, kept, err := jacobian.Restore(opened.Model, o, r.path)
+	if err != nil {
+		return fmt.Errorf("%w: remove it, or give another --output", err)
+	}
+	of, err := json.Marshal(r.of)
+	if err != nil {
+		return err
+	}
+	if was, _ := kept["origin"].(string); was != string(of) {
+		var before origin
+		why := "it does not say of which"
+		if json.Unmarshal([]byte(was), &before) == nil {
+			why = before.differs(r.of)
+		}
+		return fmt.Errorf("%s is of another fit: %s: remove it, or give another --output", r.path, why)
+	}
+	if r.f = f; !r.quiet {
+		r.s.say("goes on behind %d sequences, which %s has", f.Done()+f.Short(), r.path)
+	}
+	return nil
+}
+
+func (r *fitting) run(ctx context.Context, sequences [][]int) error {
+	from := r.f.Done() + r.f.Short()
+	tell := r.progress(len(sequences) - from)
+	for i, ids := range sequences[min(from, len(sequences)):] {
+		if err := r.f.Add(ctx, ids, func(part float64) { tell(float64(i) + part) }); err != nil {
+			return err
+		}
+		if since := time.Since(r.saved); since > max(keepEvery, keepShare*r.took) && from+i+1 < len(sequences) {
+			if err := r.keep(); err != nil {
+				return err
+			}
+		}
+	}
+	if r.quiet {
+		return nil
+	}
+	if n := r.f.Short(); n > 0 {
+		r.s.say("%d of %d sequences are too short to have a position that counts, and are left out", n, len(sequences))
+	}
+	worst, at := 0.0, 0
+	for i, e := range r.f.Errors() {
+		if !(e <= worst) {
+			worst, at = e, i
+		}
+	}
+	if math.IsNaN(worst) {
+		r.s.say("%d sequences; the standard error of the matrices needs two or more in each row", r.f.Done())
+	} else {
+		r.s.say("%d sequences; the matrices' standard error is at most %.2g of their norm, in layer %d", r.f.Done(), worst, r.f.Sources()[at])
+	}
+	return nil
+}
+
+// progress tells of so many sequences.
+func (r *fitting) progress(left int) func(done float64) {
+	switch {
+	case r.quiet:
+		return func(float64) {}
+	case terminal(r.s.err) > 0:
+		tell := r.s.progressOf("fitting", false)
+		return func(done float64) { tell(done / float64(left)) }
+	}
+	rhythm := newRhythm()
+	return func(done float64) {
+		if since, due := rhythm.due(); due && done < float64(left) {
+			rest := time.Duration(float64(since) * (float64(left) - done) / done)
+			r.s.say("fitting: %.1f of %d sequences after %v, about %v left", done, left, since, rest.Round(time.Second))
+		}
+	}
+}
+
+// keep writes what is done.
+func (r *fitting) keep() error {
+	start := time.Now()
+	of, err := json.Marshal(r.of)
+	if err != nil {
+		return err
+	}
+	place, err := output.Find(r.path, r.s.out)
+	if err != nil {
+		return err
+	}
+	file, err := place.Create()
+	if err != nil {
+		return err
+	}
+	defer file.Drop()
+	first := !file.Replaces()
+	if err := file.Write(func(w io.Writer) error { return r.f.Save(w, jacobian.Metadata{"origin": string(of)}) }); err != nil {
+		return err
+	}
+	if first && !r.quiet {
+		r.s.say("%s has what is done: stopped, the same command goes on", r.path)
+	}
+	r.saved, r.took = time.Now(), time.Since(start)
+	return nil
+}

@@ -1,0 +1,165 @@
+package jacobian_test
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/internal/torchfile"
+	"github.com/mlxlens/mlxlens/lens/jacobian"
+)
+
+// small is a lens of two layers and d_model 2.
+func small(t *testing.T) *jacobian.Lens {
+	t.Helper()
+	l, err := jacobian.New(map[int][]float32{0: {1, 2, 3, 4}, 2: {0.5, -1, 65504, 0}}, 2, 7, 4, jacobian.Metadata{
+		"model_name": "m", "list": []any{1, 0.5, nil}, "nested": jacobian.Metadata{"yes": true}, "corpus": "c",
+	})
+	require.NoError(t, err)
+	return l
+}
+
+func open(t *testing.T, path string) *jacobian.Lens {
+	t.Helper()
+	l, err := jacobian.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, l.Close()) })
+	return l
+}
+
+// put writes a file.
+func put(t *testing.T, name string, write func(io.Writer) error) string {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, write(&b))
+	path := filepath.Join(t.TempDir(), name)
+	require.NoError(t, os.WriteFile(path, b.Bytes(), 0o600))
+	return path
+}
+
+func TestWhatIsWrittenIsReadBack(t *testing.T) {
+	want := small(t)
+	for _, typ := range []checkpoint.Type{checkpoint.F16, checkpoint.F32} {
+		for name, write := range map[string]func(io.Writer, checkpoint.Type) error{"x.pt": want.WritePT, "x.safetensors": want.WriteSafetensors} {
+			path := put(t, name, func(w io.Writer) error { return write(w, typ) })
+			got := open(t, path)
+			require.Equal(t, []int{0, 2}, got.Layers)
+			require.Equal(t, 7, got.Prompts)
+			require.Equal(t, 2, got.DModel)
+			require.Equal(t, 4, got.Target)
+			require.Equal(t, "m", got.Model())
+			require.Equal(t, []any{1, 0.5, nil}, got.Metadata["list"])
+			require.Equal(t, jacobian.Metadata{"yes": true}, got.Metadata["nested"])
+			for _, layer := range want.Layers {
+				require.Equal(t, matrix(t, want, layer), matrix(t, got, layer))
+			}
+			again := put(t, name, func(w io.Writer) error { return write(w, typ) })
+			a, err := os.ReadFile(path)
+			require.NoError(t, err)
+			b, err := os.ReadFile(again)
+			require.NoError(t, err)
+			require.Equal(t, a, b)
+		}
+	}
+	large, err := jacobian.New(map[int][]float32{0: {65520}}, 1, 1, 1, nil)
+	require.NoError(t, err)
+	require.ErrorContains(t, large.WritePT(io.Discard, checkpoint.F16), "layer 0 has 65520 in row 0, which 16 bits cannot hold: write it with 32")
+}
+
+func TestTransformerLensFilesAreRead(t *testing.T) {
+	want := load(t).Models[1]
+	require.Equal(t, "llama", want.Architecture)
+	m := modeltest.Architecture(t, "llama", nil)
+	for name, part := range map[string]float64{"llama.pt": 1e-3, "llama-checkpoint.pt": 1e-6} { // float16, float32
+		l := open(t, modeltest.Path(t, "testdata/jacobian/"+name))
+		require.NoError(t, l.Fits(m, jacobian.Options{}))
+		require.Equal(t, 3, l.Prompts)
+		require.Equal(t, m.Shape().Layers-1, l.Target)
+		for _, w := range want.Matrices {
+			requireClose(t, w.Rows["0"], matrix(t, l, w.Layer)[:l.DModel], part, name)
+		}
+	}
+}
+
+// MLXLENS_TRANSFORMERLENS_PYTHON names a Python that has transformer-lens 4.
+func TestTransformerLensReadsWhatIsWritten(t *testing.T) {
+	python := os.Getenv("MLXLENS_TRANSFORMERLENS_PYTHON")
+	if python == "" {
+		t.Skip("MLXLENS_TRANSFORMERLENS_PYTHON is not set")
+	}
+	m := modeltest.Architecture(t, "llama", nil)
+	f, err := jacobian.NewFit(m, jacobian.FitOptions{Skip: 16})
+	require.NoError(t, err)
+	require.NoError(t, f.Add(t.Context(), load(t).Models[1].Prompts[0], nil))
+	l, err := f.Lens(jacobian.Metadata{"model_name": "llama"})
+	require.NoError(t, err)
+	lens := put(t, "lens.pt", func(w io.Writer) error { return l.WritePT(w, checkpoint.F32) })
+	fit := put(t, "fit.pt", func(w io.Writer) error { return f.Save(w, jacobian.Metadata{"model_name": "llama"}) })
+	out, err := exec.Command(python, "-c", `import sys
+from transformer_lens.tools.analysis import JacobianLens
+a, b = (JacobianLens.load(p) for p in sys.argv[1:])
+assert a.n_prompts == b.n_prompts == 1 and a.metadata["model_name"] == b.metadata["model_name"] == "llama"
+assert a.source_layers == b.source_layers and all((a.jacobians[l] == b.jacobians[l]).all() for l in a.source_layers)
+JacobianLens.merge([a, a])`, lens, fit).CombinedOutput()
+	require.NoError(t, err, string(out))
+}
+
+func TestAFileThatIsNoLensIsAnError(t *testing.T) {
+	tensor := func(d int, typ checkpoint.Type, bytes int) torchfile.Stored {
+		return torchfile.Stored{Type: typ, Shape: []int{d, d}, Write: func(w io.Writer) error { _, err := w.Write(make([]byte, bytes)); return err }}
+	}
+	one := torchfile.Items{{Key: 0, Value: tensor(2, checkpoint.F32, 16)}}
+	with := func(items ...torchfile.Item) torchfile.Items { return items }
+	for says, root := range map[string]torchfile.Items{
+		`is no Jacobian lens: it has neither "J"`:                    with(torchfile.Item{Key: "x", Value: 1}),
+		`has <nil> under "d_model": want a whole number`:             with(torchfile.Item{Key: "J", Value: one}),
+		`has "x" under "n_prompts"`:                                  with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: 2}, torchfile.Item{Key: "n_prompts", Value: "x"}),
+		`layer 0 has the shape [2 2], and d_model is 3`:              with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: 3}),
+		`has under "J" no dictionary of layers`:                      with(torchfile.Item{Key: "J", Value: 1}, torchfile.Item{Key: "d_model", Value: 3}),
+		`has under "J" the key "0"`:                                  with(torchfile.Item{Key: "J", Value: torchfile.Items{{Key: "0", Value: 1}}}, torchfile.Item{Key: "d_model", Value: 2}),
+		`has no matrices`:                                            with(torchfile.Item{Key: "J", Value: torchfile.Items{}}, torchfile.Item{Key: "d_model", Value: 2}),
+		`has matrices of the layers -1 to -1, and no model has them`: with(torchfile.Item{Key: "J", Value: torchfile.Items{{Key: -1, Value: tensor(1, checkpoint.F16, 2)}}}, torchfile.Item{Key: "d_model", Value: 1}),
+		`has done 0 prompts: there is no mean of them`:               with(torchfile.Item{Key: "jacobian_sum", Value: one}, torchfile.Item{Key: "n_done", Value: 0}),
+		`has metadata that are no dictionary`:                        with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: 2}, torchfile.Item{Key: "metadata", Value: 1}),
+		`has a matrix of layer 0, and maps to layer 0`:               with(torchfile.Item{Key: "jacobian_sum", Value: one}, torchfile.Item{Key: "n_done", Value: 1}, torchfile.Item{Key: "target_layer", Value: 0}),
+	} {
+		_, err := jacobian.Open(put(t, "x.pt", func(w io.Writer) error { return torchfile.Write(w, root) }))
+		require.ErrorContains(t, err, says)
+	}
+	_, err := jacobian.Open(put(t, "x.safetensors", func(w io.Writer) error { return checkpoint.WriteSafetensors(w, nil, nil) }))
+	require.ErrorIs(t, err, jacobian.ErrOther)
+	nan := put(t, "x.pt", func(w io.Writer) error {
+		return torchfile.Write(w, with(torchfile.Item{Key: "J", Value: torchfile.Items{{Key: 3, Value: torchfile.Stored{Type: checkpoint.F16, Shape: []int{1, 1}, Write: func(w io.Writer) error {
+			_, err := w.Write([]byte{0, 0x7e})
+			return err
+		}}}}}, torchfile.Item{Key: "d_model", Value: 1}))
+	})
+	_, err = open(t, nan).Matrix(3)
+	require.ErrorContains(t, err, "the matrix of layer 3 has NaN in row 0: its fit went wrong, or the file is damaged")
+}
+
+func TestALensOfAnotherModelIsAnError(t *testing.T) {
+	m := modeltest.Architecture(t, "llama", nil)
+	d, last := m.Shape().DModel, m.Shape().Layers-1
+	lens := func(d, layer, target int, about jacobian.Metadata) *jacobian.Lens {
+		l, err := jacobian.New(map[int][]float32{layer: make([]float32, d*d)}, d, 1, target, about)
+		require.NoError(t, err)
+		return l
+	}
+	for says, l := range map[string]*jacobian.Lens{
+		"is a lens of d_model 3 and the layers 0, of other, and the model has d_model 64": lens(3, 0, last, jacobian.Metadata{"model_name": "other"}),
+		"the last of which has none":                    lens(d, last, last+1, nil),
+		"maps to layer 1, and the model's last":         lens(d, 0, 1, nil),
+		"is a lens of a model with another unembedding": lens(d, 0, last, jacobian.Metadata{"unembedding_sha256": "0123456789abcdef"}),
+	} {
+		require.ErrorContains(t, l.Fits(m, jacobian.Options{}), says)
+	}
+	require.NoError(t, lens(d, 0, last, jacobian.Metadata{"unembedding_sha256": "0"}).Fits(m, jacobian.Options{AnyUnembedding: true}))
+}
