@@ -20,8 +20,10 @@ func Repeated(text []byte) error {
 	if !mayRepeat(text) {
 		return nil
 	}
+	d := json.NewDecoder(bytes.NewReader(Standard(text)))
+	d.UseNumber() // of any size: what is no float64 is for its reader
 	var twice repeatedError
-	if errors.As(findRepeated(json.NewDecoder(bytes.NewReader(Standard(text))), "", 0), &twice) {
+	if errors.As(findRepeated(d, "", 0), &twice) {
 		return twice
 	}
 	return nil
