@@ -73,7 +73,9 @@ var allowed = map[string][]string{
 	"lens":        {"edit", "mlx", "model"},
 	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "mlx", "model", "states"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
-	"lens/render": {"internal/regular", "lens"},
+	"lens/render": {"internal/regular", "lens", "lens/render/internal/pdf"},
+
+	"lens/render/internal/pdf": {},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},

@@ -14,10 +14,11 @@ import (
 type Format uint8
 
 // The formats. A PNG has 192 dots an inch and looks the same everywhere; in an SVG
-// text is text, in the fonts of whoever looks at it.
+// text is text, in the fonts of whoever looks at it; a PDF has text too, and its fonts.
 const (
 	PNG Format = iota
 	SVG
+	PDF
 )
 
 // Kind is what a picture shows of a grid.

@@ -142,7 +142,7 @@ func TestCurvesWithoutANumberAreDrawn(t *testing.T) {
 	c.panels[1].curves = c.panels[1].curves[:1] // the one without a logit
 	lo, hi := c.panels[1].bounds()
 	require.True(t, finite(lo) && finite(hi) && lo < hi)
-	for _, f := range []Format{PNG, SVG} {
+	for _, f := range []Format{PNG, SVG, PDF} {
 		for _, k := range []Kind{Curves, Targets} {
 			require.NotEmpty(t, picture(t, g, PictureOptions{Format: f, Kind: k}))
 		}

@@ -24,8 +24,10 @@ func newSurface(f Format, t *typesetter, width, height float64, c caption) (surf
 		v := newVectors(width, height)
 		v.title, v.desc, v.crisp = c.title, c.describes, c.crisp
 		s = v
+	case PDF:
+		s = newPDFSurface(t, width, height, c)
 	default:
-		return nil, fmt.Errorf("render: picture: format %d is unknown (have: PNG, SVG)", f)
+		return nil, fmt.Errorf("render: picture: format %d is unknown (have: PNG, SVG, PDF)", f)
 	}
 	s.fill(box{0, 0, width, height}, white)
 	return s, nil

@@ -126,7 +126,7 @@ type foundFlags struct {
 }
 
 // foundFormats are those of --output of an experiment.
-var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg"}
+var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg", "pdf"}
 
 // flags adds them; more are formats beside the usual ones.
 func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
@@ -134,14 +134,14 @@ func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
 	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
 	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png or .pdf, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
 	formats := append(slices.Clone(foundFormats), more...)
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(formats), formats...)
 }
 
 func (o *foundFlags) check(formats ...string) error {
-	if as := o.format(); o.fonts && as != "png" {
-		return usagef("--system-fonts needs --output with a name that ends in .png")
+	if as := o.format(); o.fonts && as != "png" && as != "pdf" {
+		return usagef("--system-fonts needs --output with a name that ends in .png or .pdf")
 	}
 	return o.outputFlags.check(formats...)
 }
@@ -166,11 +166,8 @@ func (o *foundFlags) write(w io.Writer, result found) error {
 		return npz.Write(w, result.Arrays())
 	case "html":
 		return render.FigureHTML(w, result.Figure())
-	case "png", "svg":
-		p := render.PictureOptions{}
-		if o.format() == "svg" {
-			p.Format = render.SVG
-		}
+	case "png", "svg", "pdf":
+		p := render.PictureOptions{Format: drawings[o.format()]}
 		if o.fonts {
 			p.Fonts = render.SystemFonts()
 		}

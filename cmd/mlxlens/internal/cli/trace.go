@@ -82,8 +82,8 @@ negative number counts from the end.`,
 	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 	f.BoolVar(&o.experts, "experts", false, "show which experts each layer of a mixture chose, with their weights; --view expert shows them in the grid")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
-	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	f.StringVar(&o.picture, "picture", "heatmap", "what a .png, .svg or .pdf shows: heatmap, curves (the last position's candidates by layer) or targets")
+	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png or .pdf, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
 	f.StringVar(&o.keep, "keep", "", "")
 	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
@@ -210,7 +210,7 @@ func (o *traceOptions) curves() int {
 		return math.MaxInt // every candidate of any row has its curve there
 	case as == "html":
 		return 10 // what a click on a cell draws
-	case (as == "png" || as == "svg") && o.picture == "curves":
+	case o.pictured() && o.picture == "curves":
 		return o.top
 	}
 	return 0
@@ -300,7 +300,7 @@ func (o *traceOptions) checkExport() error {
 }
 
 // traceFormats are those of --output for one prompt.
-var traceFormats = []string{"json", "csv", "html", "png", "svg"}
+var traceFormats = []string{"json", "csv", "html", "png", "svg", "pdf"}
 
 // write writes the grid in the output's format.
 func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error {
@@ -309,11 +309,8 @@ func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error 
 		return render.CSV(w, g)
 	case "html":
 		return render.HTML(w, g, render.HTMLOptions{View: view})
-	case "png", "svg":
-		p := render.PictureOptions{Kind: pictures[o.picture], View: view}
-		if o.format() == "svg" {
-			p.Format = render.SVG
-		}
+	case "png", "svg", "pdf":
+		p := render.PictureOptions{Format: drawings[o.format()], Kind: pictures[o.picture], View: view}
 		if o.fonts {
 			p.Fonts = render.SystemFonts()
 		}
@@ -328,10 +325,9 @@ var pictures = map[string]render.Kind{"heatmap": render.Heatmap, "curves": rende
 // checkPicture refuses pictures of what is not there.
 func (o *traceOptions) checkPicture() error {
 	kind, ok := pictures[o.picture]
-	as := o.format()
 	for _, flag := range []string{"picture", "system-fonts"} {
-		if o.given(flag) && (o.file != "" || as != "png" && as != "svg") {
-			return usagef("--%s needs --output with a name that ends in .png or .svg", flag)
+		if o.given(flag) && (o.file != "" || !o.pictured()) {
+			return usagef("--%s needs --output with a name that ends in .png, .svg or .pdf", flag)
 		}
 	}
 	switch {
