@@ -34,8 +34,16 @@ func (o *outlines) shape(r rune) *pdf.Shape {
 	return s
 }
 
-// draw adds the outline of r to a shape, its pen at (x, y), so many ems high.
-func (o *outlines) draw(s *pdf.Shape, r rune, x, y, size float64) {
+// contours take the outline of a character.
+type contours interface {
+	MoveTo(x, y float64)
+	LineTo(x, y float64)
+	QuadTo(x1, y1, x, y float64)
+	CurveTo(x1, y1, x2, y2, x, y float64)
+}
+
+// draw adds the outline of r, its pen at (x, y), so many ems high; y goes up.
+func (o *outlines) draw(s contours, r rune, x, y, size float64) {
 	const ppem = 1024
 	parts, err := o.font.LoadGlyph(&o.buf, sfnt.GlyphIndex(o.glyph(r)), fixed.I(ppem), nil)
 	if err != nil {
@@ -44,25 +52,19 @@ func (o *outlines) draw(s *pdf.Shape, r rune, x, y, size float64) {
 	at := func(p fixed.Point26_6) (float64, float64) {
 		return x + size*float64(p.X)/64/ppem, y - size*float64(p.Y)/64/ppem
 	}
-	var px, py float64
 	for _, part := range parts {
 		ax, ay := at(part.Args[0])
+		bx, by := at(part.Args[1])
+		cx, cy := at(part.Args[2])
 		switch part.Op {
 		case sfnt.SegmentOpMoveTo:
 			s.MoveTo(ax, ay)
-			px, py = ax, ay
 		case sfnt.SegmentOpLineTo:
 			s.LineTo(ax, ay)
-			px, py = ax, ay
-		case sfnt.SegmentOpQuadTo: // as a cubic curve, whose controls are two thirds of the way
-			bx, by := at(part.Args[1])
-			s.CurveTo(px+(ax-px)*2/3, py+(ay-py)*2/3, bx+(ax-bx)*2/3, by+(ay-by)*2/3, bx, by)
-			px, py = bx, by
+		case sfnt.SegmentOpQuadTo:
+			s.QuadTo(ax, ay, bx, by)
 		case sfnt.SegmentOpCubeTo:
-			bx, by := at(part.Args[1])
-			cx, cy := at(part.Args[2])
 			s.CurveTo(ax, ay, bx, by, cx, cy)
-			px, py = cx, cy
 		}
 	}
 }

@@ -3,6 +3,7 @@ package render
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -19,7 +20,7 @@ type pdfSurface struct {
 }
 
 func newPDFSurface(t *typesetter, width, height float64, about caption) *pdfSurface {
-	return &pdfSurface{typesetter: t, page: pdf.NewPage(width, height, 1), fonts: map[int]pdf.Font{}, about: about}
+	return &pdfSurface{typesetter: t, page: pdf.NewPage(width, height), fonts: map[int]pdf.Font{}, about: about}
 }
 
 func (c rgb) pdf() pdf.Color { return pdf.Color{R: c.r, G: c.g, B: c.b} }
@@ -102,7 +103,13 @@ func copied(r rune) string {
 func (s *pdfSurface) finish(w io.Writer) error {
 	err := s.err
 	if err == nil {
-		err = s.page.Encode(w, pdf.About{Title: s.about.title, Subject: s.about.describes, Creator: "mlxlens"})
+		var keywords []string
+		for _, f := range s.about.fields() {
+			if f[0] != "Title" && f[0] != "Description" {
+				keywords = append(keywords, f[0]+": "+f[1])
+			}
+		}
+		err = s.page.Encode(w, pdf.About{Title: s.about.title, Subject: s.about.describes, Keywords: strings.Join(keywords, "\n"), Creator: s.about.program()})
 	}
 	if err != nil {
 		return fmt.Errorf("render: picture: %w", err)

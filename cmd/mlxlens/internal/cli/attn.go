@@ -196,6 +196,7 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 	if result.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
+	o.edited = o.edits
 	return o.show(s, file, result)
 }
 

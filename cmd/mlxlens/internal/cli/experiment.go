@@ -122,7 +122,9 @@ type foundFlags struct {
 	json    bool
 	noColor bool
 	width   int
-	fonts   bool
+	picture pictureFlags
+	edited  []string // edits of the run, for a picture to name
+	ref     string   // the model's name
 }
 
 // foundFormats are those of --output of an experiment.
@@ -134,22 +136,22 @@ func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
 	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
 	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png or .pdf, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	o.picture.flags(cmd)
 	formats := append(slices.Clone(foundFormats), more...)
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(formats), formats...)
 }
 
 func (o *foundFlags) check(formats ...string) error {
-	if as := o.format(); o.fonts && as != "png" && as != "pdf" {
-		return usagef("--system-fonts needs --output with a name that ends in .png or .pdf")
+	if err := o.outputFlags.check(formats...); err != nil {
+		return err
 	}
-	return o.outputFlags.check(formats...)
+	return o.picture.check(&o.outputFlags)
 }
 
 // show writes what was found to the output, or on stdout.
 func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	if file != nil {
-		return file.write(func(w io.Writer) error { return o.write(w, result) })
+		return file.write(func(w io.Writer) error { return o.write(s, w, result) })
 	}
 	if o.json {
 		return render.WriteJSON(s.out, result)
@@ -158,7 +160,7 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	return render.FigureTerminal(s.out, result.Figure(), render.TerminalOptions{Width: d.textColumns(s), Color: d.color(s)})
 }
 
-func (o *foundFlags) write(w io.Writer, result found) error {
+func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
 	switch o.format() {
 	case "csv":
 		return render.FigureCSV(w, result.Figure())
@@ -167,10 +169,8 @@ func (o *foundFlags) write(w io.Writer, result found) error {
 	case "html":
 		return render.FigureHTML(w, result.Figure())
 	case "png", "svg", "pdf":
-		p := render.PictureOptions{Format: drawings[o.format()]}
-		if o.fonts {
-			p.Fonts = render.SystemFonts()
-		}
+		p := o.picture.options(s, o.format(), o.edited...)
+		p.Origin.Model = o.ref
 		return render.FigurePicture(w, result.Figure(), p)
 	}
 	return render.WriteJSON(w, result)
@@ -181,6 +181,7 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 	if o.output == "" && !o.json {
 		return nil, nil
 	}
+	o.ref = opened.Info.Ref
 	digest, err := s.digest(opened)
 	if err != nil {
 		return nil, err

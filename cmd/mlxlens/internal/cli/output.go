@@ -24,6 +24,7 @@ func (o *outputFlags) flags(cmd *cobra.Command, usage string, formats ...string)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "", usage)
 	f.StringVar(&o.as, "format", "", "the output's format, where its name does not end in one, such as - (stdout): "+strings.Join(formats, ", "))
+	complete(cmd, "format", formats...)
 }
 
 // allFormats are those of all commands.

@@ -34,7 +34,7 @@ type traceOptions struct {
 	export  string
 	file    string
 	picture string
-	fonts   bool
+	look    pictureFlags
 	keep    string // an old flag: `mlxlens capture` has it now
 	given   func(flag string) bool
 }
@@ -82,8 +82,9 @@ negative number counts from the end.`,
 	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 	f.BoolVar(&o.experts, "experts", false, "show which experts each layer of a mixture chose, with their weights; --view expert shows them in the grid")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
-	f.StringVar(&o.picture, "picture", "heatmap", "what a .png, .svg or .pdf shows: heatmap, curves (the last position's candidates by layer) or targets")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png or .pdf, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	f.StringVar(&o.picture, "picture", "heatmap", "what a picture shows: heatmap, candidates (of the last position; usual with --last), curves (the same by layer) or targets")
+	o.look.flags(cmd)
+	complete(cmd, "picture", pictureNames...)
 	f.StringVar(&o.keep, "keep", "", "")
 	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
@@ -157,7 +158,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	if file != nil {
-		err = file.write(func(w io.Writer) error { return o.write(w, g, view) })
+		err = file.write(func(w io.Writer) error { return o.write(s, w, g, view) })
 	} else {
 		err = o.print(s, g, view)
 	}
@@ -303,16 +304,17 @@ func (o *traceOptions) checkExport() error {
 var traceFormats = []string{"json", "csv", "html", "png", "svg", "pdf"}
 
 // write writes the grid in the output's format.
-func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error {
+func (o *traceOptions) write(s *streams, w io.Writer, g *lens.Grid, view render.View) error {
 	switch o.format() {
 	case "csv":
 		return render.CSV(w, g)
 	case "html":
 		return render.HTML(w, g, render.HTMLOptions{View: view})
 	case "png", "svg", "pdf":
-		p := render.PictureOptions{Format: drawings[o.format()], Kind: pictures[o.picture], View: view}
-		if o.fonts {
-			p.Fonts = render.SystemFonts()
+		p := o.look.options(s, o.format())
+		p.Kind, p.View = o.kind(), view
+		if p.Kind == render.Heatmap && view == render.Prob && !o.quiet && render.Dark(g) {
+			s.say("few cells have a probability to see: --view rank shows more")
 		}
 		return render.Picture(w, g, p)
 	}
@@ -320,21 +322,35 @@ func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error 
 }
 
 // pictures are the kinds by their names.
-var pictures = map[string]render.Kind{"heatmap": render.Heatmap, "curves": render.Curves, "targets": render.Targets}
+var (
+	pictures     = map[string]render.Kind{"heatmap": render.Heatmap, "candidates": render.Candidates, "curves": render.Curves, "targets": render.Targets}
+	pictureNames = []string{"heatmap", "candidates", "curves", "targets"}
+)
+
+// kind is what a picture shows: of the last position alone its candidates, unless a flag says more.
+func (o *traceOptions) kind() render.Kind {
+	if o.last && !o.given("picture") {
+		return render.Candidates
+	}
+	return pictures[o.picture]
+}
 
 // checkPicture refuses pictures of what is not there.
 func (o *traceOptions) checkPicture() error {
 	kind, ok := pictures[o.picture]
-	for _, flag := range []string{"picture", "system-fonts"} {
-		if o.given(flag) && (o.file != "" || !o.pictured()) {
-			return usagef("--%s needs --output with a name that ends in .png, .svg or .pdf", flag)
-		}
+	if o.given("picture") && (o.file != "" || !o.pictured()) {
+		return usagef("--picture needs --output with a name that ends in .png, .svg or .pdf")
+	}
+	if err := o.look.check(&o.outputFlags); err != nil {
+		return err
 	}
 	switch {
 	case !ok:
-		return usagef("--picture %q: want heatmap, curves or targets", o.picture)
+		return usagef("--picture %q: want heatmap, candidates, curves or targets", o.picture)
 	case kind == render.Targets && len(o.targets) == 0:
 		return usagef("--picture targets needs --target")
+	case kind == render.Curves || kind == render.Targets:
+		return o.look.charts(o.picture)
 	}
 	return nil
 }

@@ -9,12 +9,14 @@ import (
 type Shape struct {
 	Advance float64
 	path    strings.Builder
+	x, y    float64 // the end of what is drawn
 }
 
 func (s *Shape) op(name string, xs ...float64) {
 	for _, x := range xs {
 		s.path.WriteString(number(1000*x) + " ")
 	}
+	s.x, s.y = xs[len(xs)-2], xs[len(xs)-1]
 	s.path.WriteString(name + "\n")
 }
 
@@ -23,6 +25,12 @@ func (s *Shape) MoveTo(x, y float64) { s.op("m", x, y) }
 
 // LineTo goes on in a straight line.
 func (s *Shape) LineTo(x, y float64) { s.op("l", x, y) }
+
+// QuadTo goes on in a quadratic Bézier curve, which PDF has as a cubic one, its controls two thirds
+// of the way to the one that is given.
+func (s *Shape) QuadTo(x1, y1, x, y float64) {
+	s.CurveTo(s.x+(x1-s.x)*2/3, s.y+(y1-s.y)*2/3, x+(x1-x)*2/3, y+(y1-y)*2/3, x, y)
+}
 
 // CurveTo goes on in a cubic Bézier curve.
 func (s *Shape) CurveTo(x1, y1, x2, y2, x, y float64) { s.op("c", x1, y1, x2, y2, x, y) }

@@ -16,18 +16,14 @@ type Point struct{ X, Y float64 }
 
 // Page is a drawing.
 type Page struct {
-	width, height, scale float64
-	content              bytes.Buffer
-	fonts                []Font
-	ink                  Color // of what is filled, black at the start
+	width, height float64
+	content       bytes.Buffer
+	fonts         []Font
+	ink           Color // of what is filled, black at the start
 }
 
-// NewPage returns an empty page of a size that is drawn scale times as large.
-func NewPage(width, height, scale float64) *Page {
-	p := &Page{width: width, height: height, scale: scale}
-	p.op("cm", scale, 0, 0, scale, 0, 0)
-	return p
-}
+// NewPage returns an empty page of a size.
+func NewPage(width, height float64) *Page { return &Page{width: width, height: height} }
 
 // op writes an operator behind its numbers.
 func (p *Page) op(name string, xs ...float64) {
@@ -145,6 +141,6 @@ func (p *Page) Encode(w io.Writer, about About) error {
 	d.set(catalog, fmt.Sprintf("<< /Type /Catalog /Pages %d 0 R /Metadata %d 0 R /ViewerPreferences << /DisplayDocTitle true >> >>", pages, meta))
 	d.set(pages, fmt.Sprintf("<< /Type /Pages /Kids [%d 0 R] /Count 1 >>", page))
 	d.set(page, fmt.Sprintf("<< /Type /Page /Parent %d 0 R /MediaBox [0 0 %s %s] /Resources << /Font << %s>> >> /Contents %d 0 R >>",
-		pages, number(p.width*p.scale), number(p.height*p.scale), fonts, content))
+		pages, number(p.width), number(p.height), fonts, content))
 	return d.write(w, catalog, info)
 }

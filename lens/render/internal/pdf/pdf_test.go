@@ -84,7 +84,7 @@ func TestFontsThatAreNotWholeAreRefused(t *testing.T) {
 // page has both kinds of font, a line and a box.
 func page(t *testing.T) []byte {
 	f, _ := dejavu(t)
-	p := NewPage(200, 100, 1.5)
+	p := NewPage(200, 100)
 	p.Fill(1, 2, 30, 40, Color{255, 0, 0})
 	p.Stroke([]Point{{0, 0}, {10, 10}}, Color{0, 0, 255}, 2, []float64{6, 3})
 	p.Write(Text{Font: f, Runes: []rune("Ab😀"), At: Point{10, 20}, Size: 8})
@@ -154,5 +154,5 @@ func TestSamePageGivesTheSameBytesAndNoTime(t *testing.T) {
 	data := page(t)
 	require.True(t, bytes.Equal(data, page(t)))
 	require.NotContains(t, string(data), "Date")
-	require.Contains(t, string(data), "/MediaBox [0 0 300 150]")
+	require.Contains(t, string(data), "/MediaBox [0 0 200 100]")
 }
