@@ -12,16 +12,7 @@ var figureSizes = []float64{8, 7, 6, 5, 0}
 // many as have room with legible text, else so many that the picture is not much higher than wide.
 func (p *figurePicture) lay() error {
 	if p.o.Width > 0 {
-		for _, p.size = range figureSizes[:len(figureSizes)-1] {
-			for p.abreast = len(p.f.Grids); p.abreast > 0; p.abreast-- {
-				if p.measure(); p.natural <= p.o.room() && p.o.bounded(p.width, p.height) == nil {
-					return nil
-				}
-			}
-		}
-		p.size, p.abreast = 0, 1
-		p.measure()
-		return p.o.bounded(p.width, p.height)
+		return p.fit()
 	}
 	var err error
 	for _, p.size = range figureSizes {
@@ -39,6 +30,66 @@ func (p *figurePicture) lay() error {
 		}
 	}
 	return err
+}
+
+// fit lays out within a width that was asked for: with the largest text in which numbers are legible
+// and the figure is not higher than a page of a paper, else without numbers.
+func (p *figurePicture) fit() error {
+	for _, high := range []float64{1.3 * p.o.room(), highestFigure / p.o.scale()} {
+		for _, p.size = range figureSizes {
+			if p.size*p.o.scale() < leastPrinted {
+				break
+			}
+			for p.abreast = len(p.f.Grids); p.abreast > 0; p.abreast-- {
+				if p.measure(); p.natural <= p.o.room() && p.height <= high && p.o.bounded(p.width, p.height) == nil {
+					return nil
+				}
+			}
+		}
+	}
+	p.size = 0
+	for p.abreast = min(len(p.f.Grids), 3); p.abreast > 1; p.abreast-- {
+		if p.measure(); p.cell.w >= turnedSize {
+			break
+		}
+	}
+	p.measure()
+	return p.o.bounded(p.width, p.height)
+}
+
+// Bounds of a figure of a width, in points.
+const (
+	highestFigure = 9 * 72 // a page of a paper
+	leastPrinted  = 5      // text in cells
+	turnedSize    = 6      // of tokens that stand upright below narrow cells
+)
+
+// turned reports whether a grid's tokens stand upright below its cells.
+func (p *figurePicture) turned(m *Matrix) bool {
+	return p.size == 0 && p.o.Width > 0 && p.cell.w >= turnedSize && m.hasTokens()
+}
+
+// turnedHeight is the room for tokens that stand upright.
+func (p *figurePicture) turnedHeight(m *Matrix) float64 {
+	longest := 0.0
+	if p.turned(m) {
+		for _, c := range m.Columns {
+			longest = max(longest, min(longestLabel, p.wide(draw(token(c.Token)), 1)))
+		}
+	}
+	return snap(longest * turnedSize)
+}
+
+// upright draws a grid's tokens below its cells, to be read from bottom to top.
+func (p *figurePicture) upright(m *Matrix, x, y float64) {
+	if !p.turned(m) {
+		return
+	}
+	for c, column := range m.Columns {
+		at := point{x + (float64(c)+0.5)*p.cell.w + capital/2*turnedSize, y + 2*pixel}
+		text := p.short(token(column.Token), turnedSize, longestLabel*turnedSize)
+		p.text(words{line: p.set(text), at: at, size: turnedSize, ink: black, anchor: right, upwards: true})
+	}
 }
 
 // widestFigure is the most that grids beside each other take, in points.
@@ -69,7 +120,9 @@ func (p *figurePicture) measure() {
 	if p.size == 0 {
 		p.cell = cellSize{12 * pixel, 12 * pixel, 0}
 		if room := p.o.room(); room > 0 { // as wide as there is room for
-			p.cell.w = max(pixel, math.Floor((room-2*margin-p.names)/float64(max(1, most))/pixel)*pixel)
+			grids := float64(p.abreast)
+			p.cell.w = max(pixel, math.Floor(((room-2*margin+2*gap)/grids-p.names-2*gap)/float64(max(1, most))/pixel)*pixel)
+			p.cell.w = min(p.cell.w, mostCell*textSize)
 			p.cell.h = max(3*pixel, min(p.cell.h, 2*p.cell.w))
 		}
 	}

@@ -63,3 +63,19 @@ func TestAFigureFollowsItsOptions(t *testing.T) {
 	}
 	require.Greater(t, find(texts, "grid 0")[0].y, 5.0, "the name is whole")
 }
+
+func TestTokensStandUprightWhereAFiguresCellsAreNarrow(t *testing.T) {
+	f := tall(3)
+	for i := range f.Grids {
+		m := &f.Grids[i]
+		m.Columns = append(m.Columns, m.Columns...)
+		for r := range m.Values {
+			m.Values[r] = append(m.Values[r], m.Values[r]...)
+		}
+	}
+	texts := figureTexts(t, f, PictureOptions{Style: Paper})
+	require.Empty(t, find(texts, "-1.00"))
+	require.Len(t, find(texts, "·t"), 18)
+	require.True(t, find(texts, "·t")[0].vertical)
+	require.Equal(t, find(texts, "grid 0")[0].y, find(texts, "grid 1")[0].y)
+}

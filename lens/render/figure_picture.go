@@ -82,7 +82,7 @@ func (p *figurePicture) legendHeight() float64 { return 4 * textSize }
 
 // gridHeight is the room for the grid's name, its rows, and the tokens and numbers below.
 func (p *figurePicture) gridHeight(m *Matrix) float64 {
-	return snap(3*textSize + float64(len(m.Rows))*p.cell.h + 2*1.6*textSize)
+	return snap(3*textSize + float64(len(m.Rows))*p.cell.h + 2*1.6*textSize + p.turnedHeight(m))
 }
 
 func (p *figurePicture) draw() {
@@ -124,6 +124,8 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 			p.centred(text, x+(float64(c)+0.5)*p.cell.w, y+0.8*textSize, p.size, black, middle)
 		}
 	}
+	p.upright(m, x, y)
+	y += p.turnedHeight(m)
 	p.centred(m.Are, x-gap/2, y+2.4*textSize, textSize, softInk, right)
 	const small = textSize - 1
 	widest := 0.0

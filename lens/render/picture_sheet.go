@@ -146,7 +146,7 @@ func ranked(rows []string, most int, of func(r int) []lens.Candidate) *sheet {
 // darkness is a probability below which a cell's colour is hardly told from the darkest.
 const darkness = 0.1
 
-// Dark reports whether a picture of probabilities shows little: less than a tenth of the cells below
+// Dark reports whether a picture of probabilities shows little: less than a quarter of the cells below
 // the final row have more than the darkest colour. Ranks show what goes on there.
 func Dark(g *lens.Grid) bool {
 	seen, all := 0, 0
@@ -158,5 +158,5 @@ func Dark(g *lens.Grid) bool {
 			}
 		}
 	}
-	return all > 0 && seen*10 < all
+	return all > 0 && seen*4 < all
 }

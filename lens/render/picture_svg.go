@@ -175,7 +175,7 @@ func (s *vectors) finish(w io.Writer) error {
 	}
 	about := fmt.Sprintf("\n<title>%s</title>\n<desc>%s</desc>\n", escaped(s.about.title), escaped(s.about.describes)) + s.about.metadata()
 	family := fmt.Sprintf(`font-family="%s" style="white-space:pre"`, families)
-	texts := "<defs>\n" + s.defs.String() + "</defs>\n<g>\n" + s.uses.String() + "</g>\n<g fill-opacity=\"0\" " + family + ">\n" + s.unseen.String() +
+	texts := "<defs>\n" + s.defs.String() + "</defs>\n<g shape-rendering=\"geometricPrecision\">\n" + s.uses.String() + "</g>\n<g fill-opacity=\"0\" " + family + ">\n" + s.unseen.String() +
 		"</g>\n<g " + family + ">\n" + s.texts.String() + "</g>\n</svg>\n"
 	attributes := `<svg role="img"`
 	if s.about.crisp {
