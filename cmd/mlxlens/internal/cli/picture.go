@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -117,13 +116,14 @@ func (o *pictureFlags) options(s *streams, format string, edits ...string) rende
 
 var needsNoQuotes = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 
-// commandLine is the command as a shell reads it; of the output's name, which says nothing of what is
-// seen, without the folder.
+// commandLine is the command as a shell reads it, without the output: the same picture has the same
+// bytes wherever it is written, and shows nobody's folders.
 func commandLine(args []string) string {
 	words := []string{"mlxlens"}
 	for i, a := range args {
-		if i > 0 && (args[i-1] == "-o" || args[i-1] == "--output") {
-			a = filepath.Base(a)
+		named := strings.HasPrefix(a, "--output=") || strings.HasPrefix(a, "-o") && !strings.HasPrefix(a, "--")
+		if named || a == "--output" || i > 0 && (args[i-1] == "-o" || args[i-1] == "--output") {
+			continue
 		}
 		if !needsNoQuotes.MatchString(a) {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
