@@ -32,15 +32,15 @@ func (p *figurePicture) lay() error {
 	return err
 }
 
-// fit lays out within a width that was asked for: with the largest text in which numbers are legible
-// and the figure is not higher than a page of a paper, else without numbers.
+// fit lays out within a width that was asked for: with as many grids beside each other as have room
+// with legible numbers, not higher than a page of a paper; else without numbers.
 func (p *figurePicture) fit() error {
 	for _, high := range []float64{1.3 * p.o.room(), highestFigure / p.o.scale()} {
-		for _, p.size = range figureSizes {
-			if p.size*p.o.scale() < leastPrinted {
-				break
-			}
-			for p.abreast = len(p.f.Grids); p.abreast > 0; p.abreast-- {
+		for p.abreast = len(p.f.Grids); p.abreast > 0; p.abreast-- {
+			for _, p.size = range figureSizes {
+				if p.size*p.o.scale() < leastPrinted {
+					break
+				}
 				if p.measure(); p.natural <= p.o.room() && p.height <= high && p.o.bounded(p.width, p.height) == nil {
 					return nil
 				}
