@@ -75,7 +75,9 @@ var allowed = map[string][]string{
 	"audit":       {"checkpoint", "edit", "experiment", "lens", "lens/render", "mlx", "model"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "internal/regular", "internal/torchfile", "lens", "mlx", "mlx/nn", "model"},
 	"lens/sparse": {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
-	"lens/render": {"internal/regular", "lens"},
+	"lens/render": {"internal/regular", "lens", "lens/render/internal/pdf"},
+
+	"lens/render/internal/pdf": {},
 
 	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens/tuned", "mlx", "model"},
 

@@ -6,32 +6,40 @@ import (
 	"strings"
 )
 
-// FigurePicture draws a figure as a PNG or an SVG, its grids below each other. Of the options the
-// format and the fonts count. The same figure leads to the same bytes; bounds are those of Picture.
+// FigurePicture draws a figure as a PNG, an SVG or a PDF, its grids below and beside each other. Of the
+// options the kind, the view and the position do not count. The same figure leads to the same bytes; bounds are those of Picture.
 func FigurePicture(w io.Writer, f *Figure, o PictureOptions) error {
 	if err := f.fits(); err != nil {
+		return err
+	}
+	o, err := o.checked()
+	if err != nil {
 		return err
 	}
 	t, err := newTypesetter(o.Fonts)
 	if err != nil {
 		return err
 	}
-	p := &figurePicture{pen: pen{typesetter: t}, f: f}
-	for _, p.size = range []float64{8, 7, 6, 5, 0} {
-		p.measure()
-		if err = bounded(p.width, p.height); err == nil {
-			break
-		}
-	}
-	if err != nil {
+	f = f.strided(o.Every)
+	p := &figurePicture{pen: pen{typesetter: t}, f: f, o: o}
+	if err := p.lay(); err != nil {
 		return err
 	}
-	title := strings.Join(append([]string{f.Title}, f.Notes...), " · ")
+	if o.Title != "" {
+		titled := *f
+		titled.Title, titled.Notes = o.Title, append([]string{f.Title}, f.Notes...)
+		p.f = &titled
+	}
+	title := strings.Join(append([]string{p.f.Title}, p.f.Notes...), " · ")
 	says := f.Means
 	if f.Made != "" {
 		says += " · made: " + f.Made
 	}
-	if p.surface, err = newSurface(o.Format, t, p.width, p.height, caption{title, says, true}); err != nil {
+	height := p.height
+	if p.footed() {
+		height += madeHeight
+	}
+	if p.surface, err = newSurface(o, t, p.width, height, caption{title: title, describes: says, model: o.Origin.Model, crisp: true}); err != nil {
 		return err
 	}
 	p.draw()
@@ -45,7 +53,12 @@ func FigurePicture(w io.Writer, f *Figure, o PictureOptions) error {
 type figurePicture struct {
 	pen
 	f    *Figure
+	o    PictureOptions
 	hues // of the grid that is drawn
+
+	abreast int     // grids beside each other
+	x       float64 // where the grid that is drawn begins
+	natural float64 // the width that the grids take
 
 	size          float64 // of the text in cells, 0: none
 	names         float64 // the room for the rows' names
@@ -56,42 +69,15 @@ type figurePicture struct {
 // longestLabel bounds the room for a column's token, in ems.
 const longestLabel = 6
 
-func (p *figurePicture) measure() {
-	p.names = 0
-	label, most := 2.0, 0
-	for _, m := range p.f.Grids {
-		most = max(most, len(m.Columns))
-		for i, name := range m.Rows {
-			p.names = max(p.names, p.wide(name, textSize))
-			for c, x := range m.Values[i] {
-				label = max(label, p.wide(p.written(&m, i, c, x), 1))
-				label = max(label, p.wide(m.Columns[c].Name, 1))
-				if t := m.Columns[c].Token; t != "" {
-					label = max(label, min(longestLabel, p.wide(draw(token(t)), 1)))
-				}
-			}
-		}
-		p.names = max(p.names, p.wide(m.Are, textSize))
-	}
-	p.names = snap(p.names + textSize*1.5 + 2*gap)
-	p.cell = cellSize{snap(label*p.size + cellPadding), snap(p.size*1.25 + 6*pixel), p.size}
-	if p.size == 0 {
-		p.cell = cellSize{12 * pixel, 12 * pixel, 0}
-	}
-	p.width = 2*margin + p.names + float64(most)*p.cell.w
-	p.height = margin + titleSize + float64(len(p.lines()))*1.4*textSize + gap
-	for i := range p.f.Grids {
-		p.height += p.gridHeight(&p.f.Grids[i])
-	}
-	for _, line := range p.lines() {
-		p.width = max(p.width, 2*margin+min(p.wide(line, textSize)+pixel, 2*narrowPage))
-	}
-	p.width, p.height = snap(max(p.width, narrowPage)), snap(p.height+p.legendHeight()+margin)
-}
-
 // lines are those below the title.
 func (p *figurePicture) lines() []string {
+	if p.o.Style == Paper {
+		return nil
+	}
 	lines, scales := slices.Clone(p.f.Notes), p.f.scales()
+	if e := edited(p.o.Origin.Edits); e != "" {
+		lines = append(lines, e)
+	}
 	for _, h := range scales {
 		lines = append(lines, "colour: "+h.means)
 	}
@@ -101,12 +87,15 @@ func (p *figurePicture) lines() []string {
 	return lines
 }
 
+// footed reports whether there is a line that says how the picture was made.
+func (p *figurePicture) footed() bool { return p.o.Style != Paper && p.o.Origin.made() != "" }
+
 // legendHeight is the room for all scales of colours.
 func (p *figurePicture) legendHeight() float64 { return (2 + 2*float64(len(p.f.scales()))) * textSize }
 
 // gridHeight is the room for the grid's name, its rows, and the tokens, where there are some, and numbers below.
 func (p *figurePicture) gridHeight(m *Matrix) float64 {
-	return snap(3*textSize + float64(len(m.Rows))*p.cell.h + 1.6*textSize + p.tokensHeight(m))
+	return snap(3*textSize + float64(len(m.Rows))*p.cell.h + 1.6*textSize + p.tokensHeight(m) + p.turnedHeight(m))
 }
 
 func (p *figurePicture) tokensHeight(m *Matrix) float64 {
@@ -117,27 +106,28 @@ func (p *figurePicture) tokensHeight(m *Matrix) float64 {
 }
 
 func (p *figurePicture) draw() {
-	y := margin + titleSize
 	room := p.width - 2*margin
-	p.write(p.short(glyphs(p.f.Title), titleSize, room), margin, y, titleSize, black, left)
-	for _, line := range p.lines() {
-		y += 1.4 * textSize
-		p.write(p.short(glyphs(line), textSize, room), margin, y, textSize, softInk, left)
+	if p.o.Style != Paper || p.o.Title != "" {
+		y := margin + titleSize
+		p.write(p.short(glyphs(p.f.Title), titleSize, room), margin, y, titleSize, black, left)
+		for _, line := range p.lines() {
+			y += lineStep
+			p.write(p.short(glyphs(line), textSize, room), margin, y, textSize, softInk, left)
+		}
 	}
-	y = snap(y + gap)
-	for i := range p.f.Grids {
-		p.grid(&p.f.Grids[i], y)
-		y += p.gridHeight(&p.f.Grids[i])
-	}
+	y := p.grids(snap(p.top())) + textSize
 	for _, h := range p.f.scales() {
-		p.legend(h, y+textSize)
+		p.legend(h, y)
 		y += 2 * textSize
+	}
+	if p.footed() {
+		p.write(p.short(glyphs(p.o.Origin.made()), smallSize, room), margin, p.height, smallSize, softInk, left)
 	}
 }
 
 func (p *figurePicture) grid(m *Matrix, y float64) {
 	p.hues = p.f.scale(m)
-	x := snap(margin + p.names)
+	x := snap(p.x + p.names)
 	p.write(m.Name, x, y+2*textSize, textSize, black, left)
 	y = snap(y + 3*textSize)
 	top, every := y, max(1, int(textSize*1.1/p.cell.h+0.999))
@@ -151,7 +141,7 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 		y += p.cell.h
 	}
 	if m.RowsAre != "" {
-		p.text(words{line: p.set(m.RowsAre), at: point{margin + textSize, (top + y) / 2}, size: textSize, ink: softInk, anchor: middle, upwards: true})
+		p.text(words{line: p.set(m.RowsAre), at: point{p.x + textSize, (top + y) / 2}, size: textSize, ink: softInk, anchor: middle, upwards: true})
 	}
 	if p.size > 0 && m.hasTokens() {
 		for c, column := range m.Columns {
@@ -159,7 +149,8 @@ func (p *figurePicture) grid(m *Matrix, y float64) {
 			p.centred(text, x+(float64(c)+0.5)*p.cell.w, y+0.8*textSize, p.size, black, middle)
 		}
 	}
-	y += p.tokensHeight(m)
+	p.upright(m, x, y)
+	y += p.tokensHeight(m) + p.turnedHeight(m)
 	p.centred(m.Are, x-gap/2, y+0.8*textSize, textSize, softInk, right)
 	const small = textSize - 1
 	widest := 0.0
@@ -192,7 +183,9 @@ func (p *figurePicture) number(m *Matrix, v float64, text string, b box) {
 		color = p.of(v)
 	}
 	p.fill(b, color)
-	if p.size > 0 {
+	if p.size == 0 || p.o.Numbers == NumbersHidden {
+		p.signed(v, b, color)
+	} else {
 		p.centred(text, b.x+b.w/2, b.y+b.h/2, p.size, ink(color), middle)
 	}
 }
@@ -203,7 +196,7 @@ func (p *figurePicture) legend(h hues, y float64) {
 	steps := 120
 	wide := 2 * pixel
 	for i := range steps {
-		p.fill(box{x + float64(i)*wide, y, wide, textSize}, h.of(h.least+(h.most-h.least)*float64(i)/float64(steps-1)))
+		p.fill(box{x + float64(i)*wide, y, float64(steps-i) * wide, textSize}, h.of(h.least+(h.most-h.least)*float64(i)/float64(steps-1)))
 	}
 	end := x + float64(steps)*wide
 	p.centred(p.f.number(h.least), x-gap/2, y+textSize/2, textSize, softInk, right)

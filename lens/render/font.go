@@ -16,6 +16,7 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
+	"github.com/mlxlens/mlxlens/lens/render/internal/pdf"
 )
 
 // typeface is a font that can say which characters it has, and draw them.
@@ -24,6 +25,8 @@ type typeface interface {
 	advance(r rune) (ems float64, ok bool)
 	// mask is r at a size in pixels an em, its pen at (shift, 0) on the baseline.
 	mask(r rune, size, shift float64) *image.Alpha
+	// shape is r as it is drawn in a PDF that does not embed the font's own outlines.
+	shape(r rune) *pdf.Shape
 }
 
 // outlines is a font of curves.
@@ -31,9 +34,12 @@ type outlines struct {
 	font  *sfnt.Font
 	buf   sfnt.Buffer
 	sizes map[float64]font.Face
+	file  []byte // of a font of TrueType outlines that PDFs embed, nil for another
 }
 
-func newOutlines(f *sfnt.Font) *outlines { return &outlines{font: f, sizes: map[float64]font.Face{}} }
+func newOutlines(f *sfnt.Font, file []byte) *outlines {
+	return &outlines{font: f, sizes: map[float64]font.Face{}, file: file}
+}
 
 func (o *outlines) advance(r rune) (float64, bool) {
 	i, err := o.font.GlyphIndex(&o.buf, r)
@@ -131,14 +137,14 @@ func typefaces(files []string) ([]typeface, error) {
 		if err != nil {
 			return nil, fmt.Errorf("render: picture: an embedded font: %w", err)
 		}
-		out = append(out, newOutlines(f))
+		out = append(out, newOutlines(f, ttf))
 	}
 	for _, path := range files {
 		f, err := fontFile(path)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, newOutlines(f))
+		out = append(out, newOutlines(f, nil))
 	}
 	return append(out, pixels{bitmapfont.FaceSC}), nil
 }

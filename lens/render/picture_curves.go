@@ -29,6 +29,7 @@ type charts struct {
 	labels float64 // the room for the numbers at the left
 	legend float64 // the room for the names at the right
 	width  float64 // of a panel
+	height float64
 }
 
 // Sizes of a panel, in points.
@@ -36,16 +37,18 @@ const (
 	panelHeight = 400 * pixel
 	panelWidth  = 1120 * pixel
 	perRow      = 24 * pixel // at least, so that curves of many rows stay apart
+	narrowPanel = 200 * pixel
+	lowPanel    = 240 * pixel
 	panelGap    = 88 * pixel // with the panel's title
 	lineWidth   = 4 * pixel
 	mostCurves  = 16
 )
 
 func (p *painter) charts() (plan, error) {
-	if n := len(p.g.Positions); p.o.Back < 0 || p.o.Back >= n {
-		return nil, fmt.Errorf("render: picture: position %d before the last is not in the grid: it has %d (0–%d)", p.o.Back, n, n-1)
+	if err := p.backward(); err != nil {
+		return nil, err
 	}
-	c := &charts{painter: p, width: snap(max(panelWidth, min(float64(len(p.g.Rows))*perRow, 3*panelWidth)))}
+	c := &charts{painter: p, height: panelHeight, width: snap(max(panelWidth, min(float64(len(p.g.Rows))*perRow, 3*panelWidth)))}
 	if p.o.Kind == Curves {
 		c.panels = p.tokenPanels()
 	} else {
@@ -63,6 +66,10 @@ func (p *painter) charts() (plan, error) {
 		}
 	}
 	c.labels, c.legend = snap(c.labels+gap), snap(c.legend+sample+2*gap)
+	if room := p.o.room(); room > 0 {
+		c.width = snap(max(room-2*margin-c.labels-c.legend, narrowPanel))
+		c.height = snap(min(panelHeight, max(0.62*c.width, lowPanel)))
+	}
 	return c, nil
 }
 
@@ -203,7 +210,10 @@ func (p *panel) height(x float64) float64 {
 
 func (c *charts) size() (float64, float64) {
 	width := 2*margin + c.labels + c.width + c.legend
-	height := headHeight + 2*margin + float64(len(c.panels))*c.panelStep() + 3*textSize
+	height := c.top() + margin + float64(len(c.panels))*c.panelStep() - panelGap + 2*textSize + 3.4*textSize
+	if c.o.Width > 0 {
+		return snap(max(width, c.o.room())), snap(height)
+	}
 	head := c.wide(c.subtitle(), textSize) + 2*margin
 	return snap(max(width, narrowPage, head)), snap(height)
 }
@@ -214,7 +224,7 @@ func (c *charts) panelStep() float64 {
 	for i := range c.panels {
 		most = max(most, len(c.panels[i].curves))
 	}
-	return max(panelHeight, float64(most)*legendLine) + panelGap
+	return max(c.height, float64(most)*legendLine) + panelGap
 }
 
 // Legend, in points.
@@ -224,9 +234,9 @@ const (
 )
 
 func (c *charts) draw() {
-	y := snap(headHeight + margin)
+	y := c.top()
 	for i := range c.panels {
-		b := box{snap(margin + c.labels), snap(y + 2*textSize), c.width, panelHeight}
+		b := box{snap(margin + c.labels), snap(y + 2*textSize), c.width, c.height}
 		c.panel(&c.panels[i], b)
 		if i == len(c.panels)-1 {
 			c.rows(b, b.bottom()+gap/2+textSize)
@@ -248,12 +258,12 @@ func (c *charts) panel(p *panel, b box) {
 	}
 	frame(c, b, pixel, faintInk)
 	for i := len(p.curves) - 1; i >= 0; i-- { // the first, which matters most, on top
-		c.curve(p, p.curves[i], b, look(i))
+		c.curve(p, p.curves[i], b, c.look(i))
 	}
 	for i, k := range p.curves {
 		y := snap(b.y + (float64(i)+0.5)*legendLine)
 		x := b.right() + gap
-		c.stroke([]point{{x, y}, {x + sample, y}}, look(i))
+		c.stroke([]point{{x, y}, {x + sample, y}}, c.look(i))
 		c.centred(k.name, x+sample+gap/2, y, textSize, black, left)
 	}
 }
@@ -310,6 +320,17 @@ func look(i int) stroke {
 	s := stroke{color: palette[i%len(palette)], width: lineWidth}
 	if i/len(palette)%2 == 1 {
 		s.dashes = []float64{6, 3}
+	}
+	return s
+}
+
+// dashed are the dashes of a paper's curves, which may be printed in grey.
+var dashed = [][]float64{nil, {6, 2}, {2, 2}, {6, 2, 2, 2}, {10, 3}, {1, 3}, {10, 2, 2, 2, 2, 2}, {4, 4}}
+
+func (c *charts) look(i int) stroke {
+	s := look(i)
+	if c.o.Style == Paper {
+		s.dashes = dashed[i%len(dashed)]
 	}
 	return s
 }

@@ -30,7 +30,8 @@ func withTargets(g *lens.Grid) *lens.Grid {
 // testCharts lays curves out.
 func testCharts(t *testing.T, g *lens.Grid, o PictureOptions) *charts {
 	t.Helper()
-	p := &painter{pen: pen{typesetter: testSetter(t)}, g: g, o: o}
+	p, err := newPainter(g, o)
+	require.NoError(t, err)
 	d, err := p.charts()
 	require.NoError(t, err)
 	return d.(*charts)
@@ -106,7 +107,7 @@ func TestPNGHasTheCurveWhereItsNumberIs(t *testing.T) {
 	g := withTargets(wideGrid(5, 3))
 	o := PictureOptions{Kind: Targets}
 	img, c := pngOf(t, g, o), testCharts(t, g, o)
-	b := box{snap(margin + c.labels), snap(snap(headHeight+margin) + 2*textSize), c.width, panelHeight}
+	b := box{snap(margin + c.labels), snap(c.top() + 2*textSize), c.width, panelHeight}
 	for r, x := range c.panels[0].curves[0].values {
 		at := image.Pt(int(c.rowX(b, r)/pixel), int((b.y+c.panels[0].height(x)*b.h)/pixel))
 		require.Equal(t, palette[0], rgbAt(img, at.X, at.Y), "row %d", r)
@@ -142,7 +143,7 @@ func TestCurvesWithoutANumberAreDrawn(t *testing.T) {
 	c.panels[1].curves = c.panels[1].curves[:1] // the one without a logit
 	lo, hi := c.panels[1].bounds()
 	require.True(t, finite(lo) && finite(hi) && lo < hi)
-	for _, f := range []Format{PNG, SVG} {
+	for _, f := range []Format{PNG, SVG, PDF} {
 		for _, k := range []Kind{Curves, Targets} {
 			require.NotEmpty(t, picture(t, g, PictureOptions{Format: f, Kind: k}))
 		}

@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"math"
+	"strings"
 )
 
 // pngWriter writes opaque images as PNG. The encoder of image/png spends half of a large
@@ -15,8 +16,10 @@ import (
 // pixel is; here each line is stored as its difference from the one above, which in a
 // grid of cells is mostly nothing.
 type pngWriter struct {
-	w   io.Writer
-	err error
+	w     io.Writer
+	dots  int // for each of the 192 an inch
+	about caption
+	err   error
 }
 
 func (e *pngWriter) write(m *image.RGBA) {
@@ -25,7 +28,7 @@ func (e *pngWriter) write(m *image.RGBA) {
 	header = binary.BigEndian.AppendUint32(header, uint32(size.Y))
 	header = append(header, 8, 2, 0, 0, 0) // bits, RGB, deflate, adaptive filters, not interlaced
 
-	perMetre := uint32(math.Round(dpi / 0.0254))
+	perMetre := uint32(math.Round(float64(dpi*e.dots) / 0.0254))
 	density := binary.BigEndian.AppendUint32(nil, perMetre)
 	density = binary.BigEndian.AppendUint32(density, perMetre)
 	density = append(density, 1) // the unit is the metre
@@ -33,6 +36,9 @@ func (e *pngWriter) write(m *image.RGBA) {
 	_, e.err = io.WriteString(e.w, "\x89PNG\r\n\x1a\n")
 	e.chunk("IHDR", header)
 	e.chunk("pHYs", density)
+	for _, f := range e.about.fields() {
+		e.chunk("iTXt", append([]byte(f[0]), "\x00\x00\x00\x00\x00"+strings.ToValidUTF8(strings.ReplaceAll(f[1], "\x00", "\ufffd"), "\ufffd")...)) // not compressed, of no language
+	}
 	e.lines(m)
 	e.chunk("IEND", nil)
 }

@@ -62,9 +62,8 @@ func pngOf(t testing.TB, g *lens.Grid, o PictureOptions) image.Image {
 // layout is the heat map as Picture lays it out.
 func layout(t testing.TB, g *lens.Grid, v View) *heatmap {
 	t.Helper()
-	ts, err := newTypesetter(nil)
+	p, err := newPainter(g, PictureOptions{View: v})
 	require.NoError(t, err)
-	p := &painter{pen: pen{typesetter: ts}, g: g, o: PictureOptions{View: v}}
 	d, err := p.heatmap()
 	require.NoError(t, err)
 	return d.(*heatmap)
@@ -73,7 +72,7 @@ func layout(t testing.TB, g *lens.Grid, v View) *heatmap {
 // cellBox is where a heat map has a cell, in pixels, less its frame.
 func (h *heatmap) cellBox(r, p int) image.Rectangle {
 	x := h.left() + float64(p%h.per)*h.cell.w
-	y := snap(headHeight+margin) + float64(p/h.per)*h.bandHeight() + h.edgeRow() + float64(len(h.g.Rows)-1-r)*h.cell.h
+	y := h.painter.top() + float64(p/h.per)*h.bandHeight() + h.edgeRows(h.above) + float64(len(h.g.Rows)-1-r)*h.cell.h
 	at := func(v float64) int { return int(math.Round(v / pixel)) }
 	return image.Rect(at(x), at(y), at(x+h.cell.w), at(y+h.cell.h))
 }

@@ -27,7 +27,7 @@ func TestColourBarRunsFromTheRampsLightEndToItsDarkEnd(t *testing.T) {
 		g := wideGrid(20, 3)
 		img, h := pngOf(t, g, PictureOptions{View: v}), layout(t, g, v)
 		x := int(math.Round((snap(h.left()+3*h.cell.w+margin) + barThick/2) / pixel))
-		y := int(math.Round(snap(headHeight+margin+h.edgeRow()) / pixel))
+		y := int(math.Round(snap(h.painter.top()+h.edgeRows(h.above)) / pixel))
 		require.Equal(t, ramp(1), rgbAt(img, x, y), views[v].name)
 		require.Equal(t, white, rgbAt(img, x, y-1), "above it is nothing")
 		require.Equal(t, ramp(0), rgbAt(img, x, y+int(barLength/pixel)-1), views[v].name)
@@ -65,14 +65,14 @@ func TestCellsWithoutANumberAreHatchedInGreyWithADash(t *testing.T) {
 		}
 		require.True(t, hasColour(img, b, paper))
 		require.True(t, hasColour(img, b, black), "a dash and the token")
-		require.Equal(t, "–", string([]rune(h.cellText(&g.Cells[1][p], 100))[0]))
+		require.Equal(t, "–", string([]rune(h.cellText(1, p, 100))[0]))
 	}
 	for i := range 101 {
 		c := ramp(float64(i) / 100)
 		require.False(t, c.r == c.g && c.g == c.b, "the ramp has no grey")
 	}
 	g.Cells[1][0].Top = nil
-	require.Equal(t, "–", h.cellText(&g.Cells[1][0], 100))
+	require.Equal(t, "–", h.cellText(1, 0, 100))
 	texts, _, _ := svg(t, picture(t, g, PictureOptions{Format: SVG, View: KL}))
 	require.NotEmpty(t, find(texts, "hatched, –: no number"))
 }
@@ -83,7 +83,7 @@ func TestRankThatIsNotKnownIsNoNumber(t *testing.T) {
 	require.True(t, math.IsNaN(Rank.number(&g.Cells[0][0])))
 	require.Positive(t, Rank.scale(g).lo)
 	h := layout(t, g, Rank)
-	require.Equal(t, "–", string([]rune(h.cellText(&g.Cells[0][0], 100))[0]))
+	require.Equal(t, "–", string([]rune(h.cellText(0, 0, 100))[0]))
 	picture(t, g, PictureOptions{View: Rank})
 }
 
@@ -92,7 +92,7 @@ func TestWidePromptsBreakIntoBandsWithLegibleText(t *testing.T) {
 		h := layout(t, wideGrid(30, n), Prob)
 		require.GreaterOrEqual(t, h.cell.text, 5.0, "points")
 		w, height := h.size()
-		require.NoError(t, bounded(w, height))
+		require.NoError(t, h.o.bounded(w, height))
 		require.LessOrEqual(t, w, max(screen, 1.3*height))
 		require.GreaterOrEqual(t, h.bands*h.per, n)
 		require.Less(t, (h.bands-1)*h.per, n, "no band is empty")

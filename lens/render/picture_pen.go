@@ -1,34 +1,9 @@
 package render
 
-import "fmt"
-
 // pen writes on a surface.
 type pen struct {
 	*typesetter
 	surface
-}
-
-// caption is what a picture says in words of itself.
-type caption struct {
-	title, describes string
-	crisp            bool // it is made of boxes, whose edges stay sharp
-}
-
-// newSurface returns a white one in a format.
-func newSurface(f Format, t *typesetter, width, height float64, c caption) (surface, error) {
-	var s surface
-	switch f {
-	case PNG:
-		s = newRaster(t, width, height)
-	case SVG:
-		v := newVectors(width, height)
-		v.title, v.desc, v.crisp = c.title, c.describes, c.crisp
-		s = v
-	default:
-		return nil, fmt.Errorf("render: picture: format %d is unknown (have: PNG, SVG)", f)
-	}
-	s.fill(box{0, 0, width, height}, white)
-	return s, nil
 }
 
 // capital is the height of a capital letter in ems, by which text is centred.

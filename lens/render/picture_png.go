@@ -18,18 +18,22 @@ type raster struct {
 	canvas *vgimg.Canvas
 	img    *image.RGBA
 	height float64
+	dots   int // for each of the 192 an inch
+	about  caption
 }
 
-func newRaster(t *typesetter, width, height float64) *raster {
+func newRaster(t *typesetter, width, height float64, dots int, about caption) *raster {
 	c := vgimg.NewWith(vgimg.UseWH(vg.Length(width), vg.Length(height)), vgimg.UseDPI(dpi))
-	return &raster{t, c, c.Image().(*image.RGBA), height} // which is what vgimg makes
+	return &raster{t, c, c.Image().(*image.RGBA), height, dots, about} // which is what vgimg makes
 }
 
 func (c rgb) color() color.RGBA { return color.RGBA{c.r, c.g, c.b, 255} }
 
 func (s *raster) fill(b box, c rgb) {
 	at := func(x float64) int { return int(math.Round(x / pixel)) }
-	imagedraw.Draw(s.img, image.Rect(at(b.x), at(b.y), at(b.right()), at(b.bottom())), image.NewUniform(c.color()), image.Point{}, imagedraw.Src)
+	x, y := at(b.x), at(b.y)
+	r := image.Rect(x, y, max(at(b.right()), x+1), max(at(b.bottom()), y+1)) // a line that is thinner than a pixel has one
+	imagedraw.Draw(s.img, r, image.NewUniform(c.color()), image.Point{}, imagedraw.Src)
 }
 
 func (s *raster) stroke(ps []point, k stroke) { vgStroke(s.canvas, ps, k, s.height) }
@@ -131,7 +135,7 @@ func quarterTurn(m *image.Alpha) *image.Alpha {
 }
 
 func (s *raster) finish(w io.Writer) error {
-	e := pngWriter{w: w}
+	e := pngWriter{w: w, dots: s.dots, about: s.about}
 	e.write(s.img)
 	if e.err != nil {
 		return fmt.Errorf("render: picture: %w", e.err)

@@ -35,7 +35,7 @@ func svg(t testing.TB, data []byte) (texts []svgText, title, desc string) {
 		switch e := token.(type) {
 		case xml.StartElement:
 			in = e.Name.Local
-			require.Contains(t, []string{"svg", "title", "desc", "g", "path", "text"}, in, "an element of a token got through")
+			require.Contains(t, []string{"svg", "title", "desc", "g", "path", "text", "defs", "use", "metadata", "RDF", "Description", "creator", "source", "description", "subject"}, in, "an element of a token got through")
 			if in == "text" {
 				texts = append(texts, svgText{})
 			}
@@ -163,4 +163,21 @@ func TestGridOfTheLastPositionOnlyIsDrawn(t *testing.T) {
 	texts, _, _ := svg(t, picture(t, g, PictureOptions{Format: SVG}))
 	require.NotEmpty(t, find(texts, "5"), "the position keeps its number")
 	require.NotEmpty(t, find(texts, draw(token(g.Tokens[5].Bytes))))
+}
+
+func TestTextIsDrawnAsOutlinesAndLiesUnseenOverThem(t *testing.T) {
+	g := wideGrid(1, 1)
+	prompt := "aa b"
+	g.Prompt = &prompt
+	data := string(picture(t, g, PictureOptions{Format: SVG}))
+	require.Equal(t, 1, strings.Count(data, `<path id="LiberationSans-61"`), "a character is defined once")
+	unseen := data[strings.Index(data, `<g fill-opacity="0"`):]
+	unseen, seen, _ := strings.Cut(unseen, "</g>")
+	require.Contains(t, unseen, "aa b")
+	require.NotContains(t, seen, "aa b")
+
+	prompt = "東 b"
+	data = string(picture(t, g, PictureOptions{Format: SVG}))
+	_, seen, _ = strings.Cut(data[strings.Index(data, `<g fill-opacity="0"`):], "</g>")
+	require.Contains(t, seen, "東 b", "what is only in dots is in the reader's fonts")
 }

@@ -29,7 +29,7 @@ func TestPNGHasTheSizeOfItsLayoutAnd192DotsAnInch(t *testing.T) {
 }
 
 func TestSameGridGivesTheSameBytes(t *testing.T) {
-	for _, f := range []Format{PNG, SVG} {
+	for _, f := range []Format{PNG, SVG, PDF} {
 		for _, k := range []Kind{Heatmap, Curves} {
 			o := PictureOptions{Format: f, Kind: k}
 			require.True(t, bytes.Equal(picture(t, grid(), o), picture(t, grid(), o)), "%+v", o)
@@ -40,7 +40,7 @@ func TestSameGridGivesTheSameBytes(t *testing.T) {
 func TestSmallAndEmptyGridsAreDrawn(t *testing.T) {
 	for _, size := range [][2]int{{0, 0}, {3, 0}, {0, 3}, {1, 1}, {1, 5}, {5, 1}} {
 		g := wideGrid(size[0], size[1])
-		for _, f := range []Format{PNG, SVG} {
+		for _, f := range []Format{PNG, SVG, PDF} {
 			for _, k := range []Kind{Heatmap, Curves} {
 				for v := range views {
 					data := picture(t, g, PictureOptions{Format: f, Kind: k, View: View(v)})
@@ -62,7 +62,7 @@ func TestSmallAndEmptyGridsAreDrawn(t *testing.T) {
 func TestPicturesAreBounded(t *testing.T) {
 	h := layout(t, wideGrid(30, 3000), Prob)
 	require.Zero(t, h.cell.text, "below the legible size text is left out")
-	require.NoError(t, bounded(h.size()))
+	require.NoError(t, h.o.bounded(h.size()))
 	require.Contains(t, h.foot(), "too many cells for their tokens")
 
 	err := Picture(io.Discard, wideGrid(60, 8000), PictureOptions{})
@@ -73,9 +73,9 @@ func TestPicturesAreBounded(t *testing.T) {
 func TestUnknownChoicesOfAPictureFail(t *testing.T) {
 	g := wideGrid(2, 3)
 	for want, o := range map[string]PictureOptions{
-		"kind 9 is unknown (have: Heatmap, Curves, Targets)":                  {Kind: 9},
-		"format 9 is unknown (have: PNG, SVG)":                                {Format: 9},
-		"view 99 is unknown":                                                  {View: 99},
+		"kind 9 is unknown (have: Heatmap, Curves, Targets, Candidates)": {Kind: 9},
+		"format 9 is unknown (have: PNG, SVG, PDF)":                      {Format: 9},
+		"view 99 is unknown": {View: 99},
 		"position 3 before the last is not in the grid: it has 3 (0–2)":       {Kind: Curves, Back: 3},
 		"the grid has none: name some in lens.Options.Targets":                {Kind: Targets},
 		"render: picture: font: open testdata/picture-none.ttf":               {Fonts: []string{"testdata/picture-none.ttf"}},

@@ -213,6 +213,7 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 			return err
 		}
 	}
+	o.edited = o.edits
 	return o.show(s, file, result)
 }
 

@@ -161,6 +161,7 @@ func runAttribute(ctx context.Context, s *streams, o *attributeOptions) error {
 	if err != nil {
 		return err
 	}
+	o.edited = o.edits
 	return o.show(s, file, result)
 }
 

@@ -31,6 +31,7 @@ type compareOptions struct {
 	align     string
 	threshold float64
 	json      bool
+	look      pictureFlags
 }
 
 func newCompareCmd(s *streams) *cobra.Command {
@@ -73,7 +74,8 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
-	o.outputFlags.flags(cmd, "write JSON to a file", "json")
+	o.look.flags(cmd)
+	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(compareFormats), compareFormats...)
 	return cmd
 }
 
@@ -108,7 +110,27 @@ func (o *compareOptions) checkLens() error {
 	return o.lens.check()
 }
 
-func (o *compareOptions) checkOutput() error { return o.outputFlags.check("json") }
+// compareFormats are those of --output of a comparison.
+var compareFormats = []string{"json", "png", "svg", "pdf"}
+
+func (o *compareOptions) checkOutput() error {
+	if err := o.outputFlags.check(compareFormats...); err != nil {
+		return err
+	}
+	return o.look.check(&o.outputFlags)
+}
+
+// write writes the comparison in the output's format.
+func (o *compareOptions) write(s *streams, w io.Writer, c *lens.Comparison) error {
+	if !o.pictured() {
+		return render.CompareJSON(w, c)
+	}
+	p := o.look.options(s, o.format())
+	if o.last {
+		p.Kind = render.Candidates
+	}
+	return render.ComparePicture(w, c, o.view == "kl", p)
+}
 
 // side is a model with what it is given.
 type side struct {
@@ -154,7 +176,7 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	b.describe(&c.B)
 	switch {
 	case file != nil:
-		return file.write(func(w io.Writer) error { return render.CompareJSON(w, c) })
+		return file.write(func(w io.Writer) error { return o.write(s, w, c) })
 	case o.json:
 		return render.CompareJSON(s.out, c)
 	}

@@ -151,12 +151,14 @@ type foundFlags struct {
 	json    bool
 	noColor bool
 	width   int
-	fonts   bool
 	how     *experiment.Made // what is kept was made; nil: nothing is kept
+	picture pictureFlags
+	edited  []string // edits of the run, for a picture to name
+	of      string   // the name of the model
 }
 
 // foundFormats are those of --output of an experiment.
-var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg"}
+var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg", "pdf"}
 
 // flags adds them; more are formats beside the usual ones.
 func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
@@ -164,22 +166,22 @@ func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
 	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
 	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	o.picture.flags(cmd)
 	formats := append(slices.Clone(foundFormats), more...)
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(formats), formats...)
 }
 
 func (o *foundFlags) check(formats ...string) error {
-	if as := o.format(); o.fonts && as != "png" {
-		return usagef("--system-fonts needs --output with a name that ends in .png")
+	if err := o.outputFlags.check(formats...); err != nil {
+		return err
 	}
-	return o.outputFlags.check(formats...)
+	return o.picture.check(&o.outputFlags)
 }
 
 // show writes what was found to the output, or on stdout.
 func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	if file != nil {
-		return file.write(func(w io.Writer) error { return o.write(w, result) })
+		return file.write(func(w io.Writer) error { return o.write(s, w, result) })
 	}
 	if o.json {
 		return render.WriteJSON(s.out, result)
@@ -188,7 +190,7 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	return render.FigureTerminal(s.out, result.Figure(), render.TerminalOptions{Width: d.textColumns(s), Color: d.color(s)})
 }
 
-func (o *foundFlags) write(w io.Writer, result found) error {
+func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
 	how, err := json.Marshal(o.how)
 	if err != nil {
 		return err
@@ -202,14 +204,9 @@ func (o *foundFlags) write(w io.Writer, result found) error {
 		return npz.Write(w, append(result.Arrays(), checkpoint.Array{Name: "made", Type: checkpoint.U8, Shape: []int{len(how)}, Bytes: how}))
 	case "html":
 		return render.FigureHTML(w, figure)
-	case "png", "svg":
-		p := render.PictureOptions{}
-		if o.format() == "svg" {
-			p.Format = render.SVG
-		}
-		if o.fonts {
-			p.Fonts = render.SystemFonts()
-		}
+	case "png", "svg", "pdf":
+		p := o.picture.options(s, o.format(), o.edited...)
+		p.Origin.Model = o.of
 		return render.FigurePicture(w, figure, p)
 	}
 	return render.WriteJSON(w, result)
@@ -220,6 +217,7 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 	if o.output == "" && !o.json {
 		return nil, nil
 	}
+	o.of = opened.Info.Ref
 	digest, err := s.digest(opened)
 	if err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
+	"github.com/mlxlens/mlxlens/lens/render"
 )
 
 // outputFlags say where the answer goes, and in which format.
@@ -23,13 +24,14 @@ func (o *outputFlags) flags(cmd *cobra.Command, usage string, formats ...string)
 	f := cmd.Flags()
 	f.StringVarP(&o.output, "output", "o", "", usage)
 	f.StringVar(&o.as, "format", "", "the output's format, where its name does not end in one, such as - (stdout): "+strings.Join(formats, ", "))
+	complete(cmd, "format", formats...)
 }
 
 // allFormats are those of all commands.
-var allFormats = []string{"json", "jsonl", "csv", "html", "png", "svg", "npz", "safetensors"}
+var allFormats = []string{"json", "jsonl", "csv", "html", "png", "svg", "pdf", "npz", "safetensors"}
 
 // binary are those that no terminal shows.
-var binary = []string{"png", "npz", "safetensors"}
+var binary = []string{"png", "pdf", "npz", "safetensors"}
 
 // format is that of the output, "" without one. check has found it to be known.
 func (o *outputFlags) format() string {
@@ -37,6 +39,15 @@ func (o *outputFlags) format() string {
 		return o.as
 	}
 	return strings.ToLower(strings.TrimPrefix(filepath.Ext(o.output), "."))
+}
+
+// drawings are the formats of pictures.
+var drawings = map[string]render.Format{"png": render.PNG, "svg": render.SVG, "pdf": render.PDF}
+
+// pictured reports whether the output is a picture.
+func (o *outputFlags) pictured() bool {
+	_, ok := drawings[o.format()]
+	return ok
 }
 
 // check finds what is wrong with the flags for a command that can write some formats now.

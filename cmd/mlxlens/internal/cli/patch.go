@@ -178,6 +178,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	if p.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
+	o.edited = o.edits
 	return o.show(s, file, p)
 }
 

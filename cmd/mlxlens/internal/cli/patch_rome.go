@@ -95,6 +95,7 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 	if t.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
+	o.edited = o.edits
 	return o.show(s, file, t)
 }
 

@@ -146,6 +146,11 @@ is removed by the next run that writes it.
 An output is refused that is a file which the command reads, by whatever name, or that
 lies in the folder of the model. Beside a model that is one file (GGUF) it may lie.
 
+A picture (.png, .svg, .pdf) has a title, what its numbers are, and how it was made: the program,
+the command and the edits, which the file's metadata have too. --style paper leaves these to the
+paper's caption; --picture-width 6.75in makes it as wide as a page, and --title, --font-size,
+--numbers and --layer-stride change what is in it.
+
 --file PROMPTS answers a prompt a line, in order. Its output is continued when the
 command is run again: each line says what it was made from (origin: the command,
 digests of the model's files and of the prompt's ids, the revision, the options) and has a digest

@@ -34,7 +34,7 @@ type traceOptions struct {
 	export  string
 	file    string
 	picture string
-	fonts   bool
+	look    pictureFlags
 	keep    string // an old flag: `mlxlens capture` has it now
 	given   func(flag string) bool
 }
@@ -84,8 +84,9 @@ negative number counts from the end.`,
 	f.IntVar(&o.track, "track", 0, "follow so many tokens through all rows: those of best rank in any row")
 	f.BoolVar(&o.experts, "experts", false, "show which experts each layer of a mixture chose, with their weights; --view expert shows them in the grid")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
-	f.StringVar(&o.picture, "picture", "heatmap", "what a .png or .svg shows: heatmap, curves (the last position's candidates by layer) or targets")
-	f.BoolVar(&o.fonts, "system-fonts", false, "in a .png, take the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
+	f.StringVar(&o.picture, "picture", "heatmap", "what a picture shows: heatmap, candidates (of the last position; usual with --last), curves (the same by layer) or targets")
+	o.look.flags(cmd)
+	complete(cmd, "picture", pictureNames...)
 	f.StringVar(&o.keep, "keep", "", "")
 	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
@@ -162,7 +163,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	if file != nil {
-		err = file.write(func(w io.Writer) error { return o.write(w, g, view) })
+		err = file.write(func(w io.Writer) error { return o.write(s, w, g, view) })
 	} else {
 		err = o.print(s, g, view)
 	}
@@ -212,7 +213,7 @@ func (o *traceOptions) curves() int {
 		return math.MaxInt // every candidate of any row has its curve there
 	case as == "html":
 		return 10 // what a click on a cell draws
-	case (as == "png" || as == "svg") && o.picture == "curves":
+	case o.pictured() && o.picture == "curves":
 		return o.top
 	}
 	return 0
@@ -304,22 +305,20 @@ func (o *traceOptions) checkExport() error {
 }
 
 // traceFormats are those of --output for one prompt.
-var traceFormats = []string{"json", "csv", "html", "png", "svg"}
+var traceFormats = []string{"json", "csv", "html", "png", "svg", "pdf"}
 
 // write writes the grid in the output's format.
-func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error {
+func (o *traceOptions) write(s *streams, w io.Writer, g *lens.Grid, view render.View) error {
 	switch o.format() {
 	case "csv":
 		return render.CSV(w, g)
 	case "html":
 		return render.HTML(w, g, render.HTMLOptions{View: view})
-	case "png", "svg":
-		p := render.PictureOptions{Kind: pictures[o.picture], View: view}
-		if o.format() == "svg" {
-			p.Format = render.SVG
-		}
-		if o.fonts {
-			p.Fonts = render.SystemFonts()
+	case "png", "svg", "pdf":
+		p := o.look.options(s, o.format())
+		p.Kind, p.View = o.kind(), view
+		if p.Kind == render.Heatmap && view == render.Prob && !o.quiet && render.Dark(g) {
+			s.say("few cells have a probability to see: --view rank shows more")
 		}
 		return render.Picture(w, g, p)
 	}
@@ -327,24 +326,37 @@ func (o *traceOptions) write(w io.Writer, g *lens.Grid, view render.View) error 
 }
 
 // pictures are the kinds by their names.
-var pictures = map[string]render.Kind{"heatmap": render.Heatmap, "curves": render.Curves, "targets": render.Targets}
+var (
+	pictures     = map[string]render.Kind{"heatmap": render.Heatmap, "candidates": render.Candidates, "curves": render.Curves, "targets": render.Targets}
+	pictureNames = []string{"heatmap", "candidates", "curves", "targets"}
+)
+
+// kind is what a picture shows: of the last position alone its candidates, unless a flag says more.
+func (o *traceOptions) kind() render.Kind {
+	if o.last && !o.given("picture") {
+		return render.Candidates
+	}
+	return pictures[o.picture]
+}
 
 // checkPicture refuses pictures of what is not there.
 func (o *traceOptions) checkPicture() error {
 	kind, ok := pictures[o.picture]
-	as := o.format()
-	for _, flag := range []string{"picture", "system-fonts"} {
-		if o.given(flag) && (o.file != "" || as != "png" && as != "svg") {
-			return usagef("--%s needs --output with a name that ends in .png or .svg", flag)
-		}
+	if o.given("picture") && (o.file != "" || !o.pictured()) {
+		return usagef("--picture needs --output with a name that ends in .png, .svg or .pdf")
+	}
+	if err := o.look.check(&o.outputFlags); err != nil {
+		return err
 	}
 	switch {
 	case !ok:
-		return usagef("--picture %q: want heatmap, curves or targets", o.picture)
+		return usagef("--picture %q: want heatmap, candidates, curves or targets", o.picture)
 	case kind != render.Heatmap && len(o.lens.paths) > 1:
 		return usagef("--picture %s follows the rows of one lens: leave it out for a heat map of several", o.picture)
 	case kind == render.Targets && len(o.targets) == 0:
 		return usagef("--picture targets needs --target")
+	case kind == render.Curves || kind == render.Targets:
+		return o.look.charts(o.picture)
 	}
 	return nil
 }

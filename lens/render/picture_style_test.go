@@ -1,0 +1,137 @@
+package render
+
+import (
+	"bytes"
+	"image/png"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+func TestPicturesSayHowTheyWereMade(t *testing.T) {
+	g := wideGrid(2, 3)
+	g.Edits = []string{"layers.1.mlp_out@-1=zero"}
+	o := PictureOptions{Origin: Origin{Program: "mlxlens 1.2", Command: "mlxlens trace 'a <b> 東'"}}
+	data := picture(t, g, o)
+	for _, want := range []string{"Title\x00\x00\x00\x00\x00\"a prompt\"", "Software\x00\x00\x00\x00\x00mlxlens 1.2", "Source\x00\x00\x00\x00\x00models/tiny/Tiny-1M.gguf",
+		"Comment\x00\x00\x00\x00\x00mlxlens trace 'a <b> 東'", "Edits\x00\x00\x00\x00\x00layers.1.mlp_out@-1=zero"} {
+		require.True(t, bytes.Contains(data, []byte("iTXt"+want)), want)
+	}
+	_, err := png.Decode(bytes.NewReader(data))
+	require.NoError(t, err)
+
+	o.Format = SVG
+	data = picture(t, g, o)
+	texts, _, _ := svg(t, data)
+	require.NotEmpty(t, find(texts, "edited: layers.1.mlp_out@-1=zero"))
+	require.NotEmpty(t, find(texts, "mlxlens 1.2 · mlxlens trace 'a <b> 東'"))
+	require.Contains(t, string(data), "<dc:description>mlxlens trace &#39;a &lt;b&gt; 東&#39;</dc:description>")
+
+	o.Format = PDF
+	text := string(picture(t, g, o))
+	for _, want := range []string{"<pdf:Producer>mlxlens 1.2</pdf:Producer>", "Edits: layers.1.mlp_out@-1=zero", "Source: models/tiny/Tiny-1M.gguf"} {
+		require.True(t, strings.Contains(text, want), want)
+	}
+}
+
+func TestPaperHasNoCaptionAndTheWidthOfAColumn(t *testing.T) {
+	g := wideGrid(4, 5)
+	o := PictureOptions{Style: Paper, Origin: Origin{Program: "mlxlens 1.2", Command: "mlxlens trace x"}}
+	img := pngOf(t, g, o)
+	require.InDelta(t, 3.25*dpi*paperDots, img.Bounds().Dx(), 2, "inches")
+	o.Format = SVG
+	texts, title, _ := svg(t, picture(t, g, o))
+	require.Empty(t, find(texts, `"a prompt"`))
+	require.Empty(t, find(texts, "mlxlens 1.2 · mlxlens trace x"))
+	require.Contains(t, title, `"a prompt"`, "the file says it all the same")
+	for _, x := range texts {
+		require.Greater(t, x.y, 4.0, "%q is whole", x.says)
+	}
+	o.Title, o.Width, o.Format = "Mine", 486, PDF
+	require.Contains(t, string(picture(t, g, o)), "/MediaBox [0 0 48")
+	o.Format = SVG
+	texts, title, _ = svg(t, picture(t, g, o))
+	require.NotEmpty(t, find(texts, "Mine"))
+	require.Contains(t, title, `Mine · "a prompt"`)
+}
+
+func TestTextHasTheSizeThatWasAskedFor(t *testing.T) {
+	for size, want := range map[float64]string{0: `font-size="8"`, 6: `font-size="6"`, 12: `font-size="12"`} {
+		require.Contains(t, string(picture(t, wideGrid(3, 4), PictureOptions{Format: SVG, FontSize: size})), want)
+	}
+}
+
+func TestAWidthIsKeptByEveryKindOfPicture(t *testing.T) {
+	g := withTargets(wideGrid(6, 40))
+	for _, k := range []Kind{Heatmap, Curves, Targets, Candidates} {
+		for _, width := range []float64{234, 486} {
+			var b bytes.Buffer
+			require.NoError(t, Picture(&b, g, PictureOptions{Kind: k, Width: width, FontSize: 7}))
+			c, err := png.DecodeConfig(&b)
+			require.NoError(t, err)
+			require.InDelta(t, width*dpi/72, c.Width, 3, "kind %d", k)
+		}
+	}
+}
+
+func TestEveryManiethLayerIsCountedFromTheLast(t *testing.T) {
+	texts, _, _ := svg(t, picture(t, wideGrid(8, 2), PictureOptions{Format: SVG, Every: 3}))
+	var rows []string
+	for _, x := range texts {
+		if x.x < 60 && len(x.says) == 1 {
+			rows = append(rows, x.says)
+		}
+	}
+	require.Equal(t, []string{"7", "4", "1"}, rows)
+}
+
+func TestNumbersStandInTheirCells(t *testing.T) {
+	g := wideGrid(2, 3)
+	texts, _, _ := svg(t, picture(t, g, PictureOptions{Format: SVG, View: KL, Numbers: NumbersShown}))
+	require.Len(t, find(texts, KL.text(g.Cells[1][2].KL)), 1)
+	texts, _, _ = svg(t, picture(t, g, PictureOptions{Format: SVG, View: KL}))
+	require.Empty(t, find(texts, KL.text(g.Cells[1][2].KL)))
+}
+
+func TestCandidatesOfTheLastPositionStandSideBySide(t *testing.T) {
+	g := wideGrid(3, 4)
+	texts, _, desc := svg(t, picture(t, g, PictureOptions{Format: SVG, Kind: Candidates}))
+	require.Contains(t, desc, "at position 3")
+	for r := range g.Rows {
+		for _, c := range g.Cells[r][3].Top {
+			require.NotEmpty(t, find(texts, draw(token(c.Bytes))), "row %d", r)
+		}
+	}
+	require.NotEmpty(t, find(texts, "rank"))
+	require.ErrorContains(t, Picture(io.Discard, g, PictureOptions{Kind: Candidates, Back: 4}), "position 4 before the last is not in the grid")
+}
+
+func TestWhatCannotBeAskedOfAPictureIsRefused(t *testing.T) {
+	for want, o := range map[string]PictureOptions{
+		"style 7 is unknown (have: Screen, Paper)":     {Style: 7},
+		"a width of 10 points: want 72 to 14400":       {Width: 10},
+		"a width of NaN points":                        {Width: math.NaN()},
+		"text of 1 points: want 3 to 72":               {FontSize: 1},
+		"every -1th layer: want 1 or more":             {Every: -1},
+		"pixels; the most is 16384 a side and 5033164": {Width: 14400},
+	} {
+		require.ErrorContains(t, Picture(io.Discard, wideGrid(2, 2), o), want)
+	}
+}
+
+func TestDarkIsAGridWithoutProbabilitiesToSee(t *testing.T) {
+	g := wideGrid(10, 4)
+	require.False(t, Dark(g))
+	for r := range 9 {
+		for p := range g.Positions {
+			g.Cells[r][p].Answer.Prob = 0.01
+		}
+	}
+	require.True(t, Dark(g))
+	require.False(t, Dark(&lens.Grid{}))
+}
