@@ -7,6 +7,7 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
 .PHONY: help browser run mlx-c model build quick test coverage lint race cross generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
@@ -61,9 +62,12 @@ lint: ## check format, vet, staticcheck and known vulnerabilities
 	@if curl -fsI -m 10 "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" >/dev/null 2>&1; then $(GOVULNCHECK) ./...; \
 	else echo "govulncheck is skipped: its database ($${GOVULNDB:-https://vuln.go.dev}) is out of reach"; fi
 
-cross: ## build and vet for the other platforms
+cross: ## vet for the other platforms, and build the tests of what needs no MLX for Windows
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go vet ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go vet $$(GOOS=windows go list -deps $(WITHOUT_MLX) | grep '^github.com/mlxlens/mlxlens')
+	@mkdir -p bin/windows
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go test -c -o bin/windows/ $(WITHOUT_MLX)
 
 generate: ## write the generated files again
 	go generate ./...
