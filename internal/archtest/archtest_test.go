@@ -77,6 +77,7 @@ var allowed = map[string][]string{
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
+	"cmd/mlxlens/internal/pages":  {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/cli": {"", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
 		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
