@@ -81,7 +81,9 @@ var allowed = map[string][]string{
 	"cmd/mlxlens/internal/cli": {"", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
 		"lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
-	"docs": {},
+	"docs":          {},
+	"tools/release": {},
+	"tools/site":    {},
 
 	"examples/attribution":      {"edit", "experiment", "model", "model/auto"},
 	"examples/causaltracing":    {"edit", "experiment", "model", "model/auto"},
