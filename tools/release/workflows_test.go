@@ -170,3 +170,23 @@ func TestStepsRunTargetsAndScriptsThatExist(t *testing.T) {
 	}
 	require.Greater(t, count, 8)
 }
+
+// The keys that version 1.2.0 of the Citation File Format requires, and those that are the
+// project's.
+func TestTheCitationIsComplete(t *testing.T) {
+	text, err := os.ReadFile(root + "/CITATION.cff")
+	require.NoError(t, err)
+	var c struct {
+		Version    string              `yaml:"cff-version"`
+		Message    string              `yaml:"message"`
+		Title      string              `yaml:"title"`
+		License    string              `yaml:"license"`
+		Type       string              `yaml:"type"`
+		Repository string              `yaml:"repository-code"`
+		Authors    []map[string]string `yaml:"authors"`
+	}
+	require.NoError(t, yaml.Unmarshal(text, &c))
+	require.Equal(t, []string{"1.2.0", "mlxlens", "MIT", "software", "https://github.com/mlxlens/mlxlens"}, []string{c.Version, c.Title, c.License, c.Type, c.Repository})
+	require.NotEmpty(t, c.Message)
+	require.NotEmpty(t, c.Authors)
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
 	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
@@ -24,6 +25,7 @@ func render(file string, source []byte, files []string) (body template.HTML, tit
 	links := &linker{file: file, files: files}
 	md := goldmark.New(
 		goldmark.WithExtensions(extension.GFM),
+		goldmark.WithRendererOptions(html.WithUnsafe()), // the pages are ours
 		goldmark.WithParserOptions(parser.WithASTTransformers(util.Prioritized(links, 100))),
 	)
 	doc := md.Parser().Parse(text.NewReader(source))
@@ -34,8 +36,8 @@ func render(file string, source []byte, files []string) (body template.HTML, tit
 	if err := md.Renderer().Render(&out, source, doc); err != nil {
 		return "", "", fmt.Errorf("%s: %w", file, err)
 	}
-	html := strings.NewReplacer("<table>", `<div class="wide"><table>`, "</table>", "</table></div>").Replace(out.String())
-	return template.HTML(html), links.title, nil
+	wide := strings.NewReplacer("<table>", `<div class="wide"><table>`, "</table>", "</table></div>").Replace(out.String())
+	return template.HTML(wide), links.title, nil
 }
 
 // linker turns links between Markdown files into links between pages, and gives headings the

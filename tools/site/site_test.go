@@ -28,6 +28,7 @@ func TestEveryLinkOfTheSiteLeadsToAPageAndAPlaceInIt(t *testing.T) {
 		return err
 	}))
 	require.Greater(t, len(pages), 30)
+	require.Contains(t, pages[filepath.Join(folder, "index.html")], `<img src="docs/images/lens.png"`)
 	own := 0
 	for p, text := range pages {
 		require.Contains(t, text, "<h1 id=", p)
