@@ -9,11 +9,11 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 CYCLONEDX = go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
-SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh
+SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh tools/arm64/*.sh
 WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums mac-report generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
+.PHONY: help browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -144,6 +144,9 @@ formula: ## write the Homebrew formula of a tap, dist/mlxlens.rb, for what `make
 
 checksums: ## write dist/SHA256SUMS
 	@tools/release/checksums.sh
+
+test-arm64: ## run the vector loops for linux/arm64 under qemu-user, or with PART=all the short tests of what computes
+	@tools/arm64/test.sh $(PART)
 
 mac-report: ## print all that we want to know of a Mac (on Linux what can be told there), also into bin/mac-report.txt
 	@tools/mac/report.sh
