@@ -135,9 +135,9 @@ source: ## make the source archive of a release in dist/
 	@mkdir -p dist
 	git archive --format tar.gz --prefix "mlxlens-$(VERSION)/" -o "dist/mlxlens-$(VERSION)-source.tar.gz" HEAD
 
-sbom: ## list the modules in the program, as CycloneDX, in dist/
+sbom: build ## list the modules in the program, as CycloneDX, in dist/
 	@mkdir -p dist
-	$(CYCLONEDX) app -json -licenses -main cmd/mlxlens -output "dist/mlxlens-$(VERSION).cdx.json"
+	$(CYCLONEDX) bin -json -licenses -version "$(VERSION)" -output "dist/mlxlens-$(VERSION).cdx.json" bin/mlxlens
 
 formula: ## write the Homebrew formula of a tap, dist/mlxlens.rb, for what `make source` made
 	@tools/release/formula.sh "$(VERSION)"
