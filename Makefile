@@ -6,10 +6,14 @@ VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
 # git has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+ACTIONLINT = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+CYCLONEDX = go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
+SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh tools/arm64/*.sh
+WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test coverage lint race cross generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
+.PHONY: help browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -54,16 +58,21 @@ browser: ## get a Chromium for the tests of the HTML page, as root on Debian
 race: mlx-c ## run what uses goroutines under the race detector
 	CGO_ENABLED=1 go test -short -race $(RACE)
 
-lint: ## check format, vet, staticcheck and known vulnerabilities
+lint: ## check format, vet, staticcheck, workflows, shell scripts and known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
+	$(ACTIONLINT)
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_SCRIPTS); else echo "shellcheck is not there: the shell scripts are not checked"; fi
 	@if curl -fsI -m 10 "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" >/dev/null 2>&1; then $(GOVULNCHECK) ./...; \
 	else echo "govulncheck is skipped: its database ($${GOVULNDB:-https://vuln.go.dev}) is out of reach"; fi
 
-cross: ## build and vet for the other platforms
+cross: ## vet for the other platforms, and build the tests of what needs no MLX for Windows
 	CGO_ENABLED=0 GOOS=darwin GOARCH=arm64 go vet ./...
 	CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go vet ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go vet $$(GOOS=windows go list -deps $(WITHOUT_MLX) | grep '^github.com/mlxlens/mlxlens')
+	@mkdir -p bin/windows
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 go test -c -o bin/windows/ $(WITHOUT_MLX)
 
 generate: ## write the generated files again
 	go generate ./...
@@ -116,6 +125,37 @@ wheel: ## build the Python wheel for this machine into dist/, or with TARGET=Lin
 
 wheel-try: model ## install the wheel in dist/ with pip, uv and pipx into empty environments, and trace a prompt with each
 	@tools/wheel/try.sh "$$(ls -t dist/mlxlens-*.whl | head -1)" models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+
+site: ## make the documentation a static site in bin/site
+	@rm -rf bin/site
+	go run ./tools/site . bin/site
+
+man: ## write the man pages into bin/man
+	@rm -rf bin/man
+	go run ./cmd/mlxlens/internal/pages man bin/man
+
+dist: mlx-c build man ## make this machine's archive of a release in dist/
+	@tools/release/archive.sh "$(VERSION)"
+
+source: ## make the source archive of a release in dist/
+	@mkdir -p dist
+	git archive --format tar.gz --prefix "mlxlens-$(VERSION)/" -o "dist/mlxlens-$(VERSION)-source.tar.gz" HEAD
+
+sbom: build ## list the modules in the program, as CycloneDX, in dist/
+	@mkdir -p dist
+	$(CYCLONEDX) bin -json -licenses -version "$(VERSION)" -output "dist/mlxlens-$(VERSION).cdx.json" bin/mlxlens
+
+formula: ## write the Homebrew formula of a tap, dist/mlxlens.rb, for what `make source` made
+	@tools/release/formula.sh "$(VERSION)"
+
+checksums: ## write dist/SHA256SUMS
+	@tools/release/checksums.sh
+
+test-arm64: ## run the vector loops for linux/arm64 under qemu-user, or with PART=all the short tests of what computes
+	@tools/arm64/test.sh $(PART)
+
+mac-report: ## print all that we want to know of a Mac (on Linux what can be told there), also into bin/mac-report.txt
+	@tools/mac/report.sh
 
 clean: ## remove what was built; the model stays
 	rm -rf bin third_party/mlx-c/build third_party/mlx-c/lib third_party/mlx-c/lib-*

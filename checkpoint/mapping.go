@@ -8,8 +8,6 @@ import (
 	"runtime/debug"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
 
@@ -35,7 +33,7 @@ func mapFile(path string) (*mapping, error) {
 		return nil, fmt.Errorf("checkpoint: %s: %w", path, checkContent(nil))
 	}
 	m := &mapping{path: path, file: f, size: int(size)}
-	m.data, err = unix.Mmap(int(f.Fd()), 0, m.size, unix.PROT_READ, unix.MAP_PRIVATE)
+	m.data, err = mapBytes(f, m.size)
 	if err != nil {
 		_ = f.Close()
 		return nil, fmt.Errorf("checkpoint: %s: mapping %d bytes into memory: %w", path, m.size, err)
@@ -97,7 +95,7 @@ func (m *mapping) close() error {
 	if m.data == nil {
 		return nil
 	}
-	err := unix.Munmap(m.data)
+	err := unmapBytes(m.data)
 	m.data = nil
 	return errors.Join(err, m.file.Close())
 }
@@ -115,6 +113,6 @@ func (t *Tensor) Forget() {
 	page := os.Getpagesize()
 	from, to := (t.start+page-1)/page*page, (t.start+t.size)/page*page
 	if from < to {
-		_ = unix.Madvise(t.file.data[from:to], unix.MADV_DONTNEED) // advice, which may be declined
+		forgetBytes(t.file.data[from:to])
 	}
 }

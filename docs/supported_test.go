@@ -93,7 +93,7 @@ var statedRow = regexp.MustCompile(`(?m)^\| ([^|]+) \|.* \| ([^|]+) \|$`)
 // The differences are those of the machine on which the table was made: another may have others of
 // the same size.
 func TestTableOfWhatRunsIsWhatTheCodeSays(t *testing.T) {
-	page, err := os.ReadFile("../README.md")
+	page, err := os.ReadFile("models.md")
 	require.NoError(t, err)
 	of, stated := ofFamilies(t), map[string]string{}
 	for _, row := range statedRow.FindAllStringSubmatch(string(page), -1) {
@@ -120,7 +120,7 @@ func TestTableOfWhatRunsIsWhatTheCodeSays(t *testing.T) {
 	}
 	want := between(t, string(page), "supported", supportedTable(of, stated))
 	if *update {
-		require.NoError(t, os.WriteFile("../README.md", []byte(want), 0o600))
+		require.NoError(t, os.WriteFile("models.md", []byte(want), 0o600))
 		return
 	}
 	require.Equal(t, want, string(page), "the table is not that of the code: go test ./docs -run Table -update")

@@ -7,20 +7,17 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // freeSpace is what the user may still write to the disk that dir, or its nearest
 // folder that exists, is on.
 func freeSpace(dir string) (uint64, error) {
 	for {
-		var s unix.Statfs_t
-		err := unix.Statfs(dir, &s)
+		free, err := freeAt(dir)
 		parent := filepath.Dir(dir)
 		switch {
 		case err == nil:
-			return s.Bavail * uint64(s.Bsize), nil
+			return free, nil
 		case !errors.Is(err, os.ErrNotExist) || parent == dir:
 			return 0, err
 		}

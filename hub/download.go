@@ -10,10 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // chunk is how much is read, hashed and written at a time.
@@ -62,6 +59,7 @@ func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *
 				kinds: []error{ErrChecksum},
 			}
 		}
+		_ = file.Close()           // Windows removes and renames no file that is open
 		_ = os.Remove(file.Name()) // nothing of it can be kept
 		t.set(f, 0)
 		return err
@@ -69,7 +67,7 @@ func (c *Client) transfer(ctx context.Context, p Plan, f File, final string, t *
 	if err != nil {
 		return err
 	}
-	if err := file.Sync(); err != nil {
+	if err := errors.Join(file.Sync(), file.Close()); err != nil {
 		return fmt.Errorf("hub: %s: %w", what, err)
 	}
 	if err := os.Rename(file.Name(), final); err != nil {
@@ -87,14 +85,13 @@ const leastProgress = 64 << 10
 // what it leads to is no part of the cache. It goes, and so does what has another name too.
 func openIncomplete(path string) (*os.File, error) {
 	if info, err := os.Lstat(path); err == nil {
-		stat, ok := info.Sys().(*syscall.Stat_t)
-		if !info.Mode().IsRegular() || ok && stat.Nlink > 1 {
+		if !info.Mode().IsRegular() || otherNames(path, info) {
 			if err := os.Remove(path); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o666)
+	return openOwn(path, os.O_RDWR)
 }
 
 // stream adds to w what one connection brings.

@@ -12,12 +12,12 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/gofrs/flock"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
@@ -109,7 +109,7 @@ func (c *Client) begin(p Plan) (done func(), err error) {
 		return func() { _ = os.Remove(c.marker(p.Ref, p.Commit)) }, nil // what was in doubt has been checked
 	}
 	path := c.marker(p.Ref, p.Commit)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o666)
+	f, err := openOwn(path, os.O_WRONLY|os.O_TRUNC)
 	if err == nil {
 		now := time.Now()
 		err = os.Chtimes(path, now, now)
@@ -216,7 +216,7 @@ func (c *Client) lock(ctx context.Context, ref Ref, f File, t *tally) (unlock fu
 	case ctx.Err() != nil:
 		_ = l.Close()
 		return nil, context.Cause(ctx)
-	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.ENOTSUP), errors.Is(err, unix.ENOLCK):
+	case errors.Is(err, errors.ErrUnsupported), errors.Is(err, syscall.ENOLCK):
 		// Some network disks have no locks. Two processes then fetch the same file twice,
 		// and write the same bytes to the same places.
 		_ = l.Close()

@@ -1,8 +1,8 @@
-//go:build !amd64
+//go:build !amd64 && !arm64
 
 package lens
 
-// On other processors the loops run as they stand in scan.go. A Mac's GPU reduces.
+// On other processors the loops run as they stand in scan.go.
 
 const hasVectors = false
 

@@ -3,7 +3,6 @@ package mlx
 import (
 	"fmt"
 	"sync"
-	"syscall"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -31,10 +30,9 @@ const recheck = 1 << 14
 var deepest = sync.OnceValue(func() int32 {
 	const perOperation = 8 << 20 / 57000 * 5 / 4 // what compiling takes, the most of all, and some room
 	size := uint64(8 << 20)
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_STACK, &limit) == nil {
-		size = min(limit.Cur, 1<<30)
-		if limit.Cur > 1<<40 {
+	if most, ok := rlimit(limitStack); ok {
+		size = min(most, 1<<30)
+		if most > 1<<40 {
 			size = 2 << 20 // glibc's threads, when there is no limit
 		}
 	}

@@ -3,6 +3,7 @@ package mlx
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,10 @@ func Load() error {
 	loaded.mu.Lock()
 	defer loaded.mu.Unlock()
 	if loaded.done.Load() || loaded.err != nil {
+		return loaded.err
+	}
+	if !capi.Supported {
+		loaded.err = newError("", ErrLibrary, "there is no MLX for "+runtime.GOOS+": models run on macOS and Linux; what needs no MLX works here (checkpoint, tokenizer, hub, lens/render)")
 		return loaded.err
 	}
 	if err := open(); err != nil {

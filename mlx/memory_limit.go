@@ -6,7 +6,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"syscall"
 )
 
 // roomOf is how many bytes the system will give the process at most, math.MaxInt64 where it does
@@ -41,11 +40,11 @@ func kilobytes(text []byte, name string) int64 {
 
 // addressSpace is what the limit on it leaves: an eighth of that is for stacks and Go's heap.
 func addressSpace() int64 {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_AS, &limit) != nil || limit.Cur > math.MaxInt64/2 {
+	most, ok := rlimit(limitAddressSpace)
+	if !ok || most > math.MaxInt64/2 {
 		return math.MaxInt64
 	}
-	left := int64(limit.Cur)
+	left := int64(most)
 	if text, err := os.ReadFile("/proc/self/status"); err == nil {
 		left -= kilobytes(text, "VmSize:")
 	}

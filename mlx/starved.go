@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
@@ -46,12 +45,11 @@ const fewProcesses = 4096
 // limits tells of those limits on the process that are set.
 func limits() string {
 	var set []string
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_AS, &limit) == nil && limit.Cur < math.MaxInt64 {
-		set = append(set, fmt.Sprintf("an address space of %d KiB (`ulimit -v`)", limit.Cur>>10))
+	if most, ok := rlimit(limitAddressSpace); ok && most < math.MaxInt64 {
+		set = append(set, fmt.Sprintf("an address space of %d KiB (`ulimit -v`)", most>>10))
 	}
-	if runtime.GOOS == "linux" && syscall.Getrlimit(rlimitProcesses, &limit) == nil && limit.Cur < fewProcesses {
-		set = append(set, fmt.Sprintf("%d processes and threads of the user (`ulimit -u`)", limit.Cur))
+	if most, ok := rlimit(rlimitProcesses); ok && runtime.GOOS == "linux" && most < fewProcesses {
+		set = append(set, fmt.Sprintf("%d processes and threads of the user (`ulimit -u`)", most))
 	}
 	if len(set) == 0 {
 		return "; see `ulimit -a` and the cgroup's pids.max and memory.max"

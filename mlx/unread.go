@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
@@ -190,8 +188,7 @@ func zeros(n int) (blank []byte, done func(), err error) {
 	if n <= 1<<16 {
 		return make([]byte, n), func() {}, nil
 	}
-	blank, err = unix.Mmap(-1, 0, n, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON)
-	return blank, func() { _ = unix.Munmap(blank) }, err
+	return blankPages(n)
 }
 
 // checkBools refuses bytes that are neither 0 nor 1, which would be both true and false.

@@ -83,10 +83,13 @@ var allowed = map[string][]string{
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
+	"cmd/mlxlens/internal/pages":  {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
 		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
-	"docs": {},
+	"docs":          {},
+	"tools/release": {},
+	"tools/site":    {},
 
 	"examples/attribution":      {"edit", "experiment", "model", "model/auto"},
 	"examples/causaltracing":    {"edit", "experiment", "model", "model/auto"},

@@ -75,3 +75,8 @@ func above(dir string) string {
 	}
 	return ""
 }
+
+// within reports whether path is folder, or below it.
+func within(path, folder string) bool {
+	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, string(filepath.Separator))+string(filepath.Separator))
+}

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package origin
 
 import (
@@ -100,11 +102,6 @@ func (own checkoutOf) replaceable(path string, info fs.FileInfo, trusted []uint3
 		}
 	}
 	return replaceable(path, info, trusted, 0)
-}
-
-// within reports whether path is folder, or below it.
-func within(path, folder string) bool {
-	return path == folder || strings.HasPrefix(path, strings.TrimSuffix(folder, string(filepath.Separator))+string(filepath.Separator))
 }
 
 // replaceable says how others than the trusted can change what info describes, "" if they cannot.

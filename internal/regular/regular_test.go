@@ -1,3 +1,5 @@
+//go:build !windows
+
 package regular_test
 
 import (

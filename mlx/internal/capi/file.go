@@ -11,9 +11,9 @@ import (
 
 // stdio holds the C library's functions for a FILE* that writes to memory.
 var stdio = sync.OnceValue(func() (f struct{ open, close, free uintptr }) {
-	f.open = symbol(purego.RTLD_DEFAULT, "open_memstream")
-	f.close = symbol(purego.RTLD_DEFAULT, "fclose")
-	f.free = symbol(purego.RTLD_DEFAULT, "free")
+	f.open = symbol(everywhere, "open_memstream")
+	f.close = symbol(everywhere, "fclose")
+	f.free = symbol(everywhere, "free")
 	return f
 })
 

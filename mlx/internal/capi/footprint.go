@@ -29,7 +29,7 @@ const flavourVMInfo = 22
 // dirty, or compressed. The peak of the resident size, which getrusage has, only ever grows, and
 // counts mapped files too. It is 0 where the system has no such call.
 func PhysicalFootprint() int64 {
-	lib, err := open("/usr/lib/libSystem.B.dylib", purego.RTLD_LOCAL)
+	lib, err := open("/usr/lib/libSystem.B.dylib", local)
 	if err != nil {
 		return 0
 	}

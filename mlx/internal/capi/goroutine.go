@@ -73,4 +73,4 @@ func ThreadID() uintptr {
 	return id
 }
 
-var pthreadSelf = sync.OnceValue(func() uintptr { return symbol(purego.RTLD_DEFAULT, "pthread_self") })
+var pthreadSelf = sync.OnceValue(func() uintptr { return symbol(everywhere, "pthread_self") })

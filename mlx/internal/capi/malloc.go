@@ -8,8 +8,8 @@ import (
 
 // glibc's own functions, 0 where the C library has none.
 var (
-	mallocTrim = sync.OnceValue(func() uintptr { return symbol(purego.RTLD_DEFAULT, "malloc_trim") })
-	mallopt    = sync.OnceValue(func() uintptr { return symbol(purego.RTLD_DEFAULT, "mallopt") })
+	mallocTrim = sync.OnceValue(func() uintptr { return symbol(everywhere, "malloc_trim") })
+	mallopt    = sync.OnceValue(func() uintptr { return symbol(everywhere, "mallopt") })
 )
 
 // TrimHeap gives back to the system what malloc keeps of freed memory. glibc keeps up to

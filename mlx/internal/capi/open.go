@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-
-	"github.com/ebitengine/purego"
 )
 
 // address holds the entry point of every bound function, in the contract's order.
@@ -17,7 +15,7 @@ const witness = "mlx_compile_cache_new"
 
 // OpenGlobal opens a library whose symbols later ones bind to (a BLAS, libmlx).
 func OpenGlobal(path string) error {
-	_, err := open(path, purego.RTLD_GLOBAL)
+	_, err := open(path, global)
 	return err
 }
 
@@ -26,7 +24,7 @@ func OpenGlobal(path string) error {
 func open(path string, mode int) (uintptr, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	lib, err := purego.Dlopen(path, purego.RTLD_NOW|mode)
+	lib, err := dlopen(path, mode)
 	if err == nil && lib == 0 {
 		err = fmt.Errorf("%s cannot be opened", path)
 	}
@@ -35,7 +33,7 @@ func open(path string, mode int) (uintptr, error) {
 
 // symbol is dlsym; 0 when the library does not have it.
 func symbol(lib uintptr, name string) uintptr {
-	address, err := purego.Dlsym(lib, name)
+	address, err := dlsym(lib, name)
 	if err != nil {
 		return 0
 	}
@@ -46,7 +44,7 @@ func symbol(lib uintptr, name string) uintptr {
 // installs the error handler, whose default would end the process. It is called
 // once that succeeds; the library is never closed.
 func Open(path string) error {
-	lib, err := open(path, purego.RTLD_LOCAL)
+	lib, err := open(path, local)
 	if err != nil {
 		return err
 	}

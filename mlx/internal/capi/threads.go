@@ -16,7 +16,7 @@ const semaphoreWords = 16
 func Threads(n int) int {
 	var f [5]uintptr
 	for i, name := range []string{"pthread_create", "pthread_join", "sem_init", "sem_wait", "sem_post"} {
-		if f[i] = symbol(purego.RTLD_DEFAULT, name); f[i] == 0 {
+		if f[i] = symbol(everywhere, name); f[i] == 0 {
 			return n
 		}
 	}

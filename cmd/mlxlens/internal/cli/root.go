@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -139,10 +140,13 @@ const (
 	exitTerminated  = 143
 )
 
-var exitCodes = []struct {
-	code  int
-	means string
-}{
+// An ExitCode is one that the program ends with.
+type ExitCode struct {
+	Code  int
+	Means string
+}
+
+var exitCodes = []ExitCode{
 	{exitDone, "done"},
 	{exitFailed, "failed; the reason is on stderr"},
 	{exitUsage, "wrong usage: a command, flag or value that does not exist"},
@@ -225,6 +229,16 @@ func Run(ctx context.Context, args []string, in io.Reader, stdout, errs io.Write
 		}
 	}
 	return code
+}
+
+// ExitCodes are all that the program ends with, for the pages of its commands.
+func ExitCodes() []ExitCode { return slices.Clone(exitCodes) }
+
+// Root is the command line as it is described, for those pages; it is not to be run.
+func Root() *cobra.Command {
+	root := newRootCmd(&streams{ctx: context.Background(), in: strings.NewReader(""), out: io.Discard, err: io.Discard})
+	root.InitDefaultCompletionCmd()
+	return root
 }
 
 func newRootCmd(s *streams) *cobra.Command {

@@ -177,7 +177,7 @@ characters the middle is left out.`
 func exitCodesTopic() string {
 	var b strings.Builder
 	for _, e := range exitCodes {
-		fmt.Fprintf(&b, "  %3d  %s\n", e.code, e.means)
+		fmt.Fprintf(&b, "  %3d  %s\n", e.Code, e.Means)
 	}
 	b.WriteString(`
 A limit on threads or memory (ulimit -u, ulimit -v, a cgroup) that leaves too little to open

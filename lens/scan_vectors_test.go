@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package lens
 
 import (
@@ -25,7 +27,7 @@ func TestScanInGoPassesTheSameTests(t *testing.T) {
 
 func TestVectorsGiveWhatFloat64Gives(t *testing.T) {
 	if !hasVectors {
-		t.Skip("the processor has no AVX2")
+		t.Skip("the processor has no AVX2 and FMA")
 	}
 	r := rand.New(rand.NewPCG(5, 6))
 	for n := range 70 {
@@ -55,7 +57,7 @@ func TestVectorsGiveWhatFloat64Gives(t *testing.T) {
 
 func TestVectorExponentialIsWithinItsErrorOverItsRange(t *testing.T) {
 	if !hasVectors {
-		t.Skip("the processor has no AVX2")
+		t.Skip("the processor has no AVX2 and FMA")
 	}
 	worst := 0.0
 	xs := make([]float32, 8)

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+const byHand = "<!-- made by go test ./docs -run Commands -update -->\n\n"
+
+// markdownList is the page that leads to all others.
+func markdownList(all []page) string {
+	var b strings.Builder
+	b.WriteString("# Commands\n\n" + byHand + flowing(all[0].long) + "\n")
+	for _, head := range []string{"All commands", "Help topics"} {
+		fmt.Fprintf(&b, "\n## %s\n\n| | |\n|---|---|\n", head)
+		for _, p := range all[1:] {
+			if (p.usage == "") == (head == "Help topics") {
+				fmt.Fprintf(&b, "| [`%s`](%s.md) | %s |\n", p.name, p.file(), escaped(p.short))
+			}
+		}
+	}
+	return b.String()
+}
+
+func (p *page) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# %s\n\n%s%s.\n\n", p.name, byHand, escaped(p.short))
+	if p.usage != "" {
+		fmt.Fprintf(&b, "```sh\n%s\n```\n\n", p.usage)
+	}
+	b.WriteString(flowing(p.long))
+	if len(p.examples) > 0 {
+		fmt.Fprintf(&b, "\n## Examples\n\n```sh\n%s\n```\n", strings.Join(p.examples, "\n"))
+	}
+	if len(p.flags) > 0 {
+		b.WriteString("\n## Flags\n\n| flag | |\n|---|---|\n")
+		for _, f := range p.flags {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", f.name, strings.ReplaceAll(escaped(f.usage), "|", `\|`))
+		}
+	}
+	if len(p.codes) > 0 {
+		b.WriteString("\n## Exit codes\n\n| code | |\n|---|---|\n")
+		for _, c := range p.codes {
+			fmt.Fprintf(&b, "| %d | %s |\n", c.Code, escaped(c.Means))
+		}
+	}
+	return b.String()
+}
+
+// flowing is a help text as Markdown.
+func flowing(text string) string {
+	var parts []string
+	for _, b := range blocks(text) {
+		lines := strings.Join(b.lines, "\n")
+		if b.verbatim {
+			lines = "```text\n" + lines + "\n```"
+		} else {
+			lines = escaped(lines)
+		}
+		parts = append(parts, lines)
+	}
+	return strings.Join(parts, "\n\n") + "\n"
+}
+
+// escaped is text in which nothing is Markdown's but what stands in backticks.
+func escaped(text string) string {
+	var b strings.Builder
+	code := false
+	for _, r := range text {
+		if r == '`' {
+			code = !code
+		}
+		if !code && strings.ContainsRune(`*_[]<>\#`, r) {
+			b.WriteByte('\\')
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}

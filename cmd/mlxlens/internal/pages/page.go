@@ -1,0 +1,126 @@
+package main
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli"
+)
+
+// page is what the program says of one command, or of a help topic, which has neither usage nor
+// flags.
+type page struct {
+	name     string // as it is called: "mlxlens trace"
+	short    string
+	long     string
+	usage    string
+	examples []string
+	flags    []option
+	codes    []cli.ExitCode
+}
+
+// option is a flag of a command.
+type option struct{ name, usage string }
+
+// pagesOf are the pages of root and of all commands and topics below it, in the order of its help.
+func pagesOf(root *cobra.Command) []page {
+	all := []page{pageOf(root)}
+	for _, c := range root.Commands() {
+		if c.Name() == "help" || c.Hidden {
+			continue
+		}
+		all = append(all, pageOf(c))
+	}
+	return all
+}
+
+func pageOf(c *cobra.Command) page {
+	p := page{name: c.CommandPath(), short: c.Short, long: strings.TrimSpace(cmp.Or(c.Long, c.Short+"."))}
+	if c.Parent() != nil && !c.Runnable() && !c.HasSubCommands() {
+		p.name = "mlxlens help " + c.Name()
+		return p
+	}
+	p.usage, p.codes = c.UseLine(), cli.ExitCodes()
+	for line := range strings.Lines(c.Example) {
+		if line = strings.TrimSpace(line); line != "" {
+			p.examples = append(p.examples, line)
+		}
+	}
+	c.InitDefaultHelpFlag()
+	c.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			p.flags = append(p.flags, optionOf(f))
+		}
+	})
+	return p
+}
+
+func optionOf(f *pflag.Flag) option {
+	kind, usage := pflag.UnquoteUsage(f)
+	name := "--" + f.Name
+	if f.Shorthand != "" {
+		name = "-" + f.Shorthand + ", " + name
+	}
+	if kind != "" {
+		name += " " + strings.ToUpper(kind)
+	}
+	if !unset(f) && !strings.Contains(usage, "(default ") {
+		usage += " (default " + f.DefValue + ")"
+	}
+	return option{name, usage}
+}
+
+// unset reports whether a flag's default is nothing to tell.
+func unset(f *pflag.Flag) bool {
+	return f.DefValue == "" || f.DefValue == "false" || f.DefValue == "0" || f.DefValue == "[]" || f.DefValue == "0s"
+}
+
+// file is the page's name without an ending.
+func (p *page) file() string {
+	return strings.ReplaceAll(strings.Replace(p.name, "mlxlens help ", "mlxlens ", 1), " ", "-")
+}
+
+// block is a part of a help text: lines that flow, or that stand as they are.
+type block struct {
+	verbatim bool
+	lines    []string
+}
+
+// blocks cuts a help text: what is indented there stands as it is.
+func blocks(text string) []block {
+	var all []block
+	for _, part := range strings.Split(text, "\n\n") {
+		for _, line := range strings.Split(part, "\n") {
+			if line == "" {
+				continue
+			}
+			verbatim := line[0] == ' '
+			last := len(all) - 1
+			if last < 0 || all[last].verbatim != verbatim || len(all[last].lines) == 0 {
+				all = append(all, block{verbatim: verbatim})
+				last++
+			}
+			all[last].lines = append(all[last].lines, strings.TrimRight(line, " "))
+		}
+		if last := len(all) - 1; last >= 0 {
+			if all[last].verbatim {
+				all[last].lines = append(all[last].lines, "")
+			} else {
+				all = append(all, block{}) // the next paragraph is another
+			}
+		}
+	}
+	var out []block
+	for _, b := range all {
+		for len(b.lines) > 0 && b.lines[len(b.lines)-1] == "" {
+			b.lines = b.lines[:len(b.lines)-1]
+		}
+		if len(b.lines) > 0 {
+			out = append(out, b)
+		}
+	}
+	return out
+}

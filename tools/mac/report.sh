@@ -1,0 +1,165 @@
+#!/bin/bash
+# Prints all that we want to know of a Mac that mlxlens runs on for the first time, and keeps it in
+# bin/mac-report.txt: the machine, the library, doctor and its self-check, the recorded cases, speed
+# beside mlx-lm, memory and leaks. A part that fails does not end the others; the last lines say which
+# did, and the exit code too. On Linux the parts that only a Mac can tell are named and left out.
+#
+#   report.sh [--dry] [PART…]    --dry prints the commands only; without PARTs all
+#
+# It keeps to bash 3.2 and the tools of BSD, which is what macOS has.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+
+parts="machine build library doctor golden speed memory leaks"
+dry=
+chosen=
+for arg; do
+	case " $parts " in
+	*" $arg "*) chosen="$chosen $arg" ;;
+	*)
+		if [ "$arg" != --dry ]; then
+			echo "report.sh: there is no part $arg (have: $parts)" >&2
+			exit 2
+		fi
+		dry=1
+		;;
+	esac
+done
+[ -n "$chosen" ] || chosen=$parts
+
+system=$(uname -s)
+prompt="The capital of France is"
+failed=
+part=
+mkdir -p bin
+
+# try COMMAND… runs a command and tells when it failed.
+try() {
+	local status
+	echo
+	echo "\$ $*"
+	[ -z "$dry" ] || return 0
+	"$@" 2>&1
+	status=$?
+	if [ "$status" != 0 ]; then
+		echo "(ended with $status)"
+		case " $failed " in
+		*" $part "*) ;;
+		*) failed="$failed $part" ;;
+		esac
+	fi
+}
+
+# mac COMMAND… is try for what only a Mac has.
+mac() {
+	if [ "$system" = Darwin ]; then
+		try "$@"
+	else
+		echo
+		echo "only on a Mac: $*"
+	fi
+}
+
+library() {
+	if [ "$system" = Darwin ]; then
+		for folder in third_party/mlx-c/lib "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c/lib"; do
+			if [ -e "$folder/libmlxc.dylib" ]; then
+				echo "$folder/libmlxc.dylib"
+				return
+			fi
+		done
+	fi
+	echo third_party/mlx-c/lib/libmlxc.so
+}
+
+part_machine() {
+	try uname -a
+	mac sw_vers
+	mac sysctl -n machdep.cpu.brand_string hw.memsize hw.perflevel0.physicalcpu hw.perflevel1.physicalcpu
+	mac sysctl -n iogpu.wired_limit_mb
+	mac xcode-select -p
+	mac /usr/bin/c++ --version
+	mac sh -c 'command -v brew && brew list --versions mlx mlx-c'
+	try sh -c 'command -v python3 && python3 --version'
+	try go version
+	try git describe --tags --always --dirty
+}
+
+part_build() {
+	try make mlx-c model build
+	try bin/mlxlens version
+}
+
+part_library() {
+	local lib
+	lib=$(library)
+	mac otool -L "$lib"
+	mac sh -c "otool -l '$lib' | grep -A2 LC_RPATH"
+	mac sh -c "otool -l '$lib' | grep -A4 LC_BUILD_VERSION"
+	mac codesign --verify --verbose=2 "$lib"
+	mac codesign --verify --verbose=2 bin/mlxlens
+	mac xattr -l bin/mlxlens "$lib"
+	# which libraries the process really opens, and in which order
+	mac env DYLD_PRINT_LIBRARIES=1 bin/mlxlens doctor
+}
+
+part_doctor() {
+	try bin/mlxlens doctor --verbose
+	try bin/mlxlens doctor --json
+	try go test -count 1 -run 'Self[Cc]heck' -v ./mlx
+}
+
+part_golden() {
+	try bin/mlxlens trace "$prompt" --check
+	mac bin/mlxlens trace "$prompt" --check --device cpu
+	try go test -count 1 -short ./mlx/... ./lens ./generate ./edit ./states ./model/auto
+	try go test -count 1 -run Recorded ./mlx ./lens ./model/auto
+}
+
+part_speed() {
+	try go test -run '^$' -bench . -benchtime 5x ./lens ./generate
+	try tools/golden/peers.sh
+	try tools/bench/beside.sh
+}
+
+part_memory() {
+	# of a Mac -l has "peak memory footprint", what the process is held to (phys_footprint)
+	mac /usr/bin/time -l bin/mlxlens trace "$prompt" --quiet --last
+	mac sh -c "bin/mlxlens generate '$prompt' -n 200 --quiet >/dev/null & sleep 2; footprint \$!; vmmap -summary \$! | tail -25; wait"
+	if [ "$system" != Darwin ]; then
+		try sh -c "bin/mlxlens generate '$prompt' -n 200 --quiet >/dev/null & sleep 1; grep -E 'Vm(HWM|RSS)|Rss' /proc/\$!/status; wait"
+	fi
+	try go test -count 1 -run Footprint -v ./mlx/internal/capi
+}
+
+part_leaks() {
+	mac leaks --quiet --atExit -- bin/mlxlens trace "$prompt" --quiet --last
+	try go test -count 1 -run 'TenThousandGraphs|LargeHeap|Collector' ./mlx
+}
+
+report() {
+	for part in $chosen; do
+		echo
+		echo "## $part"
+		case $part in
+		machine) part_machine ;;
+		build) part_build ;;
+		library) part_library ;;
+		doctor) part_doctor ;;
+		golden) part_golden ;;
+		speed) part_speed ;;
+		memory) part_memory ;;
+		leaks) part_leaks ;;
+		esac
+	done
+	echo
+	if [ -n "$failed" ]; then
+		echo "failed:$failed"
+		return 1
+	fi
+	echo "all parts ended well: ${chosen# }"
+}
+
+# the exit code is the report's, and not that of tee: bash has it in PIPESTATUS
+report | tee bin/mac-report.txt
+exit "${PIPESTATUS[0]}"

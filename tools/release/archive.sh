@@ -1,0 +1,36 @@
+#!/bin/sh
+# archive.sh makes dist/mlxlens-VERSION-SYSTEM-MACHINE.tar.gz: the program, its library, the man
+# pages and the licences, in the folders in which the program looks for them. The version is the
+# first argument. It needs what `make build mlx-c man` made.
+set -eu
+cd "$(dirname "$0")/../.."
+version=$1
+system=$(uname -s | tr '[:upper:]' '[:lower:]')
+machine=$(uname -m)
+case $machine in
+x86_64) machine=amd64 ;;
+aarch64) machine=arm64 ;;
+esac
+name=mlxlens-$version-$system-$machine
+stage=dist/stage
+rm -rf "$stage"
+mkdir -p dist
+make --no-print-directory install DESTDIR="$stage" PREFIX="/$name"
+if [ ! -d "$stage/$name/lib/mlxlens" ] || ! ls "$stage/$name/lib/mlxlens"/libmlxc.* >/dev/null 2>&1; then
+	echo "archive.sh: libmlxc is not there: make mlx-c" >&2
+	exit 1
+fi
+mkdir -p "$stage/$name/share/man/man1"
+cp bin/man/*.1 "$stage/$name/share/man/man1"
+cp LICENSE NOTICES.md README.md "$stage/$name"
+# the same files give the same archive: one time, no owner, one order
+find "$stage" -exec touch -t "$(TZ=UTC git log -1 --format=%cd --date=format-local:%Y%m%d%H%M.%S)" {} +
+case $(tar --version) in
+*GNU*) owner='--owner=0 --group=0' ;;
+*) owner='--uid 0 --gid 0' ;; # bsdtar
+esac
+(cd "$stage" && find "$name" ! -type d) | LC_ALL=C sort >dist/files
+# shellcheck disable=SC2086 # two words each
+tar -C "$stage" --format ustar --numeric-owner $owner -cf - -T dist/files | gzip -9n >"dist/$name.tar.gz"
+rm -rf "$stage" dist/files
+echo "dist/$name.tar.gz"

@@ -1,0 +1,93 @@
+package release
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const (
+	isMac   = "#!/bin/sh\ncase $1 in -s) echo Darwin ;; *) echo Darwin mac 25.0 arm64 ;; esac\n"
+	isLinux = "#!/bin/sh\ncase $1 in -s) echo Linux ;; *) echo Linux box x86_64 ;; esac\n"
+	says    = "#!/bin/sh\necho \"said: $0 $*\" | sed 's,/.*/,,'\n"
+)
+
+func TestAMacReportTellsOfAMacWhatLinuxNamesAndLeavesOut(t *testing.T) {
+	tools := map[string]string{}
+	for _, name := range []string{"sw_vers", "sysctl", "xcode-select", "brew", "go", "git", "python3"} {
+		tools["tools/fake/"+name] = says
+	}
+	tools["tools/fake/uname"] = isMac
+	out, code := run(t, checkout(t, tools), "tools/mac/report.sh", "machine")
+	require.Contains(t, out, "$ sw_vers\nsaid: sw_vers")
+	require.Contains(t, out, "said: sysctl -n machdep.cpu.brand_string hw.memsize")
+	require.NotContains(t, out, "only on a Mac")
+	if code != 0 { // a machine without /usr/bin/c++
+		require.Contains(t, out, "failed: machine\n")
+	}
+
+	tools["tools/fake/uname"] = isLinux
+	dir := checkout(t, tools)
+	out, code = run(t, dir, "tools/mac/report.sh", "machine")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "only on a Mac: sw_vers\n")
+	require.Contains(t, out, "said: go version")
+	require.Contains(t, out, "all parts ended well: machine\n")
+	kept, err := os.ReadFile(filepath.Join(dir, "bin/mac-report.txt"))
+	require.NoError(t, err)
+	require.Equal(t, out, string(kept))
+}
+
+func TestAPartThatFailsEndsNoOther(t *testing.T) {
+	dir := checkout(t, map[string]string{"tools/fake/uname": isLinux, "tools/fake/go": "#!/bin/sh\nexit 7\n", "tools/fake/git": says, "tools/fake/python3": says})
+	out, code := run(t, dir, "tools/mac/report.sh", "leaks", "machine", "doctor")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "(ended with 7)")
+	require.Contains(t, out, "said: git describe")
+	require.Contains(t, out, "\nfailed: leaks machine doctor\n")
+
+	out, code = run(t, dir, "tools/mac/report.sh", "speeds")
+	require.Equal(t, 2, code)
+	require.Contains(t, out, "there is no part speeds (have: machine build library doctor golden speed memory leaks)")
+}
+
+// Each pattern of a go test that the report runs names tests that exist.
+func TestTheReportRunsTestsThatExist(t *testing.T) {
+	out, code := run(t, checkout(t, map[string]string{"tools/fake/uname": isMac}), "tools/mac/report.sh", "--dry")
+	require.Zero(t, code, out)
+	count := 0
+	for _, m := range regexp.MustCompile(`(?m)^\$ go test -count 1 -run (\S+)(?: -v)?((?: \./\S+)+)$`).FindAllStringSubmatch(out, -1) {
+		var names strings.Builder
+		for _, folder := range strings.Fields(m[2]) {
+			files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+			require.NoError(t, err)
+			require.NotEmpty(t, files, folder)
+			for _, f := range files {
+				text, err := os.ReadFile(f)
+				require.NoError(t, err)
+				names.Write(text)
+			}
+		}
+		for _, pattern := range strings.Split(m[1], "|") {
+			count++
+			require.Regexp(t, `(?m)^func Test\w*`+pattern, names.String())
+		}
+	}
+	require.Greater(t, count, 4, out)
+	for _, word := range []string{"doctor --verbose", "--check", "peers.sh", "footprint", "leaks --quiet --atExit", "otool -L", "codesign", "-benchtime"} {
+		require.Contains(t, out, word)
+	}
+}
+
+// macOS has bash 3.2 and the tools of BSD: what came later, or is GNU's, is not used.
+func TestTheReportKeepsToWhatAMacHas(t *testing.T) {
+	text, err := os.ReadFile("../mac/report.sh")
+	require.NoError(t, err)
+	for _, newer := range []string{`declare -A`, `mapfile`, `readarray`, `\$\{\w+(,,|\^\^|@)`, `&>>`, `\|&`, `local -n`, `;;&`, `sed -i`, `sed -r`, `readlink -f`, `date -d`, `grep -P`, `stat -c`, `xargs -r`, `timeout `} {
+		require.NotRegexp(t, `(?m)^[^#]*`+newer, string(text))
+	}
+}

@@ -1,0 +1,148 @@
+package release
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// checkout is a folder with the scripts and what they read, in place of the repository.
+func checkout(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	scripts, err := filepath.Glob("*.sh")
+	require.NoError(t, err)
+	for _, s := range scripts {
+		text, err := os.ReadFile(s)
+		require.NoError(t, err)
+		files["tools/release/"+s] = string(text)
+	}
+	report, err := os.ReadFile("../mac/report.sh")
+	require.NoError(t, err)
+	files["tools/mac/report.sh"] = string(report)
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o755))
+	}
+	return dir
+}
+
+// run runs a script there, with tools in front of the PATH, and returns what it prints and its
+// exit code.
+func run(t *testing.T, dir, script string, args ...string) (string, int) {
+	t.Helper()
+	cmd := exec.Command(filepath.Join(dir, script), args...)
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(dir, "tools/fake")+":"+os.Getenv("PATH"), "TAG=v1.2.0",
+		"GIT_AUTHOR_DATE=2026-01-02T03:04:05Z", "GIT_COMMITTER_DATE=2026-01-02T03:04:05Z", "GIT_CONFIG_GLOBAL=/dev/null")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil {
+		require.True(t, errors.As(err, &exit), "%v", err)
+		return string(out), exit.ExitCode()
+	}
+	return string(out), 0
+}
+
+const install = `install:
+	@mkdir -p "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
+	@echo program >"$(DESTDIR)$(PREFIX)/bin/mlxlens"
+	@test ! -e library || cp library "$(DESTDIR)$(PREFIX)/lib/mlxlens/libmlxc.so"
+`
+
+func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
+	dir := checkout(t, map[string]string{"Makefile": install, "library": "x", "bin/man/mlxlens.1": ".TH", "LICENSE": "l", "NOTICES.md": "n", "README.md": "r",
+		"tools/fake/uname": "#!/bin/sh\ncase $1 in -s) echo Linux ;; *) echo aarch64 ;; esac\n", "tools/fake/git": "#!/bin/sh\necho 202601020304.05\n"})
+	var first string
+	for range 2 {
+		out, code := run(t, dir, "tools/release/archive.sh", "v1.2.0")
+		require.Zero(t, code, out)
+		require.Contains(t, out, "dist/mlxlens-v1.2.0-linux-arm64.tar.gz\n")
+		data, err := os.ReadFile(filepath.Join(dir, "dist/mlxlens-v1.2.0-linux-arm64.tar.gz"))
+		require.NoError(t, err)
+		if first == "" {
+			first = string(data)
+		}
+		require.Equal(t, first, string(data))
+	}
+	z, err := gzip.NewReader(strings.NewReader(first))
+	require.NoError(t, err)
+	var names []string
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err)
+		require.Zero(t, h.Uid)
+		names = append(names, strings.TrimPrefix(h.Name, "mlxlens-v1.2.0-linux-arm64/"))
+	}
+	require.Equal(t, []string{"LICENSE", "NOTICES.md", "README.md", "bin/mlxlens", "lib/mlxlens/libmlxc.so", "share/man/man1/mlxlens.1"}, names)
+	left, err := os.ReadDir(filepath.Join(dir, "dist"))
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+
+	require.NoError(t, os.Remove(filepath.Join(dir, "library")))
+	out, code := run(t, dir, "tools/release/archive.sh", "v1.2.0")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "libmlxc is not there: make mlx-c")
+}
+
+func TestTheFormulaHasTheSumOfItsSource(t *testing.T) {
+	dir := checkout(t, map[string]string{"dist/mlxlens-v1.2.0-source.tar.gz": "source"})
+	out, code := run(t, dir, "tools/release/formula.sh", "v1.2.0")
+	require.Zero(t, code, out)
+	text, err := os.ReadFile(filepath.Join(dir, "dist/mlxlens.rb"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), fmt.Sprintf("sha256 %q\n", fmt.Sprintf("%x", sha256.Sum256([]byte("source")))))
+	require.Contains(t, string(text), `url "https://github.com/mlxlens/mlxlens/releases/download/v1.2.0/mlxlens-v1.2.0-source.tar.gz"`)
+	require.Contains(t, string(text), `#{bin}/mlxlens version`)
+	if ruby, err := exec.LookPath("ruby"); err == nil {
+		said, err := exec.Command(ruby, "-c", filepath.Join(dir, "dist/mlxlens.rb")).CombinedOutput()
+		require.NoError(t, err, string(said))
+	}
+	out, code = run(t, dir, "tools/release/formula.sh", "v1.3.0")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "dist/mlxlens-v1.3.0-source.tar.gz is not there: make source")
+}
+
+func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
+	dir := checkout(t, map[string]string{"dist/b.whl": "b", "dist/a.tar.gz": "a", "dist/SHA256SUMS": "of before"})
+	out, code := run(t, dir, "tools/release/checksums.sh")
+	require.Zero(t, code, out)
+	text, err := os.ReadFile(filepath.Join(dir, "dist/SHA256SUMS"))
+	require.NoError(t, err)
+	require.Equal(t, fmt.Sprintf("%x  a.tar.gz\n%x  b.whl\n", sha256.Sum256([]byte("a")), sha256.Sum256([]byte("b"))), string(text))
+}
+
+func TestNothingIsPublishedWithoutNotesOrFiles(t *testing.T) {
+	files := map[string]string{"CHANGELOG.md": "# Changelog\n\n## [1.2.0] - 2026-12-01\n\n- all\n\n## [1.1.0]\n\n- some\n",
+		"tools/fake/gh": "#!/bin/sh\necho gh \"$@\"\ncat\n"}
+	dir := checkout(t, files)
+	out, code := run(t, dir, "tools/release/publish.sh")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "dist/SHA256SUMS is not there")
+	for _, f := range []string{"SHA256SUMS", "mlxlens.rb", "mlxlens-v1.2.0-source.tar.gz", "mlxlens-v1.2.0.cdx.json"} {
+		files["dist/"+f] = "x"
+	}
+	out, code = run(t, checkout(t, files), "tools/release/publish.sh")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "gh release create v1.2.0 --verify-tag --title mlxlens 1.2.0 --notes-file - dist/SHA256SUMS dist/mlxlens-v1.2.0-source.tar.gz")
+	require.True(t, slices.Contains(strings.Split(out, "\n"), "- all"))
+	require.NotContains(t, out, "- some")
+	files["CHANGELOG.md"] = "## [Unreleased]\n"
+	out, code = run(t, checkout(t, files), "tools/release/publish.sh")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "CHANGELOG.md has no section [1.2.0]")
+}
