@@ -2,9 +2,8 @@ package audit
 
 import (
 	"math"
-	"runtime"
-	"sync"
 
+	"github.com/mlxlens/mlxlens/internal/parallel"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -134,7 +133,7 @@ func (a *Audit) scan(scope *mlx.Scope, reference, candidate head, p, q *mlx.Arra
 			err = mlx.Borrow(x, func(xs []float32) error {
 				return mlx.Borrow(y, func(ys []float32) error {
 					n := to - from
-					parallel(len(accs), func(i int) { accs[i].add(xs[i*n:(i+1)*n], ys[i*n:(i+1)*n], from) })
+					parallel.For(len(accs), func(i int) { accs[i].add(xs[i*n:(i+1)*n], ys[i*n:(i+1)*n], from) })
 					return nil
 				})
 			})
@@ -183,18 +182,4 @@ func (a *Audit) reduce(scope *mlx.Scope, reference, candidate head, p, q *mlx.Ar
 		out[i] = r
 	}
 	return out, nil
-}
-
-// parallel calls f for 0 … n−1 on all cores, in contiguous ranges.
-func parallel(n int, f func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), n)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
-				f(i)
-			}
-		})
-	}
-	wg.Wait()
 }

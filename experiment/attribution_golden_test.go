@@ -1,17 +1,15 @@
 package experiment_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -33,15 +31,10 @@ type recordedAttribution struct {
 
 func readAttribution(t *testing.T) *recordedAttribution {
 	t.Helper()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/attribution.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	golden := &recordedAttribution{}
-	require.NoError(t, json.NewDecoder(z).Decode(golden))
-	require.Len(t, golden.Models, 3)
-	return golden
+	file := &recordedAttribution{}
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/attribution.json.gz"), file))
+	require.Len(t, file.Models, 3)
+	return file
 }
 
 func TestAttributionsAreTransformerLens(t *testing.T) {

@@ -1,16 +1,14 @@
 package experiment_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 )
@@ -35,15 +33,10 @@ type recordedEdges struct {
 
 func readEdges(t *testing.T) *recordedEdges {
 	t.Helper()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/edges.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	golden := &recordedEdges{}
-	require.NoError(t, json.NewDecoder(z).Decode(golden))
-	require.Len(t, golden.Models, 3)
-	return golden
+	file := &recordedEdges{}
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/edges.json.gz"), file))
+	require.Len(t, file.Models, 3)
+	return file
 }
 
 func TestEdgesAreThoseOfTransformerLensHooks(t *testing.T) {

@@ -1,16 +1,14 @@
 package experiment_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model"
@@ -46,14 +44,9 @@ var ways = map[string]struct {
 
 func recorded(t testing.TB) *recordedScores {
 	t.Helper()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/head-scores.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	var golden recordedScores
-	require.NoError(t, json.NewDecoder(z).Decode(&golden))
-	return &golden
+	var file recordedScores
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/head-scores.json.gz"), &file))
+	return &file
 }
 
 func TestHeadScoresAreTransformerLens(t *testing.T) {

@@ -1,10 +1,7 @@
 package experiment_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +9,7 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/generate"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
@@ -55,11 +53,6 @@ func idsOf(tokens []lens.Token) (ids []int) {
 
 func TestPatchscopesAreTransformersWithHooks(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/patchscope.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	require.NoError(t, err)
 	var recorded struct {
 		Position int                   `json:"position"`
 		To       int                   `json:"to"`
@@ -73,7 +66,7 @@ func TestPatchscopesAreTransformersWithHooks(t *testing.T) {
 			Values       map[string][][]recordedScope `json:"values"`
 		} `json:"models"`
 	}
-	require.NoError(t, json.NewDecoder(unzipped).Decode(&recorded))
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/patchscope.json.gz"), &recorded))
 	require.Len(t, recorded.Models, 3)
 	for _, want := range recorded.Models {
 		m := modeltest.Architecture(t, want.Architecture, nil)

@@ -1,16 +1,14 @@
 package experiment_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -30,13 +28,8 @@ type patches struct {
 
 func TestPatchesAreTransformerLensPatches(t *testing.T) {
 	t.Parallel()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/patching.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	require.NoError(t, err)
 	var recorded patches
-	require.NoError(t, json.NewDecoder(unzipped).Decode(&recorded))
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/patching.json.gz"), &recorded))
 	for _, want := range recorded.Models {
 		m := modeltest.Architecture(t, want.Architecture, nil)
 		require.Len(t, want.Values, 8)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/parallel"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -245,7 +246,7 @@ func (c *comparing) row(r, i, n int) error {
 	vocab := c.sides[0].m.Shape().DVocab
 	err := mlx.Borrow(logits[0], func(a []float32) error {
 		return mlx.Borrow(logits[1], func(b []float32) error {
-			parallel(n, func(j int) {
+			parallel.For(n, func(j int) {
 				c.out.Cells[r][i+j] = c.difference(a[j*vocab:(j+1)*vocab], b[j*vocab:(j+1)*vocab])
 			})
 			return nil

@@ -3,6 +3,7 @@ package lens
 import (
 	"math"
 
+	"github.com/mlxlens/mlxlens/internal/parallel"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -42,7 +43,7 @@ func (r *Reference) both(z *mlx.Array, visit func(i int, zs, ps []float32)) erro
 	n, vocab := r.probs.Dim(0), r.probs.Dim(1)
 	return mlx.Borrow(z, func(zs []float32) error {
 		return mlx.Borrow(r.probs, func(ps []float32) error {
-			parallel(n, func(i int) { visit(i, zs[i*vocab:(i+1)*vocab], ps[i*vocab:(i+1)*vocab]) })
+			parallel.For(n, func(i int) { visit(i, zs[i*vocab:(i+1)*vocab], ps[i*vocab:(i+1)*vocab]) })
 			return nil
 		})
 	})

@@ -2,9 +2,8 @@ package lens
 
 import (
 	"math"
-	"runtime"
-	"sync"
 
+	"github.com/mlxlens/mlxlens/internal/parallel"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -37,7 +36,7 @@ func (c *chunk) scan() error {
 	if err := c.setTargets(); err != nil {
 		return err
 	}
-	parallel(c.width, func(i int) {
+	parallel.For(c.width, func(i int) {
 		row := final[i*c.vocab : (i+1)*c.vocab]
 		s := &c.scores[reference+i]
 		for j := range s.targets {
@@ -113,7 +112,7 @@ func (c *chunk) pass(accs []accumulator, first int, keep func(i, from int, xs []
 		if ahead, err = c.multiply(next(), first); err == nil {
 			err = mlx.Borrow(now.logits, func(data []float32) error {
 				n := now.to - now.from
-				parallel(now.rows, func(i int) {
+				parallel.For(now.rows, func(i int) {
 					xs := data[i*n : (i+1)*n]
 					accs[now.row+i].add(xs, now.from)
 					if keep != nil {
@@ -190,18 +189,4 @@ func (c *chunk) collect(accs []accumulator, first int) {
 			s.entropy = max(0, ln-a.moment/a.sum)
 		}
 	}
-}
-
-// parallel calls f for 0 … n−1 on all cores, in contiguous ranges.
-func parallel(n int, f func(i int)) {
-	workers := min(runtime.GOMAXPROCS(0), n)
-	var wg sync.WaitGroup
-	for w := range workers {
-		wg.Go(func() {
-			for i := w * n / workers; i < (w+1)*n/workers; i++ {
-				f(i)
-			}
-		})
-	}
-	wg.Wait()
 }

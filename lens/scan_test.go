@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/parallel"
 )
 
 func TestExp32IsWithinItsErrorOverItsRange(t *testing.T) {
@@ -102,7 +104,7 @@ func TestCountAboveCountsEveryElement(t *testing.T) {
 func TestParallelCallsEachIndexOnce(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 100} {
 		hits := make([]int32, n)
-		parallel(n, func(i int) { hits[i]++ })
+		parallel.For(n, func(i int) { hits[i]++ })
 		for _, h := range hits {
 			require.EqualValues(t, 1, h)
 		}

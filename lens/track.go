@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/mlxlens/mlxlens/internal/parallel"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -78,7 +79,7 @@ func (c *chunk) countRanks(targets func(*score) []targetScore) error {
 			block := c.scores[row:min(row+blockRows, len(c.scores))]
 			scope := c.states.Scope().NewScope()
 			err := mlx.Borrow(c.some(scope, row, len(block), from, from+n), func(data []float32) error {
-				parallel(len(block), func(i int) { countInto(targets(&block[i]), data[i*n:(i+1)*n], from) })
+				parallel.For(len(block), func(i int) { countInto(targets(&block[i]), data[i*n:(i+1)*n], from) })
 				return nil
 			})
 			scope.Close()

@@ -1,13 +1,11 @@
 package golden
 
 import (
-	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"math"
-	"os"
 
 	"github.com/mlxlens/mlxlens/mlx"
 )
@@ -61,21 +59,12 @@ func (d *Drawn) UnmarshalJSON(raw []byte) error {
 
 // LoadArchitecture reads a case.
 func LoadArchitecture(path string) (*Architecture, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		return nil, fmt.Errorf("golden: %s: %w", path, err)
-	}
 	var file struct {
 		Schema string `json:"schema"`
 		Architecture
 	}
-	if err := json.NewDecoder(z).Decode(&file); err != nil {
-		return nil, fmt.Errorf("golden: %s: %w", path, err)
+	if err := Read(path, &file); err != nil {
+		return nil, err
 	}
 	if want := "mlxlens-golden/architecture/1"; file.Schema != want {
 		return nil, fmt.Errorf("golden: %s: schema %q, want %q", path, file.Schema, want)

@@ -57,20 +57,28 @@ type Final struct {
 	All    [][]float64 `json:"all"` // tiny models only
 }
 
-// Load reads a file of one case (schema mlxlens-golden/lens/1) or of several
-// (mlxlens-golden/tiny/1), plain or gzip.
-func Load(path string) ([]Case, error) {
+// Read reads a file of JSON, plain or gzip.
+func Read(path string, v any) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	var r io.Reader = f
 	if strings.HasSuffix(path, ".gz") {
 		if r, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("golden: %s: %w", path, err)
+			return fmt.Errorf("golden: %s: %w", path, err)
 		}
 	}
+	if err := json.NewDecoder(r).Decode(v); err != nil {
+		return fmt.Errorf("golden: %s: %w", path, err)
+	}
+	return nil
+}
+
+// Load reads a file of one case (schema mlxlens-golden/lens/1) or of several
+// (mlxlens-golden/tiny/1), plain or gzip.
+func Load(path string) ([]Case, error) {
 	var file struct {
 		Schema  string `json:"schema"`
 		Name    string `json:"prompt_name"`
@@ -78,8 +86,8 @@ func Load(path string) ([]Case, error) {
 		Prompts []Case `json:"prompts"`
 		Case
 	}
-	if err := json.NewDecoder(r).Decode(&file); err != nil {
-		return nil, fmt.Errorf("golden: %s: %w", path, err)
+	if err := Read(path, &file); err != nil {
+		return nil, err
 	}
 	switch file.Schema {
 	case "mlxlens-golden/lens/1":

@@ -1,17 +1,15 @@
 package jacobian_test
 
 import (
-	"compress/gzip"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/jacobian"
@@ -41,13 +39,8 @@ type recordedModel struct {
 
 func load(t *testing.T) recorded {
 	t.Helper()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/jacobian.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	require.NoError(t, err)
 	var r recorded
-	require.NoError(t, json.NewDecoder(unzipped).Decode(&r))
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/jacobian.json.gz"), &r))
 	require.Len(t, r.Models, 5)
 	return r
 }

@@ -1,7 +1,6 @@
 package sparse_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens/sparse"
 	"github.com/mlxlens/mlxlens/mlx"
@@ -33,13 +33,8 @@ type expected struct {
 
 func expectation(t *testing.T) expected {
 	t.Helper()
-	f, err := os.Open(recorded + "expected.json.gz")
-	require.NoError(t, err)
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	require.NoError(t, err)
 	var e expected
-	require.NoError(t, json.NewDecoder(unzipped).Decode(&e))
+	require.NoError(t, golden.Read(recorded+"expected.json.gz", &e))
 	return e
 }
 

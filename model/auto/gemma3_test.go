@@ -1,15 +1,14 @@
 package auto_test
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"math"
-	"os"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -32,12 +31,7 @@ type gemma3Golden struct {
 
 func readGemma3Golden(t *testing.T) (g gemma3Golden) {
 	t.Helper()
-	f, err := os.Open("../../testdata/golden/gemma3-270m.json.gz")
-	require.NoError(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	require.NoError(t, json.NewDecoder(z).Decode(&g))
+	require.NoError(t, golden.Read("../../testdata/golden/gemma3-270m.json.gz", &g))
 	return g
 }
 

@@ -1,15 +1,13 @@
 package auto_test
 
 import (
-	"compress/gzip"
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -28,12 +26,7 @@ type hiddenStates struct {
 
 func readHiddenStates(t *testing.T) (file hiddenStates) {
 	t.Helper()
-	f, err := os.Open(modeltest.Path(t, "testdata/golden/hidden-states.json.gz"))
-	require.NoError(t, err)
-	defer f.Close()
-	unzipped, err := gzip.NewReader(f)
-	require.NoError(t, err)
-	require.NoError(t, json.NewDecoder(unzipped).Decode(&file))
+	require.NoError(t, golden.Read(modeltest.Path(t, "testdata/golden/hidden-states.json.gz"), &file))
 	return file
 }
 

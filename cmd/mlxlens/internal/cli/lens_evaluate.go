@@ -56,22 +56,11 @@ func runLensEvaluate(ctx context.Context, s *streams, o *lensEvaluateOptions) er
 		return err
 	}
 	defer file.drop()
-	texts, err := o.corpusFlags.read(s, o.quiet)
-	if err != nil {
-		return err
-	}
-	opened, err := o.open(s, false)
+	opened, c, err := openWithCorpus(s, &o.modelOptions, &o.corpusFlags, o.quiet)
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	c, err := o.encode(opened, texts)
-	if err != nil {
-		return err
-	}
-	if !o.quiet {
-		c.say(s)
-	}
 	eo := experiment.EvaluateOptions{Progress: s.progressOf("evaluating", o.quiet)}
 	if eo.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
 		return err

@@ -104,22 +104,11 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer out.drop()
-	texts, err := o.corpusFlags.read(s, o.quiet)
-	if err != nil {
-		return err
-	}
-	opened, err := o.open(s, false)
+	opened, c, err := openWithCorpus(s, &o.modelOptions, &o.corpusFlags, o.quiet)
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	c, err := o.encode(opened, texts)
-	if err != nil {
-		return err
-	}
-	if !o.quiet {
-		c.say(s)
-	}
 	t, err := tuned.NewTrainer(opened.Model, c.sequences, train)
 	if err != nil {
 		return err
@@ -129,7 +118,7 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 	if err != nil {
 		return err
 	}
-	run := &training{s: s, t: t, of: of, steps: train.Steps, path: o.output + ".training", quiet: o.quiet}
+	run := &training{keeping: keeping{s: s, of: of, path: o.output + ".training", quiet: o.quiet}, t: t, steps: train.Steps}
 	if err := run.run(ctx); err != nil {
 		return err
 	}

@@ -18,7 +18,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
-	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/lens/jacobian"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -83,14 +82,8 @@ func writeJacobian(to *answer, l *jacobian.Lens, wide bool) error {
 
 // fitting adds the sequences of a corpus to a fit, and keeps what is done.
 type fitting struct {
-	s     *streams
-	f     *jacobian.Fit
-	of    *origin
-	path  string // of what is done
-	quiet bool
-
-	saved time.Time
-	took  time.Duration
+	keeping
+	f *jacobian.Fit
 }
 
 // fitJacobian fits a lens to a corpus.
@@ -103,23 +96,12 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer out.drop()
-	texts, err := o.corpusFlags.read(s, o.quiet)
-	if err != nil {
-		return err
-	}
-	opened, err := o.open(s, false)
+	opened, c, err := openWithCorpus(s, &o.modelOptions, &o.corpusFlags, o.quiet)
 	if err != nil {
 		return err
 	}
 	defer opened.Close()
-	c, err := o.encode(opened, texts)
-	if err != nil {
-		return err
-	}
-	if !o.quiet {
-		c.say(s)
-	}
-	run := &fitting{s: s, path: o.output + ".fit.pt", quiet: o.quiet, saved: time.Now()}
+	run := &fitting{keeping: keeping{s: s, path: o.output + ".fit.pt", quiet: o.quiet, saved: time.Now()}}
 	if run.of, err = o.jacobianOrigin(s, opened, c); err != nil {
 		return err
 	}
@@ -224,8 +206,8 @@ func (r *fitting) run(ctx context.Context, sequences [][]int) error {
 		if err := r.f.Add(ctx, ids, func(part float64) { tell(float64(i) + part) }); err != nil {
 			return err
 		}
-		if since := time.Since(r.saved); since > max(keepEvery, keepShare*r.took) && from+i+1 < len(sequences) {
-			if err := r.keep(); err != nil {
+		if r.due() && from+i+1 < len(sequences) {
+			if err := r.keep(r.save); err != nil {
 				return err
 			}
 		}
@@ -268,29 +250,7 @@ func (r *fitting) progress(left int) func(done float64) {
 	}
 }
 
-// keep writes what is done.
-func (r *fitting) keep() error {
-	start := time.Now()
-	of, err := json.Marshal(r.of)
-	if err != nil {
-		return err
-	}
-	place, err := output.Find(r.path, r.s.out)
-	if err != nil {
-		return err
-	}
-	file, err := place.Create()
-	if err != nil {
-		return err
-	}
-	defer file.Drop()
-	first := !file.Replaces()
-	if err := file.Write(func(w io.Writer) error { return r.f.Save(w, jacobian.Metadata{"origin": string(of)}) }); err != nil {
-		return err
-	}
-	if first && !r.quiet {
-		r.s.say("%s has what is done: stopped, the same command goes on", r.path)
-	}
-	r.saved, r.took = time.Now(), time.Since(start)
-	return nil
+// save writes what is done.
+func (r *fitting) save(w io.Writer, of string) error {
+	return r.f.Save(w, jacobian.Metadata{"origin": of})
 }

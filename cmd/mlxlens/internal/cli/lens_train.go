@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -114,22 +112,10 @@ func modelName(opened *auto.Opened) string {
 
 // training does the steps of a trainer, and keeps what is done.
 type training struct {
-	s     *streams
+	keeping
 	t     *tuned.Trainer
-	of    *origin
 	steps int
-	path  string // of what is done
-	quiet bool
-
-	saved time.Time     // when it was kept the last time
-	took  time.Duration // and how long that took
 }
-
-// Between two times that it is kept pass at least so long, and so many times what keeping takes.
-const (
-	keepEvery = 5 * time.Second
-	keepShare = 20
-)
 
 func (r *training) run(ctx context.Context) error {
 	if err := r.resume(); err != nil {
@@ -143,8 +129,8 @@ func (r *training) run(ctx context.Context) error {
 			return err
 		}
 		pace.step(len(r.t.Done()), r.steps, r.t.Loss(step), step.Tokens)
-		if since := time.Since(r.saved); since > max(keepEvery, keepShare*r.took) && len(r.t.Done()) < r.steps {
-			if err := r.keep(); err != nil {
+		if r.due() && len(r.t.Done()) < r.steps {
+			if err := r.keep(r.t.WriteState); err != nil {
 				return err
 			}
 		}
@@ -183,33 +169,6 @@ func (r *training) resume() error {
 	if !r.quiet {
 		r.s.say("goes on behind step %d, which %s has", len(r.t.Done()), r.path)
 	}
-	return nil
-}
-
-// keep writes what is done.
-func (r *training) keep() error {
-	start := time.Now()
-	of, err := json.Marshal(r.of)
-	if err != nil {
-		return err
-	}
-	place, err := output.Find(r.path, r.s.out)
-	if err != nil {
-		return err
-	}
-	file, err := place.Create()
-	if err != nil {
-		return err
-	}
-	defer file.Drop()
-	first := !file.Replaces()
-	if err := file.Write(func(w io.Writer) error { return r.t.WriteState(w, string(of)) }); err != nil {
-		return err
-	}
-	if first && !r.quiet {
-		r.s.say("%s has what is done: stopped, the same command goes on", r.path)
-	}
-	r.saved, r.took = time.Now(), time.Since(start)
 	return nil
 }
 

@@ -26,7 +26,7 @@ func TestATrainingGoesOnWithItsOwnAlone(t *testing.T) {
 		trainer, err := tuned.NewTrainer(m, [][]int{{1, 2, 3}, {4, 5}}, o)
 		require.NoError(t, err)
 		t.Cleanup(trainer.Close)
-		return &training{s: &streams{err: &said}, t: trainer, of: &of, steps: o.Steps, path: path}
+		return &training{keeping: keeping{s: &streams{err: &said}, of: &of, path: path}, t: trainer, steps: o.Steps}
 	}
 	whole := start(of)
 	require.NoError(t, whole.run(context.Background()))
@@ -38,7 +38,7 @@ func TestATrainingGoesOnWithItsOwnAlone(t *testing.T) {
 		_, err := stopped.t.Step(context.Background())
 		require.NoError(t, err)
 	}
-	require.NoError(t, stopped.keep())
+	require.NoError(t, stopped.keep(stopped.t.WriteState))
 	require.Contains(t, said.String(), "l.safetensors.training has what is done: stopped, the same command goes on")
 	next := start(of)
 	require.NoError(t, next.run(context.Background()))
