@@ -21,6 +21,12 @@ func (p *page) man(all []page) string {
 			fmt.Fprintf(&b, ".PP\n%s\n", roff(strings.Join(block.lines, "\n")))
 		}
 	}
+	if len(p.below) > 0 {
+		b.WriteString(".SH COMMANDS\n")
+		for _, c := range p.below {
+			fmt.Fprintf(&b, ".TP\n.B %s\n%s\n", roff(c.name), roff(c.usage))
+		}
+	}
 	if len(p.flags) > 0 {
 		b.WriteString(".SH OPTIONS\n")
 		for _, f := range p.flags {

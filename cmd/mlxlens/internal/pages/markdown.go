@@ -32,6 +32,12 @@ func (p *page) markdown() string {
 	if len(p.examples) > 0 {
 		fmt.Fprintf(&b, "\n## Examples\n\n```sh\n%s\n```\n", strings.Join(p.examples, "\n"))
 	}
+	if len(p.below) > 0 {
+		b.WriteString("\n## Commands\n\n| | |\n|---|---|\n")
+		for _, c := range p.below {
+			fmt.Fprintf(&b, "| [`%s`](%s.md) | %s |\n", c.name, strings.ReplaceAll(c.name, " ", "-"), escaped(c.usage))
+		}
+	}
 	if len(p.flags) > 0 {
 		b.WriteString("\n## Flags\n\n| flag | |\n|---|---|\n")
 		for _, f := range p.flags {

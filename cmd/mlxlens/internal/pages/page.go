@@ -18,21 +18,21 @@ type page struct {
 	long     string
 	usage    string
 	examples []string
+	below    []option // the commands of a group
 	flags    []option
 	codes    []cli.ExitCode
 }
 
-// option is a flag of a command.
+// option is a flag of a command, or a command of a group.
 type option struct{ name, usage string }
 
-// pagesOf are the pages of root and of all commands and topics below it, in the order of its help.
-func pagesOf(root *cobra.Command) []page {
-	all := []page{pageOf(root)}
-	for _, c := range root.Commands() {
-		if c.Name() == "help" || c.Hidden {
-			continue
+// pagesOf are the pages of a command and of all commands and topics below it, in the order of its help.
+func pagesOf(c *cobra.Command) []page {
+	all := []page{pageOf(c)}
+	for _, below := range c.Commands() {
+		if below.Name() != "help" && !below.Hidden {
+			all = append(all, pagesOf(below)...)
 		}
-		all = append(all, pageOf(c))
 	}
 	return all
 }
@@ -47,6 +47,11 @@ func pageOf(c *cobra.Command) page {
 	for line := range strings.Lines(c.Example) {
 		if line = strings.TrimSpace(line); line != "" {
 			p.examples = append(p.examples, line)
+		}
+	}
+	if c.HasParent() {
+		for _, below := range c.Commands() {
+			p.below = append(p.below, option{below.CommandPath(), below.Short})
 		}
 	}
 	c.InitDefaultHelpFlag()

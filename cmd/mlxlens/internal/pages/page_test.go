@@ -20,12 +20,15 @@ func TestEveryCommandAndTopicHasAPageWithAllThatItsHelpSays(t *testing.T) {
 	for _, p := range all {
 		byName[p.file()] = p
 	}
-	for _, c := range root.Commands() {
+	commands := root.Commands()
+	for i := 0; i < len(commands); i++ {
+		c := commands[i]
 		if c.Name() == "help" {
 			continue
 		}
-		p, ok := byName["mlxlens-"+c.Name()]
-		require.True(t, ok, c.Name())
+		commands = append(commands, c.Commands()...)
+		p, ok := byName[strings.ReplaceAll(c.CommandPath(), " ", "-")]
+		require.True(t, ok, c.CommandPath())
 		text := p.markdown()
 		require.Contains(t, text, escaped(c.Short))
 		for line := range strings.Lines(c.Example) {
@@ -39,6 +42,8 @@ func TestEveryCommandAndTopicHasAPageWithAllThatItsHelpSays(t *testing.T) {
 		}
 	}
 	require.Equal(t, "mlxlens help sites", byName["mlxlens-sites"].name)
+	group := byName["mlxlens-lens"]
+	require.Contains(t, group.markdown(), "| [`mlxlens lens fit`](mlxlens-lens-fit.md) |")
 	trace := byName["mlxlens-trace"]
 	require.Contains(t, trace.markdown(), "| `--device STRING` | where to compute: auto, cpu or gpu (default auto) |")
 }
