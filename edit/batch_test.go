@@ -160,6 +160,9 @@ func TestEditsThatChangeNothingOfWhatIsReadAreRefused(t *testing.T) {
 		b, err := edit.NewBatch(c.m, in)
 		require.NoError(t, err)
 		err = b.Reach(c.m, []model.Place{c.read})
+		rest, wrong := edit.Reaching(c.m, in, []model.Place{c.read})
+		require.NoError(t, wrong)
+		require.Equal(t, c.refused, len(rest.Edits) == 0)
 		if c.refused {
 			require.ErrorContains(t, err, "it would change nothing", "%s read at %s", c.edit, c.read)
 		} else {

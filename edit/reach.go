@@ -9,22 +9,57 @@ import (
 // Reach returns an error that names the first edit that changes nothing of what is read: at
 // some places, at the input's positions.
 func (b *Batch) Reach(m model.Model, places []model.Place) error {
-	parallel := m.Check(model.Place{Site: model.ResidMid}) != nil
-	oneNorm := parallel && m.Check(model.Place{Site: model.MLPNorm}) != nil
+	ways := waysOf(m)
 	for i, in := range b.Inputs {
 		for at, edits := range b.rows[i].of {
 			for _, e := range edits[b.rows[i].masks[at]:] {
-				if !slices.ContainsFunc(places, func(p model.Place) bool { return influences(e.Place, p, parallel, oneNorm) }) {
-					return e.wrong("it would change nothing: the last place that is read is %s", last(places))
-				}
-				if read := in.Positions[len(in.Positions)-1]; !e.all && slices.Min(e.at) > read {
-					return e.wrong("it would change nothing: the last position that is read is %d, and a later one changes none before it", read)
+				if err := e.reaches(ways, places, in.Positions); err != nil {
+					return err
 				}
 			}
 		}
 	}
 	return nil
 }
+
+// reaches returns an error where an edit changes nothing of what passes some places at some positions.
+func (r *resolved) reaches(ways ways, places []model.Place, positions []int) error {
+	if !slices.ContainsFunc(places, func(p model.Place) bool { return ways.influences(r.Place, p) }) {
+		return r.wrong("it would change nothing: the last place that is read is %s", last(places))
+	}
+	if read := slices.Max(positions); !r.all && slices.Min(r.at) > read {
+		return r.wrong("it would change nothing: the last position that is read is %d, and a later one changes none before it", read)
+	}
+	return nil
+}
+
+// Reaching returns an input less those of its edits that change nothing of what passes some places at
+// its positions. A run that goes no further than these computes the same without them; whether they
+// change anything of a longer one is for [Batch.Reach] to say of that.
+func Reaching(m model.Model, in Input, places []model.Place) (Input, error) {
+	if err := in.Check(m); err != nil {
+		return in, err
+	}
+	positions, err := model.Indices(in.Positions, len(in.IDs), "position")
+	if err != nil {
+		return in, err
+	}
+	ways, edits := waysOf(m), in.Edits
+	in.Edits = nil
+	for i := range edits {
+		e, err := edits[i].resolve(m, len(in.IDs))
+		if err != nil {
+			return in, err
+		}
+		if e.reaches(ways, places, positions) == nil {
+			in.Edits = append(in.Edits, edits[i])
+		}
+	}
+	return in, nil
+}
+
+// Influences reports whether a change of what passes one place of a model can change what passes another.
+func Influences(m model.Model, from, to model.Place) bool { return waysOf(m).influences(from, to) }
 
 func last(places []model.Place) string {
 	if len(places) == 0 {
@@ -40,9 +75,16 @@ var branches = map[model.Site]int{
 	model.MLPPre: 4, model.MLPPreLinear: 5,
 }
 
-// influences reports whether a change at one place can change what passes another. In a
-// parallel block attention does not reach the MLP, and where it has one norm this reaches both.
-func influences(from, to model.Place, parallel, oneNorm bool) bool {
+// ways is how a model's blocks pass on what they compute. In a parallel block attention does not reach
+// the MLP, and where it has one norm this reaches both.
+type ways struct{ parallel, oneNorm bool }
+
+func waysOf(m model.Model) ways {
+	parallel := m.Check(model.Place{Site: model.ResidMid}) != nil
+	return ways{parallel, parallel && m.Check(model.Place{Site: model.MLPNorm}) != nil}
+}
+
+func (w ways) influences(from, to model.Place) bool {
 	if both := model.InForwardOrder([]model.Place{from, to}); both[len(both)-1] != to {
 		return false
 	}
@@ -59,7 +101,7 @@ func influences(from, to model.Place, parallel, oneNorm bool) bool {
 	if ofExperts(from.Site) && besideExperts(to.Site) {
 		return false
 	}
-	return !parallel || !ofAttention(from.Site) || !ofMLP(to.Site) || oneNorm && from.Site == model.AttnNorm
+	return !w.parallel || !ofAttention(from.Site) || !ofMLP(to.Site) || w.oneNorm && from.Site == model.AttnNorm
 }
 
 // order is the sites as a sequential block goes by them.

@@ -13,6 +13,10 @@ import (
 
 // captured returns what an input computes at some places at its positions, and the type of the last one's.
 func captured(ctx context.Context, m model.Model, in edit.Input, places []model.Place) (map[model.Place]edit.Value, mlx.Dtype, error) {
+	in, err := edit.Reaching(m, in, places) // the run that this is of may go further
+	if err != nil {
+		return nil, 0, fmt.Errorf("experiment: %w", err)
+	}
 	set, err := states.Capture(ctx, m, in, places)
 	if err != nil {
 		return nil, 0, fmt.Errorf("experiment: %w", err)
@@ -31,6 +35,7 @@ func captured(ctx context.Context, m model.Model, in edit.Input, places []model.
 
 // fits returns an error where what a layer computes does not fit a bound.
 func fits(m model.Model, in edit.Input, s *store, bound int64) error {
+	in.Edits = nil // which take nothing here
 	for layer := range m.Shape().Layers {
 		places := s.places(layer, layer+1)
 		if len(places) == 0 {

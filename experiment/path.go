@@ -145,7 +145,9 @@ func (r *Receiver) check(m model.Model) error {
 // fits refuses what is held of more layers than the bound on memory allows: all of them are, in each
 // run.
 func (p *paths) fits(bound int64) error {
-	bytes, _, err := states.Memory(p.m, p.held.inputs[0], p.held.places(0, p.m.Shape().Layers))
+	in := p.held.inputs[0]
+	in.Edits = nil // which take nothing here
+	bytes, _, err := states.Memory(p.m, in, p.held.places(0, p.m.Shape().Layers))
 	if err != nil {
 		return fmt.Errorf("experiment: %w", err)
 	}
@@ -198,7 +200,9 @@ func (p *paths) row(ctx context.Context, row int) error {
 
 // leads reports whether a path leads from a place to a receiver.
 func (p *paths) leads(from model.Place) bool {
-	return p.o.Receivers == nil || slices.ContainsFunc(p.o.Receivers, func(r Receiver) bool { return before(from, r.Place) })
+	return p.o.Receivers == nil || slices.ContainsFunc(p.o.Receivers, func(r Receiver) bool {
+		return from != r.Place && edit.Influences(p.m, from, r.Place)
+	})
 }
 
 // before reports whether one place is computed before another.
@@ -240,11 +244,10 @@ func (p *paths) received(ctx context.Context, senders []variant) ([]variant, int
 	inputs := make([]edit.Input, len(senders))
 	for i, v := range senders {
 		base := p.bases[0]
-		inputs[i] = edit.Input{IDs: base.IDs[:p.runner.answer+1]}
-		for _, e := range append(slices.Clone(base.Edits), v.edits...) {
-			if slices.ContainsFunc(places, func(at model.Place) bool { return e.Place == at || before(e.Place, at) }) {
-				inputs[i].Edits = append(inputs[i].Edits, e)
-			}
+		in := edit.Input{IDs: base.IDs[:p.runner.answer+1], Edits: append(slices.Clone(base.Edits), v.edits...)}
+		var err error
+		if inputs[i], err = edit.Reaching(p.m, in, places); err != nil {
+			return nil, 0, fmt.Errorf("experiment: %w", err)
 		}
 	}
 	out := make([]variant, 0, len(senders))

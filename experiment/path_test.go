@@ -13,10 +13,10 @@ import (
 	"github.com/mlxlens/mlxlens/states"
 )
 
-// at is what a run has at a place.
+// at is what a run has at a place, whatever its edits change behind that.
 func at(t *testing.T, m model.Model, in edit.Input, place model.Place) edit.Value {
 	t.Helper()
-	set, err := states.Capture(context.Background(), m, in, []model.Place{place})
+	set, err := states.Capture(context.Background(), m, in, []model.Place{place, {Site: model.Logits}})
 	require.NoError(t, err)
 	v, err := set.Value(place)
 	require.NoError(t, err)
@@ -105,5 +105,21 @@ func TestPathsThatMeanNothingAreRefused(t *testing.T) {
 	} {
 		_, err := experiment.PathPatch(context.Background(), m, a, b, o)
 		require.ErrorContains(t, err, want)
+	}
+}
+
+// In a parallel block attention tells the MLP beside it nothing, and queries tell keys nothing.
+func TestNoPathLeadsToWhatIsBesideASender(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Architecture(t, "gpt-neox", nil)
+	a, b := edit.Input{IDs: []int{5, 6, 7, 8}}, edit.Input{IDs: []int{5, 9, 7, 8}}
+	for sender, receiver := range map[model.Site]model.Site{model.Z: model.MLPNorm, model.Q: model.K} {
+		got, err := experiment.PathPatch(context.Background(), m, a, b, experiment.PathOptions{
+			PatchOptions: experiment.PatchOptions{Question: experiment.Question{Metric: experiment.Logit, Target: 5}, Sites: []model.Site{sender}},
+			Receivers:    []experiment.Receiver{{Place: model.Place{Site: receiver, Layer: 1}}},
+		})
+		require.NoError(t, err)
+		require.NotZero(t, got.Recovery[sender][0][0])
+		require.Zero(t, got.Recovery[sender][1][0], "%s to %s", sender, receiver)
 	}
 }

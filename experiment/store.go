@@ -54,6 +54,7 @@ func (s *store) load(ctx context.Context, from, through int) error {
 	places := s.places(from, s.to)
 	bytes := func(places []model.Place) (total int64, err error) {
 		for _, in := range s.inputs {
+			in.Edits = nil // which take nothing here
 			result, _, err := states.Memory(s.m, in, places)
 			if err != nil {
 				return 0, err
@@ -76,9 +77,12 @@ func (s *store) load(ctx context.Context, from, through int) error {
 	if len(places) == 0 {
 		return nil
 	}
-	inputs, err := s.without(places)
-	if err != nil {
-		return err
+	inputs := slices.Clone(s.inputs)
+	for i, in := range inputs { // the runs that this is of may go further than these places
+		var err error
+		if inputs[i], err = edit.Reaching(s.m, in, places); err != nil {
+			return fmt.Errorf("experiment: %w", err)
+		}
 	}
 	i := 0
 	for set, err := range states.CaptureAll(ctx, s.m, inputs, places) {
@@ -94,26 +98,6 @@ func (s *store) load(ctx context.Context, from, through int) error {
 		i++
 	}
 	return ctx.Err()
-}
-
-// without returns the inputs less those edits that change nothing of what passes some places.
-func (s *store) without(places []model.Place) ([]edit.Input, error) {
-	inputs := slices.Clone(s.inputs)
-	for i, in := range inputs {
-		inputs[i].Edits = nil
-		for _, e := range in.Edits {
-			alone := in
-			alone.Edits = []edit.Edit{e}
-			b, err := edit.NewBatch(s.m, alone)
-			if err != nil {
-				return nil, fmt.Errorf("experiment: %w", err)
-			}
-			if b.Reach(s.m, places) == nil {
-				inputs[i].Edits = append(inputs[i].Edits, e)
-			}
-		}
-	}
-	return inputs, nil
 }
 
 // places are those of the sites in the layers [from, to) that the model has.
