@@ -91,27 +91,27 @@ type Attending struct {
 func AllHeads(m model.Model, layers, numbers []int) ([]Head, error) {
 	chosen, err := model.Indices(layers, m.Shape().Layers, "layer")
 	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	var all []Head
 	for _, layer := range chosen {
 		at := model.Place{Site: model.Pattern, Layer: layer}
 		if err := m.Check(at); err != nil {
 			if layers != nil {
-				return nil, fmt.Errorf("experiment: %w", err)
+				return nil, refuse("%w", err)
 			}
 			continue
 		}
 		of, err := model.Indices(numbers, heads(m, at), "head")
 		if err != nil {
-			return nil, fmt.Errorf("experiment: layer %d: %w", layer, err)
+			return nil, refuse("layer %d: %w", layer, err)
 		}
 		for _, h := range of {
 			all = append(all, Head{layer, h})
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("experiment: %w", m.Check(model.Place{Site: model.Pattern}))
+		return nil, refuse("%w", m.Check(model.Place{Site: model.Pattern}))
 	}
 	return all, nil
 }
@@ -127,7 +127,7 @@ func checkHeads(m model.Model, chosen []Head) ([]Head, error) {
 	}
 	for _, h := range chosen {
 		if h.Layer < 0 || h.Head < 0 {
-			return nil, fmt.Errorf("experiment: head %s does not exist: layers and heads count from 0", h)
+			return nil, refuse("head %s does not exist: layers and heads count from 0", h)
 		}
 		if _, err := AllHeads(m, []int{h.Layer}, []int{h.Head}); err != nil {
 			return nil, err
@@ -136,7 +136,7 @@ func checkHeads(m model.Model, chosen []Head) ([]Head, error) {
 	ordered := slices.Clone(chosen)
 	slices.SortFunc(ordered, compareHeads)
 	if ordered = slices.Compact(ordered); len(ordered) == 0 {
-		return nil, fmt.Errorf("experiment: no head was chosen")
+		return nil, refuse("no head was chosen")
 	}
 	return ordered, nil
 }
@@ -171,14 +171,14 @@ type attending struct {
 
 func newAttending(m model.Model, in edit.Input, o *AttentionOptions) (*attending, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	chosen, err := checkHeads(m, o.Heads)
 	if err != nil {
 		return nil, err
 	}
 	if !slices.Contains([]Weight{Unweighted, ValueNorm, OutputNorm}, o.Weight) {
-		return nil, fmt.Errorf("experiment: weight %q: want %q, %q, or none", o.Weight, ValueNorm, OutputNorm)
+		return nil, refuse("weight %q: want %q, %q, or none", o.Weight, ValueNorm, OutputNorm)
 	}
 	inputs := []edit.Input{in}
 	if o.Weight != Unweighted {
@@ -196,10 +196,10 @@ func newAttending(m model.Model, in edit.Input, o *AttentionOptions) (*attending
 	if o.Keys == nil {
 		a.out.Keys, _ = model.Indices(nil, w.tokens, "key")
 	} else if a.out.Keys, err = model.Indices(o.Keys, len(in.IDs), "key"); err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	if last := a.out.Keys[len(a.out.Keys)-1]; last >= w.tokens {
-		return nil, fmt.Errorf("experiment: key %d is behind the last position that is asked for, %d, and none sees it", last, w.tokens-1)
+		return nil, refuse("key %d is behind the last position that is asked for, %d, and none sees it", last, w.tokens-1)
 	}
 	a.out.describe(in, o.Label)
 	w.progress = o.Progress
@@ -226,11 +226,11 @@ func (a *attending) checkWeighted(in edit.Input) error {
 	}
 	for layer := range a.of {
 		if a.o.Weight == OutputNorm && a.m.Check(model.Place{Site: model.AttnGate, Layer: layer}) == nil {
-			return fmt.Errorf("experiment: in layer %d each query gates what it takes, so that a key alone has no norm behind W_O: weight by %q", layer, ValueNorm)
+			return refuse("in layer %d each query gates what it takes, so that a key alone has no norm behind W_O: weight by %q", layer, ValueNorm)
 		}
 		for _, e := range in.Edits {
 			if e.Place.Layer == layer && slices.Contains([]model.Site{model.Z, model.HeadOut, model.AttnGate}, e.Place.Site) {
-				return fmt.Errorf("experiment: the edit %s changes what a head gathered from all keys, so that none has a norm of its own: leave it or the weight out", &e)
+				return refuse("the edit %s changes what a head gathered from all keys, so that none has a norm of its own: leave it or the weight out", &e)
 			}
 		}
 	}

@@ -145,7 +145,7 @@ type direct struct {
 
 func newDirect(m model.Model, in edit.Input, o *AttributeOptions) (*direct, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	if err := o.complete(m); err != nil {
 		return nil, err
@@ -160,7 +160,7 @@ func newDirect(m model.Model, in edit.Input, o *AttributeOptions) (*direct, erro
 	in.Positions = b.Inputs[0].Positions
 	for _, e := range in.Edits {
 		if slices.Contains([]model.Site{model.ResidPre, model.ResidMid, model.ResidPost, model.FinalNormOut, model.Logits}, e.Place.Site) {
-			return nil, fmt.Errorf("experiment: %q changes the stream itself, which is then no sum of what the model's parts add: edit a part such as attn_out", e.String())
+			return nil, refuse("%q changes the stream itself, which is then no sum of what the model's parts add: edit a part such as attn_out", e.String())
 		}
 	}
 	if err := b.Reach(m, []model.Place{{Site: model.Logits}}); err != nil {
@@ -192,17 +192,17 @@ func newDirect(m model.Model, in edit.Input, o *AttributeOptions) (*direct, erro
 func (o *AttributeOptions) complete(m model.Model) error {
 	o.By = cmp.Or(o.By, ByComponent)
 	if !slices.Contains(Kinds(), o.By) {
-		return fmt.Errorf("experiment: attribution by %q: want one of %v", o.By, Kinds())
+		return refuse("attribution by %q: want one of %v", o.By, Kinds())
 	}
 	if o.Top < 0 {
-		return fmt.Errorf("experiment: the greatest %d parts: want 1 or more, or 0 for all", o.Top)
+		return refuse("the greatest %d parts: want 1 or more, or 0 for all", o.Top)
 	}
 	if o.By == OfNeurons {
 		o.Top = cmp.Or(o.Top, 50)
 	}
 	need := map[Kind]model.Site{OfHeads: model.Z, OfExperts: model.ExpertOut}[o.By]
 	if need != "" && len(m.Paths().LayersWith(need)) == 0 {
-		return fmt.Errorf("experiment: attribution by %s: %w", o.By, m.Check(model.Place{Site: need}))
+		return refuse("attribution by %s: %w", o.By, m.Check(model.Place{Site: need}))
 	}
 	q := Question{Metric: Logit, Target: o.Target}
 	if o.Versus != nil {

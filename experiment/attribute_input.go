@@ -62,7 +62,7 @@ type InputAttribution struct {
 func AttributeInput(ctx context.Context, m model.Model, in edit.Input, o InputOptions) (*InputAttribution, error) {
 	start := time.Now()
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	if err := o.complete(m); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func AttributeInput(ctx context.Context, m model.Model, in edit.Input, o InputOp
 		return nil, err
 	}
 	if slices.ContainsFunc(in.Edits, func(e edit.Edit) bool { return e.Place.Site == model.Embed }) {
-		return nil, fmt.Errorf("experiment: an edit of embed changes what is attributed to: the tokens' embeddings")
+		return nil, refuse("an edit of embed changes what is attributed to: the tokens' embeddings")
 	}
 	answer := in.Positions[0]
 	embedded, err := embeddings(ctx, m, in.IDs[:answer+1])
@@ -97,20 +97,20 @@ func (o *InputOptions) complete(m model.Model) error {
 	o.Method = cmp.Or(o.Method, AtGradient)
 	switch {
 	case o.Method != AtGradient && o.Method != IntegratedGradients:
-		return fmt.Errorf("experiment: method %q: want %q or %q", o.Method, AtGradient, IntegratedGradients)
+		return refuse("method %q: want %q or %q", o.Method, AtGradient, IntegratedGradients)
 	case o.Method == AtGradient && (o.Steps != 0 || o.Baseline != nil):
-		return fmt.Errorf("experiment: a gradient times the input has no steps and no baseline: take %q", IntegratedGradients)
+		return refuse("a gradient times the input has no steps and no baseline: take %q", IntegratedGradients)
 	case o.Steps < 0 || o.Steps > mostSteps:
-		return fmt.Errorf("experiment: %d steps: want 1 to %d", o.Steps, mostSteps)
+		return refuse("%d steps: want 1 to %d", o.Steps, mostSteps)
 	case o.Metric.Distance():
-		return fmt.Errorf("experiment: %s is a distance of two runs, and here is one: take a metric of a token", o.Metric)
+		return refuse("%s is a distance of two runs, and here is one: take a metric of a token", o.Metric)
 	}
 	if o.Method == IntegratedGradients {
 		o.Steps = cmp.Or(o.Steps, 32)
 	}
 	if o.Baseline != nil {
 		if err := edit.CheckIDs([]int{*o.Baseline}, m.Shape().DVocab, "baseline"); err != nil {
-			return fmt.Errorf("experiment: %w", err)
+			return refuse("%w", err)
 		}
 	}
 	if err := o.Question.check(m.Shape().DVocab); err != nil {

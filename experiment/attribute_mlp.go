@@ -141,7 +141,7 @@ func (d *direct) experts(layer int, values ofLayer) (bool, error) {
 func (d *direct) beforeExperts(layer int, values ofLayer, end model.Site, by [][]float64) ([][]float64, error) {
 	out, follow := values[model.ExpertOut], &d.wires.experts[layer]
 	if follow.other {
-		return nil, fmt.Errorf("experiment: what follows the experts of layer %d is neither a norm nor a factor, and cannot be held: take them by component", layer)
+		return nil, refuse("what follows the experts of layer %d is neither a norm nor a factor, and cannot be held: take them by component", layer)
 	}
 	each := make([][]float64, len(by))
 	shared, hasShared := values[model.SharedOut]

@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -112,7 +111,7 @@ func newWiring(m model.Model, seen map[model.Place][]float64) (*wiring, error) {
 				continue
 			}
 			if *side.follow = newFollower(at(side.out), d); side.follow.other {
-				return nil, fmt.Errorf("experiment: what follows %s is neither a norm nor a factor, and cannot be held", model.Place{Site: side.raw, Layer: layer})
+				return nil, refuse("what follows %s is neither a norm nor a factor, and cannot be held", model.Place{Site: side.raw, Layer: layer})
 			}
 		}
 		if m.Check(model.Place{Site: model.ExpertOut, Layer: layer}) == nil {

@@ -71,7 +71,7 @@ func AttributeEdges(ctx context.Context, m model.Model, clean, corrupted edit.In
 		return nil, err
 	}
 	if o.Top < 0 {
-		return nil, fmt.Errorf("experiment: the greatest %d edges: want 1 or more", o.Top)
+		return nil, refuse("the greatest %d edges: want 1 or more", o.Top)
 	}
 	p, err := newPatching(m, clean, corrupted, &e.PatchOptions)
 	if err != nil {
@@ -130,14 +130,14 @@ func (w *wiredEdges) prepare() (err error) {
 	s := w.m.Shape()
 	for layer := range s.Layers {
 		if !s.Resumable(layer) {
-			return fmt.Errorf("experiment: edges: a block of this model also reads what the stream does not carry (an earlier block's keys and values, or an embedding of its own), which no edge has: estimate nodes")
+			return refuse("edges: a block of this model also reads what the stream does not carry (an earlier block's keys and values, or an embedding of its own), which no edge has: estimate nodes")
 		}
 	}
 	if w.wires, err = probe(w.m); err != nil {
 		return err
 	}
 	if a, b := len(w.out.Clean.Tokens), len(w.out.Corrupted.Tokens); a != b || w.pair.answer != w.pair.read {
-		return fmt.Errorf("experiment: edges: the prompts have %d and %d tokens, and are read at %d and %d: they must be of one length, read at one place", a, b, w.out.Clean.Position, w.out.Corrupted.Position)
+		return refuse("edges: the prompts have %d and %d tokens, and are read at %d and %d: they must be of one length, read at one place", a, b, w.out.Clean.Position, w.out.Corrupted.Position)
 	}
 	writers := 1
 	for layer := range s.Layers {

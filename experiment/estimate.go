@@ -89,7 +89,7 @@ func Estimate(ctx context.Context, m model.Model, clean, corrupted edit.Input, o
 	defer p.close()
 	for _, site := range o.Sites {
 		if site.Axis(model.Key) >= 0 {
-			return nil, fmt.Errorf("experiment: %s has a number for each key, of which no effects are estimated: take z, q or k", site)
+			return nil, refuse("%s has a number for each key, of which no effects are estimated: take z, q or k", site)
 		}
 	}
 	if err := p.baseline(ctx); err != nil {
@@ -111,15 +111,15 @@ func (o *EstimateOptions) complete() error {
 	o.Method = cmp.Or(o.Method, AtGradient)
 	switch {
 	case o.Method != AtGradient && o.Method != IntegratedGradients:
-		return fmt.Errorf("experiment: method %q: want %q or %q", o.Method, AtGradient, IntegratedGradients)
+		return refuse("method %q: want %q or %q", o.Method, AtGradient, IntegratedGradients)
 	case o.Method == AtGradient && o.Steps != 0:
-		return fmt.Errorf("experiment: %d steps: a gradient has none; take %q", o.Steps, IntegratedGradients)
+		return refuse("%d steps: a gradient has none; take %q", o.Steps, IntegratedGradients)
 	case o.Steps < 0 || o.Steps > mostSteps:
-		return fmt.Errorf("experiment: %d steps: want 1 to %d", o.Steps, mostSteps)
+		return refuse("%d steps: want 1 to %d", o.Steps, mostSteps)
 	case o.Exact < 0:
-		return fmt.Errorf("experiment: %d exact patches: want 0 or more", o.Exact)
+		return refuse("%d exact patches: want 0 or more", o.Exact)
 	case o.Window > 1:
-		return fmt.Errorf("experiment: a window of %d layers: the effects of single layers are estimated", o.Window)
+		return refuse("a window of %d layers: the effects of single layers are estimated", o.Window)
 	}
 	if o.Method == IntegratedGradients {
 		o.Steps = cmp.Or(o.Steps, 8)

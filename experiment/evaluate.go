@@ -62,11 +62,11 @@ type EvaluateOptions struct {
 // has no translator the row is read as it is.
 func Evaluate(ctx context.Context, m model.Model, sequences [][]int, o EvaluateOptions) (*Evaluation, error) {
 	if len(sequences) == 0 {
-		return nil, fmt.Errorf("experiment: there is nothing to evaluate on")
+		return nil, refuse("there is nothing to evaluate on")
 	}
 	layers, err := model.Indices(o.Layers, m.Shape().Layers, "layer")
 	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	e := &Evaluation{Schema: EvaluateSchema, Model: modelInfo(m), Corpus: Corpus{Sequences: len(sequences)}}
 	for i, ids := range sequences {

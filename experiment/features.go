@@ -133,11 +133,11 @@ type encoding struct {
 
 func (f *encoding) prepare() error {
 	if f.m == nil || f.e == nil {
-		return fmt.Errorf("experiment: there is no model, or no dictionary")
+		return refuse("there is no model, or no dictionary")
 	}
 	f.o.Top = cmp.Or(f.o.Top, 5)
 	if f.o.Top < 1 || f.o.Tokens < 0 || f.o.Tokens > f.m.Shape().DVocab {
-		return fmt.Errorf("experiment: top %d and %d tokens: want 1 or more features, and 0 to %d tokens", f.o.Top, f.o.Tokens, f.m.Shape().DVocab)
+		return refuse("top %d and %d tokens: want 1 or more features, and 0 to %d tokens", f.o.Top, f.o.Tokens, f.m.Shape().DVocab)
 	}
 	f.o.Top = min(f.o.Top, f.e.Features)
 	b, err := edit.NewBatch(f.m, f.in)

@@ -35,9 +35,9 @@ const gradientBytes = 2 << 30
 func (q Question) differentiable(atClean bool) error {
 	switch {
 	case q.Metric == Rank:
-		return fmt.Errorf("experiment: %s is a count and has no gradient: take %s or %s", Rank, LogitDiff, LogProb)
+		return refuse("%s is a count and has no gradient: take %s or %s", Rank, LogitDiff, LogProb)
 	case atClean && q.Metric.Distance():
-		return fmt.Errorf("experiment: %s is a distance from the clean run, and its gradient there is 0 or none: take a metric of a token, or the gradient at the corrupted run", q.Metric)
+		return refuse("%s is a distance from the clean run, and its gradient there is 0 or none: take a metric of a token, or the gradient at the corrupted run", q.Metric)
 	}
 	return nil
 }

@@ -91,7 +91,7 @@ func (s *Scoring) Best(kind HeadKind) []HeadScore {
 func HeadScores(ctx context.Context, m model.Model, inputs []edit.Input, o ScoreOptions) (*Attending, error) {
 	start := time.Now()
 	if m == nil || len(inputs) == 0 {
-		return nil, fmt.Errorf("experiment: there is no model, or no input")
+		return nil, refuse("there is no model, or no input")
 	}
 	heads, err := checkHeads(m, o.Heads)
 	if err != nil {
@@ -162,13 +162,13 @@ func (o *ScoreOptions) complete() error {
 	}
 	switch {
 	case slices.ContainsFunc(o.Kinds, func(k HeadKind) bool { return !slices.Contains(HeadKinds(), k) }):
-		return fmt.Errorf("experiment: kinds of heads %q: want some of %q", o.Kinds, HeadKinds())
+		return refuse("kinds of heads %q: want some of %q", o.Kinds, HeadKinds())
 	case !slices.Contains([]Measure{Share, Distance, MeanDiagonal}, o.Measure):
-		return fmt.Errorf("experiment: measure %q: want %q, %q or %q", o.Measure, Share, Distance, MeanDiagonal)
+		return refuse("measure %q: want %q, %q or %q", o.Measure, Share, Distance, MeanDiagonal)
 	case o.Measure == MeanDiagonal && o.Period < 2:
-		return fmt.Errorf("experiment: %s is of tokens that repeat after two or more, and the period is %d", MeanDiagonal, o.Period)
+		return refuse("%s is of tokens that repeat after two or more, and the period is %d", MeanDiagonal, o.Period)
 	case o.Measure != MeanDiagonal && o.Period != 0:
-		return fmt.Errorf("experiment: a period is for %s: %s goes by which tokens are the same", MeanDiagonal, o.Measure)
+		return refuse("a period is for %s: %s goes by which tokens are the same", MeanDiagonal, o.Measure)
 	}
 	return nil
 }

@@ -3,7 +3,6 @@ package experiment
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -91,7 +90,7 @@ type knocking struct {
 
 func newKnocking(m model.Model, in edit.Input, o *KnockoutOptions) (*knocking, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	if err := readOne(m, &in); err != nil {
 		return nil, err
@@ -126,7 +125,7 @@ func (k *knocking) complete(m model.Model, in edit.Input) error {
 	out.Queries, errs[1] = model.Indices(o.Queries, len(in.IDs), "position")
 	out.Keys, errs[2] = model.Indices(o.Keys, len(in.IDs), "key")
 	if err := cmp.Or(errs[:]...); err != nil {
-		return fmt.Errorf("experiment: %w", err)
+		return refuse("%w", err)
 	}
 	last := out.Queries[len(out.Queries)-1]
 	if o.Keys == nil {
@@ -137,11 +136,11 @@ func (k *knocking) complete(m model.Model, in edit.Input) error {
 	}
 	switch {
 	case len(out.Keys) == 0:
-		return fmt.Errorf("experiment: there is no key before position %d that could be hidden", last)
+		return refuse("there is no key before position %d that could be hidden", last)
 	case last > read:
-		return fmt.Errorf("experiment: position %d looks behind the one that is read, %d, and changes nothing there", last, read)
+		return refuse("position %d looks behind the one that is read, %d, and changes nothing there", last, read)
 	case out.Keys[len(out.Keys)-1] > last:
-		return fmt.Errorf("experiment: key %d is behind the last position that is kept from looking, %d, and not seen anyway", out.Keys[len(out.Keys)-1], last)
+		return refuse("key %d is behind the last position that is kept from looking, %d, and not seen anyway", out.Keys[len(out.Keys)-1], last)
 	}
 	heads, err := AllHeads(m, nil, nil)
 	if err != nil {

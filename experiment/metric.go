@@ -54,7 +54,7 @@ func (q Question) check(vocab int) error {
 		for _, m := range Metrics() {
 			names = append(names, string(m))
 		}
-		return fmt.Errorf("experiment: metric %q is unknown (have: %s)", q.Metric, strings.Join(names, ", "))
+		return refuse("metric %q is unknown (have: %s)", q.Metric, strings.Join(names, ", "))
 	}
 	ids := []int{q.Target, q.Versus}
 	switch {
@@ -63,10 +63,10 @@ func (q Question) check(vocab int) error {
 	case q.Metric != LogitDiff:
 		ids = ids[:1]
 	case q.Target == q.Versus:
-		return fmt.Errorf("experiment: the target and the token that it is set against are both %d: their difference is always 0", q.Target)
+		return refuse("the target and the token that it is set against are both %d: their difference is always 0", q.Target)
 	}
 	if err := edit.CheckIDs(ids, vocab, "target"); err != nil {
-		return fmt.Errorf("experiment: %w", err)
+		return refuse("%w", err)
 	}
 	return nil
 }

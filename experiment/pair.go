@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -21,7 +20,7 @@ type pair struct {
 func newPair(source, changed edit.Input, how lens.Alignment) (pair, error) {
 	a, b := len(source.IDs), len(changed.IDs)
 	if a != b && how == lens.AlignEqual {
-		return pair{}, fmt.Errorf("experiment: the prompts have %d and %d tokens: say whether their starts or their ends belong together", b, a)
+		return pair{}, refuse("the prompts have %d and %d tokens: say whether their starts or their ends belong together", b, a)
 	}
 	p := pair{answer: source.Positions[0], read: changed.Positions[0], of: make([]int, b), keyed: a != b, differs: b}
 	shift := 0
@@ -55,21 +54,21 @@ func newPair(source, changed edit.Input, how lens.Alignment) (pair, error) {
 func (p *pair) choose(positions []int) ([]int, error) {
 	chosen, err := model.Indices(positions, len(p.of), "position")
 	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	if positions == nil {
 		chosen = slices.DeleteFunc(chosen, func(i int) bool { return p.of[i] < 0 || i > p.read })
 	}
 	for _, i := range chosen {
 		if p.of[i] < 0 {
-			return nil, fmt.Errorf("experiment: position %d has no partner in the other prompt, whose tokens are fewer", i)
+			return nil, refuse("position %d has no partner in the other prompt, whose tokens are fewer", i)
 		}
 		if i > p.read {
-			return nil, fmt.Errorf("experiment: position %d is behind the one that is read, %d, and changes nothing there", i, p.read)
+			return nil, refuse("position %d is behind the one that is read, %d, and changes nothing there", i, p.read)
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, fmt.Errorf("experiment: there is no position to patch")
+		return nil, refuse("there is no position to patch")
 	}
 	return chosen, nil
 }

@@ -29,7 +29,7 @@ const (
 
 func (c Columns) check() error {
 	if !slices.Contains([]Columns{ByPosition, ByHead, Together}, c) {
-		return fmt.Errorf("experiment: columns %q: want %q, %q or %q", c, ByPosition, ByHead, Together)
+		return refuse("columns %q: want %q, %q or %q", c, ByPosition, ByHead, Together)
 	}
 	return nil
 }
@@ -37,7 +37,7 @@ func (c Columns) check() error {
 // checkWindow refuses a window of more layers than there are.
 func checkWindow(m model.Model, window int) error {
 	if layers := m.Shape().Layers; window < 1 || window > layers {
-		return fmt.Errorf("experiment: a window of %d layers: want 1 to %d", window, layers)
+		return refuse("a window of %d layers: want 1 to %d", window, layers)
 	}
 	return nil
 }
@@ -122,7 +122,7 @@ type patching struct {
 
 func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*patching, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	shape := m.Shape()
 	if err := o.complete(m); err != nil {
@@ -147,7 +147,7 @@ func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*
 	}
 	out.Target, out.Versus = o.tokens(o.Label)
 	if out.Rows, err = model.Indices(o.Layers, shape.Layers, "layer"); err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	if out.Positions, err = pair.choose(o.Positions); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (o *PatchOptions) complete(m model.Model) error {
 			return err
 		}
 		if o.Columns == ByHead && site.Axis(model.Head, model.KVHead) < 0 {
-			return fmt.Errorf("experiment: %s has no heads: patch it by position, or all positions together", site)
+			return refuse("%s has no heads: patch it by position, or all positions together", site)
 		}
 	}
 	return o.Question.check(m.Shape().DVocab)
@@ -189,13 +189,13 @@ func (o *PatchOptions) complete(m model.Model) error {
 func checkSite(m model.Model, site model.Site, before []model.Site) error {
 	switch {
 	case slices.Contains(before, site):
-		return fmt.Errorf("experiment: %s is named twice", site)
+		return refuse("%s is named twice", site)
 	case !slices.Contains(model.Sites(), site) || !site.PerLayer():
-		return fmt.Errorf("experiment: %q is no site of a layer: take one such as resid_pre, attn_out, mlp_out or z", site)
+		return refuse("%q is no site of a layer: take one such as resid_pre, attn_out, mlp_out or z", site)
 	case site == model.ExpertIDs:
-		return fmt.Errorf("experiment: %s are whole numbers, and cannot be patched by themselves: take %s", site, model.RouterLogits)
+		return refuse("%s are whole numbers, and cannot be patched by themselves: take %s", site, model.RouterLogits)
 	case len(m.Paths().LayersWith(site)) == 0:
-		return fmt.Errorf("experiment: %w", m.Check(model.Place{Site: site}))
+		return refuse("%w", m.Check(model.Place{Site: site}))
 	}
 	return nil
 }
@@ -205,12 +205,15 @@ func readOne(m model.Model, in *edit.Input) error {
 	if in.Positions == nil {
 		in.Positions = []int{-1}
 	}
+	if _, err := model.Indices(in.Positions, len(in.IDs), "position"); len(in.IDs) > 0 && err != nil {
+		return refuse("%w", err)
+	}
 	b, err := edit.NewBatch(m, *in)
 	if err != nil {
 		return fmt.Errorf("experiment: %w", err)
 	}
 	if len(b.Inputs[0].Positions) != 1 {
-		return fmt.Errorf("experiment: %d positions are read of a run: name one, or none for the last", len(b.Inputs[0].Positions))
+		return refuse("%d positions are read of a run: name one, or none for the last", len(b.Inputs[0].Positions))
 	}
 	if err := b.Reach(m, []model.Place{{Site: model.Logits}}); err != nil {
 		return fmt.Errorf("experiment: %w", err)
@@ -275,7 +278,7 @@ func (p *patching) fill() error {
 	}
 	for _, site := range p.o.Sites {
 		if p.pair.keyed && site.Axis(model.Key) >= 0 {
-			return fmt.Errorf("experiment: %s has a number for each key, and the prompts have other ones: they must be of one length", site)
+			return refuse("%s has a number for each key, and the prompts have other ones: they must be of one length", site)
 		}
 		for _, grid := range []map[model.Site][][]lens.Number{p.out.Recovery, p.out.Values} {
 			rows := make([][]lens.Number, len(p.out.Rows))

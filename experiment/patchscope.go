@@ -100,19 +100,19 @@ type scoping struct {
 // newScoping resolves and checks what does not need a pass.
 func newScoping(m model.Model, source, into edit.Input, o *PatchscopeOptions) (*scoping, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	o.Site, o.Top = cmp.Or(o.Site, model.ResidPost), cmp.Or(o.Top, 5)
 	if o.Site.Axis(model.Key) >= 0 || o.Site == model.ExpertIDs {
-		return nil, fmt.Errorf("experiment: %s is no state of one position: patch resid_pre, resid_mid, resid_post or what a component adds", o.Site)
+		return nil, refuse("%s is no state of one position: patch resid_pre, resid_mid, resid_post or what a component adds", o.Site)
 	}
 	shape := m.Shape()
 	if o.Top < 1 || o.Top > shape.DVocab || o.Continue < 0 {
-		return nil, fmt.Errorf("experiment: top %d and %d tokens to continue: want 1 to %d, and 0 or more", o.Top, o.Continue, shape.DVocab)
+		return nil, refuse("top %d and %d tokens to continue: want 1 to %d, and 0 or more", o.Top, o.Continue, shape.DVocab)
 	}
 	if o.Target != nil {
 		if err := edit.CheckIDs([]int{*o.Target}, shape.DVocab, "target"); err != nil {
-			return nil, fmt.Errorf("experiment: %w", err)
+			return nil, refuse("%w", err)
 		}
 	}
 	for _, in := range []struct {
@@ -132,10 +132,10 @@ func newScoping(m model.Model, source, into edit.Input, o *PatchscopeOptions) (*
 	}
 	last := len(into.IDs) + o.Continue
 	if last > shape.Context {
-		return nil, fmt.Errorf("experiment: the prompt and its continuation have %d tokens, and the model allows %d", last, shape.Context)
+		return nil, refuse("the prompt and its continuation have %d tokens, and the model allows %d", last, shape.Context)
 	}
 	if short := shape.ShortContext; len(into.IDs) <= short && last-1 > short {
-		return nil, fmt.Errorf("experiment: the continuation crosses %d positions, at which the model's rotation changes (longrope): continue fewer tokens", short)
+		return nil, refuse("the continuation crosses %d positions, at which the model's rotation changes (longrope): continue fewer tokens", short)
 	}
 	s := &scoping{m: m, o: o, source: source, into: into}
 	if s.from, err = s.places(o.Layers); err != nil {
@@ -160,7 +160,7 @@ func newScoping(m model.Model, source, into edit.Input, o *PatchscopeOptions) (*
 func (s *scoping) places(layers []int) ([]model.Place, error) {
 	chosen, err := model.Indices(layers, s.m.Shape().Layers, "layer")
 	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	var places []model.Place
 	var lacks error
@@ -173,7 +173,7 @@ func (s *scoping) places(layers []int) ([]model.Place, error) {
 		}
 	}
 	if lacks != nil && (layers != nil || places == nil) {
-		return nil, fmt.Errorf("experiment: %w", lacks)
+		return nil, refuse("%w", lacks)
 	}
 	return places, nil
 }
@@ -184,7 +184,7 @@ func (s *scoping) sameSize() error {
 	for _, from := range s.from {
 		for _, to := range s.to {
 			if !slices.Equal(sizes(from), sizes(to)) {
-				return fmt.Errorf("experiment: %s has the sizes %v, and %s %v: choose layers of one size", from, sizes(from), to, sizes(to))
+				return refuse("%s has the sizes %v, and %s %v: choose layers of one size", from, sizes(from), to, sizes(to))
 			}
 		}
 	}

@@ -19,7 +19,7 @@ func (s *scoping) mapped(at model.Place, h []float32) ([]float32, error) {
 	}
 	d := s.m.Shape().DModel
 	if s.m.Shape().In(at.Layer).Sizes(at.Site)[0] != d || len(h) != d {
-		return nil, fmt.Errorf("experiment: %s maps states of d_model %d, and %s is none", s.o.Map.Name(), d, at)
+		return nil, refuse("%s maps states of d_model %d, and %s is none", s.o.Map.Name(), d, at)
 	}
 	ok, err := s.o.Map.Has(at)
 	if err != nil || !ok {

@@ -83,10 +83,10 @@ type paths struct {
 
 func newPaths(m model.Model, clean, corrupted edit.Input, o *PathOptions) (*paths, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	if o.Columns != "" || o.Window > 1 || o.Align != lens.AlignEqual {
-		return nil, fmt.Errorf("experiment: paths have no windows, no columns but heads or one, and prompts of one length")
+		return nil, refuse("paths have no windows, no columns but heads or one, and prompts of one length")
 	}
 	if o.Sites == nil {
 		o.Sites = []model.Site{model.Z}
@@ -98,7 +98,7 @@ func newPaths(m model.Model, clean, corrupted edit.Input, o *PathOptions) (*path
 			of = ByHead
 		}
 		if i > 0 && of != o.Columns {
-			return nil, fmt.Errorf("experiment: senders are sites with heads or sites without, not both: %v", o.Sites)
+			return nil, refuse("senders are sites with heads or sites without, not both: %v", o.Sites)
 		}
 		o.Columns = of
 	}
@@ -134,10 +134,10 @@ func (r *Receiver) check(m model.Model) error {
 		if of := (*edit.Error)(nil); errors.As(err, &of) {
 			err = of.Err // of an edit that nobody wrote
 		}
-		return fmt.Errorf("experiment: receiver %s: %w", r, err)
+		return refuse("receiver %s: %w", r, err)
 	}
 	if !r.Place.Site.PerLayer() || r.Place.Site.Axis(model.Key) >= 0 {
-		return fmt.Errorf("experiment: receiver %s: want a place of a layer, such as layers.9.q#6 or layers.9.mlp_norm; the logits are the receiver where none is named", r)
+		return refuse("receiver %s: want a place of a layer, such as layers.9.q#6 or layers.9.mlp_norm; the logits are the receiver where none is named", r)
 	}
 	return nil
 }

@@ -87,7 +87,7 @@ type ProbeLayer struct {
 func Probe(ctx context.Context, m model.Model, prompts, heldOut []Labelled, o ProbeOptions) (*Probing, error) {
 	start := time.Now()
 	if o.L2 = cmp.Or(o.L2, 1); !(o.L2 > 0) || math.IsInf(o.L2, 0) {
-		return nil, fmt.Errorf("experiment: a penalty of %v: want more than 0, without which separable classes have no best probe", o.L2)
+		return nil, refuse("a penalty of %v: want more than 0, without which separable classes have no best probe", o.L2)
 	}
 	classes, err := classesOf(prompts, heldOut)
 	if err != nil {
@@ -135,7 +135,7 @@ func classesOf(prompts, heldOut []Labelled) ([]Class, error) {
 	count := map[string]*Class{}
 	for i, l := range slices.Concat(prompts, heldOut) {
 		if !labelText.MatchString(l.Label) {
-			return nil, fmt.Errorf("experiment: prompt %d has the label %q: want 1 to 100 characters, none of them @ * / : \\ or a quote", i+1, l.Label)
+			return nil, refuse("prompt %d has the label %q: want 1 to 100 characters, none of them @ * / : \\ or a quote", i+1, l.Label)
 		}
 		if count[l.Label] == nil {
 			count[l.Label] = &Class{Label: l.Label}
@@ -149,12 +149,12 @@ func classesOf(prompts, heldOut []Labelled) ([]Class, error) {
 	var classes []Class
 	for _, c := range count {
 		if c.Prompts == 0 {
-			return nil, fmt.Errorf("experiment: the label %q is of held-out prompts alone: no probe knows it", c.Label)
+			return nil, refuse("the label %q is of held-out prompts alone: no probe knows it", c.Label)
 		}
 		classes = append(classes, *c)
 	}
 	if len(classes) < 2 {
-		return nil, fmt.Errorf("experiment: the prompts have %d classes: a probe tells two or more apart", len(classes))
+		return nil, refuse("the prompts have %d classes: a probe tells two or more apart", len(classes))
 	}
 	slices.SortFunc(classes, func(a, b Class) int { return cmp.Compare(a.Label, b.Label) })
 	return classes, nil

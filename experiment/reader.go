@@ -28,19 +28,19 @@ type stateReader struct {
 // newStateReader resolves a site and layers, nil for all that have it.
 func newStateReader(m model.Model, site model.Site, layers []int, bound int64, name func(i int) string) (*stateReader, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	site = cmp.Or(site, model.ResidPost)
 	if err := checkSite(m, site, nil); err != nil {
 		return nil, err
 	}
 	if site.Axis(model.Key) >= 0 {
-		return nil, fmt.Errorf("experiment: %s has a number for each key, and prompts of other length have others: it has no direction", site)
+		return nil, refuse("%s has a number for each key, and prompts of other length have others: it has no direction", site)
 	}
 	r := &stateReader{m: m, site: site, most: captureBytes(bound, 4), bound: bound, name: name}
 	chosen, err := model.Indices(layers, m.Shape().Layers, "layer")
 	if err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	for _, layer := range chosen {
 		err := m.Check(model.Place{Site: site, Layer: layer})
@@ -48,13 +48,13 @@ func newStateReader(m model.Model, site model.Site, layers []int, bound int64, n
 		case err == nil:
 			r.layers = append(r.layers, layer)
 		case layers != nil:
-			return nil, fmt.Errorf("experiment: %w", err)
+			return nil, refuse("%w", err)
 		}
 	}
 	r.sizes = m.Shape().In(r.layers[0]).Sizes(site)
 	for _, layer := range r.layers {
 		if sizes := m.Shape().In(layer).Sizes(site); !slices.Equal(sizes, r.sizes) {
-			return nil, fmt.Errorf("experiment: %s has the sizes %v in layer %d and %v in layer %d: choose layers of one size", site, r.sizes, r.layers[0], sizes, layer)
+			return nil, refuse("%s has the sizes %v in layer %d and %v in layer %d: choose layers of one size", site, r.sizes, r.layers[0], sizes, layer)
 		}
 	}
 	return r, nil

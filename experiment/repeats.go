@@ -1,7 +1,6 @@
 package experiment
 
 import (
-	"fmt"
 	"math/rand/v2"
 	"slices"
 
@@ -27,15 +26,15 @@ func (r *Repeats) Draw(m model.Model, from []int) error {
 		from, _ = model.Indices(nil, shape.DVocab, "id")
 	}
 	if err := edit.CheckIDs(slices.Concat(r.First, from), shape.DVocab, "id"); err != nil {
-		return fmt.Errorf("experiment: %w", err)
+		return refuse("%w", err)
 	}
 	switch n := len(r.First) + 2*r.Length; {
 	case r.Length < 2 || r.Samples < 1:
-		return fmt.Errorf("experiment: %d samples of %d random tokens: want 1 or more of 2 or more", r.Samples, r.Length)
+		return refuse("%d samples of %d random tokens: want 1 or more of 2 or more", r.Samples, r.Length)
 	case r.Length > len(from):
-		return fmt.Errorf("experiment: %d random tokens that differ are asked for, and there are %d to draw from", r.Length, len(from))
+		return refuse("%d random tokens that differ are asked for, and there are %d to draw from", r.Length, len(from))
 	case n > shape.Context:
-		return fmt.Errorf("experiment: %d random tokens twice are %d with what comes before, and the context is %d", r.Length, n, shape.Context)
+		return refuse("%d random tokens twice are %d with what comes before, and the context is %d", r.Length, n, shape.Context)
 	}
 	r.IDs = nil
 	for sample := range r.Samples {

@@ -3,7 +3,6 @@ package experiment
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -124,7 +123,7 @@ type tracing struct {
 
 func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOptions) (*tracing, error) {
 	if m == nil {
-		return nil, fmt.Errorf("experiment: there is no model")
+		return nil, refuse("there is no model")
 	}
 	if err := readOne(m, &in); err != nil {
 		return nil, err
@@ -143,7 +142,7 @@ func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOpt
 		Effects: map[model.Site][][]lens.Number{}, Errors: map[model.Site][][]lens.Number{},
 	}
 	if out.Rows, err = model.Indices(o.Layers, m.Shape().Layers, "layer"); err != nil {
-		return nil, fmt.Errorf("experiment: %w", err)
+		return nil, refuse("%w", err)
 	}
 	bases := make([]edit.Input, o.Samples)
 	for i := range bases {
@@ -172,15 +171,15 @@ func (o *TracingOptions) complete(m model.Model, in edit.Input) error {
 	subject, err := model.Indices(o.Subject, len(in.IDs), "position")
 	switch {
 	case err != nil:
-		return fmt.Errorf("experiment: the subject: %w", err)
+		return refuse("the subject: %w", err)
 	case len(o.Subject) == 0:
-		return fmt.Errorf("experiment: there is no subject: name the positions that are corrupted")
+		return refuse("there is no subject: name the positions that are corrupted")
 	case subject[0] > in.Positions[0]:
-		return fmt.Errorf("experiment: the subject begins at position %d, behind the one that is read, %d", subject[0], in.Positions[0])
+		return refuse("the subject begins at position %d, behind the one that is read, %d", subject[0], in.Positions[0])
 	case !(o.Noise > 0) || math.IsInf(o.Noise, 0):
-		return fmt.Errorf("experiment: noise of %v standard deviations: want a number above 0", o.Noise)
+		return refuse("noise of %v standard deviations: want a number above 0", o.Noise)
 	case o.Samples < 2 || o.Samples > 1000:
-		return fmt.Errorf("experiment: %d samples of noise: want 2 to 1000", o.Samples)
+		return refuse("%d samples of noise: want 2 to 1000", o.Samples)
 	}
 	if err := checkWindow(m, o.Window); err != nil {
 		return err

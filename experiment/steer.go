@@ -98,10 +98,10 @@ func Steer(ctx context.Context, m model.Model, pairs, heldOut []Contrast, o Stee
 	start := time.Now()
 	o.Method = cmp.Or(o.Method, MeanDifference)
 	if !slices.Contains(SteeringMethods(), o.Method) {
-		return nil, fmt.Errorf("experiment: method %q is unknown (have: %v)", o.Method, SteeringMethods())
+		return nil, refuse("method %q is unknown (have: %v)", o.Method, SteeringMethods())
 	}
 	if len(pairs) == 0 {
-		return nil, fmt.Errorf("experiment: there is no pair to make a vector of")
+		return nil, refuse("there is no pair to make a vector of")
 	}
 	r, err := newStateReader(m, o.Site, o.Layers, o.MaxMemory, func(i int) string {
 		side := []string{"positive", "negative"}[i%2]
@@ -129,7 +129,7 @@ func Steer(ctx context.Context, m model.Model, pairs, heldOut []Contrast, o Stee
 		}
 	}
 	if !slices.ContainsFunc(s.out.Vectors, func(v []float32) bool { return v != nil }) {
-		return nil, fmt.Errorf("experiment: the two prompts of every pair have the same %s in all layers that were read: there is no difference to make a vector of; read other positions, or a later site", r.site)
+		return nil, refuse("the two prompts of every pair have the same %s in all layers that were read: there is no difference to make a vector of; read other positions, or a later site", r.site)
 	}
 	if err := s.effect(ctx); err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package experiment
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -28,11 +27,11 @@ type SteeringEffect struct {
 func (s *steering) checkEffect() error {
 	o := s.o
 	if (len(o.Strengths) == 0) != (len(o.Prompts) == 0) {
-		return fmt.Errorf("experiment: %d strengths and %d prompts: to steer needs both", len(o.Strengths), len(o.Prompts))
+		return refuse("%d strengths and %d prompts: to steer needs both", len(o.Strengths), len(o.Prompts))
 	}
 	for _, x := range o.Strengths {
 		if !(math.Abs(x) <= math.MaxFloat32) {
-			return fmt.Errorf("experiment: a strength of %v: want a number that float32 holds", x)
+			return refuse("a strength of %v: want a number that float32 holds", x)
 		}
 	}
 	for i := range o.Prompts {

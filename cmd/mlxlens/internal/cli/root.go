@@ -21,6 +21,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -149,7 +150,7 @@ type ExitCode struct {
 var exitCodes = []ExitCode{
 	{exitDone, "done"},
 	{exitFailed, "failed; the reason is on stderr"},
-	{exitUsage, "wrong usage: a command, flag or value that does not exist"},
+	{exitUsage, "wrong usage: a command, flag or value that does not exist, or that means nothing with the model and the prompt"},
 	{exitNoLibrary, "no usable MLX library; `mlxlens doctor` says why"},
 	{exitInterrupted, "interrupted by Ctrl-C"},
 	{exitTerminated, "ended by SIGTERM"},
@@ -165,6 +166,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 func exitCode(err error) int {
 	var usage usageError
 	var wrongEdit *edit.Error
+	var refused *experiment.Refused
 	var damaged *states.FileError
 	switch {
 	case err == nil:
@@ -175,7 +177,7 @@ func exitCode(err error) int {
 		return exitNoLibrary
 	case errors.As(err, &damaged):
 		return exitFailed
-	case errors.As(err, &usage), errors.As(err, &wrongEdit), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
+	case errors.As(err, &usage), errors.As(err, &wrongEdit), errors.As(err, &refused), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
 		return exitUsage
 	}
 	return exitFailed
