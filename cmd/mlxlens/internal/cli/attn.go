@@ -193,7 +193,7 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 			return err
 		}
 	}
-	opened, err := o.open(s, text != nil || o.target != "" || o.versus != "")
+	opened, err := o.open(s, text != nil)
 	if err != nil {
 		return err
 	}

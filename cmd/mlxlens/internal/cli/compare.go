@@ -195,7 +195,7 @@ func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignmen
 	if co.Layers, err = selection(o.layers, a.Model.Shape().Layers, "layer"); err != nil {
 		return co, err
 	}
-	if co.Targets, co.Contrasts, err = o.scored(s, a.opened.Tokenizer, o.quiet); err != nil {
+	if co.Targets, co.Contrasts, err = o.scored(s, a.opened, o.quiet); err != nil {
 		return co, err
 	}
 	if co.MaxMemory, err = o.bound(); err != nil {
@@ -215,7 +215,7 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	first, err := o.open(s, text != nil || textB != nil || len(o.targets) > 0)
+	first, err := o.open(s, text != nil || textB != nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -33,7 +32,7 @@ func (o *questionFlags) flags(cmd *cobra.Command) {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.metric, "metric", "", "what is measured: "+strings.Join(names, ", ")+" (default logit_diff, or prob without --vs)")
-	f.StringVar(&o.target, "target", "", "the token that the metric is of, such as \" Paris\" (default the clean run's answer)")
+	f.StringVar(&o.target, "target", "", "the token that the metric is of, such as \" Paris\", one without a text by its number, \"<61>\" (default the clean run's answer)")
 	f.StringVar(&o.versus, "vs", "", "the token that the target is set against (default the corrupted run's answer)")
 }
 
@@ -126,17 +125,9 @@ func (o *questionFlags) same(opened *auto.Opened, id int) error {
 // token is one that a flag names, or a run's answer.
 func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Opened, flag, text string, in edit.Input, quiet bool) (int, error) {
 	if text != "" {
-		return answerToken(s, opened, flag, text, quiet)
+		return target(s, opened, flag, text, quiet)
 	}
 	return experiment.Answer(ctx, opened.Model, in)
-}
-
-// answerToken is the token that a flag names.
-func answerToken(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int, error) {
-	if opened.Tokenizer == nil {
-		return 0, fmt.Errorf("%w: %s needs one", opened.TokenizerErr, flag)
-	}
-	return target(s, opened.Tokenizer, flag, text, quiet)
 }
 
 // found is what an experiment found, in the forms that it is shown in.

@@ -157,7 +157,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer file.drop()
-	opened, clean, corrupted, err := o.prompts(ctx, s, o.target != "" || o.versus != "")
+	opened, clean, corrupted, err := o.prompts(ctx, s, false)
 	if err != nil {
 		return err
 	}

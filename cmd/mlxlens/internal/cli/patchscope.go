@@ -119,7 +119,7 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 	if err != nil {
 		return err
 	}
-	opened, err := o.open(s, text != nil || intoText != nil || o.target != "")
+	opened, err := o.open(s, text != nil || intoText != nil)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment
 		return so, nil, err
 	}
 	if o.target != "" {
-		id, err := answerToken(s, opened, "--target", o.target, o.quiet)
+		id, err := target(s, opened, "--target", o.target, o.quiet)
 		if err != nil {
 			return so, nil, err
 		}

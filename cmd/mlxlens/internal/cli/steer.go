@@ -135,7 +135,7 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if err != nil {
 		return err
 	}
-	opened, err := o.open(s, text != nil || o.strengths != "" || needsTokenizer(slices.Concat(train, heldOut), "positive", "negative"))
+	opened, err := o.open(s, text != nil || needsTokenizer(slices.Concat(train, heldOut), "positive", "negative"))
 	if err != nil {
 		return err
 	}
@@ -180,10 +180,10 @@ func (o *steerOptions) options(s *streams, opened *auto.Opened, text *string, id
 		return so, at, err
 	}
 	so.Prompts = []edit.Input{{IDs: at.ids}}
-	if so.Target, err = answerToken(s, opened, "--target", o.target, o.quiet); err != nil {
+	if so.Target, err = target(s, opened, "--target", o.target, o.quiet); err != nil {
 		return so, at, err
 	}
-	if so.Versus, err = answerToken(s, opened, "--vs", o.versus, o.quiet); err != nil {
+	if so.Versus, err = target(s, opened, "--vs", o.versus, o.quiet); err != nil {
 		return so, at, err
 	}
 	if so.Target == so.Versus {

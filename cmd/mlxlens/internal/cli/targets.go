@@ -2,11 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
@@ -30,9 +32,9 @@ func (o *targetFlags) check() error {
 }
 
 // scored returns the ids of the targets, and the pairs that --vs makes of them.
-func (o *targetFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (targets []int, contrasts [][2]int, err error) {
+func (o *targetFlags) scored(s *streams, opened *auto.Opened, quiet bool) (targets []int, contrasts [][2]int, err error) {
 	for i, text := range o.targets {
-		id, err := target(s, t, "--target", text, quiet)
+		id, err := target(s, opened, "--target", text, quiet)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -41,7 +43,7 @@ func (o *targetFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (ta
 			continue
 		}
 		other := o.versus[min(i, len(o.versus)-1)]
-		versus, err := target(s, t, "--vs", other, quiet)
+		versus, err := target(s, opened, "--vs", other, quiet)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -53,8 +55,19 @@ func (o *targetFlags) scored(s *streams, t *tokenizer.Tokenizer, quiet bool) (ta
 	return targets, contrasts, nil
 }
 
-// target returns the id of a target: the token whose text it is, or the one token that the tokenizer makes of it.
-func target(s *streams, t *tokenizer.Tokenizer, flag, text string, quiet bool) (int, error) {
+// target returns the id of a target: the token whose text it is, or the one token that the tokenizer makes of it. A token
+// without a text is known by its number in angle brackets, as it is shown.
+func target(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int, error) {
+	t := opened.Tokenizer
+	if id, ok := numbered(text); ok && labels(t)(id) == text {
+		if vocab := opened.Model.Shape().DVocab; id >= vocab {
+			return 0, usagef("%s %s is outside the vocabulary: ids go from 0 to %d", flag, text, vocab-1)
+		}
+		return id, nil
+	}
+	if t == nil {
+		return 0, usagef("%s %q: %w: name the token by its number, such as %s \"<61>\"", flag, text, opened.TokenizerErr, flag)
+	}
 	id, ok := t.ID(text)
 	if !ok {
 		ids, err := t.Encode(text, false)
@@ -78,6 +91,14 @@ func target(s *streams, t *tokenizer.Tokenizer, flag, text string, quiet bool) (
 		s.say("%s %q: in the middle of a text %q is likelier", flag, text, likely)
 	}
 	return id, nil
+}
+
+// numbered reads a token that is written as its number, <61>.
+func numbered(text string) (id int, ok bool) {
+	digits, begins := strings.CutPrefix(text, "<")
+	digits, ends := strings.CutSuffix(digits, ">")
+	id, err := strconv.Atoi(digits)
+	return id, begins && ends && err == nil && id >= 0
 }
 
 func pieces(t *tokenizer.Tokenizer, ids []int) string {

@@ -147,7 +147,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if err != nil {
 		return err
 	}
-	opened, err := o.open(s, text != nil || len(o.targets) > 0)
+	opened, err := o.open(s, text != nil)
 	if err != nil {
 		return err
 	}
@@ -195,7 +195,7 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 	if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 		return lo, nil, err
 	}
-	if lo.Targets, lo.Contrasts, err = o.scored(s, opened.Tokenizer, o.quiet); err != nil {
+	if lo.Targets, lo.Contrasts, err = o.scored(s, opened, o.quiet); err != nil {
 		return lo, nil, err
 	}
 	if lo.MaxMemory, err = o.bound(); err != nil {

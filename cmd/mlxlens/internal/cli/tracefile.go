@@ -70,7 +70,7 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 
 // open opens the model, and reads what does not depend on the prompts.
 func (t *traceBatch) open(ctx context.Context) (finish func(), err error) {
-	s, needTokenizer := t.batch.s, len(t.targets) > 0
+	s, needTokenizer := t.batch.s, false
 	for _, task := range t.batch.tasks {
 		needTokenizer = needTokenizer || task.prompt != nil
 	}
