@@ -5,6 +5,9 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -16,11 +19,14 @@ func (t *Tracing) Figure() *render.Figure {
 	f := &render.Figure{Title: t.Run.text(), Digits: 3, Means: "indirect effect on " + ask(t.Metric, t.Target, t.Versus) + " of restoring a clean state"}
 	f.Notes = named(t.Model)
 	var subject string
+	var positions []string
 	for _, at := range t.Subject {
 		subject += t.Run.Tokens[at].Bytes
+		positions = append(positions, strconv.Itoa(at))
 	}
 	f.Notes = append(f.Notes,
-		fmt.Sprintf("noise of %g standard deviations (%.3g) on %q, %d samples", t.Noise.Factor, t.Noise.Deviation, render.Visible(subject), t.Noise.Samples),
+		fmt.Sprintf("noise of %g standard deviations (%.3g) on %q at %s, %d samples", t.Noise.Factor, t.Noise.Deviation, render.Visible(subject),
+			english.PluralWord(len(positions), "position", "")+" "+strings.Join(positions, ", "), t.Noise.Samples),
 		fmt.Sprintf("%s: clean %s, corrupted %s; total effect %s", ask(t.Metric, t.Target, t.Versus), short(t.Clean), t.Corrupted.text(), short(t.Total)))
 	for _, site := range t.Components {
 		m := render.Matrix{Name: restoredName(site, t.Windows[site]), RowsAre: "layer", Are: "position", Rows: layerNames(t.Rows), Values: floats(t.Effects[site])}

@@ -82,6 +82,7 @@ func (o *scoreFlags) check() error {
 
 func newAttnCmd(s *streams) *cobra.Command {
 	o := &attnOptions{}
+	o.usual = "prob, and logit_diff with --vs"
 	cmd := &cobra.Command{
 		Use:   "attn [prompt]",
 		Short: "Show what attention heads attend to, and what kind they are",
@@ -288,7 +289,7 @@ func (o *attnOptions) drawn(ctx context.Context, s *streams, opened *auto.Opened
 // chosen are the heads that the flags name, nil for all.
 func (o *attnOptions) chosen(m model.Model) ([]experiment.Head, error) {
 	if !strings.Contains(o.heads, ".") {
-		layers, err := selection(o.layers, m.Shape().Layers, "layer")
+		layers, err := layersWith(m, o.layers, model.Pattern)
 		if err != nil || !o.patterns() {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ type attributeOptions struct {
 
 func newAttributeCmd(s *streams) *cobra.Command {
 	o := &attributeOptions{}
-	o.window = 1
+	o.usual = "logit of one prompt; of two logit_diff, prob with --target alone, kl where both have the same answer"
 	cmd := &cobra.Command{
 		Use:   "attribute [prompt] [corrupted]",
 		Short: "Show which parts of a model, or which tokens, make its answer",

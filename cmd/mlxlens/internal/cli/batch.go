@@ -156,6 +156,9 @@ func readFile(s *streams, file string, quiet bool, parse func(line int, text str
 	if err != nil {
 		return nil, err
 	}
+	if len(p.tasks) == 0 {
+		return nil, fmt.Errorf("%s has no line", name)
+	}
 	if !quiet {
 		p.warn(s, name)
 	}

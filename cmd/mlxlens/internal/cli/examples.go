@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,9 +122,6 @@ func readLines(s *streams, file string, quiet bool, parse func(line int, text st
 			return nil, fmt.Errorf("%s: line %d: %w", file, t.line, t.err)
 		}
 	}
-	if len(tasks) == 0 {
-		return nil, fmt.Errorf("%s has no line", file)
-	}
 	return tasks, nil
 }
 
@@ -184,7 +182,7 @@ func (o *exampleFlags) place(m model.Model) (site model.Site, layers []int, err 
 	if len(found) == 1 {
 		site = found[0]
 	}
-	layers, err = selection(o.layers, m.Shape().Layers, "layer")
+	layers, err = layersWith(m, o.layers, cmp.Or(site, model.ResidPost))
 	return site, layers, err
 }
 

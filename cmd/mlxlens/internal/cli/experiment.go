@@ -23,6 +23,7 @@ type questionFlags struct {
 	metric string
 	target string
 	versus string
+	usual  string // what --metric is where it is not given, in words
 }
 
 func (o *questionFlags) flags(cmd *cobra.Command) {
@@ -31,7 +32,7 @@ func (o *questionFlags) flags(cmd *cobra.Command) {
 		names = append(names, string(m))
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.metric, "metric", "", "what is measured: "+strings.Join(names, ", ")+" (default logit_diff, or prob without --vs)")
+	f.StringVar(&o.metric, "metric", "", "what is measured: "+strings.Join(names, ", ")+" (default "+o.usual+")")
 	f.StringVar(&o.target, "target", "", "the token that the metric is of, such as \" Paris\", one without a text by its number, \"<61>\" (default the clean run's answer)")
 	f.StringVar(&o.versus, "vs", "", "the token that the target is set against (default the corrupted run's answer)")
 }

@@ -43,6 +43,7 @@ type patchOptions struct {
 
 func newPatchCmd(s *streams) *cobra.Command {
 	o := &patchOptions{}
+	o.usual = "logit_diff; prob with --target alone and with --rome; kl where both prompts have the same answer"
 	cmd := &cobra.Command{
 		Use:   "patch [clean] [corrupted]",
 		Short: "Put what one prompt computes into another, place by place",
@@ -91,7 +92,7 @@ run's. Prompts of different length need --align start or end.`,
 	f.StringVar(&o.positions, "positions", "", "columns: 0,4,8:12,-1, turns of a conversation such as user:0, or all for one column of all together (default each)")
 	o.spanFlag.flags(cmd, "the columns")
 	f.BoolVar(&o.heads, "heads", false, "a column for each head")
-	f.IntVar(&o.window, "window", 1, "layers that are patched at once, the row's in their middle")
+	f.IntVar(&o.window, "window", 0, "layers that are patched at once, the row's in their middle (default 1; with --rome 10 of attn_out and mlp_out, or all where there are fewer)")
 	f.BoolVar(&o.noising, "noising", false, "put what the corrupted prompt computes into the clean run")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.StringArrayVar(&o.to, "to", nil, "patch only what the sites tell this `PLACE` directly: layers.9.q#6, layers.9.mlp_norm or logits (path patching; repeatable)")
@@ -115,7 +116,7 @@ func (o *patchOptions) checkFlags() (lens.Alignment, error) {
 		return 0, usagef("--through-mlps needs --to")
 	case len(o.to) > 0 && (o.given("window") || o.heads || o.align != "" || o.file != "" || o.positions == "all"):
 		return 0, usagef("--to excludes --window, --heads, --align, --file and --positions all: senders with heads have a column each")
-	case o.window < 1:
+	case o.given("window") && o.window < 1:
 		return 0, usagef("--window %d: want 1 or more", o.window)
 	case len(o.spans) > 0 && o.positions != "":
 		return 0, usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
@@ -218,7 +219,6 @@ func (o *patchOptions) patch(ctx context.Context, opened *auto.Opened, clean, co
 		return experiment.Patch(ctx, opened.Model, clean.in, corrupted.in, po)
 	}
 	paths := experiment.PathOptions{PatchOptions: po, Recompute: o.throughMLPs}
-	paths.Window = 0
 	for _, text := range o.to {
 		if text == "logits" {
 			if len(o.to) > 1 {

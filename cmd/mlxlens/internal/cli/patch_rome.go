@@ -101,10 +101,7 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 
 // tracing resolves what depends on the model and a prompt.
 func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Opened, clean patchRun, subject, target string) (experiment.TracingOptions, error) {
-	to := experiment.TracingOptions{Noise: o.noise, Samples: o.samples, Seed: o.seed, Label: labels(opened.Tokenizer)}
-	if o.given("window") {
-		to.Window = o.window
-	}
+	to := experiment.TracingOptions{Noise: o.noise, Samples: o.samples, Seed: o.seed, Window: o.window, Label: labels(opened.Tokenizer)}
 	var err error
 	if to.Subject, err = subjectPositions(s, opened, clean.ids, subject, o.quiet); err != nil {
 		return to, err
@@ -146,9 +143,6 @@ func subjectPositions(s *streams, opened *auto.Opened, ids []int, subject string
 	if subject == "" || from < 0 {
 		return nil, usagef("the subject %q is not in the prompt (%s)", subject, pieces(opened.Tokenizer, ids))
 	}
-	if n := strings.Count(text.String(), subject); n > 1 && !quiet {
-		s.say("the subject %q is %d times in the prompt: the first is corrupted", subject, n)
-	}
 	var positions []int
 	begin := 0
 	for i, end := range ends {
@@ -156,6 +150,9 @@ func subjectPositions(s *streams, opened *auto.Opened, ids []int, subject string
 			positions = append(positions, i)
 		}
 		begin = end
+	}
+	if n := strings.Count(text.String(), subject); n > 1 && !quiet {
+		s.say("the subject %q is %d times in the prompt: the first is corrupted, at position %d", subject, n, positions[0])
 	}
 	return positions, nil
 }

@@ -167,10 +167,10 @@ func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment
 	if so.Site = chosen[0]; len(chosen) > 1 {
 		return so, nil, usagef("--site %q: want one site", strings.TrimSpace(o.site))
 	}
-	if so.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
+	if so.Layers, err = layersWith(opened.Model, o.layers, cmp.Or(so.Site, model.ResidPost)); err != nil {
 		return so, nil, err
 	}
-	if so.ToLayers, err = selection(o.toLayers, shape.Layers, "layer"); err != nil {
+	if so.ToLayers, err = layersWith(opened.Model, o.toLayers, cmp.Or(so.Site, model.ResidPost)); err != nil {
 		return so, nil, err
 	}
 	if so.MaxMemory, err = o.bound(); err != nil {

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/model"
@@ -60,6 +63,34 @@ func (o *rowFlags) columns(t turns, tokens int) ([]int, error) {
 		return []int{-1}, nil
 	}
 	return t.at(o.or(o.positions), tokens)
+}
+
+// layersWith reads a selection of layers that have a site, nil for an empty one. Of a range it takes those that
+// have it; a layer that is named is left for what reads it to refuse.
+func layersWith(m model.Model, text string, site model.Site) ([]int, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var chosen []int
+	var lacks error
+	for part := range strings.SplitSeq(text, ",") {
+		layers, err := selection(part, m.Shape().Layers, "layer")
+		if err != nil {
+			return nil, err
+		}
+		for _, layer := range layers {
+			if err := m.Check(model.Place{Site: site, Layer: layer}); err == nil || !strings.Contains(part, ":") {
+				chosen = append(chosen, layer)
+			} else {
+				lacks = err
+			}
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, usagef("--layers %s: %w", text, lacks)
+	}
+	slices.Sort(chosen)
+	return slices.Compact(chosen), nil
 }
 
 // selection reads a selection of n things, nil for an empty one.
