@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
@@ -86,17 +87,19 @@ func (a *Attribution) byHead(at int) render.Matrix {
 	return m
 }
 
-// Arrays are parts [part, pos], the sums behind each layer through [layer, pos], and whole and sum [pos],
+// Arrays are the bytes of the parts' names, a line each, parts [part, pos], the sums behind each layer through [layer, pos], and whole and sum [pos],
 // float32, with positions, int32; parts are in the order of the JSON's.
 func (a *Attribution) Arrays() []checkpoint.Array {
 	table := func(name string, rows [][]lens.Number) checkpoint.Array {
 		return checkpoint.Float32Array(name, numbers32(rows), len(rows), len(a.Positions))
 	}
 	var parts [][]lens.Number
+	var names []string
 	for _, p := range a.Parts {
-		parts = append(parts, p.Values)
+		parts, names = append(parts, p.Values), append(names, p.Name)
 	}
 	return []checkpoint.Array{
+		namesArray(names),
 		checkpoint.Int32Array("positions", a.Positions), table("parts", parts), table("through", a.Through),
 		table("whole", [][]lens.Number{a.Whole}), table("sum", [][]lens.Number{a.Sum}),
 	}
@@ -136,6 +139,12 @@ func (e *Estimation) Arrays() []checkpoint.Array {
 	return append(arrays, gridArrays("effect", e.Components, e.Effects)...)
 }
 
+// namesArray is what rows are of, the bytes of a line each: an archive of arrays has no texts.
+func namesArray(names []string) checkpoint.Array {
+	bytes := []byte(strings.Join(names, "\n"))
+	return checkpoint.Array{Name: "names", Type: checkpoint.U8, Shape: []int{len(bytes)}, Bytes: bytes}
+}
+
 // Figure lists the edges.
 func (e *Edges) Figure() *render.Figure {
 	f := e.figure(3, "by how much an edge is expected to change the "+e.question()+", by "+e.Method.words(e.Steps))
@@ -148,13 +157,14 @@ func (e *Edges) Figure() *render.Figure {
 	return f
 }
 
-// Arrays are the scores, float32, in the order of the JSON's edges.
+// Arrays are the bytes of FROM\tTO, a line for each edge, and the scores, float32, in the order of the JSON's edges.
 func (e *Edges) Arrays() []checkpoint.Array {
 	scores := []float32{}
+	var names []string
 	for _, x := range e.Edges {
-		scores = append(scores, float32(x.Score))
+		scores, names = append(scores, float32(x.Score)), append(names, x.From+"\t"+x.To)
 	}
-	return []checkpoint.Array{checkpoint.Float32Array("scores", scores, len(scores))}
+	return []checkpoint.Array{namesArray(names), checkpoint.Float32Array("scores", scores, len(scores))}
 }
 
 // Figure shows a number for each token.

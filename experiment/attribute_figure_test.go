@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -92,7 +93,11 @@ func TestFiguresAndArraysHaveTheNumbersOfAttributions(t *testing.T) {
 	}
 	require.Equal(t, heads, shown)
 	require.Len(t, grids[2].Rows, len(a.Parts)-heads)
-	require.Equal(t, []int{len(a.Parts), 2}, a.Arrays()[1].Shape)
+	require.Equal(t, []int{len(a.Parts), 2}, a.Arrays()[2].Shape)
+	require.Equal(t, len(a.Parts), len(strings.Split(string(a.Arrays()[0].Bytes), "\n")), "a name for each part")
+	edges := all["edges"].(*experiment.Edges)
+	named, _, _ := strings.Cut(string(edges.Arrays()[0].Bytes), "\n")
+	require.Equal(t, edges.Edges[0].From+"\t"+edges.Edges[0].To, named)
 	e := all["effects by gradient"].(*experiment.Estimation)
 	require.Equal(t, float64(e.Effects[e.Components[1]][2][1]), e.Figure().Grids[1].Values[2][1])
 }
