@@ -61,17 +61,8 @@ type InputAttribution struct {
 // Learned positions, and embeddings that layers have of their own, stay as they are.
 func AttributeInput(ctx context.Context, m model.Model, in edit.Input, o InputOptions) (*InputAttribution, error) {
 	start := time.Now()
-	if m == nil {
-		return nil, refuse("there is no model")
-	}
-	if err := o.complete(m); err != nil {
+	if err := o.prepare(m, &in); err != nil {
 		return nil, err
-	}
-	if err := readOne(m, &in); err != nil {
-		return nil, err
-	}
-	if slices.ContainsFunc(in.Edits, func(e edit.Edit) bool { return e.Place.Site == model.Embed }) {
-		return nil, refuse("an edit of embed changes what is attributed to: the tokens' embeddings")
 	}
 	answer := in.Positions[0]
 	embedded, err := embeddings(ctx, m, in.IDs[:answer+1])
@@ -91,6 +82,33 @@ func AttributeInput(ctx context.Context, m model.Model, in edit.Input, o InputOp
 	}
 	out.Timing = time.Since(start).Seconds()
 	return out, nil
+}
+
+// Fits returns an error where [AttributeInput] would refuse what is asked of a prompt, as [EstimateOptions.Fits] does.
+func (o InputOptions) Fits(m model.Model, in edit.Input) error {
+	o.Question = anything
+	return o.prepare(m, &in)
+}
+
+// prepare checks what is asked, and whether a bound has room for it.
+func (o *InputOptions) prepare(m model.Model, in *edit.Input) error {
+	if m == nil {
+		return refuse("there is no model")
+	}
+	if err := o.complete(m); err != nil {
+		return err
+	}
+	if err := readOne(m, in); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(in.Edits, func(e edit.Edit) bool { return e.Place.Site == model.Embed }) {
+		return refuse("an edit of embed changes what is attributed to: the tokens' embeddings")
+	}
+	rows := 1
+	if o.Method == IntegratedGradients {
+		rows = max(2, min(o.Steps, passRows/(in.Positions[0]+1)))
+	}
+	return (&gradients{m: m, answer: in.Positions[0], bound: o.MaxMemory}).fit(rows)
 }
 
 func (o *InputOptions) complete(m model.Model) error {
@@ -207,7 +225,11 @@ func (a *inputAttributing) gradient(ctx context.Context, points, weights, values
 	}
 	scope := mlx.NewScope(a.m.Device())
 	defer scope.Close()
-	g := &gradients{m: a.m, q: a.o.Question, clean: mlx.Zeros(scope, mlx.Float32, 1), rows: rows, answer: a.answer, bound: a.o.MaxMemory, wanted: []model.Site{model.Embed}}
+	g := gradients{m: a.m, q: a.o.Question, answer: a.answer, bound: a.o.MaxMemory, wanted: []model.Site{model.Embed}}
+	if err := g.fit(len(rows)); err != nil {
+		return nil, err
+	}
+	g.clean, g.rows = mlx.Zeros(scope, mlx.Float32, 1), rows
 	return g.run(ctx, func(_ model.Place, x []float32) error {
 		for row, weight := range weights {
 			if weight == 0 {

@@ -65,6 +65,40 @@ type Edge struct {
 // of a head is taken with its scale of each run. The prompts must be of one length.
 func AttributeEdges(ctx context.Context, m model.Model, clean, corrupted edit.Input, o EdgeOptions) (*Edges, error) {
 	start := time.Now()
+	w, err := newEdges(m, clean, corrupted, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	if err := w.baseline(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.writers(ctx); err != nil {
+		return nil, err
+	}
+	w.runner.close()
+	if err := w.fit(0); err != nil {
+		return nil, err
+	}
+	if err := w.all(ctx); err != nil {
+		return nil, err
+	}
+	out := w.result()
+	out.Timing = time.Since(start).Seconds()
+	return out, nil
+}
+
+// Fits returns an error where [AttributeEdges] would refuse what is asked of two prompts, as [EstimateOptions.Fits] does.
+func (o EdgeOptions) Fits(m model.Model, clean, corrupted edit.Input) error {
+	o.Question = anything
+	w, err := newEdges(m, clean, corrupted, &o)
+	if err == nil {
+		w.close()
+	}
+	return err
+}
+
+func newEdges(m model.Model, clean, corrupted edit.Input, o *EdgeOptions) (*wiredEdges, error) {
 	e := EstimateOptions{Method: o.Method, Steps: o.Steps}
 	e.PatchOptions = PatchOptions{Question: o.Question, Sites: []model.Site{model.AttnOut}, Noising: o.Noising, Label: o.Label, MaxMemory: o.MaxMemory}
 	if err := e.complete(); err != nil {
@@ -77,24 +111,13 @@ func AttributeEdges(ctx context.Context, m model.Model, clean, corrupted edit.In
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
 	o.Method, o.Steps, o.Top = e.Method, e.Steps, cmp.Or(o.Top, 50)
-	w := &wiredEdges{patching: p, o: &o}
+	w := &wiredEdges{patching: p, o: o}
 	if err := w.prepare(); err != nil {
+		p.close()
 		return nil, err
 	}
-	if err := p.baseline(ctx); err != nil {
-		return nil, err
-	}
-	if err := w.writers(ctx); err != nil {
-		return nil, err
-	}
-	if err := w.all(ctx); err != nil {
-		return nil, err
-	}
-	out := w.result()
-	out.Timing = time.Since(start).Seconds()
-	return out, nil
+	return w, nil
 }
 
 // wiredEdges is the work of AttributeEdges.
@@ -103,6 +126,7 @@ type wiredEdges struct {
 	o       *EdgeOptions
 	wires   *wiring
 	below   *store
+	room    gradients // what the bound leaves to them
 	written []written
 	readers []reader
 }
@@ -143,6 +167,8 @@ func (w *wiredEdges) prepare() (err error) {
 	for layer := range s.Layers {
 		writers += 1 + max(1, s.In(layer).Heads)
 	}
+	w.below = &store{m: w.m, sites: []model.Site{model.ResidPre}, inputs: []edit.Input{w.bases[0]}, most: w.source.most}
+	w.below.inputs[0].Positions = upTo(w.answer)
 	need, limit := 8*int64(writers)*int64(w.answer+1)*int64(s.DModel), int64(edgeBytes)
 	if w.bound > 0 {
 		limit = w.bound - int64(mlx.ActiveMemory())
@@ -150,7 +176,13 @@ func (w *wiredEdges) prepare() (err error) {
 	if need > limit {
 		return fmt.Errorf("experiment: edges: what %d writers add at %d positions takes %d MB, and there are %d MB for it: give shorter prompts, or estimate nodes", writers, w.answer+1, need>>20, max(0, limit>>20))
 	}
-	return nil
+	return w.fit(need)
+}
+
+// fit refuses what a bound has no room for beside what writers need that is not there yet, and shares it out.
+func (w *wiredEdges) fit(need int64) error {
+	w.room = gradients{m: w.m, answer: w.answer, bound: w.bound, beside: need}
+	return w.room.fit(1, w.below)
 }
 
 // writers finds what the writers of the two runs differ by.
@@ -175,7 +207,6 @@ func (w *wiredEdges) writers(ctx context.Context) error {
 			return err
 		}
 	}
-	w.below = &store{m: w.m, sites: []model.Site{model.ResidPre}, most: w.source.most}
 	return nil
 }
 

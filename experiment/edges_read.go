@@ -26,7 +26,8 @@ func (w *wiredEdges) all(ctx context.Context) error {
 		below := in
 		below.Positions = upTo(w.answer)
 		w.below.inputs, w.below.from, w.below.to, w.below.values = []edit.Input{below}, 0, 0, nil
-		g := &gradients{m: w.m, q: w.o.Question, clean: w.clean, rows: []edit.Input{in}, answer: w.answer, bound: w.o.MaxMemory}
+		g := w.room
+		g.q, g.clean, g.rows = w.o.Question, w.clean, []edit.Input{in}
 		g.wanted = []model.Site{model.Q, model.K, model.V, model.AttnGate, model.AttnOut, model.MLPOut, model.ResidPost}
 		at := map[model.Site][]float32{}
 		_, err = g.run(ctx, func(place model.Place, x []float32) error {

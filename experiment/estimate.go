@@ -79,23 +79,19 @@ type Estimated struct {
 // and where effects cancel. Exact patches of the greatest tell.
 func Estimate(ctx context.Context, m model.Model, clean, corrupted edit.Input, o EstimateOptions) (*Estimation, error) {
 	start := time.Now()
-	if err := o.complete(); err != nil {
-		return nil, err
-	}
-	p, err := newPatching(m, clean, corrupted, &o.PatchOptions)
+	e, err := newEstimating(m, clean, corrupted, &o)
 	if err != nil {
 		return nil, err
 	}
-	defer p.close()
-	for _, site := range o.Sites {
-		if site.Axis(model.Key) >= 0 {
-			return nil, refuse("%s has a number for each key, of which no effects are estimated: take z, q or k", site)
-		}
-	}
-	if err := p.baseline(ctx); err != nil {
+	defer e.close()
+	if err := e.baseline(ctx); err != nil {
 		return nil, err
 	}
-	e := newEstimating(p, &o)
+	e.out.Baseline = e.patching.out.Baseline
+	e.runner.close() // gradients need the room
+	if err := e.fit(); err != nil {
+		return nil, err
+	}
 	if err := e.all(ctx); err != nil {
 		return nil, err
 	}
@@ -130,20 +126,77 @@ func (o *EstimateOptions) complete() error {
 // estimating is the work of Estimate.
 type estimating struct {
 	*patching
-	o    *EstimateOptions
-	own  *store // what the changed run has at the sites
-	out  *Estimation
-	done int
+	o        *EstimateOptions
+	own      *store    // what the changed run has at the sites
+	entering *store    // what enters its blocks, of IntegratedGradients
+	room     gradients // what a bound leaves to each
+	out      *Estimation
+	done     int
 }
 
-func newEstimating(p *patching, o *EstimateOptions) *estimating {
+// anything is asked by [EstimateOptions.Fits], whatever the question will be.
+var anything = Question{Metric: Logit}
+
+// Fits returns an error where [Estimate] would refuse what is asked of two prompts, such as for want of memory, whatever the
+// question is. Estimate says so too, before it computes anything; where the question takes runs, they can be spared.
+func (o EstimateOptions) Fits(m model.Model, clean, corrupted edit.Input) error {
+	o.Question = anything
+	e, err := newEstimating(m, clean, corrupted, &o)
+	if err == nil {
+		e.close()
+	}
+	return err
+}
+
+func newEstimating(m model.Model, clean, corrupted edit.Input, o *EstimateOptions) (*estimating, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	p, err := newPatching(m, clean, corrupted, &o.PatchOptions)
+	if err != nil {
+		return nil, err
+	}
+	for _, site := range o.Sites {
+		if site.Axis(model.Key) >= 0 {
+			err = refuse("%s has a number for each key, of which no effects are estimated: take z, q or k", site)
+		}
+	}
+	e := estimatingOf(p, o)
+	if err = cmp.Or(err, e.fit()); err != nil {
+		p.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func estimatingOf(p *patching, o *EstimateOptions) *estimating {
 	in := p.bases[0]
 	in.Positions = p.out.Positions
-	from := p.out
-	return &estimating{patching: p, o: o, own: &store{m: p.m, sites: o.Sites, inputs: []edit.Input{in}, most: p.source.most}, out: &Estimation{
+	from, ahead := p.out, p.bases[0]
+	ahead.Positions = upTo(p.runner.answer)
+	e := &estimating{patching: p, o: o, own: &store{m: p.m, sites: o.Sites, inputs: []edit.Input{in}, most: p.source.most}, out: &Estimation{
 		Schema: AttributeSchema, Method: o.Method, Steps: o.Steps, Between: from.Between, Components: from.Components, Rows: from.Rows,
 		Columns: from.Columns, Positions: from.Positions, Heads: from.Heads, Effects: from.Values, Pearson: lens.Number(math.NaN()), Spearman: lens.Number(math.NaN()),
 	}}
+	e.stores = append(e.stores, e.own)
+	e.entering = &store{m: p.m, sites: []model.Site{model.ResidPre}, inputs: []edit.Input{ahead}, most: p.source.most}
+	return e
+}
+
+// fit refuses what a bound has no room for, and shares it out.
+func (e *estimating) fit() error {
+	e.room = gradients{}
+	g := e.gradients(nil, slices.Min(e.out.Rows))
+	stores := []*store{e.source, e.own}
+	if e.o.Method == IntegratedGradients {
+		stores = append(stores, e.entering)
+	}
+	if e.runner.below != nil && e.o.Exact > 0 {
+		stores = append(stores, e.runner.below)
+	}
+	err := g.fit(max(1, e.o.Steps), stores...)
+	e.room = *g
+	return err
 }
 
 // all estimates every effect.
@@ -154,15 +207,13 @@ func (e *estimating) all(ctx context.Context) error {
 		_, err := g.run(ctx, func(at model.Place, x []float32) error { return e.add(ctx, at, [][]float32{x}, []float64{1}) })
 		return err
 	}
-	below := &store{m: e.m, sites: []model.Site{model.ResidPre}, inputs: []edit.Input{e.bases[0]}, most: e.source.most}
-	below.inputs[0].Positions = upTo(e.answer)
 	for _, layer := range e.out.Rows {
 		for _, site := range e.o.Sites {
 			at := model.Place{Site: site, Layer: layer}
 			if e.m.Check(at) != nil {
 				continue
 			}
-			if err := e.integrate(ctx, at, below); err != nil {
+			if err := e.integrate(ctx, at); err != nil {
 				return err
 			}
 		}
@@ -171,11 +222,11 @@ func (e *estimating) all(ctx context.Context) error {
 }
 
 func (e *estimating) gradients(rows []edit.Input, lowest int) *gradients {
-	return &gradients{m: e.m, q: e.o.Question, clean: e.clean, rows: rows, answer: e.answer, bound: e.o.MaxMemory, lowest: lowest}
+	return &gradients{m: e.m, q: e.o.Question, clean: e.clean, rows: rows, answer: e.answer, bound: e.o.MaxMemory, lowest: lowest, beside: e.room.beside, stream: e.room.stream}
 }
 
 // integrate averages the gradients by a place between the two runs, all its positions moved together.
-func (e *estimating) integrate(ctx context.Context, at model.Place, below *store) error {
+func (e *estimating) integrate(ctx context.Context, at model.Place) error {
 	source, own, err := e.both(ctx, at, at.Layer)
 	if err != nil {
 		return err
@@ -195,7 +246,7 @@ func (e *estimating) integrate(ctx context.Context, at model.Place, below *store
 		rows[i].Edits = append(slices.Clone(rows[i].Edits), edit.Edit{Place: at, Op: edit.Set, Positions: own.Positions, Value: between})
 	}
 	g := e.gradients(rows, at.Layer)
-	g.below, g.wanted = below, []model.Site{at.Site}
+	g.below, g.wanted = e.entering, []model.Site{at.Site}
 	_, err = g.run(ctx, func(place model.Place, x []float32) error {
 		if place != at {
 			return nil

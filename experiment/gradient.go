@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -22,6 +23,9 @@ type gradients struct {
 	answer int
 	bound  int64 // bytes, 0: none
 
+	beside int64 // bytes of the bound that the rest of the experiment takes
+	stream int64 // and of them the stream between the blocks, 0: none was shared out
+
 	lowest int          // the first block that is gone through
 	below  *store       // whose first input has what enters it, the same for all rows; nil: the rows have their own
 	most   int          // blocks that are gone through together at most, 0: as memory allows
@@ -42,33 +46,60 @@ func (q Question) differentiable(atClean bool) error {
 	return nil
 }
 
-// blocks returns how many blocks are gone through together.
-func (g *gradients) blocks() (int, error) {
-	s, positions, rows := g.m.Shape(), g.answer+1, len(g.rows)
-	each := 8 * int64(s.Block(rows, positions, positions)) // there and back
-	fixed := 4 * int64(rows) * int64(8*positions*s.DModel+3*s.DVocab)
+// blocks returns how many blocks are gone through together, of so many runs.
+func (g *gradients) blocks(rows int) (int, error) {
+	least, fixed, each := g.needs(rows)
 	free := int64(gradientBytes)
 	if g.bound > 0 {
-		free = g.bound - int64(mlx.ActiveMemory())
+		free = g.bound - int64(mlx.ActiveMemory()) - g.beside
 	}
-	n, all := int((free-fixed)/each), s.Layers-g.lowest
+	n, all := int((free-fixed)/each), g.m.Shape().Layers-g.lowest
 	if g.most > 0 {
 		n = min(n, g.most)
-	}
-	least := 1
-	for from := g.lowest + 1; from < s.Layers; from++ {
-		if !s.Resumable(from) {
-			least = all
-		}
 	}
 	if n < least {
 		if g.bound > 0 {
 			return 0, fmt.Errorf("experiment: a gradient of %d runs of %d positions, through %d blocks at once, needs %d MB beside the weights, and %d MB are left for it: give shorter prompts or fewer steps, or allow more memory",
-				rows, positions, least, (fixed+int64(least)*each)>>20, max(0, free>>20))
+				rows, g.answer+1, least, (g.beside+fixed+int64(least)*each)>>20, max(0, free+g.beside)>>20)
 		}
 		n = least
 	}
 	return min(n, all), nil
+}
+
+// needs is what a gradient of so many runs takes: blocks that are gone through together at least, and bytes, of
+// each of them and whatever their number.
+func (g *gradients) needs(rows int) (least int, fixed, each int64) {
+	s, positions := g.m.Shape(), g.answer+1
+	least = 1
+	for from := g.lowest + 1; from < s.Layers; from++ {
+		if !s.Resumable(from) {
+			least = s.Layers - g.lowest
+		}
+	}
+	return least, 4 * int64(rows) * int64(8*positions*s.DModel+3*s.DVocab), 8 * int64(s.Block(rows, positions, positions)) // there and back
+}
+
+// fit refuses a gradient of so many runs that a bound has no room for, before anything is computed, and divides what
+// is left among the stream between the blocks and stores that the experiment has beside it.
+func (g *gradients) fit(rows int, stores ...*store) error {
+	if g.bound == 0 {
+		return nil
+	}
+	if !g.m.Shape().Resumable(g.lowest) {
+		g.lowest = 0
+	}
+	of := edit.Input{IDs: make([]int, g.answer+1), Positions: upTo(g.answer)}
+	stream := &store{m: g.m, sites: []model.Site{model.ResidPre}, inputs: slices.Repeat([]edit.Input{of}, rows)}
+	least, fixed, each := g.needs(rows)
+	left := g.bound - int64(mlx.ActiveMemory()) - g.beside - fixed - int64(least)*each
+	taken, err := share(left, append(stores, stream)...)
+	if err != nil {
+		return err
+	}
+	g.beside, g.stream = g.beside+taken, stream.most
+	_, err = g.blocks(rows)
+	return err
 }
 
 // run calls visit with the gradient of each row's metric by what passes each place, float32 [row, pos, …],
@@ -77,7 +108,7 @@ func (g *gradients) run(ctx context.Context, visit func(at model.Place, x []floa
 	if !g.m.Shape().Resumable(g.lowest) {
 		g.lowest, g.below = 0, nil
 	}
-	n, err := g.blocks()
+	n, err := g.blocks(len(g.rows))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +116,7 @@ func (g *gradients) run(ctx context.Context, visit func(at model.Place, x []floa
 	if err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
-	own := &store{m: g.m, sites: []model.Site{model.ResidPre}, most: captureBytes(g.bound, 8)}
+	own := &store{m: g.m, sites: []model.Site{model.ResidPre}, most: cmp.Or(g.stream, captureBytes(g.bound, 8))}
 	for _, in := range g.rows {
 		in.Positions = upTo(g.answer)
 		own.inputs = append(own.inputs, in)
@@ -144,21 +175,6 @@ func (g *gradients) entering(ctx context.Context, scope *mlx.Scope, own *store, 
 	}
 	h := mlx.FromSlice(scope, data, len(g.rows), g.answer+1, g.m.Shape().DModel)
 	return mlx.AsType(h, streamType(g.m)), nil
-}
-
-// lowest returns the first of the layers up to one that a store can hold together.
-func (s *store) lowest(through int) int {
-	bytes := int64(1)
-	for _, site := range s.sites {
-		size := int64(1)
-		for _, n := range s.m.Shape().Sizes(site) {
-			size *= int64(n)
-		}
-		for _, in := range s.inputs {
-			bytes += 8 * size * int64(max(len(in.Positions), 1))
-		}
-	}
-	return max(0, through+1-max(1, int(s.most/bytes)))
 }
 
 // part goes through the blocks [from, to), and back: the gradient of the stream that enters them.

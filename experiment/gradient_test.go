@@ -50,6 +50,46 @@ func TestGradientsBeyondABoundAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "through 5 blocks at once")
 }
 
+// What a gradient has no room for is said before anything is run, and before what there would be to ask is known.
+func TestGradientsWithoutRoomAreRefusedFirst(t *testing.T) {
+	m, ctx := modeltest.Tiny(t), context.Background()
+	a, b := edit.Input{IDs: modeltest.Sixty}, edit.Input{IDs: append([]int{9}, modeltest.Sixty[1:]...)}
+	o := EstimateOptions{PatchOptions: PatchOptions{Question: Question{Metric: Logit, Target: 5}, MaxMemory: 1}}
+	_, err := Estimate(ctx, m, a, b, o)
+	require.ErrorContains(t, err, "a gradient of 1 runs of 60 positions")
+	o.Question = Question{}
+	require.ErrorContains(t, o.Fits(m, a, b), "a gradient of 1 runs of 60 positions")
+	o.Method, o.Steps = IntegratedGradients, 4
+	require.ErrorContains(t, o.Fits(m, a, b), "a gradient of 4 runs of 60 positions")
+	o.MaxMemory = 0
+	require.NoError(t, o.Fits(m, a, b))
+	require.ErrorContains(t, EdgeOptions{MaxMemory: 1}.Fits(m, a, b), "writers add at 60 positions takes")
+	require.ErrorContains(t, InputOptions{MaxMemory: 1}.Fits(m, a), "a gradient of 1 runs of 60 positions")
+	require.ErrorContains(t, InputOptions{MaxMemory: 1, Method: IntegratedGradients}.Fits(m, a), "a gradient of 4 runs of 60 positions")
+	require.NoError(t, InputOptions{}.Fits(m, a))
+}
+
+// The stores and the blocks share a bound: together they take no more than it.
+func TestABoundIsShared(t *testing.T) {
+	m := modeltest.Tiny(t)
+	a := edit.Input{IDs: modeltest.Sixty, Positions: upTo(59)}
+	store := func() *store {
+		return &store{m: m, sites: []model.Site{model.ResidPre, model.MLPOut}, inputs: []edit.Input{a}}
+	}
+	one := int64(2 * 2 * 4 * 60 * m.Shape().DModel)
+	all := 3 * one
+	x, y := store(), store()
+	taken, err := share(5*one, x, y)
+	require.NoError(t, err)
+	require.LessOrEqual(t, taken, 5*one)
+	taken, err = share(100*one, x, y)
+	require.NoError(t, err)
+	require.Equal(t, 2*all, taken, "no more than there is to hold")
+	taken, err = share(-1, x, y)
+	require.NoError(t, err)
+	require.Equal(t, 2*one, taken, "a layer each")
+}
+
 func TestIntegralsOfPolynomialsAreExact(t *testing.T) {
 	for n := 1; n < 40; n++ {
 		points, weights := legendre(n)

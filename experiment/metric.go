@@ -135,10 +135,15 @@ func (q Question) of(m model.Model, h, c *mlx.Array) *mlx.Array {
 // Answer returns the id that a run answers at the position that is read, by default the last: what
 // a question is usually asked about.
 func Answer(ctx context.Context, m model.Model, in edit.Input) (int, error) {
+	return AnswerWithin(ctx, m, in, 0)
+}
+
+// AnswerWithin is [Answer] within a bound on all memory that MLX has, in bytes; 0: none.
+func AnswerWithin(ctx context.Context, m model.Model, in edit.Input, maxMemory int64) (int, error) {
 	if err := readOne(m, &in); err != nil {
 		return 0, err
 	}
-	g, err := lens.Run(ctx, m, in, lens.Options{Layers: []int{-1}, Top: 1, TopOnly: true})
+	g, err := lens.Run(ctx, m, in, lens.Options{Layers: []int{-1}, Top: 1, TopOnly: true, MaxMemory: maxMemory})
 	if err != nil {
 		return 0, err
 	}

@@ -155,6 +155,7 @@ func newPatching(m model.Model, clean, corrupted edit.Input, o *PatchOptions) (*
 	p := &patching{o: o, pair: pair, out: out, scope: mlx.NewScope(m.Device())}
 	p.runner = newRunner(m, []edit.Input{into}, into.Positions[0], pair.differs, o.MaxMemory)
 	p.source = &store{m: m, sites: o.Sites, inputs: []edit.Input{{IDs: from.IDs, Edits: from.Edits, Positions: pair.sources(out.Positions)}}, most: captureBytes(o.MaxMemory, 4)}
+	p.stores = append(p.stores, p.source)
 	return p, p.fill()
 }
 

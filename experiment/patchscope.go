@@ -224,7 +224,7 @@ func (s *scoping) capture(ctx context.Context) error {
 // target is the token whose probability is asked for.
 func (s *scoping) target(ctx context.Context) error {
 	if s.o.Target == nil {
-		id, err := Answer(ctx, s.m, s.source)
+		id, err := AnswerWithin(ctx, s.m, s.source, s.o.MaxMemory)
 		if err != nil {
 			return fmt.Errorf("experiment: the source: %w", err)
 		}

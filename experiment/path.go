@@ -124,6 +124,7 @@ func newPaths(m model.Model, clean, corrupted edit.Input, o *PathOptions) (*path
 	if !o.Recompute {
 		paths.held.sites = append(paths.held.sites, model.MLPOut)
 	}
+	paths.stores = append(paths.stores, paths.held)
 	return paths, paths.fits(o.MaxMemory)
 }
 

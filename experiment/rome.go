@@ -160,6 +160,7 @@ func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOpt
 	t.pair.differs = o.Subject[0]
 	t.runner = newRunner(m, bases, in.Positions[0], o.Subject[0], o.MaxMemory)
 	t.source = &store{m: m, sites: o.Sites, inputs: []edit.Input{{IDs: in.IDs, Edits: in.Edits, Positions: out.Positions}}, most: captureBytes(o.MaxMemory, 4)}
+	t.stores = append(t.stores, t.source)
 	t.fill()
 	return t, nil
 }

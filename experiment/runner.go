@@ -26,6 +26,7 @@ type runner struct {
 	m      model.Model
 	bases  []edit.Input
 	answer int         // the position that is read
+	stores []*store    // that take of the bound too
 	below  *store      // the bases' resid_pre, nil where the model cannot be taken up in the middle
 	starts []int       // positions at which passes begin, ascending
 	most   int         // positions that a pass computes, of all rows together
@@ -64,6 +65,7 @@ func newRunner(m model.Model, bases []edit.Input, answer, from int, bound int64)
 			b.Positions = nil
 			r.below.inputs = append(r.below.inputs, b)
 		}
+		r.stores = []*store{r.below}
 	}
 	return r
 }
@@ -105,10 +107,13 @@ func streamType(m model.Model) mlx.Dtype {
 	return m.Stream(model.Tokens(scope, []int{0}), nil, nil, 1).Dtype() // nothing is computed
 }
 
+// close lets go what comes before each start; runs that need it compute it again.
 func (r *runner) close() {
 	for _, c := range r.caches {
 		c.Close()
 	}
+	clear(r.caches)
+	mlx.ClearCache()
 }
 
 // run runs variants whose edits change no block before one, and gives the stream behind the last
@@ -167,9 +172,16 @@ func (r *runner) fit(positions int) (rows, part int, err error) {
 	if r.bound == 0 {
 		return rows, part, nil
 	}
-	s := r.m.Shape()
+	s, beside := r.m.Shape(), int64(0)
+	for _, of := range r.stores {
+		takes, err := of.takes()
+		if err != nil {
+			return 0, 0, err
+		}
+		beside += takes
+	}
 	for {
-		free := r.bound - int64(mlx.ActiveMemory())
+		free := r.bound - beside - int64(mlx.ActiveMemory())
 		kept := s.Remembered(r.answer + 1)
 		need := 4 * (int64(s.Block(rows, part, r.answer+1)) + int64(rows)*int64(kept+positions*s.DModel+3*s.DVocab))
 		switch {

@@ -18,6 +18,8 @@ type store struct {
 	sites  []model.Site
 	most   int64 // bytes that are captured at a time
 
+	least, whole int64 // bytes of the greatest layer and of all, once they were asked for
+
 	from, to int // layers that are there
 	values   []map[model.Place]edit.Value
 }
@@ -52,22 +54,11 @@ func (s *store) load(ctx context.Context, from, through int) error {
 	layers := s.m.Shape().Layers
 	s.from, s.to, s.values = from, through+1, make([]map[model.Place]edit.Value, len(s.inputs))
 	places := s.places(from, s.to)
-	bytes := func(places []model.Place) (total int64, err error) {
-		for _, in := range s.inputs {
-			in.Edits = nil // which take nothing here
-			result, _, err := states.Memory(s.m, in, places)
-			if err != nil {
-				return 0, err
-			}
-			total += 2 * result // as it is captured, and as float32
-		}
-		return total, nil
-	}
 	for s.to < layers {
 		more := append(slices.Clone(places), s.places(s.to, s.to+1)...)
-		total, err := bytes(more)
+		total, err := s.bytes(more)
 		if err != nil {
-			return fmt.Errorf("experiment: %w", err)
+			return err
 		}
 		if total > s.most {
 			break
@@ -98,6 +89,63 @@ func (s *store) load(ctx context.Context, from, through int) error {
 		i++
 	}
 	return ctx.Err()
+}
+
+// bytes is how much the store takes of some places: as it is captured, and as float32.
+func (s *store) bytes(places []model.Place) (total int64, err error) {
+	if len(places) == 0 {
+		return 0, nil
+	}
+	for _, in := range s.inputs {
+		in.Edits = nil // which take nothing here
+		result, _, err := states.Memory(s.m, in, places)
+		if err != nil {
+			return 0, fmt.Errorf("experiment: %w", err)
+		}
+		total += 2 * result
+	}
+	return total, nil
+}
+
+// takes is how much the store takes at most: a layer at least.
+func (s *store) takes() (int64, error) {
+	for layer := 0; layer < s.m.Shape().Layers && (layer > 0 || s.whole == 0); layer++ {
+		bytes, err := s.bytes(s.places(layer, layer+1))
+		if err != nil {
+			return 0, err
+		}
+		s.least, s.whole = max(s.least, bytes), s.whole+bytes
+	}
+	return max(s.least, min(s.most, s.whole)), nil
+}
+
+// lowest returns the first of the layers up to one that a store can hold together.
+func (s *store) lowest(through int) int {
+	bytes := int64(1)
+	for _, site := range s.sites {
+		size := int64(1)
+		for _, n := range s.m.Shape().Sizes(site) {
+			size *= int64(n)
+		}
+		for _, in := range s.inputs {
+			bytes += 8 * size * int64(max(len(in.Positions), 1))
+		}
+	}
+	return max(0, through+1-max(1, int(s.most/bytes)))
+}
+
+// share gives each of some stores its part of what is left of a bound beside what the rest of the work
+// needs. A store that can do with less leaves it to the others. What does not fit is refused.
+func share(left int64, stores ...*store) (taken int64, err error) {
+	for i, s := range stores {
+		s.most = max(0, left-taken) / int64(len(stores)-i)
+		most, err := s.takes()
+		if err != nil {
+			return 0, err
+		}
+		taken += most
+	}
+	return taken, nil
 }
 
 // places are those of the sites in the layers [from, to) that the model has.

@@ -68,6 +68,7 @@ func (o *attnOptions) knock(ctx context.Context, s *streams, opened *auto.Opened
 	if ko.MaxMemory, err = o.bound(); err != nil {
 		return nil, err
 	}
+	o.within = ko.MaxMemory
 	if ko.Question, err = o.ofOne(ctx, s, opened, in, experiment.Prob, o.quiet); err != nil {
 		return nil, err
 	}

@@ -180,6 +180,10 @@ func (o *attributeOptions) attribute(ctx context.Context, s *streams, opened *au
 func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.Opened, run patchRun) (found, error) {
 	ao := experiment.AttributeOptions{By: experiment.Kind(o.by), Top: o.top, Label: labels(opened.Tokenizer)}
 	var err error
+	if ao.MaxMemory, err = o.bound(); err != nil {
+		return nil, err
+	}
+	o.within = ao.MaxMemory
 	if ao.Target, err = o.token(ctx, s, opened, "--target", o.target, run.in, o.quiet); err != nil {
 		return nil, err
 	}
@@ -194,9 +198,6 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 		if run.in.Positions, err = run.turns.at(at, len(run.ids)); err != nil {
 			return nil, err
 		}
-	}
-	if ao.MaxMemory, err = o.bound(); err != nil {
-		return nil, err
 	}
 	ao.Progress = s.progressOf("attributing", o.quiet)
 	a, err := experiment.Attribute(ctx, opened.Model, run.in, ao)
@@ -213,9 +214,6 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 func (o *attributeOptions) ofTokens(ctx context.Context, s *streams, opened *auto.Opened, run patchRun) (found, error) {
 	io := experiment.InputOptions{Method: experiment.Method(o.method), Steps: o.steps, Label: labels(opened.Tokenizer)}
 	var err error
-	if io.Question, err = o.ofOne(ctx, s, opened, run.in, experiment.Logit, o.quiet); err != nil {
-		return nil, err
-	}
 	if o.baseline != "" {
 		id, err := o.token(ctx, s, opened, "--baseline", o.baseline, run.in, o.quiet)
 		if err != nil {
@@ -224,6 +222,13 @@ func (o *attributeOptions) ofTokens(ctx context.Context, s *streams, opened *aut
 		io.Baseline = &id
 	}
 	if io.MaxMemory, err = o.bound(); err != nil {
+		return nil, err
+	}
+	if err := io.Fits(opened.Model, run.in); err != nil {
+		return nil, err
+	}
+	o.within = io.MaxMemory
+	if io.Question, err = o.ofOne(ctx, s, opened, run.in, experiment.Logit, o.quiet); err != nil {
 		return nil, err
 	}
 	a, err := experiment.AttributeInput(ctx, opened.Model, run.in, io)
@@ -247,17 +252,25 @@ func (o *attributeOptions) ofTwo(ctx context.Context, s *streams, opened *auto.O
 		return nil, err
 	}
 	o.heads = o.by == "head"
-	po, err := o.options(ctx, s, opened, clean, corrupted)
+	po, err := o.options(s, opened, clean, corrupted)
 	if err != nil {
 		return nil, err
 	}
 	po.Align = align
 	po.Progress = s.progressOf("attributing", o.quiet)
 	if o.edges {
-		e, err := experiment.AttributeEdges(ctx, opened.Model, clean.in, corrupted.in, experiment.EdgeOptions{
-			Question: po.Question, Noising: o.noising, Method: experiment.Method(o.method), Steps: o.steps, Top: o.top,
+		eo := experiment.EdgeOptions{
+			Noising: o.noising, Method: experiment.Method(o.method), Steps: o.steps, Top: o.top,
 			Label: po.Label, MaxMemory: po.MaxMemory, Progress: po.Progress,
-		})
+		}
+		if err := eo.Fits(opened.Model, clean.in, corrupted.in); err != nil {
+			return nil, err
+		}
+		if err := o.asking(ctx, s, opened, clean, corrupted, &po); err != nil {
+			return nil, err
+		}
+		eo.Question = po.Question
+		e, err := experiment.AttributeEdges(ctx, opened.Model, clean.in, corrupted.in, eo)
 		if err != nil {
 			return nil, err
 		}
@@ -265,9 +278,14 @@ func (o *attributeOptions) ofTwo(ctx context.Context, s *streams, opened *auto.O
 		e.Made, err = o.made(s, opened)
 		return e, err
 	}
-	e, err := experiment.Estimate(ctx, opened.Model, clean.in, corrupted.in, experiment.EstimateOptions{
-		PatchOptions: po, Method: experiment.Method(o.method), Steps: o.steps, Exact: o.exact,
-	})
+	eo := experiment.EstimateOptions{PatchOptions: po, Method: experiment.Method(o.method), Steps: o.steps, Exact: o.exact}
+	if err := eo.Fits(opened.Model, clean.in, corrupted.in); err != nil {
+		return nil, err
+	}
+	if err := o.asking(ctx, s, opened, clean, corrupted, &eo.PatchOptions); err != nil {
+		return nil, err
+	}
+	e, err := experiment.Estimate(ctx, opened.Model, clean.in, corrupted.in, eo)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,7 @@ type questionFlags struct {
 	metric string
 	target string
 	versus string
+	within int64  // bytes that a run for an answer may take, 0: no bound
 	usual  string // what --metric is where it is not given, in words
 }
 
@@ -128,7 +129,7 @@ func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Open
 	if text != "" {
 		return target(s, opened, flag, text, quiet)
 	}
-	return experiment.Answer(ctx, opened.Model, in)
+	return experiment.AnswerWithin(ctx, opened.Model, in, o.within)
 }
 
 // found is what an experiment found, in the forms that it is shown in.

@@ -42,8 +42,7 @@ type patchOptions struct {
 }
 
 func newPatchCmd(s *streams) *cobra.Command {
-	o := &patchOptions{}
-	o.usual = "logit_diff; prob with --target alone and with --rome; kl where both prompts have the same answer"
+	o := &patchOptions{questionFlags: questionFlags{usual: "logit_diff; prob with --target alone and with --rome; kl where both prompts have the same answer"}}
 	cmd := &cobra.Command{
 		Use:   "patch [clean] [corrupted]",
 		Short: "Put what one prompt computes into another, place by place",
@@ -166,8 +165,11 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	if err := sameLength(opened, clean, corrupted, align); err != nil {
 		return err
 	}
-	po, err := o.options(ctx, s, opened, clean, corrupted)
+	po, err := o.options(s, opened, clean, corrupted)
 	if err != nil {
+		return err
+	}
+	if err := o.asking(ctx, s, opened, clean, corrupted, &po); err != nil {
 		return err
 	}
 	po.Align = align
@@ -265,8 +267,8 @@ func shown(opened *auto.Opened, ids []int) string {
 	return pieces(opened.Tokenizer, ids)
 }
 
-// options resolves what depends on the model and the prompts.
-func (o *patchOptions) options(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted patchRun) (experiment.PatchOptions, error) {
+// options resolves what depends on the model and the prompts, but for what is asked.
+func (o *patchOptions) options(s *streams, opened *auto.Opened, clean, corrupted patchRun) (experiment.PatchOptions, error) {
 	changed := corrupted
 	if o.noising {
 		changed = clean
@@ -295,18 +297,24 @@ func (o *patchOptions) options(ctx context.Context, s *streams, opened *auto.Ope
 	if po.MaxMemory, err = o.bound(); err != nil {
 		return po, err
 	}
+	po.Progress = s.progressOf("patching", o.quiet)
+	return po, nil
+}
+
+// asking adds what is asked, for which prompts may have to be run.
+func (o *patchOptions) asking(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted patchRun, po *experiment.PatchOptions) (err error) {
 	same := slices.Equal(clean.ids, corrupted.ids)
 	if same && o.metric == "" && o.target == "" {
-		return po, usagef("the clean and the corrupted prompt are the same tokens: there is nothing to recover; give another prompt (with a --metric all recoveries are 0)")
+		return usagef("the clean and the corrupted prompt are the same tokens: there is nothing to recover; give another prompt (with a --metric all recoveries are 0)")
 	}
+	o.within = po.MaxMemory
 	if po.Question, err = o.question(ctx, s, opened, clean.in, corrupted.in, o.quiet); err != nil {
-		return po, err
+		return err
 	}
 	if same && !o.quiet {
 		s.say("the clean and the corrupted prompt are the same tokens: there is nothing to recover")
 	}
-	po.Progress = s.progressOf("patching", o.quiet)
-	return po, nil
+	return nil
 }
 
 // sites reads a list of sites of a layer in any dialect, nil for an empty one.

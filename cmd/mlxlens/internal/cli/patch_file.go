@@ -221,8 +221,11 @@ func (b *fileBatch) pair(ctx context.Context, t *task, align lens.Alignment) (an
 	if err := each.questionFlags.check(); err != nil {
 		return nil, err
 	}
-	po, err := each.options(ctx, b.batch.s, b.opened, clean, corrupted)
+	po, err := each.options(b.batch.s, b.opened, clean, corrupted)
 	if err != nil {
+		return nil, err
+	}
+	if err := each.asking(ctx, b.batch.s, b.opened, clean, corrupted, &po); err != nil {
 		return nil, err
 	}
 	po.Align = align

@@ -118,6 +118,7 @@ func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Ope
 	if to.MaxMemory, err = o.bound(); err != nil {
 		return to, err
 	}
+	o.within = to.MaxMemory
 	to.Metric = experiment.Metric(o.metric)
 	switch {
 	case to.Metric.Distance():
