@@ -40,6 +40,12 @@ var branches = map[model.Site]int{
 	model.MLPPre: 4, model.MLPPreLinear: 5,
 }
 
+// Influences reports whether an edit can change what passes a place, and false for one behind it.
+func (e *Edit) Influences(m model.Model, at model.Place) bool {
+	parallel := m.Check(model.Place{Site: model.ResidMid}) != nil
+	return influences(e.Place, at, parallel, parallel && m.Check(model.Place{Site: model.MLPNorm}) != nil)
+}
+
 // influences reports whether a change at one place can change what passes another. In a
 // parallel block attention does not reach the MLP, and where it has one norm this reaches both.
 func influences(from, to model.Place, parallel, oneNorm bool) bool {
