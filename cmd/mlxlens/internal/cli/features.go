@@ -154,7 +154,7 @@ func (o *featuresOptions) input(ctx context.Context, s *streams, opened *auto.Op
 		in.Positions = []int{-1}
 	}
 	o.note(s, opened, in.IDs)
-	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at)
+	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at)
 	return in, at, err
 }
 

@@ -121,7 +121,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		return err
 	}
 	in := edit.Input{IDs: at.ids}
-	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at); err != nil {
+	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at); err != nil {
 		return err
 	}
 	for i := range in.Edits {
