@@ -124,3 +124,15 @@ func (c *Coordinates) Rows(scope *mlx.Scope, ids []int) *mlx.Array {
 	_, rows = mlx.VJP(c.translate, []*mlx.Array{zero}, []*mlx.Array{u})
 	return rows[0]
 }
+
+// Scores are those of some tokens for states h [n, d_model] in float32, [n, ids]: each state's scalar
+// product with the tokens' directions. They are computed through the map and the unembedding, whose biases are left
+// out, so that no direction is made.
+func (c *Coordinates) Scores(h *mlx.Array, ids []int) *mlx.Array {
+	zero := mlx.Zeros(h.Scope(), mlx.Float32, 1, h.Dim(-1))
+	if c.t != nil {
+		h = mlx.Subtract(c.translate([]*mlx.Array{h})[0], c.translate([]*mlx.Array{zero})[0])
+	}
+	score := func(x *mlx.Array) *mlx.Array { return mlx.AsType(c.m.UncappedIDs(x, ids), mlx.Float32) }
+	return mlx.Subtract(score(h), score(zero))
+}

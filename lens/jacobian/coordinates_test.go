@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/jacobian"
@@ -138,5 +139,27 @@ func TestEditsInLensCoordinatesHaveTheirIdentities(t *testing.T) {
 		same(ablated, append(swap[:1:1], ablated[0]), "a swap stays in the span that is ablated")
 		same(swap, of(edit.Swap, 1, target, source), "a swap has no order")
 		require.NotEqual(t, c.logits(t, nil), c.logits(t, swap))
+	})
+}
+
+func TestDecompositionsAreThoseOfTransformerLens(t *testing.T) {
+	eachInCoordinates(t, func(t *testing.T, c *inCoordinates) {
+		require.Len(t, c.Decomposed, 2)
+		for algorithm, want := range c.Decomposed {
+			got, err := experiment.Decompose(context.Background(), c.m, edit.Input{IDs: c.Prompts[0], Positions: []int{-1}}, experiment.DecomposeOptions{
+				Lens: c.t, Places: []model.Place{{Site: model.ResidPost, Layer: c.layers[len(c.layers)-1]}}, K: 6, Gradient: algorithm == experiment.GradientPursuit,
+			})
+			require.NoError(t, err)
+			require.Equal(t, algorithm, got.Algorithm)
+			found := got.Cells[0][0]
+			require.Equal(t, want.Selected, found.Selected, algorithm)
+			var ids []int
+			var coordinates []float32
+			for _, part := range found.Parts {
+				ids, coordinates = append(ids, part.Token.ID), append(coordinates, float32(part.Coordinate))
+			}
+			require.Equal(t, want.Support, ids, algorithm)
+			requireClose(t, want.Coordinates, coordinates, 1e-4, algorithm)
+		}
 	})
 }

@@ -41,6 +41,11 @@ type recordedModel struct {
 	Ablated     []float64              `json:"ablated"`
 	Swapped     []float64              `json:"swapped"`
 	Clamped     []float64              `json:"clamped"`
+	Decomposed  map[string]struct {
+		Selected    []int     `json:"selected"`
+		Support     []int     `json:"support"`
+		Coordinates []float64 `json:"coordinates"`
+	} `json:"decomposed"`
 }
 
 func load(t *testing.T) recorded {

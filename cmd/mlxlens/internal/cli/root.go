@@ -259,7 +259,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	addVersionFlag(root)
