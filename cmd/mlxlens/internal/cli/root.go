@@ -37,6 +37,9 @@ type streams struct {
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
 
 	digests map[*auto.Opened]string // of models that are open
+
+	canAgree, yes, quiet bool                 // to downloads, of a command that has the flags of a model
+	located              map[string][2]string // of the hub: where it is, and its name with the commit
 }
 
 // say tells the user something on a line of stderr. Errors and all else that is told there
