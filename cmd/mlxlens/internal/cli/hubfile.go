@@ -95,6 +95,8 @@ func isFolder(path string) bool {
 // two files.
 func besideLens(file string) []string {
 	switch ext := path.Ext(file); {
+	case slices.Contains(sparseFiles, path.Base(file)):
+		return besideSparse(file)
 	case path.Base(file) == "params.pt" || path.Base(file) == "config.json":
 		return []string{path.Dir(file)}
 	case ext == ".npz" || ext == ".json":

@@ -45,7 +45,7 @@ type lensesFlags struct {
 
 func (o *lensesFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&o.paths, "lens", nil, "what reads the rows: "+lensForms+"; repeat it for several beside each other")
+	f.StringArrayVar(&o.paths, "lens", nil, "what reads the rows: "+lensForms+"; repeat it for several beside each other, among them a sparse autoencoder (DIR, or DIR#FEATURE)")
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
 
@@ -93,7 +93,7 @@ func (o *lensesFlags) open(s *streams, opened *auto.Opened) (first lens.Translat
 		}
 	}
 	for _, path := range o.paths {
-		t, end, err := o.one(path).reader(s, opened)
+		t, end, err := o.reader(s, opened, path)
 		if err != nil {
 			done()
 			return nil, nil, nil, err
@@ -109,6 +109,9 @@ func (o *lensesFlags) open(s *streams, opened *auto.Opened) (first lens.Translat
 // lensFiles are the files of a lens, which tuned.Open finds by one of them, by what their
 // names begin with, or by their folder.
 func lensFiles(path string) (files []string) {
+	if parts := featureArg.FindStringSubmatch(path); parts != nil && !exists(path) {
+		path = parts[1]
+	}
 	path = cachedFiles(path)
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
 	all := []string{path, path + ".npz", path + ".json", stem + ".npz", stem + ".json"}
