@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
@@ -19,7 +20,8 @@ func (d *Decomposition) Figure() *render.Figure {
 		Notes: append(named(d.Model), fmt.Sprintf("lens %s; %s, at most %d tokens", d.Lens, d.Algorithm, d.K)),
 	}
 	columns := run.tokenColumns(d.Positions)
-	explained := render.Matrix{Name: "part of |h|² in the span of the chosen tokens", RowsAre: "place", Rows: d.Rows, Are: "position", Columns: columns, Means: "part of |h|²"}
+	names, are := d.rowNames()
+	explained := render.Matrix{Name: "part of |h|² in the span of the chosen tokens", RowsAre: are, Rows: names, Are: "position", Columns: columns, Means: "part of |h|²"}
 	for _, row := range d.Cells {
 		var values []float64
 		for _, c := range row {
@@ -31,10 +33,10 @@ func (d *Decomposition) Figure() *render.Figure {
 		var states []Decomposed
 		var places []render.Column
 		for i, row := range d.Cells {
-			states, places = append(states, row[0]), append(places, render.Column{Name: d.Rows[i]})
+			states, places = append(states, row[0]), append(places, render.Column{Name: names[i]})
 		}
 		f.Notes = append(f.Notes, fmt.Sprintf("position %d", d.Positions[0]))
-		f.Grids = append(f.Grids, tokenParts("tokens", "place", places, states))
+		f.Grids = append(f.Grids, tokenParts("tokens at "+d.site(), are, places, states))
 	} else {
 		for i, row := range d.Cells {
 			f.Grids = append(f.Grids, tokenParts(d.Rows[i], "position", columns, row))
@@ -42,6 +44,28 @@ func (d *Decomposition) Figure() *render.Figure {
 	}
 	f.Grids = append(f.Grids, explained)
 	return f
+}
+
+// site is that of all rows, or their places where they are of several.
+func (d *Decomposition) site() string {
+	if _, are := d.rowNames(); are == "place" {
+		return "the places"
+	}
+	_, site, _ := strings.Cut(strings.TrimPrefix(d.Rows[0], "layers."), ".")
+	return site
+}
+
+// rowNames are the layers where all rows are of one site, else the places.
+func (d *Decomposition) rowNames() (names []string, are string) {
+	of := ""
+	for i, row := range d.Rows {
+		layer, site, _ := strings.Cut(strings.TrimPrefix(row, "layers."), ".")
+		if site == "" || i > 0 && site != of {
+			return d.Rows, "place"
+		}
+		names, of = append(names, layer), site
+	}
+	return names, "layer"
 }
 
 // tokenParts are the parts of states, a column each.
