@@ -135,9 +135,9 @@ func originOfEdits(edits []string, options map[string]string) error {
 		_, arg, _ := strings.Cut(op, ":")
 		file, _, _ := edit.CutFactor(arg)
 		path := states.ValueFile(file)
-		if lens, _, ok := tokenDirections(file); ok {
+		if others := directionFiles(file); others != nil {
 			path = ""
-			for _, part := range lensFiles(lens) {
+			for _, part := range others {
 				sum, err := pathDigest(part)
 				if err != nil {
 					return fmt.Errorf("edit %q: %w", text, err)

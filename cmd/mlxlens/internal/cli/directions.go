@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/sparse"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/states"
 	"github.com/mlxlens/mlxlens/tokenizer"
@@ -39,6 +40,21 @@ func namesLens(text string) bool {
 	value, _, _ := edit.CutFactor(arg)
 	path, _, _ := tokenDirections(value)
 	return path != "" && !(&lensFlags{path: path}).named()
+}
+
+// directionFiles are the files that directions come from, of tokens those of the lens, of a feature the
+// dictionary's; nil for what is no direction, or of the model's own.
+func directionFiles(arg string) []string {
+	if path, _, ok := tokenDirections(arg); ok {
+		if path == "" || (&lensFlags{path: path}).named() {
+			return nil
+		}
+		return lensFiles(path)
+	}
+	if parts := featureArg.FindStringSubmatch(arg); parts != nil {
+		return sparse.Files(cachedFiles(parts[1]))
+	}
+	return nil
 }
 
 // ofTokens are the directions of tokens at a place, by a lens.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/hub"
 )
 
@@ -142,7 +143,8 @@ func cachedFiles(name string) string {
 func (s *streams) fetchEdits(edits []string) error {
 	for _, text := range edits {
 		_, what, _ := strings.Cut(text, "=")
-		_, arg, _ := strings.Cut(what, ":")
+		_, given, _ := strings.Cut(what, ":")
+		arg, _, _ := edit.CutFactor(given)
 		if lens, _, ok := tokenDirections(arg); ok {
 			if _, _, err := s.local(lens, besideLens); err != nil {
 				return err
