@@ -51,7 +51,7 @@ func alike(a, b *resolved) bool {
 	if a.Op != b.Op {
 		return false
 	}
-	if a.Op.hasValue() || a.Op == Noise {
+	if a.Op != SwapClamped && (a.Op.hasValue() || a.Op == Noise) {
 		return true
 	}
 	return a.Factor == b.Factor && a.Low == b.Low && a.High == b.High && slices.Equal(a.basis, b.basis)
@@ -154,14 +154,28 @@ func (g *group) operation(x *mlx.Array, to int) *mlx.Array {
 	case Clamp:
 		bound := func(v float64) *mlx.Array { return mlx.AsType(mlx.Scalar(scope, float32(v)), x.Dtype()) }
 		return mlx.Clip(x, bound(e.Low), bound(e.High))
-	case ProjectOut:
-		d := x.Dim(-1)
-		basis := mlx.AsType(mlx.FromSlice(scope, e.basis, len(e.basis)/d, d), x.Dtype()) // [k, d]
-		return mlx.Subtract(x, mlx.Matmul(mlx.MatmulT(x, basis), basis))
+	case ProjectOut, Swap, SwapClamped:
+		return mlx.AsType(g.along(mlx.AsType(x, mlx.Float32), to), x.Dtype())
 	case Add, Noise:
 		return mlx.Add(x, g.values(x, to))
 	}
 	return mlx.BroadcastTo(g.values(x, to), x.Shape()...) // Set, Mean
+}
+
+// along changes x, [n, …, d] in float32, along directions: their rows are of length 1 and at right
+// angles only there.
+func (g *group) along(x *mlx.Array, to int) *mlx.Array {
+	e, d := g.op, x.Dim(-1)
+	rows := mlx.FromSlice(x.Scope(), e.basis, len(e.basis)/d, d) // [k, d]
+	if e.Op == Swap {
+		row := func(i int) *mlx.Array { return mlx.Slice(rows, 0, mlx.Between(i, i+1)) }
+		return mlx.Add(x, mlx.Scale(mlx.Matmul(mlx.MatmulT(x, row(0)), row(1)), e.Factor))
+	}
+	within := mlx.Matmul(mlx.MatmulT(x, rows), rows)
+	if e.Op == ProjectOut {
+		return mlx.Subtract(x, within)
+	}
+	return mlx.Add(x, mlx.Scale(mlx.Subtract(g.values(x, to), within), e.Factor))
 }
 
 // values returns what the rows put at their places, in the shape of x [n, …], or [1, …] where

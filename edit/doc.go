@@ -3,7 +3,7 @@
 // takes Inputs, and a [Batch] of them is one padded pass, each row with edits of its own.
 //
 // An [Edit] changes what passes a place (papers say intervention): ablate with [Zero] or
-// [Mean], steer with [Add], patch with [Set], hide a token from others with [Mask]. Its text form
+// [Mean], steer with [Add] or [Steer], patch with [Set], hide a token from others with [Mask]. Its text form
 // is SITE[@POSITIONS][/KEYS][#HEADS]=OP,
 // such as layers.5.mlp_out@3:6=scale:0.5.
 package edit

@@ -17,10 +17,13 @@ type Edit struct {
 	Heads     []int // for sites with a head axis; nil: all
 	Keys      []int // for attn_scores and pattern, where Positions are those of queries; nil: all that a query sees
 	Op        Op
-	Factor    float64 // of Scale; of Noise the standard deviation
+	Factor    float64 // of Scale, Steer, Swap and SwapClamped; of Noise the standard deviation
 	Low, High float64 // of Clamp
 	Seed      uint64  // of Noise
-	Value     Value   // of Add, Set, Mean and ProjectOut
+	Value     Value   // of Add, Set and Mean; of ProjectOut, Steer, Swap and SwapClamped directions
+
+	Norm  float64 // of Steer: the median length of the states that it changes; 0 is not measured
+	Clean Value   // of SwapClamped: what passes in the run without edits, [pos, d] with positions
 
 	Text string // as the user wrote it, for results
 }
@@ -39,6 +42,10 @@ const (
 	Noise      Op = "noise"       // x + Factor·ε, ε ~ N(0, 1), the same for a seed, place and position in any batch
 	ProjectOut Op = "project-out" // x less its part in the span of Value's rows
 
+	Steer       Op = "steer"        // h + Factor·Norm·v/|v|, v being Value [d]
+	Swap        Op = "swap"         // the coordinates of two directions, Value [2, d], exchanged
+	SwapClamped Op = "swap-clamped" // the same, to what they are in the run without edits
+
 	// Mask, of attn_scores, hides Keys from the queries: their scores are the most negative number
 	// of their type, and softmax gives what they had to the other keys and to the sink. A query that
 	// is left without a key attends to nothing (attention knock-out: Geva et al. 2023, arXiv:2304.14767).
@@ -46,7 +53,9 @@ const (
 )
 
 // Ops are the operations.
-func Ops() []Op { return []Op{Zero, Mean, Scale, Add, Set, Clamp, Noise, ProjectOut, Mask} }
+func Ops() []Op {
+	return []Op{Zero, Mean, Scale, Add, Set, Clamp, Noise, ProjectOut, Steer, Swap, SwapClamped, Mask}
+}
 
 func opNames() string {
 	var names []string
@@ -56,8 +65,11 @@ func opNames() string {
 	return strings.Join(names, ", ")
 }
 
-// hasValue reports whether an operation puts numbers of its Value at positions.
-func (op Op) hasValue() bool { return op == Add || op == Set || op == Mean }
+// hasValue reports whether an operation, as it is made, puts numbers of its Value at positions.
+func (op Op) hasValue() bool { return op == Add || op == Set || op == Mean || op == SwapClamped }
+
+// hasFactor reports whether a factor may stand behind what an operation is given.
+func (op Op) hasFactor() bool { return op == Add || op == Steer || op == Swap || op == SwapClamped }
 
 // String returns the edit as it was written, or in brief.
 func (e *Edit) String() string {
@@ -103,6 +115,10 @@ func (e *Edit) Check(m model.Model) error {
 		return e.checkValue(shape)
 	case ProjectOut:
 		return e.checkDirections(shape)
+	case Steer:
+		return e.checkDirection(shape)
+	case Swap, SwapClamped:
+		return e.checkPair(shape)
 	default:
 		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
 	}

@@ -18,6 +18,18 @@ type source struct{ m model.Model }
 
 func (s source) Value(name string, at model.Place) (edit.Value, error) {
 	switch name {
+	case "pair", "parallel", "near":
+		d := s.m.Shape().DModel
+		data := filled(2*d, 1)
+		for i := range d {
+			switch {
+			case name == "pair" && i%2 == 0:
+				data[d+i] = 2
+			case name == "near" && i%2 == 0:
+				data[d+i] = 1.2
+			}
+		}
+		return edit.Value{Shape: []int{2, d}, Data: data}, nil
 	case "two":
 		return edit.Vector([]float32{1, 2}), nil
 	case "ones", "three", "two*2":

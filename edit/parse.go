@@ -11,7 +11,7 @@ import (
 // Source answers what the text form of an edit names; whoever parses one knows files and
 // tokenizers.
 type Source interface {
-	// Value returns the numbers of add, set and project-out for a place.
+	// Value returns the numbers of add and set, or directions, for a place.
 	Value(arg string, at model.Place) (Value, error)
 
 	// Mean returns the average of what passes a place, over what arg names: "" the prompt,
@@ -21,7 +21,8 @@ type Source interface {
 
 // Parse reads SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG], such as layers.5.mlp_out@3:6=scale:0.5,
 // layers.8.z#3=zero, layers.9.resid_post@-1=add:vector.npz*1.5 or layers.4.attn_scores@-1/0:3=mask,
-// for a prompt of so many tokens. What add adds may have a factor behind it ([CutFactor]). A site is written in any dialect that the model's Paths know.
+// for a prompt of so many tokens. What add adds, and the directions of steer and swaps, may have a factor behind them
+// ([CutFactor]); steer and swap-clamped are measured later (states.Measure). A site is written in any dialect that the model's Paths know.
 func Parse(text string, m model.Model, tokens int, from Source) (Edit, error) {
 	e := Edit{Text: text}
 	where, what, ok := strings.Cut(text, "=")
@@ -97,9 +98,9 @@ func (e *Edit) parseArg(arg string, given bool, from Source) (err error) {
 				return e.wrong("noise wants a seed that is a whole number, not %q", numbers[1])
 			}
 		}
-	case Add, Set, ProjectOut:
+	case Add, Set, ProjectOut, Steer, Swap, SwapClamped:
 		if arg == "" {
-			return e.wrong("%s wants a file with numbers", e.Op)
+			return e.wrong("%s wants a file with numbers, or directions of tokens", e.Op)
 		}
 		return e.parseValue(arg, from)
 	case Mean:
@@ -112,30 +113,35 @@ func (e *Edit) parseArg(arg string, given bool, from Source) (err error) {
 	return err
 }
 
-// parseValue reads the numbers of an operation, of add times a factor.
+// parseValue reads the numbers of an operation, and the factor of those that have one.
 func (e *Edit) parseValue(arg string, from Source) error {
 	source, factor, given := CutFactor(arg)
-	if e.Op != Add || !given {
+	switch {
+	case !e.Op.hasFactor():
 		source = arg
+	case e.Op != Add:
+		e.Factor = factor
 	}
 	var err error
 	if e.Value, err = from.Value(source, e.Place); err != nil {
 		return e.wrong("%w", err)
 	}
-	if source == arg {
+	if !given || source == arg {
 		return nil
 	}
 	if _, err := from.Value(arg, e.Place); err == nil { // an array is called so
 		return e.wrong("%q names numbers with and without its %q: give the array another name", arg, arg[len(source):])
 	}
 	if !(math.Abs(factor) <= math.MaxFloat32) {
-		return e.wrong("add by %v: want a number that float32 holds", factor)
+		return e.wrong("%s by %v: want a number that float32 holds", e.Op, factor)
 	}
-	e.Value = e.Value.Times(factor)
+	if e.Op == Add {
+		e.Value = e.Value.Times(factor)
+	}
 	return nil
 }
 
-// CutFactor cuts what add adds, FILE*FACTOR, into both; without a number behind the last * there
+// CutFactor cuts what has a factor, FILE*FACTOR, into both; without a number behind the last * there
 // is no factor, and it is 1.
 func CutFactor(arg string) (value string, factor float64, given bool) {
 	if at := strings.LastIndexByte(arg, '*'); at >= 0 {

@@ -17,14 +17,18 @@ type resolved struct {
 	heads []int // in the order in which a value has them; nil: all
 	keys  []int // nil: all
 	shape model.Shape
-	basis []float32 // of ProjectOut: orthonormal rows
+	basis []float32 // rows: of ProjectOut and SwapClamped orthonormal, of Swap two
 }
 
 // resolve finds out which positions the edit changes, and what it puts there. The edit was
 // checked.
 func (e *Edit) resolve(m model.Model, tokens int) (*resolved, error) {
+	given := e
+	e, err := e.made()
+	if err != nil {
+		return nil, err
+	}
 	r := &resolved{Edit: e, shape: m.Shape().In(e.Place.Layer)}
-	var err error
 	switch {
 	case e.Positions != nil:
 		if r.at, err = once(e.Positions, tokens, "position"); err != nil {
@@ -56,6 +60,11 @@ func (e *Edit) resolve(m model.Model, tokens int) (*resolved, error) {
 		err = r.chooseRows(tokens)
 	case e.Op == ProjectOut:
 		r.basis = orthonormal(e.Value.Data, e.Value.last())
+	case e.Op == Swap:
+		r.basis = e.exchange()
+	}
+	if e.Op == SwapClamped {
+		r.basis = orthonormal(given.Value.Data, given.Value.last())
 	}
 	r.sort()
 	return r, err

@@ -220,6 +220,7 @@ type Revision struct {
 	Bytes    int64
 	Modified time.Time
 	Missing  []string // what it lacks to be a complete model
+	Parts    bool     // it is files that were fetched one by one, of which none is a model's
 }
 
 // Complete reports whether Find would take the revision.
@@ -301,6 +302,7 @@ func list(repo string) (Model, error) {
 			return m, err
 		}
 		r.Missing = absent(repo, r.Commit)
+		r.Parts = r.Files > 0 && len(needed(filesOf(r.Path))) == 0
 		m.Revisions = append(m.Revisions, r)
 	}
 	return m, nil

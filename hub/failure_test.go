@@ -57,7 +57,7 @@ func onAPI(f func(http.ResponseWriter)) func(*hubtest.Server) {
 
 var refusedModels = map[string]failingPull{
 	"a name that is not there": {
-		ref: Ref{"someone", "nmae", ""}, is: []error{ErrNotFound, ErrUnauthorized},
+		ref: Ref{Owner: "someone", Name: "nmae", Revision: ""}, is: []error{ErrNotFound, ErrUnauthorized},
 		says: []string{`there is no model "someone/nmae"`, "check the spelling", "HF_TOKEN"},
 	},
 	"a name that is not there, told by 404": {
@@ -65,7 +65,7 @@ var refusedModels = map[string]failingPull{
 		is:     []error{ErrNotFound}, says: []string{`there is no model "someone/tiny"`, "404"},
 	},
 	"a revision that is not there": {
-		ref: Ref{"someone", "tiny", "v9"}, is: []error{ErrNotFound}, says: []string{`someone/tiny has no revision "v9"`},
+		ref: Ref{Owner: "someone", Name: "tiny", Revision: "v9"}, is: []error{ErrNotFound}, says: []string{`someone/tiny has no revision "v9"`},
 	},
 	"a gated model": {
 		server: changed(func(r *hubtest.Repo) { r.Gated = "hf_good" }), is: []error{ErrUnauthorized},

@@ -34,6 +34,7 @@ type Plan struct {
 	Bytes   int64  // of Missing, less what earlier downloads left
 
 	damaged map[string]bool // by etag: what the cache has of them is to be removed
+	part    bool            // it is of some files, which need not make a model
 }
 
 // The most that a model can be: files that it needs, and their bytes. The largest of 2026 have
@@ -105,14 +106,24 @@ func index(names []string) string {
 // Plan asks the hub what a model consists of and the cache what is there already. It
 // writes nothing.
 func (c *Client) Plan(ctx context.Context, ref Ref, o PullOptions) (Plan, error) {
-	return c.plan(ctx, ref, o.Verify, newTally(o.Progress))
+	return c.plan(ctx, ref, o.Verify, newTally(o.Progress), c.modelFiles)
 }
 
-func (c *Client) plan(ctx context.Context, ref Ref, verify bool, t *tally) (Plan, error) {
+// modelFiles are those that make a model.
+func (c *Client) modelFiles(ref Ref, names []string) ([]string, error) {
+	chosen := needed(names)
+	if len(weights(chosen)) == 0 || !slices.Contains(chosen, "config.json") {
+		return nil, c.unfit(ref, names)
+	}
+	return chosen, nil
+}
+
+// plan is Plan for the files that choose picks from those of the repository.
+func (c *Client) plan(ctx context.Context, ref Ref, verify bool, t *tally, choose func(Ref, []string) ([]string, error)) (Plan, error) {
 	notify := func(err error, wait time.Duration) { t.retrying(File{}, err, wait) }
 	if c.offline {
 		return Plan{}, &failure{
-			text:  fmt.Sprintf("hub: %s is not in the cache %s, and HF_HUB_OFFLINE forbids to fetch it: unset it, or give the path of a model", ref, c.cache),
+			text:  fmt.Sprintf("hub: %s is not in the cache %s, and HF_HUB_OFFLINE forbids to fetch it: unset it, or give a path", ref, c.cache),
 			kinds: []error{ErrOffline},
 		}
 	}
@@ -130,9 +141,9 @@ func (c *Client) plan(ctx context.Context, ref Ref, verify bool, t *tally) (Plan
 		names = append(names, f.Name)
 		byName[f.Name] = f
 	}
-	chosen := needed(names)
-	if len(weights(chosen)) == 0 || !slices.Contains(chosen, "config.json") {
-		return Plan{}, c.unfit(ref, names)
+	chosen, err := choose(ref, names)
+	if err != nil {
+		return Plan{}, err
 	}
 	if len(chosen) > maxFiles {
 		return Plan{}, nonsense(ref, "lists %d files that the model would need, and %d are the most that one has", len(chosen), maxFiles)
@@ -237,7 +248,7 @@ type description struct {
 // listing asks for the files of a model, with their hashes (blobs=true).
 func (c *Client) listing(ctx context.Context, ref Ref, notify func(error, time.Duration)) (description, error) {
 	var d description
-	address := c.endpoint.String() + "/api/models/" + ref.Repo() + "/revision/" + url.PathEscape(ref.revision()) + "?blobs=true"
+	address := c.endpoint.String() + ref.api() + "/revision/" + url.PathEscape(ref.revision()) + "?blobs=true"
 	err := c.retry(ctx, ref.String(), notify, func() (bool, error) {
 		r, err := c.do(ctx, http.MethodGet, address, nil)
 		if err != nil {

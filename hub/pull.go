@@ -44,7 +44,7 @@ func (c *Client) Pull(ctx context.Context, ref Ref, o PullOptions) (Snapshot, er
 		}
 	}
 	t := newTally(o.Progress)
-	p, err := c.plan(ctx, ref, o.Verify, t)
+	p, err := c.plan(ctx, ref, o.Verify, t, c.modelFiles)
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -94,6 +94,9 @@ func (c *Client) fetch(ctx context.Context, p Plan, t *tally) (Snapshot, error) 
 	}
 	if err := c.name(ctx, repo, p, t); err != nil {
 		return Snapshot{}, err
+	}
+	if p.part {
+		return s, nil
 	}
 	if missing := absent(repo, p.Commit); len(missing) > 0 {
 		return Snapshot{}, nonsense(p.Ref, "does not list %s, which the model promises", enumerate(missing))

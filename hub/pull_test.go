@@ -39,10 +39,10 @@ func TestPullFetchesWhatAModelNeedsInThePythonLayout(t *testing.T) {
 	found, err := c.Find(ref)
 	require.NoError(t, err)
 	require.Equal(t, got, found)
-	found, err = c.Find(Ref{"someone", "tiny", commit1})
+	found, err = c.Find(Ref{Owner: "someone", Name: "tiny", Revision: commit1})
 	require.NoError(t, err)
 	require.Equal(t, got.Path, found.Path)
-	_, err = c.Find(Ref{"someone", "tiny", "v2"})
+	_, err = c.Find(Ref{Owner: "someone", Name: "tiny", Revision: "v2"})
 	require.ErrorIs(t, err, ErrNotCached)
 }
 
@@ -89,7 +89,7 @@ func TestOfflineUsesTheCacheOnly(t *testing.T) {
 	c := client(t, s, func(o *Options) { o.Cache = online.Cache() })
 	require.True(t, c.Offline())
 	whole(t, pull(t, c), model())
-	_, err := c.Pull(t.Context(), Ref{"someone", "else", ""}, PullOptions{})
+	_, err := c.Pull(t.Context(), Ref{Owner: "someone", Name: "else", Revision: ""}, PullOptions{})
 	require.ErrorIs(t, err, ErrOffline)
 	require.ErrorContains(t, err, "HF_HUB_OFFLINE forbids")
 	require.Len(t, s.Requests(), before)

@@ -14,11 +14,30 @@ import (
 // defaultRevision is the branch that a reference without a revision means.
 const defaultRevision = "main"
 
-// A Ref names a model on the hub at a revision.
+// A Ref names a model on the hub, or another repository, at a revision.
 type Ref struct {
 	Owner    string // "" for the few old names that have none, such as gpt2
 	Name     string
 	Revision string // a branch, a tag or a commit; "" is main
+	Kind     Kind   // of the repository
+}
+
+// Kind is what a repository is: its address begins with it.
+type Kind string
+
+// The kinds of repositories.
+const (
+	OfModel   Kind = ""
+	OfSpace   Kind = "spaces"
+	OfDataset Kind = "datasets"
+)
+
+// prefix is what stands before a repository's name in addresses.
+func (k Kind) prefix() string {
+	if k == OfModel {
+		return ""
+	}
+	return string(k) + "/"
 }
 
 // repoPart is what the hub allows in an owner or a name; "--" and ".." are forbidden
@@ -50,7 +69,7 @@ func ParseRef(s string) (Ref, error) {
 	case at && !validRevision(revision):
 		return bad(fmt.Sprintf("the revision %q is not a branch, tag or commit", revision))
 	}
-	return Ref{owner, name, revision}, nil
+	return Ref{Owner: owner, Name: name, Revision: revision}, nil
 }
 
 func validName(s string) bool {
@@ -122,12 +141,12 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) && r != '\u3000' }) < 0
 }
 
-// Repo is owner/name.
+// Repo is owner/name, or kind/owner/name where it is no model.
 func (r Ref) Repo() string {
 	if r.Owner == "" {
-		return r.Name
+		return r.Kind.prefix() + r.Name
 	}
-	return r.Owner + "/" + r.Name
+	return r.Kind.prefix() + r.Owner + "/" + r.Name
 }
 
 // String is what ParseRef reads.
@@ -145,5 +164,19 @@ func (r Ref) revision() string {
 	return r.Revision
 }
 
-// folder is the model's folder in the cache.
-func (r Ref) folder() string { return "models--" + strings.ReplaceAll(r.Repo(), "/", "--") }
+// folder is the repository's folder in the cache.
+func (r Ref) folder() string {
+	folder := strings.ReplaceAll(r.Repo(), "/", "--")
+	if r.Kind == OfModel {
+		return "models--" + folder
+	}
+	return folder
+}
+
+// api is the address of what the hub says of the repository, without the host.
+func (r Ref) api() string {
+	if r.Kind == OfModel {
+		return "/api/models/" + r.Repo()
+	}
+	return "/api/" + r.Repo()
+}

@@ -10,13 +10,13 @@ import (
 func TestParseRef(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Ref{
-		"mlx-community/Llama-3.2-1B-Instruct-4bit": {"mlx-community", "Llama-3.2-1B-Instruct-4bit", ""},
-		"a/b@main":       {"a", "b", "main"},
-		"a/b@refs/pr/1":  {"a", "b", "refs/pr/1"},
-		"a/b@" + commit1: {"a", "b", commit1},
-		"_a/b_c.d":       {"_a", "b_c.d", ""},
-		"gpt2":           {"", "gpt2", ""},
-		"gpt2@main":      {"", "gpt2", "main"},
+		"mlx-community/Llama-3.2-1B-Instruct-4bit": {Owner: "mlx-community", Name: "Llama-3.2-1B-Instruct-4bit", Revision: ""},
+		"a/b@main":       {Owner: "a", Name: "b", Revision: "main"},
+		"a/b@refs/pr/1":  {Owner: "a", Name: "b", Revision: "refs/pr/1"},
+		"a/b@" + commit1: {Owner: "a", Name: "b", Revision: commit1},
+		"_a/b_c.d":       {Owner: "_a", Name: "b_c.d", Revision: ""},
+		"gpt2":           {Owner: "", Name: "gpt2", Revision: ""},
+		"gpt2@main":      {Owner: "", Name: "gpt2", Revision: "main"},
 	} {
 		got, err := ParseRef(text)
 		require.NoError(t, err, text)

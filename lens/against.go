@@ -46,6 +46,27 @@ func Against(ctx context.Context, m model.Model, sequences [][]int, places []mod
 	return nil
 }
 
+// AgainstMemory estimates from above what Against takes at its greatest beside the weights, in bytes, for so
+// many places of sequences, and what a visit to [Reference.Gradient] takes.
+func AgainstMemory(m model.Model, sequences [][]int, places int) int64 {
+	s := m.Shape()
+	most := 0
+	for _, part := range passes(sequences) {
+		longest := 0
+		for _, ids := range part {
+			longest = max(longest, len(ids))
+		}
+		n := len(part) * longest
+		rows := min(n, max(1, logitBytes/(4*s.DVocab)))
+		// the weights of a block that may be unpacked at once: two of the MLP's, one of the attention
+		block := s.Block(len(part), longest, longest) + 2*s.DModel*s.DMLP + s.DModel*s.Heads*s.DHead
+		// logits, probabilities and their difference, once more in parts, and on the way back; the head, unpacked
+		scoring := 10*rows*s.DVocab + 3*min(headNumbers, s.DVocab*s.DModel) + (places+9)*rows*s.DModel
+		most = max(most, max(block, scoring)+(places+1)*n*s.DModel)
+	}
+	return 4 * int64(most)
+}
+
 // passes cuts sequences into those that go through the model together.
 func passes(sequences [][]int) [][][]int {
 	var out [][][]int

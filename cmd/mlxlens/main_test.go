@@ -79,7 +79,8 @@ func writeRecorded(ts *testscript.TestScript, neg bool, args []string) {
 
 // startHub starts a hub that has $TINY as someone/tiny, the same gated as
 // someone/gated, with another's index as someone/stale, and in GGUF as someone/gguf; tiny is
-// an old name of someone/tiny. It sets HF_ENDPOINT.
+// an old name of someone/tiny. Lenses and a dictionary are in folders of someone/lenses, a model's repository and a
+// space. It sets HF_ENDPOINT.
 func startHub(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: hub")
@@ -95,11 +96,23 @@ func startHub(ts *testscript.TestScript, neg bool, args []string) {
 	commit := strings.Repeat("1", 40)
 	stale := maps.Clone(files)
 	stale["model.safetensors.index.json"] = []byte(`{"weight_map": {"a": "model-00001-of-00002.safetensors"}}`)
+	lenses, data := map[string][]byte{}, ts.Getenv("TESTDATA")
+	for name, path := range map[string]string{
+		"llama/jlens/llama.pt": "jacobian/llama.pt", "lens/llama/config.json": "tuned/alignment/tiny-llama-a-llama3rope/config.json", "lens/llama/params.pt": "tuned/alignment/tiny-llama-a-llama3rope/params.pt",
+		"layer_1/sae/cfg.json": "sparse/tiny-llama-b/cfg.json", "layer_1/sae/sae_weights.safetensors": "sparse/tiny-llama-b/sae_weights.safetensors",
+		"mlxterp/tiny.json": "tuned/tiny-llama-a-llama3rope.json", "mlxterp/tiny.npz": "tuned/tiny-llama-a-llama3rope.npz",
+	} {
+		content, err := os.ReadFile(filepath.Join(data, path))
+		ts.Check(err)
+		lenses[name] = content
+	}
 	s := hubtest.New(map[string]*hubtest.Repo{
-		"someone/tiny":  {Commit: commit, Files: files},
-		"someone/gated": {Commit: commit, Files: files, Gated: "hf_good"},
-		"someone/stale": {Commit: commit, Files: stale},
-		"someone/gguf":  {Commit: commit, Files: map[string][]byte{"tiny.gguf": []byte("GGUF")}},
+		"someone/tiny":          {Commit: commit, Files: files},
+		"someone/gated":         {Commit: commit, Files: files, Gated: "hf_good"},
+		"someone/stale":         {Commit: commit, Files: stale},
+		"someone/gguf":          {Commit: commit, Files: map[string][]byte{"tiny.gguf": []byte("GGUF")}},
+		"someone/lenses":        {Commit: commit, Files: lenses},
+		"spaces/someone/lenses": {Commit: commit, Files: lenses},
 	})
 	s.Moved = map[string]string{"tiny": "someone/tiny"}
 	ts.Defer(s.Close)

@@ -93,6 +93,7 @@ var allowed = map[string][]string{
 
 	"examples/attribution":      {"edit", "experiment", "model", "model/auto"},
 	"examples/causaltracing":    {"edit", "experiment", "model", "model/auto"},
+	"examples/coordinates":      {"edit", "experiment", "generate", "lens", "model", "model/auto", "states"},
 	"examples/confidence":       {"edit", "lens", "model/auto"},
 	"examples/customkernel":     {"mlx"},
 	"examples/linearregression": {"mlx", "mlx/nn"},
@@ -100,8 +101,10 @@ var allowed = map[string][]string{
 	"examples/crystallisation":  {"edit", "lens", "model/auto"},
 	"examples/heatmap":          {"edit", "lens", "lens/render", "model/auto"},
 	"examples/inductionheads":   {"edit", "experiment", "model/auto"},
+	"examples/features":         {"edit", "experiment", "lens/sparse", "model/auto"},
 	"examples/hiddenstates":     {"edit", "model/auto", "states"},
 	"examples/manuallens":       {"mlx", "model", "model/auto"},
+	"examples/patchscope":       {"edit", "experiment", "model", "model/auto"},
 	"examples/patching":         {"edit", "experiment", "model", "model/auto"},
 	"examples/quantization":     {"audit", "mlx", "model/auto"},
 	"examples/positions":        {"edit", "lens", "model/auto"},

@@ -39,7 +39,7 @@ type Request struct {
 // A Server is the hub. Its fields are set while no request is under way.
 type Server struct {
 	*httptest.Server
-	Repos map[string]*Repo // by owner/name
+	Repos map[string]*Repo // by owner/name, or spaces/owner/name
 	// CDN, when it is set, is where large files are redirected to.
 	CDN string
 	// Moved are old names without owner, and where they are redirected to.
@@ -115,6 +115,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 	at := strings.TrimPrefix(r.URL.EscapedPath(), "/") // a / in a revision comes escaped
 	rest, isAPI := strings.CutPrefix(at, "api/models/")
+	if space, ok := strings.CutPrefix(at, "api/spaces/"); ok {
+		rest, isAPI = "spaces/"+space, true
+	}
+	rest, ofSpace := strings.CutPrefix(rest, "spaces/")
 	parts := strings.SplitN(rest, "/", 5)
 	for i, part := range parts {
 		parts[i], _ = url.PathUnescape(part) // the server has parsed the path already
@@ -128,6 +132,9 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	repo := s.Repos[parts[0]+"/"+parts[1]]
+	if ofSpace {
+		repo = s.Repos["spaces/"+parts[0]+"/"+parts[1]]
+	}
 	if repo != nil && len(parts) >= 4 {
 		for name, other := range repo.Other {
 			if parts[3] == name || parts[3] == other.Commit {

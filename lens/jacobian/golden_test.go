@@ -34,7 +34,18 @@ type recordedModel struct {
 		Rows    map[string][]float64 `json:"rows"`
 		Product []float64            `json:"product"`
 	} `json:"matrices"`
-	Readout map[string][]float64 `json:"readout"`
+	Readout     map[string][]float64   `json:"readout"`
+	Vectors     map[string][][]float64 `json:"vectors"`
+	Steered     []float64              `json:"steered"`
+	SteeredLast []float64              `json:"steered_last"`
+	Ablated     []float64              `json:"ablated"`
+	Swapped     []float64              `json:"swapped"`
+	Clamped     []float64              `json:"clamped"`
+	Decomposed  map[string]struct {
+		Selected    []int     `json:"selected"`
+		Support     []int     `json:"support"`
+		Coordinates []float64 `json:"coordinates"`
+	} `json:"decomposed"`
 }
 
 func load(t *testing.T) recorded {

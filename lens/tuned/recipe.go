@@ -51,6 +51,10 @@ type TrainOptions struct {
 	// they come as they are.
 	Shuffle bool
 	Seed    uint64
+
+	// MaxMemory refuses a training that MLX's arrays, the weights among them, may take more for, in bytes; 0: none is refused. How
+	// sequences are cut does not depend on it.
+	MaxMemory int64
 }
 
 // recipes are the options by their names.

@@ -71,6 +71,9 @@ func NewTrainer(m model.Model, sequences [][]int, o TrainOptions) (*Trainer, err
 		}
 		t.places = append(t.places, at)
 	}
+	if err := t.fits(); err != nil {
+		return nil, err
+	}
 	sizes := slices.Repeat([]float64{1}, layers)
 	if o.Scaled {
 		var err error
@@ -87,6 +90,36 @@ func NewTrainer(m model.Model, sequences [][]int, o TrainOptions) (*Trainer, err
 			nn.Group{Rule: o.rule(), Rate: rate}))
 	}
 	return t, nil
+}
+
+// fits returns an error where the training may take more memory than is allowed.
+func (t *Trainer) fits() error {
+	if t.o.MaxMemory == 0 {
+		return nil
+	}
+	d := t.m.Shape().DModel
+	each := 0 // numbers of a translator
+	for _, part := range partNames(d, t.o.rank(d)) {
+		n := 1
+		for _, size := range shapeOf(part, d, t.o.rank(d)) {
+			n *= size
+		}
+		each += n
+	}
+	copies := 3 // the parameters, their gradients, and a moment
+	if t.o.Optimizer == AdamW {
+		copies++
+	}
+	translators := 4 * int64(each) * int64(copies*len(t.places)+3) // one is made anew
+	longest := slices.SortedFunc(slices.Values(t.sequences), func(a, b []int) int { return len(b) - len(a) })
+	step := slices.Repeat(longest[:1], max(1, t.o.Batch))
+	copy(step, longest)
+	work := lens.AgainstMemory(t.m, step, len(t.places))
+	if free := t.o.MaxMemory - int64(mlx.ActiveMemory()); translators+work > free {
+		return fmt.Errorf("tuned: the training needs at most %d MB beside the weights, %d of them for %d translators of rank %d, and %d MB are left for it: take a smaller rank or biases alone, fewer or shorter sequences a step, or allow more memory",
+			(translators+work+1<<20-1)>>20, (translators+1<<20-1)>>20, len(t.places), t.o.rank(d), max(0, free>>20))
+	}
+	return nil
 }
 
 // Close frees the parameters.

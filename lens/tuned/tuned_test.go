@@ -321,3 +321,25 @@ func TestALensThatCannotBeWrittenIsAnError(t *testing.T) {
 type broken struct{}
 
 func (broken) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// A lens in both forms has W for its linear part, and its tokens directions W·u, u the unembedding's row.
+func TestTheDirectionOfATokenIsItsRowTimesTheWeight(t *testing.T) {
+	m, l := openModel(t, models+tinyA), open(t, recorded+tinyA)
+	at := model.Place{Site: model.ResidPost, Layer: 0}
+	rows, err := lens.Directions(m, nil, at, []int{7, 300})
+	require.NoError(t, err)
+	d := l.DModel
+	for _, form := range []*tuned.Lens{l, l.OfPre()} {
+		got, err := lens.Directions(m, on(t, form, m), at, []int{7, 300})
+		require.NoError(t, err)
+		for i := range 2 {
+			for c := range d {
+				sum := float32(0)
+				for r := range d {
+					sum += rows.Data[i*d+r] * l.Translators[0].Weight[r*d+c]
+				}
+				require.InDelta(t, sum, got.Data[i*d+c], 1e-4)
+			}
+		}
+	}
+}

@@ -225,7 +225,7 @@ func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Ope
 		return nil, err
 	}
 	in := edit.Input{IDs: e.ids}
-	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, e); err != nil {
+	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, e); err != nil {
 		return nil, err
 	}
 	o.note(s, opened, e.ids)

@@ -131,7 +131,7 @@ func (o *captureOptions) input(ctx context.Context, s *streams, opened *auto.Ope
 	if in.Positions, err = at.turns.at(o.or(o.positions), len(in.IDs)); err != nil {
 		return in, nil, err
 	}
-	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at)
+	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at)
 	return in, at.text, err
 }
 

@@ -267,7 +267,7 @@ func (o *compareOptions) side(ctx context.Context, s *streams, opened *auto.Open
 		return nil, err
 	}
 	e.Input.IDs = e.ids
-	if e.Input.Edits, err = newEditor(ctx, s, opened, prompt).parse(edits, e.encoded); err != nil {
+	if e.Input.Edits, err = newEditor(ctx, s, opened, prompt, &o.editFlags, o.quiet).parse(edits, e.encoded); err != nil {
 		return nil, err
 	}
 	e.Translator, e.close, err = file.reader(s, opened)

@@ -26,6 +26,7 @@ type corpusFlags struct {
 	length  int
 	join    bool
 	bare    bool // --no-bos
+	bos     bool
 }
 
 // flags adds them; length is the longest sequence where nobody says.
@@ -37,12 +38,15 @@ func (o *corpusFlags) flags(cmd *cobra.Command, length int) {
 	f.IntVar(&o.length, "length", length, "the longest sequence, in tokens: a longer text is cut there")
 	f.BoolVar(&o.join, "join", false, "the file is one text, cut into sequences of --length tokens; what is left at the end is not used")
 	f.BoolVar(&o.bare, "no-bos", false, "do not add the tokenizer's special tokens")
+	f.BoolVar(&o.bos, "bos", false, "begin each text with the tokenizer's BOS where it adds none by itself, as TransformerLens does for most models")
 }
 
 func (o *corpusFlags) check() error {
 	switch {
 	case o.file == "":
 		return usagef("there is no corpus: name one with --file")
+	case o.bos && o.bare:
+		return usagef("--bos and --no-bos exclude each other")
 	case o.prompts < 0 || o.skip < 0:
 		return usagef("--prompts %d, --skip %d: want 0 or more", o.prompts, o.skip)
 	case o.length < 2:
@@ -131,7 +135,10 @@ func (o *corpusFlags) encode(opened *auto.Opened, from texts) (*corpus, error) {
 		return nil, tooLong(opened.Model.Shape(), o.length)
 	}
 	c := &corpus{name: o.file}
-	var err error
+	_, err := o.first(opened)
+	if err != nil {
+		return nil, err
+	}
 	if o.join {
 		err = o.encodeJoined(opened, from, c)
 	} else {
@@ -193,6 +200,10 @@ func (o *corpusFlags) ids(opened *auto.Opened, t *task, special bool) ([]int, er
 		if ids, err = opened.Tokenizer.Encode(*t.prompt, special); err != nil {
 			return nil, at(err)
 		}
+		if o.bos && special && !opened.Tokenizer.AddsBOS() {
+			bos, _ := opened.Tokenizer.BOS()
+			ids = append([]int{bos}, ids...)
+		}
 	}
 	if len(ids) == 0 {
 		return nil, nil
@@ -203,9 +214,33 @@ func (o *corpusFlags) ids(opened *auto.Opened, t *task, special bool) ([]int, er
 	return ids, nil
 }
 
+// first returns the BOS that stands in place of the first token of each sequence of joined texts, −1 for
+// none.
+func (o *corpusFlags) first(opened *auto.Opened) (int, error) {
+	t := opened.Tokenizer
+	if t == nil && o.bos {
+		return 0, fmt.Errorf("%w: --bos needs one", opened.TokenizerErr)
+	}
+	if t == nil || o.bare || !t.AddsBOS() && !o.bos {
+		return -1, nil
+	}
+	bos, ok := t.BOS()
+	switch {
+	case !ok && o.bos:
+		return 0, usagef("--bos: the tokenizer has no BOS: leave it out")
+	case !ok:
+		return -1, nil
+	}
+	return bos, nil
+}
+
 // encodeJoined cuts all texts, one behind another, into sequences of one length. Where the
-// tokenizer adds a BOS it stands in place of the first token of each, as llama-perplexity has it.
+// tokenizer adds a BOS, or --bos does, it stands in place of the first token of each, as llama-perplexity has it.
 func (o *corpusFlags) encodeJoined(opened *auto.Opened, from texts, c *corpus) error {
+	first, err := o.first(opened)
+	if err != nil {
+		return err
+	}
 	tasks := from.tasks
 	if from.whole != nil {
 		tasks = []task{{prompt: from.whole}}
@@ -220,10 +255,8 @@ func (o *corpusFlags) encodeJoined(opened *auto.Opened, from texts, c *corpus) e
 	}
 	for from := o.skip * o.length; from+o.length <= len(all) && !o.full(c); from += o.length {
 		ids := all[from : from+o.length : from+o.length]
-		if t := opened.Tokenizer; t != nil && t.AddsBOS() && !o.bare {
-			if bos, ok := t.BOS(); ok {
-				ids[0] = bos
-			}
+		if first >= 0 {
+			ids[0] = first
 		}
 		c.sequences = append(c.sequences, ids)
 	}

@@ -135,6 +135,16 @@ func originOfEdits(edits []string, options map[string]string) error {
 		_, arg, _ := strings.Cut(op, ":")
 		file, _, _ := edit.CutFactor(arg)
 		path := states.ValueFile(file)
+		if others := directionFiles(file); others != nil {
+			path = ""
+			for _, part := range others {
+				sum, err := pathDigest(part)
+				if err != nil {
+					return fmt.Errorf("edit %q: %w", text, err)
+				}
+				edits[i] += " (" + sum + ")"
+			}
+		}
 		if ext := strings.ToLower(filepath.Ext(arg)); ext == ".txt" || ext == ".jsonl" {
 			path = arg // a mean over prompts
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,10 +21,12 @@ import (
 // editFlags change what flows through the model.
 type editFlags struct {
 	edits []string
+	any   bool // unembedding
 }
 
 func (o *editFlags) flags(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&o.edits, "edit", nil, "an `EDIT` of what passes a site: SITE[@POSITIONS][/KEYS][#HEADS]=OP[:ARG] (repeatable; see mlxlens help edits)")
+	cmd.Flags().BoolVar(&o.any, "edit-any-unembedding", false, "accept, in an edit, a lens of a model with another unembedding")
 }
 
 // editor reads the edits of prompts, and what they name.
@@ -34,15 +37,22 @@ type editor struct {
 	prompt *promptOptions
 	at     encoded               // the prompt at hand
 	means  map[string]edit.Value // over files, by place and file
+
+	any        bool                  // unembedding
+	quiet      bool                  // nothing is told of edits
+	directions map[string]edit.Value // of tokens, by place and argument
 }
 
-func newEditor(ctx context.Context, s *streams, opened *auto.Opened, prompt *promptOptions) *editor {
-	return &editor{ctx: ctx, s: s, opened: opened, prompt: prompt, means: map[string]edit.Value{}}
+func newEditor(ctx context.Context, s *streams, opened *auto.Opened, prompt *promptOptions, of *editFlags, quiet bool) *editor {
+	return &editor{ctx: ctx, s: s, opened: opened, prompt: prompt, means: map[string]edit.Value{}, any: of.any, quiet: quiet, directions: map[string]edit.Value{}}
 }
 
 // parse reads edits of a prompt.
 func (e *editor) parse(texts []string, at encoded) ([]edit.Edit, error) {
 	e.at = at
+	if e.any && !slices.ContainsFunc(texts, namesLens) {
+		return nil, usagef("--edit-any-unembedding is of the lens of an edit, and none names one, such as layers.9.resid_post=steer:FILE:TOKEN")
+	}
 	var edits []edit.Edit
 	for _, text := range texts {
 		resolved, err := at.turns.inEdit(text)
@@ -57,9 +67,15 @@ func (e *editor) parse(texts []string, at encoded) ([]edit.Edit, error) {
 			return nil, usageError{err}
 		}
 		one.Text = text
+		if caution := one.Caution(); caution != "" && !e.quiet {
+			e.s.say("%s", caution)
+		}
 		edits = append(edits, one)
 	}
-	return edits, nil
+	if len(edits) == 0 || !slices.ContainsFunc(edits, func(one edit.Edit) bool { return !one.Measured() }) {
+		return edits, nil
+	}
+	return states.Measure(e.ctx, e.opened.Model, edit.Input{IDs: at.ids, Edits: edits})
 }
 
 // featureArg is a dictionary and the number of a feature: DIR#1234.
@@ -90,8 +106,11 @@ func (e *editor) feature(path, number string, at model.Place) (edit.Value, error
 	return v, nil
 }
 
-// Value reads numbers from a file, or the direction of a dictionary's feature.
+// Value reads numbers from a file, or directions: those of tokens, or of a dictionary's feature.
 func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
+	if path, tokens, ok := tokenDirections(arg); ok {
+		return e.ofTokens(path, tokens, at)
+	}
 	if parts := featureArg.FindStringSubmatch(arg); parts != nil {
 		return e.feature(parts[1], parts[2], at)
 	}

@@ -62,7 +62,7 @@ A feature's direction is an edit of its place, in every command that takes edits
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.sae, "sae", "", "the dictionary: SAELens' or Gemma Scope's folder, or one of its files")
+	f.StringVar(&o.sae, "sae", "", "the dictionary: SAELens' or Gemma Scope's folder, or one of its files; or hub:owner/name/path of one")
 	f.StringVar(&o.in, "site", "", "the place that it reads, such as layers.12.resid_post (default what the file says)")
 	f.StringVar(&o.out, "site-out", "", "the place that a transcoder reconstructs, such as layers.12.mlp_out (default what the file says)")
 	f.StringVar(&o.positions, "positions", "", "positions: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all)")
@@ -106,6 +106,7 @@ func runFeatures(ctx context.Context, s *streams, o *featuresOptions) error {
 	if err != nil {
 		return err
 	}
+	o.agree(s)
 	a, err := openSparse(s, o.sae)
 	if err != nil {
 		return err
@@ -154,16 +155,24 @@ func (o *featuresOptions) input(ctx context.Context, s *streams, opened *auto.Op
 		in.Positions = []int{-1}
 	}
 	o.note(s, opened, in.IDs)
-	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at)
+	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at)
 	return in, at, err
 }
 
 // openSparse opens a dictionary, none of whose files may be the output's.
-func openSparse(s *streams, path string) (*sparse.Autoencoder, error) {
+func openSparse(s *streams, name string) (*sparse.Autoencoder, error) {
+	path, called, err := s.local(name, besideSparse)
+	if err != nil {
+		return nil, err
+	}
 	for _, file := range sparse.Files(path) {
 		if err := s.readsPath(file, "the dictionary"); err != nil {
 			return nil, err
 		}
 	}
-	return sparse.Open(path)
+	a, err := sparse.Open(path)
+	if err == nil {
+		a.Path = called
+	}
+	return a, err
 }

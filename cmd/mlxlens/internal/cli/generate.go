@@ -121,9 +121,10 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		return err
 	}
 	in := edit.Input{IDs: at.ids}
-	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, at); err != nil {
+	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at); err != nil {
 		return err
 	}
+	o.noteClamped(s, in.Edits)
 	for i := range in.Edits {
 		if site := in.Edits[i].Place.Site; o.lens && (site == model.FinalNormOut || site == model.Logits) {
 			return usagef("edit %q: --lens reads the stream before it, and would show another token than is chosen: leave one of them out", &in.Edits[i])
@@ -146,6 +147,15 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 		return o.draw(s, run.grid, view, false)
 	}
 	return nil
+}
+
+// noteClamped tells of edits that new tokens do not get.
+func (o *generateOptions) noteClamped(s *streams, edits []edit.Edit) {
+	for i := range edits {
+		if e := &edits[i]; e.Op == edit.SwapClamped && e.Positions == nil && !o.quiet {
+			s.say("edit %q: new tokens have no run without edits, and are left alone: it changes the prompt", e)
+		}
+	}
 }
 
 // check finds flags that are wrong or would do nothing.

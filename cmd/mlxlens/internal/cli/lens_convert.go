@@ -38,7 +38,11 @@ last layer's.`,
 }
 
 func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
-	if l, err := openLens(from); err == nil && l.jacobian != nil {
+	from, _, err := s.local(from, besideLens)
+	if err != nil {
+		return err
+	}
+	if l, err := openLensFile(from); err == nil && l.jacobian != nil {
 		defer l.jacobian.Close()
 		return convertJacobian(s, l.jacobian, to, wide, quiet)
 	}

@@ -46,7 +46,8 @@ TransformerLens 4 reads too, or .safetensors; what is done is kept in OUT.fit.pt
 
 Of a tuned lens OUT is NAME.safetensors, or NAME.npz or DIR/params.pt for other programs (lens convert). What is done is kept beside it in
 OUT.training: after Ctrl-C the same command goes on, and gives the same lens as if it had
-not been stopped.`,
+not been stopped. A tuned lens that --max-memory leaves too little for is refused: how its sequences are
+cut is the same with any memory.`,
 		Example: `  mlxlens lens fit --tuned --file corpus.txt --rank 8 -o lens.safetensors
   mlxlens lens fit --tuned --file corpus.txt --join --recipe tuned-lens --steps 250 -o lens.safetensors
   mlxlens lens fit --jacobian --file corpus.txt --prompts 100 -o lens.pt
@@ -73,7 +74,7 @@ func (o *lensFitOptions) kind() error {
 	if o.tuned == o.wants {
 		return usagef("say which lens to fit: --tuned or --jacobian")
 	}
-	wrong, right := []string{"layers", "skip-first", "rows", "dim-batch", "f32", "max-memory"}, "--jacobian"
+	wrong, right := []string{"layers", "skip-first", "rows", "dim-batch", "f32"}, "--jacobian"
 	if o.wants {
 		wrong, right = []string{"recipe", "site", "rank", "bias-only", "steps", "batch", "optimizer", "lr", "momentum", "weight-decay", "warmup", "clip", "in-order", "f16"}, "--tuned"
 	}
@@ -96,7 +97,7 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := o.corpusFlags.check(); err != nil {
+	if err := cmp.Or(o.corpusFlags.check(), o.jacobian.limit(&o.modelOptions)); err != nil {
 		return err
 	}
 	out, err := createLens(s, o.output, o.quiet)
@@ -109,6 +110,9 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer opened.Close()
+	if train.MaxMemory, err = o.jacobian.bound(); err != nil {
+		return err
+	}
 	t, err := tuned.NewTrainer(opened.Model, c.sequences, train)
 	if err != nil {
 		return err

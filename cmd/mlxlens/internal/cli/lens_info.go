@@ -46,7 +46,7 @@ type lensInfo struct {
 }
 
 func runLensInfo(s *streams, path string, asJSON bool) error {
-	l, err := openLens(path)
+	l, err := openLens(s, path)
 	if err != nil {
 		return err
 	}

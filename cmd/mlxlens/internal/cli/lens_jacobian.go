@@ -101,7 +101,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer opened.Close()
-	run := &fitting{keeping: keeping{s: s, path: o.output + ".fit.pt", quiet: o.quiet, saved: time.Now()}}
+	run := &fitting{keeping: keeping{s: s, path: o.output + ".fit.pt", quiet: o.quiet}}
 	if run.of, err = o.jacobianOrigin(s, opened, c); err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ type keeping struct {
 	path  string // of what is done
 	quiet bool
 
-	saved time.Time     // when it was kept the last time
+	saved time.Time     // when it was kept the last time; 0: what is done first is kept at once
 	took  time.Duration // and how long that took
 }
 

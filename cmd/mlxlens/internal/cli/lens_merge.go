@@ -50,7 +50,11 @@ func runLensMerge(s *streams, from []string, to string, wide, quiet bool) error 
 			_ = l.Close() // it was only read
 		}
 	}()
-	for _, path := range from {
+	for _, name := range from {
+		path, _, err := s.local(name, alone)
+		if err != nil {
+			return err
+		}
 		if err := readsLens(s, path); err != nil {
 			return err
 		}

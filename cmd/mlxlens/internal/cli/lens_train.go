@@ -121,7 +121,6 @@ func (r *training) run(ctx context.Context) error {
 	if err := r.resume(); err != nil {
 		return err
 	}
-	r.saved = time.Now()
 	pace := newPace(r.s, r.quiet, r.steps-len(r.t.Done()))
 	for len(r.t.Done()) < r.steps {
 		step, err := r.t.Step(ctx)

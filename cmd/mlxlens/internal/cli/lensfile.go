@@ -35,7 +35,7 @@ func (o *lensFlags) check() error {
 }
 
 // lensForms are what --lens takes.
-const lensForms = "logit, embed (the input embedding: which tokens a state resembles), negated (which it speaks against), a tuned lens (mlxterp's files, tuned-lens' folder, .safetensors) or a Jacobian one (.pt, .safetensors)"
+const lensForms = "logit, embed (the input embedding: which tokens a state resembles), negated (which it speaks against), a tuned lens (mlxterp's files, tuned-lens' folder, .safetensors) or a Jacobian one (.pt, .safetensors), or hub:owner/name/path of one"
 
 // lensesFlags name the lenses that read the rows of a trace.
 type lensesFlags struct {
@@ -45,7 +45,7 @@ type lensesFlags struct {
 
 func (o *lensesFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringArrayVar(&o.paths, "lens", nil, "what reads the rows: "+lensForms+"; repeat it for several beside each other")
+	f.StringArrayVar(&o.paths, "lens", nil, "what reads the rows: "+lensForms+"; repeat it for several beside each other, among them a sparse autoencoder (DIR, or DIR#FEATURE)")
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
 
@@ -93,7 +93,7 @@ func (o *lensesFlags) open(s *streams, opened *auto.Opened) (first lens.Translat
 		}
 	}
 	for _, path := range o.paths {
-		t, end, err := o.one(path).reader(s, opened)
+		t, end, err := o.reader(s, opened, path)
 		if err != nil {
 			done()
 			return nil, nil, nil, err
@@ -109,6 +109,10 @@ func (o *lensesFlags) open(s *streams, opened *auto.Opened) (first lens.Translat
 // lensFiles are the files of a lens, which tuned.Open finds by one of them, by what their
 // names begin with, or by their folder.
 func lensFiles(path string) (files []string) {
+	if parts := featureArg.FindStringSubmatch(path); parts != nil && !exists(path) {
+		path = parts[1]
+	}
+	path = cachedFiles(path)
 	stem := strings.TrimSuffix(path, filepath.Ext(path))
 	all := []string{path, path + ".npz", path + ".json", stem + ".npz", stem + ".json"}
 	if filepath.Base(path) == "params.pt" {
@@ -133,10 +137,7 @@ func (o *lensFlags) open(s *streams, opened *auto.Opened) (translator, error) {
 	if o.path == "" {
 		return nil, nil
 	}
-	if err := readsLens(s, o.path); err != nil {
-		return nil, err
-	}
-	file, err := openLens(o.path)
+	file, err := openLens(s, o.path)
 	if err != nil {
 		return nil, err
 	}
@@ -161,9 +162,28 @@ type lensFile struct {
 	jacobian *jacobian.Lens // to be closed
 }
 
-// openLens reads a lens of any kind, which its content tells. Those of more than one file are tuned ones, and
+// openLens reads a lens of any kind, from a path or the hub. Its files are not the output's.
+func openLens(s *streams, name string) (lensFile, error) {
+	path, called, err := s.local(name, besideLens)
+	if err != nil {
+		return lensFile{}, err
+	}
+	if err := readsLens(s, path); err != nil {
+		return lensFile{}, err
+	}
+	file, err := openLensFile(path)
+	switch {
+	case file.jacobian != nil:
+		file.jacobian.Path = called
+	case file.tuned != nil:
+		file.tuned.Path = called
+	}
+	return file, err
+}
+
+// openLensFile reads a lens of any kind, which its content tells. Those of more than one file are tuned ones, and
 // are known by their names.
-func openLens(path string) (lensFile, error) {
+func openLensFile(path string) (lensFile, error) {
 	ext := strings.ToLower(filepath.Ext(path))
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() && ext != ".npz" && ext != ".json" && filepath.Base(path) != "params.pt" {

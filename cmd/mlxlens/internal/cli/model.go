@@ -47,7 +47,7 @@ func (o *modelOptions) flags(cmd *cobra.Command) {
 func (o *modelOptions) refFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVarP(&o.ref, "model", "m", "", "a directory, a .gguf file, or owner/name[@revision] on the hub (default $"+envModel+", or one that was fetched)")
-	f.BoolVarP(&o.yes, "yes", "y", false, "download the model without asking when it is not in the Hugging Face cache")
+	f.BoolVarP(&o.yes, "yes", "y", false, "download a model or a lens without asking when it is not in the Hugging Face cache")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print results and errors only")
 }
 
@@ -167,8 +167,12 @@ func fetchedModel() (path, why string) {
 	return found[0], ""
 }
 
+// agree says what the user agrees to, of downloads too that are not the model.
+func (o *modelOptions) agree(s *streams) { s.canAgree, s.yes, s.quiet = true, o.yes, o.quiet }
+
 // open opens the model that the flags name.
 func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error) {
+	o.agree(s)
 	opts, err := o.resolved()
 	if err != nil {
 		return nil, err

@@ -21,7 +21,7 @@ func newModelsCmd(s *streams) *cobra.Command {
 		Short: "List the models in the Hugging Face cache",
 		Long: `Models lists what the Hugging Face cache holds: each model, the branches and tags that
 were fetched of it, its size on disk, when its newest file came, and whether it is
-complete. ` + "`mlxlens pull`" + ` completes one that is not; ` + "`mlxlens info -m`" + ` tells whether
+complete; of a repository of lenses it has single files. ` + "`mlxlens pull`" + ` completes a model that is not; ` + "`mlxlens info -m`" + ` tells whether
 mlxlens can run one. --supported lists the architectures that it can run instead, with
 the model_type of config.json and the general.architecture of GGUF files that each has.`,
 		Example: `  mlxlens models
@@ -83,6 +83,7 @@ type cachedRevision struct {
 	Modified *time.Time `json:"modified"`
 	Complete bool       `json:"complete"`
 	Missing  []string   `json:"missing"`
+	Parts    bool       `json:"parts,omitempty"` // single files, such as a lens: no model
 }
 
 func runModels(s *streams, asJSON bool) error {
@@ -99,7 +100,7 @@ func runModels(s *streams, asJSON bool) error {
 		cached := cachedModel{m.Repo, m.Path, m.Bytes, when(m.Modified), []cachedRevision{}}
 		for _, r := range m.Revisions {
 			cached.Revisions = append(cached.Revisions, cachedRevision{
-				r.Commit, orEmpty(r.Refs), r.Path, r.Files, r.Bytes, when(r.Modified), r.Complete(), orEmpty(r.Missing),
+				r.Commit, orEmpty(r.Refs), r.Path, r.Files, r.Bytes, when(r.Modified), r.Complete(), orEmpty(r.Missing), r.Parts,
 			})
 		}
 		result.Models = append(result.Models, cached)
@@ -135,6 +136,8 @@ func (r *modelsResult) print(s *streams) error {
 				refs = "–"
 			}
 			switch {
+			case v.Parts:
+				state = "single files"
 			case len(v.Missing) == 1:
 				state = "lacks " + render.Visible(v.Missing[0])
 			case len(v.Missing) > 1:

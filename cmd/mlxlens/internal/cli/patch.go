@@ -254,7 +254,7 @@ func (o *patchOptions) run(ctx context.Context, s *streams, opened *auto.Opened,
 		return r, err
 	}
 	r.in.IDs = r.ids
-	r.in.Edits, err = newEditor(ctx, s, opened, prompt).parse(o.edits, r.encoded)
+	r.in.Edits, err = newEditor(ctx, s, opened, prompt, &o.editFlags, o.quiet).parse(o.edits, r.encoded)
 	o.note(s, opened, r.ids)
 	return r, err
 }

@@ -84,7 +84,10 @@ func (b *fileBatch) openModel(context.Context) (finish func(), err error) {
 	if b.opened, err = b.open(b.batch.s, true); err != nil {
 		return nil, err
 	}
-	if b.batch.from, err = b.origin(b.opened); err != nil {
+	if err = b.batch.s.fetchEdits(b.edits); err == nil {
+		b.batch.from, err = b.origin(b.opened)
+	}
+	if err != nil {
 		b.opened.Close()
 	}
 	return b.opened.Close, err

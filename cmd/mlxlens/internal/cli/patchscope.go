@@ -139,7 +139,7 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 	defer done()
 	o.note(s, opened, source.ids)
 	o.note(s, opened, target.ids)
-	edits, err := newEditor(ctx, s, opened, &o.promptOptions).parse(o.edits, source)
+	edits, err := newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, source)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func newPullCmd(s *streams) *cobra.Command {
 	o := &pullOptions{}
 	cmd := &cobra.Command{
 		Use:   "pull owner/name[@revision]",
-		Short: "Fetch a model from the Hugging Face hub",
+		Short: "Fetch a model, or a lens, from the Hugging Face hub",
 		Long: `Pull fetches what the Hugging Face cache lacks of a model: weights in safetensors,
 configuration, tokenizer and chat template. It prints the folder that -m would open.
 
@@ -38,6 +38,10 @@ was stopped goes on where it ended when the command is run again. A revision is 
 branch, a tag or a commit; without one it is main, as it is now. The address of the
 model's page is understood too.
 
+hub:owner/name/path[@revision] is a file of a repository, or a folder with the files that lie
+in it, such as a lens or a sparse autoencoder, and prints where it is. The same name may stand for a path in --lens,
+--sae and edits. Before a space or a data set stands what it is: hub:spaces/owner/name/path.
+
 --verify reads all that the cache has of the model, checks it against the hashes, and
 fetches again what is damaged. After a crash that is done for what was being written
 then, by the next command that uses the model.
@@ -46,6 +50,8 @@ The help topic environment lists the variables that say where the cache and the 
 are, and with which token to ask.`,
 		Example: `  mlxlens pull mlx-community/Llama-3.2-1B-Instruct-4bit
   mlxlens pull mlx-community/Qwen3-0.6B-4bit@main --json
+  mlxlens pull hub:neuronpedia/jacobian-lens/gpt2-small/jlens/Salesforce-wikitext/gpt2_jacobian_lens.pt
+  mlxlens pull hub:spaces/AlignmentResearch/tuned-lens/lens/gpt2
   mlxlens pull https://huggingface.co/mlx-community/Qwen3-0.6B-4bit --verify`,
 		Args: wantArgs(cobra.ExactArgs(1)),
 		RunE: func(_ *cobra.Command, args []string) error {
@@ -73,20 +79,36 @@ type pullResult struct {
 }
 
 func runPull(s *streams, o *pullOptions) error {
-	ref, err := hub.ParseRef(o.ref)
-	if err != nil {
-		return usageError{err}
-	}
 	c, err := hub.New(hub.Options{Agent: agent()})
 	if err != nil {
 		return err
+	}
+	if files, ok := strings.CutPrefix(o.ref, hubScheme); ok {
+		return o.pullFiles(s, c, files)
+	}
+	ref, err := hub.ParseRef(o.ref)
+	if err != nil {
+		return usageError{err}
 	}
 	result := pullResult{Repo: ref.Repo(), Revision: ref.Revision}
 	if result.Revision == "" {
 		result.Revision = "main"
 	}
+	snapshot, err := c.Pull(s.ctx, ref, hub.PullOptions{Verify: o.verify, Progress: o.progress(s, &result)})
+	if err != nil {
+		return err
+	}
+	if !o.quiet && snapshot.Note != "" {
+		s.say("%s", snapshot.Note)
+	}
+	result.Commit, result.Path = snapshot.Commit, snapshot.Path
+	return o.print(s, &result)
+}
+
+// progress counts what is fetched, and shows it.
+func (o *pullOptions) progress(s *streams, result *pullResult) func(hub.Event) {
 	show := showPull(s, o.quiet)
-	snapshot, err := c.Pull(s.ctx, ref, hub.PullOptions{Verify: o.verify, Progress: func(e hub.Event) {
+	return func(e hub.Event) {
 		switch e.Kind {
 		case hub.Started:
 			result.FetchedFiles, result.FetchedBytes = e.Files, e.Total
@@ -94,29 +116,19 @@ func runPull(s *streams, o *pullOptions) error {
 			result.VerifiedFiles++
 		}
 		show(e)
-	}})
-	if err != nil {
-		return err
 	}
-	if !o.quiet {
-		result.tell(s, snapshot.Note)
-	}
-	result.Commit, result.Path = snapshot.Commit, snapshot.Path
-	if o.json {
-		return render.WriteJSON(s.out, result)
-	}
-	fmt.Fprintln(s.out, render.Safe(snapshot.Path))
-	return nil
 }
 
-// tell says what was odd, and what was checked.
-func (r *pullResult) tell(s *streams, note string) {
-	if note != "" {
-		s.say("%s", note)
-	}
-	if r.VerifiedFiles > 0 {
+// print says what was checked, and where what was fetched is.
+func (o *pullOptions) print(s *streams, r *pullResult) error {
+	if !o.quiet && r.VerifiedFiles > 0 {
 		s.say("%s of the cache %s what the hashes say", english.Plural(r.VerifiedFiles, "file", ""), map[bool]string{true: "is", false: "are"}[r.VerifiedFiles == 1])
 	}
+	if o.json {
+		return render.WriteJSON(s.out, r)
+	}
+	fmt.Fprintln(s.out, render.Safe(r.Path))
+	return nil
 }
 
 // agent names this program to the hub.

@@ -38,6 +38,9 @@ type streams struct {
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
 
 	digests map[*auto.Opened]string // of models that are open
+
+	canAgree, yes, quiet bool                 // to downloads, of a command that has the flags of a model
+	located              map[string][2]string // of the hub: where it is, and its name with the commit
 }
 
 // say tells the user something on a line of stderr. Errors and all else that is told there
@@ -261,7 +264,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	addVersionFlag(root)

@@ -99,7 +99,13 @@ OP is what becomes of a value x there:
   set:FILE           the numbers in a file, for patching
   clamp:LOW:HIGH     x, but not below LOW and not above HIGH
   noise:SIZE[:SEED]  x plus normal noise of standard deviation SIZE
-  project-out:FILE   x less its part along a vector, or in the span of several
+  project-out:FILE   x less its part along a vector, or in the span of several (ablation)
+  steer:FILE[*FACTOR]         x plus FACTOR times a vector that is made as long as the
+                              median x at the edit's positions of the prompt
+  swap:FILE[*FACTOR]          x with its coordinates along two vectors exchanged; with a
+                              FACTOR so much of the way
+  swap-clamped:FILE[*FACTOR]  the same, to the coordinates of a run without edits, at the
+                              positions of the prompt
   mask               of attn_scores: the score of KEYS becomes the lowest number there
                      is, and softmax shares their weight among the other keys; a
                      position that is left without a key attends to nothing
@@ -113,6 +119,14 @@ and set at the positions of the edit. A file of ` + "`mlxlens steer`" + ` or ` +
 knows its model and its place: another model is refused, and another place unless
 ARRAY names it. DIR#NUMBER is the direction of a feature of a sparse autoencoder
 (` + "`mlxlens features`" + `), at the place that the dictionary reconstructs.
+
+In place of FILE directions of tokens may stand, in the coordinates of a lens (Gurnee et al.
+2026): [LENS:]TOKEN, or several of them with commas, each "TEXT" or <ID>. LENS is what --lens
+takes, a Jacobian or a tuned lens, logit without it: the direction is the row of
+unembedding·lens that scores the token, without the final norm. They are there in the
+stream (resid_post of the lens' layers) and, of the logit lens, in what is added to it.
+Two steers in several layers are measured one after the other; what a text goes on with
+is steered by as much as the prompt.
 
   halve what the MLP of layer 5 adds, at the positions 3, 4 and 5:
     layers.5.mlp_out@3:6=scale:0.5
@@ -130,6 +144,12 @@ ARRAY names it. DIR#NUMBER is the direction of a feature of a sparse autoencoder
   steer by a feature of a sparse autoencoder, or leave its direction out:
     layers.9.resid_post=add:sae#1234*4
     layers.9.resid_post=project-out:sae#1234
+  steer towards a token, by half the length of the stream; take two tokens out of it;
+  exchange two of them in two layers, which a live swap would undo:
+    'layers.9.resid_post=steer:" Paris"*0.5'
+    'layers.9.resid_post=project-out:jlens.pt:" Paris"," London"'
+    'layers.8.resid_post=swap-clamped:jlens.pt:" France"," China"'
+    'layers.9.resid_post=swap-clamped:jlens.pt:" France"," China"'
   patch every position that was captured, or only the last:
     layers.9.resid_post=set:states.npz
     layers.9.resid_post@-1=set:states.npz@-1`

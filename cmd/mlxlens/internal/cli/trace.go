@@ -221,7 +221,7 @@ func (o *traceOptions) curves() int {
 
 // trace computes the grid of a prompt.
 func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opened, lo lens.Options, text *string, ids []int) (*lens.Grid, error) {
-	p, err := o.prepare(ctx, opened, newEditor(ctx, s, opened, &o.promptOptions), text, ids)
+	p, err := o.prepare(ctx, opened, newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet), text, ids)
 	if err != nil {
 		return nil, err
 	}

@@ -77,7 +77,11 @@ func (t *traceBatch) open(ctx context.Context) (finish func(), err error) {
 	if t.opened, err = t.traceOptions.open(s, needTokenizer); err != nil {
 		return nil, err
 	}
-	t.editor = newEditor(ctx, s, t.opened, &t.promptOptions)
+	if err := s.fetchEdits(t.edits); err != nil {
+		t.opened.Close()
+		return nil, err
+	}
+	t.editor = newEditor(ctx, s, t.opened, &t.promptOptions, &t.editFlags, t.quiet)
 	lo, done, err := t.lensOptions(s, t.opened)
 	if err != nil {
 		t.opened.Close()

@@ -1,0 +1,82 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/sparse"
+	"github.com/mlxlens/mlxlens/model/auto"
+)
+
+// sparseFiles are files by which a sparse autoencoder is known, and no lens.
+var sparseFiles = []string{"cfg.json", "sae_weights.safetensors", "params.safetensors", "params.npz"}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// isSparse reports whether a path is that of a sparse autoencoder.
+func isSparse(path string) bool {
+	if !isFolder(path) {
+		return slices.Contains(sparseFiles, filepath.Base(path)) && exists(path)
+	}
+	return slices.ContainsFunc(sparseFiles, func(name string) bool { return exists(filepath.Join(path, name)) })
+}
+
+// reader returns what reads rows by a name of --lens: a lens, or a sparse autoencoder, DIR or DIR#FEATURE, and what to
+// call at the end.
+func (o *lensesFlags) reader(s *streams, opened *auto.Opened, name string) (lens.Translator, func(), error) {
+	dir, feature := name, -1
+	if parts := featureArg.FindStringSubmatch(name); parts != nil && !exists(name) {
+		var err error
+		if feature, err = strconv.Atoi(parts[2]); err != nil {
+			return nil, nil, usagef("--lens %s: %q is no number of a feature", name, parts[2])
+		}
+		dir = parts[1]
+	}
+	if o.one(dir).named() && feature < 0 {
+		return o.one(name).reader(s, opened)
+	}
+	at, _, err := s.local(dir, besideLens)
+	if err != nil {
+		return nil, nil, err
+	}
+	if feature < 0 && !isSparse(at) {
+		return o.one(name).reader(s, opened)
+	}
+	if len(o.paths) == 1 {
+		return nil, nil, usagef("--lens %s reads one place: its row stands beside those of a lens, as in --lens logit --lens %s", name, name)
+	}
+	t, err := openRow(s, opened, dir, feature)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, t.Close, nil
+}
+
+// openRow opens the row of a dictionary, or of one of its features.
+func openRow(s *streams, opened *auto.Opened, dir string, feature int) (*sparse.Reader, error) {
+	a, err := openSparse(s, dir)
+	if err != nil {
+		return nil, err
+	}
+	e, err := a.On(opened.Model, sparse.Options{})
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	read := e.Reader
+	if feature >= 0 {
+		read = func() (*sparse.Reader, error) { return e.Feature(feature) }
+	}
+	t, err := read()
+	if err != nil {
+		e.Close()
+		return nil, err
+	}
+	return t, nil
+}
