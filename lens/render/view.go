@@ -91,6 +91,12 @@ func (v View) number(c *lens.Cell) float64 {
 	return math.NaN()
 }
 
+// ofAnswer reports whether the number is of the model's final answer, and not of the cell's token.
+func (v View) ofAnswer() bool { return v == Prob || v == Logit || v == Rank }
+
+// answers stands before a number that is of the model's final answer, in the cell of another token.
+const answers = "→"
+
 // hasExperts reports whether a cell has experts.
 func hasExperts(g *lens.Grid) bool {
 	for r := range g.Cells {

@@ -148,9 +148,8 @@ type found interface {
 // foundFlags say how what was found is shown.
 type foundFlags struct {
 	outputFlags
+	screenFlags
 	json    bool
-	noColor bool
-	width   int
 	how     *experiment.Made // what is kept was made; nil: nothing is kept
 	picture pictureFlags
 	edited  []string // edits of the run, for a picture to name
@@ -164,14 +163,16 @@ var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg", "pdf"}
 func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
-	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
-	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
+	o.screenFlags.flags(cmd)
 	o.picture.flags(cmd)
 	formats := append(slices.Clone(foundFormats), more...)
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(formats), formats...)
 }
 
 func (o *foundFlags) check(formats ...string) error {
+	if err := o.screenFlags.check(); err != nil {
+		return err
+	}
 	if err := o.outputFlags.check(formats...); err != nil {
 		return err
 	}
@@ -186,8 +187,9 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	if o.json {
 		return render.WriteJSON(s.out, result)
 	}
-	d := drawFlags{noColor: o.noColor, width: o.width}
-	return render.FigureTerminal(s.out, result.Figure(), render.TerminalOptions{Width: d.textColumns(s), Color: d.color(s)})
+	figure := result.Figure()
+	t := o.screenFlags.options(s, "a larger --width shows them, and --output x.html all")
+	return s.paged(func(w io.Writer) error { return render.FigureTerminal(w, figure, t) })
 }
 
 func (o *foundFlags) write(s *streams, w io.Writer, result found) error {

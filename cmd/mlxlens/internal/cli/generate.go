@@ -143,7 +143,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	}
 	if run.grid != nil && !o.json {
 		fmt.Fprintln(s.out)
-		return o.draw(s, run.grid, view, false)
+		t := o.screenFlags.options(s, "") // all of the new tokens
+		t.View = view
+		return o.draw(s, run.grid, t)
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type streams struct {
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
+	pager    *pager
 
 	digests map[*auto.Opened]string // of models that are open
 }
@@ -189,25 +190,31 @@ func Main() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan int, 1)
-	go func() { done <- Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
-	select {
-	case code := <-done:
-		return code
-	case got := <-signals:
-		output.RemoveUnfinished()
-		if got == syscall.SIGTERM {
-			fmt.Fprintln(os.Stderr, "mlxlens: terminated")
-			return exitTerminated
+	p := &pager{}
+	go func() { done <- run(ctx, p, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
+	for {
+		select {
+		case code := <-done:
+			return code
+		case got := <-signals:
+			if p.takes(got) {
+				continue
+			}
+			output.RemoveUnfinished()
+			if got == syscall.SIGTERM {
+				fmt.Fprintln(os.Stderr, "mlxlens: terminated")
+				return exitTerminated
+			}
+			fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
+			return exitInterrupted
 		}
-		fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
-		return exitInterrupted
 	}
 }
 
-// Run runs one command line and returns its exit code.
-func Run(ctx context.Context, args []string, in io.Reader, stdout, errs io.Writer) int {
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, p *pager, args []string, in io.Reader, stdout, errs io.Writer) int {
 	out := &checkedWriter{Writer: stdout}
-	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in), answer: output.Stdout(out)}
+	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in), answer: output.Stdout(out), pager: p}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -242,6 +249,9 @@ func Root() *cobra.Command {
 }
 
 func newRootCmd(s *streams) *cobra.Command {
+	if s.pager == nil { // of a command line that is described and not run
+		s.pager = &pager{}
+	}
 	root := &cobra.Command{
 		Use:   "mlxlens",
 		Short: "Show what a language model thinks layer by layer",
@@ -263,6 +273,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	addVersionFlag(root)
+	root.PersistentFlags().BoolVar(&s.pager.off, "no-pager", false, "print text of more lines than the terminal has as it is, not in a pager")
 	return root
 }
 

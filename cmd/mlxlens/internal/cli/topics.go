@@ -202,7 +202,10 @@ func environmentTopic() string {
 		{"HF_HUB_OFFLINE", "1: take models from the cache only, and download nothing"},
 		{"HF_HUB_DISABLE_SYMLINKS", "1: keep files, not links, in the snapshots of the cache"},
 		{"HTTPS_PROXY, NO_PROXY", "the proxy for downloads"},
-		{"NO_COLOR", "no colour when it is set"},
+		{envPager + ", PAGER", "what shows text of more lines than the terminal has (less; cat or an empty one: nothing does)"},
+		{"NO_COLOR", "no colour when it is set, unless --color says always"},
+		{"CLICOLOR_FORCE", "other than 0: colour in a pipe too, unless NO_COLOR is set"},
+		{"CLICOLOR", "0: no colour, as on a terminal whose TERM is dumb"},
 		{"COLORTERM", "truecolor or 24bit: 16 million colours instead of 256"},
 	} {
 		fmt.Fprintf(&b, "  %-24s %s\n", v[0], v[1])

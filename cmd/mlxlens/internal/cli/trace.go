@@ -85,6 +85,7 @@ negative number counts from the end.`,
 	f.BoolVar(&o.experts, "experts", false, "show which experts each layer of a mixture chose, with their weights; --view expert shows them in the grid")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.StringVar(&o.picture, "picture", "heatmap", "what a picture shows: heatmap, candidates (of the last position; usual with --last), curves (the same by layer) or targets")
+	o.look.onScreen = true
 	o.look.flags(cmd)
 	complete(cmd, "picture", pictureNames...)
 	f.StringVar(&o.keep, "keep", "", "")
@@ -377,5 +378,7 @@ func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
 	if o.json || o.export != "" {
 		return o.writeJSON(s.out, g)
 	}
-	return o.draw(s, g, view, o.last)
+	t := o.screenFlags.options(s, o.left())
+	t.View, t.Last, t.Numbers = view, o.last, o.look.shown()
+	return o.draw(s, g, t)
 }
