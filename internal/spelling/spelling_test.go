@@ -15,7 +15,7 @@ func ExampleDidYouMean() {
 func TestASlipIsNearAndAnotherWordIsNot(t *testing.T) {
 	sites := []string{"attn_out", "mlp_out", "mlp_post", "mlp_pre", "resid_mid", "resid_post", "resid_pre", "q", "k", "z"}
 	for word, want := range map[string][]string{
-		"mlp_ot": {"mlp_out", "mlp_post"}, "resd_post": {"resid_post"}, "resid": {"resid_mid", "resid_pre", "resid_post"}, "Attn_Out": {"attn_out"}, "mlp_otu": {"mlp_out", "mlp_post"},
+		"mlp_ot": {"mlp_out", "mlp_post"}, "resd_post": {"resid_post"}, "resid": {"resid_mid", "resid_pre", "resid_post"}, "Attn_Out": {"attn_out"}, "mlp_otu": {"mlp_out"},
 		"hello": nil, "": nil, "residpost": {"resid_post"},
 	} {
 		require.ElementsMatch(t, want, Near(word, sites), word)

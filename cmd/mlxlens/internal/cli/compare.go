@@ -55,9 +55,9 @@ Prompts of different length need --align start or end.`,
   mlxlens compare "The capital of France is" "The capital of Italy is" --target " Paris" --vs " Rome"
   mlxlens compare "The capital of France is" --edit-b layers.20.mlp_out@-1=zero
   mlxlens compare "The capital of France is" --weights dense --weights-b packed`,
-		Args: wantArgs(cobra.MaximumNArgs(2)),
+		Args: twoPrompts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.promptOptions.arg(o.secondFlags.arg(args))
+			o.promptOptions.arg(s, o.secondFlags.arg(args))
 			return runCompare(cmd.Context(), s, o)
 		},
 	}

@@ -46,11 +46,9 @@ With --file each line is a JSON string, and --json prints an object for each.`,
 		Example: `  mlxlens tokenize "The capital of France is"
   mlxlens tokenize "naïve 😀" --json
   mlxlens tokenize "Name three rivers." --chat --text`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.text = &args[0]
-			}
+			o.text = onePrompt(s, args, o.quiet)
 			return runTokenize(s, o)
 		},
 	}

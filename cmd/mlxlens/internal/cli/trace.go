@@ -67,9 +67,9 @@ negative number counts from the end.`,
   mlxlens trace "The capital of France is" -o lens.html
   mlxlens trace --file prompts.txt --last -o lens.jsonl
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			o.given = cmd.Flags().Changed
 			return runTrace(cmd.Context(), s, o)
 		},
