@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -57,7 +58,7 @@ func ParseView(name string) (View, error) {
 			return View(i), nil
 		}
 	}
-	return 0, fmt.Errorf("render: view %q is unknown (have: %s)", name, strings.Join(ViewNames(), ", "))
+	return 0, fmt.Errorf("render: view %q is unknown%s (have: %s)", name, spelling.DidYouMean(name, ViewNames()), strings.Join(ViewNames(), ", "))
 }
 
 // number is the view's number for a cell; NaN where there is none.

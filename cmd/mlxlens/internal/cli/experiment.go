@@ -14,6 +14,7 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint/npz"
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -43,7 +44,7 @@ func (o *questionFlags) check() error {
 	case o.metric == "":
 		return nil
 	case !m.OfToken() && !m.Distance():
-		return usagef("--metric %q is unknown (have: %s)", o.metric, metricNames())
+		return usagef("--metric %q is unknown%s (have: %s)", o.metric, spelling.DidYouMean(o.metric, experiment.Metrics()), metricNames())
 	case m.Distance() && (o.target != "" || o.versus != ""):
 		return usagef("--metric %s is a distance from the clean run, and has no --target and --vs", o.metric)
 	case m != experiment.LogitDiff && o.versus != "":

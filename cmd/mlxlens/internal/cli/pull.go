@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/hub"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
 
@@ -222,9 +224,29 @@ func (o *modelOptions) fromHub(s *streams, ref hub.Ref) (string, error) {
 		if errors.Is(missing, hub.ErrIncomplete) {
 			where = missing.Error()
 		}
-		return "", fmt.Errorf("%s: run `mlxlens pull %s`, or pass --yes to download it", where, ref)
+		return "", fmt.Errorf("%s: run `mlxlens pull %s`, or pass --yes to download it%s", where, ref, cachedLike(c, ref.String()))
 	}
 	return snapshot.Path, err
+}
+
+// cachedLike goes on with a sentence on a model that the cache lacks with those that may be meant,
+// whose owner may have been left out.
+func cachedLike(c *hub.Client, name string) string {
+	models, err := c.List()
+	if err != nil {
+		return ""
+	}
+	var repos, alone []string
+	for _, m := range models {
+		repos = append(repos, m.Repo)
+		if len(spelling.Near(path.Base(name), []string{path.Base(m.Repo)})) > 0 || path.Base(name) == path.Base(m.Repo) {
+			alone = append(alone, m.Repo)
+		}
+	}
+	if like := spelling.DidYouMean(name, repos); like != "" || len(alone) == 0 {
+		return like
+	}
+	return "; did you mean " + strings.Join(alone[:min(3, len(alone))], " or ") + "?"
 }
 
 // confirm asks a question on w and reads the answer; no answer is no.
