@@ -114,6 +114,15 @@ func flowing(width int, texts ...string) []string {
 	return lines
 }
 
+// Flow breaks a text into lines of at most so many columns, the further ones not indented.
+func Flow(width int, text string) []string {
+	lines := flowing(width, strings.ReplaceAll(text, ` " `, ` "`+noBreak)) // a token such as " Paris"
+	for i := range lines[1:] {
+		lines[i+1] = strings.TrimPrefix(lines[i+1], "  ")
+	}
+	return lines
+}
+
 // flowFaint is flow of what frames a grid.
 func flowFaint(w io.Writer, o TerminalOptions, texts ...string) {
 	for _, line := range flowing(o.line(), texts...) {

@@ -34,7 +34,7 @@ func (o *pictureFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.style, "style", "screen", "of a picture: screen, or paper: no title, notes and margin, 3.25in wide, text of 7 points")
 	f.StringVar(&o.title, "title", "", "of a picture: a title instead of the prompt")
-	f.StringVar(&o.wide, "picture-width", "", "of a picture: how `wide` it is, such as 6.75in, 17cm or 486pt (default what its cells need)")
+	f.StringVar(&o.wide, "picture-width", "", "of a picture: how wide it is, such as 6.75in, 17cm or 486pt (default what its cells need)")
 	f.Float64Var(&o.size, "font-size", 0, "of a picture: the size of its text in points (default 8)")
 	f.BoolVar(&o.numbers, "numbers", false, numbersUsage(o.onScreen))
 	f.IntVar(&o.stride, "layer-stride", 1, "of a picture: draw every so manieth layer, counted from the last")
@@ -49,11 +49,6 @@ func numbersUsage(onScreen bool) string {
 		where = "of a picture, and of the grid on a terminal: "
 	}
 	return where + "the numbers in its cells; --numbers=false leaves those out that are there without it"
-}
-
-// complete offers a flag's values to the shell.
-func complete(cmd *cobra.Command, flag string, values ...string) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails for a flag that does not exist
 }
 
 // check finds what is wrong with the flags for an output.

@@ -274,6 +274,8 @@ unembedding, and shows what the model would say if it had to answer there.`,
 	root.SetHelpCommand(helpCommand(root))
 	addVersionFlag(root)
 	root.PersistentFlags().BoolVar(&s.pager.off, "no-pager", false, "print text of more lines than the terminal has as it is, not in a pager")
+	describe(root, s)
+	offer(root)
 	return root
 }
 

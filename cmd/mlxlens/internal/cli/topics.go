@@ -40,7 +40,7 @@ in a layer is written layers.N.SITE, with N from 0: layers.5.resid_post.
 	b.WriteString(`
 attn_out and mlp_out are always what is added to the stream. Where a norm follows
 attention or the MLP (Gemma 2 and 3, OLMo 2), attn_out and mlp_out are after it,
-and attn_raw and mlp_raw before it. A model may lack some sites: ` + "`mlxlens info`" + `
+and attn_raw and mlp_raw before it. A model may lack some sites: ` + "`mlxlens info --all`" + `
 lists those that it has, and says why it lacks the others.
 
 Several places are separated by commas, and may select layers: layers.*.resid_post,

@@ -52,9 +52,9 @@ Each row is a layer, the last on top, and each column a position; a cell shows t
 token that the layer would say next. Its colour is the view: the probability,
 logit or rank that the layer gives to the model's final answer there, or the
 layer's own entropy, KL(final ‖ layer) (both in nats), margin or confidence.
---attn and --mlp read what the halves of a layer add, alone; --lens reads through a
- lens that was fitted (mlxlens lens), --lens logit --lens FILE by both, row by row, --lens
- embed by the input embedding, and --lens negated turned round: docs/lenses.md, docs/readers.md.
+--attn and --mlp read what the halves of a layer add, alone; --lens reads through a lens
+that was fitted (mlxlens lens), --lens logit --lens FILE by both, row by row, --lens embed
+by the input embedding, and --lens negated turned round: docs/lenses.md, docs/readers.md.
 
 The prompt "-" is read from stdin. With --ids no tokenizer is needed.
 Selections such as 0,4,8:12,-1 count from 0; a range leaves out its end, and a
