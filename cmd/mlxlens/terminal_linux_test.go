@@ -118,6 +118,17 @@ func TestOneTerminalShowsWhatFits(t *testing.T) {
 	}
 }
 
+func TestDescriptionOfAModelIsOneScreen(t *testing.T) {
+	text, code := screen(t, command(t, t.TempDir(), []string{"TERM=xterm"}, "info"), 80, 24)
+	require.Zero(t, code)
+	require.Less(t, strings.Count(text, "\n"), 24)
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, "/") { // a path is as long as it is
+			require.LessOrEqual(t, len([]rune(strings.TrimSuffix(line, "\n"))), 80, line)
+		}
+	}
+}
+
 func TestColourIsThereWhereItIsAskedFor(t *testing.T) {
 	for _, c := range []struct {
 		env, args []string

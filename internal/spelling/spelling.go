@@ -38,10 +38,15 @@ func Near[T ~string](word string, known []T) []string {
 
 // DidYouMean goes on with a sentence on a word that is unknown: "; did you mean rank?", or nothing.
 func DidYouMean[T ~string](word string, known []T) string {
-	if like := Near(word, known); len(like) > 0 {
-		return "; did you mean " + strings.Join(like, " or ") + "?"
+	return Meant(Near(word, known))
+}
+
+// Meant is DidYouMean of what is near, at most three.
+func Meant(like []string) string {
+	if len(like) == 0 {
+		return ""
 	}
-	return ""
+	return "; did you mean " + strings.Join(like[:min(3, len(like))], " or ") + "?"
 }
 
 // distance is how many letters must be put in, left out, changed or swapped with the next to make b

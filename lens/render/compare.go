@@ -211,7 +211,7 @@ func (d *compareDrawing) flow(texts ...string) { flow(d, d.o.line(), texts...) }
 
 // means draws a line for each row.
 func (d *compareDrawing) means() {
-	fmt.Fprintf(d, "\nmeans over %d positions\n  %-*s  %8s  %8s  %8s  %6s\n", len(d.c.Positions), d.labels, "row", "JS", "KL(a‖b)", "KL(b‖a)", "agree")
+	fmt.Fprintf(d, "\nmeans over %s\n  %-*s  %8s  %8s  %8s  %6s\n", english.Plural(len(d.c.Positions), "position", ""), d.labels, "row", "JS", "KL(a‖b)", "KL(b‖a)", "agree")
 	for r := len(d.c.Rows) - 1; r >= 0; r-- {
 		m := d.c.ByRow[r]
 		name := label(d.c.Rows[r])
@@ -248,9 +248,9 @@ func (d *compareDrawing) verdict() {
 		return
 	}
 	at := d.c.First.Position
-	where := fmt.Sprintf("the sides first diverge at %s, position %d, after %s", rowName(d.c.First.Row), at[0], said(d.c.A.Tokens[at[0]].Bytes))
+	where := fmt.Sprintf("the sides first diverge at %s, position %d, after %s", rowName(d.c.First.Row), at[0], d.sides[0].saidGiven(at[0]))
 	if a, b := d.c.A.Tokens[at[0]], d.c.B.Tokens[at[1]]; a != b {
-		where += " and " + said(b.Bytes)
+		where += " and " + d.sides[1].saidGiven(at[1])
 	}
 	d.flow(fmt.Sprintf("%s%s (JS above %g nats)", where, limits, d.c.Threshold))
 }

@@ -45,9 +45,9 @@ func (d *compareDrawing) last() {
 	}
 	at := d.c.Positions[n]
 	d.WriteString("\n")
-	where := fmt.Sprintf("after position %d, %s", at[0], said(d.c.A.Tokens[at[0]].Bytes))
+	where := fmt.Sprintf("after position %d, %s", at[0], d.sides[0].saidGiven(at[0]))
 	if a, b := d.c.A.Tokens[at[0]], d.c.B.Tokens[at[1]]; a != b || at[0] != at[1] {
-		where += fmt.Sprintf(", and of b after position %d, %s", at[1], said(b.Bytes))
+		where += fmt.Sprintf(", and of b after position %d, %s", at[1], d.sides[1].saidGiven(at[1]))
 	}
 	words := []string{where + ": the candidates of each side with their probabilities"}
 	if side < most {

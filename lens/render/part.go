@@ -74,10 +74,10 @@ func (p *pieces) parts(before, raw, after string) []glyph {
 		case first >= last: // none
 		case lacking:
 			p.unknown = true
-			out = append(out, partUnknown(text[i], text[i+first:i+last], first))
+			out = append(out, letters(partUnknown(text[i], text[i+first:i+last], first))...)
 		case last-first < n:
 			p.known = true
-			out = append(append(out, spelled(whole, framed)...), plain("‹"+span(first, last)+fmt.Sprintf("/%d›", n)))
+			out = append(append(out, spelled(whole, framed)...), letters("‹"+span(first, last)+fmt.Sprintf("/%d›", n))...)
 		default:
 			out = append(out, spelled(whole, framed)...)
 		}
@@ -95,7 +95,7 @@ func span(first, last int) string {
 }
 
 // partUnknown is a part of a character of which other bytes are not known; lead is its first.
-func partUnknown(lead byte, part string, first int) glyph {
+func partUnknown(lead byte, part string, first int) string {
 	size := 2
 	switch {
 	case lead >= 0xf0:
@@ -103,7 +103,16 @@ func partUnknown(lead byte, part string, first int) glyph {
 	case lead >= 0xe0:
 		size = 3
 	}
-	return plain("‹" + strings.Repeat("--", first) + fmt.Sprintf("%X", part) + strings.Repeat("--", size-first-len(part)) + "›")
+	return "‹" + strings.Repeat("--", first) + fmt.Sprintf("%X", part) + strings.Repeat("--", size-first-len(part)) + "›"
+}
+
+// letters are glyphs of one column each, which can be cut.
+func letters(text string) []glyph {
+	var out []glyph
+	for _, r := range text {
+		out = append(out, plain(string(r)))
+	}
+	return out
 }
 
 // explained says what parts mean, when some were drawn.
@@ -140,6 +149,21 @@ func boxed(raw string) []glyph {
 		return token(raw)
 	}
 	return dotted(spelled(raw, framed))
+}
+
+// saidGiven is a token of the prompt in a sentence, saidAfter one that would come after a column.
+func (p *pieces) saidGiven(i int) string {
+	if raw := p.tokens[i].Bytes; utf8.ValidString(raw) {
+		return said(raw)
+	}
+	return unbroken(`"` + draw(p.given(i)) + `"`)
+}
+
+func (p *pieces) saidAfter(column int, raw string) string {
+	if utf8.ValidString(raw) {
+		return said(raw)
+	}
+	return unbroken(`"` + draw(p.candidate(column, raw)) + `"`)
 }
 
 // said is a token in a sentence on a terminal.

@@ -148,9 +148,13 @@ func (d *drawing) cellWidth() int {
 			want = max(want, columns(d.says(r, p)))
 		}
 	}
-	want = min(want, widest) + 1 // the mark
+	more := 1 // the mark
 	if d.numbered() {
-		want += 1 + d.numbers
+		more += 1 + d.numbers
+	}
+	want = min(want, widest) + more
+	if all := (d.o.Width-d.labels-1)/max(1, len(d.g.Positions)) - 1; all < want && all >= max(narrowest+more, want*3/4) {
+		want = all // so that all positions fit
 	}
 	return min(want, max(1, d.o.Width-d.labels-2))
 }
@@ -254,7 +258,7 @@ func (d *drawing) candidates() {
 		d.WriteString("\n")
 	}
 	at := d.g.Positions[last]
-	flowFaint(d, d.o, fmt.Sprintf("after %s at position %d", said(d.g.Tokens[at].Bytes), at))
+	flowFaint(d, d.o, fmt.Sprintf("after %s at position %d", d.saidGiven(at), at))
 	if k < most {
 		d.flow(fmt.Sprintf("the first %s of %d: the others do not fit the width", english.Plural(k, "candidate", ""), most))
 	}
@@ -307,7 +311,7 @@ func (d *drawing) answer() {
 		}
 	}
 	d.WriteString("\n")
-	d.flow(crystallisation(g))
+	d.flow(crystallisation(g, d.saidAfter(last, g.Final.Token.Bytes)))
 	if g.Check != nil {
 		verdict := "agrees"
 		if !g.Check.OK {

@@ -71,6 +71,17 @@ func TestEndOfALongPromptStandsAloneWhereTheRestIsNamed(t *testing.T) {
 	require.NotContains(t, terminal(t, grid(), TerminalOptions{Width: 400, View: Prob, Rest: "x"}), "left out", "all fit")
 }
 
+func TestCellsAreNarrowerWhereAllPositionsFitThen(t *testing.T) {
+	wide := 0 // the width at which all fit
+	for wide = 300; !strings.Contains(terminal(t, grid(), TerminalOptions{Width: wide, View: Own}), "positions 0"); wide-- {
+	}
+	full := terminal(t, grid(), TerminalOptions{Width: 400, View: Own})
+	narrow := terminal(t, grid(), TerminalOptions{Width: wide + 1, View: Own})
+	line := func(text string) int { first, _, _ := strings.Cut(bare(text), "\n"); return uniseg.StringWidth(first) }
+	require.Less(t, line(narrow), line(full))
+	require.GreaterOrEqual(t, line(narrow), line(full)*7/10, "tokens stay readable")
+}
+
 func TestCandidatesThatDoNotFitAreSaidToBeLeftOut(t *testing.T) {
 	require.Contains(t, terminal(t, grid(), TerminalOptions{Width: 30, View: Prob, Last: true}), "the first 1 candidate of 2:")
 	require.NotContains(t, terminal(t, grid(), TerminalOptions{Width: 80, View: Prob, Last: true}), "fit the width")
@@ -118,7 +129,21 @@ func TestSentenceOnWhereTheAnswerComesOutOnTop(t *testing.T) {
 		{nil, nil, `" b", the model's answer, is the likeliest token of no row shown`},
 		{at("0"), nil, `" b", the model's answer, is the likeliest token first at layer 0, of 3 layers, and does not stay so in the rows shown`},
 	} {
-		g := &lens.Grid{Model: lens.ModelInfo{Layers: 3}, Rows: []string{*at("0"), *at("1"), *at("2")}, Final: lens.Final{Token: lens.Token{Bytes: " b"}, FirstTop1: c.first, StableFrom: c.stable}}
-		require.Equal(t, c.want, strings.ReplaceAll(crystallisation(g), noBreak, " "))
+		g := &lens.Grid{Model: lens.ModelInfo{Layers: 3}, Rows: []string{*at("0"), *at("1"), *at("2")}, Final: lens.Final{FirstTop1: c.first, StableFrom: c.stable}}
+		require.Equal(t, c.want, strings.ReplaceAll(crystallisation(g, said(" b")), noBreak, " "))
+	}
+}
+
+func TestMarksOfTheTerminalStayThere(t *testing.T) {
+	g := grid()
+	for name, write := range map[string]func(w *strings.Builder) error{
+		"page":     func(w *strings.Builder) error { return HTML(w, g, HTMLOptions{}) },
+		"picture":  func(w *strings.Builder) error { return Picture(w, g, PictureOptions{Format: SVG}) },
+		"terminal": func(w *strings.Builder) error { return Terminal(w, g, TerminalOptions{Width: 80}) },
+	} {
+		var b strings.Builder
+		require.NoError(t, write(&b))
+		require.NotContains(t, b.String(), noBreak, name)
+		require.Contains(t, b.String(), "is the likeliest token", name)
 	}
 }

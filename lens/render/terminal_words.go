@@ -40,8 +40,8 @@ func ofLayers(rows []string, layers int) string {
 
 // crystallisation is a sentence on where the final answer first comes out on top, and from
 // where it stays there.
-func crystallisation(g *lens.Grid) string {
-	answer, of := said(g.Final.Token.Bytes), ofLayers(g.Rows, g.Model.Layers)
+func crystallisation(g *lens.Grid, answer string) string {
+	of := ofLayers(g.Rows, g.Model.Layers)
 	last := g.Rows[len(g.Rows)-1]
 	end := "the last " + of
 	if strings.Contains(last, " (") || strings.HasPrefix(of, "of the 1 ") { // of several lenses, or of other rows than layers
@@ -189,7 +189,11 @@ func inPages(w *bufio.Writer, n, labels, cell int, o TerminalOptions, name func(
 // leftOut says of how many columns before the others there was no room.
 func leftOut(w io.Writer, o TerminalOptions, n int, of string) {
 	if n > 0 {
-		flow(w, o.line(), fmt.Sprintf("the %s before are left out:", english.Plural(n, of, "")), o.Rest)
+		are := "are"
+		if n == 1 {
+			are = "is"
+		}
+		flow(w, o.line(), fmt.Sprintf("the %s before %s left out:", english.Plural(n, of, ""), are), o.Rest)
 	}
 }
 

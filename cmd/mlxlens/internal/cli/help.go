@@ -129,12 +129,16 @@ func describe(root *cobra.Command, s *streams) {
 		if text == "" {
 			text = cmd.Short + "."
 		}
+		text = reflow(text, width())
 		if cmd.Runnable() || cmd.HasSubCommands() {
-			text = reflow(text, width()) + "\n\n" + usage(cmd, width())
+			text += "\n\n" + usage(cmd, width())
 		} else {
 			text += "\n"
 		}
-		_, _ = io.WriteString(cmd.OutOrStdout(), text) // run sees what stdout could not take
+		_ = s.paged(func(w io.Writer) error { // run sees what stdout could not take
+			_, err := io.WriteString(w, text)
+			return err
+		})
 	})
 }
 

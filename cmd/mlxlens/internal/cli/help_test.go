@@ -29,7 +29,7 @@ func allFlags(t *testing.T) (flags map[string][]*pflag.Flag, commands []string) 
 			walk(below)
 		}
 	}
-	walk(newRootCmd(&streams{ctx: context.Background(), in: strings.NewReader(""), out: io.Discard, err: io.Discard, pager: &pager{}}))
+	walk(newRootCmd(&streams{ctx: context.Background(), in: strings.NewReader(""), out: io.Discard, err: io.Discard}))
 	return flags, commands
 }
 
@@ -61,7 +61,7 @@ func TestTablesOfTheHelpNameWhatThereIs(t *testing.T) {
 	for _, g := range commandGroups {
 		grouped = append(grouped, strings.Fields(g.commands)...)
 	}
-	for _, cmd := range newRootCmd(&streams{pager: &pager{}}).Commands() {
+	for _, cmd := range newRootCmd(&streams{}).Commands() {
 		if cmd.Runnable() {
 			require.Contains(t, grouped, cmd.Name())
 		}
@@ -98,12 +98,12 @@ func TestEveryFlagWithAChoiceIsCompleted(t *testing.T) {
 			walk(below)
 		}
 	}
-	walk(newRootCmd(&streams{pager: &pager{}}))
+	walk(newRootCmd(&streams{}))
 	require.Empty(t, slices.Sorted(maps.Keys(missing)))
 }
 
 func TestHelpIsBrokenToTheTerminal(t *testing.T) {
-	root := newRootCmd(&streams{pager: &pager{}})
+	root := newRootCmd(&streams{})
 	for _, cmd := range append(root.Commands(), root) {
 		for line := range strings.Lines(usage(cmd, 80)) {
 			if strings.HasPrefix(line, "  mlxlens ") { // an example is one line

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -243,10 +244,10 @@ func cachedLike(c *hub.Client, name string) string {
 			alone = append(alone, m.Repo)
 		}
 	}
-	if like := spelling.DidYouMean(name, repos); like != "" || len(alone) == 0 {
+	if like := cmp.Or(spelling.DidYouMean(name, repos), pathLike(name)); like != "" {
 		return like
 	}
-	return "; did you mean " + strings.Join(alone[:min(3, len(alone))], " or ") + "?"
+	return spelling.Meant(alone)
 }
 
 // confirm asks a question on w and reads the answer; no answer is no.

@@ -169,7 +169,8 @@ zero bytes that are in no text.
 
 Text of a file, a model or a server is shown, on a terminal and in a pipe alike, with
 its control characters visible: \x1b, \u202e for what would turn text around or has no
-shape, ␊ for a line feed. Generated text keeps line feeds, tabs and joiners. JSON has all characters, those
+shape, ␊ for a line feed; in the cells of a grid by their names: ‹ESC›, ‹NBSP›. A token that is a part of a
+character shows which: 日‹2/3›, or ‹E6----› where the others are not known. Generated text keeps line feeds, tabs and joiners. JSON has all characters, those
 escaped that a terminal would act on. A text in CSV that a spreadsheet would take for
 a formula (= + - @) has an apostrophe before it. Of a message longer than 4000
 characters the middle is left out.`
