@@ -31,6 +31,13 @@ func (p *pieces) given(i int) []glyph {
 	return p.parts(p.begun(i), p.tokens[i].Bytes, after)
 }
 
+// Piece returns a token of a text as it is shown: of one that is a part of a character which of
+// its bytes that is, such as 日‹2/3›.
+func Piece(tokens []lens.Token, i int) string {
+	p := pieces{tokens: tokens}
+	return draw(p.given(i))
+}
+
 // candidate are the glyphs of a token that would come after a column.
 func (p *pieces) candidate(column int, raw string) []glyph {
 	if utf8.ValidString(raw) {

@@ -94,6 +94,7 @@ func TestPartsOfACharacterSayWhichTheyAre(t *testing.T) {
 	p := pieces{tokens: prompt, at: []int{0, 1, 2, 3, 4}}
 	for i, want := range []string{"a 日‹1/3›", "日‹2/3›", "日‹3/3›本‹1/3›", "本‹2–3/3›b", "‹F09F----›"} {
 		require.Equal(t, want, texts(p.given(i)))
+		require.Equal(t, want, Piece(prompt, i))
 	}
 	for _, c := range []struct {
 		column     int

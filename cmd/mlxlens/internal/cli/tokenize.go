@@ -218,13 +218,17 @@ func (o *tokenizeOptions) write(w io.Writer, t *tokenizer.Tokenizer, e encoded, 
 		heading = "position\tid\ttext\tturn\tbytes"
 	}
 	fmt.Fprintln(tw, heading)
+	shown := make([]lens.Token, len(e.ids))
 	for i, id := range e.ids {
-		piece, _ := t.Piece(id)
+		shown[i].Bytes, _ = t.Piece(id)
+	}
+	for i, id := range e.ids {
+		piece := shown[i].Bytes
 		note := ""
 		if t.IsSpecial(id) {
 			note = "  (special)"
 		} else if !utf8.ValidString(piece) {
-			note = "  (part of a character)"
+			note = "  (part of a character: " + render.Piece(shown, i) + ")"
 		}
 		if len(e.turns) > 0 {
 			note += "\t" + e.turns.of(i)
