@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the outputs of the pages' commands into them")
 
 // pages are those whose commands are run.
-var pages = []string{"tutorial.md", "experiments.md", "lenses.md", "readers.md", "audit.md"}
+var pages = []string{"../README.md", "tutorial.md", "experiments.md", "lenses.md", "readers.md", "audit.md"}
 
 // console is a block of commands, each with its output behind it; goCode is a part of an
 // example.
@@ -129,7 +129,7 @@ func same(want, got string) bool {
 func TestEveryCommandOfThePagesGivesWhatStandsThere(t *testing.T) {
 	s := newShell(t)
 	for _, name := range pages {
-		t.Run(name, func(t *testing.T) { s.commands(t, name) })
+		t.Run(filepath.Base(name), func(t *testing.T) { s.commands(t, name) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -120,7 +121,7 @@ func (e *Edit) Check(m model.Model) error {
 	case Swap, SwapClamped:
 		return e.checkPair(shape)
 	default:
-		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
+		return e.wrong("operation %q is unknown%s (have: %s)", e.Op, spelling.DidYouMean(string(e.Op), Ops()), opNames())
 	}
 	return nil
 }

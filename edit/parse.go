@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -108,7 +109,7 @@ func (e *Edit) parseArg(arg string, given bool, from Source) (err error) {
 			return e.wrong("%w", err)
 		}
 	default:
-		return e.wrong("operation %q is unknown (have: %s)", e.Op, opNames())
+		return e.wrong("operation %q is unknown%s (have: %s)", e.Op, spelling.DidYouMean(string(e.Op), Ops()), opNames())
 	}
 	return err
 }

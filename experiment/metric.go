@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -54,7 +55,7 @@ func (q Question) check(vocab int) error {
 		for _, m := range Metrics() {
 			names = append(names, string(m))
 		}
-		return refuse("metric %q is unknown (have: %s)", q.Metric, strings.Join(names, ", "))
+		return refuse("metric %q is unknown%s (have: %s)", q.Metric, spelling.DidYouMean(string(q.Metric), Metrics()), strings.Join(names, ", "))
 	}
 	ids := []int{q.Target, q.Versus}
 	switch {

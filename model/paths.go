@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/internal/spelling"
 )
 
 // Paths translates between places and the module paths of mlx-lm, which mlxterp
@@ -126,7 +128,7 @@ func withoutModel(path string) string {
 // check returns nil when the model has the place, else why it has not.
 func (p Paths) check(at Place) error {
 	if len(at.Site.Axes()) == 0 {
-		return fmt.Errorf("model: site %q is unknown (have: %s)", string(at.Site), names(Sites()))
+		return fmt.Errorf("model: site %q is unknown%s (have: %s)", string(at.Site), spelling.DidYouMean(string(at.Site), Sites()), names(Sites()))
 	}
 	if why := p.Lacks[at.Site]; why != "" {
 		return fmt.Errorf("model: this architecture has no %s: %s", at.Site, why)

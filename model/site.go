@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/internal/spelling"
 )
 
 // Site is a place in a transformer's computation, by its name. The words are
@@ -281,7 +283,8 @@ func parseSite(name string, d Dialect, own map[string]Site) (Site, error) {
 			return "", fmt.Errorf("%s", why)
 		}
 	}
-	return "", fmt.Errorf("is unknown (have: %s)", names(Sites()))
+	word := name[strings.LastIndex(name, ".")+1:]
+	return "", fmt.Errorf("is unknown%s (have: %s)", spelling.DidYouMean(word, Sites()), names(Sites()))
 }
 
 // LlamaModules returns mlx-lm's module paths of a Llama by site, as [Paths] has them.

@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"tokenizer":       {"internal/exactjson", "internal/regular", "tokenizer/jinja"},
 	"tokenizer/jinja": {},
 
-	"model":      {"mlx", "mlx/nn"},
+	"model":      {"internal/spelling", "mlx", "mlx/nn"},
 	"model/load": {"mlx", "mlx/nn", "checkpoint", "internal/exactjson", "model"},
 	"model/auto": {"mlx", "checkpoint", "internal/exactjson", "tokenizer", "model", "model/load", "model/cohere", "model/deepseek", "model/gemma2", "model/gemma3", "model/gemma4", "model/glm", "model/glm4moe", "model/gpt2",
 		"model/gptj", "model/gptneox", "model/gptoss", "model/granite", "model/granite4", "model/lfm2", "model/llama", "model/llama4", "model/nemotronh", "model/olmo2", "model/olmoe", "model/phi", "model/phi3",
@@ -67,15 +67,15 @@ var allowed = map[string][]string{
 	"model/stablelm":   architecture,
 	"model/starcoder2": architecture,
 
-	"edit":        {"mlx", "model"},
+	"edit":        {"internal/spelling", "mlx", "model"},
 	"states":      {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "mlx", "model"},
 	"generate":    {"edit", "mlx", "model"},
 	"lens":        {"edit", "internal/parallel", "mlx", "mlx/nn", "model"},
-	"experiment":  {"checkpoint", "edit", "lens", "lens/render", "lens/sparse", "mlx", "model", "states"},
+	"experiment":  {"checkpoint", "edit", "internal/spelling", "lens", "lens/render", "lens/sparse", "mlx", "model", "states"},
 	"audit":       {"checkpoint", "edit", "experiment", "internal/parallel", "lens", "lens/render", "mlx", "model"},
 	"lens/tuned":  {"checkpoint", "checkpoint/npz", "edit", "internal/exactjson", "internal/regular", "internal/torchfile", "lens", "mlx", "mlx/nn", "model"},
 	"lens/sparse": {"checkpoint", "checkpoint/npz", "internal/exactjson", "internal/regular", "mlx", "model"},
-	"lens/render": {"internal/regular", "lens", "lens/render/internal/pdf"},
+	"lens/render": {"internal/regular", "internal/spelling", "lens", "lens/render/internal/pdf"},
 
 	"lens/render/internal/pdf": {},
 
@@ -84,7 +84,7 @@ var allowed = map[string][]string{
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/pages":  {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "lens", "lens/render",
+	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "internal/spelling", "lens", "lens/render",
 		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
 
 	"docs":          {},
@@ -124,6 +124,7 @@ var allowed = map[string][]string{
 	"internal/notices":   {},
 	"internal/origin":    {},
 	"internal/parallel":  {},
+	"internal/spelling":  {},
 	"internal/regular":   {},
 	"internal/torchfile": {"checkpoint"},
 	"internal/modeltest": {"internal/golden", "mlx", "mlx/nn", "model", "model/auto"},

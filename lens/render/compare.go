@@ -14,10 +14,8 @@ import (
 
 // CompareOptions say how Compare draws.
 type CompareOptions struct {
-	Width int
-	Color Color
-	KL    bool // cells show KL(a ‖ b) instead of JS
-	Last  bool // the candidates of the last position compared, side by side, instead of the grid
+	TerminalOptions      // whose View is not used; Last is the last position compared
+	KL              bool // cells show KL(a ‖ b) instead of JS
 }
 
 // Compare draws a comparison for a terminal: a cell has the best token of the first side,
@@ -27,6 +25,12 @@ type CompareOptions struct {
 func Compare(w io.Writer, c *lens.Comparison, o CompareOptions) error {
 	b := bufio.NewWriter(w)
 	d := &compareDrawing{Writer: b, c: c, o: o}
+	for side, of := range []*lens.Compared{&c.A, &c.B} {
+		d.sides[side].tokens = of.Tokens
+		for _, at := range c.Positions {
+			d.sides[side].at = append(d.sides[side].at, at[side])
+		}
+	}
 	if o.Last {
 		d.last()
 	} else {
@@ -51,8 +55,10 @@ type compareDrawing struct {
 	c *lens.Comparison
 	o CompareOptions
 
+	sides                   [2]pieces
 	labels, tokens, numbers int // columns of row names, of one token, and of the number in a cell
 	most                    float64
+	left                    int // columns that were left out
 }
 
 func (d *compareDrawing) number(x *lens.Difference) float64 {
@@ -71,11 +77,11 @@ func (d *compareDrawing) measure() {
 	for r := range d.c.Cells {
 		for p := range d.c.Cells[r] {
 			x := &d.c.Cells[r][p]
-			d.tokens = max(d.tokens, columns(top(x.A)), columns(top(x.B)))
+			d.tokens = max(d.tokens, columns(d.top(0, p, x.A)), columns(d.top(1, p, x.B)))
 		}
 	}
 	d.tokens = min(d.tokens, widest-2)
-	if d.o.Color == NoColor {
+	if d.o.numbered() {
 		d.numbers = len(" 0.000")
 	}
 	d.most = math.Ln2
@@ -101,18 +107,12 @@ func (d *compareDrawing) pages() {
 	for d.tokens > 3 && d.labels+1+d.cell() > d.o.Width {
 		d.tokens--
 	}
-	n := len(d.c.Positions)
-	perPage := max(1, (d.o.Width-d.labels)/(d.cell()+1))
-	for to := n; to > 0; to -= perPage {
-		from := max(0, to-perPage)
-		if n > perPage {
-			fmt.Fprintf(d, "positions %d–%d of %d\n", d.c.Positions[from][0], d.c.Positions[to-1][0], len(d.c.A.Tokens))
-		}
-		d.page(from, to)
-		if from > 0 {
-			fmt.Fprintln(d)
-		}
+	for i := range d.sides {
+		d.sides[i].known, d.sides[i].unknown = false, false // of what is drawn, and not measured
 	}
+	d.left = inPages(d.Writer, len(d.c.Positions), d.labels, d.cell(), d.o.TerminalOptions, func(from, to int) string {
+		return positionsOf(d.sides[0].at[from:to], len(d.c.A.Tokens))
+	}, d.page)
 }
 
 func (d *compareDrawing) page(from, to int) {
@@ -120,7 +120,7 @@ func (d *compareDrawing) page(from, to int) {
 		fmt.Fprintf(d, "%-*s", d.labels, label(d.c.Rows[r]))
 		for p := from; p < to; p++ {
 			d.WriteString(" ")
-			d.draw(&d.c.Cells[r][p])
+			d.draw(&d.c.Cells[r][p], p)
 		}
 		d.WriteString("\n")
 	}
@@ -130,23 +130,23 @@ func (d *compareDrawing) page(from, to int) {
 		same = same && d.c.A.Tokens[at[0]] == d.c.B.Tokens[at[1]]
 	}
 	if same {
-		d.input("input", d.c.A.Tokens, 0, from, to)
+		d.input("input", 0, from, to)
 		return
 	}
-	d.input("input a", d.c.A.Tokens, 0, from, to)
-	d.input("input b", d.c.B.Tokens, 1, from, to)
+	d.input("input a", 0, from, to)
+	d.input("input b", 1, from, to)
 }
 
-func (d *compareDrawing) input(name string, tokens []lens.Token, side, from, to int) {
+func (d *compareDrawing) input(name string, side, from, to int) {
 	d.WriteString(d.o.Color.faint(fmt.Sprintf("%-*s", d.labels, name)))
 	for p := from; p < to; p++ {
-		d.WriteString(" " + d.o.Color.faint(fit(token(tokens[d.c.Positions[p][side]].Bytes), d.cell())))
+		d.WriteString(" " + d.o.Color.faint(fit(d.sides[side].given(d.c.Positions[p][side]), d.cell())))
 	}
 	d.WriteString("\n")
 }
 
-func (d *compareDrawing) draw(x *lens.Difference) {
-	a, b := top(x.A), top(x.B)
+func (d *compareDrawing) draw(x *lens.Difference, p int) {
+	a, b := d.top(0, p, x.A), d.top(1, p, x.B)
 	text := ""
 	if x.Agree {
 		text = fit(a, 2*d.tokens+1)
@@ -157,8 +157,11 @@ func (d *compareDrawing) draw(x *lens.Difference) {
 		}
 	}
 	n := d.number(x)
+	if d.numbers > 0 {
+		text += fmt.Sprintf(" %*s", d.numbers-1, threePlaces(n))
+	}
 	if d.o.Color == NoColor {
-		d.WriteString(text + fmt.Sprintf(" %*s", d.numbers-1, threePlaces(n)))
+		d.WriteString(text)
 		return
 	}
 	share := 0.0
@@ -168,12 +171,12 @@ func (d *compareDrawing) draw(x *lens.Difference) {
 	d.WriteString(d.o.Color.paint(ramp(share), !x.Agree) + text + reset)
 }
 
-// top returns the best token's glyphs, in a slice of their own.
-func top(candidates []lens.Candidate) []glyph {
+// top returns the glyphs of a side's best token at a column, in a slice of their own.
+func (d *compareDrawing) top(side, column int, candidates []lens.Candidate) []glyph {
 	if len(candidates) == 0 {
 		return []glyph{plain("NaN")}
 	}
-	return append([]glyph(nil), token(candidates[0].Bytes)...)
+	return append([]glyph(nil), d.sides[side].candidate(column, candidates[0].Bytes)...)
 }
 
 func threePlaces(x float64) string {
@@ -188,12 +191,27 @@ func (d *compareDrawing) legend() {
 	if d.o.KL {
 		means = "KL(a ‖ b) in nats"
 	}
-	fmt.Fprintf(d, "\n%s; x≠y: a says x, b says y\n", means)
+	d.WriteString("\n")
+	words := []string{means}
+	if d.o.Color != NoColor {
+		words = []string{means + ":", bar(d.o.Color, threePlaces(d.most), threePlaces(0), ramp)}
+	}
+	words = append(words, "x≠y: a says x, b says y")
+	d.flow(listed(append(words, d.explained()...))...)
+	leftOut(d, d.o.TerminalOptions, d.left, "position")
 }
+
+// explained says what parts of characters mean, when some were drawn.
+func (d *compareDrawing) explained() []string {
+	both := pieces{known: d.sides[0].known || d.sides[1].known, unknown: d.sides[0].unknown || d.sides[1].unknown}
+	return both.explained()
+}
+
+func (d *compareDrawing) flow(texts ...string) { flow(d, d.o.line(), texts...) }
 
 // means draws a line for each row.
 func (d *compareDrawing) means() {
-	fmt.Fprintf(d, "\nmeans over %d positions\n  %-*s  %8s  %8s  %8s  %6s\n", len(d.c.Positions), d.labels, "row", "JS", "KL(a‖b)", "KL(b‖a)", "agree")
+	fmt.Fprintf(d, "\nmeans over %s\n  %-*s  %8s  %8s  %8s  %6s\n", english.Plural(len(d.c.Positions), "position", ""), d.labels, "row", "JS", "KL(a‖b)", "KL(b‖a)", "agree")
 	for r := len(d.c.Rows) - 1; r >= 0; r-- {
 		m := d.c.ByRow[r]
 		name := label(d.c.Rows[r])
@@ -213,6 +231,7 @@ func fourPlaces(x float64) string {
 
 // verdict says at which row and position the sides first differ.
 func (d *compareDrawing) verdict() {
+	d.WriteString("\n")
 	var of []string // what the sentence is true of, where that is not all
 	if layers := ofLayers(d.c.Rows, d.c.A.Model.Layers); strings.HasSuffix(layers, "shown") {
 		of = append(of, layers)
@@ -225,13 +244,13 @@ func (d *compareDrawing) verdict() {
 		limits = ", " + strings.Join(of, " and ")
 	}
 	if d.c.First == nil {
-		fmt.Fprintf(d, "\nthe sides do not diverge%s: no JS is above %g nats\n", limits, d.c.Threshold)
+		d.flow(fmt.Sprintf("the sides do not diverge%s: no JS is above %g nats", limits, d.c.Threshold))
 		return
 	}
 	at := d.c.First.Position
-	fmt.Fprintf(d, "\nthe sides first diverge at %s, position %d, after %s", rowName(d.c.First.Row), at[0], quote(d.c.A.Tokens[at[0]].Bytes))
+	where := fmt.Sprintf("the sides first diverge at %s, position %d, after %s", rowName(d.c.First.Row), at[0], d.sides[0].saidGiven(at[0]))
 	if a, b := d.c.A.Tokens[at[0]], d.c.B.Tokens[at[1]]; a != b {
-		fmt.Fprintf(d, " and %s", quote(b.Bytes))
+		where += " and " + d.sides[1].saidGiven(at[1])
 	}
-	fmt.Fprintf(d, "%s (JS above %g nats)\n", limits, d.c.Threshold)
+	d.flow(fmt.Sprintf("%s%s (JS above %g nats)", where, limits, d.c.Threshold))
 }

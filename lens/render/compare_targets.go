@@ -12,12 +12,14 @@ func (d *compareDrawing) targets() {
 	last := len(d.c.Positions) - 1
 	for i, t := range d.c.Cells[0][last].Targets {
 		versus := i < len(d.c.Contrasts)
-		fmt.Fprintf(d, "\n%s (id %d) after position %d", quote(t[0].Bytes), t[0].ID, d.c.Positions[last][0])
+		d.WriteString("\n")
+		head := []string{fmt.Sprintf("%s (id %d) after position %d", said(t[0].Bytes), t[0].ID, d.c.Positions[last][0])}
 		if versus {
 			other := d.c.Contrasts[i].Versus
-			fmt.Fprintf(d, "; vs: its logit less that of %s (id %d)", quote(other.Bytes), other.ID)
+			head = append(head, fmt.Sprintf("vs: its logit less that of %s (id %d)", said(other.Bytes), other.ID))
 		}
-		fmt.Fprintf(d, "\n  %-*s  %8s  %8s  %8s  %8s", d.labels, "row", "rank a", "rank b", "prob a", "prob b")
+		d.flow(listed(head)...)
+		fmt.Fprintf(d, "  %-*s  %8s  %8s  %8s  %8s", d.labels, "row", "rank a", "rank b", "prob a", "prob b")
 		if versus {
 			fmt.Fprintf(d, "  %8s  %8s", "vs a", "vs b")
 		}

@@ -34,5 +34,5 @@ func Example() {
 	//
 	// probability of each candidate
 	//
-	// " is" is top-1 from layer 1 on, of 2 layers
+	// " is" is the likeliest token only in the last of 2 layers
 }

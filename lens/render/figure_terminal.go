@@ -14,9 +14,9 @@ func FigureTerminal(w io.Writer, f *Figure, o TerminalOptions) error {
 	}
 	b := bufio.NewWriter(w)
 	d := &figureDrawing{Writer: b, f: f, o: o}
-	fmt.Fprintf(d, "%s\n", f.Title)
+	flow(d, o.line(), f.Title)
 	for _, note := range f.Notes {
-		fmt.Fprintf(d, "%s\n", o.Color.faint(note))
+		flowFaint(d, o, note)
 	}
 	for i := range f.Grids {
 		d.grid(&f.Grids[i])
@@ -25,8 +25,10 @@ func FigureTerminal(w io.Writer, f *Figure, o TerminalOptions) error {
 		d.legend(h)
 	}
 	if len(f.scales()) == 0 {
-		fmt.Fprintf(d, "\n%s\n", f.Means)
+		d.WriteString("\n")
+		flow(d, o.line(), f.Means)
 	}
+	leftOut(d, o, d.left, "position")
 	if err := b.Flush(); err != nil {
 		return fmt.Errorf("render: %w", err)
 	}
@@ -37,7 +39,8 @@ type figureDrawing struct {
 	*bufio.Writer
 	f    *Figure
 	o    TerminalOptions
-	hues // of the grid that is drawn
+	hues     // of the grid that is drawn
+	left int // columns that were left out of a grid
 }
 
 // grid draws one, in pages of the terminal's width.
@@ -51,7 +54,7 @@ func (d *figureDrawing) grid(m *Matrix) {
 	for i, c := range m.Columns {
 		cell = max(cell, len(c.Name))
 		if c.Token != "" {
-			cell = max(cell, min(columns(token(c.Token)), widest))
+			cell = max(cell, min(columns(boxed(c.Token)), widest))
 		}
 		for _, row := range m.Values {
 			cell = max(cell, len([]rune(d.f.number(row[i]))))
@@ -61,24 +64,20 @@ func (d *figureDrawing) grid(m *Matrix) {
 	texts := 0 // the room for what stands before numbers
 	for r := range m.Texts {
 		for _, text := range m.Texts[r] {
-			texts = max(texts, min(columns(token(text)), 2*widest))
+			texts = max(texts, min(columns(boxed(text)), 2*widest))
 		}
 	}
 	if texts > 0 {
 		cell = max(cell, texts+1+d.numbers(m))
 	}
-	n := len(m.Columns)
-	perPage := max(1, (d.o.Width-labels-1)/(cell+1))
-	for to := n; to > 0; to -= perPage {
-		from := max(0, to-perPage)
-		if n > perPage {
-			fmt.Fprintf(d, "%s %s to %s of %d\n", m.Are, m.Columns[from].Name, m.Columns[to-1].Name, n)
-		}
-		d.page(m, from, to, labels, cell)
-		if from > 0 {
-			fmt.Fprintln(d)
-		}
+	o := d.o
+	if !m.hasTokens() { // heads and the like are no prompt that has an end
+		o.Rest = ""
 	}
+	left := inPages(d.Writer, len(m.Columns), labels, cell, o, func(from, to int) string {
+		return fmt.Sprintf("%s %s to %s of %d", m.Are, m.Columns[from].Name, m.Columns[to-1].Name, len(m.Columns))
+	}, func(from, to int) { d.page(m, from, to, labels, cell) })
+	d.left = max(d.left, left)
 }
 
 // label is what stands before the i-th row from above, which is r; the first says what rows are.
@@ -108,7 +107,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 			text := d.f.number(x)
 			if words := m.text(r, c); words != "" {
 				numbers := d.numbers(m)
-				text = fit(token(words), cell-1-numbers) + fmt.Sprintf(" %*s", numbers, text)
+				text = fit(boxed(words), cell-1-numbers) + fmt.Sprintf(" %*s", numbers, text)
 			}
 			text = strings.Repeat(" ", max(0, cell-columns(glyphs(text)))) + text
 			if d.o.Color != NoColor && m.colored(x) {
@@ -120,7 +119,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 	}
 	var tokens, names strings.Builder
 	for _, c := range m.Columns[from:to] {
-		text := fit(token(c.Token), cell)
+		text := fit(boxed(c.Token), cell)
 		blank := len(text) - len(strings.TrimRight(text, " "))
 		tokens.WriteString(" " + strings.Repeat(" ", blank) + strings.TrimRight(text, " "))
 		fmt.Fprintf(&names, " %*s", cell, c.Name)
@@ -138,13 +137,10 @@ func pad(name string, width int) string {
 
 // legend says what numbers are, and their colours.
 func (d *figureDrawing) legend(h hues) {
-	fmt.Fprintf(d, "\n%s", h.means)
-	if d.o.Color != NoColor && h.most > 0 {
-		fmt.Fprintf(d, ": %s ", d.f.number(h.least))
-		for i := range 16 {
-			d.WriteString(d.o.Color.paint(h.of(h.least+(h.most-h.least)*float64(i)/15), false) + " ")
-		}
-		fmt.Fprintf(d, "%s %s", reset, d.f.number(h.most))
-	}
 	d.WriteString("\n")
+	words := []string{h.means}
+	if d.o.Color != NoColor && h.most > 0 {
+		words = []string{h.means + ":", bar(d.o.Color, d.f.number(h.least), d.f.number(h.most), func(x float64) rgb { return h.of(h.least + (h.most-h.least)*x) })}
+	}
+	flow(d, d.o.line(), words...)
 }

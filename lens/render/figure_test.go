@@ -32,10 +32,10 @@ func TestAFigureOnATerminal(t *testing.T) {
 a model
 
 mlp_out
-layer 1         –    -1.25
-0            0.50     0.00
-              ·x␊ =1\u202e
-position        0        1
+layer 1        –   -1.25
+0           0.50    0.00
+             ·x␊ =1‹RLO›
+position       0       1
 
 recovery
 `, b.String())
@@ -120,7 +120,7 @@ func TestTheFirstRowSaysWhatRowsAre(t *testing.T) {
 	f.Grids[0].Are = ""
 	var b strings.Builder
 	require.NoError(t, render.FigureTerminal(&b, f, render.TerminalOptions{Width: 60}))
-	require.Contains(t, b.String(), "\nlayer 1        –    -1.25\n0           0.50     0.00\n")
+	require.Contains(t, b.String(), "\nlayer 1       –   -1.25\n0          0.50    0.00\n")
 }
 
 // kinds is a figure of three kinds of numbers: its own, a grid with a scale of its own, and a table.

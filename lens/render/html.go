@@ -68,7 +68,7 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 		CSS:    template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data),
 	}
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
-		v.Crystallisation = strings.TrimSpace(crystallisation(g))
+		v.Crystallisation = strings.TrimSpace(crystallisation(g, quote(g.Final.Token.Bytes)))
 		v.Last = lastPosition(g)
 	}
 	var b bytes.Buffer

@@ -186,3 +186,11 @@ func (p *comparePainter) bothSides() *sheet {
 	s.above = []edge{sides}
 	return s
 }
+
+// top returns the best token's glyphs, in a slice of their own.
+func top(candidates []lens.Candidate) []glyph {
+	if len(candidates) == 0 {
+		return []glyph{plain("NaN")}
+	}
+	return append([]glyph(nil), token(candidates[0].Bytes)...)
+}

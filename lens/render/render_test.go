@@ -95,7 +95,7 @@ func TestTokensCannotSteerTheTerminal(t *testing.T) {
 				t.Fatalf("%q was sent", r)
 			}
 		}
-		for _, seen := range []string{"␊", `\x1b[31m`, "<0xE2><0x82>", `\u200d`, `\u202e`, "∅", "·capital", "東京", "🚀"} {
+		for _, seen := range []string{"␊", "‹ESC›[31m", "<0xE2><0x82>", "‹ZWJ›", "‹RLO›", "∅", "·capital", "東京", "🚀"} {
 			require.Contains(t, text, seen)
 		}
 	}
@@ -122,7 +122,7 @@ func TestFinalRowIsOnTopAndTheAnswerBelow(t *testing.T) {
 	}
 	require.IsIncreasing(t, order)
 	require.Contains(t, text, "rank that the row gives to the final answer")
-	require.Contains(t, text, "is top-1 from layer 1 on, of the 1 layer shown")
+	require.Contains(t, text, "is the likeliest token only in the last row, layer 1")
 	require.Contains(t, text, `" x" (id 5) after position 13`)
 }
 

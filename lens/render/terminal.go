@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -17,6 +18,10 @@ type TerminalOptions struct {
 	Color Color // NoColor prints the view's number in each cell instead
 	View  View
 	Last  bool // the last position only, each row's candidates side by side
+
+	OneLine bool    // each sentence is one line, whatever its length
+	Numbers Numbers // in cells; usual where there is no colour
+	Rest    string  // not empty: of positions that do not all fit Width draw the last only, and say this of the others
 }
 
 // Cell widths: a token needs some room to be known, and more than this hides the
@@ -26,15 +31,16 @@ const (
 	widest    = 12
 )
 
-// Terminal draws the grid for a terminal, the last positions first when not all fit
-// the width, and below it the model's answer at the last position.
+// Terminal draws the grid for a terminal, the last positions first, or alone, when not all
+// fit the width, and below it the model's answer at the last position. A number that is not
+// of the token in its cell, but of the model's final answer, has an arrow before it.
 func Terminal(w io.Writer, g *lens.Grid, o TerminalOptions) error {
 	b := bufio.NewWriter(w)
-	d := &drawing{Writer: b, g: g, o: o, scale: o.View.scale(g)}
+	d := &drawing{Writer: b, g: g, o: o, scale: o.View.scale(g), pieces: pieces{tokens: g.Tokens, at: g.Positions}}
 	d.measure()
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
 		if g.Lens != "" && g.Lens != "logit" { // the last row need not be what the model says
-			fmt.Fprintf(d, "%s lens\n", Visible(g.Lens))
+			d.flow(Visible(g.Lens) + " lens")
 		}
 		if o.Last {
 			d.candidates()
@@ -58,9 +64,11 @@ type drawing struct {
 	g     *lens.Grid
 	o     TerminalOptions
 	scale scale
+	pieces
 
 	labels  int // the room for row names and the words beside the tokens
 	numbers int // the room for the view's numbers
+	left    int // columns that were left out
 }
 
 func (d *drawing) measure() {
@@ -102,41 +110,51 @@ func label(row string) string {
 	return fmt.Sprint(layer, " ", site)
 }
 
+// line is how long the lines of sentences may be.
+func (o TerminalOptions) line() int {
+	if o.OneLine {
+		return math.MaxInt
+	}
+	return o.Width
+}
+
+// numbered reports whether cells have numbers.
+func (o TerminalOptions) numbered() bool {
+	return o.Numbers == NumbersShown || o.Numbers == NumbersUsual && o.Color == NoColor
+}
+
 // numbered reports whether cells carry the view's number as text.
-func (d *drawing) numbered() bool { return d.o.Color == NoColor && d.o.View != Token }
+func (d *drawing) numbered() bool {
+	return d.o.numbered() && d.o.View != Token
+}
 
 // pages draws the columns in pages of the terminal's width.
 func (d *drawing) pages() {
 	cell := d.cellWidth()
-	perPage := max(1, (d.o.Width-d.labels-1)/(cell+1))
-	n := len(d.g.Positions)
-	for to := n; to > 0; to -= perPage {
-		from := max(0, to-perPage)
-		if n > perPage {
-			fmt.Fprintf(d, "positions %d–%d of %d\n", d.g.Positions[from], d.g.Positions[to-1], len(d.g.Tokens))
-		}
-		d.page(from, to, cell)
-		if from > 0 {
-			fmt.Fprintln(d)
-		}
-	}
+	d.known, d.unknown = false, false // of what is drawn, and not measured
+	d.left = inPages(d.Writer, len(d.g.Positions), d.labels, cell, d.o, func(from, to int) string {
+		return positionsOf(d.g.Positions[from:to], len(d.g.Tokens))
+	}, func(from, to int) { d.page(from, to, cell) })
 }
 
 // cellWidth is the room that the tokens want, within what keeps the grid a grid.
 func (d *drawing) cellWidth() int {
 	want := narrowest
-	see := func(raw string) { want = max(want, columns(token(raw))) }
-	for _, t := range d.g.Tokens {
-		see(t.Bytes)
+	for i := range d.g.Tokens {
+		want = max(want, columns(d.given(i)))
 	}
 	for r := range d.g.Cells {
 		for p := range d.g.Cells[r] {
-			want = max(want, columns(d.o.View.says(&d.g.Cells[r][p])))
+			want = max(want, columns(d.says(r, p)))
 		}
 	}
-	want = min(want, widest) + 1 // the mark
+	more := 1 // the mark
 	if d.numbered() {
-		want += 1 + d.numbers
+		more += 1 + d.numbers
+	}
+	want = min(want, widest) + more
+	if all := (d.o.Width-d.labels-1)/max(1, len(d.g.Positions)) - 1; all < want && all >= max(narrowest+more, want*3/4) {
+		want = all // so that all positions fit
 	}
 	return min(want, max(1, d.o.Width-d.labels-2))
 }
@@ -162,18 +180,27 @@ func (d *drawing) tokens(name string, from, to, cell, shift int) {
 	for p := from; p < to; p++ {
 		text := fit([]glyph{plain("–")}, cell)
 		if at := d.g.Positions[p] + shift; at < len(d.g.Tokens) {
-			text = fit(token(d.g.Tokens[at].Bytes), cell)
+			text = fit(d.given(at), cell)
 		}
 		d.WriteString(" " + d.o.Color.faint(text))
 	}
 	d.WriteString("\n")
 }
 
+// says is what a cell says.
+func (d *drawing) says(r, p int) []glyph {
+	c := &d.g.Cells[r][p]
+	if d.o.View == Experts || len(c.Top) == 0 {
+		return d.o.View.says(c)
+	}
+	return d.candidate(p, c.Top[0].Bytes)
+}
+
 // cell draws a row's own top token on the colour of the view, with a star where it
 // is the token that came next.
 func (d *drawing) cell(r, p, width int) {
 	c := &d.g.Cells[r][p]
-	gs := d.o.View.says(c)
+	gs := d.says(r, p)
 	right := false
 	switch {
 	case d.o.View == Experts && gs == nil:
@@ -188,8 +215,12 @@ func (d *drawing) cell(r, p, width int) {
 	room := width - 1
 	number := ""
 	if d.numbered() {
-		number = fmt.Sprintf(" %*s", d.numbers, d.o.View.text(x))
-		room -= len([]rune(number))
+		number = d.o.View.text(x)
+		if d.o.View.ofAnswer() && (len(c.Top) == 0 || c.Top[0].ID != c.Answer.ID) {
+			number = answers + number
+		}
+		number = fmt.Sprintf("%*s", 1+d.numbers, number)
+		room -= 1 + d.numbers
 	}
 	mark := " "
 	if right {
@@ -206,17 +237,17 @@ func (d *drawing) cell(r, p, width int) {
 // candidates draws the last position's candidates, a row each.
 func (d *drawing) candidates() {
 	last := len(d.g.Positions) - 1
-	k := 0
+	most := 0
 	for r := range d.g.Cells {
-		k = max(k, len(d.g.Cells[r][last].Top))
+		most = max(most, len(d.g.Cells[r][last].Top))
 	}
-	cell := max(narrowest, min(widest+7, (d.o.Width-d.labels)/max(1, k)-1)) // 7: a probability
-	k = min(k, max(1, (d.o.Width-d.labels)/(cell+1)))
+	const prob = len(" 0.123")
+	cell := max(narrowest+prob, min(widest+prob+1, (d.o.Width-d.labels)/max(1, most)-1))
+	k := min(most, max(1, (d.o.Width-d.labels)/(cell+1)))
 	for r := len(d.g.Rows) - 1; r >= 0; r-- {
 		fmt.Fprintf(d, "%-*s", d.labels, label(d.g.Rows[r]))
 		for _, t := range d.g.Cells[r][last].Top[:min(k, len(d.g.Cells[r][last].Top))] {
-			prob := fmt.Sprintf(" %5.3f", t.Prob)
-			text := fit(token(t.Bytes), max(1, cell-len(prob))) + prob
+			text := fit(d.candidate(last, t.Bytes), cell-prob) + fmt.Sprintf(" %5.3f", t.Prob)
 			d.WriteString(" ")
 			if d.o.Color == NoColor {
 				d.WriteString(text)
@@ -227,39 +258,40 @@ func (d *drawing) candidates() {
 		d.WriteString("\n")
 	}
 	at := d.g.Positions[last]
-	fmt.Fprintf(d, "%s\n", d.o.Color.faint(fmt.Sprintf("after %s at position %d", quote(d.g.Tokens[at].Bytes), at)))
+	flowFaint(d, d.o, fmt.Sprintf("after %s at position %d", d.saidGiven(at), at))
+	if k < most {
+		d.flow(fmt.Sprintf("the first %s of %d: the others do not fit the width", english.Plural(k, "candidate", ""), most))
+	}
 }
 
 // legend says what the colour or the number is.
 func (d *drawing) legend() {
+	d.WriteString("\n")
+	var words []string
+	view, lo, hi := d.o.View, d.scale.lo, d.scale.hi
 	if d.o.Last {
-		d.WriteString("\nprobability of each candidate")
-	} else {
-		if d.o.View == Token {
-			d.WriteString("\n* the token that came next\n")
-			return
-		}
-		fmt.Fprintf(d, "\n%s", views[d.o.View].means)
+		words, view, lo, hi = []string{"probability of each candidate"}, Prob, 0, 1
+	} else if view != Token {
+		words = []string{views[view].means}
 	}
-	if d.o.Color != NoColor {
-		lo, hi := d.scale.lo, d.scale.hi
+	if d.o.Color != NoColor && len(words) > 0 {
 		if d.scale.at(lo) > d.scale.at(hi) {
 			lo, hi = hi, lo // the bar runs from dark to light
 		}
-		view := d.o.View
-		if d.o.Last {
-			view, lo, hi = Prob, 0, 1
-		}
-		fmt.Fprintf(d, ": %s ", view.text(lo))
-		for i := range 16 {
-			d.WriteString(d.o.Color.paint(ramp(float64(i)/15), false) + " ")
-		}
-		fmt.Fprintf(d, "%s %s", reset, view.text(hi))
+		words[0] += ":"
+		words = append(words, bar(d.o.Color, view.text(lo), view.text(hi), ramp))
 	}
-	if !d.o.Last && d.o.View != Experts {
-		d.WriteString("; * the token that came next")
+	if !d.o.Last {
+		if d.numbered() && view.ofAnswer() {
+			words = append(words, answers+" where that is not the cell's own token")
+		}
+		if view != Experts {
+			words = append(words, "* the token that came next")
+		}
 	}
-	d.WriteString("\n")
+	words = append(words, d.explained()...)
+	d.flow(listed(words)...)
+	leftOut(d, d.o, d.left, "position")
 }
 
 // answer draws the last row's candidates at the last position, and where the answer
@@ -272,59 +304,19 @@ func (d *drawing) answer() {
 		fmt.Fprintf(d, "\nafter position %d, %s says\n", g.Positions[last], rowName(g.Rows[len(g.Rows)-1]))
 		width := 0
 		for _, t := range top {
-			width = max(width, columns(token(t.Bytes)))
+			width = max(width, columns(d.candidate(last, t.Bytes)))
 		}
 		for i, t := range top {
-			fmt.Fprintf(d, "  %*d  %s  prob %.4f  logit %.2f\n", len(fmt.Sprint(len(top))), i+1, fit(token(t.Bytes), min(width, 40)), t.Prob, t.Logit)
+			fmt.Fprintf(d, "  %*d  %s  prob %.4f  logit %.2f\n", len(fmt.Sprint(len(top))), i+1, fit(d.candidate(last, t.Bytes), min(width, 40)), t.Prob, t.Logit)
 		}
 	}
-	d.WriteString("\n" + crystallisation(g))
+	d.WriteString("\n")
+	d.flow(crystallisation(g, d.saidAfter(last, g.Final.Token.Bytes)))
 	if g.Check != nil {
 		verdict := "agrees"
 		if !g.Check.OK {
 			verdict = "DISAGREES"
 		}
-		fmt.Fprintf(d, "check: the last row %s with the model's own logits (largest difference %.2g, tolerance %.2g)\n", verdict, g.Check.MaxDifference, g.Check.Tolerance)
-	}
-}
-
-func rowName(row string) string {
-	if place, by, several := strings.Cut(row, " ("); several {
-		return rowName(place) + " (" + by
-	}
-	if l := label(row); !strings.ContainsAny(l, "abcdefghijklmnopqrstuvwxyz") {
-		return "layer " + l
-	}
-	return label(row)
-}
-
-// ofLayers says of which layers a sentence about rows is true: "of 30 layers", or where not
-// each has a row "of the 3 layers shown".
-func ofLayers(rows []string, layers int) string {
-	of := map[string]bool{} // several lenses may read one
-	for _, row := range rows {
-		if place, _, _ := strings.Cut(row, " ("); strings.HasSuffix(place, ".resid_post") {
-			of[place] = true
-		}
-	}
-	shown := len(of)
-	if shown >= layers {
-		return "of " + english.Plural(layers, "layer", "")
-	}
-	return fmt.Sprintf("of the %s shown", english.Plural(shown, "layer", ""))
-}
-
-// crystallisation is a sentence on where the final answer first appears, and stays.
-func crystallisation(g *lens.Grid) string {
-	answer, of := quote(g.Final.Token.Bytes), ofLayers(g.Rows, g.Model.Layers)
-	switch f := g.Final; {
-	case f.FirstTop1 == nil:
-		return fmt.Sprintf("%s, the model's answer, is top-1 in no row shown\n", answer)
-	case f.StableFrom == nil:
-		return fmt.Sprintf("%s, the model's answer, is first top-1 at %s, %s, and does not stay so in the rows shown\n", answer, rowName(*f.FirstTop1), of)
-	case *f.FirstTop1 == *f.StableFrom:
-		return fmt.Sprintf("%s is top-1 from %s on, %s\n", answer, rowName(*f.FirstTop1), of)
-	default:
-		return fmt.Sprintf("%s is first top-1 at %s and stays so from %s on, %s\n", answer, rowName(*f.FirstTop1), rowName(*f.StableFrom), of)
+		d.flow(fmt.Sprintf("check: the last row %s with the model's own logits (largest difference %.2g, tolerance %.2g)", verdict, g.Check.MaxDifference, g.Check.Tolerance))
 	}
 }

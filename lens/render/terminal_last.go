@@ -14,12 +14,14 @@ func (d *drawing) targets() {
 	}
 	for i, t := range d.g.Cells[0][last].Targets {
 		versus := i < len(d.g.Contrasts)
-		fmt.Fprintf(d, "\n%s (id %d) after position %d", quote(t.Bytes), t.ID, d.g.Positions[last])
+		d.WriteString("\n")
+		head := []string{fmt.Sprintf("%s (id %d) after position %d", said(t.Bytes), t.ID, d.g.Positions[last])}
 		if versus {
 			other := d.g.Contrasts[i].Versus
-			fmt.Fprintf(d, "; vs: its logit less that of %s (id %d)", quote(other.Bytes), other.ID)
+			head = append(head, fmt.Sprintf("vs: its logit less that of %s (id %d)", said(other.Bytes), other.ID))
 		}
-		fmt.Fprintf(d, "\n  %-*s  %8s  %8s  %8s", d.labels, "row", "rank", "prob", "logit")
+		d.flow(listed(head)...)
+		fmt.Fprintf(d, "  %-*s  %8s  %8s  %8s", d.labels, "row", "rank", "prob", "logit")
 		if versus {
 			fmt.Fprintf(d, "  %8s", "vs")
 		}
@@ -44,7 +46,9 @@ func (d *drawing) tracked() {
 	last := len(d.g.Positions) - 1
 	room := max(1, d.o.Width-2-widest-7-d.labels-2-9-2)
 	from := max(0, len(d.g.Rows)-room) // the last rows where not all fit
-	fmt.Fprintf(d, "\ntokens of best rank in any row, after position %d\n  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n", d.g.Positions[last],
+	d.WriteString("\n")
+	d.flow(fmt.Sprintf("tokens of best rank in any row, after position %d", d.g.Positions[last]))
+	fmt.Fprintf(d, "  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n",
 		widest, "token", "rank", max(d.labels, 4), "row", "prob", label(d.g.Rows[from]), label(d.g.Rows[len(d.g.Rows)-1]))
 	for _, t := range d.g.Tracked[last] {
 		best := 0
@@ -53,7 +57,7 @@ func (d *drawing) tracked() {
 				best = r
 			}
 		}
-		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  %s\n", fit(token(t.Bytes), widest), t.Rank[best], max(d.labels, 4), label(d.g.Rows[best]), t.Prob[best], sparks(t.Prob[from:]))
+		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  %s\n", fit(d.candidate(last, t.Bytes), widest), t.Rank[best], max(d.labels, 4), label(d.g.Rows[best]), t.Prob[best], sparks(t.Prob[from:]))
 	}
 }
 

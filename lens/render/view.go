@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -57,7 +58,7 @@ func ParseView(name string) (View, error) {
 			return View(i), nil
 		}
 	}
-	return 0, fmt.Errorf("render: view %q is unknown (have: %s)", name, strings.Join(ViewNames(), ", "))
+	return 0, fmt.Errorf("render: view %q is unknown%s (have: %s)", name, spelling.DidYouMean(name, ViewNames()), strings.Join(ViewNames(), ", "))
 }
 
 // number is the view's number for a cell; NaN where there is none.
@@ -90,6 +91,12 @@ func (v View) number(c *lens.Cell) float64 {
 	}
 	return math.NaN()
 }
+
+// ofAnswer reports whether the number is of the model's final answer, and not of the cell's token.
+func (v View) ofAnswer() bool { return v == Prob || v == Logit || v == Rank }
+
+// answers stands before a number that is of the model's final answer, in the cell of another token.
+const answers = "→"
 
 // hasExperts reports whether a cell has experts.
 func hasExperts(g *lens.Grid) bool {

@@ -34,7 +34,10 @@ type glyph struct {
 //   - a combining mark without a base: on a dotted circle, ◌́
 //
 // so no two terminals disagree about the width of what is left.
-func glyphs(raw string) []glyph {
+func glyphs(raw string) []glyph { return spelled(raw, escape) }
+
+// spelled is glyphs with a spelling of its own for characters that are not seen.
+func spelled(raw string, spell func(rune) string) []glyph {
 	var out []glyph
 	for i := 0; i < len(raw); {
 		r, n := utf8.DecodeRuneInString(raw[i:])
@@ -51,9 +54,9 @@ func glyphs(raw string) []glyph {
 		case r == '\r':
 			out = append(out, plain("␍"))
 		case r < 0x80 && (r < ' ' || r == 0x7f):
-			out = append(out, plain(fmt.Sprintf(`\x%02x`, r)))
+			out = append(out, plain(spell(r)))
 		case unseen(r):
-			out = append(out, plain(escape(r)))
+			out = append(out, plain(spell(r)))
 		case unicode.In(r, unicode.Mn, unicode.Me):
 			if len(out) == 0 || out[len(out)-1].width == 0 {
 				out = append(out, glyph{text: "◌", width: 1})
@@ -63,11 +66,11 @@ func glyphs(raw string) []glyph {
 			last.rtl = last.rtl || rightToLeft(r)
 		case emojiModifier(r) && len(out) > 0:
 			// two columns wide on its own, and drawn into the hand or face before it
-			out = append(out, plain(escape(r)))
+			out = append(out, plain(spell(r)))
 		default:
 			w := uniseg.StringWidth(text)
 			if w == 0 {
-				out = append(out, plain(escape(r)))
+				out = append(out, plain(spell(r)))
 				continue
 			}
 			out = append(out, glyph{text, w, rightToLeft(r)})
@@ -79,6 +82,9 @@ func glyphs(raw string) []glyph {
 func plain(s string) glyph { return glyph{text: s, width: utf8.RuneCountInString(s)} }
 
 func escape(r rune) string {
+	if r < 0x80 {
+		return fmt.Sprintf(`\x%02x`, r)
+	}
 	if r > 0xffff {
 		return fmt.Sprintf(`\U%08x`, r)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -67,7 +68,7 @@ func (o *scoreFlags) check() error {
 	}
 	for _, kind := range o.kinds {
 		if !slices.Contains(experiment.HeadKinds(), experiment.HeadKind(kind)) {
-			return usagef("--kinds: %q is unknown (have: previous, first, current, duplicate, induction)", kind)
+			return usagef("--kinds: %q is unknown%s (have: previous, first, current, duplicate, induction)", kind, spelling.DidYouMean(kind, experiment.HeadKinds()))
 		}
 	}
 	switch m := experiment.Measure(o.measure); {
@@ -124,9 +125,9 @@ An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens h
   mlxlens attn "The capital of France is" --heads 0.0,1.3 --scores --json
   mlxlens attn "The capital of France is" --knockout --target " Paris" --vs " Rome"
   mlxlens attn "The capital of France is" --knockout=key --window 9 --metric logprob`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			return runAttn(cmd.Context(), s, o)
 		},
 	}

@@ -22,7 +22,7 @@ var knockoutColumns = map[string]experiment.Columns{"head": experiment.ByHead, "
 
 func (o *knockoutFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.knockout, "knockout", "", "hide tokens from the last one and show what it does to the answer: a column for each `head` (the default), key, or one for all")
+	f.StringVar(&o.knockout, "knockout", "", "hide tokens from the last one and show what it does to the answer: a column for each head (the default), key, or one for all")
 	f.Lookup("knockout").NoOptDefVal = "head"
 	f.IntVar(&o.window, "window", 1, "layers in which --knockout hides at once, the row's in their middle")
 	o.questionFlags.flags(cmd)

@@ -53,9 +53,9 @@ and answers, early layers, effects that cancel, and mixtures that choose other e
   mlxlens attribute "The capital of France is" "The capital of Italy is" --exact 20
   mlxlens attribute "The capital of France is" "The capital of Italy is" --edges --top 30
   mlxlens attribute --file prompts.jsonl --by head -o attributions.jsonl`,
-		Args: wantArgs(cobra.MaximumNArgs(2)),
+		Args: twoPrompts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.promptOptions.arg(o.secondFlags.arg(args))
+			o.promptOptions.arg(s, o.secondFlags.arg(args))
 			o.given, o.visit = cmd.Flags().Changed, cmd.Flags().Visit
 			return runAttribute(cmd.Context(), s, o)
 		},

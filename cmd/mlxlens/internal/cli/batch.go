@@ -117,6 +117,9 @@ func (b *batch) run(ctx context.Context, out *output.Journal) error {
 			}
 		}
 	}
+	if n := len(b.tasks) - done; out != nil && out.IsFile() && n > 0 && !b.quiet {
+		b.s.say("wrote %s to %s", english.Plural(n, "line", ""), b.name)
+	}
 	if b.failed > 0 {
 		return fmt.Errorf("%d of %s failed: their lines of the output have an error, and are tried again when it is continued", b.failed, english.Plural(len(b.tasks), "prompt", ""))
 	}

@@ -45,9 +45,9 @@ The file is a patch: --edit PLACE=set:FILE puts it back, in this prompt or anoth
 		Example: `  mlxlens capture "The capital of France is" -o states.npz
   mlxlens capture "The capital of France is" -o states.npz --keep 'layers.0:4.mlp_out,layers.-1.pattern'
   mlxlens capture "The capital of Italy is" -o italy.npz --keep layers.20.resid_post --positions -1`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			return runCapture(cmd.Context(), s, o)
 		},
 	}

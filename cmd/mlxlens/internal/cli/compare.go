@@ -55,9 +55,9 @@ Prompts of different length need --align start or end.`,
   mlxlens compare "The capital of France is" "The capital of Italy is" --target " Paris" --vs " Rome"
   mlxlens compare "The capital of France is" --edit-b layers.20.mlp_out@-1=zero
   mlxlens compare "The capital of France is" --weights dense --weights-b packed`,
-		Args: wantArgs(cobra.MaximumNArgs(2)),
+		Args: twoPrompts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.promptOptions.arg(o.secondFlags.arg(args))
+			o.promptOptions.arg(s, o.secondFlags.arg(args))
 			return runCompare(cmd.Context(), s, o)
 		},
 	}
@@ -74,6 +74,7 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
+	o.look.onScreen = true
 	o.look.flags(cmd)
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(compareFormats), compareFormats...)
 	return cmd
@@ -180,7 +181,11 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	case o.json:
 		return render.CompareJSON(s.out, c)
 	}
-	return render.Compare(s.out, c, render.CompareOptions{Width: o.textColumns(s), Color: o.color(s), KL: o.view == "kl", Last: o.last})
+	t := o.screenFlags.options(s, o.left())
+	t.Last, t.Numbers = o.last, o.look.shown()
+	return s.paged(func(w io.Writer) error {
+		return render.Compare(w, c, render.CompareOptions{TerminalOptions: t, KL: o.view == "kl"})
+	})
 }
 
 func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignment) (lens.CompareOptions, error) {

@@ -36,7 +36,7 @@ type exampleFlags struct {
 func (o *exampleFlags) flags(cmd *cobra.Command, file string) {
 	f := cmd.Flags()
 	f.StringVar(&o.file, "file", "", file)
-	f.StringVar(&o.heldOut, "held-out", "0.2", "what is held out to try it on: a part of the lines, chosen at random, or a second `FILE`; 0 for none")
+	f.StringVar(&o.heldOut, "held-out", "0.2", "what is held out to try it on: a part of the lines, chosen at random, or a second file; 0 for none")
 	f.Uint64Var(&o.seed, "seed", 0, "the seed of that choice")
 	f.StringVar(&o.site, "site", "", "where states are read (mlxlens help sites; default resid_post)")
 	f.StringVar(&o.layers, "layers", "", "rows, a direction each: 0,4,8:12,-1 (default all that have the site)")

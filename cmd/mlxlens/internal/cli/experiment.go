@@ -13,6 +13,7 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint/npz"
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -44,7 +45,7 @@ func (o *questionFlags) check() error {
 	case o.metric == "":
 		return nil
 	case !m.OfToken() && !m.Distance():
-		return usagef("--metric %q is unknown (have: %s)", o.metric, metricNames())
+		return usagef("--metric %q is unknown%s (have: %s)", o.metric, spelling.DidYouMean(o.metric, experiment.Metrics()), metricNames())
 	case m.Distance() && (o.target != "" || o.versus != ""):
 		return usagef("--metric %s is a distance from the clean run, and has no --target and --vs", o.metric)
 	case m != experiment.LogitDiff && o.versus != "":
@@ -141,9 +142,8 @@ type found interface {
 // foundFlags say how what was found is shown.
 type foundFlags struct {
 	outputFlags
+	screenFlags
 	json    bool
-	noColor bool
-	width   int
 	how     *experiment.Made // what is kept was made; nil: nothing is kept
 	picture pictureFlags
 	edited  []string // edits of the run, for a picture to name
@@ -157,14 +157,16 @@ var foundFormats = []string{"json", "csv", "npz", "html", "png", "svg", "pdf"}
 func (o *foundFlags) flags(cmd *cobra.Command, schema string, more ...string) {
 	f := cmd.Flags()
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+schema+")")
-	f.BoolVar(&o.noColor, "no-color", false, "no colour, as with $NO_COLOR or a pipe")
-	f.IntVar(&o.width, "width", 0, "columns of text (default the terminal's, or 100)")
+	o.screenFlags.flags(cmd)
 	o.picture.flags(cmd)
 	formats := append(slices.Clone(foundFormats), more...)
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(formats), formats...)
 }
 
 func (o *foundFlags) check(formats ...string) error {
+	if err := o.screenFlags.check(); err != nil {
+		return err
+	}
 	if err := o.outputFlags.check(formats...); err != nil {
 		return err
 	}
@@ -179,8 +181,9 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	if o.json {
 		return render.WriteJSON(s.out, result)
 	}
-	d := drawFlags{noColor: o.noColor, width: o.width}
-	return render.FigureTerminal(s.out, result.Figure(), render.TerminalOptions{Width: d.textColumns(s), Color: d.color(s)})
+	figure := result.Figure()
+	t := o.screenFlags.options(s, "a larger --width shows them, and --output x.html all")
+	return s.paged(func(w io.Writer) error { return render.FigureTerminal(w, figure, t) })
 }
 
 func (o *foundFlags) write(s *streams, w io.Writer, result found) error {

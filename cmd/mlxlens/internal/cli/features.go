@@ -52,9 +52,9 @@ A feature's direction is an edit of its place, in every command that takes edits
 		Example: `  mlxlens features "The capital of France is" --sae gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82
   mlxlens features "The capital of France is" --sae sae --last --top 20 --tokens 10
   mlxlens features "The capital of France is" --sae sae -o features.html`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			return runFeatures(cmd.Context(), s, o)
 		},
 	}

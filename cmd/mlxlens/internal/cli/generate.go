@@ -66,9 +66,9 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
   mlxlens generate "The capital of France is" -n 4 --lens --layers 0,10,20,25:
   mlxlens generate "The capital of France is" -n 8 --edit layers.20.mlp_out=scale:0.5
   mlxlens generate "Once upon a time" -n 16 --stop . --json`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			o.given = cmd.Flags().Changed
 			return runGenerate(cmd.Context(), s, o)
 		},
@@ -144,7 +144,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	}
 	if run.grid != nil && !o.json {
 		fmt.Fprintln(s.out)
-		return o.draw(s, run.grid, view, false)
+		t := o.screenFlags.options(s, "") // all of the new tokens
+		t.View = view
+		return o.draw(s, run.grid, t)
 	}
 	return nil
 }

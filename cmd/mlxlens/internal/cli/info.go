@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +20,7 @@ import (
 type infoOptions struct {
 	modelOptions
 	json bool
+	all  bool
 }
 
 func newInfoCmd(s *streams) *cobra.Command {
@@ -27,14 +29,17 @@ func newInfoCmd(s *streams) *cobra.Command {
 		Use:   "info",
 		Short: "Describe a model: sizes, weights, and where each part was found",
 		Long: `Info opens a model and prints its sizes in the words of the help topic sites, how
-its weights are stored and held, what that takes in memory, and which module of
-the checkpoint each part was found in, by which of the names that were tried.`,
+its weights are stored and held, what that takes in memory, and which sites it has.
+With --all it also says why sites are lacking, and which module of the checkpoint each
+part was found in, by which of the names that were tried.`,
 		Example: `  mlxlens info
+  mlxlens info --all
   mlxlens info --json`,
 		Args: wantArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return runInfo(s, o) },
 	}
 	o.flags(cmd)
+	cmd.Flags().BoolVar(&o.all, "all", false, "why each site that is lacking does, and where each part was found")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
 	return cmd
 }
@@ -63,7 +68,7 @@ func runInfo(s *streams, o *infoOptions) error {
 	if o.json {
 		return render.WriteJSON(s.out, info)
 	}
-	return info.print(s)
+	return s.paged(func(w io.Writer) error { return info.print(w, o.all) })
 }
 
 // count writes a number of parameters: 135 M, 30.5 B.
@@ -143,8 +148,8 @@ type infoResult struct {
 	Lacks          []lack   `json:"lacks"`
 }
 
-func (i *infoResult) print(s *streams) error {
-	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+func (i *infoResult) print(to io.Writer, all bool) error {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", render.Visible(name), render.Visible(fmt.Sprintf(format, args...)))
 	}
@@ -181,17 +186,50 @@ func (i *infoResult) print(s *streams) error {
 	default:
 		line("tokenizer", "%d tokens, adds no BOS", i.TokenizerVocab)
 	}
-	line("sites", "%s", strings.Join(i.Sites, " "))
-	for _, l := range alike(i.Lacks) {
-		if l.Layers == nil {
-			line("lacks", "%s: %s", l.Site, l.Why)
-			continue
-		}
-		line("lacks", "%s in layers %s: %s", l.Site, ranges(l.Layers), l.Why)
+	i.sites(line, all)
+	if !all {
+		return w.Flush()
 	}
 	fmt.Fprintf(w, "\npart\tmodule\tfound by\tstored as\tshape\n")
 	for _, m := range i.Modules {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%v\n", m.Role, render.Visible(m.Module), render.Visible(m.Rule), m.Form, m.Shape)
 	}
 	return w.Flush()
+}
+
+// sites are the lines on what can be read: in brief, or with why the others cannot.
+func (i *infoResult) sites(line func(name, format string, args ...any), all bool) {
+	if all {
+		line("sites", "%s", strings.Join(i.Sites, " "))
+		for _, l := range alike(i.Lacks) {
+			if l.Layers == nil {
+				line("lacks", "%s: %s", l.Site, l.Why)
+				continue
+			}
+			line("lacks", "%s in layers %s: %s", l.Site, ranges(l.Layers), l.Why)
+		}
+		return
+	}
+	var in, others []string
+	for _, site := range i.Sites {
+		if name, perLayer := strings.CutPrefix(site, "layers.N."); perLayer {
+			in = append(in, name)
+		} else {
+			others = append(others, site)
+		}
+	}
+	name := "sites"
+	for _, text := range []string{"in layers " + strings.Join(in, " "), "and " + strings.Join(others, " ")} {
+		for _, part := range render.Flow(64, text) {
+			line(name, "%s", part)
+			name = ""
+		}
+	}
+	lacking := map[string]bool{} // some of them in some layers alone
+	for _, l := range i.Lacks {
+		lacking[l.Site] = true
+	}
+	if len(lacking) > 0 {
+		line("lacks", "%s that other models or layers have; --all says why", english.Plural(len(lacking), "site", ""))
+	}
 }

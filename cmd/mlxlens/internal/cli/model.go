@@ -11,6 +11,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/hub"
 	provenance "github.com/mlxlens/mlxlens/internal/origin" // origin is what an answer is of
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/model/load"
@@ -119,17 +120,47 @@ func (o *modelOptions) choose() (ref, from string, looked []string) {
 // expand turns owner/name into its snapshot in the Hugging Face cache; a path stays as
 // it is.
 func (o *modelOptions) expand(s *streams, ref string) (string, error) {
-	if _, err := os.Stat(ref); err == nil || strings.HasSuffix(ref, ".gguf") {
+	_, missing := os.Stat(ref)
+	if missing == nil {
 		return ref, nil
+	}
+	if strings.HasSuffix(ref, ".gguf") {
+		return ref, noSuchPath(ref)
 	}
 	onHub, err := hub.ParseRef(ref)
 	if err != nil && strings.Contains(ref, "://") {
 		return "", usageError{err}
 	}
 	if err != nil {
-		return ref, nil // a path, and whoever opens it says that it is not there
+		return ref, noSuchPath(ref)
 	}
 	return o.fromHub(s, onHub)
+}
+
+// noSuchPath is what is wrong with a path that is not there, where it may be a slip of one that is.
+// Else whoever opens it says that it is not there.
+func noSuchPath(path string) error {
+	if like := pathLike(path); like != "" {
+		return fmt.Errorf("model %q: there is no such file or folder%s", path, like)
+	}
+	return nil
+}
+
+// pathLike goes on with a sentence on a path that is not there with what lies beside it.
+func pathLike(path string) string {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	like := spelling.Near(filepath.Base(path), names)
+	for i := range like {
+		like[i] = filepath.Join(filepath.Dir(path), like[i])
+	}
+	return spelling.Meant(like)
 }
 
 // defaultFromCache is the snapshot of defaultHubModel, or why there is none.

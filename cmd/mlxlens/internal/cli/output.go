@@ -2,13 +2,16 @@ package cli
 
 import (
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
 
@@ -60,7 +63,7 @@ func (o *outputFlags) check(formats ...string) error {
 	case o.output == "":
 		return usagef("--format needs --output: give a name, or - for stdout")
 	case o.as != "" && !slices.Contains(formats, o.as):
-		return usagef("--format %q: want one of %s", o.as, have)
+		return usagef("--format %q: want one of %s%s", o.as, have, spelling.DidYouMean(o.as, formats))
 	case o.as != "" && slices.Contains(allFormats, ext) && ext != o.as:
 		return usagef("output %q: the name says %s, and --format %s", o.output, ext, o.as)
 	case o.as == "" && !slices.Contains(formats, ext):
@@ -101,7 +104,7 @@ func (o *outputFlags) create(s *streams, quiet bool) (*answer, error) {
 // extensions lists the names of formats as they end a file's name.
 func extensions(formats []string) string { return "." + strings.Join(formats, " .") }
 
-// answer is an output that tells when it has replaced a file.
+// answer is an output that tells what it has written, and whether it has replaced a file.
 type answer struct {
 	*output.File
 	s     *streams
@@ -114,8 +117,16 @@ func (a *answer) write(fill func(io.Writer) error) error {
 	if err := a.Write(fill); err != nil {
 		return err
 	}
-	if replaces && !a.quiet {
-		a.s.say("%s was there before and has been replaced", a.name)
+	size := ""
+	if info, err := os.Stat(a.name); err == nil {
+		size = " (" + humanize.Bytes(uint64(info.Size())) + ")"
+	}
+	switch {
+	case a.quiet || !a.IsFile():
+	case replaces:
+		a.s.say("%s was there before and has been replaced%s", a.name, size)
+	default:
+		a.s.say("wrote %s%s", a.name, size)
 	}
 	return nil
 }

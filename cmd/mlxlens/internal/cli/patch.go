@@ -75,9 +75,9 @@ run's. Prompts of different length need --align start or end.`,
   mlxlens patch "The capital of France is" "The capital of Italy is" --positions all --metric kl --json
   mlxlens patch "The capital of France is" "The capital of Italy is" --to logits --layers 20:
   mlxlens patch --rome "The capital of France is" --subject France --layers 0:30:6 --samples 3`,
-		Args: wantArgs(cobra.MaximumNArgs(2)),
+		Args: twoPrompts,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.promptOptions.arg(o.secondFlags.arg(args))
+			o.promptOptions.arg(s, o.secondFlags.arg(args))
 			o.given, o.visit = cmd.Flags().Changed, cmd.Flags().Visit
 			return runPatch(cmd.Context(), s, o)
 		},

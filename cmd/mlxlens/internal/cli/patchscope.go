@@ -52,9 +52,9 @@ prompt go on, greedily.
 		Example: `  mlxlens patchscope "The capital of France is" --into "cat -> cat; 1135 -> 1135; hello -> hello; ?" --layers 20:
   mlxlens patchscope "The capital of France" --into "Syria: a country in the Middle East, Samsung: a company in South Korea, x" -n 8 --layers 5:30:5
   mlxlens patchscope "The capital of France is" --into "cat -> cat; 1135 -> 1135; hello -> hello; ?" --layers 10:30:5 --to-layers 0:30:5 -o scope.html`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			return runPatchscope(cmd.Context(), s, o)
 		},
 	}

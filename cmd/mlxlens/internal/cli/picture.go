@@ -19,7 +19,9 @@ type pictureFlags struct {
 	size    float64
 	numbers bool
 	stride  int
-	changed func(flag string) bool
+
+	onScreen bool // the command shows numbers in the cells of a terminal too
+	changed  func(flag string) bool
 }
 
 // pictureFlagNames are those of the group.
@@ -32,23 +34,29 @@ func (o *pictureFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.style, "style", "screen", "of a picture: screen, or paper: no title, notes and margin, 3.25in wide, text of 7 points")
 	f.StringVar(&o.title, "title", "", "of a picture: a title instead of the prompt")
-	f.StringVar(&o.wide, "picture-width", "", "of a picture: how `wide` it is, such as 6.75in, 17cm or 486pt (default what its cells need)")
+	f.StringVar(&o.wide, "picture-width", "", "of a picture: how wide it is, such as 6.75in, 17cm or 486pt (default what its cells need)")
 	f.Float64Var(&o.size, "font-size", 0, "of a picture: the size of its text in points (default 8)")
-	f.BoolVar(&o.numbers, "numbers", false, "of a picture: the numbers in its cells; --numbers=false leaves those out that are there without it")
+	f.BoolVar(&o.numbers, "numbers", false, numbersUsage(o.onScreen))
 	f.IntVar(&o.stride, "layer-stride", 1, "of a picture: draw every so manieth layer, counted from the last")
 	f.BoolVar(&o.fonts, "system-fonts", false, "of a picture: the system's fonts for Chinese, Japanese and Korean, which the built-in ones have only as dots")
 	complete(cmd, "style", "screen", "paper")
 	o.changed = cmd.Flags().Changed
 }
 
-// complete offers a flag's values to the shell.
-func complete(cmd *cobra.Command, flag string, values ...string) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // fails for a flag that does not exist
+func numbersUsage(onScreen bool) string {
+	where := "of a picture: "
+	if onScreen {
+		where = "of a picture, and of the grid on a terminal: "
+	}
+	return where + "the numbers in its cells; --numbers=false leaves those out that are there without it"
 }
 
 // check finds what is wrong with the flags for an output.
 func (o *pictureFlags) check(out *outputFlags) error {
 	for _, name := range pictureFlagNames {
+		if name == "numbers" && o.onScreen && out.output == "" {
+			continue
+		}
 		if o.changed(name) && !out.pictured() {
 			return usagef("--%s is of a picture: give --output a name that ends in .png, .svg or .pdf", name)
 		}
@@ -99,19 +107,24 @@ func (o *pictureFlags) points() (float64, error) {
 func (o *pictureFlags) options(s *streams, format string, edits ...string) render.PictureOptions {
 	width, _ := o.points() // check has read it
 	p := render.PictureOptions{
-		Format: drawings[format], Style: styles[o.style], Title: o.title, Width: width, FontSize: o.size, Every: o.stride,
+		Format: drawings[format], Numbers: o.shown(), Style: styles[o.style], Title: o.title, Width: width, FontSize: o.size, Every: o.stride,
 		Origin: render.Origin{Program: "mlxlens " + programVersion(), Command: commandLine(s.args), Edits: edits},
-	}
-	if o.changed("numbers") {
-		p.Numbers = render.NumbersHidden
-		if o.numbers {
-			p.Numbers = render.NumbersShown
-		}
 	}
 	if o.fonts {
 		p.Fonts = render.SystemFonts()
 	}
 	return p
+}
+
+// shown says whether cells show their numbers.
+func (o *pictureFlags) shown() render.Numbers {
+	switch {
+	case !o.changed("numbers"):
+		return render.NumbersUsual
+	case o.numbers:
+		return render.NumbersShown
+	}
+	return render.NumbersHidden
 }
 
 var needsNoQuotes = regexp.MustCompile(`^[\w@%+=:,./-]+$`)

@@ -16,6 +16,7 @@ type promptOptions struct {
 	ids    string
 	noBOS  bool
 	chatFlags
+	quieted func() bool // by --quiet
 }
 
 func (o *promptOptions) flags(cmd *cobra.Command) {
@@ -23,12 +24,40 @@ func (o *promptOptions) flags(cmd *cobra.Command) {
 	f.StringVar(&o.ids, "ids", "", "token ids instead of a prompt: 504,3575,282")
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
 	o.chatFlags.flags(cmd)
+	o.quieted = func() bool {
+		quiet, _ := cmd.Flags().GetBool("quiet") // every command with a prompt has it
+		return quiet
+	}
 }
 
 // arg takes the command's argument.
-func (o *promptOptions) arg(args []string) {
-	if len(args) == 1 {
-		o.prompt = &args[0]
+func (o *promptOptions) arg(s *streams, args []string) { o.prompt = onePrompt(s, args, o.quieted()) }
+
+// onePrompt is the prompt of a command that takes one. Several words are one without quotes, which is
+// told: blanks between them, and characters that the shell takes for itself, are lost.
+func onePrompt(s *streams, args []string, quiet bool) *string {
+	if len(args) == 0 {
+		return nil
+	}
+	prompt := strings.Join(args, " ")
+	if len(args) > 1 && !quiet {
+		s.say("the prompt came in %d parts, and is read as %q: put it in quotes", len(args), prompt)
+	}
+	return &prompt
+}
+
+// twoPrompts takes up to two prompts, which no blanks tell apart.
+func twoPrompts(cmd *cobra.Command, args []string) error {
+	if len(args) > 2 {
+		return usagef("%s takes two prompts, and was given %d: put each into quotes", cmd.CommandPath(), len(args))
+	}
+	return nil
+}
+
+// remarkSpace says that a prompt ends with a space, which is seldom meant.
+func (o *promptOptions) remarkSpace(s *streams) {
+	if strings.HasSuffix(*o.prompt, " ") && !o.chat && o.quieted != nil && !o.quieted() {
+		s.say("the prompt ends with a space, which most models read as a token of its own, before a word that brings its own space: leave it out if it is not meant")
 	}
 }
 
@@ -84,6 +113,7 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	if *o.prompt == "" {
 		return nil, nil, usagef("the prompt is empty")
 	}
+	o.remarkSpace(s)
 	return o.prompt, nil, nil
 }
 

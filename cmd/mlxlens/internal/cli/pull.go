@@ -2,9 +2,11 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/hub"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
 
@@ -234,9 +237,29 @@ func (o *modelOptions) fromHub(s *streams, ref hub.Ref) (string, error) {
 		if errors.Is(missing, hub.ErrIncomplete) {
 			where = missing.Error()
 		}
-		return "", fmt.Errorf("%s: run `mlxlens pull %s`, or pass --yes to download it", where, ref)
+		return "", fmt.Errorf("%s: run `mlxlens pull %s`, or pass --yes to download it%s", where, ref, cachedLike(c, ref.String()))
 	}
 	return snapshot.Path, err
+}
+
+// cachedLike goes on with a sentence on a model that the cache lacks with those that may be meant,
+// whose owner may have been left out.
+func cachedLike(c *hub.Client, name string) string {
+	models, err := c.List()
+	if err != nil {
+		return ""
+	}
+	var repos, alone []string
+	for _, m := range models {
+		repos = append(repos, m.Repo)
+		if len(spelling.Near(path.Base(name), []string{path.Base(m.Repo)})) > 0 || path.Base(name) == path.Base(m.Repo) {
+			alone = append(alone, m.Repo)
+		}
+	}
+	if like := cmp.Or(spelling.DidYouMean(name, repos), pathLike(name)); like != "" {
+		return like
+	}
+	return spelling.Meant(alone)
 }
 
 // confirm asks a question on w and reads the answer; no answer is no.

@@ -22,6 +22,7 @@ import (
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -36,6 +37,7 @@ type streams struct {
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
+	pager    *pager
 
 	digests map[*auto.Opened]string // of models that are open
 
@@ -194,25 +196,31 @@ func Main() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan int, 1)
-	go func() { done <- Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
-	select {
-	case code := <-done:
-		return code
-	case got := <-signals:
-		output.RemoveUnfinished()
-		if got == syscall.SIGTERM {
-			fmt.Fprintln(os.Stderr, "mlxlens: terminated")
-			return exitTerminated
+	p := &pager{}
+	go func() { done <- run(ctx, p, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
+	for {
+		select {
+		case code := <-done:
+			return code
+		case got := <-signals:
+			if p.takes(got) {
+				continue
+			}
+			output.RemoveUnfinished()
+			if got == syscall.SIGTERM {
+				fmt.Fprintln(os.Stderr, "mlxlens: terminated")
+				return exitTerminated
+			}
+			fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
+			return exitInterrupted
 		}
-		fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
-		return exitInterrupted
 	}
 }
 
-// Run runs one command line and returns its exit code.
-func Run(ctx context.Context, args []string, in io.Reader, stdout, errs io.Writer) int {
+// run runs one command line and returns its exit code.
+func run(ctx context.Context, p *pager, args []string, in io.Reader, stdout, errs io.Writer) int {
 	out := &checkedWriter{Writer: stdout}
-	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in), answer: output.Stdout(out)}
+	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in), answer: output.Stdout(out), pager: p}
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -247,6 +255,9 @@ func Root() *cobra.Command {
 }
 
 func newRootCmd(s *streams) *cobra.Command {
+	if s.pager == nil { // of a command line that is described and not run
+		s.pager = &pager{}
+	}
 	root := &cobra.Command{
 		Use:   "mlxlens",
 		Short: "Show what a language model thinks layer by layer",
@@ -259,16 +270,35 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 
 		PersistentPreRunE:  func(cmd *cobra.Command, _ []string) error { return emptyFlag(cmd.Flags()) },
-		DisableSuggestions: true, // Run makes them
-		// as cobra's default where suggestions are not disabled
-		SuggestionsMinimumDistance: 2,
+		DisableSuggestions: true, // run makes them
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
+	root.SetHelpCommand(helpCommand(root))
 	addVersionFlag(root)
+	root.PersistentFlags().BoolVar(&s.pager.off, "no-pager", false, "print text of more lines than the terminal has as it is, not in a pager")
+	describe(root, s)
+	offer(root)
 	return root
+}
+
+// wrongFlag is what is wrong with a flag, with the one that may be meant.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
+		return usageError{err}
+	}
+	var known []string
+	add := func(f *pflag.Flag) {
+		if !f.Hidden {
+			known = append(known, "--"+f.Name)
+		}
+	}
+	cmd.Flags().VisitAll(add)
+	cmd.InheritedFlags().VisitAll(add)
+	return usagef("%w%s", err, spelling.DidYouMean("--"+unknown.GetSpecifiedName(), known))
 }
 
 // emptyFlag refuses a flag that was given nothing, such as a variable of a script that is not set:
@@ -286,6 +316,9 @@ func emptyFlag(flags *pflag.FlagSet) (err error) {
 func wantArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		err := check(cmd, args)
+		if err != nil && cmd.HasSubCommands() && len(args) > 0 {
+			return usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), spelling.DidYouMean(args[0], commandNames(cmd)))
+		}
 		if err != nil && cmd.HasParent() && strings.HasPrefix(err.Error(), "unknown command ") {
 			return usagef("%s takes no arguments, and was given %q: it is used as %q", cmd.CommandPath(), args[0], cmd.UseLine())
 		}
@@ -302,8 +335,41 @@ func suggestions(root *cobra.Command, err error, args []string) string {
 	if !strings.HasPrefix(err.Error(), "unknown command ") || len(args) == 0 {
 		return ""
 	}
-	if like := root.SuggestionsFor(args[0]); len(like) > 0 {
-		return "; did you mean " + strings.Join(like, " or ") + "?"
+	return spelling.DidYouMean(args[0], commandNames(root))
+}
+
+// commandNames are those of the commands and topics below one.
+func commandNames(of *cobra.Command) []string {
+	var names []string
+	for _, c := range of.Commands() {
+		if !c.Hidden {
+			names = append(names, c.Name())
+		}
 	}
-	return ""
+	return names
+}
+
+// helpCommand is cobra's, which prints the help of something else where a topic is unknown.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [command or topic]",
+		Short: "Help on a command or a topic",
+		Long:  "Help prints what a command does and which flags it has, or a topic such as sites or edits.",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			of, _, err := root.Find(args)
+			if err != nil {
+				of = root
+			}
+			return commandNames(of), cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			of, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				word := args[len(args)-max(1, len(rest))]
+				return usagef("unknown help topic %q%s", word, spelling.DidYouMean(word, commandNames(of)))
+			}
+			of.InitDefaultHelpFlag()
+			return of.Help()
+		},
+	}
 }

@@ -47,7 +47,7 @@ func (o *secondFlags) read(s *streams, first *promptOptions, text *string, ids [
 	if !o.given() {
 		return first, text, ids, nil
 	}
-	b := &promptOptions{ids: o.idsB, noBOS: first.noBOS && o.messagesB == "", chatFlags: chatFlags{messages: o.messagesB}}
+	b := &promptOptions{quieted: first.quieted, ids: o.idsB, noBOS: first.noBOS && o.messagesB == "", chatFlags: chatFlags{messages: o.messagesB}}
 	if o.hasSecond {
 		b.prompt, b.chat, b.system = &o.second, first.chat, first.system
 	}

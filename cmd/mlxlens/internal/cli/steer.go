@@ -63,9 +63,9 @@ the table shows ln p(target) − ln p(vs) of what follows it.`,
 		Example: `  mlxlens steer --file pairs.jsonl --layers 10:20 -o vector.safetensors
   mlxlens steer --file pairs.jsonl --method pca --held-out 0.5 --seed 1 --json
   mlxlens steer "I think this film is" --file pairs.jsonl --layers 10:20 --strengths -2,-1,1,2 --target " good" --vs " bad"`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			return runSteer(cmd.Context(), s, o)
 		},
 	}

@@ -46,11 +46,9 @@ With --file each line is a JSON string, and --json prints an object for each.`,
 		Example: `  mlxlens tokenize "The capital of France is"
   mlxlens tokenize "naïve 😀" --json
   mlxlens tokenize "Name three rivers." --chat --text`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				o.text = &args[0]
-			}
+			o.text = onePrompt(s, args, o.quiet)
 			return runTokenize(s, o)
 		},
 	}
@@ -220,13 +218,17 @@ func (o *tokenizeOptions) write(w io.Writer, t *tokenizer.Tokenizer, e encoded, 
 		heading = "position\tid\ttext\tturn\tbytes"
 	}
 	fmt.Fprintln(tw, heading)
+	shown := make([]lens.Token, len(e.ids))
 	for i, id := range e.ids {
-		piece, _ := t.Piece(id)
+		shown[i].Bytes, _ = t.Piece(id)
+	}
+	for i, id := range e.ids {
+		piece := shown[i].Bytes
 		note := ""
 		if t.IsSpecial(id) {
 			note = "  (special)"
 		} else if !utf8.ValidString(piece) {
-			note = "  (part of a character)"
+			note = "  (part of a character: " + render.Piece(shown, i) + ")"
 		}
 		if len(e.turns) > 0 {
 			note += "\t" + e.turns.of(i)

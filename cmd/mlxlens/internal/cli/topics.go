@@ -40,7 +40,7 @@ in a layer is written layers.N.SITE, with N from 0: layers.5.resid_post.
 	b.WriteString(`
 attn_out and mlp_out are always what is added to the stream. Where a norm follows
 attention or the MLP (Gemma 2 and 3, OLMo 2), attn_out and mlp_out are after it,
-and attn_raw and mlp_raw before it. A model may lack some sites: ` + "`mlxlens info`" + `
+and attn_raw and mlp_raw before it. A model may lack some sites: ` + "`mlxlens info --all`" + `
 lists those that it has, and says why it lacks the others.
 
 Several places are separated by commas, and may select layers: layers.*.resid_post,
@@ -189,7 +189,8 @@ zero bytes that are in no text.
 
 Text of a file, a model or a server is shown, on a terminal and in a pipe alike, with
 its control characters visible: \x1b, \u202e for what would turn text around or has no
-shape, ␊ for a line feed. Generated text keeps line feeds, tabs and joiners. JSON has all characters, those
+shape, ␊ for a line feed; in the cells of a grid by their names: ‹ESC›, ‹NBSP›. A token that is a part of a
+character shows which: 日‹2/3›, or ‹E6----› where the others are not known. Generated text keeps line feeds, tabs and joiners. JSON has all characters, those
 escaped that a terminal would act on. A text in CSV that a spreadsheet would take for
 a formula (= + - @) has an apostrophe before it. Of a message longer than 4000
 characters the middle is left out.`
@@ -222,7 +223,10 @@ func environmentTopic() string {
 		{"HF_HUB_OFFLINE", "1: take models from the cache only, and download nothing"},
 		{"HF_HUB_DISABLE_SYMLINKS", "1: keep files, not links, in the snapshots of the cache"},
 		{"HTTPS_PROXY, NO_PROXY", "the proxy for downloads"},
-		{"NO_COLOR", "no colour when it is set"},
+		{envPager + ", PAGER", "what shows text of more lines than the terminal has (less; cat or an empty one: nothing does)"},
+		{"NO_COLOR", "no colour when it is set, unless --color says always"},
+		{"CLICOLOR_FORCE", "other than 0: colour in a pipe too, unless NO_COLOR is set"},
+		{"CLICOLOR", "0: no colour, as on a terminal whose TERM is dumb"},
 		{"COLORTERM", "truecolor or 24bit: 16 million colours instead of 256"},
 	} {
 		fmt.Fprintf(&b, "  %-24s %s\n", v[0], v[1])

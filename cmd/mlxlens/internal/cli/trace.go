@@ -52,9 +52,9 @@ Each row is a layer, the last on top, and each column a position; a cell shows t
 token that the layer would say next. Its colour is the view: the probability,
 logit or rank that the layer gives to the model's final answer there, or the
 layer's own entropy, KL(final ‖ layer) (both in nats), margin or confidence.
---attn and --mlp read what the halves of a layer add, alone; --lens reads through a
- lens that was fitted (mlxlens lens), --lens logit --lens FILE by both, row by row, --lens
- embed by the input embedding, and --lens negated turned round: docs/lenses.md, docs/readers.md.
+--attn and --mlp read what the halves of a layer add, alone; --lens reads through a lens
+that was fitted (mlxlens lens), --lens logit --lens FILE by both, row by row, --lens embed
+by the input embedding, and --lens negated turned round: docs/lenses.md, docs/readers.md.
 
 The prompt "-" is read from stdin. With --ids no tokenizer is needed.
 Selections such as 0,4,8:12,-1 count from 0; a range leaves out its end, and a
@@ -67,9 +67,9 @@ negative number counts from the end.`,
   mlxlens trace "The capital of France is" -o lens.html
   mlxlens trace --file prompts.txt --last -o lens.jsonl
   mlxlens trace --ids 504,3575,282,4649,314 --layers 0,10,-1 --json`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			o.given = cmd.Flags().Changed
 			return runTrace(cmd.Context(), s, o)
 		},
@@ -85,6 +85,7 @@ negative number counts from the end.`,
 	f.BoolVar(&o.experts, "experts", false, "show which experts each layer of a mixture chose, with their weights; --view expert shows them in the grid")
 	f.BoolVar(&o.check, "check", false, "compare the last row with the model's own logits; fail if they differ")
 	f.StringVar(&o.picture, "picture", "heatmap", "what a picture shows: heatmap, candidates (of the last position; usual with --last), curves (the same by layer) or targets")
+	o.look.onScreen = true
 	o.look.flags(cmd)
 	complete(cmd, "picture", pictureNames...)
 	f.StringVar(&o.keep, "keep", "", "")
@@ -377,5 +378,7 @@ func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
 	if o.json || o.export != "" {
 		return o.writeJSON(s.out, g)
 	}
-	return o.draw(s, g, view, o.last)
+	t := o.screenFlags.options(s, o.left())
+	t.View, t.Last, t.Numbers = view, o.last, o.look.shown()
+	return o.draw(s, g, t)
 }

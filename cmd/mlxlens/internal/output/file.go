@@ -54,6 +54,9 @@ func (p *Place) probe() error {
 // Replaces reports whether a file was there before.
 func (f *File) Replaces() bool { return f.temp != nil && f.place.info != nil }
 
+// IsFile reports whether it is one, and no pipe, device or stdout.
+func (f *File) IsFile() bool { return f.temp != nil }
+
 // Write fills the file and gives it its name.
 func (f *File) Write(fill func(io.Writer) error) error {
 	if f.temp == nil {

@@ -46,6 +46,9 @@ func (p *Place) Continue() (*Journal, error) {
 	return nil, p.unwritable(errBusy)
 }
 
+// IsFile reports whether it is one, and no pipe, device or stdout.
+func (j *Journal) IsFile() bool { return j.file != nil }
+
 // Unlocked reports whether the disk has no locks, so that nothing keeps a second process
 // out.
 func (j *Journal) Unlocked() bool { return j.unlocked }

@@ -64,23 +64,14 @@ func pageOf(c *cobra.Command) page {
 }
 
 func optionOf(f *pflag.Flag) option {
-	kind, usage := pflag.UnquoteUsage(f)
 	name := "--" + f.Name
 	if f.Shorthand != "" {
 		name = "-" + f.Shorthand + ", " + name
 	}
-	if kind != "" {
-		name += " " + strings.ToUpper(kind)
+	if value := cli.ValueName(f); value != "" {
+		name += " " + value
 	}
-	if !unset(f) && !strings.Contains(usage, "(default ") {
-		usage += " (default " + f.DefValue + ")"
-	}
-	return option{name, usage}
-}
-
-// unset reports whether a flag's default is nothing to tell.
-func unset(f *pflag.Flag) bool {
-	return f.DefValue == "" || f.DefValue == "false" || f.DefValue == "0" || f.DefValue == "[]" || f.DefValue == "0s"
+	return option{name, cli.FlagUsage(f)}
 }
 
 // file is the page's name without an ending.

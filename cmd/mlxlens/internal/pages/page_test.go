@@ -45,7 +45,7 @@ func TestEveryCommandAndTopicHasAPageWithAllThatItsHelpSays(t *testing.T) {
 	group := byName["mlxlens-lens"]
 	require.Contains(t, group.markdown(), "| [`mlxlens lens fit`](mlxlens-lens-fit.md) |")
 	trace := byName["mlxlens-trace"]
-	require.Contains(t, trace.markdown(), "| `--device STRING` | where to compute: auto, cpu or gpu (default auto) |")
+	require.Contains(t, trace.markdown(), "| `--device DEVICE` | where to compute: auto, cpu or gpu (default auto) |")
 }
 
 func TestBlocksAreCutAtBlankLinesAndIndents(t *testing.T) {

@@ -1,0 +1,207 @@
+package render
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+	"github.com/rivo/uniseg"
+
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+func rowName(row string) string {
+	if place, by, several := strings.Cut(row, " ("); several {
+		return rowName(place) + " (" + by
+	}
+	if l := label(row); !strings.ContainsAny(l, "abcdefghijklmnopqrstuvwxyz") {
+		return "layer " + l
+	}
+	return label(row)
+}
+
+// ofLayers says of which layers a sentence about rows is true: "of 30 layers", or where not
+// each has a row "of the 3 layers shown".
+func ofLayers(rows []string, layers int) string {
+	of := map[string]bool{} // several lenses may read one
+	for _, row := range rows {
+		if place, _, _ := strings.Cut(row, " ("); strings.HasSuffix(place, ".resid_post") {
+			of[place] = true
+		}
+	}
+	shown := len(of)
+	if shown >= layers {
+		return "of " + english.Plural(layers, "layer", "")
+	}
+	return fmt.Sprintf("of the %s shown", english.Plural(shown, "layer", ""))
+}
+
+// crystallisation is a sentence on where the final answer first comes out on top, and from
+// where it stays there.
+func crystallisation(g *lens.Grid, answer string) string {
+	of := ofLayers(g.Rows, g.Model.Layers)
+	last := g.Rows[len(g.Rows)-1]
+	end := "the last " + of
+	if strings.Contains(last, " (") || strings.HasPrefix(of, "of the 1 ") { // of several lenses, or of other rows than layers
+		end = "the last row, " + rowName(last)
+	}
+	switch f := g.Final; {
+	case len(g.Rows) == 1 && f.FirstTop1 != nil:
+		return fmt.Sprintf("%s is the likeliest token at %s, the only row shown", answer, rowName(last))
+	case f.FirstTop1 == nil:
+		return fmt.Sprintf("%s, the model's answer, is the likeliest token of no row shown", answer)
+	case f.StableFrom == nil:
+		return fmt.Sprintf("%s, the model's answer, is the likeliest token first at %s, %s, and does not stay so in the rows shown", answer, rowName(*f.FirstTop1), of)
+	case *f.FirstTop1 == *f.StableFrom && *f.FirstTop1 == last:
+		return fmt.Sprintf("%s is the likeliest token only in %s", answer, end)
+	case *f.FirstTop1 == *f.StableFrom:
+		return fmt.Sprintf("%s is the likeliest token from %s on, %s", answer, rowName(*f.FirstTop1), of)
+	case *f.StableFrom == last:
+		return fmt.Sprintf("%s is the likeliest token first at %s, and for good only in %s", answer, rowName(*f.FirstTop1), end)
+	}
+	return fmt.Sprintf("%s is the likeliest token first at %s, and for good from %s on, %s", answer, rowName(*g.Final.FirstTop1), rowName(*g.Final.StableFrom), of)
+}
+
+// noBreak stands for a space at which no line ends. No text that is shown has it.
+const noBreak = "\x00"
+
+// unbroken keeps a quoted token on one line.
+func unbroken(text string) string { return strings.ReplaceAll(text, " ", noBreak) }
+
+// listed puts semicolons between what a legend says.
+func listed(parts []string) []string {
+	for i := range parts[:max(0, len(parts)-1)] {
+		if !strings.HasSuffix(parts[i], ":") {
+			parts[i] += ";"
+		}
+	}
+	return parts
+}
+
+// flow writes texts behind each other in lines of at most so many columns.
+func flow(w io.Writer, width int, texts ...string) {
+	for _, line := range flowing(width, texts...) {
+		fmt.Fprintln(w, line)
+	}
+}
+
+// flowing puts texts behind each other into lines. A text goes into a line of its own before it is
+// broken.
+func flowing(width int, texts ...string) []string {
+	var lines []string
+	line := ""
+	for _, text := range texts {
+		if line != "" && across(line+" "+text) > width {
+			lines, line = append(lines, line), ""
+		}
+		for _, word := range strings.Split(text, " ") {
+			if line != "" && across(line+" "+word) > width {
+				lines, line = append(lines, line), "  "+word
+				continue
+			}
+			if line != "" {
+				line += " "
+			}
+			line += word
+		}
+	}
+	lines = append(lines, line)
+	for i := range lines {
+		lines[i] = strings.ReplaceAll(lines[i], noBreak, " ")
+	}
+	return lines
+}
+
+// Flow breaks a text into lines of at most so many columns, the further ones not indented.
+func Flow(width int, text string) []string {
+	lines := flowing(width, strings.ReplaceAll(text, ` " `, ` "`+noBreak)) // a token such as " Paris"
+	for i := range lines[1:] {
+		lines[i+1] = strings.TrimPrefix(lines[i+1], "  ")
+	}
+	return lines
+}
+
+// flowFaint is flow of what frames a grid.
+func flowFaint(w io.Writer, o TerminalOptions, texts ...string) {
+	for _, line := range flowing(o.line(), texts...) {
+		fmt.Fprintln(w, o.Color.faint(line))
+	}
+}
+
+func (d *drawing) flow(texts ...string) { flow(d, d.o.line(), texts...) }
+
+// across is how many columns a text takes that may have colours.
+func across(text string) int {
+	n := 0
+	for text != "" {
+		before, after, found := strings.Cut(text, "\x1b[")
+		n += uniseg.StringWidth(strings.ReplaceAll(before, noBreak, " "))
+		if !found {
+			break
+		}
+		_, text, _ = strings.Cut(after, "m")
+	}
+	return n
+}
+
+// bar is a scale in colours between its ends, of one piece.
+func bar(c Color, from, to string, color func(float64) rgb) string {
+	const steps = 16
+	var b strings.Builder
+	b.WriteString(from + noBreak)
+	for i := range steps {
+		b.WriteString(c.paint(color(float64(i)/(steps-1)), false) + noBreak)
+	}
+	return b.String() + reset + noBreak + to
+}
+
+// positionsOf names those of a page.
+func positionsOf(at []int, tokens int) string {
+	if len(at) == 1 {
+		return fmt.Sprintf("position %d of %d", at[0], tokens)
+	}
+	return fmt.Sprintf("positions %d–%d of %d", at[0], at[len(at)-1], tokens)
+}
+
+// inPages draws n columns in pages that fit the width, the last first, each under its name where
+// there are several; or the last alone, where something is said of the rest. It returns how many
+// columns it left out.
+func inPages(w *bufio.Writer, n, labels, cell int, o TerminalOptions, name func(from, to int) string, page func(from, to int)) int {
+	perPage := max(1, (o.Width-labels-1)/(cell+1))
+	for to := n; to > 0; to -= perPage {
+		from := max(0, to-perPage)
+		if n > perPage {
+			fmt.Fprintln(w, name(from, to))
+		}
+		page(from, to)
+		if o.Rest != "" {
+			return from
+		}
+		if from > 0 {
+			fmt.Fprintln(w)
+		}
+	}
+	return 0
+}
+
+// leftOut says of how many columns before the others there was no room.
+func leftOut(w io.Writer, o TerminalOptions, n int, of string) {
+	if n > 0 {
+		are := "are"
+		if n == 1 {
+			are = "is"
+		}
+		flow(w, o.line(), fmt.Sprintf("the %s before %s left out:", english.Plural(n, of, ""), are), o.Rest)
+	}
+}
+
+// Lines is how many lines a text with colours takes on a terminal of a width.
+func Lines(text string, width int) int {
+	n := 0
+	for line := range strings.Lines(text) {
+		n += max(1, (across(strings.TrimSuffix(line, "\n"))+width-1)/max(1, width))
+	}
+	return n
+}
