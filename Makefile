@@ -13,7 +13,7 @@ SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh tools/arm64/*.sh
 WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
 
-.PHONY: help browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
+.PHONY: help browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-gpu test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -150,6 +150,9 @@ formula: ## write the Homebrew formula of a tap, dist/mlxlens.rb, for what `make
 
 checksums: ## write dist/SHA256SUMS
 	@tools/release/checksums.sh
+
+test-gpu: mlx-c model ## run the tests where a GPU computes: CUDA rounds what goes into float32 products to 10 bits unless told not to
+	MLX_ENABLE_TF32=0 go test ./...
 
 test-arm64: ## run the vector loops for linux/arm64 under qemu-user, or with PART=all the short tests of what computes
 	@tools/arm64/test.sh $(PART)

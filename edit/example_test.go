@@ -32,7 +32,7 @@ func Example() {
 	defer s.Close()
 	tap, kept := model.Keep(s, []model.Place{e.Place})
 	model.Reach(o.Model, batch.Tokens(s, 0, batch.Longest), nil, batch.Tap(0, batch.Longest).Then(tap), []model.Place{e.Place})
-	norms, err := mlx.Data[float32](mlx.Sum(mlx.Square(kept[0]), -1)) // [row, pos]
+	norms, err := mlx.Data[float32](mlx.Sum(mlx.Square(mlx.AsType(kept[0], mlx.Float32)), -1)) // [row, pos]; a GPU computes in 16 bits
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -28,7 +28,7 @@ func later(t *testing.T, parameters, refuses string) string {
 	lib, err := mlx.LoadedLibrary()
 	require.NoError(t, err)
 	dir := t.TempDir()
-	entries, err := filepath.Glob(filepath.Join(filepath.Dir(lib.Path), "lib*"))
+	entries, err := filepath.Glob(filepath.Join(filepath.Dir(lib.Path), "*"))
 	require.NoError(t, err)
 	for _, file := range entries {
 		if name := filepath.Base(file); name != "libmlxc.so" {

@@ -49,7 +49,7 @@ func otherStream(t *testing.T) *mlx.Scope {
 
 // Small evaluations take their turns between the parts of a large one, on the same stream.
 func TestSmallEvaluationsPassALargeOne(t *testing.T) {
-	for name, s := range map[string]*mlx.Scope{"a scope": scope(t), "no scope": nil} {
+	for name, s := range map[string]*mlx.Scope{"a scope": scope(t), "no scope to close": mlx.On(mlx.CPU)} {
 		x := long(s, 150)
 		var done atomic.Bool
 		var wg sync.WaitGroup

@@ -137,6 +137,9 @@ func TestALibraryThatEndsInZerosIsNotOpened(t *testing.T) {
 	require.NoError(t, err)
 	files, err := filepath.Glob(filepath.Join(filepath.Dir(lib.Path), "lib*"))
 	require.NoError(t, err)
+	if !slices.Contains(files, filepath.Join(filepath.Dir(lib.Path), "libmlx.so")) {
+		t.Skip("this library's libmlx lies in a folder of its own, as CUDA's does")
+	}
 	whole, err := os.ReadFile(filepath.Join(filepath.Dir(lib.Path), "libmlx.so"))
 	require.NoError(t, err)
 	for _, zeros := range []int{100, 4096, 100_000, 1_000_000} {

@@ -45,7 +45,7 @@ func ExampleTap() {
 	places := []model.Place{{Site: model.ResidMid, Layer: 1}, {Site: model.ResidPost, Layer: 1}}
 	tap, kept := model.Keep(s, places)
 	model.Reach(o.Model, model.Tokens(s, []int{402, 324, 282}), nil, without.Then(tap), places)
-	added, err := mlx.Item[float32](mlx.Max(mlx.Abs(mlx.Subtract(kept[1], kept[0]))))
+	added, err := mlx.Item[float32](mlx.AsType(mlx.Max(mlx.Abs(mlx.Subtract(kept[1], kept[0]))), mlx.Float32)) // a GPU computes in 16 bits
 	fmt.Println("the MLP of layer 1 adds", added, err)
 	// Output: the MLP of layer 1 adds 0 <nil>
 }

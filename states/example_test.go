@@ -12,7 +12,7 @@ import (
 
 // What was captured of one prompt is set in another, which then ends as the first does.
 func Example() {
-	o, err := auto.Open("../testdata/models/tiny-llama-b-4bit-mixed", auto.Options{})
+	o, err := auto.Open("../testdata/models/tiny-llama-b-4bit-mixed", auto.Options{Float32: true}) // also where a GPU would keep 16 bits
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -30,7 +30,7 @@ func newLinux(t *testing.T, has ...string) *mac {
 	mkdir -p "$folder/w" && cd "$folder/w" || exit
 	case $package in
 	mlx-cuda-13)
-		mkdir -p mlx/lib mlx/include/cccl mlx_cuda_13.libs mlx.dist-info/licenses && echo MIT >mlx.dist-info/licenses/LICENSE && : >mlx/include/cccl/a >mlx_cuda_13.libs/libblas || exit
+		mkdir -p mlx/lib mlx/include/{cccl,cute,cutlass,mlx} mlx_cuda_13.libs mlx.dist-info/licenses && echo MIT >mlx.dist-info/licenses/LICENSE && : >mlx/include/cccl/a >mlx/include/cute/a >mlx/include/cutlass/a >mlx_cuda_13.libs/libblas || exit
 		echo 'int mlx(void) { return 1; }' | `+cc+` -x c -shared -fPIC -Wl,-soname,libmlx.so -o mlx/lib/libmlx.so - || exit ;;
 	nvidia-*) mkdir -p "nvidia/$package/lib" && : >"nvidia/$package/lib/lib$package.so" || exit ;;
 	*) exit 1 ;;
@@ -60,7 +60,7 @@ func TestCUDAIsFetchedWhereTheSystemHasItNot(t *testing.T) {
 	require.NoError(t, err, said)
 	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft", "nvidia-nccl-cu13", "nvidia-nvjitlink"}, m.fetched())
 	require.Contains(t, said, "made, and not loaded: libcuda.so.1, which NVIDIA's driver brings, is not here")
-	for _, name := range []string{"libmlxc.so", "mlx/lib/libmlx.so", "mlx/include/cccl/a", "mlx_cuda_13.libs/libblas", "nvidia/nvidia-cudnn-cu13/lib/libnvidia-cudnn-cu13.so"} {
+	for _, name := range []string{"libmlxc.so", "mlx/lib/libmlx.so", "mlx/include/cccl/a", "mlx/include/cute/a", "mlx/include/cutlass/a", "mlx_cuda_13.libs/libblas", "nvidia/nvidia-cudnn-cu13/lib/libnvidia-cudnn-cu13.so"} {
 		require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", name))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // TinyLlama is a random Llama of three layers, 4-bit and mixed, without a tokenizer.
@@ -47,9 +48,18 @@ func Path(t testing.TB, path string) string {
 	}
 }
 
-// Open opens a model, given from the repository's root, until the test ends.
+// Open opens a model, given from the repository's root, until the test ends. What a GPU would compute
+// in 16 bits or leave packed is float32 and unpacked there too, unless o asks otherwise: tests hold
+// their numbers to that.
 func Open(t testing.TB, path string, o auto.Options) *auto.Opened {
 	t.Helper()
+	require.NoError(t, mlx.Load())
+	if mlx.DefaultDevice() == mlx.GPU && o.Device == nil {
+		o.Float32 = !o.AsStored
+		if o.Weights == "" {
+			o.Weights = load.Dense
+		}
+	}
 	opened, err := auto.Open(Path(t, path), o)
 	require.NoError(t, err)
 	t.Cleanup(opened.Close)

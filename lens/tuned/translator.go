@@ -85,8 +85,9 @@ const hashedRows = 256
 // Unembedding returns the SHA-256, in hexadecimal, of rows of a model's unembedding: 256
 // that are spread evenly over the vocabulary, from the first on, or all where there are
 // fewer; each in float32, little-endian. A row r is read off the logits of the unit
-// vectors, U·I, so that what an architecture does to its logits is part of it. The same
-// weights in another packing are another unembedding.
+// vectors, U·I, so that what an architecture does to its logits is part of it, on the CPU
+// wherever the model is: a GPU rounds otherwise. The same weights in another packing are
+// another unembedding, and so are packed weights that a GPU holds unpacked in 16 bits.
 func Unembedding(m model.Model) (string, error) {
 	shape := m.Shape()
 	n := min(hashedRows, shape.DVocab)
@@ -94,7 +95,7 @@ func Unembedding(m model.Model) (string, error) {
 	for i := range ids {
 		ids[i] = i * shape.DVocab / n
 	}
-	scope := mlx.NewScope(m.Device())
+	scope := mlx.NewScope(mlx.CPU)
 	defer scope.Close()
 	units := make([]float32, shape.DModel*shape.DModel)
 	plusIdentity(units, shape.DModel, 1)

@@ -63,7 +63,8 @@ func (l *Linear) Take(x *mlx.Array, outputs []int) *mlx.Array {
 	return l.part(x, func(a *mlx.Array) *mlx.Array { return mlx.Take(a, indices, 0) })
 }
 
-// part is Forward with some rows of the parameters.
+// part is Forward with some rows of the parameters. For a float32 x those that a 16-bit file has are widened
+// before they are unpacked, so that what comes out does not depend on where the weights are held.
 func (l *Linear) part(x *mlx.Array, rows func(*mlx.Array) *mlx.Array) *mlx.Array {
 	some := &Linear{Quant: l.Quant}
 	for _, p := range []struct{ dst, src **mlx.Array }{
@@ -72,6 +73,10 @@ func (l *Linear) part(x *mlx.Array, rows func(*mlx.Array) *mlx.Array) *mlx.Array
 		if *p.src != nil {
 			*p.dst = rows(*p.src)
 			defer (*p.dst).Free() // made of weights alone, it has no scope
+			if l.Scales != nil && p.src != &l.Weight && (*p.dst).Dtype().IsFloat() && x.Dtype() == mlx.Float32 {
+				*p.dst = mlx.AsType(*p.dst, mlx.Float32)
+				defer (*p.dst).Free()
+			}
 		}
 	}
 	return some.Forward(x)

@@ -55,6 +55,9 @@ type Options struct {
 	// otherwise become float32. It is slow there.
 	AsStored bool
 
+	// Float32 computes in float32 on a GPU too, where 16-bit weights otherwise stay as they are.
+	Float32 bool
+
 	// MaxMemory bounds the bytes that the process takes once the weights are there; 0: what
 	// the machine gives. Weights that Auto would unpack stay packed where they fit only so,
 	// and where they do not fit nothing is read and Open fails.
@@ -167,6 +170,9 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 // fitting makes a model whose weights have not been read and fit in memory: unpacked if they may
 // be and fit so, else as they are stored.
 func fitting(ck *checkpoint.Checkpoint, quant *load.Quantization, device mlx.Device, o Options) (*model.Transformer, string, *load.Loader, error) {
+	if o.AsStored && o.Float32 {
+		return nil, "", nil, errors.New("auto: AsStored and Float32 were both asked for, and exclude each other")
+	}
 	forms := []load.Form{o.Weights}
 	if o.Weights == "" || o.Weights == load.Auto {
 		forms = append(forms, load.PackedExperts, load.Packed)
@@ -174,7 +180,7 @@ func fitting(ck *checkpoint.Checkpoint, quant *load.Quantization, device mlx.Dev
 	var err error
 	for _, form := range forms {
 		var loader *load.Loader
-		if loader, err = load.NewLoader(ck, quant, device, form, o.Modules, o.AsStored); err != nil {
+		if loader, err = load.NewLoader(ck, quant, device, form, o.Modules, o.Float32 || device == mlx.CPU && !o.AsStored); err != nil {
 			return nil, "", nil, err
 		}
 		m, kind, wrong := construct(ck, loader)

@@ -94,7 +94,7 @@ func TestCheckpointThatDoesNotFitIsOneClearError(t *testing.T) {
 }
 
 func TestModulesAreFoundAndReported(t *testing.T) {
-	o, err := auto.Open(tiny, auto.Options{})
+	o, err := auto.Open(tiny, auto.Options{Weights: load.Dense})
 	require.NoError(t, err)
 	defer o.Close()
 	require.ErrorIs(t, o.TokenizerErr, auto.ErrNoTokenizer)

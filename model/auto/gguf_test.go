@@ -150,7 +150,7 @@ func TestQuantizedGGUFTypesGiveTheSameLogitsPackedAndUnpacked(t *testing.T) {
 			require.NoError(t, a.WriteGGUF(path, meta, func(name string) (string, []int) { return name, nil }))
 			var all [][][]float32
 			for _, form := range []load.Form{load.Dense, load.Packed} {
-				o, err := auto.Open(path, auto.Options{Weights: form})
+				o, err := auto.Open(path, auto.Options{Weights: form, Float32: true})
 				require.NoError(t, err)
 				defer o.Close()
 				logits, _ := pass(t, o.Model, []int32{3, 95, 40, 41}, nil)

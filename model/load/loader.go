@@ -96,13 +96,13 @@ type Resolved struct {
 }
 
 // NewLoader returns a Loader for a checkpoint. own names modules by role, where the
-// usual names do not hold; asStored keeps 16-bit weights on a CPU.
-func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string, asStored bool) (*Loader, error) {
+// usual names do not hold; wide makes float32 of 16-bit weights.
+func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string, wide bool) (*Loader, error) {
 	lib, err := mlx.LoadedLibrary()
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: device == mlx.CPU && !asStored, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device)}
+	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: wide, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device)}
 	switch form {
 	case Dense:
 		l.dense, l.denseExperts = true, true

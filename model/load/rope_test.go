@@ -16,7 +16,7 @@ func TestRopeThatIsNotImplementedIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	defer ck.Close()
 	require.NoError(t, mlx.Load())
-	l, err := load.NewLoader(ck, nil, mlx.CPU, load.Packed, nil, false)
+	l, err := load.NewLoader(ck, nil, mlx.CPU, load.Packed, nil, true)
 	require.NoError(t, err)
 	defer l.Weights().Free()
 	for config, want := range map[string]string{

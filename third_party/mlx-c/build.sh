@@ -167,7 +167,7 @@ gather() {
   case $backend in
     cuda) # libmlx looks for CUDA and its headers where the wheels have them
       mkdir -p "$new/mlx/lib" "$new/mlx/include" &&
-        cp "$run/wheel/mlx/lib/libmlx.so" "$new/mlx/lib" && cp -R "$run/wheel/mlx/include/cccl" "$new/mlx/include" &&
+        cp "$run/wheel/mlx/lib/libmlx.so" "$new/mlx/lib" && cp -R "$run"/wheel/mlx/include/{cccl,cute,cutlass} "$new/mlx/include" &&
         mv "$run"/wheel/mlx_cuda_13.libs "$new" &&
         { [ ! -d "$run/wheel/nvidia" ] || mv "$run/wheel/nvidia" "$new"; }
       ;;

@@ -28,6 +28,7 @@ type modelOptions struct {
 	ref     string
 	device  string
 	weights string
+	float32 bool
 	context int
 	quiet   bool
 	yes     bool
@@ -41,6 +42,7 @@ func (o *modelOptions) flags(cmd *cobra.Command) {
 	o.refFlags(cmd)
 	f.StringVar(&o.device, "device", "auto", "where to compute: auto, cpu or gpu")
 	f.StringVar(&o.weights, "weights", "auto", "how quantized weights are held: auto, packed or dense")
+	f.BoolVar(&o.float32, "float32", false, "compute in float32 on a GPU too, as on a CPU, where 16-bit weights otherwise stay as they are")
 	f.IntVar(&o.context, "context", 0, "allow so many positions, also more than the model was made for, with a warning (0: as many as that)")
 }
 
@@ -54,7 +56,7 @@ func (o *modelOptions) refFlags(cmd *cobra.Command) {
 
 // resolved is auto's options for the flags.
 func (o *modelOptions) resolved() (auto.Options, error) {
-	opts := auto.Options{MaxMemory: o.most}
+	opts := auto.Options{MaxMemory: o.most, Float32: o.float32}
 	switch o.device {
 	case "auto":
 	case "cpu":
