@@ -105,12 +105,15 @@ func LoadedLibrary() (Library, error) {
 	return loaded.library, nil
 }
 
+// keepGraphsGoing turns off a check of MLX for CUDA, unless the environment has it. It keeps 400 graphs by their
+// shapes, and the 801st that a process ever makes is an error which leaves the stream of no use
+// (mlx/backend/cuda/lru_cache.h): nothing for a program that runs prompts of any length. Without the check the
+// oldest makes room, as it does before the error.
+func keepGraphsGoing() { capi.SetDefault("MLX_ENABLE_CACHE_THRASHING_CHECK", "0") }
+
 // prepare makes streams and looks over an open library.
 func prepare() error {
-	// MLX's CUDA graphs are kept by their shapes, 400 of them, and the 801st that a process ever makes is an
-	// error which leaves the stream of no use (mlx/backend/cuda/lru_cache.h): nothing for a program that runs
-	// prompts of any length. Without that check the oldest makes room, as it does before the error.
-	capi.SetDefault("MLX_ENABLE_CACHE_THRASHING_CHECK", "0")
+	keepGraphsGoing()
 	kind := capi.DeviceTypeCpu
 	var gpu bool
 	if dev := capi.DeviceNewType(capi.DeviceTypeGpu, 0); dev != 0 {

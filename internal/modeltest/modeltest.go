@@ -16,7 +16,6 @@ import (
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
-	"github.com/mlxlens/mlxlens/model/load"
 )
 
 // TinyLlama is a random Llama of three layers, 4-bit and mixed, without a tokenizer.
@@ -57,7 +56,7 @@ func Open(t testing.TB, path string, o auto.Options) *auto.Opened {
 	if mlx.DefaultDevice() == mlx.GPU && o.Device == nil {
 		o.Float32 = !o.AsStored
 		if o.Weights == "" {
-			o.Weights = load.Dense
+			o.Weights = "dense"
 		}
 	}
 	opened, err := auto.Open(Path(t, path), o)

@@ -50,9 +50,9 @@ the tokens; JSON has the coordinates. A column is a layer; with several position
 has a grid of its own.`,
 		Example: `  mlxlens decompose "The capital of France is" --layers 20:30:3 --top 8
   mlxlens decompose "The capital of France is" --layers 24 --positions 1: --top 5 --gradient`,
-		Args: wantArgs(cobra.MaximumNArgs(1)),
+		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.arg(args)
+			o.arg(s, args)
 			return runDecompose(cmd.Context(), s, o)
 		},
 	}

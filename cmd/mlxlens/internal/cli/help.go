@@ -15,7 +15,7 @@ import (
 // commandGroups are the parts of the list of commands, in their order.
 var commandGroups = []struct{ id, title, commands string }{
 	{"see", "See what a model computes:", "trace compare generate capture tokenize"},
-	{"experiment", "Find out what does it:", "patch attribute attn steer probe patchscope features audit"},
+	{"experiment", "Find out what does it:", "patch attribute attn steer probe patchscope features decompose audit"},
 	{"lens", "Make lenses:", "lens"},
 	{"model", "Models and the library:", "pull models info doctor"},
 	{"program", "The program:", "version licenses completion help"},
@@ -28,7 +28,7 @@ var flagGroups = []struct{ title, flags string }{
 	{"Second side", "ids-b messages-b model-b weights-b lens-b edit-b align"},
 	{"Rows and columns", "layers positions span last embed mid attn mlp"},
 	{"Changes", "edit"},
-	{"Model", "model device weights context max-memory yes"},
+	{"Model", "model device weights float32 context max-memory yes"},
 	{"Screen", "view top color no-color width no-pager"},
 	{"Output", "json export output format quiet"},
 	{"Pictures", "picture style title picture-width font-size numbers layer-stride system-fonts"},
