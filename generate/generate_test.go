@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -268,7 +269,9 @@ func TestClosedGeneratorsLeaveNoMemory(t *testing.T) {
 	}
 	before := active()
 	for range 20 {
-		require.Equal(t, before, active())
+		after := active()
+		// a GPU's arrays are freed by a thread that hears of their end
+		require.Eventually(t, func() bool { return before == after || before == mlx.ActiveMemory() }, 5*time.Second, time.Millisecond)
 	}
 }
 
