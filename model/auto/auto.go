@@ -71,6 +71,8 @@ type Opened struct {
 	TokenizerErr error
 
 	Info Info
+
+	kept bool // by another, who closes it
 }
 
 // Info describes an opened model.
@@ -93,7 +95,18 @@ type Info struct {
 }
 
 // Close frees the weights.
-func (o *Opened) Close() { o.Model.Close() }
+func (o *Opened) Close() {
+	if !o.kept {
+		o.Model.Close()
+	}
+}
+
+// Kept returns the same for those that use it while o is open: their Close does nothing.
+func (o *Opened) Kept() *Opened {
+	kept := *o
+	kept.kept = true
+	return &kept
+}
 
 // Open opens a directory in the Hugging Face layout or a GGUF file. Weights and
 // tokenizer are read at the same time.

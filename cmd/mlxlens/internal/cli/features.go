@@ -160,6 +160,11 @@ func (o *featuresOptions) input(ctx context.Context, s *streams, opened *auto.Op
 
 // openSparse opens a dictionary, none of whose files may be the output's.
 func openSparse(s *streams, path string) (*sparse.Autoencoder, error) {
+	if s.served != nil { // before anything is looked up
+		if err := s.served.reads(path, "the dictionary"); err != nil {
+			return nil, err
+		}
+	}
 	for _, file := range sparse.Files(path) {
 		if err := s.readsPath(file, "the dictionary"); err != nil {
 			return nil, err

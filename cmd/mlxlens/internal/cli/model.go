@@ -169,6 +169,13 @@ func fetchedModel() (path, why string) {
 
 // open opens the model that the flags name.
 func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error) {
+	if s.served != nil {
+		opened, err := s.served.model(o.ref)
+		if err != nil {
+			return nil, err
+		}
+		return opened, usable(opened, needTokenizer)
+	}
 	opts, err := o.resolved()
 	if err != nil {
 		return nil, err
@@ -191,14 +198,23 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 			return nil, err
 		}
 	}
-	if err := opened.TokenizerErr; err != nil && (needTokenizer || !errors.Is(err, auto.ErrNoTokenizer)) {
+	if err := usable(opened, needTokenizer); err != nil {
 		opened.Close()
-		if errors.Is(err, auto.ErrNoTokenizer) {
-			return nil, fmt.Errorf("%w: give the prompt as numbers with --ids", err)
-		}
 		return nil, err
 	}
 	return opened, nil
+}
+
+// usable returns an error where a tokenizer is needed, or is broken.
+func usable(opened *auto.Opened, needTokenizer bool) error {
+	err := opened.TokenizerErr
+	switch {
+	case err == nil || !needTokenizer && errors.Is(err, auto.ErrNoTokenizer):
+		return nil
+	case errors.Is(err, auto.ErrNoTokenizer):
+		return fmt.Errorf("%w: give the prompt as numbers with --ids", err)
+	}
+	return err
 }
 
 // note says on stderr what a run of some tokens should be told of.

@@ -37,11 +37,17 @@ type streams struct {
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
 
 	digests map[*auto.Opened]string // of models that are open
+	served  *served                 // what a server has open; nil: the command opens what it needs
+	watch   watch                   // who follows the work beside stderr
 }
 
 // say tells the user something on a line of stderr. Errors and all else that is told there
 // comes by here, so that no text of a file or a server reaches a terminal as it is.
 func (s *streams) say(format string, args ...any) {
+	if s.watch.note != nil {
+		s.watch.note(visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
+		return
+	}
 	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
 }
 
@@ -49,10 +55,18 @@ func (s *streams) say(format string, args ...any) {
 func visible(text string) string { return render.Message(text) }
 
 // reads returns an error when a file that the command reads is its output.
-func (s *streams) reads(path, what string) error { return s.answer.Refuse(path, what) }
+func (s *streams) reads(path, what string) error {
+	if s.served != nil {
+		return s.served.reads(path, what)
+	}
+	return s.answer.Refuse(path, what)
+}
 
 // readsPath is reads for a file, or for a folder with all that is in it.
 func (s *streams) readsPath(path, what string) error {
+	if s.served != nil {
+		return s.served.reads(path, what)
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return s.answer.RefuseFolder(path, what)
 	}
@@ -182,25 +196,32 @@ func exitCode(err error) int {
 }
 
 // Main runs the command line of the process and returns its exit code. Ctrl-C and SIGTERM
-// end it at once, whatever MLX is doing, and leave no half-written file.
+// end it at once, whatever MLX is doing, and leave no half-written file; a server finishes what it is
+// doing first, unless it is told twice.
 func Main() int {
-	ctx, stop := context.WithCancel(context.Background())
+	stopping := &stopping{asked: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.WithValue(context.Background(), stoppingKey{}, stopping))
 	defer stop()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan int, 1)
 	go func() { done <- Run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
-	select {
-	case code := <-done:
-		return code
-	case got := <-signals:
-		output.RemoveUnfinished()
-		if got == syscall.SIGTERM {
-			fmt.Fprintln(os.Stderr, "mlxlens: terminated")
-			return exitTerminated
+	for {
+		select {
+		case code := <-done:
+			return code
+		case got := <-signals:
+			if stopping.take() {
+				continue
+			}
+			output.RemoveUnfinished()
+			if got == syscall.SIGTERM {
+				fmt.Fprintln(os.Stderr, "mlxlens: terminated")
+				return exitTerminated
+			}
+			fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
+			return exitInterrupted
 		}
-		fmt.Fprintln(os.Stderr, "mlxlens: interrupted")
-		return exitInterrupted
 	}
 }
 
@@ -259,7 +280,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newLensCmd(s), newGenerateCmd(s), newServeCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	addVersionFlag(root)

@@ -1,0 +1,223 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+)
+
+// quiet is after how long without an event a comment keeps the connection open.
+const quiet = 15 * time.Second
+
+// events writes server-sent events (HTML Living Standard, 9.2). A client that does not read them in
+// time is dropped.
+type events struct {
+	mu      sync.Mutex
+	w       http.ResponseWriter
+	control *http.ResponseController
+	drop    context.CancelCauseFunc
+	begun   bool
+	failed  bool
+}
+
+// begin writes the headers, before the first event.
+func (e *events) begin() {
+	if e.begun {
+		return
+	}
+	e.begun = true
+	h := e.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no") // of a proxy
+}
+
+// refuse answers with a problem where no event has been written; false where one has.
+func (e *events) refuse(p *problem) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.begun {
+		return false
+	}
+	e.begun, e.failed = true, true
+	p.write(e.w)
+	return true
+}
+
+// errSlow is why a client is dropped.
+var errSlow = fmt.Errorf("the client did not read its events: %w", context.Canceled)
+
+// write writes an event, or a comment for no name. Data is one line of JSON.
+func (e *events) write(name string, data []byte) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed {
+		return
+	}
+	e.begin()
+	var b bytes.Buffer
+	if name == "" {
+		b.WriteString(":\n\n")
+	} else {
+		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, data)
+	}
+	_ = e.control.SetWriteDeadline(time.Now().Add(patience)) // where it cannot be set, the server's own holds
+	_, err := e.w.Write(b.Bytes())
+	if err == nil {
+		err = e.control.Flush()
+	}
+	if err != nil {
+		e.failed = true
+		e.drop(errSlow)
+	}
+}
+
+// send writes an event of a value.
+func (e *events) send(name string, v any) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if enc.Encode(v) == nil { // all that is sent can be written
+		e.write(name, bytes.TrimRight(b.Bytes(), "\n"))
+	}
+}
+
+// keepOpen writes a comment now and then, until the function that it returns is called.
+func (e *events) keepOpen() func() {
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(quiet)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				e.write("", nil)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+// stream answers with events, or with a problem when nothing came before it: queued {place}, note {text}, progress {done}, columns (a grid of them),
+// token (a line), and at last result or problem.
+func (s *Service) stream(w http.ResponseWriter, r *http.Request, c *Command, body []byte) {
+	ctx, drop := context.WithCancelCause(r.Context())
+	defer drop(nil)
+	e := &events{w: w, control: http.NewResponseController(w), drop: drop}
+	defer e.keepOpen()()
+	paged := newPaged(r, e)
+	watch := Watch{
+		Queued:   func(place int) { e.send("queued", map[string]int{"place": place}) },
+		Note:     func(text string) { e.send("note", map[string]string{"text": text}) },
+		Progress: everySoOften(func(done float64) { e.send("progress", map[string]float64{"done": done}) }),
+		Part:     paged.part,
+		Line:     func(line []byte) { e.write("token", line) },
+	}
+	a, err := s.Run(ctx, c.Name, body, watch)
+	if err != nil {
+		if p := s.newProblem(err); !e.refuse(p) {
+			e.send("problem", p)
+		}
+		return
+	}
+	paged.end(c, a)
+	e.write("result", result(a))
+}
+
+// result is the data of the last event: the answer, where it is one JSON value, or how to read it.
+func result(a *Answer) []byte {
+	head := map[string]any{"format": a.Format, "command": a.Args}
+	switch {
+	case a.Lines:
+		head["lines"] = bytes.Count(a.Body, []byte("\n"))
+	case a.Format == "json" && json.Valid(a.Body):
+		head["answer"] = json.RawMessage(bytes.TrimSpace(a.Body))
+	case strings.HasPrefix(types[a.Format], "text/") || a.Format == "svg":
+		head["text"] = string(a.Body)
+	default:
+		head["base64"] = base64.StdEncoding.EncodeToString(a.Body)
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(head) // texts, numbers and JSON
+	return bytes.TrimSpace(b.Bytes())
+}
+
+// everySoOften passes on the first call, one each tenth of a second, and the last.
+func everySoOften(tell func(done float64)) func(done float64) {
+	var last time.Time
+	return func(done float64) {
+		if now := time.Now(); done >= 1 || now.Sub(last) >= 100*time.Millisecond {
+			last = now
+			tell(done)
+		}
+	}
+}
+
+// paged sends columns of a grid, or with ?page the whole of the grid so far in the form of the page.
+type paged struct {
+	e    *events
+	view string // of the page; "" for columns
+	so   *lens.Grid
+	last time.Time
+}
+
+func newPaged(r *http.Request, e *events) *paged {
+	return &paged{e: e, view: r.URL.Query().Get("page")}
+}
+
+// part takes columns.
+func (p *paged) part(columns *lens.Grid) {
+	if p.view == "" {
+		p.e.send("columns", columns)
+		return
+	}
+	if p.so == nil {
+		first := *columns
+		p.so = &first
+	} else {
+		p.so.Extend(columns)
+	}
+	if now := time.Now(); now.Sub(p.last) >= 300*time.Millisecond {
+		p.last = now
+		p.show(p.so)
+	}
+}
+
+func (p *paged) show(g *lens.Grid) {
+	view, err := render.ParseView(p.view)
+	if err != nil {
+		view = render.Prob
+	}
+	data, err := render.PageData(g, view)
+	if err == nil {
+		p.e.write("grid", data)
+	}
+}
+
+// end shows the whole: of a trace its answer, of a text the columns of its tokens.
+func (p *paged) end(c *Command, a *Answer) {
+	if p.view == "" {
+		return
+	}
+	if c.Schema == lens.TraceSchema && a.Format == "json" {
+		g := new(lens.Grid)
+		if json.Unmarshal(a.Body, g) == nil && len(g.Rows) > 0 {
+			p.so = g
+		}
+	}
+	if p.so != nil {
+		p.show(p.so)
+	}
+}
