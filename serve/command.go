@@ -23,7 +23,7 @@ type Command struct {
 	Streams bool     // it answers a JSON object a line, as each is known
 	Schema  string   // of its answer, where it has a name
 	Options []Option
-	Formats []string // of its answer, json first
+	Formats []string // of its answer, the usual one first
 }
 
 // Kind is what an option takes.
@@ -69,7 +69,7 @@ func refuse(format string, args ...any) error { return &Refusal{fmt.Errorf(forma
 
 // call reads a request, the text of a JSON object.
 func (c *Command) call(body []byte) (Call, error) {
-	call := Call{Command: c.Name, Args: append([]string{c.Runs}, c.With...), Format: "json"}
+	call := Call{Command: c.Name, Args: append([]string{c.Runs}, c.With...), Format: c.Formats[0]}
 	var r map[string]json.RawMessage
 	if err := decode(body, &r); err != nil {
 		return call, err

@@ -22,9 +22,8 @@ var types = map[string]string{
 	"npz": "application/octet-stream", "safetensors": "application/octet-stream",
 }
 
-// Handler is the HTTP of a service: the API under /api/v1/, the page, /healthz and /metrics. log gets a
-// line a request, without what was asked; nil: none.
-func (s *Service) Handler(d Door, log *slog.Logger) http.Handler {
+// Handler is the HTTP of a service: the API under /api/v1/, the page, /healthz and /metrics.
+func (s *Service) Handler(d Door) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/loaded", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Loaded()) })
 	mux.HandleFunc("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.OpenAPI()) })
@@ -53,7 +52,7 @@ func (s *Service) Handler(d Door, log *slog.Logger) http.Handler {
 		s.metrics.write(w, waiting, working)
 	})
 	addPage(mux)
-	return logged(log, s.guard(d, mux))
+	return logged(s.log, s.guard(d, mux))
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
@@ -110,16 +109,13 @@ func wantsEvents(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
-// patience is how long a client may take to read the next piece of an answer.
-const patience = 30 * time.Second
-
 // send writes an answer piece by piece, as long as somebody reads it.
 func (s *Service) send(w http.ResponseWriter, body []byte) {
 	const piece = 256 << 10
 	control := http.NewResponseController(w)
 	for len(body) > 0 {
 		n := min(piece, len(body))
-		_ = control.SetWriteDeadline(time.Now().Add(patience)) // where it cannot be set, the server's own holds
+		_ = control.SetWriteDeadline(time.Now().Add(s.o.Patience)) // where it cannot be set, the server's own holds
 		if _, err := w.Write(body[:n]); err != nil {
 			s.metrics.turnedAway("slow")
 			return
@@ -133,7 +129,7 @@ func ascii(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		switch {
-		case r < 0x80:
+		case r < 0x7f:
 			b.WriteRune(r)
 		case r > 0xffff:
 			r -= 0x10000

@@ -48,7 +48,7 @@ func answers(kind string, schema object) object {
 }
 
 func (c *Command) responses() object {
-	kind, schema := "application/json", object{"type": "object"}
+	kind, schema := types[c.Formats[0]], object{"type": "object"}
 	if c.Streams {
 		kind = "application/x-ndjson"
 	}
@@ -75,7 +75,7 @@ func (c *Command) RequestSchema() map[string]any {
 		properties[c.Input] = object{"type": []string{"array", "object"}, "description": "what the command line reads from a file"}
 	}
 	if len(c.Formats) > 1 {
-		properties["format"] = object{"enum": c.Formats, "default": "json", "description": "the format of the answer"}
+		properties["format"] = object{"enum": c.Formats, "default": c.Formats[0], "description": "the format of the answer"}
 	}
 	for i := range c.Options {
 		o := &c.Options[i]

@@ -22,6 +22,9 @@ type problem struct {
 
 // newProblem says what went wrong with a request.
 func (s *Service) newProblem(err error) *problem {
+	if mistake := (*panicked)(nil); errors.As(err, &mistake) && s.log != nil {
+		s.log.Error(mistake.Error(), "stack", string(mistake.stack))
+	}
 	p := &problem{Type: "about:blank", Status: http.StatusUnprocessableEntity, Detail: err.Error()}
 	var refusal *Refusal
 	var mistake *panicked

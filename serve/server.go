@@ -11,9 +11,9 @@ import (
 
 // Serve answers who connects to l until stopping is closed: then no more is let in, what runs and waits
 // is finished, for as long as patience lasts, and Serve returns. The end of ctx ends all at once.
-func (s *Service) Serve(ctx context.Context, l net.Listener, d Door, log *slog.Logger, stopping <-chan struct{}, finish time.Duration) error {
+func (s *Service) Serve(ctx context.Context, l net.Listener, d Door, stopping <-chan struct{}, finish time.Duration) error {
 	server := &http.Server{
-		Handler:           s.Handler(d, log),
+		Handler:           s.Handler(d),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,

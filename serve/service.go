@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -38,9 +39,12 @@ type Watch struct {
 
 // Options bound what requests take; 0 is the default.
 type Options struct {
-	Waiting int           // requests in line; 64
-	Time    time.Duration // of a request's work; 10 minutes
-	Answer  int64         // bytes of an answer; 256 MiB
+	Log *slog.Logger // gets a line a request, without what was asked, and what the program did wrong; nil: none
+
+	Waiting  int           // requests in line; 64
+	Time     time.Duration // of a request's work; 10 minutes
+	Answer   int64         // bytes of an answer; 256 MiB
+	Patience time.Duration // in which a client reads the next piece of an answer; 30 seconds
 }
 
 func (o *Options) defaults() {
@@ -53,6 +57,9 @@ func (o *Options) defaults() {
 	if o.Answer == 0 {
 		o.Answer = 256 << 20
 	}
+	if o.Patience == 0 {
+		o.Patience = 30 * time.Second
+	}
 }
 
 // A Service runs the commands of an engine for all who ask, one at a time. Its methods may be called
@@ -63,6 +70,7 @@ type Service struct {
 	commands []Command
 	queue    *queue
 	metrics  *metrics
+	log      *slog.Logger    // nil: none
 	work     context.Context // ends when what runs is to be stopped
 	stop     context.CancelFunc
 }
@@ -70,7 +78,7 @@ type Service struct {
 // New puts an engine behind a line.
 func New(e Engine, o Options) *Service {
 	o.defaults()
-	s := &Service{engine: e, o: o, commands: e.Commands(), queue: newQueue(o.Waiting), metrics: newMetrics()}
+	s := &Service{engine: e, o: o, commands: e.Commands(), queue: newQueue(o.Waiting), metrics: newMetrics(), log: o.Log}
 	s.work, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -146,7 +154,7 @@ func (s *Service) run(ctx context.Context, c *Command, request []byte, w Watch) 
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return nil, cause
 	}
-	a.Body = out.Bytes()
+	a.Body = out.text.Bytes()
 	return a, err
 }
 
@@ -187,22 +195,22 @@ func (s *Service) Stop(ctx context.Context) error {
 
 // answerWriter keeps an answer up to a size, and tells of its lines.
 type answerWriter struct {
-	bytes.Buffer
+	text bytes.Buffer // a field, so that nothing is written but by Write
 	most int64
 	line func([]byte)
 	told int
 }
 
 func (a *answerWriter) Write(p []byte) (int, error) {
-	if int64(a.Len()+len(p)) > a.most {
+	if int64(a.text.Len()+len(p)) > a.most {
 		return 0, fmt.Errorf("%w, %d bytes: ask for fewer layers, positions or candidates", errLarge, a.most)
 	}
-	a.Buffer.Write(p)
+	a.text.Write(p)
 	if a.line == nil {
 		return len(p), nil
 	}
 	for {
-		rest := a.Bytes()[a.told:]
+		rest := a.text.Bytes()[a.told:]
 		end := bytes.IndexByte(rest, '\n')
 		if end < 0 {
 			return len(p), nil

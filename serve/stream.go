@@ -21,12 +21,15 @@ const quiet = 15 * time.Second
 // events writes server-sent events (HTML Living Standard, 9.2). A client that does not read them in
 // time is dropped.
 type events struct {
-	mu      sync.Mutex
 	w       http.ResponseWriter
 	control *http.ResponseController
 	drop    context.CancelCauseFunc
-	begun   bool
-	failed  bool
+
+	patience time.Duration // of the server's
+
+	mu     sync.Mutex
+	begun  bool
+	failed bool
 }
 
 // begin writes the headers, before the first event.
@@ -69,7 +72,7 @@ func (e *events) write(name string, data []byte) {
 	} else {
 		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, data)
 	}
-	_ = e.control.SetWriteDeadline(time.Now().Add(patience)) // where it cannot be set, the server's own holds
+	_ = e.control.SetWriteDeadline(time.Now().Add(e.patience)) // where it cannot be set, the server's own holds
 	_, err := e.w.Write(b.Bytes())
 	if err == nil {
 		err = e.control.Flush()
@@ -113,7 +116,7 @@ func (e *events) keepOpen() func() {
 func (s *Service) stream(w http.ResponseWriter, r *http.Request, c *Command, body []byte) {
 	ctx, drop := context.WithCancelCause(r.Context())
 	defer drop(nil)
-	e := &events{w: w, control: http.NewResponseController(w), drop: drop}
+	e := &events{w: w, control: http.NewResponseController(w), drop: drop, patience: s.o.Patience}
 	defer e.keepOpen()()
 	paged := newPaged(r, e)
 	watch := Watch{

@@ -40,6 +40,8 @@ var endpoints = []serve.Command{
 	{Name: "attn", Runs: "attn", Prompts: []string{"prompt"}, Input: "messages", Schema: experiment.AttentionSchema},
 	{Name: "attribute", Runs: "attribute", Prompts: []string{"prompt", "corrupted"}, Schema: experiment.AttributeSchema},
 	{Name: "compare", Runs: "compare", Prompts: []string{"prompt", "prompt_b"}, Schema: lens.CompareSchema},
+	{Name: "patchscope", Runs: "patchscope", Prompts: []string{"prompt"}, Schema: experiment.PatchscopeSchema},
+	{Name: "capture", Runs: "capture", Prompts: []string{"prompt"}, Input: "messages"},
 	{Name: "steer", Runs: "steer", Prompts: []string{"prompt"}, Input: "pairs", Lines: true, With: []string{"--file=-"}, Schema: experiment.SteerSchema},
 }
 
@@ -47,7 +49,7 @@ var endpoints = []serve.Command{
 // terminal shows it, and files.
 var withheld = []string{
 	"model", "device", "weights", "weights-b", "context", "yes", "quiet", "any-unembedding", "lens-b", "file", "output", "format", "json", "max-memory", "messages", "messages-b",
-	"view", "width", "no-color", "system-fonts", "text", "help",
+	"map", "view", "width", "no-color", "system-fonts", "text", "help",
 }
 
 // kinds are the kinds of flags.
@@ -56,7 +58,7 @@ var kinds = map[string]serve.Kind{
 }
 
 // most bounds flags whose number is how much there is to do, or to answer.
-var most = map[string]int{"max-tokens": 4096, "continue": 4096, "top": 100, "track": 100, "samples": 1000, "steps": 1000, "exact": 1000, "random": 2048}
+var most = map[string]int{"max-tokens": 4096, "continue": 4096, "top": 100, "track": 100, "samples": 1000, "steps": 1000, "exact": 1000, "random": 2048, "tokens": 64}
 
 // newEngine makes an engine of models that are open.
 func newEngine(v *served, maxMemory string) *engine {
@@ -75,7 +77,10 @@ func newEngine(v *served, maxMemory string) *engine {
 
 // describeEndpoint takes what a command's flags say.
 func describeEndpoint(c *serve.Command, cmd *cobra.Command) {
-	c.Short, c.Formats = cmd.Short, []string{"json"}
+	c.Short = cmd.Short
+	if cmd.Flags().Lookup("json") != nil {
+		c.Formats = []string{"json"}
+	}
 	drawn := cmd.Flags().Lookup("view") != nil && (c.Runs == "trace" || c.Runs == "compare")
 	if f := cmd.Flags().Lookup("format"); f != nil {
 		_, formats, _ := strings.Cut(f.Usage, ": ")

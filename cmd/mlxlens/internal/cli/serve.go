@@ -135,11 +135,9 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 		return err
 	}
 	defer done()
-	door := serve.Door{Token: token, Names: o.hosts}
-	service := serve.New(newEngine(v, o.maxMemory), serve.Options{Waiting: o.waiting, Time: o.maxTime})
-	var log *slog.Logger
+	so := serve.Options{Waiting: o.waiting, Time: o.maxTime}
 	if !o.quiet {
-		log = slog.New(slog.NewTextHandler(s.err, nil))
+		so.Log = slog.New(slog.NewTextHandler(s.err, nil))
 	}
 	address := "http://" + l.Addr().String() + "/"
 	if made {
@@ -148,20 +146,20 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 	if _, err := fmt.Fprintln(s.out, address); err != nil {
 		return err
 	}
-	return service.Serve(ctx, l, door, log, stops(ctx), o.finish)
+	return serve.New(newEngine(v, o.maxMemory), so).Serve(ctx, l, serve.Door{Token: token, Names: o.hosts}, stops(ctx), o.finish)
 }
 
 // openAll opens what requests may name, until done is called.
 func (o *serveOptions) openAll(s *streams) (v *served, done func(), err error) {
 	var ends []func()
-	done = func() {
+	closeAll := func() {
 		for i := range ends {
 			ends[len(ends)-1-i]()
 		}
 	}
 	defer func() {
 		if err != nil {
-			done()
+			closeAll()
 		}
 	}()
 	opened, err := o.open(s, false)
@@ -193,5 +191,5 @@ func (o *serveOptions) openAll(s *streams) (v *served, done func(), err error) {
 			return nil, nil, fmt.Errorf("--vectors: %w", err)
 		}
 	}
-	return v, done, nil
+	return v, closeAll, nil
 }
