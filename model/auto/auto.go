@@ -94,20 +94,6 @@ type Info struct {
 	Notes        []string        `json:"notes,omitempty"` // what is odd about the files, though they could be opened
 }
 
-// Close frees the weights.
-func (o *Opened) Close() {
-	if !o.kept {
-		o.Model.Close()
-	}
-}
-
-// Kept returns the same for those that use it while o is open: their Close does nothing.
-func (o *Opened) Kept() *Opened {
-	kept := *o
-	kept.kept = true
-	return &kept
-}
-
 // Open opens a directory in the Hugging Face layout or a GGUF file. Weights and
 // tokenizer are read at the same time.
 func Open(ref string, o Options) (*Opened, error) {
