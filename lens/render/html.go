@@ -81,6 +81,16 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	return nil
 }
 
+// PageParts are the pieces of HTML's page, for a page that shows grids as they come: its elements, its
+// style, and its script, whose function show takes [PageData] as often as there is another.
+func PageParts() (elements, style, script string) {
+	var b bytes.Buffer
+	if err := page.ExecuteTemplate(&b, "lens", nil); err != nil {
+		panic(err) // the template has no values
+	}
+	return b.String(), pageCSS, pageJS
+}
+
 // PageData is what the page's script reads of a grid: JSON, with < and > escaped.
 func PageData(g *lens.Grid, v View) ([]byte, error) {
 	data, err := json.Marshal(newPageData(g, v))
