@@ -58,6 +58,7 @@ function happened(name, data, m, body, say) {
     if (mode === "chat") conversation.push({ role: "user", content: $("f-say").value }, { role: "assistant", content: say.text() });
     saves();
     status("done");
+    if (innerWidth <= 860) $("result").scrollIntoView(); // where it stands below the request
   }
 }
 
