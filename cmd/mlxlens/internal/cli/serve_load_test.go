@@ -6,11 +6,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,20 +18,7 @@ import (
 	"github.com/mlxlens/mlxlens/serve"
 )
 
-// envLoad is how long the clients of the load test ask, such as 60s.
-const envLoad = "MLXLENS_SERVE_LOAD"
-
-// crowd asks a server the same things over and over.
-type crowd struct {
-	t        *testing.T
-	url      string
-	wants    []string // the answers, by the number of the request
-	mu       sync.Mutex
-	took     []time.Duration
-	answered atomic.Int64
-	left     atomic.Int64
-}
-
+// loadRequests are what the clients of the load ask, over and over.
 var loadRequests = [][2]string{
 	{"tokenize", `{"text":"The capital of France is"}`},
 	{"trace", `{"prompt":"The capital of France is","last":true}`},
@@ -43,9 +28,9 @@ var loadRequests = [][2]string{
 	{"trace", `{"prompt":"a","layers":"99"}`},
 }
 
-// ask sends a request, and returns the answer without its times.
-func (l *crowd) ask(ctx context.Context, i int) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, l.url+"/api/v1/"+loadRequests[i][0], strings.NewReader(loadRequests[i][1]))
+// askLoad sends one of them, and returns the answer without its times.
+func askLoad(ctx context.Context, url string, i int) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/api/v1/"+loadRequests[i][0], strings.NewReader(loadRequests[i][1]))
 	if err != nil {
 		return "", err
 	}
@@ -59,56 +44,61 @@ func (l *crowd) ask(ctx context.Context, i int) (string, error) {
 	return unlike.ReplaceAllString(string(text), ""), err
 }
 
-// client asks until the time is over; now and then it leaves before it has an answer.
-func (l *crowd) client(ctx context.Context, number int) {
-	for k := number; ctx.Err() == nil; k++ {
-		i := k % len(loadRequests)
-		if k%17 == 16 {
-			brief, leave := context.WithTimeout(context.Background(), 20*time.Millisecond)
-			if _, err := l.ask(brief, i); errors.Is(err, context.DeadlineExceeded) {
-				l.left.Add(1)
-			}
-			leave()
-			continue
-		}
-		start := time.Now()
-		got, err := l.ask(context.Background(), i)
-		if err != nil || got != l.wants[i] {
-			l.t.Errorf("client %d, request %d: %v, %.300s", number, i, err, got)
-			return
-		}
-		l.answered.Add(1)
-		l.mu.Lock()
-		l.took = append(l.took, time.Since(start))
-		l.mu.Unlock()
-	}
-}
-
-func TestSixtyFourClientsForAWhile(t *testing.T) {
-	if os.Getenv(envLoad) == "" {
-		t.Skip("it takes a minute: make serve-load")
-	}
-	long, err := time.ParseDuration(os.Getenv(envLoad))
-	require.NoError(t, err)
-	opened := modeltest.SmolLM2(t)
+// BenchmarkSixtyFourClients has 64 clients ask a server of SmolLM2 at once: every answer is looked at, and one
+// client in 17 leaves before it has an answer. An operation is a request.
+func BenchmarkSixtyFourClients(b *testing.B) {
+	opened := modeltest.SmolLM2(b)
 	s := serve.New(newEngine(&served{opened: opened.Kept()}, ""), serve.Options{})
 	server := httptest.NewServer(s.Handler(serve.Door{}))
 	defer server.Close()
-	l := &crowd{t: t, url: server.URL}
+	var wants []string
 	for i := range loadRequests {
-		want, err := l.ask(context.Background(), i)
-		require.NoError(t, err)
-		l.wants = append(l.wants, want)
+		want, err := askLoad(context.Background(), server.URL, i)
+		require.NoError(b, err)
+		wants = append(wants, want)
 	}
-	ctx, stop := context.WithTimeout(context.Background(), long)
-	defer stop()
+	jobs, left := make(chan int), 0
+	var mu sync.Mutex
+	var took []time.Duration
 	var wg sync.WaitGroup
-	for number := range 64 {
-		wg.Go(func() { l.client(ctx, number) })
+	for range 64 {
+		wg.Go(func() {
+			for k := range jobs {
+				i, start := k%len(wants), time.Now()
+				if k%17 == 16 {
+					brief, leave := context.WithTimeout(context.Background(), 20*time.Millisecond)
+					_, err := askLoad(brief, server.URL, i)
+					leave()
+					mu.Lock()
+					if errors.Is(err, context.DeadlineExceeded) {
+						left++
+					}
+					mu.Unlock()
+					continue
+				}
+				got, err := askLoad(context.Background(), server.URL, i)
+				if err != nil || got != wants[i] {
+					b.Errorf("request %d: %v, %.300s", i, err, got)
+				}
+				mu.Lock()
+				took = append(took, time.Since(start))
+				mu.Unlock()
+			}
+		})
 	}
+	for k := 0; b.Loop(); k++ {
+		jobs <- k
+	}
+	close(jobs)
 	wg.Wait()
-	require.NoError(t, s.Stop(context.Background()), "nobody waits or works any more")
-	slices.Sort(l.took)
-	at := func(part float64) time.Duration { return l.took[int(part*float64(len(l.took)-1))].Round(time.Millisecond) }
-	t.Logf("%d answers, all right; %d clients left early; latency: median %v, 95 %% %v, 99 %% %v, longest %v", l.answered.Load(), l.left.Load(), at(.5), at(.95), at(.99), at(1))
+	require.NoError(b, s.Stop(context.Background()), "nobody waits or works any more")
+	slices.Sort(took)
+	for _, part := range []struct {
+		of   float64
+		name string
+	}{{.5, "median-s"}, {.95, "p95-s"}, {.99, "p99-s"}, {1, "longest-s"}} {
+		b.ReportMetric(took[int(part.of*float64(len(took)-1))].Seconds(), part.name)
+	}
+	b.ReportMetric(float64(len(took)), "right-answers")
+	b.ReportMetric(float64(left), "left-early")
 }
