@@ -54,7 +54,7 @@ func (s *Service) guard(d Door, next http.Handler) http.Handler {
 			s.turnAway(w, http.StatusMisdirectedRequest, "host", "the server is not called "+shownHost(r.Host)+": use its address, or start it with --host NAME")
 			return
 		case !own(r):
-			s.turnAway(w, http.StatusForbidden, "origin", "a page of another site may not ask this server")
+			s.turnAway(w, http.StatusForbidden, "origin", "a page of another site may not ask this server: open its address in a tab by itself")
 			return
 		}
 		if d.Token != "" && guarded(r.URL.Path) {

@@ -132,6 +132,57 @@ func TestAHeaderThatNeverEndsIsDropped(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
+// A deadline for reading a request must not end its work.
+func TestWorkMayTakeLongerThanARequestMay(t *testing.T) {
+	const patience = 50 * time.Millisecond
+	s := New(&fake{func(ctx context.Context, call Call, answer io.Writer, w Watch) error {
+		select {
+		case <-time.After(6 * patience):
+			return echo(ctx, call, answer, w)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}, Options{Patience: patience})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- s.Serve(context.Background(), l, Door{}, stop, time.Minute) }()
+	answer, text := asked(t, "http://"+l.Addr().String()+"/api/v1/trace", `{"prompt":"a"}`)
+	require.Equal(t, http.StatusOK, answer.StatusCode, text)
+
+	c, err := net.Dial("tcp", l.Addr().String()) // one that never ends what it asks
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "POST /api/v1/trace HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	require.NoError(t, err)
+	line, _ := bufio.NewReader(c).ReadString('\n')
+	require.Contains(t, line, "400")
+	close(stop)
+	require.NoError(t, <-done)
+}
+
+// So must it not hide that a client has left.
+func TestAClientThatLeavesLateIsNoticed(t *testing.T) {
+	const patience = 50 * time.Millisecond
+	ended := make(chan error, 1)
+	s := New(&fake{func(ctx context.Context, _ Call, _ io.Writer, _ Watch) error {
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return ctx.Err()
+	}}, Options{Patience: patience})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	stop, done := make(chan struct{}), make(chan error, 1)
+	go func() { done <- s.Serve(context.Background(), l, Door{}, stop, time.Minute) }()
+	ctx, leave := context.WithTimeout(context.Background(), 6*patience)
+	defer leave()
+	_, err = post(t, ctx, "http://"+l.Addr().String()+"/api/v1/trace", `{"prompt":"a"}`)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, <-ended, context.Canceled)
+	close(stop)
+	require.NoError(t, <-done)
+}
+
 func TestALargeBodyIsRefused(t *testing.T) {
 	_, server := started(t, Options{}, echo)
 	answer, text := asked(t, server.URL+"/api/v1/trace", `{"prompt":"`+strings.Repeat("a", maxBody)+`"}`)

@@ -14,8 +14,8 @@ import (
 func (s *Service) Serve(ctx context.Context, l net.Listener, d Door, stopping <-chan struct{}, finish time.Duration) error {
 	server := &http.Server{
 		Handler:           s.Handler(d),
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
+		ReadHeaderTimeout: s.o.Patience,
+		ReadTimeout:       2 * s.o.Patience,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // of connections that break

@@ -44,7 +44,7 @@ type Options struct {
 	Waiting  int           // requests in line; 64
 	Time     time.Duration // of a request's work; 10 minutes
 	Answer   int64         // bytes of an answer; 256 MiB
-	Patience time.Duration // in which a client reads the next piece of an answer; 30 seconds
+	Patience time.Duration // in which a client reads the next piece of an answer, and half of that in which it asks; 30 seconds
 }
 
 func (o *Options) defaults() {
