@@ -192,6 +192,11 @@ func (c *Command) format(r map[string]json.RawMessage, call *Call) error {
 	return nil
 }
 
+// asksNothing reports whether a request has nothing to say.
+func (c *Command) asksNothing() bool {
+	return len(c.Prompts) == 0 && c.Input == "" && len(c.Options) == 0
+}
+
 func (c *Command) has(flag string) bool {
 	return slices.ContainsFunc(c.Options, func(o Option) bool { return o.Name == flag })
 }

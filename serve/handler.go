@@ -29,7 +29,10 @@ func (s *Service) Handler(d Door) http.Handler {
 	mux.HandleFunc("GET /api/v1/openapi.json", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.OpenAPI()) })
 	for i := range s.commands {
 		c := &s.commands[i]
-		mux.HandleFunc("POST /api/v1/"+c.Name, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, c) })
+		mux.HandleFunc("POST /api/v1/"+c.Name, func(w http.ResponseWriter, r *http.Request) { s.read(w, r, c) })
+		if c.asksNothing() {
+			mux.HandleFunc("GET /api/v1/"+c.Name, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, c, []byte("{}")) })
+		}
 		mux.HandleFunc("/api/v1/"+c.Name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Allow", "POST")
 			s.turnAway(w, http.StatusMethodNotAllowed, "method", r.URL.Path+" takes POST, with a JSON object")
@@ -62,8 +65,8 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = e.Encode(v) // who has left reads nothing
 }
 
-// answer runs a command for a request.
-func (s *Service) answer(w http.ResponseWriter, r *http.Request, c *Command) {
+// read reads a request, and answers it.
+func (s *Service) read(w http.ResponseWriter, r *http.Request, c *Command) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		s.turnAway(w, http.StatusUnsupportedMediaType, "type", "want \"Content-Type: application/json\" and a JSON object")
 		return
@@ -82,6 +85,11 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, c *Command) {
 		s.stream(w, r, c, body)
 		return
 	}
+	s.answer(w, r, c, body)
+}
+
+// answer runs a command for a request.
+func (s *Service) answer(w http.ResponseWriter, r *http.Request, c *Command, body []byte) {
 	a, err := s.Run(r.Context(), c.Name, body, Watch{})
 	if err != nil {
 		s.newProblem(err).write(w)

@@ -18,12 +18,16 @@ func openAPI(commands []Command) object {
 	}
 	for i := range commands {
 		c := &commands[i]
-		paths["/api/v1/"+c.Name] = object{"post": object{
+		path := object{"post": object{
 			"operationId": c.Name, "summary": c.Short,
 			"description": "What `mlxlens " + c.Runs + "` does, with the same options. With `Accept: text/event-stream` the answer comes as events: queued, note, progress, columns, token, and at last result or problem.",
 			"requestBody": object{"required": true, "content": object{"application/json": object{"schema": c.RequestSchema()}}},
 			"responses":   c.responses(),
 		}}
+		if c.asksNothing() {
+			path["get"] = object{"operationId": "get-" + c.Name, "summary": c.Short, "responses": c.responses()}
+		}
+		paths["/api/v1/"+c.Name] = path
 	}
 	return object{
 		"openapi": "3.1.0",

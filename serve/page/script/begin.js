@@ -10,7 +10,7 @@ function drawHistory() {
   const all = JSON.parse(sessionStorage.getItem("mlxlens-history") || "[]");
   $("history").replaceChildren(...all.map(a => {
     const of = new URLSearchParams(a.slice(1)), m = MODES[of.get("mode")];
-    return element("li", {}, element("a", { href: a }, m.name + ": " + (of.get("prompt") || of.get("clean") || of.get("say") || m.fields[0].value).slice(0, 60) + (of.get("edit") ? " · " + of.get("edit").replaceAll("\n", " · ").slice(0, 60) : "")));
+    return element("li", {}, element("a", { href: a }, m.name + ": " + (of.get("prompt") || of.get("clean") || of.get("say") || of.get("pairs") || m.fields[0].value).slice(0, 60) + (of.get("edit") ? " · " + of.get("edit").replaceAll("\n", " · ").slice(0, 60) : "")));
   }));
 }
 

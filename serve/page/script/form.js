@@ -63,6 +63,7 @@ function request() {
     delete body.say;
     delete body.system;
   }
+  if (mode === "steer") body.pairs = (body.pairs || "").split("\n").filter(s => s.trim()).map(s => { const [positive, negative] = s.split("|").map(t => t.trim()); return { positive, negative: negative || "" }; });
   for (const key of Object.keys(body)) if (body[key] === undefined) delete body[key];
   return body;
 }

@@ -167,6 +167,8 @@ func TestTheViewsOfThePageAnswer(t *testing.T) {
 		{"Patch", `set("f-layers", "20:22"); set("f-sites", "mlp_out")`, `document.querySelectorAll("#figure td").length === 10`},
 		{"Attention", `set("f-prompt", "a b a"); set("f-heads", "15.3")`, `document.querySelectorAll("#figure td").length === 9`},
 		{"Attribute", ``, `document.querySelectorAll("#figure td").length > 30`},
+		{"Steer", ``, `document.querySelectorAll("#figure td").length >= 10`},
+		{"Patchscope", `set("f-into", "cat -> cat; hello -> hello; ?"); set("f-layers", "20:22")`, `document.querySelectorAll("#figure td").length >= 2`},
 		{"Compare", `set("f-layers", "20:22")`, `document.querySelector("#figure img").naturalWidth > 100`},
 	} {
 		b.press(c.mode)
