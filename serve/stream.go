@@ -134,15 +134,17 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request, c *Command, bod
 		return
 	}
 	paged.end(c, a)
-	e.write("result", result(a))
+	e.write("result", result(a, paged.view == ""))
 }
 
-// result is the data of the last event: the answer, where it is one JSON value, or how to read it.
-func result(a *Answer) []byte {
+// result is the data of the last event: the answer, where it is one JSON value that has not been shown, or how
+// to read it.
+func result(a *Answer, whole bool) []byte {
 	head := map[string]any{"format": a.Format, "command": a.Args}
 	switch {
 	case a.Lines:
 		head["lines"] = bytes.Count(a.Body, []byte("\n"))
+	case !whole:
 	case a.Format == "json" && json.Valid(a.Body):
 		head["answer"] = json.RawMessage(bytes.TrimSpace(a.Body))
 	case strings.HasPrefix(types[a.Format], "text/") || a.Format == "svg":

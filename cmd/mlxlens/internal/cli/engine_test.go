@@ -113,6 +113,34 @@ func TestTheServerReadsOnlyFilesThatItWasStartedWith(t *testing.T) {
 	require.NotContains(t, err.Error(), "the server", "it was read, and is no archive")
 }
 
+func TestRequestsNameWhatTheServerWasStartedWith(t *testing.T) {
+	path, folder := modeltest.Path(t, modeltest.TinyLlama), t.TempDir()
+	pairs, vectors := folder+"/pairs.jsonl", folder+"/v.safetensors"
+	require.NoError(t, os.WriteFile(pairs, []byte(`{"positive":[1,2],"negative":[3,4]}`), 0o600))
+	code, _, errs := run(t, "steer", "-m", path, "--file", pairs, "--held-out", "0", "-o", vectors)
+	require.Zero(t, code, errs)
+	e := tinyServed(t)
+	e.served.vectors = []string{vectors}
+	e.served.others = map[string]*auto.Opened{"second": modeltest.Open(t, modeltest.TinyLlama, auto.Options{}).Kept()}
+	e.served.lenses = map[string]lens.Translator{"turned.pt": lens.Negated()}
+	s := serve.New(e, serve.Options{})
+	for request, args := range map[string][]string{
+		`{"ids":[5,6],"edit":"layers.1.resid_post=add:` + vectors + `*2"}`: {"trace", "--edit", "layers.1.resid_post=add:" + vectors + "*2"},
+		`{"ids":[5,6],"lens":"turned.pt"}`:                                 {"trace", "--lens", "negated"},
+	} {
+		a, err := s.Run(context.Background(), "trace", []byte(request), serve.Watch{})
+		require.NoError(t, err)
+		code, want, errs := run(t, append(args, "--ids", "5,6", "--json", "-m", path)...)
+		require.Zero(t, code, errs)
+		require.Equal(t, unlike.ReplaceAllString(want, ""), unlike.ReplaceAllString(string(a.Body), ""))
+	}
+	a, err := s.Run(context.Background(), "compare", []byte(`{"ids":[5,6],"model_b":"second"}`), serve.Watch{})
+	require.NoError(t, err)
+	require.Contains(t, string(a.Body), `"schema":"mlxlens.compare/1"`)
+	_, err = s.Run(context.Background(), "compare", []byte(`{"ids":[5,6],"model_b":"third"}`), serve.Watch{})
+	require.ErrorContains(t, err, `the server has no model "third" (have: `+path+`, second)`)
+}
+
 func TestWithheldFlagsAreNoKeys(t *testing.T) {
 	for _, c := range tinyServed(t).Commands() {
 		for _, o := range c.Options {
