@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 )
 
 // A Command is something that an engine does: an endpoint of the API.
@@ -74,6 +77,9 @@ func (c *Command) call(body []byte) (Call, error) {
 	if err := decode(body, &r); err != nil {
 		return call, err
 	}
+	if err := exact(body); err != nil {
+		return call, err
+	}
 	maps.DeleteFunc(r, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
 	prompts, err := c.prompts(r)
 	if err != nil {
@@ -123,6 +129,26 @@ func decode(body []byte, into any) error {
 	}
 	if d.More() {
 		return refuse("the request has more than one JSON object")
+	}
+	return nil
+}
+
+// exact refuses what readers of JSON take differently, or replace without a word: keys that stand twice,
+// and texts that are no text.
+func exact(body []byte) error {
+	if !utf8.Valid(body) {
+		return refuse("the request is not UTF-8")
+	}
+	if err := exactjson.Repeated(body); err != nil {
+		return refuse("the request: %w", err)
+	}
+	asked := bytes.ContainsRune(body, utf8.RuneError) || bytes.Contains(bytes.ToLower(body), []byte(`\ufffd`))
+	var v any
+	if asked || json.Unmarshal(body, &v) != nil {
+		return nil
+	}
+	if read, err := json.Marshal(v); err == nil && bytes.ContainsRune(read, utf8.RuneError) {
+		return refuse("the request has half of a pair of UTF-16 (\\ud83d without its other), which is no character: send both, or \\ufffd")
 	}
 	return nil
 }

@@ -24,6 +24,7 @@ func TestARequestIsACommandLine(t *testing.T) {
 		{"trace", `{"prompt":"-"}`, "trace --json -- -", "-\n"},
 		{"trace", `{"messages":[{"role":"user","content":"a"}]}`, "trace --messages=- --json", `[{"role":"user","content":"a"}]`},
 		{"chat", `{"messages":[]}`, "generate --messages=- --json", "[]"},
+		{"trace", `{"prompt":"\ufffd \ud83d\ude00"}`, "trace --json -- \ufffd 😀", ""},
 		{"patch", `{"clean":"a","corrupted":"b","export":"mlxterp"}`, "patch --export=mlxterp -- a b", ""},
 		{"steer", "{\"pairs\":[{\"positive\": \"a\",\n \"negative\": \"b\"},{}]}", "steer --file=- --json", "{\"positive\":\"a\",\"negative\":\"b\"}\n{}\n"},
 	} {
@@ -38,6 +39,9 @@ func TestWhatIsWrongWithARequestIsSaid(t *testing.T) {
 	for _, c := range []struct{ name, request, says string }{
 		{"trace", `{`, "the request is no JSON object"},
 		{"trace", `[1]`, "the request is no JSON object"},
+		{"trace", `{"prompt":"a","prompt":"b"}`, `the request: it has "prompt" twice`},
+		{"trace", "{\"prompt\":\"a\xff\"}", "the request is not UTF-8"},
+		{"trace", `{"prompt":"a\ud83d"}`, "half of a pair of UTF-16"},
 		{"trace", `{} {}`, "more than one JSON object"},
 		{"trace", `{"prompt":1}`, `"prompt": want a text, and it is 1`},
 		{"trace", `{"promt":"a","model":"b"}`, `trace has no "model", "promt" (have: prompt, messages, format, layers, top, no_bos, target, temperature)`},

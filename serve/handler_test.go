@@ -72,6 +72,25 @@ func TestAnErrorBeforeTheFirstEventIsAProblem(t *testing.T) {
 	}
 }
 
+func TestAFullLineSaysWhenToAskAgain(t *testing.T) {
+	run, begun, goOn := gated()
+	s, server := started(t, Options{Waiting: 1}, run)
+	var wg sync.WaitGroup
+	t.Cleanup(wg.Wait)
+	t.Cleanup(func() { close(goOn) }) // before the two above are waited for
+	for i := range 2 {
+		wg.Go(func() { asked(t, server.URL+"/api/v1/trace", string(request(i)), "Accept", "text/event-stream") })
+	}
+	<-begun
+	require.Eventually(t, func() bool { waiting, _ := s.queue.length(); return waiting == 1 }, time.Minute, time.Millisecond)
+	for _, accept := range []string{"", "text/event-stream"} {
+		answer, text := asked(t, server.URL+"/api/v1/trace", `{"prompt":"a"}`, "Accept", accept)
+		require.Equal(t, http.StatusServiceUnavailable, answer.StatusCode)
+		require.Equal(t, "1", answer.Header.Get("Retry-After"))
+		require.Contains(t, text, "as many requests waiting as it may: ask again in 1 s")
+	}
+}
+
 func TestAClientThatLeavesEndsItsWork(t *testing.T) {
 	for _, accept := range []string{"", "text/event-stream"} {
 		ended := make(chan error, 1)

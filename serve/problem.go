@@ -56,7 +56,7 @@ func (s *Service) newProblem(err error) *problem {
 // wait is how long the line takes, as far as runs before tell.
 func (s *Service) wait() time.Duration {
 	waiting, _ := s.queue.length()
-	return min(time.Duration(waiting+1)*s.metrics.mean(), 10*time.Minute)
+	return min(max(time.Duration(waiting+1)*s.metrics.mean(), time.Second), 10*time.Minute)
 }
 
 // seconds rounds up, to 1 at least, as Retry-After has them.

@@ -79,7 +79,7 @@ var allowed = map[string][]string{
 
 	"lens/render/internal/pdf": {},
 
-	"serve": {"lens", "lens/render"},
+	"serve": {"internal/exactjson", "lens", "lens/render"},
 
 	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens/tuned", "mlx", "model"},
 

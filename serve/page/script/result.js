@@ -48,7 +48,7 @@ function happened(name, data, m, body, say) {
   switch (name) {
   case "queued": status(plural(data.place) + " in line"); break;
   case "note": $("notes").append(element("li", {}, data.text)); break;
-  case "progress": $("progress").value = data.done; status("computing: " + Math.round(100 * data.done) + " %"); break;
+  case "progress": $("progress").value = data.done; if ($("status").textContent !== "computing") status("computing"); break; // once, for who hears it
   case "grid": $("lens").hidden = false; show(data); spot(); break;
   case "token": say(data); lines.push(data); break;
   case "problem": status(data.detail, true); break;

@@ -139,7 +139,7 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 	if !o.quiet {
 		so.Log = slog.New(slog.NewTextHandler(s.err, nil))
 	}
-	address := "http://" + l.Addr().String() + "/"
+	address := "http://" + reached(l.Addr()) + "/"
 	if made {
 		address += "#token=" + token
 	}
@@ -147,6 +147,14 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 		return err
 	}
 	return serve.New(newEngine(v, o.maxMemory), so).Serve(ctx, l, serve.Door{Token: token, Names: o.hosts}, stops(ctx), o.finish)
+}
+
+// reached is an address that a browser on this machine can open: of one that stands for all, localhost.
+func reached(at net.Addr) string {
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("localhost:%d", tcp.Port)
+	}
+	return at.String()
 }
 
 // openAll opens what requests may name, until done is called.
