@@ -36,10 +36,13 @@ function picked(cell) {
     actions.push(act("hide token " + key[0] + " from token " + number[0] + " in this head", () => { values.edit = listed("layers." + pattern[1] + ".attn_scores@" + number[0] + "/" + key[0] + "#" + pattern[2] + "=mask"); }));
   } else if (mode === "attn" && number && key) {
     actions.push(act("pattern of head " + number[0] + "." + key[0], () => { values.heads = number[0] + "." + key[0]; values.layers = ""; values.knockout = ""; }));
-  } else if (number && key && /^\w+$/.test(caption)) {
-    const heads = values.heads === true || caption === "z", place = "layers." + number[0] + "." + caption + (heads ? "#" + key[0] : "@" + key[0]);
-    actions.push(act("lens of the clean prompt without it", () => { const p = values.clean || values.prompt || prompt.value; turn("lens", { prompt: p, edit: place + "=zero" }); }),
-      act("lens of the corrupted prompt", () => { const p = values.corrupted || pair[1].value; turn("lens", { prompt: p }); }));
+  } else {
+    // a place of a grid: a site by layer and position or head, the heads of an attribution, or a row that is a place
+    const site = caption === "heads" ? "z" : caption, heads = values.heads === true || site === "z";
+    let place = /^layers\.\d+\.\w+$/.test(row) ? row : "";
+    if (number && key && /^(z|attn_out|mlp_out|resid_(pre|mid|post))$/.test(site)) place = "layers." + number[0] + "." + site + (heads ? "#" + key[0] : "@" + key[0]);
+    if (place) actions.push(act("lens of the prompt without it", () => { const p = values.clean || values.prompt || MODES[mode].fields[0].value; turn("lens", { prompt: p, edit: place + "=zero" }); }));
+    if (mode === "patch") actions.push(act("lens of the corrupted prompt", () => { const p = values.corrupted || pair[1].value; turn("lens", { prompt: p }); }));
   }
   $("spot").hidden = false;
   $("spot").replaceChildren(element("b", {}, cell.getAttribute("aria-label") || caption), ...actions);

@@ -81,6 +81,24 @@ func TestThePageWorksByKeys(t *testing.T) {
 	require.Equal(t, 9, says[int](b, `document.querySelectorAll("#figure td").length`))
 }
 
+func TestACellOfATableLeadsToALensWithoutItsPlace(t *testing.T) {
+	b := openTab(t, serve.Door{}, "#mode=patch&sites=mlp_out&layers=20%3A22", 1440, 800)
+	b.done()
+	b.do(chromedp.Click("#figure tr:first-child td:nth-child(4)", chromedp.ByQuery)) // layer 21, position 2
+	b.press("lens of the prompt without it")
+	b.done()
+	require.Equal(t, "layers.21.mlp_out@2=zero", says[string](b, `document.getElementById("f-edit").value`))
+	require.Equal(t, []int{30, 5}, says[[]int](b, `[R, P]`))
+	b.press("Attribute")
+	says[any](b, `{ const e = document.getElementById("f-by"); e.value = "head"; e.dispatchEvent(new Event("change", { bubbles: true })); } null`)
+	b.do(chromedp.Click("#run", chromedp.ByQuery))
+	b.done()
+	b.do(chromedp.Click("#figure tr:first-child td:nth-child(3)", chromedp.ByQuery)) // head 1 of the last layer
+	b.press("lens of the prompt without it")
+	b.done()
+	require.Equal(t, "layers.29.z#1=zero", says[string](b, `document.getElementById("f-edit").value`))
+}
+
 func TestThePageTakesItsTokenOutOfTheAddress(t *testing.T) {
 	b := openTab(t, serve.Door{Token: "correct horse battery"}, "#token=correct+horse+battery", 1440, 800)
 	b.until(`document.getElementById("model").textContent.includes("SmolLM2")`)
