@@ -179,3 +179,20 @@ func TestTheViewsOfThePageAnswer(t *testing.T) {
 		b.shot("serve-" + strings.ToLower(c.mode))
 	}
 }
+
+func TestThePageSavesWhatItShows(t *testing.T) {
+	b := openTab(t, serve.Door{}, "#mode=generate&prompt=Once+upon+a+time&max_tokens=3&temperature=0.9&layers=0%3A30%3A10", 1440, 800)
+	b.done()
+	says[any](b, `{ window.blobs = []; const make = URL.createObjectURL; URL.createObjectURL = blob => { blobs.push(blob); return make(blob); }; } null`)
+	drawn := says[string](b, `[...document.querySelectorAll("#said .token")].map(e => e.textContent).join("")`)
+	for i, format := range []string{"json", "csv", "png", "pdf"} {
+		b.do(chromedp.Click(fmt.Sprintf(`//div[@id="saves"]/button[.=%q]`, strings.ToUpper(format)), chromedp.BySearch))
+		b.until(fmt.Sprintf(`blobs.length === %d && document.getElementById("status").textContent === "saved as mlxlens-generate.%s"`, i+1, format))
+	}
+	says[any](b, `window.texts = null; Promise.all(blobs.map(b => b.text())).then(all => { window.texts = all; }); null`)
+	b.until(`window.texts !== null`)
+	require.Equal(t, drawn, says[string](b, `texts[0].trim().split("\n").map(l => JSON.parse(l).text).join("")`), "what was drawn by chance is what is saved")
+	require.Equal(t, says[[]int](b, `D.next.map(t => D.ids[t])`)[:2], says[[]int](b, `[4, 5].map(p => Number(texts[1].split("\n").find(l => l.startsWith("layers.20.resid_post," + p + ",")).split(",")[2]))`), "its tokens are the columns")
+	require.Contains(t, says[string](b, `texts[2].slice(0, 4)`), "PNG")
+	require.Contains(t, says[string](b, `texts[3].slice(0, 5)`), "%PDF")
+}
