@@ -106,8 +106,9 @@ chat-fuzz: ## compare 20,000 random chat templates with jinja2, by MLXLENS_PYTHO
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
 	MLXLENS_KILLS=200 go test -count 1 -timeout 60m -run 'TestAKilled' -v ./cmd/mlxlens
 
-serve-load: mlx-c model ## 64 clients ask a server for a minute: every answer right, nothing lost, latencies printed
+serve-load: mlx-c model ## 64 clients ask a server for a minute, every answer right; the page scrolls 1,000 tokens: latencies and frame times
 	go test -run '^$$' -bench SixtyFourClients -benchtime 60s -timeout 30m ./cmd/mlxlens/internal/cli
+	go test -run '^$$' -bench FramesOf -benchtime 1x -timeout 30m ./cmd/mlxlens/internal/cli
 
 hostile: mlx-c ## run the program on thousands of mutated files, and count what comes of it by kind
 	MLXLENS_HOSTILE=$${MLXLENS_HOSTILE:-1000} MLXLENS_HOSTILE_SEED=$${MLXLENS_HOSTILE_SEED:-$$(date +%s)} \

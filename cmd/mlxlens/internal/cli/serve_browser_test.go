@@ -24,7 +24,7 @@ import (
 
 // tab is the page of a server, open in a browser.
 type tab struct {
-	t        *testing.T
+	t        testing.TB
 	ctx      context.Context
 	url      string
 	mu       sync.Mutex
@@ -32,7 +32,7 @@ type tab struct {
 }
 
 // openTab opens the page of a server of SmolLM2. When the test ends it must have complained of nothing.
-func openTab(t *testing.T, door serve.Door, fragment string, width, height int64) *tab {
+func openTab(t testing.TB, door serve.Door, fragment string, width, height int64) *tab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser takes seconds to start")
