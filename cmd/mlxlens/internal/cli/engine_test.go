@@ -100,7 +100,8 @@ func TestTheServerReadsOnlyFilesThatItWasStartedWith(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("no archive"), 0o600))
 	for _, request := range []string{
 		`{"ids":[1],"edit":"layers.1.mlp_out=add:FILE"}`, `{"ids":[1],"edit":"layers.1.mlp_out=add:FILE#3"}`, `{"ids":[1],"edit":"layers.1.mlp_out=mean:/etc/hosts.txt"}`,
-		`{"ids":[1],"lens":"FILE"}`, `{"ids":[1],"lens":"/etc/passwd"}`,
+		`{"ids":[1],"lens":"FILE"}`, `{"ids":[1],"lens":"/etc/passwd"}`, `{"ids":[1],"lens":"hub:owner/name/lens.pt"}`,
+		`{"ids":[1],"edit":"layers.1.mlp_out=add:hub:owner/name/x.npz"}`, `{"ids":[1],"edit":"layers.1.mlp_out=add:hub:owner/name#3"}`,
 	} {
 		_, err := serve.New(tinyServed(t), serve.Options{}).Run(context.Background(), "trace", []byte(strings.ReplaceAll(request, "FILE", file)), serve.Watch{})
 		require.ErrorContains(t, err, "the server", request)
@@ -144,7 +145,7 @@ func TestRequestsNameWhatTheServerWasStartedWith(t *testing.T) {
 func TestWithheldFlagsAreNoKeys(t *testing.T) {
 	for _, c := range tinyServed(t).Commands() {
 		for _, o := range c.Options {
-			require.NotContains(t, []string{"model", "file", "output", "messages", "token-file", "keep-files"}, o.Name, c.Name)
+			require.NotContains(t, []string{"model", "yes", "file", "output", "messages", "map", "sae", "any-unembedding", "edit-any-unembedding", "color", "no-color", "no-pager"}, o.Name, c.Name)
 			require.NotEmpty(t, o.Kind, "%s --%s", c.Name, o.Name)
 		}
 	}
