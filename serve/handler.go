@@ -117,19 +117,25 @@ func wantsEvents(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
-// send writes an answer piece by piece, as long as somebody reads it.
+// send writes an answer, as long as somebody reads it.
 func (s *Service) send(w http.ResponseWriter, body []byte) {
-	const piece = 256 << 10
-	control := http.NewResponseController(w)
-	for len(body) > 0 {
-		n := min(piece, len(body))
-		_ = control.SetWriteDeadline(time.Now().Add(s.o.Patience)) // where it cannot be set, the server's own holds
-		if _, err := w.Write(body[:n]); err != nil {
-			s.metrics.turnedAway("slow")
-			return
-		}
-		body = body[n:]
+	if written(w, http.NewResponseController(w), body, s.o.Patience) != nil {
+		s.metrics.turnedAway("slow")
 	}
+}
+
+// written writes a text piece by piece, each within a time.
+func written(w io.Writer, control *http.ResponseController, text []byte, patience time.Duration) error {
+	const piece = 256 << 10
+	for len(text) > 0 {
+		n := min(piece, len(text))
+		_ = control.SetWriteDeadline(time.Now().Add(patience)) // where it cannot be set, the server's own holds
+		if _, err := w.Write(text[:n]); err != nil {
+			return err
+		}
+		text = text[n:]
+	}
+	return nil
 }
 
 // ascii writes what is not, as JSON does.

@@ -130,6 +130,28 @@ func TestASlowReaderOfEventsIsDropped(t *testing.T) {
 	require.ErrorIs(t, <-ended, context.Canceled)
 }
 
+func TestASlowReaderHoldsNobodyUp(t *testing.T) {
+	_, server := started(t, Options{}, func(ctx context.Context, call Call, answer io.Writer, w Watch) error {
+		if w.Line == nil {
+			return echo(ctx, call, answer, w)
+		}
+		line := []byte(`"` + strings.Repeat("x", 1<<20) + `"`)
+		for range 24 {
+			w.Line(line)
+		}
+		return nil
+	})
+	slow, err := post(t, context.Background(), server.URL+"/api/v1/chat", `{"messages":[]}`, "Accept", "text/event-stream")
+	require.NoError(t, err)
+	defer slow.Body.Close()
+	answer, _ := asked(t, server.URL+"/api/v1/trace", `{"prompt":"a"}`) // while the other reads nothing
+	require.Equal(t, http.StatusOK, answer.StatusCode)
+	text, err := io.ReadAll(slow.Body)
+	require.NoError(t, err)
+	require.Equal(t, 24, strings.Count(string(text), "event: token"), "who reads late has all the same")
+	require.Contains(t, string(text), "event: result")
+}
+
 func TestAHeaderThatNeverEndsIsDropped(t *testing.T) {
 	s := New(&fake{echo}, Options{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")

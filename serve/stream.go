@@ -18,8 +18,8 @@ import (
 // quiet is after how long without an event a comment keeps the connection open.
 const quiet = 15 * time.Second
 
-// events writes server-sent events (HTML Living Standard, 9.2). A client that does not read them in
-// time is dropped.
+// events writes server-sent events (HTML Living Standard, 9.2). What computes them does not wait for the
+// client: they are kept until it reads them, up to a size, and a client that reads too slowly is dropped.
 type events struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -27,12 +27,21 @@ type events struct {
 
 	patience time.Duration // of the server's
 
-	mu     sync.Mutex
-	begun  bool
-	failed bool
+	mu      sync.Mutex
+	begun   bool          // there has been an event
+	failed  bool          // there is no client any more
+	pending bytes.Buffer  // what is not written
+	more    chan struct{} // there is something pending
+	written chan struct{} // closed when all is written
 }
 
-// begin writes the headers, before the first event.
+// mostPending is how many bytes may wait for a client when another event comes.
+const mostPending = 32 << 20
+
+// errSlow is why a client is dropped.
+var errSlow = fmt.Errorf("the client did not read its events: %w", context.Canceled)
+
+// begin writes the headers, before the first event, and begins to pass on what is pending.
 func (e *events) begin() {
 	if e.begun {
 		return
@@ -41,6 +50,49 @@ func (e *events) begin() {
 	h := e.w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no") // of a proxy
+	e.more, e.written = make(chan struct{}, 1), make(chan struct{})
+	go e.pass()
+}
+
+// pass writes what is pending, until there is nothing more to come.
+func (e *events) pass() {
+	defer close(e.written)
+	for range e.more {
+		e.mu.Lock()
+		text := bytes.Clone(e.pending.Bytes())
+		e.pending.Reset()
+		e.mu.Unlock()
+		err := written(e.w, e.control, text, e.patience)
+		if err == nil {
+			err = e.control.Flush()
+		}
+		if err != nil {
+			e.mu.Lock()
+			e.fail()
+			e.mu.Unlock()
+			return
+		}
+	}
+}
+
+// fail gives the client up.
+func (e *events) fail() {
+	e.failed = true
+	e.drop(errSlow)
+}
+
+// end waits until the client has all.
+func (e *events) end() {
+	e.mu.Lock()
+	begun := e.begun && e.more != nil
+	if begun && !e.failed {
+		close(e.more)
+	}
+	e.failed = true // nothing is written behind the end
+	e.mu.Unlock()
+	if begun {
+		<-e.written
+	}
 }
 
 // refuse answers with a problem where no event has been written; false where one has.
@@ -55,10 +107,7 @@ func (e *events) refuse(p *problem) bool {
 	return true
 }
 
-// errSlow is why a client is dropped.
-var errSlow = fmt.Errorf("the client did not read its events: %w", context.Canceled)
-
-// write writes an event, or a comment for no name. Data is one line of JSON.
+// write keeps an event for the client, or a comment for no name. Data is one line of JSON.
 func (e *events) write(name string, data []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -66,20 +115,18 @@ func (e *events) write(name string, data []byte) {
 		return
 	}
 	e.begin()
-	var b bytes.Buffer
+	if e.pending.Len() > mostPending {
+		e.fail()
+		return
+	}
 	if name == "" {
-		b.WriteString(":\n\n")
+		e.pending.WriteString(":\n\n")
 	} else {
-		fmt.Fprintf(&b, "event: %s\ndata: %s\n\n", name, data)
+		fmt.Fprintf(&e.pending, "event: %s\ndata: %s\n\n", name, data)
 	}
-	_ = e.control.SetWriteDeadline(time.Now().Add(e.patience)) // where it cannot be set, the server's own holds
-	_, err := e.w.Write(b.Bytes())
-	if err == nil {
-		err = e.control.Flush()
-	}
-	if err != nil {
-		e.failed = true
-		e.drop(errSlow)
+	select {
+	case e.more <- struct{}{}:
+	default: // it has been told
 	}
 }
 
@@ -117,6 +164,7 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request, c *Command, bod
 	ctx, drop := context.WithCancelCause(r.Context())
 	defer drop(nil)
 	e := &events{w: w, control: http.NewResponseController(w), drop: drop, patience: s.o.Patience}
+	defer e.end()
 	defer e.keepOpen()()
 	paged := newPaged(r, e)
 	watch := Watch{
