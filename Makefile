@@ -11,9 +11,9 @@ CYCLONEDX = go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.1
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh tools/arm64/*.sh
 WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
-RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate
+RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate ./serve
 
-.PHONY: help browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-gpu test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
+.PHONY: help serve-load browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-gpu test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -105,6 +105,10 @@ chat-fuzz: ## compare 20,000 random chat templates with jinja2, by MLXLENS_PYTHO
 
 kill: mlx-c ## kill batches, pulls and pictures at random moments, 200 times each: nothing lost, nothing half
 	MLXLENS_KILLS=200 go test -count 1 -timeout 60m -run 'TestAKilled' -v ./cmd/mlxlens
+
+serve-load: mlx-c model ## 64 clients ask a server for a minute, every answer right; the page scrolls 1,000 tokens: latencies and frame times
+	go test -run '^$$' -bench SixtyFourClients -benchtime 60s -timeout 30m ./cmd/mlxlens/internal/cli
+	go test -run '^$$' -bench FramesOf -benchtime 1x -timeout 30m ./cmd/mlxlens/internal/cli
 
 hostile: mlx-c ## run the program on thousands of mutated files, and count what comes of it by kind
 	MLXLENS_HOSTILE=$${MLXLENS_HOSTILE:-1000} MLXLENS_HOSTILE_SEED=$${MLXLENS_HOSTILE_SEED:-$$(date +%s)} \

@@ -62,6 +62,12 @@ type Options struct {
 	// multiplications; it may be nil.
 	Progress func(done float64)
 
+	// Part is called by Run with the columns that it has just read, before the others are: a grid
+	// of these positions, in the words of the whole one but without Experts, Check and Timing. The
+	// parts follow each other as the positions do. What is wrong with a number is found at the end.
+	// It may be nil.
+	Part func(columns *Grid)
+
 	// MaxMemory bounds, in bytes, what MLX's arrays, the weights among them, and the
 	// results take together; 0: no bound. Less memory is more passes.
 	MaxMemory int64
@@ -116,12 +122,12 @@ func Run(ctx context.Context, m model.Model, in edit.Input, o Options) (*Grid, e
 
 // RunAll reads many inputs, and yields the grid of each, or what is wrong with it, in
 // their order. Short ones of like length go through the model together, whatever their
-// edits. Options.Progress has no meaning here. The numbers are those of Run, but for the
+// edits. Options.Progress and Options.Part have no meaning here. The numbers are those of Run, but for the
 // rounding of products of another shape.
 //
 // After an error of the context nothing more is yielded.
 func RunAll(ctx context.Context, m model.Model, inputs []edit.Input, o Options) iter.Seq2[*Grid, error] {
-	o.Progress = nil
+	o.Progress, o.Part = nil, nil
 	p, err := newPlan(m, &o)
 	most := passPositions
 	if o.MaxMemory > 0 {

@@ -74,7 +74,7 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 		return nil
 	}
 	start = time.Now()
-	scores, err := r.score(ctx, r.m, states, r.o, r.worked)
+	scores, err := r.score(ctx, r.m, states, r.o, r.tell)
 	if err != nil {
 		return err
 	}
@@ -96,6 +96,17 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 	}
 	r.timing.Lens += time.Since(start).Seconds()
 	return nil
+}
+
+// tell tells of the columns [from, to) of a part that is being read, and of the work on them.
+func (r *run) tell(scores [][]score, from, to int, work float64) {
+	r.worked(work)
+	if r.o.Part == nil {
+		return
+	}
+	in := r.batch.Inputs[0]
+	in.Positions = in.Positions[r.read+from : r.read+to]
+	r.o.Part(r.grid(r.m, in, scores, from, r.o))
 }
 
 // trace runs the model on the positions [from, to), which continue the cache, and returns

@@ -66,7 +66,7 @@ func (r *Reader) Read(ctx context.Context, ids []int) (*Grid, error) {
 	for i := range ids {
 		in.Positions = append(in.Positions, i)
 	}
-	scores, err := r.p.score(ctx, r.m, r.states, &r.o, func(float64) {})
+	scores, err := r.p.score(ctx, r.m, r.states, &r.o, func([][]score, int, int, float64) {})
 	if err != nil {
 		return nil, err
 	}

@@ -67,8 +67,9 @@ const chunkRows = 4096
 const vocabSlice = 4096
 
 // score puts the states [positions, d_model] of every place through final norm and
-// unembedding, and reduces each row to scores: [row][position].
-func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options, worked func(work float64)) ([][]score, error) {
+// unembedding, and reduces each row to scores: [row][position]. read is called with the scores so far
+// when those of the positions [from, to) are there, and what that took.
+func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options, read func(scores [][]score, from, to int, work float64)) ([][]score, error) {
 	positions := states[0].Dim(0)
 	out := make([][]score, len(p.rows))
 	for i := range out {
@@ -90,7 +91,7 @@ func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o 
 		for r := range out {
 			copy(out[r][from:to], c.scores[r*c.width:(r+1)*c.width])
 		}
-		worked(lensWork(m, len(c.scores)*o.headPasses()))
+		read(out, from, to, lensWork(m, len(c.scores)*o.headPasses()))
 	}
 	return out, nil
 }

@@ -79,13 +79,15 @@ var allowed = map[string][]string{
 
 	"lens/render/internal/pdf": {},
 
+	"serve": {"internal/exactjson", "lens", "lens/render"},
+
 	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens/tuned", "mlx", "model"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/pages":  {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "internal/spelling", "lens", "lens/render",
-		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "states", "tokenizer"},
+		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "serve", "states", "tokenizer"},
 
 	"docs":          {},
 	"tools/release": {},

@@ -58,9 +58,9 @@ type HTMLOptions struct {
 // and zoom. It needs a browser of 2023 or later, and no network. The same grid leads to the
 // same bytes.
 func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
-	data, err := json.Marshal(newPageData(g, o.View)) // with < and > escaped
+	data, err := PageData(g, o.View)
 	if err != nil {
-		return fmt.Errorf("render: HTML: %w", err)
+		return err
 	}
 	v := pageValues{
 		Title: pageTitle(g), Subtitle: subtitle(g),
@@ -79,6 +79,25 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 		return fmt.Errorf("render: HTML: %w", err)
 	}
 	return nil
+}
+
+// PageParts are the pieces of HTML's page, for a page that shows grids as they come: its elements, its
+// style, and its script, whose function show takes [PageData] as often as there is another.
+func PageParts() (elements, style, script string) {
+	var b bytes.Buffer
+	if err := page.ExecuteTemplate(&b, "lens", nil); err != nil {
+		panic(err) // the template has no values
+	}
+	return b.String(), pageCSS, pageJS
+}
+
+// PageData is what the page's script reads of a grid: JSON, with < and > escaped.
+func PageData(g *lens.Grid, v View) ([]byte, error) {
+	data, err := json.Marshal(newPageData(g, v))
+	if err != nil {
+		return nil, fmt.Errorf("render: HTML: %w", err)
+	}
+	return data, nil
 }
 
 // sourceHash is a source expression of Content Security Policy level 3 for a text.

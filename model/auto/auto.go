@@ -74,6 +74,8 @@ type Opened struct {
 	TokenizerErr error
 
 	Info Info
+
+	kept bool // by another, who closes it
 }
 
 // Info describes an opened model.
@@ -94,9 +96,6 @@ type Info struct {
 	LoadSeconds  float64         `json:"load_s"`
 	Notes        []string        `json:"notes,omitempty"` // what is odd about the files, though they could be opened
 }
-
-// Close frees the weights.
-func (o *Opened) Close() { o.Model.Close() }
 
 // Open opens a directory in the Hugging Face layout or a GGUF file. Weights and
 // tokenizer are read at the same time.

@@ -137,9 +137,15 @@ func (b *batch) windowOf(start int) []task {
 	return b.tasks[start:min(start+b.window, len(b.tasks))]
 }
 
-// readFile reads the tasks of a file that a flag names, - for stdin.
-func readFile(s *streams, file string, quiet bool, parse func(line int, text string) task) ([]task, error) {
-	in, name := boundedPrompts(s.in), "stdin"
+// What stdin is called where it is read as a file: as a file's name, it says what is in it.
+const (
+	stdinTexts = "stdin"
+	stdinLines = "stdin.jsonl"
+)
+
+// readFile reads the tasks of a file that a flag names, - for stdin, which is one of the two above.
+func readFile(s *streams, file, stdin string, quiet bool, parse func(line int, text string) task) ([]task, error) {
+	in, name := boundedPrompts(s.in), stdin
 	if file == "-" {
 		if err := s.readsStdin(); err != nil {
 			return nil, err

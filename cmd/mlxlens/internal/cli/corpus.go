@@ -73,7 +73,7 @@ type corpus struct {
 // read reads the texts, which needs no model.
 func (o *corpusFlags) read(s *streams, quiet bool) (texts, error) {
 	if !o.join || strings.EqualFold(filepath.Ext(o.file), ".jsonl") {
-		tasks, err := readFile(s, o.file, quiet, parseText)
+		tasks, err := readFile(s, o.file, stdinTexts, quiet, parseText)
 		if err == nil && len(tasks) == 0 {
 			err = fmt.Errorf("%s has no text", o.file)
 		}

@@ -113,7 +113,7 @@ func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text st
 
 // readLines reads a file of which every line must be right.
 func readLines(s *streams, file string, quiet bool, parse func(line int, text string) task) ([]task, error) {
-	tasks, err := readFile(s, file, quiet, parse)
+	tasks, err := readFile(s, file, stdinLines, quiet, parse)
 	if err != nil {
 		return nil, err
 	}

@@ -349,15 +349,32 @@ func (g *generation) column(ctx context.Context, first bool) (*tokenLens, error)
 	for _, row := range column.Cells {
 		out.Cells = append(out.Cells, row[0])
 	}
+	g.tell(column, ids, at)
 	if !first {
 		return out, g.grid.Append(column)
 	}
 	// The prompt's other tokens have no column, but they count.
-	g.grid, column.Positions, column.Tokens = column, []int{at}, nil
-	for _, id := range ids[:at+1] {
-		column.Tokens = append(column.Tokens, lens.Token{ID: id, Bytes: g.label(id)})
-	}
+	g.grid, column.Positions, column.Tokens = column, []int{at}, g.tokens(ids[:at+1])
 	return out, nil
+}
+
+// tell passes a column on, as one of the grid of all tokens so far.
+func (g *generation) tell(column *lens.Grid, ids []int, at int) {
+	if g.s.watch.part == nil {
+		return
+	}
+	of := *column
+	of.Positions, of.Tokens = []int{at}, g.tokens(ids)
+	of.Model.Ref, of.Model.Type, of.Model.Quantization = g.opened.Info.Ref, g.opened.Info.Type, g.opened.Info.Quantization
+	g.s.watch.part(&of)
+}
+
+func (g *generation) tokens(ids []int) []lens.Token {
+	tokens := make([]lens.Token, len(ids))
+	for i, id := range ids {
+		tokens[i] = lens.Token{ID: id, Bytes: g.label(id)}
+	}
+	return tokens
 }
 
 // endGrid adds the last token, which has no column of its own.

@@ -14,7 +14,7 @@ import (
 
 // commandGroups are the parts of the list of commands, in their order.
 var commandGroups = []struct{ id, title, commands string }{
-	{"see", "See what a model computes:", "trace compare generate capture tokenize"},
+	{"see", "See what a model computes:", "trace compare generate serve capture tokenize"},
 	{"experiment", "Find out what does it:", "patch attribute attn steer probe patchscope features decompose audit"},
 	{"lens", "Make lenses:", "lens"},
 	{"model", "Models and the library:", "pull models info doctor"},
@@ -36,8 +36,11 @@ var flagGroups = []struct{ title, flags string }{
 
 // valueNames are what stands for a flag's value in its help.
 var valueNames = namesOfValues(map[string]string{
-	"FILE":    "file output messages messages-b sae",
-	"N":       "batch blame context continue dim-batch exact length max-tokens position prompts random rank repetition-context rows samples seed skip skip-first steps to-position tokens top top-k track warmup width window layer-stride",
+	"FILE":    "file output messages messages-b sae token-file vectors",
+	"ADDRESS": "listen",
+	"NAME":    "host",
+	"TIME":    "max-time finish",
+	"N":       "batch blame context continue dim-batch exact length max-tokens position prompts queue random rank repetition-context rows samples seed skip skip-first steps to-position tokens top top-k track warmup width window layer-stride",
 	"X":       "clip l2 lr min-p momentum noise repetition-penalty temperature threshold top-p weight-decay",
 	"REF":     "model model-b",
 	"MODEL":   "against",

@@ -24,6 +24,11 @@ const hubScheme = "hub:"
 // cache, where it is fetched to, and the commit; anything else as it is. beside says which other
 // files of the repository go with one.
 func (s *streams) local(name string, beside func(file string) []string) (at, called string, err error) {
+	if s.served != nil { // before anything is looked up
+		if err := s.served.reads(name, "a lens or a dictionary"); err != nil {
+			return "", "", err
+		}
+	}
 	text, onHub := strings.CutPrefix(name, hubScheme)
 	if !onHub {
 		return name, name, nil

@@ -205,6 +205,13 @@ func (o *modelOptions) agree(s *streams) { s.canAgree, s.yes, s.quiet = true, o.
 
 // open opens the model that the flags name.
 func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error) {
+	if s.served != nil {
+		opened, err := s.served.model(o.ref)
+		if err != nil {
+			return nil, err
+		}
+		return opened, usable(opened, needTokenizer)
+	}
 	o.agree(s)
 	opts, err := o.resolved()
 	if err != nil {
@@ -228,14 +235,23 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 			return nil, err
 		}
 	}
-	if err := opened.TokenizerErr; err != nil && (needTokenizer || !errors.Is(err, auto.ErrNoTokenizer)) {
+	if err := usable(opened, needTokenizer); err != nil {
 		opened.Close()
-		if errors.Is(err, auto.ErrNoTokenizer) {
-			return nil, fmt.Errorf("%w: give the prompt as numbers with --ids", err)
-		}
 		return nil, err
 	}
 	return opened, nil
+}
+
+// usable returns an error where a tokenizer is needed, or is broken.
+func usable(opened *auto.Opened, needTokenizer bool) error {
+	err := opened.TokenizerErr
+	switch {
+	case err == nil || !needTokenizer && errors.Is(err, auto.ErrNoTokenizer):
+		return nil
+	case errors.Is(err, auto.ErrNoTokenizer):
+		return fmt.Errorf("%w: give the prompt as numbers with --ids", err)
+	}
+	return err
 }
 
 // note says on stderr what a run of some tokens should be told of.

@@ -56,7 +56,7 @@ func newFileBatch(s *streams, o *patchOptions, command string, parse func(line i
 			return nil, err
 		}
 	}
-	f.batch.tasks, err = readFile(s, o.file, o.quiet, parse)
+	f.batch.tasks, err = readFile(s, o.file, stdinLines, o.quiet, parse)
 	return f, err
 }
 

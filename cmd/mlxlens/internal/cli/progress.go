@@ -11,6 +11,8 @@ import (
 // terminal it is a bar with an estimate, else a line now and then.
 func (s *streams) progress(what string, quiet bool) func(done, total int) {
 	switch {
+	case s.watch.progress != nil:
+		return func(done, total int) { s.watch.progress(float64(done) / float64(total)) }
 	case quiet:
 		return nil
 	case terminal(s.err) > 0:
@@ -22,6 +24,8 @@ func (s *streams) progress(what string, quiet bool) func(done, total int) {
 // progressOf tells it of work that has no count, by the part that is done.
 func (s *streams) progressOf(what string, quiet bool) func(done float64) {
 	switch {
+	case s.watch.progress != nil:
+		return s.watch.progress
 	case quiet:
 		return nil
 	case terminal(s.err) > 0:

@@ -41,6 +41,10 @@ func (o *lensFlags) reader(s *streams, opened *auto.Opened) (lens.Translator, fu
 	if o.named() {
 		return namedReader(o.path, opened.Model), func() {}, nil
 	}
+	if s.served != nil && o.path != "" {
+		t, err := s.served.lens(o.path, opened)
+		return t, func() {}, err
+	}
 	t, err := o.open(s, opened)
 	if err != nil || t == nil {
 		return nil, func() {}, err

@@ -40,6 +40,8 @@ type streams struct {
 	pager    *pager
 
 	digests map[*auto.Opened]string // of models that are open
+	served  *served                 // what a server has open; nil: the command opens what it needs
+	watch   watch                   // who follows the work beside stderr
 
 	canAgree, yes, quiet bool                 // to downloads, of a command that has the flags of a model
 	located              map[string][2]string // of the hub: where it is, and its name with the commit
@@ -48,6 +50,10 @@ type streams struct {
 // say tells the user something on a line of stderr. Errors and all else that is told there
 // comes by here, so that no text of a file or a server reaches a terminal as it is.
 func (s *streams) say(format string, args ...any) {
+	if s.watch.note != nil {
+		s.watch.note(visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
+		return
+	}
 	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
 }
 
@@ -55,10 +61,18 @@ func (s *streams) say(format string, args ...any) {
 func visible(text string) string { return render.Message(text) }
 
 // reads returns an error when a file that the command reads is its output.
-func (s *streams) reads(path, what string) error { return s.answer.Refuse(path, what) }
+func (s *streams) reads(path, what string) error {
+	if s.served != nil {
+		return s.served.reads(path, what)
+	}
+	return s.answer.Refuse(path, what)
+}
 
 // readsPath is reads for a file, or for a folder with all that is in it.
 func (s *streams) readsPath(path, what string) error {
+	if s.served != nil {
+		return s.served.reads(path, what)
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return s.answer.RefuseFolder(path, what)
 	}
@@ -189,9 +203,11 @@ func exitCode(err error) int {
 }
 
 // Main runs the command line of the process and returns its exit code. Ctrl-C and SIGTERM
-// end it at once, whatever MLX is doing, and leave no half-written file.
+// end it at once, whatever MLX is doing, and leave no half-written file; a server finishes what it is
+// doing first, unless it is told twice.
 func Main() int {
-	ctx, stop := context.WithCancel(context.Background())
+	stopping := &stopping{asked: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.WithValue(context.Background(), stoppingKey{}, stopping))
 	defer stop()
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -203,7 +219,7 @@ func Main() int {
 		case code := <-done:
 			return code
 		case got := <-signals:
-			if p.takes(got) {
+			if stopping.take() || p.takes(got) {
 				continue
 			}
 			output.RemoveUnfinished()
@@ -255,7 +271,7 @@ func Root() *cobra.Command {
 }
 
 func newRootCmd(s *streams) *cobra.Command {
-	if s.pager == nil { // of a command line that is described and not run
+	if s.pager == nil { // of a command line that is described, or that a server runs
 		s.pager = &pager{}
 	}
 	root := &cobra.Command{
@@ -273,7 +289,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		DisableSuggestions: true, // run makes them
 	}
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newServeCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	root.SetHelpCommand(helpCommand(root))

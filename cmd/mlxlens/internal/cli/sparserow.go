@@ -31,12 +31,15 @@ func isSparse(path string) bool {
 // call at the end.
 func (o *lensesFlags) reader(s *streams, opened *auto.Opened, name string) (lens.Translator, func(), error) {
 	dir, feature := name, -1
-	if parts := featureArg.FindStringSubmatch(name); parts != nil && !exists(name) {
+	if parts := featureArg.FindStringSubmatch(name); parts != nil && (s.served != nil || !exists(name)) {
 		var err error
 		if feature, err = strconv.Atoi(parts[2]); err != nil {
 			return nil, nil, usagef("--lens %s: %q is no number of a feature", name, parts[2])
 		}
 		dir = parts[1]
+	}
+	if s.served != nil && !slices.Contains(s.served.vectors, dir) {
+		return o.one(name).reader(s, opened) // of those that the server has open, or an error
 	}
 	if o.one(dir).named() && feature < 0 {
 		return o.one(name).reader(s, opened)

@@ -89,11 +89,7 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 			return err
 		}
 	}
-	path, err := o.locate(s)
-	if err != nil {
-		return err
-	}
-	t, err := openTokenizer(path)
+	t, err := o.tokenizer(s)
 	if err != nil {
 		return err
 	}
@@ -126,6 +122,22 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 		return err
 	}
 	return o.write(s.out, t, e, &written)
+}
+
+// tokenizer is that of the model.
+func (o *tokenizeOptions) tokenizer(s *streams) (*tokenizer.Tokenizer, error) {
+	if s.served != nil {
+		opened, err := o.open(s, true)
+		if err != nil {
+			return nil, err
+		}
+		return opened.Tokenizer, nil
+	}
+	path, err := o.locate(s)
+	if err != nil {
+		return nil, err
+	}
+	return openTokenizer(path)
 }
 
 // openTokenizer opens a tokenizer without its model.

@@ -158,7 +158,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 		return err
 	}
 	defer done()
-	lo.Progress = s.progressOf("tracing", o.quiet)
+	lo.Progress, lo.Part = s.progressOf("tracing", o.quiet), s.watch.part
 	g, err := o.trace(ctx, s, opened, lo, text, ids)
 	if err != nil {
 		return err

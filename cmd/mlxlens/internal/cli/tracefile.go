@@ -62,7 +62,7 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 	}
 	t := &traceBatch{traceOptions: o}
 	t.batch = &batch{s: s, command: "trace --file", name: o.output, quiet: o.quiet, window: edit.Lookahead, open: t.open, ids: t.ids, answers: t.answers}
-	if t.batch.tasks, err = readFile(s, o.file, o.quiet, parseTask); err != nil {
+	if t.batch.tasks, err = readFile(s, o.file, stdinTexts, o.quiet, parseTask); err != nil {
 		return err
 	}
 	return t.batch.runAll(ctx, place)

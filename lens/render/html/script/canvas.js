@@ -21,7 +21,7 @@ function fitting(s, room) {
 
 let asked = false;
 function redraw() {
-  if (asked) return;
+  if (asked || !D) return;
   asked = true;
   requestAnimationFrame(() => { asked = false; draw(); });
 }

@@ -8,8 +8,8 @@
 
 // data.js: the numbers of the grid, unpacked, and how they are written for people.
 
-const D = JSON.parse(document.getElementById("data").textContent);
-const R = D.rows.length, P = D.positions.length, K = D.k;
+let D, R = 0, P = 0, K = 0; // the grid at hand, its rows, positions, and candidates a cell
+let TOP, LOGITS, LSE, NORM;
 const $ = id => document.getElementById(id);
 
 function buffer(text) {
@@ -20,11 +20,16 @@ function buffer(text) {
 const floats = text => new Float32Array(buffer(text));
 const ints = text => new Int32Array(buffer(text));
 
-const TOP = ints(D.top), LOGITS = floats(D.logits), LSE = floats(D.lse), NORM = floats(D.norm);
-for (const v of D.views) v.values = floats(v.values);
-for (const t of D.targets || []) { t.logits = floats(t.logits); t.ranks = ints(t.ranks); }
-for (const c of D.contrasts || []) c.values = floats(c.values);
-for (const at of D.tracked || []) for (const c of at || []) { c.logits = floats(c.logits); c.ranks = ints(c.ranks); }
+// load takes a grid.
+function load(data) {
+  D = data;
+  R = D.rows.length, P = D.positions.length, K = D.k;
+  TOP = ints(D.top), LOGITS = floats(D.logits), LSE = floats(D.lse), NORM = floats(D.norm);
+  for (const v of D.views) v.values = floats(v.values);
+  for (const t of D.targets || []) { t.logits = floats(t.logits); t.ranks = ints(t.ranks); }
+  for (const c of D.contrasts || []) c.values = floats(c.values);
+  for (const at of D.tracked || []) for (const c of at || []) { c.logits = floats(c.logits); c.ranks = ints(c.ranks); }
+}
 
 const at = (r, p) => r * P + p;
 const prob = (logit, r, p) => !D.scored ? NaN : Math.exp(logit - LSE[at(r, p)]);

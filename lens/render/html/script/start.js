@@ -1,4 +1,4 @@
-// start.js: the choices of the toolbar; and start, which connects everything to its events.
+// start.js: the choices of the toolbar; show, which shows a grid; and start, which connects everything to its events.
 
 function choose(name) {
   view = D.views.find(v => v.name === name) || view;
@@ -16,14 +16,27 @@ function theme(name) {
   redraw();
 }
 
-function start() {
-  $("tools").hidden = false;
-  if (!R || !P) { $("tools").hidden = true; return; }
-  $("main").hidden = false;
-  for (const v of D.views) $("view").append(element("option", { value: v.name }, v.name));
+// show shows a grid.
+function show(data) {
+  take(data);
+  $("tools").hidden = $("main").hidden = !R || !P;
+  if (!R || !P) return;
+  $("view").replaceChildren(...D.views.map(v => element("option", { value: v.name }, v.name)));
   scroll.setAttribute("aria-rowcount", R + 1);
   scroll.setAttribute("aria-colcount", P + 1);
+  cuts = new Map();
+  readColours();
+  choose(view.name);
+  search($("search").value);
+  size();
+  scroll.scrollLeft = scroll.scrollWidth; // the last positions first, as on a terminal
+  drawPins();
+  details();
+  speak(false);
+}
 
+// start connects everything to its events.
+function start() {
   $("view").addEventListener("change", e => choose(e.target.value));
   $("search").addEventListener("input", e => search(e.target.value));
   $("search").addEventListener("keydown", e => {
@@ -63,17 +76,12 @@ function start() {
   }, { passive: false });
   document.addEventListener("keydown", e => {
     if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) return;
+    if (!D) return;
     if (e.key >= "1" && e.key <= "9" && D.views[e.key - 1]) { choose(D.views[e.key - 1].name); return; }
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
   addEventListener("resize", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); redraw(); });
-
-  readColours();
-  choose(view.name);
-  size();
-  scroll.scrollLeft = scroll.scrollWidth; // the last positions first, as on a terminal
-  details();
-  speak(false);
 }
 start();
+if ($("data")) show(JSON.parse($("data").textContent));

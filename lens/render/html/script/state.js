@@ -1,10 +1,10 @@
 // state.js: what the reader has chosen, and the sizes and colours that follow from it.
 
-let view = D.views.find(v => v.name === D.view) || D.views[0];
-let zoom = 92;                       // width of a cell in pixels
-let active = { r: R - 1, p: P - 1 }; // the cell that the keyboard is on
-let hover = null;                    // the cell under the pointer
-let pins = [];                       // each {token, p: its position, colour}
+let view = null;            // one of D.views
+let zoom = 92;              // width of a cell in pixels
+let active = { r: 0, p: 0 }; // the cell that the keyboard is on
+let hover = null;           // the cell under the pointer
+let pins = [];              // each {token, p: its position, colour}
 let query = "", found = [], current = -1;
 
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5cc7", "#8c6d31"]; // six of Okabe and Ito 2008, and two more
@@ -12,13 +12,28 @@ const GUTTER = 66, BAND = 24;
 const height = () => zoom >= 40 ? 24 : Math.max(7, Math.round(zoom * 0.62));
 const wide = () => zoom >= 34;
 
-const RAMP = Array.from({ length: 256 }, (_, i) => "#" + D.ramp.slice(6 * i, 6 * i + 6));
+let RAMP = []; // 256 colours
 function share(v, x) {
   if (!Number.isFinite(x)) return NaN;
   if (!(v.hi > v.lo)) return 0;
   const y = v.log ? Math.log(x / v.lo) / Math.log(v.hi / v.lo) : (x - v.lo) / (v.hi - v.lo);
   return Math.min(1, Math.max(0, v.fewer ? 1 - y : y));
 }
+
+// take loads a grid, and keeps what the reader has chosen as far as the grid has it: the view, the cell
+// and the pins, by token and position. Without a cell it is the last of the last row.
+function take(data) {
+  const last = !D || active.r === R - 1 && active.p === P - 1, site = D && D.sites[active.r], position = D && D.positions[active.p], name = view && view.name;
+  const kept = pins.map(pin => ({ colour: pin.colour, id: D.ids[pin.token], position: D.positions[pin.p] }));
+  load(data);
+  view = D.views.find(v => v.name === name) || D.views.find(v => v.name === D.view) || D.views[0];
+  RAMP = Array.from({ length: 256 }, (_, i) => "#" + D.ramp.slice(6 * i, 6 * i + 6));
+  const r = D.sites.indexOf(site), p = D.positions.indexOf(position);
+  active = last || r < 0 || p < 0 ? { r: R - 1, p: P - 1 } : { r, p };
+  hover = null;
+  pins = kept.map(pin => ({ colour: pin.colour, token: D.ids.indexOf(pin.id), p: D.positions.indexOf(pin.position) })).filter(pin => pin.token >= 0 && pin.p >= 0);
+}
+
 let css = {};
 function readColours() {
   const s = getComputedStyle(document.documentElement);

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
+	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/serve"
+)
+
+// engine runs commands of the command line on models that are open. A request is read, checked and
+// refused by the command itself.
+type engine struct {
+	served    *served
+	digests   map[*auto.Opened]string
+	maxMemory string
+	commands  []serve.Command
+}
+
+// endpoints are the commands that a server has, with what their flags do not say.
+var endpoints = []serve.Command{
+	{Name: "info", Runs: "info"},
+	{Name: "tokenize", Runs: "tokenize", Prompts: []string{"text"}, Input: "messages"},
+	{Name: "trace", Runs: "trace", Prompts: []string{"prompt"}, Input: "messages", Schema: lens.TraceSchema},
+	{Name: "generate", Runs: "generate", Prompts: []string{"prompt"}, Streams: true},
+	{Name: "chat", Runs: "generate", Input: "messages", With: []string{"--messages=-"}, Streams: true},
+	{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, Schema: experiment.PatchSchema},
+	{Name: "attn", Runs: "attn", Prompts: []string{"prompt"}, Input: "messages", Schema: experiment.AttentionSchema},
+	{Name: "attribute", Runs: "attribute", Prompts: []string{"prompt", "corrupted"}, Schema: experiment.AttributeSchema},
+	{Name: "compare", Runs: "compare", Prompts: []string{"prompt", "prompt_b"}, Schema: lens.CompareSchema},
+	{Name: "patchscope", Runs: "patchscope", Prompts: []string{"prompt"}, Schema: experiment.PatchscopeSchema},
+	{Name: "decompose", Runs: "decompose", Prompts: []string{"prompt"}, Schema: experiment.DecomposeSchema},
+	{Name: "capture", Runs: "capture", Prompts: []string{"prompt"}, Input: "messages"},
+	{Name: "steer", Runs: "steer", Prompts: []string{"prompt"}, Input: "pairs", Lines: true, With: []string{"--file=-"}, Schema: experiment.SteerSchema},
+}
+
+// withheld are flags that are no matter of a request: what is opened, where an answer goes and how a
+// terminal shows it, and files.
+var withheld = []string{
+	"model", "device", "weights", "float32", "weights-b", "context", "yes", "quiet", "any-unembedding", "lens-b", "file", "output", "format", "json", "max-memory", "messages", "messages-b",
+	"map", "view", "width", "no-color", "color", "all", "edit-any-unembedding", "system-fonts", "text", "help",
+}
+
+// kinds are the kinds of flags.
+var kinds = map[string]serve.Kind{
+	"string": serve.Text, "int": serve.Integer, "uint64": serve.Integer, "float64": serve.Number, "bool": serve.Truth, "stringArray": serve.List, "stringSlice": serve.List,
+}
+
+// most bounds flags whose number is how much there is to do, or to answer.
+var most = map[string]int{"max-tokens": 4096, "continue": 4096, "top": 100, "track": 100, "samples": 1000, "steps": 1000, "exact": 1000, "random": 2048, "tokens": 64}
+
+// newEngine makes an engine of models that are open.
+func newEngine(v *served, maxMemory string) *engine {
+	e := &engine{served: v, digests: map[*auto.Opened]string{}, maxMemory: maxMemory}
+	root := newRootCmd(&streams{})
+	for _, c := range endpoints {
+		cmd, _, err := root.Find([]string{c.Runs})
+		if err != nil {
+			panic(err) // the table names a command that does not exist
+		}
+		describeEndpoint(&c, cmd)
+		e.commands = append(e.commands, c)
+	}
+	return e
+}
+
+// describeEndpoint takes what a command's flags say.
+func describeEndpoint(c *serve.Command, cmd *cobra.Command) {
+	c.Short = cmd.Short
+	if cmd.Flags().Lookup("json") != nil {
+		c.Formats = []string{"json"}
+	}
+	drawn := cmd.Flags().Lookup("view") != nil && (c.Runs == "trace" || c.Runs == "compare")
+	if f := cmd.Flags().Lookup("format"); f != nil {
+		_, formats, _ := strings.Cut(f.Usage, ": ")
+		for _, format := range strings.Split(formats, ", ") {
+			if !slices.Contains([]string{"json", "jsonl"}, format) {
+				c.Formats = append(c.Formats, format)
+			}
+		}
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Hidden || slices.Contains(withheld, f.Name) && !(f.Name == "view" && drawn) {
+			return
+		}
+		c.Options = append(c.Options, serve.Option{Name: f.Name, Kind: kinds[f.Value.Type()], Means: f.Usage, Default: f.DefValue})
+	})
+}
+
+// Commands are those of the table.
+func (e *engine) Commands() []serve.Command { return e.commands }
+
+// loaded is what a request may name.
+type loaded struct {
+	Models  []string `json:"models"` // the first is the one that a request is of
+	Lenses  []string `json:"lenses"`
+	Vectors []string `json:"vectors"`
+	Version string   `json:"version"`
+}
+
+// Loaded is what a request may name.
+func (e *engine) Loaded() any {
+	l := loaded{Models: []string{e.served.opened.Info.Ref}, Lenses: []string{logitLens, embeddingLens, negatedLens}, Vectors: append([]string{}, e.served.vectors...), Version: programVersion()}
+	l.Models = append(l.Models, slices.Sorted(maps.Keys(e.served.others))...)
+	l.Lenses = append(l.Lenses, slices.Sorted(maps.Keys(e.served.lenses))...)
+	return l
+}
+
+// Run runs a command line on the models that are open.
+func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch) error {
+	if err := bounded(call.Args); err != nil {
+		return err
+	}
+	s := &streams{
+		ctx: ctx, args: call.Args, in: bytes.NewReader(call.Input), out: answer, err: io.Discard, answer: output.Stdout(answer),
+		digests: e.digests, served: e.served, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
+	}
+	if s.watch.progress == nil {
+		s.watch.progress = func(float64) {} // layers are computed one by one, and the context is looked at between
+	}
+	args := call.Args
+	if cmd, _, err := newRootCmd(s).Find(args[:1]); err == nil && e.maxMemory != "" && cmd.Flags().Lookup("max-memory") != nil {
+		args = slices.Insert(slices.Clone(args), 1, "--max-memory="+e.maxMemory)
+	}
+	root := newRootCmd(s)
+	root.SetArgs(args)
+	root.SetIn(s.in)
+	root.SetOut(answer)
+	root.SetErr(io.Discard)
+	err := mlx.Do(ctx, func() error { return root.ExecuteContext(ctx) })
+	mlx.ClearCache() // the next request has other sizes
+	if err != nil && exitCode(err) == exitUsage {
+		return &serve.Refusal{Err: err}
+	}
+	return err
+}
+
+// bounded refuses numbers that are more than a server does for one request.
+func bounded(args []string) error {
+	for _, arg := range args {
+		if arg == "--" {
+			return nil
+		}
+		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
+		if limit, ok := most[name]; ok {
+			if n, err := strconv.Atoi(value); err == nil && n > limit {
+				return &serve.Refusal{Err: usagef("--%s %d: a server does at most %d for a request", name, n, limit)}
+			}
+		}
+	}
+	return nil
+}

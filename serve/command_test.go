@@ -1,0 +1,64 @@
+package serve
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func called(t *testing.T, name, request string) (Call, error) {
+	t.Helper()
+	s := New(&fake{echo}, Options{})
+	c, ok := s.command(name)
+	require.True(t, ok)
+	return c.call([]byte(request))
+}
+
+func TestARequestIsACommandLine(t *testing.T) {
+	for _, c := range []struct{ name, request, args, input string }{
+		{"trace", `{"prompt":"a b"}`, "trace --json -- a b", ""},
+		{"trace", `{"prompt":"--help","layers":[0,-1],"top":2}`, "trace --json --layers=0,-1 --top=2 -- --help", ""},
+		{"trace", `{"prompt":"a","layers":3,"no_bos":true,"target":[" x"," y"],"temperature":0.5}`, "trace --json --layers=3 --no-bos=true --target= x --target= y --temperature=0.5 -- a", ""},
+		{"trace", `{"prompt":"a","target":" x","format":"csv","top":null}`, "trace --output=- --format=csv --target= x -- a", ""},
+		{"trace", `{"prompt":"-"}`, "trace --json -- -", "-\n"},
+		{"trace", `{"messages":[{"role":"user","content":"a"}]}`, "trace --messages=- --json", `[{"role":"user","content":"a"}]`},
+		{"chat", `{"messages":[]}`, "generate --messages=- --json", "[]"},
+		{"trace", `{"prompt":"\ufffd \ud83d\ude00"}`, "trace --json -- \ufffd 😀", ""},
+		{"patch", `{"clean":"a","corrupted":"b","export":"mlxterp"}`, "patch --export=mlxterp -- a b", ""},
+		{"steer", "{\"pairs\":[{\"positive\": \"a\",\n \"negative\": \"b\"},{}]}", "steer --file=- --json", "{\"positive\":\"a\",\"negative\":\"b\"}\n{}\n"},
+	} {
+		call, err := called(t, c.name, c.request)
+		require.NoError(t, err, c.request)
+		require.Equal(t, c.args, strings.Join(call.Args, " "))
+		require.Equal(t, c.input, string(call.Input))
+	}
+}
+
+func TestWhatIsWrongWithARequestIsSaid(t *testing.T) {
+	for _, c := range []struct{ name, request, says string }{
+		{"trace", `{`, "the request is no JSON object"},
+		{"trace", `[1]`, "the request is no JSON object"},
+		{"trace", `{"prompt":"a","prompt":"b"}`, `the request: it has "prompt" twice`},
+		{"trace", "{\"prompt\":\"a\xff\"}", "the request is not UTF-8"},
+		{"trace", `{"prompt":"a\ud83d"}`, "half of a pair of UTF-16"},
+		{"trace", `{} {}`, "more than one JSON object"},
+		{"trace", `{"prompt":1}`, `"prompt": want a text, and it is 1`},
+		{"trace", `{"promt":"a","model":"b"}`, `trace has no "model", "promt" (have: prompt, messages, format, layers, top, no_bos, target, temperature)`},
+		{"trace", `{"no-bos":true}`, `trace has no "no-bos"`},
+		{"trace", `{"top":"2"}`, `"top": want a whole number, and it is "2"`},
+		{"trace", `{"no_bos":"yes"}`, `"no_bos": want true or false`},
+		{"trace", `{"target":[1]}`, `"target": want a text, or a list of texts`},
+		{"trace", `{"layers":["a"]}`, `"layers": want a text`},
+		{"trace", `{"layers":{"a":1}}`, `"layers": want a text`},
+		{"trace", `{"format":"exe"}`, `"format" "exe": want one of json, csv`},
+		{"trace", `{"prompt":"-","messages":[]}`, `cannot be sent together with "messages"`},
+		{"patch", `{"corrupted":"b"}`, `"corrupted" needs "clean" before it`},
+		{"steer", `{"pairs":1}`, `"pairs": want a list`},
+	} {
+		_, err := called(t, c.name, c.request)
+		var refusal *Refusal
+		require.ErrorAs(t, err, &refusal, c.request)
+		require.ErrorContains(t, err, c.says)
+	}
+}

@@ -1,0 +1,47 @@
+// request.js: requests, their events, and the token of the address.
+
+const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+
+// token is what the address had, kept for this tab and taken out of sight.
+function token() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("mlxlens-token", given);
+    history.replaceState(null, "", location.pathname);
+  }
+  return sessionStorage.getItem("mlxlens-token");
+}
+const bearer = token();
+
+async function api(path, body, headers, signal) {
+  const all = { ...headers };
+  if (bearer) all.Authorization = "Bearer " + bearer;
+  if (body) all["Content-Type"] = "application/json";
+  const answer = await fetch("/api/v1/" + path, { method: body ? "POST" : "GET", headers: all, body: body && JSON.stringify(body), signal });
+  if (!answer.ok) throw await problem(answer);
+  return answer;
+}
+
+async function problem(answer) {
+  let said = answer.status + " " + answer.statusText;
+  try { said = (await answer.json()).detail; } catch { /* no JSON: the status is all there is */ }
+  if (answer.status === 401) said = "This server wants a token: open the address that it printed when it started, #token=… and all.";
+  return Object.assign(new Error(said), { retry: Number(answer.headers.get("Retry-After")) });
+}
+
+// events calls on(name, data) for each event of an answer.
+async function events(path, body, on, signal) {
+  const answer = await api(path, body, { Accept: "text/event-stream" }, signal);
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const all = (rest + value).split("\n\n");
+    rest = all.pop();
+    for (const one of all) {
+      const event = /^event: (.*)$/m.exec(one), data = /^data: (.*)$/m.exec(one);
+      if (event) on(event[1], JSON.parse(data[1]));
+    }
+  }
+}

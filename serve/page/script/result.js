@@ -1,0 +1,163 @@
+// result.js: a run, and what comes of it: text, grid, tables, pictures, files.
+
+let running = null, last = null; // the run at hand, and the one that is shown: {body, endpoint, command, lines}
+let lines = [];                  // of the tokens of the run at hand
+
+const plural = n => n + (n === 1 ? "st" : n === 2 ? "nd" : n === 3 ? "rd" : "th");
+
+function status(text, wrong) {
+  $("status").textContent = text;
+  $("status").classList.toggle("wrong", Boolean(wrong));
+}
+
+// blank empties what is shown.
+function blank() {
+  for (const id of ["said", "spot", "lens", "figure", "saves"]) $(id).hidden = true;
+  $("said").replaceChildren();
+  $("figure").replaceChildren();
+  $("notes").replaceChildren();
+  status("");
+}
+
+async function run(push) {
+  if (running) running.abort();
+  const m = MODES[mode], body = request(), control = running = new AbortController();
+  if (push !== false && location.hash !== address()) history.pushState(null, "", address());
+  remember();
+  if (mode !== "chat") blank();
+  $("notes").replaceChildren();
+  $("halt").disabled = false;
+  $("progress").hidden = false;
+  $("progress").removeAttribute("value");
+  status("asking");
+  lines = [];
+  const say = m.text ? opening(body) : null, asked = m.figure ? { ...body, format: m.figure } : body;
+  try {
+    await events(m.endpoint + (m.grid ? "?page=prob" : ""), asked, (name, data) => { if (running === control) happened(name, data, m, body, say); }, control.signal);
+  } catch (e) {
+    if (e.name !== "AbortError") status(e.message, true);
+    else if (running === control) status("stopped");
+  }
+  if (running !== control) return;
+  running = null;
+  $("halt").disabled = true;
+  $("progress").hidden = true;
+}
+
+function happened(name, data, m, body, say) {
+  switch (name) {
+  case "queued": status(plural(data.place) + " in line"); break;
+  case "note": $("notes").append(element("li", {}, data.text)); break;
+  case "progress": $("progress").value = data.done; if ($("status").textContent !== "computing") status("computing"); break; // once, for who hears it
+  case "grid": $("lens").hidden = false; show(data); spot(); break;
+  case "token": say(data); lines.push(data); break;
+  case "problem": status(data.detail, true); break;
+  case "result":
+    last = { body, endpoint: m.endpoint, command: data.command, lines: m.text ? lines : null };
+    if (m.figure) figure(data.text, m.figure);
+    if (mode === "chat") conversation.push({ role: "user", content: $("f-say").value }, { role: "assistant", content: say.text() });
+    saves();
+    status("done");
+    if (innerWidth <= 860) $("result").scrollIntoView(); // where it stands below the request
+  }
+}
+
+// opening shows what is said before the model's tokens, and returns what takes these.
+function opening(body) {
+  $("said").hidden = false;
+  const asked = mode === "chat" ? body.messages[body.messages.length - 1].content : body.prompt || "", out = element("span", {});
+  if (mode === "chat") $("said").append(element("p", { class: "turn" }, element("b", {}, "you"), asked), element("p", { class: "turn" }, element("b", {}, "model"), out));
+  else $("said").replaceChildren(element("span", {}, asked), out);
+  let text = "";
+  const take = line => {
+    const position = line.lens ? line.lens.position : -1;
+    text += line.text;
+    out.append(element("button", { type: "button", class: "token", title: "id " + line.id + ", probability " + Math.exp(line.logprob).toFixed(3), onclick: () => { const p = D ? D.positions.indexOf(position) : -1; if (p >= 0) { go(active.r, p, true); spot(); } } }, line.text));
+    if (line.end) out.append(element("span", { class: "sub" }, " (" + line.end.by.replaceAll("_", " ") + ")"));
+    $("said").scrollTop = $("said").scrollHeight;
+  };
+  take.text = () => text;
+  return take;
+}
+
+// figure shows tables, or a picture.
+function figure(text, format) {
+  const out = $("figure");
+  out.hidden = false;
+  if (format === "svg") {
+    const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
+    out.replaceChildren(element("img", { src: url, alt: "The comparison as a heat map; save it as JSON for its numbers" }));
+    return;
+  }
+  // The policy refuses styles of the text, and allows each property by itself. Within a text a quotation mark is &#34;.
+  const plain = text.replace(/<style>[^]*?<\/style>/, "").replaceAll(' style="', ' data-style="');
+  const main = new DOMParser().parseFromString(plain, "text/html").querySelector("main");
+  for (const cell of main.querySelectorAll("td")) cell.setAttribute("tabindex", "-1");
+  const title = element("h2", {}, main.querySelector("h1").textContent);
+  main.querySelector("h1").remove();
+  out.replaceChildren(title, ...[...main.childNodes].map(n => document.adoptNode(n)));
+  for (const cell of out.querySelectorAll("td")) {
+    for (const part of (cell.dataset.style || "").split(";")) {
+      const [name, value] = part.split(":");
+      if (value) cell.style.setProperty(name.trim() === "background" ? "background-color" : name.trim(), value.trim());
+    }
+    delete cell.dataset.style;
+  }
+  for (const table of out.querySelectorAll("table")) steps(table);
+}
+
+// steps lets arrow keys go from cell to cell of a table, one of which Tab reaches.
+function steps(table) {
+  const first = table.querySelector("td");
+  if (!first) return;
+  first.tabIndex = 0;
+  table.parentElement.setAttribute("tabindex", "0");
+  table.parentElement.setAttribute("role", "region");
+  table.parentElement.setAttribute("aria-label", table.closest("figure").querySelector("figcaption").textContent.trim() || "table");
+  table.addEventListener("keydown", e => {
+    const cell = e.target.closest("td");
+    if (!cell) return;
+    const row = cell.parentElement, by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
+    if (e.key === "Enter" || e.key === " ") { picked(cell); e.preventDefault(); return; }
+    if (!by) return;
+    const to = (table.rows[row.rowIndex + by[0]] || row).cells[cell.cellIndex + by[1]];
+    if (to && to.tagName === "TD") { cell.tabIndex = -1; to.tabIndex = 0; to.focus(); }
+    e.preventDefault();
+  });
+  table.addEventListener("click", e => { const cell = e.target.closest("td"); if (cell) picked(cell); });
+}
+
+const quoted = a => /^[\w@%+=:,./-]+$/.test(a) ? a : "'" + a.replaceAll("'", "'\\''") + "'";
+
+// saves offers the result as files, as a link and as a command.
+function saves() {
+  const formats = properties(last.lines ? "trace" : last.endpoint).format.enum;
+  const buttons = formats.map(f => element("button", { type: "button", onclick: () => save(f) }, f.toUpperCase()));
+  const copy = (name, text) => element("button", { type: "button", onclick: async () => { await navigator.clipboard.writeText(text()); status(name + " copied"); } }, "copy " + name);
+  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, copy("link", () => location.origin + "/" + address()),
+    copy("command", () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html", "--format=svg"].includes(a)).map(quoted).join(" ")));
+  $("saves").hidden = false;
+}
+
+// file is the result in a format. Of a text the JSON is what was shown, since it may have been drawn by
+// chance; its lens in another format is that of all its tokens.
+async function file(format) {
+  const { body, endpoint } = last;
+  if (!last.lines) return (await api(endpoint, { ...body, ...(format === "json" ? {} : { format }) })).blob();
+  if (format === "json") return new Blob(last.lines.map(l => JSON.stringify(l) + "\n"));
+  const asked = body.messages ? { messages: body.messages } : { text: body.prompt, no_bos: body.no_bos };
+  const before = (await (await api("tokenize", asked)).json()).tokens.map(t => t.id), ids = [...before, ...last.lines.map(l => l.id)];
+  return (await api("trace", { ids, positions: before.length - 1 + ":" + (ids.length - 1), layers: body.layers, edit: body.edit, format })).blob();
+}
+
+async function save(format) {
+  status("computing " + format.toUpperCase());
+  try {
+    const blob = await file(format);
+    const a = element("a", { href: URL.createObjectURL(blob), download: "mlxlens-" + last.endpoint + "." + format });
+    a.click();
+    await wait(1000);
+    URL.revokeObjectURL(a.href);
+    status("saved as " + a.getAttribute("download"));
+  } catch (e) { status(e.message, true); }
+}
