@@ -102,6 +102,8 @@ func TestTheServerReadsOnlyFilesThatItWasStartedWith(t *testing.T) {
 		`{"ids":[1],"edit":"layers.1.mlp_out=add:FILE"}`, `{"ids":[1],"edit":"layers.1.mlp_out=add:FILE#3"}`, `{"ids":[1],"edit":"layers.1.mlp_out=mean:/etc/hosts.txt"}`,
 		`{"ids":[1],"lens":"FILE"}`, `{"ids":[1],"lens":"/etc/passwd"}`, `{"ids":[1],"lens":"hub:owner/name/lens.pt"}`,
 		`{"ids":[1],"edit":"layers.1.mlp_out=add:hub:owner/name/x.npz"}`, `{"ids":[1],"edit":"layers.1.mlp_out=add:hub:owner/name#3"}`,
+		`{"ids":[1],"edit":"layers.1.resid_post=steer:FILE:<5>"}`, `{"ids":[1],"edit":"layers.1.resid_post=swap:hub:owner/name/l.pt:<5>,<6>"}`, `{"ids":[1],"edit":"layers.1.resid_post=project-out:/etc/passwd:<5>"}`,
+		`{"ids":[1],"lens":["logit","FILE#3"]}`, `{"ids":[1],"lens":["logit","hub:owner/name#3"]}`, `{"ids":[1],"lens":["logit","/etc#3"]}`,
 	} {
 		_, err := serve.New(tinyServed(t), serve.Options{}).Run(context.Background(), "trace", []byte(strings.ReplaceAll(request, "FILE", file)), serve.Watch{})
 		require.ErrorContains(t, err, "the server", request)
