@@ -47,7 +47,8 @@ type Group struct {
 }
 
 // InitDistributed joins the processes that the backend's environment names. Without strict, a
-// process that is alone gets a group of one. Binds mlx_distributed_init.
+// process that is alone gets a group of one. A ring's host file and rank are checked before; it
+// then waits until its neighbours are there. Binds mlx_distributed_init.
 func InitDistributed(backend Backend, strict bool) (*Group, error) {
 	const op = "distributed_init"
 	if e := backend.check(op); e != nil {
@@ -55,6 +56,11 @@ func InitDistributed(backend Backend, strict bool) (*Group, error) {
 	}
 	if err := Load(); err != nil {
 		return nil, err
+	}
+	if backend == Ring || backend == AnyBackend {
+		if e := checkRing(op); e != nil {
+			return nil, e
+		}
 	}
 	return newGroup(op, func(res *capi.DistributedGroup) int32 {
 		return capi.DistributedInit(res, strict, capi.Bytes(string(backend)))
