@@ -17,21 +17,23 @@ const (
 	envRank     = "MLX_RANK"
 )
 
-// checkRing finds what is wrong with the host file and the rank of the environment: MLX waits for
-// ever for ranks that cannot come, and ends the process where there are none.
-func checkRing(op string) *Error {
+// ownAddresses are those at which this rank waits for a neighbour, none without a host file. It
+// finds what is wrong with the file and the rank: MLX waits for ever for ranks that cannot come,
+// and ends the process where there are none.
+func ownAddresses(op string) ([]string, *Error) {
 	file, rank := os.Getenv(envHostFile), os.Getenv(envRank)
 	if file == "" || rank == "" {
-		return nil // MLX says that both are needed
+		return nil, nil // MLX says that both are needed
 	}
 	hosts, err := readHosts(file)
 	if err != nil {
-		return newError(op, ErrFile, fmt.Sprintf("the host file %q of $%s: %v", file, envHostFile, err))
+		return nil, newError(op, ErrFile, fmt.Sprintf("the host file %q of $%s: %v", file, envHostFile, err))
 	}
-	if r, err := strconv.Atoi(rank); err != nil || r < 0 || r >= len(hosts) {
-		return newError(op, ErrIndex, fmt.Sprintf("$%s is %q, and the host file %q has ranks 0 to %d", envRank, rank, file, len(hosts)-1))
+	r, err := strconv.Atoi(rank)
+	if err != nil || r < 0 || r >= len(hosts) {
+		return nil, newError(op, ErrIndex, fmt.Sprintf("$%s is %q, and the host file %q has ranks 0 to %d", envRank, rank, file, len(hosts)-1))
 	}
-	return nil
+	return hosts[r], nil
 }
 
 // maxHostFile is far more than a ring's hosts take.

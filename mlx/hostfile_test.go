@@ -42,7 +42,7 @@ func noRing(t *testing.T, file, rank, want string) {
 	t.Setenv("MLX_HOSTFILE", file)
 	t.Setenv("MLX_RANK", rank)
 	for _, backend := range []mlx.Backend{mlx.Ring, mlx.AnyBackend} {
-		_, err := mlx.InitDistributed(backend, true)
+		_, err := mlx.InitDistributed(t.Context(), backend, true)
 		require.ErrorContains(t, err, want)
 	}
 }

@@ -23,9 +23,17 @@ type ringLine struct {
 
 // ringChild is a rank.
 func ringChild(task string) {
-	g, err := mlx.InitDistributed(mlx.Ring, true)
+	within := time.Minute
+	if task == "alone" {
+		within = time.Second
+	}
+	ctx, stop := context.WithTimeout(context.Background(), within)
+	defer stop()
+	g, err := mlx.InitDistributed(ctx, mlx.Ring, true)
 	if err != nil {
 		ringSay("init", nil, err)
+		_, err = mlx.InitDistributed(context.Background(), mlx.Ring, true)
+		ringSay("again", nil, err)
 		os.Exit(1)
 	}
 	s := mlx.NewScope(mlx.CPU)

@@ -204,3 +204,24 @@ func TestARingReachesItsNeighboursOnly(t *testing.T) {
 		require.Contains(t, r.lines(t)["send"].Error, "Send only supported to direct neighbors")
 	}
 }
+
+// A rank whose left neighbour does not come ends with its context, whether it first waits or
+// connects. The right one is there, else MLX tries for half a minute to reach it.
+func TestARankDoesNotWaitForEver(t *testing.T) {
+	for rank := range 2 {
+		hosts := ringHosts(t, 2)
+		var of [][]string
+		text, err := os.ReadFile(hosts)
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(text, &of))
+		right, err := net.Listen("tcp", of[1-rank][0])
+		require.NoError(t, err)
+		r := startGo(t, hosts, rank, "alone")
+		require.Error(t, r.Wait(), "exit code 1")
+		require.NoError(t, right.Close())
+		require.Equal(t, 1, r.ProcessState.ExitCode(), "not killed: %s%s", r.out.String(), r.err.String())
+		require.Contains(t, r.lines(t)["init"].Error, "have not come")
+		require.Contains(t, r.lines(t)["init"].Error, context.DeadlineExceeded.Error())
+		require.Contains(t, r.lines(t)["again"].Error, "start the process anew")
+	}
+}
