@@ -19,7 +19,7 @@ import (
 var update = flag.Bool("update", false, "write the outputs of the pages' commands into them")
 
 // pages are those whose commands are run.
-var pages = []string{"../README.md", "tutorial.md", "experiments.md", "lenses.md", "readers.md", "audit.md"}
+var pages = []string{"../README.md", "tutorial.md", "experiments.md", "lenses.md", "readers.md", "audit.md", "larger.md"}
 
 // console is a block of commands, each with its output behind it; goCode is a part of an
 // example.

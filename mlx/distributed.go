@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 
@@ -48,7 +49,12 @@ type Group struct {
 
 // InitDistributed joins the processes that the backend's environment names. Without strict, a
 // process that is alone gets a group of one. Binds mlx_distributed_init.
-func InitDistributed(backend Backend, strict bool) (*Group, error) {
+//
+// A ring's host file and rank are checked before; it then waits for its neighbours, for ever if
+// they do not come. The end of ctx ends that wait, at most some 30 s later, for so long MLX tries
+// to connect. The process has no ring after that, for MLX keeps what it has of one: it must be
+// started anew. Other backends look at ctx before they begin.
+func InitDistributed(ctx context.Context, backend Backend, strict bool) (*Group, error) {
 	const op = "distributed_init"
 	if e := backend.check(op); e != nil {
 		return nil, e
@@ -56,9 +62,22 @@ func InitDistributed(backend Backend, strict bool) (*Group, error) {
 	if err := Load(); err != nil {
 		return nil, err
 	}
-	return newGroup(op, func(res *capi.DistributedGroup) int32 {
-		return capi.DistributedInit(res, strict, capi.Bytes(string(backend)))
-	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	join := func() (*Group, error) {
+		return newGroup(op, func(res *capi.DistributedGroup) int32 {
+			return capi.DistributedInit(res, strict, capi.Bytes(string(backend)))
+		})
+	}
+	if backend != Ring && backend != AnyBackend {
+		return join()
+	}
+	own, e := ownAddresses(op)
+	if e != nil {
+		return nil, e
+	}
+	return joinRing(ctx, op, own, join)
 }
 
 // newGroup takes a group that f makes. Binds mlx_distributed_group_rank, _size, _free.

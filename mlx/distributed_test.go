@@ -8,7 +8,7 @@ import (
 )
 
 func TestAGroupOfOneComputesAlone(t *testing.T) {
-	g, err := mlx.InitDistributed(mlx.AnyBackend, false)
+	g, err := mlx.InitDistributed(t.Context(), mlx.AnyBackend, false)
 	require.NoError(t, err)
 	require.Equal(t, 0, g.Rank())
 	require.Equal(t, 1, g.Size())
@@ -20,7 +20,7 @@ func TestAGroupOfOneComputesAlone(t *testing.T) {
 	for name, y := range map[string]*mlx.Array{"send": g.Send(x, 1), "recv": g.Recv(s, 0, mlx.Float32, 2), "recv like": g.RecvLike(x, -1)} {
 		require.ErrorIs(t, y.Err(), mlx.ErrIndex, name)
 	}
-	_, err = mlx.InitDistributed("%s", false)
+	_, err = mlx.InitDistributed(t.Context(), "%s", false)
 	require.Error(t, err)
 	require.False(t, mlx.Backend("none").Available())
 }

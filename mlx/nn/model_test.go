@@ -255,7 +255,7 @@ func TestQQLinearPacksItsWeightForInference(t *testing.T) {
 }
 
 func TestOneProcessHasTheMeanGradients(t *testing.T) {
-	group, err := mlx.InitDistributed("any", false)
+	group, err := mlx.InitDistributed(t.Context(), "any", false)
 	require.NoError(t, err)
 	grads := drawnParams("g", mlx.Float32)
 	require.Equal(t, grads, nn.AverageGradients(grads, group))

@@ -23,7 +23,7 @@ func sharedLinear(in, out int) *nn.Linear {
 }
 
 func TestShardedLayersOfOneProcessAreTheLayer(t *testing.T) {
-	group, err := mlx.InitDistributed(mlx.AnyBackend, false)
+	group, err := mlx.InitDistributed(t.Context(), mlx.AnyBackend, false)
 	require.NoError(t, err)
 	l := sharedLinear(8, 6)
 	x := drawn(scope(t), "x", 0, 1, mlx.Float32, 3, 8)
@@ -83,7 +83,7 @@ func TestShardedLayersAreTheWholeOnes(t *testing.T) {
 
 // shardedMLP runs in each of the processes.
 func shardedMLP(t *testing.T) {
-	group, err := mlx.InitDistributed(mlx.Ring, true)
+	group, err := mlx.InitDistributed(t.Context(), mlx.Ring, true)
 	require.NoError(t, err)
 	require.Equal(t, 2, group.Size())
 	up, down := sharedLinear(4, 12), sharedLinear(12, 4)

@@ -77,7 +77,7 @@ and answers, early layers, effects that cancel, and mixtures that choose other e
 	o.spanFlag.flags(cmd, "the columns")
 	f.BoolVar(&o.noising, "noising", false, "estimate patches of the clean run with what the corrupted prompt computes")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
-	f.StringVar(&o.file, "file", "", "attribute every line of a .jsonl file, {\"prompt\": …} or {\"clean\": …, \"corrupted\": …}, \"target\" and \"vs\" where they are not what the flags say")
+	o.shard.flags(cmd, &o.file, "attribute every line of a .jsonl file, {\"prompt\": …} or {\"clean\": …, \"corrupted\": …}, \"target\" and \"vs\" where they are not what the flags say")
 	o.foundFlags.flags(cmd, experiment.AttributeSchema, "jsonl")
 	return cmd
 }
@@ -95,7 +95,7 @@ func (o *attributeOptions) checkFlags() (lens.Alignment, error) {
 	}
 	for _, check := range []func() error{
 		of, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) },
-		o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
+		o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }, func() error { return o.shard.check(o.file) },
 	} {
 		if err := check(); err != nil {
 			return 0, err

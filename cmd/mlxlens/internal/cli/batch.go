@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"iter"
@@ -39,12 +40,13 @@ type head struct {
 	Line   int     `json:"line"`
 	Digest string  `json:"digest"` // of the origin
 	Origin *origin `json:"origin"`
+	Shard  *mark   `json:"shard,omitempty"` // of a part of a file
 }
 
 // head returns the beginning of a task's answer.
 func (b *batch) head(t *task, ids []int) head {
 	from := b.from.of(ids)
-	return head{t.line, from.digest(), from}
+	return head{t.line, from.digest(), from, t.shard}
 }
 
 type failure struct {
@@ -145,31 +147,39 @@ const (
 
 // readFile reads the tasks of a file that a flag names, - for stdin, which is one of the two above.
 func readFile(s *streams, file, stdin string, quiet bool, parse func(line int, text string) task) ([]task, error) {
+	p, err := readPrompts(s, file, stdin, quiet, parse)
+	return p.tasks, err
+}
+
+// readPrompts is readFile with the digest of the file.
+func readPrompts(s *streams, file, stdin string, quiet bool, parse func(line int, text string) task) (prompts, error) {
 	in, name := boundedPrompts(s.in), stdin
 	if file == "-" {
 		if err := s.readsStdin(); err != nil {
-			return nil, err
+			return prompts{}, err
 		}
 	} else {
 		if err := s.reads(file, "the file of the prompts"); err != nil {
-			return nil, err
+			return prompts{}, err
 		}
 		f, err := openPrompts(file)
 		if err != nil {
-			return nil, err
+			return prompts{}, err
 		}
 		defer f.Close()
 		in, name = f, file
 	}
-	p, err := readTasks(name, in, parse)
+	sum := sha256.New()
+	p, err := readTasks(name, io.TeeReader(in, sum), parse)
 	if err != nil {
-		return nil, err
+		return prompts{}, err
 	}
 	if len(p.tasks) == 0 {
-		return nil, fmt.Errorf("%s has no line", name)
+		return prompts{}, fmt.Errorf("%s has no line", name)
 	}
 	if !quiet {
 		p.warn(s, name)
 	}
-	return p.tasks, nil
+	p.digest = shorter([sha256.Size]byte(sum.Sum(nil)))
+	return *p, nil
 }

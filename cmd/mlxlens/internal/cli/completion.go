@@ -45,7 +45,7 @@ func completers() map[string]completer {
 		"metric": fixed(experiment.Metrics()...), "kinds": fixed(experiment.HeadKinds()...),
 		"measure":  fixed(experiment.Share, experiment.Distance, experiment.MeanDiagonal),
 		"knockout": fixed("head", "key", "all"), "weighted": fixed("output", "value"),
-		"align": fixed("start", "end"), "export": fixed("mlxterp", "logitlenskit"),
+		"align": fixed("start", "end"), "shard": fixed[string](), "export": fixed("mlxterp", "logitlenskit"),
 		"attribute by": fixed(append(experiment.Kinds(), "token")...), "audit by": fixed("tensor", "kind", "layer"),
 		"direction": fixed("alone", "restored"), "attribute method": fixed("gradient", "ig"), "steer method": fixed(experiment.SteeringMethods()...),
 		"recipe": fixed(tuned.Recipes()...), "optimizer": fixed(tuned.SGD, tuned.AdamW), "fit site": fixed(model.ResidPost, model.ResidPre),

@@ -110,11 +110,14 @@ func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) 
 		}
 	}
 	for flag, set := range map[string]bool{
-		"--last": o.last, "--embed": o.embed, "--mid": o.mid, "--attn": o.attn, "--mlp": o.mlp, "--check": o.check, "--no-bos": o.noBOS, "--chat": o.chat,
+		"--last": o.last, "--embed": o.embed, "--mid": o.mid, "--attn": o.attn, "--mlp": o.mlp, "--check": o.check, "--no-bos": o.noBOS, "--chat": o.chat, "--experts": o.experts,
 	} {
 		if set {
 			of.Options[flag] = "set"
 		}
+	}
+	if o.together != edit.Lookahead {
+		of.Options["--together"] = strconv.Itoa(o.together)
 	}
 	for flag, n := range map[string]int{"--track": o.track, "--continue": o.continued} {
 		if n > 0 {

@@ -16,6 +16,7 @@ import (
 var commandGroups = []struct{ id, title, commands string }{
 	{"see", "See what a model computes:", "trace compare generate serve capture tokenize"},
 	{"experiment", "Find out what does it:", "patch attribute attn steer probe patchscope features decompose audit"},
+	{"many", "Many prompts on several machines:", "merge"},
 	{"lens", "Make lenses:", "lens"},
 	{"model", "Models and the library:", "pull models info doctor"},
 	{"program", "The program:", "version licenses completion help"},
@@ -36,11 +37,12 @@ var flagGroups = []struct{ title, flags string }{
 
 // valueNames are what stands for a flag's value in its help.
 var valueNames = namesOfValues(map[string]string{
+	"K/N":     "shard",
 	"FILE":    "file output messages messages-b sae token-file vectors",
 	"ADDRESS": "listen",
 	"NAME":    "host",
 	"TIME":    "max-time finish",
-	"N":       "batch blame context continue dim-batch exact length max-tokens position prompts queue random rank repetition-context rows samples seed skip skip-first steps to-position tokens top top-k track warmup width window layer-stride",
+	"N":       "batch blame context continue dim-batch exact length max-tokens position prompts queue random rank repetition-context rows samples seed skip skip-first steps to-position together tokens top top-k track warmup width window layer-stride",
 	"X":       "clip l2 lr min-p momentum noise repetition-penalty temperature threshold top-p weight-decay",
 	"REF":     "model model-b",
 	"MODEL":   "against",

@@ -29,6 +29,7 @@ type patchOptions struct {
 	to          []string // receivers of paths
 	throughMLPs bool
 	file        string
+	shard       shardFlag
 	given       func(flag string) bool
 	visit       func(func(*pflag.Flag)) // of the flags that were given
 	sites       string
@@ -97,7 +98,7 @@ run's. Prompts of different length need --align start or end.`,
 	f.StringArrayVar(&o.to, "to", nil, "patch only what the sites tell this `PLACE` directly: layers.9.q#6, layers.9.mlp_norm or logits (path patching; repeatable)")
 	f.BoolVar(&o.throughMLPs, "through-mlps", false, "with --to, let MLPs on the way compute anew")
 	o.romeFlags.flags(cmd)
-	f.StringVar(&o.file, "file", "", "patch every pair of a .jsonl file, {\"clean\": …, \"corrupted\": …} a line, or with --rome {\"prompt\": …, \"subject\": …}")
+	o.shard.flags(cmd, &o.file, "patch every pair of a .jsonl file, {\"clean\": …, \"corrupted\": …} a line, or with --rome {\"prompt\": …, \"subject\": …}")
 	o.foundFlags.flags(cmd, experiment.PatchSchema, "jsonl")
 	return cmd
 }
@@ -125,7 +126,7 @@ func (o *patchOptions) checkFlags() (lens.Alignment, error) {
 		formats = []string{"jsonl"}
 	}
 	for _, check := range []func() error{
-		o.checkRome, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) },
+		o.checkRome, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }, func() error { return o.shard.check(o.file) },
 	} {
 		if err := check(); err != nil {
 			return 0, err

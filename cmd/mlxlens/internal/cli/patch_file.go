@@ -56,15 +56,14 @@ func newFileBatch(s *streams, o *patchOptions, command string, parse func(line i
 			return nil, err
 		}
 	}
-	f.batch.tasks, err = readFile(s, o.file, stdinLines, o.quiet, parse)
-	return f, err
+	return f, f.batch.take(o.file, stdinLines, &o.shard, parse)
 }
 
 // runPatchFile answers each line of a file, in lines of JSON.
 func runPatchFile(ctx context.Context, s *streams, o *patchOptions, align lens.Alignment) error {
 	command, parse := "patch --file", parsePair
 	if o.rome {
-		command, parse = "patch --rome --file", parseFact
+		command, parse = romeFile, parseFact
 	}
 	f, err := newFileBatch(s, o, command, parse)
 	if err != nil {
@@ -74,8 +73,11 @@ func runPatchFile(ctx context.Context, s *streams, o *patchOptions, align lens.A
 		f.answer = func(ctx context.Context, t *task) (any, error) { return f.pair(ctx, t, align) }
 	}
 	err = f.batch.runAll(ctx, f.place)
-	if o.rome && f.place != nil && !f.place.Stdout() && (err == nil || f.batch.failed > 0) {
-		return cmp.Or(f.average(), err)
+	if o.rome && o.shard.n > 0 && !o.quiet {
+		s.say("the average over all facts comes with mlxlens merge")
+	}
+	if o.rome && o.shard.n == 0 && f.place != nil && !f.place.Stdout() && (err == nil || f.batch.failed > 0) {
+		return cmp.Or(f.showAverage(s, f.output), err)
 	}
 	return err
 }
@@ -100,7 +102,7 @@ func (b *fileBatch) origin(opened *auto.Opened) (of origin, err error) {
 	}
 	of.Revision = hubCommit(opened.Info.Ref)
 	of.Options = map[string]string{"--device": opened.Info.Device, "--weights": string(opened.Info.Weights)}
-	beside := map[string]bool{"file": true, "output": true, "format": true, "quiet": true, "yes": true, "json": true, "no-color": true, "width": true, "model": true, "edit": true}
+	beside := map[string]bool{"file": true, "output": true, "format": true, "quiet": true, "yes": true, "json": true, "no-color": true, "width": true, "model": true, "edit": true, "shard": true}
 	b.visit(func(f *pflag.Flag) {
 		if _, there := of.Options["--"+f.Name]; !there && !beside[f.Name] {
 			of.Options["--"+f.Name] = f.Value.String()

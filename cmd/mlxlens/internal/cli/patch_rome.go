@@ -19,6 +19,9 @@ import (
 // maxSamples bounds what is averaged: the mean's error falls with the root of it, and a run costs a pass each.
 const maxSamples = 1000
 
+// romeFile is the command of a file of facts.
+const romeFile = "patch --rome --file"
+
 // romeFlags say how a subject is corrupted.
 type romeFlags struct {
 	rome    bool
@@ -223,9 +226,9 @@ func firstToken(opened *auto.Opened, text string) string {
 	return piece
 }
 
-// average shows the mean over the facts of an output.
-func (b *fileBatch) average() error {
-	f, err := os.Open(b.output)
+// showAverage shows the mean over the facts of an output.
+func (o *foundFlags) showAverage(s *streams, path string) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
@@ -254,7 +257,7 @@ func (b *fileBatch) average() error {
 	if mean == nil {
 		return nil
 	}
-	shown := b.foundFlags
+	shown := *o
 	shown.output = ""
-	return shown.show(b.batch.s, nil, mean)
+	return shown.show(s, nil, mean)
 }

@@ -95,31 +95,49 @@ func (b *batch) answered(in io.Reader) (have answered, err error) {
 	}
 }
 
+// done is what a line of ours says of itself.
+type done struct {
+	Line   int
+	Digest string
+	Origin *origin
+	Shard  *mark
+	Prompt *string
+	Input  json.RawMessage
+	Error  *failure
+}
+
+// readDone reads a line that a command has written, and returns an error when it is not as
+// one of ours was written.
+func readDone(line []byte, command string) (d done, err error) {
+	if err := json.Unmarshal(line, &d); err != nil || d.Line < 1 {
+		return d, fmt.Errorf("it is not what %s writes", command)
+	}
+	if d.Origin == nil || d.Origin.digest() != d.Digest || d.Origin.Command == "" {
+		return d, fmt.Errorf("line %d does not say what it was made from: an older mlxlens wrote it, or it was changed", d.Line)
+	}
+	if !sealed(line) {
+		return d, fmt.Errorf("line %d has been changed: its sum is not that of what stands there", d.Line)
+	}
+	return d, nil
+}
+
 // checkLine returns an error when a line is not the answer to the i-th task, and whether
 // it says that the task failed.
 func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
-	var done struct {
-		Line   int
-		Digest string
-		Origin *origin
-		Prompt *string
-		Input  json.RawMessage
-		Error  *failure
-	}
-	if err := json.Unmarshal(line, &done); err != nil || done.Line == 0 {
-		return false, fmt.Errorf("it is not what %s writes", b.command)
-	}
-	if done.Origin == nil || done.Origin.digest() != done.Digest || done.Origin.Command == "" {
-		return false, fmt.Errorf("line %d does not say what it was made from: an older mlxlens wrote it, or it was changed", done.Line)
-	}
-	if !sealed(line) {
-		return false, fmt.Errorf("line %d has been changed: its sum is not that of what stands there", done.Line)
+	done, err := readDone(line, b.command)
+	if err != nil {
+		return false, err
 	}
 	if wrote := done.Origin.Command; wrote != b.command {
 		return false, fmt.Errorf("%s wrote it, and this is %s", wrote, b.command)
 	}
 	if done.Error != nil {
 		done.Prompt = done.Error.Prompt
+	}
+	if len(b.tasks) > 0 {
+		if err := done.Shard.differs(b.tasks[0].shard); err != nil {
+			return false, err
+		}
 	}
 	if i >= len(b.tasks) {
 		return false, fmt.Errorf("it answers another file: it has an answer to line %d, and the prompts end at line %d: they have become fewer", done.Line, b.lastLine())

@@ -18,10 +18,17 @@ func writeSealed(w io.Writer, v any) error {
 	if err := render.WriteJSON(&b, v); err != nil {
 		return err
 	}
-	body := bytes.TrimSuffix(b.Bytes(), []byte("}\n"))
-	_, err := w.Write(fmt.Appendf(nil, "%s%s%s%s", body, sealHead, digestOf(body), sealTail))
+	_, err := w.Write(seal(bytes.TrimSuffix(b.Bytes(), []byte("}\n"))))
 	return err
 }
+
+// seal ends a line that has no end yet.
+func seal(body []byte) []byte {
+	return fmt.Appendf(nil, "%s%s%s%s", body, sealHead, digestOf(body), sealTail)
+}
+
+// unseal is a line without its sum.
+func unseal(line []byte) []byte { return line[:bytes.LastIndex(line, []byte(sealHead))] }
 
 // sealed reports whether a line ends with its sum.
 func sealed(line []byte) bool {

@@ -24,13 +24,15 @@ type task struct {
 	input  json.RawMessage // what the line says, of a task that is more than a prompt, as it stands in the answer
 	label  string          // of a labelled prompt
 	err    error           // the line cannot be read
+	shard  *mark           // of a task of a part of its file
 }
 
 // prompts are the tasks of a file, and what was not text in it.
 type prompts struct {
 	tasks   []task
 	bom     bool
-	invalid []int // lines that are not UTF-8
+	invalid []int  // lines that are not UTF-8
+	digest  string // of the file's bytes
 }
 
 // The byte order marks of UTF-8 and UTF-16 (Unicode 17, table 2-4).

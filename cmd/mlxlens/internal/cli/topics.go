@@ -183,6 +183,12 @@ that a continued output is, byte for byte, the one of a run that was not interru
 Prompts may be added at the end of the file; in the window that grows by them the last
 digits of numbers may be others than in a run of all.
 
+--shard K/N answers part K of N, counted from 1, of the prompts: windows (of 64 in trace, or as many as
+--together says; of one in patch and attribute) are dealt like cards, the first to part 1. Lines keep
+their numbers of the file, and have a mark of their part (shard: the part, which prompt of how many, a
+digest of the file). Each part is an output of its own, which is continued as that of a run of all;
+mlxlens merge joins them to what one run writes. A file that has grown is another one to parts of it.
+
 Prompts are UTF-8. A byte order mark before them is left out, and a byte that is not
 UTF-8 is read as U+FFFD; both are told. UTF-16 and UTF-32 are refused, by their mark or by the
 zero bytes that are in no text.

@@ -27,16 +27,18 @@ type traceOptions struct {
 	drawFlags
 	goOnFlags
 	outputFlags
-	track   int
-	check   bool
-	experts bool
-	json    bool
-	export  string
-	file    string
-	picture string
-	look    pictureFlags
-	keep    string // an old flag: `mlxlens capture` has it now
-	given   func(flag string) bool
+	track    int
+	check    bool
+	experts  bool
+	json     bool
+	export   string
+	file     string
+	picture  string
+	look     pictureFlags
+	shard    shardFlag
+	together int    // prompts of a file
+	keep     string // an old flag: `mlxlens capture` has it now
+	given    func(flag string) bool
 }
 
 func newTraceCmd(s *streams) *cobra.Command {
@@ -92,7 +94,8 @@ negative number counts from the end.`,
 	_ = f.MarkHidden("keep") // fails for a flag that does not exist
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.TraceSchema+")")
 	f.StringVar(&o.export, "export", "", "print another tool's JSON instead: mlxterp, logitlenskit (V2)")
-	f.StringVar(&o.file, "file", "", "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each (mlxlens help outputs)")
+	o.shard.flags(cmd, &o.file, "trace every prompt of a file, a line each (.jsonl: JSON strings, or objects with prompt or ids), and print a JSON object for each (mlxlens help outputs)")
+	f.IntVar(&o.together, "together", edit.Lookahead, "how many prompts of --file go through the model together, 1 to "+strconv.Itoa(edit.Lookahead)+": a part of --shard has whole such windows, and the last digits of numbers depend on it")
 	o.outputFlags.flags(cmd, "write to a file instead: "+extensions(traceFormats)+"; with --file .jsonl, which goes on where it stopped", append(traceFormats, "jsonl")...)
 	return cmd
 }
@@ -107,7 +110,7 @@ func (o *traceOptions) checkFlags() (render.View, error) {
 		return view, usagef("--track %d: want 0 or more", o.track)
 	}
 	checks := []func() error{o.checkCapture, o.drawFlags.check, o.rowFlags.check, o.targetFlags.check, o.lens.check, func() error { return o.limit(&o.modelOptions) }, o.goOnFlags.check,
-		o.checkExport, o.checkPicture}
+		o.checkExport, o.checkPicture, o.checkTogether, func() error { return o.shard.check(o.file) }}
 	if o.check {
 		checks = append(checks, o.lens.ownLast)
 	}
@@ -117,6 +120,17 @@ func (o *traceOptions) checkFlags() (render.View, error) {
 		}
 	}
 	return view, nil
+}
+
+// checkTogether checks how many prompts go through the model together.
+func (o *traceOptions) checkTogether() error {
+	switch {
+	case o.given("together") && o.file == "":
+		return usagef("--together is of --file: one prompt goes through the model alone")
+	case o.together < 1 || o.together > edit.Lookahead:
+		return usagef("--together %d: want 1 to %d", o.together, edit.Lookahead)
+	}
+	return nil
 }
 
 // checkCapture names the command that activations have now.

@@ -61,8 +61,8 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 		}
 	}
 	t := &traceBatch{traceOptions: o}
-	t.batch = &batch{s: s, command: "trace --file", name: o.output, quiet: o.quiet, window: edit.Lookahead, open: t.open, ids: t.ids, answers: t.answers}
-	if t.batch.tasks, err = readFile(s, o.file, stdinTexts, o.quiet, parseTask); err != nil {
+	t.batch = &batch{s: s, command: "trace --file", name: o.output, quiet: o.quiet, window: o.together, open: t.open, ids: t.ids, answers: t.answers}
+	if err = t.batch.take(o.file, stdinTexts, &o.shard, parseTask); err != nil {
 		return err
 	}
 	return t.batch.runAll(ctx, place)
