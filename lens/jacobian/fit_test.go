@@ -155,6 +155,16 @@ func TestMergedShardsAreTheFitOfAll(t *testing.T) {
 	}
 	_, err = jacobian.Merge(a)
 	require.ErrorContains(t, err, "give two or more")
+	for name, write := range map[string]func(io.Writer) error{
+		"m.pt":          func(w io.Writer) error { return got.WritePT(w, checkpoint.F32) },
+		"m.safetensors": func(w io.Writer) error { return got.WriteSafetensors(w, checkpoint.F32) },
+	} {
+		merged := open(t, put(t, name, write))
+		_, err = jacobian.Merge(merged, b)
+		require.ErrorContains(t, err, "were fitted to the same prompts", "a part of a merged lens counts once too")
+		_, err = jacobian.Merge(merged, shard("d.pt", jacobian.Metadata{jacobian.Digest: "3"}, 2))
+		require.NoError(t, err)
+	}
 }
 
 func TestWhatCannotBeFittedIsAnError(t *testing.T) {
