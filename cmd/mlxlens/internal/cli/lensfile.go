@@ -161,6 +161,7 @@ func (o *lensFlags) open(s *streams, opened *auto.Opened) (translator, error) {
 	if err != nil {
 		return nil, err
 	}
+	file.tellModel(s, opened)
 	if file.tuned != nil {
 		t, err := file.tuned.On(opened.Model, tuned.Options{AnyUnembedding: o.any})
 		if err != nil {
@@ -180,6 +181,23 @@ func (o *lensFlags) open(s *streams, opened *auto.Opened) (translator, error) {
 type lensFile struct {
 	tuned    *tuned.Lens
 	jacobian *jacobian.Lens // to be closed
+}
+
+// tellModel tells of a lens that names another model than the one it is put on, and has no hash that would say whether
+// it is one by another name.
+func (l lensFile) tellModel(s *streams, opened *auto.Opened) {
+	var path, of, hash string
+	if l.tuned != nil {
+		path, of, hash = l.tuned.Path, l.tuned.Model, l.tuned.Unembedding
+	} else {
+		path, of, hash = l.jacobian.Path, l.jacobian.Model(), l.jacobian.Unembedding()
+	}
+	base := func(name string) string { return strings.ToLower(name[strings.LastIndexAny(name, `/\`)+1:]) }
+	was, is := base(of), base(modelName(opened))
+	if s.quiet || hash != "" || was == "" || strings.HasPrefix(was, is) || strings.HasPrefix(is, was) {
+		return
+	}
+	s.say("%s says that it is of %s, and this model is %s: it has no hash of an unembedding that would tell whether they are the same", path, of, modelName(opened))
 }
 
 // openLens reads a lens of any kind, from a path or the hub. Its files are not the output's.
