@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,6 +233,9 @@ func openLensFile(path string) (lensFile, error) {
 		if ext != ".safetensors" {
 			return lensFile{}, err
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) && (ext == ".pt" || ext == ".safetensors") {
+		return lensFile{}, fmt.Errorf("there is no lens %s", path)
 	}
 	t, err := tuned.Open(path)
 	return lensFile{tuned: t}, err
