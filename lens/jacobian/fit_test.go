@@ -55,6 +55,12 @@ func TestAFitThatIsRestoredGivesTheSameFile(t *testing.T) {
 		whole := newFit(t, m, o, 0, 1, 2)
 		part := newFit(t, m, o, 0, 1)
 		path := put(t, "fit.pt", func(w io.Writer) error { return part.Save(w, jacobian.Metadata{"of": "this"}) })
+		if l, err := jacobian.Open(path); o.Rows > 0 {
+			require.ErrorContains(t, err, "is a checkpoint of a fit by some rows of each prompt")
+		} else {
+			require.NoError(t, err)
+			require.NoError(t, l.Close())
+		}
 		o.Batch = 7 // the saved fit's counts
 		again, about, err := jacobian.Restore(m, o, path)
 		require.NoError(t, err)

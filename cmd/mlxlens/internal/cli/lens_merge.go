@@ -27,7 +27,7 @@ the lens of the whole. Lenses of other models, layers or ways of fitting are ref
 is a part that is there twice, by itself or in a merged lens; that parts do not overlap
 otherwise is not checked. What float16 has rounded stays so: fit parts with --f32.
 
-Checkpoints of fits (OUT.fit.pt, and those of other programs) are lenses too.`,
+Checkpoints of fits (OUT.fit.pt, but of --rows, and those of other programs) are lenses too.`,
 		Example: `  mlxlens lens merge part1.pt part2.pt -o lens.pt`,
 		Args:    wantArgs(cobra.MinimumNArgs(2)),
 		RunE:    func(_ *cobra.Command, args []string) error { return runLensMerge(s, args, to, wide, quiet) },
