@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -65,8 +66,8 @@ func New(reference, candidate model.Model, o Options) (*Audit, error) {
 		o.Threshold = defaultThreshold
 	}
 	switch {
-	case !(o.Threshold > 0):
-		return nil, fmt.Errorf("audit: threshold %v: want a number above 0", o.Threshold)
+	case !(o.Threshold > 0) || math.IsInf(o.Threshold, 0):
+		return nil, fmt.Errorf("audit: threshold %v: want a finite number above 0", o.Threshold)
 	case o.Skip != nil && *o.Skip < 0:
 		return nil, fmt.Errorf("audit: skip %d: want 0 positions or more", *o.Skip)
 	case reference == candidate:

@@ -250,6 +250,12 @@ func TestWhatCannotBeComparedIsRefused(t *testing.T) {
 		"open it twice":            func() (*audit.Audit, error) { return audit.New(tiny, tiny, audit.Options{}) },
 		"skip -1":                  func() (*audit.Audit, error) { return audit.New(tiny, modeltest.Tiny(t), audit.Options{Skip: &minus}) },
 		"threshold -1":             func() (*audit.Audit, error) { return audit.New(tiny, modeltest.Tiny(t), audit.Options{Threshold: -1}) },
+		"threshold +Inf": func() (*audit.Audit, error) {
+			return audit.New(tiny, modeltest.Tiny(t), audit.Options{Threshold: math.Inf(1)})
+		},
+		"is built otherwise": func() (*audit.Audit, error) {
+			return audit.New(modeltest.Architecture(t, "llama", nil), modeltest.Architecture(t, "gpt2", nil), audit.Options{Blame: audit.Blame{Sequences: 1}})
+		},
 		"want tensor, kind or layer": func() (*audit.Audit, error) {
 			return audit.New(tiny, modeltest.Tiny(t), audit.Options{Blame: audit.Blame{Sequences: 1, By: []audit.Grouping{"x"}}})
 		},

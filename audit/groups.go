@@ -113,6 +113,9 @@ func (a *Audit) pairUp() error {
 		if !slices.Equal(m.Shape, other.Shape) {
 			return fmt.Errorf("audit: %s is %v in the reference, and %v in the candidate: modules can be replaced only by ones of the same shape", m.Role, m.Shape, other.Shape)
 		}
+		if !m.Fits(other) {
+			return fmt.Errorf("audit: %s is built otherwise in the candidate than in the reference, which is of another architecture: such modules cannot be replaced; rank none (blame by 0 sequences)", m.Role)
+		}
 		if err := p.compare(a.reference.Device()); err != nil {
 			return fmt.Errorf("audit: %s: %w", m.Role, err)
 		}

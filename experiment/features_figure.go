@@ -23,16 +23,30 @@ func (f *Features) Figure() *render.Figure {
 		Means: "activation of a feature, by its number; of a direction the logit of a token",
 		Notes: append(named(f.Model), fmt.Sprintf("%s: %d features, %s", f.Sparse.Path, f.Sparse.Features, f.Sparse.Activation)),
 	}
-	fig.Notes = append(fig.Notes, fmt.Sprintf("explained variance %s, L0 %s", short(f.Explained), short(lens.Number(f.L0))))
-	if s := f.Spliced; s != nil {
-		fig.Notes = append(fig.Notes, fmt.Sprintf("with the reconstruction: KL %s nats; cross-entropy %s, without %s", short(s.KL), short(s.CEOf), short(s.CE)))
-	}
+	fig.Notes = append(fig.Notes, f.quality()...)
 	fig.Grids = append(fig.Grids, f.activations(), f.apart())
 	if len(f.Named) > 0 && len(f.Named[0].Raises) > 0 {
 		fig.Grids = append(fig.Grids, f.directions("what their directions raise", func(x *Feature) []lens.Candidate { return x.Raises }))
 		fig.Grids = append(fig.Grids, f.directions("what they lower", func(x *Feature) []lens.Candidate { return x.Lowers }))
 	}
 	return fig
+}
+
+// quality says how good the reconstruction is, without the numbers that the positions do not have.
+func (f *Features) quality() []string {
+	explained := "explained variance " + short(f.Explained)
+	if math.IsNaN(float64(f.Explained)) {
+		explained = "no explained variance of states that do not differ"
+	}
+	notes := []string{fmt.Sprintf("%s, L0 %s", explained, short(lens.Number(f.L0)))}
+	if s := f.Spliced; s != nil {
+		note := fmt.Sprintf("with the reconstruction: KL %s nats", short(s.KL))
+		if !math.IsNaN(float64(s.CE)) {
+			note += fmt.Sprintf("; cross-entropy %s, without %s", short(s.CEOf), short(s.CE))
+		}
+		notes = append(notes, note)
+	}
+	return notes
 }
 
 // activations are the features of each position by their rank there.

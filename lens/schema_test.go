@@ -11,6 +11,8 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 )
 
 func schema(t *testing.T, name string) *jsonschema.Schema {
@@ -42,6 +44,32 @@ func TestJSONFollowsThePublishedSchema(t *testing.T) {
 		require.NoError(t, s.Validate(document(t, traceIn(t, m, edit.Input{IDs: sixty, Positions: []int{2, -1}}, o))))
 		require.NoError(t, s.Validate(document(t, trace(t, m, sixty, o))))
 	}
+}
+
+// called is the logit lens by the name of a fitted one.
+type called string
+
+func (c called) Name() string { return string(c) }
+
+func (called) Has(model.Place) (bool, error) { return true, nil }
+
+func (called) Translate(_ model.Place, h *mlx.Array) *mlx.Array { return h }
+
+func TestLensesOfEveryKindFollowThePublishedSchema(t *testing.T) {
+	t.Parallel()
+	s, m := schema(t, "trace-1"), tiny(t)
+	tuned, jacobian, dictionary, feature := called("tuned: a, b"), called("jacobian: j.pt"), called("sparse: dir"), called("sparse #7: dir")
+	for _, o := range []lens.Options{
+		{Translator: jacobian},
+		{Beside: []lens.Translator{jacobian, tuned, dictionary, feature}},
+		{Translator: jacobian, Beside: []lens.Translator{called("jacobian: k.pt"), feature, called("sparse #7: other"), nil}},
+		{Translator: lens.Negated()},
+	} {
+		require.NoError(t, s.Validate(document(t, trace(t, m, sixty[:3], o))))
+	}
+	require.Error(t, s.Validate(document(t, trace(t, m, sixty[:3], lens.Options{Translator: called("other: x")}))))
+	side := lens.Side{Model: m, Input: edit.Input{IDs: sixty[:3]}, Translator: jacobian}
+	require.NoError(t, schema(t, "compare-1").Validate(document(t, compareSides(t, side, side, lens.CompareOptions{}))))
 }
 
 func TestSchemaNoticesWhatIsWrong(t *testing.T) {

@@ -23,11 +23,18 @@ type Module struct {
 	Others         []**mlx.Array     // biases and factors; what they point to is nil where there is none
 }
 
+// Fits reports whether another module can stand in this one's place: both are of one role and shape, and have
+// the same kinds of arrays beside the weight. A norm that has a bias does not fit one that knows none.
+func (m *Module) Fits(other *Module) bool {
+	return m.Role == other.Role && slices.Equal(m.Shape, other.Shape) && len(m.Others) == len(other.Others) &&
+		(m.Dtype == nil) == (other.Dtype == nil) && (m.Quant == nil) == (other.Quant == nil)
+}
+
 // Exchange gives two modules of the same role, of two models, each other's weights, whatever their
 // packing. To do so again undoes it. Nothing is copied: the arrays stay where they are, and each
 // model frees its own. No pass of either model may be built at the same time.
 func (m *Module) Exchange(other *Module) error {
-	if m.Role != other.Role || !slices.Equal(m.Shape, other.Shape) || len(m.Others) != len(other.Others) || (m.Dtype == nil) != (other.Dtype == nil) || (m.Quant == nil) != (other.Quant == nil) {
+	if !m.Fits(other) {
 		return fmt.Errorf("model: exchange: %s %v and %s %v are not the same part of two models", m.Role, m.Shape, other.Role, other.Shape)
 	}
 	mine, theirs := m.arrays(), other.arrays()

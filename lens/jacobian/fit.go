@@ -49,34 +49,53 @@ type Fit struct {
 	short   int               // prompts that have no position in V
 }
 
-// NewFit returns a fit without prompts.
-func NewFit(m model.Model, o FitOptions) (*Fit, error) {
-	shape := m.Shape()
-	last := shape.Layers - 1
-	if last < 1 {
-		return nil, fmt.Errorf("jacobian: the model has one layer, and no layer before its last")
-	}
+// Check returns an error where the options mean nothing, by themselves or with a model of that shape.
+func (o FitOptions) Check(shape model.Shape) error {
 	if o.Length == 0 {
 		o.Length = DefaultLength
 	}
-	f := &Fit{m: m, o: o, ways: map[int]way{}, counts: make([]int, shape.DModel)}
-	var err error
-	if f.sources, err = model.Indices(o.Layers, shape.Layers, "layer"); err != nil {
-		return nil, fmt.Errorf("jacobian: %w", err)
-	}
-	switch f.sources = slices.Sorted(slices.Values(f.sources)); {
-	case o.Layers == nil:
-		f.sources = f.sources[:last]
-	case f.sources[len(f.sources)-1] == last:
-		return nil, fmt.Errorf("jacobian: layer %d is the last, whose matrix is the identity: leave it out", last)
-	}
+	_, err := o.sources(shape)
+	return err
+}
+
+// sources returns the layers that get a matrix, ascending, of options that have a length.
+func (o *FitOptions) sources(shape model.Shape) ([]int, error) {
+	last := shape.Layers - 1
 	switch {
-	case o.Skip < 0 || o.Length < o.Skip+2:
+	case last < 1:
+		return nil, fmt.Errorf("jacobian: the model has one layer, and no layer before its last")
+	case o.Skip < 0:
+		return nil, fmt.Errorf("jacobian: the first %d positions are left out: want 0 or more", o.Skip)
+	case o.Length < o.Skip+2:
 		return nil, fmt.Errorf("jacobian: prompts of %d positions of which the first %d and the last one are left out have none: want %d or more", o.Length, o.Skip, o.Skip+2)
 	case o.Rows < 0 || o.Rows > shape.DModel:
 		return nil, fmt.Errorf("jacobian: %d rows a prompt: want 1 to %d, the model's d_model, or 0 for all", o.Rows, shape.DModel)
 	case o.Batch < 0:
 		return nil, fmt.Errorf("jacobian: %d rows at once: want 1 or more, or 0 for as many as fit", o.Batch)
+	}
+	layers, err := model.Indices(o.Layers, shape.Layers, "layer")
+	if err != nil {
+		return nil, fmt.Errorf("jacobian: %w", err)
+	}
+	switch layers = slices.Sorted(slices.Values(layers)); {
+	case o.Layers == nil:
+		return layers[:last], nil
+	case slices.Contains(layers, last):
+		return nil, fmt.Errorf("jacobian: layer %d is the last, whose matrix is the identity: leave it out", last)
+	}
+	return layers, nil
+}
+
+// NewFit returns a fit without prompts.
+func NewFit(m model.Model, o FitOptions) (*Fit, error) {
+	shape := m.Shape()
+	if o.Length == 0 {
+		o.Length = DefaultLength
+	}
+	f := &Fit{m: m, o: o, ways: map[int]way{}, counts: make([]int, shape.DModel)}
+	var err error
+	if f.sources, err = o.sources(shape); err != nil {
+		return nil, err
 	}
 	if err := f.fitBatch(); err != nil {
 		return nil, err

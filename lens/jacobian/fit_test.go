@@ -55,6 +55,12 @@ func TestAFitThatIsRestoredGivesTheSameFile(t *testing.T) {
 		whole := newFit(t, m, o, 0, 1, 2)
 		part := newFit(t, m, o, 0, 1)
 		path := put(t, "fit.pt", func(w io.Writer) error { return part.Save(w, jacobian.Metadata{"of": "this"}) })
+		if l, err := jacobian.Open(path); o.Rows > 0 {
+			require.ErrorContains(t, err, "is a checkpoint of a fit by some rows of each prompt")
+		} else {
+			require.NoError(t, err)
+			require.NoError(t, l.Close())
+		}
 		o.Batch = 7 // the saved fit's counts
 		again, about, err := jacobian.Restore(m, o, path)
 		require.NoError(t, err)
@@ -155,6 +161,16 @@ func TestMergedShardsAreTheFitOfAll(t *testing.T) {
 	}
 	_, err = jacobian.Merge(a)
 	require.ErrorContains(t, err, "give two or more")
+	for name, write := range map[string]func(io.Writer) error{
+		"m.pt":          func(w io.Writer) error { return got.WritePT(w, checkpoint.F32) },
+		"m.safetensors": func(w io.Writer) error { return got.WriteSafetensors(w, checkpoint.F32) },
+	} {
+		merged := open(t, put(t, name, write))
+		_, err = jacobian.Merge(merged, b)
+		require.ErrorContains(t, err, "were fitted to the same prompts", "a part of a merged lens counts once too")
+		_, err = jacobian.Merge(merged, shard("d.pt", jacobian.Metadata{jacobian.Digest: "3"}, 2))
+		require.NoError(t, err)
+	}
 }
 
 func TestWhatCannotBeFittedIsAnError(t *testing.T) {

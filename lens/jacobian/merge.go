@@ -12,12 +12,16 @@ import (
 // Digest is the key of what tells the prompts of two fits apart.
 const Digest = "corpus_digest"
 
+// keyDigests are those of a lens that was merged, one of each part.
+const keyDigests = "corpus_digests"
+
 // ofShard are the keys in which the shards of one fit may differ.
-var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDimBatch, "standard_error"}
+var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, keyDimBatch, "standard_error"}
 
 // Merge returns the lens of all prompts that lenses were fitted to: the mean of their matrices, each weighted by its number of
-// prompts. They must agree in what they are of and how they were fitted, and differ in their prompts. The lenses' files stay open until the
-// result's Close.
+// prompts. They must agree in what they are of and how they were fitted, and differ in their prompts: the same part given twice is
+// refused, also where a lens was merged of it before; parts that overlap are not told. The lenses' files stay open until the result's
+// Close.
 func Merge(lenses ...*Lens) (*Lens, error) {
 	if len(lenses) < 2 {
 		return nil, fmt.Errorf("jacobian: %d lenses cannot be merged: give two or more", len(lenses))
@@ -25,16 +29,16 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 	first := lenses[0]
 	all := &Lens{DModel: first.DModel, Layers: first.Layers, Target: first.Target, Metadata: maps.Clone(first.Metadata), file: together(lenses)}
 	digests := map[string]*Lens{}
-	var corpora []any
+	var parts, corpora []any
 	for _, l := range lenses {
 		if err := first.differs(l); err != nil {
 			return nil, err
 		}
-		if digest := l.Metadata.text(Digest); digest != "" {
+		for _, digest := range l.parts() {
 			if same := digests[digest]; same != nil {
 				return nil, fmt.Errorf("jacobian: %s and %s were fitted to the same prompts, which would count twice", same.name(), l.name())
 			}
-			digests[digest] = l
+			digests[digest], parts = l, append(parts, digest)
 		}
 		if c := l.Corpus(); c != "" && !slices.Contains(corpora, any(c)) {
 			corpora = append(corpora, c)
@@ -43,6 +47,9 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 	}
 	for _, key := range ofShard {
 		delete(all.Metadata, key)
+	}
+	if len(parts) > 0 {
+		all.Metadata[keyDigests] = parts
 	}
 	if len(corpora) > 0 {
 		text := fmt.Sprint(corpora[0])
@@ -72,6 +79,18 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 		return checkpoint.Float32Array(tensorName(layer), mean, all.DModel, all.DModel), 1, nil
 	}
 	return all, nil
+}
+
+// parts tell what a lens was fitted to from what others were: of one that was merged, each part.
+func (l *Lens) parts() []string {
+	digests, _ := l.Metadata[keyDigests].([]any)
+	var all []string
+	for _, d := range append(slices.Clone(digests), l.Metadata[Digest]) {
+		if text, _ := d.(string); text != "" {
+			all = append(all, text)
+		}
+	}
+	return all
 }
 
 // differs returns why a lens is no shard of the same fit, nil where it is.

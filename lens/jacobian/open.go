@@ -71,6 +71,9 @@ func read(path string, f *os.File, size int64) (*Lens, error) {
 	if _, ok := root.Values["jacobian_sum"]; ok {
 		return openCheckpoint(t, root, size)
 	}
+	if _, ok := root.Values[keyPartial]; ok {
+		return nil, fmt.Errorf("is a checkpoint of a fit by some rows of each prompt, whose rows are of different numbers of prompts: it is a lens when the fit has ended")
+	}
 	return nil, fmt.Errorf(`%w: it has neither "J", as a lens, nor "jacobian_sum", as a checkpoint of a fit`, ErrOther)
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,8 +91,8 @@ func (o *auditOptions) checkFlags() (audit.Options, error) {
 		return ao, usagef("there is nothing to hold the model against: name the reference with --against")
 	case o.against == o.ref && o.weightsAgainst == "":
 		return ao, usagef("--against is the model itself: name another, or hold its weights otherwise with --weights-against")
-	case !(o.threshold > 0):
-		return ao, usagef("--threshold %g: want more than 0", o.threshold)
+	case !(o.threshold > 0) || math.IsInf(o.threshold, 0):
+		return ao, usagef("--threshold %g: want a number above 0", o.threshold)
 	case o.blame < 0:
 		return ao, usagef("--blame %d: want 0 sequences or more", o.blame)
 	}

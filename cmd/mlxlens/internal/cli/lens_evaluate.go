@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -45,10 +46,7 @@ they are. --skip leaves out those sequences of a file that they were fitted to.`
 }
 
 func runLensEvaluate(ctx context.Context, s *streams, o *lensEvaluateOptions) error {
-	if o.any && len(o.lenses) == 0 {
-		return usagef("--any-unembedding needs --lens")
-	}
-	if err := cmp.Or(o.corpusFlags.check(), o.foundFlags.check(foundFormats...)); err != nil {
+	if err := cmp.Or(o.checkLenses(), o.corpusFlags.check(), o.foundFlags.check(foundFormats...)); err != nil {
 		return err
 	}
 	file, err := o.create(s, o.quiet)
@@ -83,4 +81,22 @@ func runLensEvaluate(ctx context.Context, s *streams, o *lensEvaluateOptions) er
 		return err
 	}
 	return o.show(s, file, e)
+}
+
+// checkLenses finds what is wrong with the lenses' names.
+func (o *lensEvaluateOptions) checkLenses() error {
+	if o.any && len(o.lenses) == 0 {
+		return usagef("--any-unembedding needs --lens")
+	}
+	for i, path := range o.lenses {
+		switch {
+		case path == logitLens:
+			return usagef("--lens logit is there without being named: leave it out (a file of that name is ./logit)")
+		case (&lensFlags{path: path}).named():
+			return usagef("--lens %s is fitted to nothing, and no answer of the model's: name the file of a lens (one of that name is ./%s)", path, path)
+		case slices.Contains(o.lenses[:i], path):
+			return usagef("--lens %s is given twice", path)
+		}
+	}
+	return nil
 }

@@ -83,6 +83,9 @@ func (o *lensFitOptions) kind() error {
 			return usagef("--%s is an option of %s", flag, right)
 		}
 	}
+	if o.wants && o.jacobian.rows == 0 && o.train.given("seed") {
+		return usagef("--seed draws the rows of --rows, and without it all are computed: leave it out")
+	}
 	return nil
 }
 
@@ -112,6 +115,9 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 	defer opened.Close()
 	if train.MaxMemory, err = o.jacobian.bound(); err != nil {
 		return err
+	}
+	if d := opened.Model.Shape().DModel; train.Rank >= d {
+		return usagef("--rank %d is no limit: the model's d_model is %d", train.Rank, d)
 	}
 	t, err := tuned.NewTrainer(opened.Model, c.sequences, train)
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens/jacobian"
 	"github.com/mlxlens/mlxlens/lens/tuned"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -44,11 +45,14 @@ func (o *jacobianFlags) flags(cmd *cobra.Command) {
 }
 
 // options are those of a fit.
-func (o *jacobianFlags) options(layers int, length int, seed uint64) (jacobian.FitOptions, error) {
+func (o *jacobianFlags) options(shape model.Shape, length int, seed uint64) (jacobian.FitOptions, error) {
 	to := jacobian.FitOptions{Skip: o.skip, Length: length, Rows: o.rows, Batch: o.batch, Seed: seed}
 	var err error
-	if to.Layers, err = selection(o.layers, layers, "layer"); err != nil {
+	if to.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 		return to, err
+	}
+	if err := to.Check(shape); err != nil {
+		return to, usageError{err}
 	}
 	to.MaxMemory, err = o.bound()
 	return to, err
@@ -105,7 +109,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 	if run.of, err = o.jacobianOrigin(s, opened, c); err != nil {
 		return err
 	}
-	fo, err := o.jacobian.options(opened.Model.Shape().Layers, o.length, o.train.change.Seed)
+	fo, err := o.jacobian.options(opened.Model.Shape(), o.length, o.train.change.Seed)
 	if err != nil {
 		return err
 	}

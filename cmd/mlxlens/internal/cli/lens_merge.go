@@ -24,9 +24,10 @@ func newLensMergeCmd(s *streams) *cobra.Command {
 		Long: `Merge writes the mean of Jacobian lenses, each weighted by the number of its sequences: fitted to
 parts of a corpus (lens fit --skip and --prompts), perhaps on several machines, they give
 the lens of the whole. Lenses of other models, layers or ways of fitting are refused, and so
-are two of the same sequences. What float16 has rounded stays so: fit parts with --f32.
+is a part that is there twice, by itself or in a merged lens; that parts do not overlap
+otherwise is not checked. What float16 has rounded stays so: fit parts with --f32.
 
-Checkpoints of fits (OUT.fit.pt, and those of other programs) are lenses too.`,
+Checkpoints of fits (OUT.fit.pt, but of --rows, and those of other programs) are lenses too.`,
 		Example: `  mlxlens lens merge part1.pt part2.pt -o lens.pt`,
 		Args:    wantArgs(cobra.MinimumNArgs(2)),
 		RunE:    func(_ *cobra.Command, args []string) error { return runLensMerge(s, args, to, wide, quiet) },

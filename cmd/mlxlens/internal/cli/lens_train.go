@@ -44,7 +44,7 @@ func (o *trainFlags) flags(cmd *cobra.Command) {
 	f.Float64Var(&o.change.WeightDecay, "weight-decay", 0, "added to the gradient by sgd, apart from it by adamw (default 0.001; mlxterp 0)")
 	f.IntVar(&o.change.Warmup, "warmup", 0, "steps in which the learning rate grows from 0")
 	f.Float64Var(&o.change.Clip, "clip", 0, "the largest norm of the gradient of all layers (default 1; 0: any)")
-	f.Uint64Var(&o.change.Seed, "seed", 0, "draws the order of the sequences and what --rank begins with")
+	f.Uint64Var(&o.change.Seed, "seed", 0, "draws the order of the sequences and what --rank begins with; of --jacobian the rows of --rows")
 	f.BoolVar(&o.inOrder, "in-order", false, "take the sequences in the corpus' order, over and over")
 	f.BoolVar(&o.half, "f16", false, "write float16 (.safetensors)")
 	f.StringVar(&o.name, "name", "", "what the lens says that its model is called (default as --model has it)")

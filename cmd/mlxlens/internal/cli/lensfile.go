@@ -2,6 +2,8 @@ package cli
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,9 +25,28 @@ type lensFlags struct {
 
 func (o *lensFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.path, "lens", "", "what reads the rows: "+lensForms)
+	f.Var(&once{text: &o.path}, "lens", "what reads the rows: "+lensForms)
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
+
+// once is a file that a command takes one of. Elsewhere the same flag is taken several times, so that a second one
+// is no correction of the first.
+type once struct {
+	text  *string
+	given bool
+}
+
+func (o *once) Set(text string) error {
+	if o.given {
+		return fmt.Errorf("it is given twice, and one is taken here (first %q)", *o.text)
+	}
+	*o.text, o.given = text, true
+	return nil
+}
+
+func (o *once) String() string { return *o.text }
+
+func (*once) Type() string { return "string" }
 
 func (o *lensFlags) check() error {
 	if o.any && o.path == "" {
@@ -141,6 +162,7 @@ func (o *lensFlags) open(s *streams, opened *auto.Opened) (translator, error) {
 	if err != nil {
 		return nil, err
 	}
+	file.tellModel(s, opened)
 	if file.tuned != nil {
 		t, err := file.tuned.On(opened.Model, tuned.Options{AnyUnembedding: o.any})
 		if err != nil {
@@ -160,6 +182,23 @@ func (o *lensFlags) open(s *streams, opened *auto.Opened) (translator, error) {
 type lensFile struct {
 	tuned    *tuned.Lens
 	jacobian *jacobian.Lens // to be closed
+}
+
+// tellModel tells of a lens that names another model than the one it is put on, and has no hash that would say whether
+// it is one by another name.
+func (l lensFile) tellModel(s *streams, opened *auto.Opened) {
+	var path, of, hash string
+	if l.tuned != nil {
+		path, of, hash = l.tuned.Path, l.tuned.Model, l.tuned.Unembedding
+	} else {
+		path, of, hash = l.jacobian.Path, l.jacobian.Model(), l.jacobian.Unembedding()
+	}
+	base := func(name string) string { return strings.ToLower(name[strings.LastIndexAny(name, `/\`)+1:]) }
+	was, is := base(of), base(modelName(opened))
+	if s.quiet || hash != "" || was == "" || strings.HasPrefix(was, is) || strings.HasPrefix(is, was) {
+		return
+	}
+	s.say("%s says that it is of %s, and this model is %s: it has no hash of an unembedding that would tell whether they are the same", path, of, modelName(opened))
 }
 
 // openLens reads a lens of any kind, from a path or the hub. Its files are not the output's.
@@ -194,6 +233,9 @@ func openLensFile(path string) (lensFile, error) {
 		if ext != ".safetensors" {
 			return lensFile{}, err
 		}
+	}
+	if errors.Is(err, fs.ErrNotExist) && (ext == ".pt" || ext == ".safetensors") {
+		return lensFile{}, fmt.Errorf("there is no lens %s", path)
 	}
 	t, err := tuned.Open(path)
 	return lensFile{tuned: t}, err

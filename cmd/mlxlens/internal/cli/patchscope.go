@@ -48,7 +48,7 @@ probability of a target, by default what the source prompt itself goes on with. 
 prompt go on, greedily.
 
 --map LENS maps the states on their way, as an affine map or a matrix does: a lens of
---lens, which says to which layer they then belong.`,
+--lens. What a fitted lens maps belongs after the last layer, and is put there without --to-layers.`,
 		Example: `  mlxlens patchscope "The capital of France is" --into "cat -> cat; 1135 -> 1135; hello -> hello; ?" --layers 20:
   mlxlens patchscope "The capital of France" --into "Syria: a country in the Middle East, Samsung: a company in South Korea, x" -n 8 --layers 5:30:5
   mlxlens patchscope "The capital of France is" --into "cat -> cat; 1135 -> 1135; hello -> hello; ?" --layers 10:30:5 --to-layers 0:30:5 -o scope.html`,
@@ -66,13 +66,13 @@ prompt go on, greedily.
 	f.StringVar(&o.intoIDs, "into-ids", "", "its token ids instead")
 	f.StringVar(&o.site, "site", string(model.ResidPost), "what is read and put: resid_post, resid_pre, resid_mid, or what a component adds (see mlxlens help sites)")
 	f.StringVar(&o.layers, "layers", "", "rows, whose states are read: 0,4,8:12,-1 (default all)")
-	f.StringVar(&o.toLayers, "to-layers", "", "columns, where states are put: 0,4,8:12,-1 (default each layer's to itself)")
+	f.StringVar(&o.toLayers, "to-layers", "", "columns, where states are put: 0,4,8:12,-1 (default each layer's to itself; with the file of a lens the last)")
 	f.IntVar(&o.position, "position", -1, "the prompt's position whose states are read")
 	f.IntVar(&o.to, "to-position", -1, "the position of --into where they are put")
 	f.StringVar(&o.target, "target", "", "the token whose probability is shown, such as \" Paris\" (default what the prompt itself goes on with)")
 	f.IntVarP(&o.top, "top", "k", 5, "candidates of each cell in JSON")
 	f.IntVarP(&o.n, "tokens", "n", 0, "let each prompt go on by so many tokens, the likeliest")
-	f.StringVar(&o.lens.path, "map", "", "a lens that maps states on their way")
+	f.Var(&once{text: &o.lens.path}, "map", "a lens that maps states on their way")
 	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	o.foundFlags.flags(cmd, experiment.PatchscopeSchema)
 	return cmd
@@ -170,7 +170,7 @@ func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment
 	if so.Layers, err = layersWith(opened.Model, o.layers, cmp.Or(so.Site, model.ResidPost)); err != nil {
 		return so, nil, err
 	}
-	if so.ToLayers, err = layersWith(opened.Model, o.toLayers, cmp.Or(so.Site, model.ResidPost)); err != nil {
+	if so.ToLayers, err = o.columns(opened.Model, so.Site); err != nil {
 		return so, nil, err
 	}
 	if so.MaxMemory, err = o.bound(); err != nil {
@@ -189,4 +189,16 @@ func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment
 	var done func()
 	so.Map, done, err = o.lens.reader(s, opened)
 	return so, done, err
+}
+
+// columns are the layers that states are put after, nil where each goes to its own. What a fitted lens maps is a
+// state of the last layer.
+func (o *patchscopeOptions) columns(m model.Model, site model.Site) ([]int, error) {
+	if o.lens.path == "" || o.lens.named() || o.toLayers != "" {
+		return layersWith(m, o.toLayers, cmp.Or(site, model.ResidPost))
+	}
+	if site != model.ResidPost {
+		return nil, usagef("--map %s maps to what the last block puts out (resid_post), and --site is %s: say with --to-layers where the states are put", o.lens.path, site)
+	}
+	return []int{m.Shape().Layers - 1}, nil
 }
