@@ -20,7 +20,8 @@ var streamSites = []model.Site{model.Embed, model.PosEmbed, model.ResidPre, mode
 //	v_t = ∂/∂h (U·T(h))_t
 //
 // U is the unembedding before a soft-cap, and T the lens' map, so that v_t is the row of U for the logit
-// lens, of U·J_l for a Jacobian lens and of U·W_l for a tuned one. The final norm has no part in it (Gurnee et al.
+// lens, of U·J_l for a Jacobian lens and of U·W_l for a tuned one. A factor that a model has on its logits (Cohere,
+// Granite) is part of U. The final norm has no part in it (Gurnee et al.
 // 2026), its gain neither. The value has the shape [ids, d_model]. A place that is not of the stream, one that the
 // lens cannot read, and a lens whose map is not affine are errors.
 func Directions(m model.Model, t Translator, at model.Place, ids []int) (edit.Value, error) {
