@@ -149,6 +149,9 @@ type reader struct {
 // edgeBytes bounds what writers differ by when no bound is given.
 const edgeBytes = 4 << 30
 
+// alongEdges are sites that what a writer adds passes on its way.
+var alongEdges = []model.Site{model.ResidPre, model.ResidMid, model.ResidPost, model.AttnRaw, model.AttnOut}
+
 // prepare refuses what has no edges here.
 func (w *wiredEdges) prepare() (err error) {
 	s := w.m.Shape()
@@ -162,6 +165,13 @@ func (w *wiredEdges) prepare() (err error) {
 	}
 	if a, b := len(w.out.Clean.Tokens), len(w.out.Corrupted.Tokens); a != b || w.pair.answer != w.pair.read {
 		return refuse("edges: the prompts have %d and %d tokens, and are read at %d and %d: they must be of one length, read at one place", a, b, w.out.Clean.Position, w.out.Corrupted.Position)
+	}
+	for _, in := range []edit.Input{w.source.inputs[0], w.bases[0]} {
+		for _, e := range in.Edits {
+			if slices.Contains(alongEdges, e.Place.Site) {
+				return refuse("edges: an edit of %s changes what writers add on its way to the readers, which no edge has: estimate nodes, or leave it out", e.Place)
+			}
+		}
 	}
 	writers := 1
 	for layer := range s.Layers {

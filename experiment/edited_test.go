@@ -72,6 +72,9 @@ func TestAnEditThatChangesNothingChangesNoExperiment(t *testing.T) {
 			}
 		}
 		q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+		for i := range with { // the stream is no place for an edit of edges
+			with[i].Edits = []edit.Edit{with[i].Edits[0], with[i].Edits[2]}
+		}
 		edges := func(clean, corrupted edit.Input) []experiment.Edge {
 			e, err := experiment.AttributeEdges(context.Background(), m, clean, corrupted, experiment.EdgeOptions{Question: q, Top: 10})
 			require.NoError(t, err)
@@ -160,5 +163,53 @@ func TestPathsOfEditedRunsAreDifferencesInTheStream(t *testing.T) {
 		v := at(t, m, run, receiver.Place)
 		y := logits(t, m, with(corrupted, receiver.Place, receiver.Heads, v), 6)
 		require.InDelta(t, float64(y[5])-float64(y[9]), float64(x), 5e-4, "head %d", head)
+	}
+}
+
+// What leaves a block and what enters the next are one: runs that are taken up there make its edit once.
+func TestAnEditOfWhatEntersABlockIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	ctx, q := context.Background(), experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	for _, name := range []string{"llama", "gpt2"} {
+		m := modeltest.Architecture(t, name, nil)
+		last := m.Shape().Layers - 1
+		a, b := edit.Input{IDs: ids(7, m.Shape().DVocab, 3)}, edit.Input{IDs: ids(7, m.Shape().DVocab, 3)}
+		b.IDs[2]++
+		forms := func(at model.Place) map[string]map[model.Site][][]lens.Number {
+			clean, corrupted := a, b
+			clean.Edits = []edit.Edit{{Place: at, Op: edit.Scale, Factor: 1.5}}
+			corrupted.Edits = clean.Edits
+			grid := experiment.PatchOptions{Question: q, Layers: []int{last}, Sites: []model.Site{model.AttnOut, model.MLPOut}}
+			out := map[string]map[model.Site][][]lens.Number{}
+			for _, columns := range []experiment.Columns{experiment.ByPosition, experiment.Together} {
+				o := grid
+				o.Columns = columns
+				p, err := experiment.Patch(ctx, m, clean, corrupted, o)
+				require.NoError(t, err)
+				out[string(columns)] = p.Values
+			}
+			r, err := experiment.CausalTrace(ctx, m, clean, experiment.TracingOptions{Question: q, Subject: []int{2}, Samples: 2, Layers: []int{last}, Window: 1})
+			require.NoError(t, err)
+			out["rome"] = r.Effects
+			for method, steps := range map[experiment.Method]int{experiment.AtGradient: 0, experiment.IntegratedGradients: 3} {
+				e, err := experiment.Estimate(ctx, m, clean, corrupted, experiment.EstimateOptions{PatchOptions: grid, Method: method, Steps: steps})
+				require.NoError(t, err)
+				out[string(method)] = e.Effects
+			}
+			return out
+		}
+		want, got := forms(model.Place{Site: model.ResidPost, Layer: last - 1}), forms(model.Place{Site: model.ResidPre, Layer: last})
+		require.NotEmpty(t, want["rome"])
+		for form, grids := range want {
+			for site, rows := range grids {
+				for i, x := range rows[0] {
+					require.InDelta(t, float64(x), float64(got[form][site][0][i]), 1e-5, "%s: %s of %s, %d", name, site, form, i)
+				}
+			}
+		}
+		corrupted := b
+		corrupted.Edits = []edit.Edit{{Place: model.Place{Site: model.ResidPre, Layer: last}, Op: edit.Scale, Factor: 1.5}}
+		_, err := experiment.AttributeEdges(ctx, m, a, corrupted, experiment.EdgeOptions{Question: q, Top: 10})
+		require.ErrorContains(t, err, "changes what writers add on its way to the readers")
 	}
 }

@@ -179,7 +179,7 @@ func estimatingOf(p *patching, o *EstimateOptions) *estimating {
 		Columns: from.Columns, Positions: from.Positions, Heads: from.Heads, Effects: from.Values, Pearson: lens.Number(math.NaN()), Spearman: lens.Number(math.NaN()),
 	}}
 	e.stores = append(e.stores, e.own)
-	e.entering = &store{m: p.m, sites: []model.Site{model.ResidPre}, inputs: []edit.Input{ahead}, most: p.source.most}
+	e.entering = &store{m: p.m, sites: []model.Site{model.ResidPost}, inputs: []edit.Input{ahead}, most: p.source.most}
 	return e
 }
 

@@ -90,7 +90,7 @@ func (g *gradients) fit(rows int, stores ...*store) error {
 		g.lowest = 0
 	}
 	of := edit.Input{IDs: make([]int, g.answer+1), Positions: upTo(g.answer)}
-	stream := &store{m: g.m, sites: []model.Site{model.ResidPre}, inputs: slices.Repeat([]edit.Input{of}, rows)}
+	stream := &store{m: g.m, sites: []model.Site{model.ResidPost}, inputs: slices.Repeat([]edit.Input{of}, rows)}
 	least, fixed, each := g.needs(rows)
 	left := g.bound - int64(mlx.ActiveMemory()) - g.beside - fixed - int64(least)*each
 	taken, err := share(left, append(stores, stream)...)
@@ -116,7 +116,7 @@ func (g *gradients) run(ctx context.Context, visit func(at model.Place, x []floa
 	if err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
-	own := &store{m: g.m, sites: []model.Site{model.ResidPre}, most: cmp.Or(g.stream, captureBytes(g.bound, 8))}
+	own := &store{m: g.m, sites: []model.Site{model.ResidPost}, most: cmp.Or(g.stream, captureBytes(g.bound, 8))}
 	for _, in := range g.rows {
 		in.Positions = upTo(g.answer)
 		own.inputs = append(own.inputs, in)
@@ -160,14 +160,14 @@ func (g *gradients) entering(ctx context.Context, scope *mlx.Scope, own *store, 
 	if from == 0 {
 		return nil, nil
 	}
-	at := model.Place{Site: model.ResidPre, Layer: from}
+	at := entering(from)
 	var data []float32
 	for row := range g.rows {
 		s := own
 		if from == g.lowest && g.below != nil {
 			s, row = g.below, 0
 		}
-		v, err := s.at(ctx, row, at, s.lowest(from))
+		v, err := s.at(ctx, row, at, s.lowest(at.Layer))
 		if err != nil {
 			return nil, err
 		}

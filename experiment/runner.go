@@ -27,7 +27,7 @@ type runner struct {
 	bases  []edit.Input
 	answer int         // the position that is read
 	stores []*store    // that take of the bound too
-	below  *store      // the bases' resid_pre, nil where the model cannot be taken up in the middle
+	below  *store      // the bases' resid_post, nil where the model cannot be taken up in the middle
 	starts []int       // positions at which passes begin, ascending
 	most   int         // positions that a pass computes, of all rows together
 	bound  int64       // bytes, 0: none
@@ -60,7 +60,7 @@ func newRunner(m model.Model, bases []edit.Input, answer, from int, bound int64)
 		}
 	}
 	if m.Shape().Resumable(m.Shape().Layers - 1) {
-		r.below = &store{m: m, sites: []model.Site{model.ResidPre}, most: captureBytes(bound, 8)}
+		r.below = &store{m: m, sites: []model.Site{model.ResidPost}, most: captureBytes(bound, 8)}
 		for _, b := range bases {
 			b.Positions = nil
 			r.below.inputs = append(r.below.inputs, b)
@@ -246,7 +246,7 @@ func (r *runner) part(ctx context.Context, scope *mlx.Scope, b *edit.Batch, cach
 	d := r.m.Shape().DModel
 	var data []float32
 	for base := range r.bases {
-		below, err := r.below.at(ctx, base, model.Place{Site: model.ResidPre, Layer: layer}, layer)
+		below, err := r.below.at(ctx, base, entering(layer), layer-1)
 		if err != nil {
 			return nil, err
 		}

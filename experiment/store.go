@@ -24,6 +24,10 @@ type store struct {
 	values   []map[model.Place]edit.Value
 }
 
+// entering is what enters a block, before an edit of its resid_pre: a pass that is taken up there makes that
+// edit itself.
+func entering(layer int) model.Place { return model.Place{Site: model.ResidPost, Layer: layer - 1} }
+
 // storeBytes is how much a store captures at a time when no bound is given.
 const storeBytes = 1 << 30
 

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -192,14 +193,18 @@ func (b *fileBatch) fact(ctx context.Context, t *task) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := f.Target
-	if target == "" {
-		target = f.Attribute
+	target := cmp.Or(f.Target, f.Attribute)
+	_, byNumber := numbered(target)
+	switch {
+	case target == "":
+		target = b.target // what --target says is of the lines that say nothing
+	case byNumber:
+	case target == strings.TrimSpace(target): // in the middle of a text
+		target = firstToken(b.opened, " "+target)
+	default:
+		target = firstToken(b.opened, target)
 	}
-	if target != "" && target == strings.TrimSpace(target) { // in the middle of a text
-		target = " " + target
-	}
-	to, err := b.tracing(ctx, b.batch.s, b.opened, clean, *f.Subject, firstToken(b.opened, target))
+	to, err := b.tracing(ctx, b.batch.s, b.opened, clean, *f.Subject, target)
 	if err != nil {
 		return nil, err
 	}
@@ -213,17 +218,24 @@ func (b *fileBatch) fact(ctx context.Context, t *task) (any, error) {
 	return r, nil
 }
 
-// firstToken is the text of the first of a text's tokens, by which a longer answer is known.
+// firstToken is the first of the tokens of a text that goes on with another, by which a longer answer is known:
+// the token of the whole text where there is one. A tokenizer that begins every text with a space of its own
+// makes that a token by itself before a space.
 func firstToken(opened *auto.Opened, text string) string {
-	if text == "" {
-		return ""
-	}
-	ids, err := opened.Tokenizer.Encode(text, false)
-	if err != nil || len(ids) == 0 {
+	t := opened.Tokenizer
+	if _, ok := t.ID(text); ok {
 		return text
 	}
-	piece, _ := opened.Tokenizer.Piece(ids[0])
-	return piece
+	for _, of := range []string{text, strings.TrimPrefix(text, " ")} {
+		ids, err := t.Encode(of, false)
+		if err != nil || len(ids) == 0 {
+			break
+		}
+		if piece, _ := t.Piece(ids[0]); strings.TrimSpace(piece) != "" {
+			return piece
+		}
+	}
+	return text
 }
 
 // showAverage shows the mean over the facts of an output.
