@@ -233,13 +233,13 @@ func TestCancelEndsAtOnceAndTheNextPullGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, plan.Bytes, int64(2<<20+1<<20), "what is there already is not counted")
 	whole(t, pull(t, c), model())
-	last := s.Requests()[len(s.Requests())-1]
+	var ranges []string // a request stands in the log when it has ended, the one that was left maybe last
 	for _, r := range s.Requests() {
 		if strings.HasSuffix(r.Path, shard1) {
-			last = r
+			ranges = append(ranges, r.Range)
 		}
 	}
-	require.Equal(t, fmt.Sprintf("bytes=%d-", info.Size()), last.Range)
+	require.Contains(t, ranges, fmt.Sprintf("bytes=%d-", info.Size()))
 	require.NoFileExists(t, left)
 }
 
