@@ -94,6 +94,7 @@ func TestValuesThatDoNotFitAreRefused(t *testing.T) {
 		"the value has nothing for position 1 (it has: [0 2])": {Positions: []int{1}, Value: value([]int{0, 2}, 2, 128)},
 		"the value is of position 9 too":                       {Value: value([]int{0, 9}, 2, 128)},
 		"the value is of 2 positions, and the edit of 3":       {Positions: []int{0, 1, 2}, Value: value(nil, 2, 128)},
+		"the 3 rows of the value are directions":               {Value: edit.Value{Shape: []int{3, 128}, Data: filled(3*128, 1), Rows: true}},
 		"there is no value":                                    {},
 		"a position is named twice: [1 -2]":                    {Positions: []int{1, -2}, Value: edit.Vector(filled(128, 1))},
 		"the value's positions are []":                         {Value: value([]int{}, 1, 128)},

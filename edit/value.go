@@ -25,6 +25,9 @@ type Value struct {
 	// Positions are those of a prompt that the pos axis stands for; nil: the edit's own, in
 	// their order.
 	Positions []int
+
+	// Rows says that the first of two axes is of directions, and of no position: [Add] and [Set] take one of them.
+	Rows bool
 }
 
 // Vector returns the value [d] that is the same everywhere.
@@ -145,6 +148,9 @@ func (r *resolved) chooseRows(tokens int) error {
 	v, axis := &r.Value, r.Value.posAxis(r.Place.Site)
 	if axis < 0 || v.Shape[axis] == 1 && !hasKeys(r.Place.Site) && (v.Positions == nil || r.Positions != nil) {
 		return nil // one row, for every position
+	}
+	if v.Rows {
+		return r.wrong("the %d rows of the value are directions, each good for any position: take one of them, or project-out for all", v.Shape[axis])
 	}
 	if r.all {
 		r.all = false

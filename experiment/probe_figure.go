@@ -48,7 +48,7 @@ func (p *Probing) Arrays() []checkpoint.Array {
 			all = append(all, v...)
 		}
 		if d := p.Shape[len(p.Shape)-1]; len(directions) > 1 && all != nil {
-			arrays = append(arrays, checkpoint.Float32Array("all/"+at, all, len(all)/d, d))
+			arrays = append(arrays, checkpoint.Float32Array(states.AllOf+at, all, len(all)/d, d))
 		}
 	}
 	return arrays

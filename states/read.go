@@ -72,7 +72,7 @@ func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	if err != nil {
 		return edit.Value{}, &FileError{err}
 	}
-	v := edit.Value{Shape: a.Shape}
+	v := edit.Value{Shape: a.Shape, Rows: strings.HasPrefix(name, AllOf)}
 	if v.Data, err = a.Float32(); err != nil {
 		return edit.Value{}, &FileError{fmt.Errorf("%s: %w", f.path, err)}
 	}

@@ -20,6 +20,9 @@ const VectorsFormat = "mlxlens.vectors/1"
 // ModelDigest is the key of the metadata that says which model's files vectors are of.
 const ModelDigest = "model_digest"
 
+// AllOf begins the name of an array whose rows are directions of one place, one of each label.
+const AllOf = "all/"
+
 // Vectors are directions at places of a model, which edits add or project out: an array a place,
 // named by it, [d] or [head, d]; or several of a place, each with a name behind it, PLACE/NAME.
 type Vectors struct {

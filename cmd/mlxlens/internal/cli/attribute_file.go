@@ -39,7 +39,7 @@ func runAttributeFile(ctx context.Context, s *streams, o *attributeOptions, alig
 
 // parseLine reads a line of a file of prompts or pairs.
 func (o *attributeOptions) parseLine(line int, text string) task {
-	t, raw := parseInput(line, text)
+	t, raw := parseInput(line, text, "prompt", "clean", "corrupted", "target", "vs")
 	if t.err != nil {
 		return t
 	}

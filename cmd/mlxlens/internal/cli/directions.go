@@ -83,6 +83,7 @@ func (e *editor) ofTokens(path string, tokens []string, at model.Place) (edit.Va
 	if err != nil {
 		return v, err
 	}
+	v.Rows = true
 	if len(ids) == 1 {
 		v = edit.Vector(v.Data)
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -15,6 +17,7 @@ import (
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/exactjson"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -157,8 +160,9 @@ func (b *fileBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerLi
 	}
 }
 
-// parseInput reads a line that is an object.
-func parseInput(line int, text string) (task, []byte) {
+// parseInput reads a line that is an object. Where its keys are told, one that may be a slip of another, or that is
+// an option, is refused; what else a file has beside them is left alone.
+func parseInput(line int, text string, keys ...string) (task, []byte) {
 	t := task{line: line}
 	text = strings.ToValidUTF8(text, replaced)
 	if t.input, t.err = asAnswered(json.RawMessage(text)); t.err != nil {
@@ -171,9 +175,26 @@ func parseInput(line int, text string) (task, []byte) {
 		t.err = fmt.Errorf("it is no JSON object that can be read: %w", err)
 	}
 	if t.err == nil {
-		t.err = exactjson.Repeated([]byte(text))
+		t.err = cmp.Or(exactjson.Repeated([]byte(text)), stray(slices.Sorted(maps.Keys(object)), keys))
 	}
 	return t, t.input
+}
+
+// ofAllLines are options that a line might be thought to have.
+var ofAllLines = []string{"metric", "target", "vs", "layers", "positions", "sites", "heads", "window", "edit", "samples", "noise", "seed"}
+
+// stray refuses the first of some keys that would be read over to the user's harm.
+func stray(found, keys []string) error {
+	for _, key := range found {
+		switch {
+		case len(keys) == 0 || slices.Contains(keys, key):
+		case slices.Contains(ofAllLines, key):
+			return fmt.Errorf("it has %q, which is no key of a line here (have: %s): --%s is given for all lines", key, strings.Join(keys, ", "), key)
+		case len(spelling.Near(key, keys)) > 0:
+			return fmt.Errorf("it has %q, which is no key%s", key, spelling.DidYouMean(key, keys))
+		}
+	}
+	return nil
 }
 
 // asAnswered is JSON as a line of the answer has it, so that the two can be compared.
@@ -201,7 +222,7 @@ type asked struct {
 
 // parsePair reads a line of a file of pairs.
 func parsePair(line int, text string) task {
-	t, raw := parseInput(line, text)
+	t, raw := parseInput(line, text, "clean", "corrupted", "target", "vs")
 	if t.err != nil {
 		return t
 	}

@@ -172,7 +172,7 @@ type fact struct {
 
 // parseFact reads a line of a file of facts.
 func parseFact(line int, text string) task {
-	t, raw := parseInput(line, text)
+	t, raw := parseInput(line, text, "prompt", "subject", "target", "attribute")
 	if t.err != nil {
 		return t
 	}
