@@ -22,6 +22,9 @@ var types = map[string]string{
 	"npz": "application/octet-stream", "safetensors": "application/octet-stream",
 }
 
+// MediaType is the type of an answer in a format.
+func MediaType(format string) string { return types[format] }
+
 // Handler is the HTTP of a service: the API under /api/v1/, the page, /healthz and /metrics.
 func (s *Service) Handler(d Door) http.Handler {
 	mux := http.NewServeMux()

@@ -53,6 +53,9 @@ func (s *Service) newProblem(err error) *problem {
 	return p
 }
 
+// Sentence says what went wrong with a request that [Service.Run] did not answer, and what to do about it.
+func (s *Service) Sentence(err error) string { return s.newProblem(err).Detail }
+
 // wait is how long the line takes, as far as runs before tell.
 func (s *Service) wait() time.Duration {
 	waiting, _ := s.queue.length()

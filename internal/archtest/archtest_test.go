@@ -79,7 +79,8 @@ var allowed = map[string][]string{
 
 	"lens/render/internal/pdf": {},
 
-	"serve": {"internal/exactjson", "lens", "lens/render"},
+	"serve":     {"internal/exactjson", "lens", "lens/render"},
+	"serve/mcp": {"lens", "lens/render", "serve"},
 
 	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens/tuned", "mlx", "model"},
 
@@ -87,7 +88,7 @@ var allowed = map[string][]string{
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/pages":  {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "internal/spelling", "lens", "lens/render",
-		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "serve", "states", "tokenizer"},
+		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "serve", "serve/mcp", "states", "tokenizer"},
 
 	"docs":          {},
 	"tools/release": {},

@@ -63,7 +63,12 @@ var most = map[string]int{"max-tokens": 4096, "continue": 4096, "top": 100, "tra
 
 // newEngine makes an engine of models that are open.
 func newEngine(v *served, maxMemory string) *engine {
-	e := &engine{served: v, digests: map[*auto.Opened]string{}, maxMemory: maxMemory}
+	return &engine{served: v, digests: map[*auto.Opened]string{}, maxMemory: maxMemory, commands: describedEndpoints()}
+}
+
+// describedEndpoints are the endpoints with what the flags of their commands say.
+func describedEndpoints() []serve.Command {
+	var all []serve.Command
 	root := newRootCmd(&streams{})
 	for _, c := range endpoints {
 		cmd, _, err := root.Find([]string{c.Runs})
@@ -71,9 +76,9 @@ func newEngine(v *served, maxMemory string) *engine {
 			panic(err) // the table names a command that does not exist
 		}
 		describeEndpoint(&c, cmd)
-		e.commands = append(e.commands, c)
+		all = append(all, c)
 	}
-	return e
+	return all
 }
 
 // describeEndpoint takes what a command's flags say.

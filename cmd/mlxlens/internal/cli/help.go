@@ -14,7 +14,7 @@ import (
 
 // commandGroups are the parts of the list of commands, in their order.
 var commandGroups = []struct{ id, title, commands string }{
-	{"see", "See what a model computes:", "trace compare generate serve capture tokenize"},
+	{"see", "See what a model computes:", "trace compare generate serve mcp capture tokenize"},
 	{"experiment", "Find out what does it:", "patch attribute attn steer probe patchscope features decompose audit"},
 	{"many", "Many prompts on several machines:", "merge"},
 	{"lens", "Make lenses:", "lens"},

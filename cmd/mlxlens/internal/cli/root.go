@@ -289,7 +289,7 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		DisableSuggestions: true, // run makes them
 	}
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newMergeCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newServeCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newMergeCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newServeCmd(s), newMCPCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	root.SetHelpCommand(helpCommand(root))

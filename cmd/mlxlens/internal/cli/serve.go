@@ -7,29 +7,20 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
-	"github.com/mlxlens/mlxlens/lens"
-	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/serve"
 )
 
 type serveOptions struct {
-	modelOptions
-	memoryFlags
+	servedOptions
 	listen    string
 	tokenFile string
 	hosts     []string
-	lenses    []string
-	vectors   []string
-	modelsB   []string
-	waiting   int
-	maxTime   time.Duration
 	finish    time.Duration
 }
 
@@ -61,33 +52,24 @@ other files.`,
 		Args: wantArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), s, o) },
 	}
-	o.modelOptions.flags(cmd)
-	o.memoryFlags.flags(cmd)
+	o.servedOptions.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8642", "the address and port; port 0 takes a free one")
 	f.StringVar(&o.tokenFile, "token-file", "", "a file with the token that requests must bear (default: made up and printed, and none on loopback)")
 	f.StringArrayVar(&o.hosts, "host", nil, "a name by which the server is reached, beside its addresses and localhost (repeatable)")
-	f.StringArrayVar(&o.lenses, "lens", nil, "a lens that requests may name (repeatable)")
-	f.StringArrayVar(&o.vectors, "vectors", nil, "a file that edits of requests may read: vectors, states or a dictionary (repeatable)")
-	f.StringArrayVar(&o.modelsB, "model-b", nil, "a second model, for compare (repeatable)")
-	f.IntVar(&o.waiting, "queue", 64, "requests that may wait in line")
-	f.DurationVar(&o.maxTime, "max-time", 10*time.Minute, "how long a request may be computed")
 	f.DurationVar(&o.finish, "finish", 30*time.Second, "how long requests may be finished when the server is stopped")
 	return cmd
 }
 
 // checkFlags finds what is wrong before a model is opened.
 func (o *serveOptions) checkFlags() error {
-	switch {
-	case o.waiting < 1:
-		return usagef("--queue %d: want 1 or more", o.waiting)
-	case o.maxTime <= 0 || o.finish <= 0:
-		return usagef("--max-time %v and --finish %v: want more than 0", o.maxTime, o.finish)
+	if o.finish <= 0 {
+		return usagef("--finish %v: want more than 0", o.finish)
 	}
 	if _, _, err := net.SplitHostPort(o.listen); err != nil {
 		return usagef("--listen %q: want an address and a port, such as 127.0.0.1:8642 (%w)", o.listen, err)
 	}
-	return o.limit(&o.modelOptions)
+	return o.servedOptions.checkFlags()
 }
 
 // maxToken is how many bytes a file of a token may have.
@@ -155,49 +137,4 @@ func reached(at net.Addr) string {
 		return fmt.Sprintf("localhost:%d", tcp.Port)
 	}
 	return at.String()
-}
-
-// openAll opens what requests may name, until done is called.
-func (o *serveOptions) openAll(s *streams) (v *served, done func(), err error) {
-	var ends []func()
-	closeAll := func() {
-		for i := range ends {
-			ends[len(ends)-1-i]()
-		}
-	}
-	defer func() {
-		if err != nil {
-			closeAll()
-		}
-	}()
-	opened, err := o.open(s, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	ends = append(ends, opened.Close)
-	v = &served{opened: opened.Kept(), others: map[string]*auto.Opened{}, lenses: map[string]lens.Translator{}, vectors: o.vectors}
-	for _, ref := range o.modelsB {
-		second := o.modelOptions
-		second.ref = ref
-		other, err := second.open(s, false)
-		if err != nil {
-			return nil, nil, err
-		}
-		ends = append(ends, other.Close)
-		v.others[ref] = other.Kept()
-	}
-	for _, path := range o.lenses {
-		t, err := (&lensFlags{path: path}).open(s, opened)
-		if err != nil {
-			return nil, nil, err
-		}
-		ends = append(ends, t.Close)
-		v.lenses[path] = t
-	}
-	for _, path := range o.vectors {
-		if _, err := os.Stat(path); err != nil {
-			return nil, nil, fmt.Errorf("--vectors: %w", err)
-		}
-	}
-	return v, closeAll, nil
 }

@@ -3,8 +3,12 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -61,4 +65,82 @@ func (v *served) lens(path string, on *auto.Opened) (lens.Translator, error) {
 		return nil, usagef("--lens %q is of the model %s, and reads no other", path, v.opened.Info.Ref)
 	}
 	return t, nil
+}
+
+// servedOptions are the flags of what a server has open, and of what a request may take.
+type servedOptions struct {
+	modelOptions
+	memoryFlags
+	lenses  []string
+	vectors []string
+	modelsB []string
+	waiting int
+	maxTime time.Duration
+}
+
+func (o *servedOptions) flags(cmd *cobra.Command) {
+	o.modelOptions.flags(cmd)
+	o.memoryFlags.flags(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&o.lenses, "lens", nil, "a lens that requests may name (repeatable)")
+	f.StringArrayVar(&o.vectors, "vectors", nil, "a file that edits of requests may read: vectors, states or a dictionary (repeatable)")
+	f.StringArrayVar(&o.modelsB, "model-b", nil, "a second model, for compare (repeatable)")
+	f.IntVar(&o.waiting, "queue", 64, "requests that may wait in line")
+	f.DurationVar(&o.maxTime, "max-time", 10*time.Minute, "how long a request may be computed")
+}
+
+// checkFlags finds what is wrong before a model is opened.
+func (o *servedOptions) checkFlags() error {
+	switch {
+	case o.waiting < 1:
+		return usagef("--queue %d: want 1 or more", o.waiting)
+	case o.maxTime <= 0:
+		return usagef("--max-time %v: want more than 0", o.maxTime)
+	}
+	return o.limit(&o.modelOptions)
+}
+
+// openAll opens what requests may name, until done is called.
+func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) {
+	var ends []func()
+	closeAll := func() {
+		for i := range ends {
+			ends[len(ends)-1-i]()
+		}
+	}
+	defer func() {
+		if err != nil {
+			closeAll()
+		}
+	}()
+	opened, err := o.open(s, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	ends = append(ends, opened.Close)
+	v = &served{opened: opened.Kept(), others: map[string]*auto.Opened{}, lenses: map[string]lens.Translator{}, vectors: o.vectors}
+	for _, ref := range o.modelsB {
+		second := o.modelOptions
+		second.ref = ref
+		other, err := second.open(s, false)
+		if err != nil {
+			return nil, nil, err
+		}
+		ends = append(ends, other.Close)
+		v.others[ref] = other.Kept()
+	}
+	for _, path := range o.lenses {
+		t, err := (&lensFlags{path: path}).open(s, opened)
+		if err != nil {
+			return nil, nil, err
+		}
+		ends = append(ends, t.Close)
+		v.lenses[path] = t
+	}
+	for _, path := range o.vectors {
+		if _, err := os.Stat(path); err != nil {
+			return nil, nil, fmt.Errorf("--vectors: %w", err)
+		}
+	}
+	return v, closeAll, nil
 }

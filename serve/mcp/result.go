@@ -1,0 +1,88 @@
+package mcp
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
+	"github.com/mlxlens/mlxlens/serve"
+)
+
+// longest is how many bytes of JSON are repeated as text, for clients that read no structured content.
+const longest = 8 << 10
+
+// result is an answer in the protocol's terms: structured content, then text, then remarks.
+func (t *tool) result(a *serve.Answer) *sdk.CallToolResult {
+	r := &sdk.CallToolResult{Meta: sdk.Meta{"mlxlens/command": append([]string{"mlxlens"}, a.Args...)}}
+	if a.Format == "json" {
+		structured := t.structured(a)
+		r.StructuredContent = structured
+		r.Content = []sdk.Content{&sdk.TextContent{Text: t.text(structured)}}
+	} else {
+		r.StructuredContent = map[string]any{"format": a.Format, "bytes": len(a.Body)}
+		r.Content = []sdk.Content{t.file(a)}
+	}
+	for _, note := range a.Notes {
+		r.Content = append(r.Content, &sdk.TextContent{Text: "Note: " + note})
+	}
+	return r
+}
+
+// structured is an answer as one JSON object: as it was printed where it is an object of the command's schema,
+// else below a name.
+func (t *tool) structured(a *serve.Answer) json.RawMessage {
+	body := bytes.TrimSpace(a.Body)
+	if a.Lines {
+		lines := bytes.ReplaceAll(body, []byte("\n"), []byte(","))
+		return bytes.Join([][]byte{[]byte(`{"lines":[`), lines, []byte(`]}`)}, nil)
+	}
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if json.Unmarshal(body, &head) == nil && bytes.HasPrefix(body, []byte("{")) && head.Schema == t.command.Schema {
+		return body
+	}
+	return bytes.Join([][]byte{[]byte(`{"format":"json","answer":`), body, []byte(`}`)}, nil)
+}
+
+// text is an answer for who reads no structured content: the same where it is short, else of a grid the table
+// of the command line, and of others how to ask for less.
+func (t *tool) text(structured json.RawMessage) string {
+	if len(structured) <= longest {
+		return string(structured)
+	}
+	said := fmt.Sprintf("The structured content has %d bytes of JSON", len(structured))
+	if t.command.Schema != "" {
+		said += " (" + t.command.Schema + ")"
+	}
+	said += "." + t.advice()
+	if g := new(lens.Grid); t.command.Schema == lens.TraceSchema && json.Unmarshal(structured, g) == nil && len(g.Rows) > 0 {
+		var b strings.Builder
+		if render.Terminal(&b, g, render.TerminalOptions{Width: 100, Last: len(g.Positions) == 1, OneLine: true}) == nil {
+			return b.String() + "\n" + said
+		}
+	}
+	return said
+}
+
+// file is an answer in a format of its own.
+func (t *tool) file(a *serve.Answer) sdk.Content {
+	kind, _, _ := strings.Cut(serve.MediaType(a.Format), ";")
+	at := &sdk.ResourceContents{URI: "mlxlens:///" + t.command.Name + "." + a.Format, MIMEType: kind}
+	switch {
+	case a.Format == "png":
+		return &sdk.ImageContent{Data: a.Body, MIMEType: kind}
+	case a.Format == "csv":
+		return &sdk.TextContent{Text: string(a.Body)}
+	case strings.HasPrefix(kind, "text/") || a.Format == "svg":
+		at.Text = string(a.Body)
+	default:
+		at.Blob = a.Body
+	}
+	return &sdk.EmbeddedResource{Resource: at}
+}
