@@ -11,7 +11,7 @@ CYCLONEDX = go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.1
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh tools/arm64/*.sh
 WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
-RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate ./serve
+RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate ./serve/...
 
 .PHONY: help serve-load browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-gpu test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
 

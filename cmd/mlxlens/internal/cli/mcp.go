@@ -60,13 +60,12 @@ func runMCP(ctx context.Context, s *streams, o *servedOptions) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	e := openingEngine(ctx, s, o)
-	defer e.close()
-	defer cancel() // a download
 	service := serve.New(e, serve.Options{Waiting: o.waiting, Time: o.maxTime, Answer: maxToolAnswer})
-	defer func() { // what runs has nobody who waits for it
-		left, leave := context.WithCancel(context.Background())
-		leave()
-		_ = service.Stop(left)
+	defer func() {
+		cancel()                               // a download
+		_ = service.Stop(ctx)                  // what runs, which nobody waits for
+		_ = service.Stop(context.Background()) // until nothing runs on the models any more
+		e.close()
 	}()
 	server := mcp.NewServer(service, mcp.Options{Name: "mlxlens", Version: programVersion(), Instructions: o.instructions(), Schema: mlxlens.Schema})
 	return mcp.Serve(ctx, server, s.in, s.out)
