@@ -1,5 +1,6 @@
 """mlxlens_bridge against TransformerLens itself. MLXLENS_PROGRAM is the program; run by TestTheBridge* in cmd/mlxlens."""
 
+import json
 import os
 import tempfile
 import unittest
@@ -11,11 +12,13 @@ import numpy as np
 import tokenizers
 import torch
 import transformers
+from safetensors.torch import load_file
 from transformer_lens.model_bridge import TransformerBridge
 
 import mlxlens_bridge
 
 PROGRAM = os.environ["MLXLENS_PROGRAM"]
+QUANTIZED = os.path.join(os.path.dirname(__file__), "../../testdata/models/tiny-llama-b-4bit-mixed")
 IDS = torch.tensor([[3, 17, 4, 90, 55, 21]])
 SMALL = dict(vocab_size=300, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=64, bos_token_id=1, eos_token_id=2)
 MODELS = {
@@ -23,7 +26,14 @@ MODELS = {
     "llama": SMALL | dict(num_key_value_heads=2, intermediate_size=48),
     "gemma2": SMALL | dict(num_key_value_heads=2, intermediate_size=48, head_dim=16, sliding_window=4, query_pre_attn_scalar=16),
     "qwen3": SMALL | dict(num_key_value_heads=2, intermediate_size=48, head_dim=16),
+    "granite": SMALL | dict(num_key_value_heads=2, intermediate_size=48, embedding_multiplier=3.0, residual_multiplier=0.5, logits_scaling=2.0, attention_multiplier=0.3),
+    "olmo2": SMALL | dict(num_key_value_heads=2, intermediate_size=48),
+    "cohere": SMALL | dict(num_key_value_heads=2, intermediate_size=48, logit_scale=0.5),
+    "phi3": SMALL | dict(num_key_value_heads=2, intermediate_size=48, pad_token_id=0),
+    "mixtral": SMALL | dict(num_key_value_heads=2, intermediate_size=48, num_local_experts=4),
 }
+#: Hooks that TransformerLens lacks in some of these.
+OURS_ALONE = {"phi3": ("rot_q", "rot_k")}
 
 
 def tokenizer() -> transformers.PreTrainedTokenizerFast:
@@ -91,6 +101,9 @@ class AgainstTransformerLens(unittest.TestCase):
         for kind, pair in self.pairs.items():
             for bos in (None, True, False):
                 self.assertTrue(torch.equal(pair.ours.to_tokens("the capital é", prepend_bos=bos), pair.theirs.to_tokens("the capital é", prepend_bos=bos)), kind)
+            ids = pair.ours.to_tokens("the capital é", prepend_bos=False)
+            self.assertEqual(pair.ours.to_string(ids[0]), "the capital é", kind)
+            self.assertEqual("".join(pair.ours.to_str_tokens("the capital", prepend_bos=False)), "the capital", kind)
             self.close(pair.ours("the capital"), pair.theirs("the capital"), kind)
             self.close(pair.ours.run_with_cache("the capital")[0], pair.theirs("the capital"), kind)
 
@@ -105,6 +118,8 @@ class AgainstTransformerLens(unittest.TestCase):
                 _, ours = pair.ours.run_with_cache(IDS)
                 _, theirs = pair.theirs.run_with_cache(IDS)
                 for name in ours:
+                    if name.endswith(OURS_ALONE.get(kind, ("nothing",))):
+                        continue
                     want = theirs[name]
                     if name.endswith("attn_scores"):  # hidden keys have the lowest number, or minus infinity
                         seen = torch.ones(IDS.shape[1], IDS.shape[1]).tril().bool()
@@ -168,6 +183,47 @@ class AgainstTransformerLens(unittest.TestCase):
         _, cache = ours.run_with_cache(IDS, intervene={"blocks.0.hook_mlp_out": {"op": "suppress"}})
         self.assertEqual(cache["blocks.0.hook_mlp_out"].abs().max(), 0)
         self.close(cache["blocks.0.hook_out"], cache["blocks.0.hook_resid_mid"], "the stream passes")
+
+
+def multiplied_out(directory: str, to: str) -> str:
+    """A model of mlx-lm, with its affine weights as numbers (mlx.core.dequantize)."""
+    with open(os.path.join(directory, "config.json")) as f:
+        config = json.load(f)
+    quantized = config.pop("quantization")
+    config.pop("quantization_config")
+    stored = load_file(os.path.join(directory, "model.safetensors"))
+    weights = {}
+    for name, w in stored.items():
+        module = name.removesuffix(".weight")
+        if name.endswith((".scales", ".biases")):
+            continue
+        if module + ".scales" in stored:
+            how = quantized.get(module) or quantized
+            bits = how["bits"]
+            levels = (w.numpy().view(np.uint32)[..., None] >> np.arange(0, 32, bits, dtype=np.uint32)) & ((1 << bits) - 1)
+            levels = torch.from_numpy(levels.reshape(w.shape[0], -1, how["group_size"]).astype(np.float32))
+            scale, bias = stored[module + ".scales"].float()[..., None], stored[module + ".biases"].float()[..., None]
+            w = (levels * scale + bias).flatten(1)
+        weights[name] = w.float()
+    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(**config)).float()
+    lacking, unknown = model.load_state_dict(weights, strict=False)
+    assert not unknown and set(lacking) <= {"lm_head.weight"}, (lacking, unknown)
+    model.tie_weights()
+    model.save_pretrained(to)
+    tokenizer().save_pretrained(to)
+    return to
+
+
+class Quantized(unittest.TestCase):
+    def test_a_model_of_mlx_community_is_what_its_numbers_are(self):
+        with tempfile.TemporaryDirectory() as directory:
+            theirs = TransformerBridge.boot_transformers(multiplied_out(QUANTIZED, directory), device="cpu", dtype=torch.float32)
+            ours = mlxlens_bridge.boot(QUANTIZED, program=PROGRAM)
+            (got, cache), (want, whole) = ours.run_with_cache(IDS), theirs.run_with_cache(IDS)
+            ours.close()
+            for name, x, y in [("logits", got, want), *((name, cache[name], whole[name]) for name in cache if not name.endswith("attn_scores"))]:
+                self.assertEqual(x.shape, y.shape, name)
+                np.testing.assert_allclose(x.detach().numpy(), y.detach().numpy(), rtol=1e-4, atol=1e-4, err_msg=name)
 
 
 class Refused(unittest.TestCase):

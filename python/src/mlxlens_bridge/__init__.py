@@ -21,6 +21,9 @@ from .driver import Bridge, Driver
 
 __all__ = ["boot", "connect", "Bridge", "Client", "Driver", "Server", "ServerError"]
 
+#: What `mlxlens info` calls a model that has neither a config.json nor a tokenizer.json beside it.
+GGUF = "GGUF"
+
 
 def boot(model: str, *, program: str | None = None, arguments: tuple[str, ...] = (), **options: Any) -> Bridge:
     """Starts a server of a model (a directory, a .gguf file or a name on the hub), which ends with the bridge.
@@ -49,7 +52,7 @@ def connect(address: str, *, token: str | None = None, config: Any = None, token
     architecture = determine_architecture_from_hf_config(config)
     bridge_config = build_bridge_config_from_hf(config, architecture, info["ref"], torch.float32)
     adapter = ArchitectureAdapterFactory.select_architecture_adapter(bridge_config)
-    if tokenizer is None and info["tokenizer"] and info["format"] != "gguf":
+    if tokenizer is None and info["tokenizer"] and info["format"] != GGUF:
         tokenizer = AutoTokenizer.from_pretrained(info["ref"])
     if tokenizer is not None:
         tokenizer = configure_tokenizer(tokenizer, adapter.cfg)
@@ -57,7 +60,7 @@ def connect(address: str, *, token: str | None = None, config: Any = None, token
 
 
 def _config(info: dict[str, Any]) -> Any:
-    if info["format"] != "gguf":
+    if info["format"] != GGUF:
         return AutoConfig.from_pretrained(info["ref"])
     shape = info["shape"]
     return AutoConfig.for_model(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import os
@@ -47,7 +48,19 @@ class Client:
         return json.loads(self.post("info", {}))
 
     def tokenize(self, text: str, bos: bool = True) -> list[dict[str, Any]]:
-        return json.loads(self.post("tokenize", {"text": text, "no_bos": not bos}))["tokens"]
+        return self._tokens({"text": text, "no_bos": not bos})
+
+    def _tokens(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return json.loads(self.post("tokenize", request))["tokens"]
+
+    def text(self, ids: list[int]) -> list[str]:
+        """What token ids stand for."""
+        return [token["text"] for token in self._tokens({"ids": ",".join(map(str, ids))})]
+
+    def string(self, ids: list[int]) -> str:
+        """The text of token ids together, of which several may be one character."""
+        tokens = self._tokens({"ids": ",".join(map(str, ids))})
+        return b"".join(base64.b64decode(token["bytes"]) for token in tokens).decode(errors="replace")
 
     def capture(self, ids: list[int], places: list[str], edits: list[str]) -> dict[str, np.ndarray]:
         """Arrays of some places, by their names, in float32 and without an axis of the batch."""

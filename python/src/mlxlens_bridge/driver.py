@@ -151,3 +151,12 @@ class Bridge(RemoteBridge):
             raise NotImplementedError("prepend_bos=True: the model's tokenizer adds no BOS; give token ids, or boot with tokenizer=")
         ids = [token["id"] for token in self._driver.client.tokenize(input, bos=prepend_bos is not False)]
         return torch.tensor([ids])
+
+    def to_string(self, tokens: Any) -> str:
+        """The text of token ids, [pos] or one."""
+        return self._driver.client.string(np.atleast_1d(np.asarray(tokens)).tolist())
+
+    def to_str_tokens(self, input: Any, prepend_bos: bool | None = None) -> list[str]:
+        """The text of each token, of a string or of ids [pos] or [1, pos]."""
+        ids = self._ids(input, {"prepend_bos": prepend_bos})
+        return self._driver.client.text(_rows(ids)[0])
