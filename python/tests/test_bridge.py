@@ -2,8 +2,11 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
+import urllib.error
 import warnings
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -278,6 +281,13 @@ class Refused(unittest.TestCase):
             with self.assertRaisesRegex(NotImplementedError, "a hook of 'blocks.0.hook_out' changes what passes"):
                 self.ours.run_with_hooks(IDS, fwd_hooks=[("blocks.0.hook_resid_post", change)])
         self.ours.run_with_hooks(IDS, fwd_hooks=[("blocks.0.hook_out", lambda x, hook: x)], remove_batch_dim=True)
+
+    def test_a_server_ends_with_python(self):
+        program = "import sys, mlxlens_bridge; bridge = mlxlens_bridge.boot(sys.argv[1], program=sys.argv[2]); print(bridge._driver.client.address)"
+        path = self.ours._driver.info["ref"]
+        said = subprocess.run([sys.executable, "-W", "ignore", "-c", program, path, PROGRAM], check=True, capture_output=True, text=True).stdout
+        with self.assertRaises(urllib.error.URLError):
+            mlxlens_bridge.Client(said.strip()).info()
 
     def test_a_server_that_cannot_start(self):
         with self.assertRaisesRegex(RuntimeError, "exit code"):

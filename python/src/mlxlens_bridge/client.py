@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
+import weakref
 from typing import Any
 
 import numpy as np
@@ -78,20 +79,22 @@ def _detail(e: urllib.error.HTTPError) -> str:
 
 
 class Server:
-    """A `mlxlens serve` of this process's own, on a free port of this machine, until close."""
+    """A `mlxlens serve` of this process's own, on a free port of this machine, until close or the process' end."""
 
     def __init__(self, model: str, program: str | None = None, arguments: tuple[str, ...] = ()) -> None:
         command = [program or find_program(), "serve", "--quiet", "--listen", "127.0.0.1:0", "--model", model, *arguments]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        self.close = weakref.finalize(self, _end, self._process)  # at the latest when Python ends
         self.address = self._process.stdout.readline().strip()  # once the model is there
         if not self.address:
             raise RuntimeError(f"{' '.join(command)}: ended with exit code {self._process.wait()}; what it said is on stderr")
 
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(timeout=60)
-        self._process.stdout.close()
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.terminate()
+        process.wait(timeout=60)
+    process.stdout.close()
 
 
 def find_program() -> str:

@@ -96,6 +96,8 @@ class Bridge(RemoteBridge):
         return dict(self._driver.places)
 
     def forward(self, input: Any = None, **kwargs: Any) -> Any:
+        if kwargs.get("return_type", "logits") is None:
+            kwargs.setdefault("return_logits", False)
         return super().forward(self._ids(input, kwargs), **self._canonical(kwargs))
 
     def __call__(self, input: Any = None, **kwargs: Any) -> Any:
