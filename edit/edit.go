@@ -147,9 +147,13 @@ func (e *Error) Error() string { return fmt.Sprintf("edit %q: %v", e.Edit, e.Err
 // Unwrap gives errors.Is what is wrong.
 func (e *Error) Unwrap() error { return e.Err }
 
-// wrong is an error about the edit.
+// wrong is an error about the edit. Of numbers that are written in it the first are enough.
 func (e *Edit) wrong(format string, args ...any) error {
-	return &Error{e.String(), fmt.Errorf(format, args...)}
+	text := []rune(e.String())
+	if most := 200; len(text) > most {
+		text = append(text[:most], '…')
+	}
+	return &Error{string(text), fmt.Errorf(format, args...)}
 }
 
 func headAxis(s model.Site) int { return s.Axis(model.Head, model.KVHead) }

@@ -49,7 +49,11 @@ func (e *FileError) Unwrap() error { return e.Err }
 // else the only one. Of a file that [Set] wrote, the value is of the positions that it has,
 // or of some of them; of one that is chosen it is good for any position. Of a file of [Vectors]
 // without a name it must be of the edit's place. What is wrong with the file is a [FileError].
+// In place of a file an array of JSON may stand ([Written]).
 func ReadValue(arg string, at model.Place) (edit.Value, error) {
+	if Written(arg) {
+		return writtenValue(arg, at)
+	}
 	parts := valueFile.FindStringSubmatch(arg)
 	if parts == nil {
 		return edit.Value{}, fmt.Errorf("value %q: want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without, and for add *FACTOR", arg)

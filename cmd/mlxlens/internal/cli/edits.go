@@ -106,8 +106,11 @@ func (e *editor) feature(path, number string, at model.Place) (edit.Value, error
 	return v, nil
 }
 
-// Value reads numbers from a file, or directions: those of tokens, or of a dictionary's feature.
+// Value reads numbers, of a file or as written, or directions: those of tokens, or of a dictionary's feature.
 func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
+	if states.Written(arg) {
+		return states.ReadValue(arg, at)
+	}
 	if path, tokens, ok := tokenDirections(arg); ok {
 		return e.ofTokens(path, tokens, at)
 	}

@@ -52,6 +52,7 @@ func TestTheServerAnswersAsTheCommandLineDoes(t *testing.T) {
 		{"info", `{}`, []string{"info", "--json"}},
 		{"trace", `{"ids":[30,7,500],"top":3,"embed":true}`, []string{"trace", "--ids", "30,7,500", "-k", "3", "--embed", "--json"}},
 		{"trace", `{"ids":[30,7,500],"format":"csv"}`, []string{"trace", "--ids", "30,7,500", "-o", "-", "--format", "csv"}},
+		{"trace", `{"ids":[30,7,500],"edit":"layers.1.z@-1#0=add:[1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,-0.5]"}`, []string{"trace", "--ids", "30,7,500", "--edit", "layers.1.z@-1#0=add:[1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,-0.5]", "--json"}},
 		{"trace", `{"ids":[30,7,500],"edit":"layers.1.mlp_out=zero","lens":["negated"],"last":true}`, []string{"trace", "--ids", "30,7,500", "--edit", "layers.1.mlp_out=zero", "--lens", "negated", "--last", "--json"}},
 		{"generate", `{"ids":[30,7,500],"max_tokens":5,"lens":true,"layers":-1}`, []string{"generate", "--ids", "30,7,500", "-n", "5", "--lens", "--layers", "-1", "--json"}},
 		{"patch", `{"ids":"30,7,500","ids_b":"30,8,500","sites":"mlp_out"}`, []string{"patch", "--ids", "30,7,500", "--ids-b", "30,8,500", "--sites", "mlp_out", "--json"}},

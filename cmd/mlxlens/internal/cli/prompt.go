@@ -83,14 +83,8 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	case o.messages != "":
 		return new(string), nil, o.load(s)
 	case o.ids != "":
-		for part := range strings.SplitSeq(o.ids, ",") {
-			id, err := strconv.Atoi(strings.TrimSpace(part))
-			if err != nil {
-				return nil, nil, usagef("--ids: %q is no token id", part)
-			}
-			ids = append(ids, id)
-		}
-		return nil, ids, nil
+		ids, err := parseIDs(o.ids)
+		return nil, ids, err
 	case o.prompt == nil:
 		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, --ids or --messages")
 	case stdin:
@@ -115,6 +109,18 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	}
 	o.remarkSpace(s)
 	return o.prompt, nil, nil
+}
+
+// parseIDs reads --ids: numbers with commas.
+func parseIDs(text string) (ids []int, err error) {
+	for part := range strings.SplitSeq(text, ",") {
+		id, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return nil, usagef("--ids: %q is no token id", part)
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
 }
 
 // encode returns the ids of a text, or checks those that were given.

@@ -25,6 +25,7 @@ type tokenizeOptions struct {
 	chatFlags
 	text     *string
 	file     string
+	ids      string
 	noBOS    bool
 	rendered bool
 	json     bool
@@ -42,9 +43,11 @@ tokenizer.json, or a GGUF file. The text "-" is read from stdin.
 With --chat or --messages the text is what the model's chat template writes, each token
 stands beside the turn that it belongs to, and --text prints that text alone.
 
-With --file each line is a JSON string, and --json prints an object for each.`,
+With --file each line is a JSON string, and --json prints an object for each. With --ids
+it shows what these stand for.`,
 		Example: `  mlxlens tokenize "The capital of France is"
   mlxlens tokenize "naïve 😀" --json
+  mlxlens tokenize --ids 504,3575
   mlxlens tokenize "Name three rivers." --chat --text`,
 		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -56,6 +59,7 @@ With --file each line is a JSON string, and --json prints an object for each.`,
 	o.chatFlags.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.file, "file", "", "a file with one JSON string a line")
+	f.StringVar(&o.ids, "ids", "", "token ids instead of a text: 504,3575,282")
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
 	f.BoolVar(&o.rendered, "text", false, "print the text that the chat template writes, and no tokens")
 	f.BoolVar(&o.json, "json", false, "print JSON")
@@ -66,10 +70,14 @@ With --file each line is a JSON string, and --json prints an object for each.`,
 func (o *tokenizeOptions) check() error {
 	inChat := o.chat || o.messages != ""
 	switch {
+	case o.ids != "" && (inChat || o.text != nil || o.file != "" || o.noBOS):
+		return usagef("--ids excludes a text, --file, --chat, --messages and --no-bos")
+	case o.ids != "":
+		return nil
 	case o.messages != "" && (o.text != nil || o.file != ""):
 		return usagef("--messages excludes a text and --file")
 	case o.messages == "" && (o.text == nil) == (o.file == ""):
-		return usagef("give either a text, --file or --messages")
+		return usagef("give either a text, --file, --ids or --messages")
 	case o.file != "" && inChat:
 		return usagef("--file and --chat exclude each other")
 	case o.rendered && !inChat:
@@ -94,7 +102,10 @@ func runTokenize(s *streams, o *tokenizeOptions) error {
 		return err
 	}
 	o.noteAll(s, t.Notes())
-	if o.file != "" {
+	switch {
+	case o.ids != "":
+		return o.pieces(s.out, t)
+	case o.file != "":
 		return o.lines(s, t)
 	}
 	text := ""
@@ -178,6 +189,20 @@ func (o *tokenizeOptions) lines(s *streams, t *tokenizer.Tokenizer) error {
 			return err
 		}
 	}
+}
+
+// pieces writes what ids stand for.
+func (o *tokenizeOptions) pieces(w io.Writer, t *tokenizer.Tokenizer) error {
+	ids, err := parseIDs(o.ids)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, ok := t.Piece(id); !ok {
+			return usagef("token id %d has no text in the tokenizer, whose ids end at %d", id, t.VocabSize()-1)
+		}
+	}
+	return o.write(w, t, encoded{ids: ids}, nil)
 }
 
 type pieceJSON struct {

@@ -120,6 +120,9 @@ knows its model and its place: another model is refused, and another place unles
 ARRAY names it. DIR#NUMBER is the direction of a feature of a sparse autoencoder
 (` + "`mlxlens features`" + `), at the place that the dictionary reconstructs.
 
+In place of FILE the numbers themselves may stand, a JSON array: [0.5,-1], or [[0.5,-1],[0,2]]
+for positions, heads or directions of their own.
+
 In place of FILE directions of tokens may stand, in the coordinates of a lens (Gurnee et al.
 2026): [LENS:]TOKEN, or several of them with commas, each "TEXT" or <ID>. LENS is what --lens
 takes, a Jacobian or a tuned lens, logit without it: the direction is the row of
@@ -139,6 +142,8 @@ is steered by as much as the prompt.
     layers.4.attn_scores@-1/0:3=mask
   steer the last position:
     layers.9.resid_post@-1=add:vector.npz
+  set it to zeros but for its first number, of a model that is 4 wide:
+    layers.9.resid_post@-1=set:[1,0,0,0]
   steer all of them, twice as strongly, the other way round:
     layers.9.resid_post=add:vector.npz*-2
   steer by a feature of a sparse autoencoder, or leave its direction out:
