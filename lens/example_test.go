@@ -23,10 +23,10 @@ func Example() {
 	}
 	for r, row := range grid.Rows {
 		last := grid.Cells[r][2]
-		fmt.Printf("%s says id %d, KL %.2f nats\n", row, last.Top[0].ID, last.KL)
+		fmt.Printf("%s says id %d, KL %.0f nats\n", row, last.Top[0].ID, last.KL)
 	}
 	// Output:
-	// layers.0.resid_post says id 282, KL 10.34 nats
-	// layers.1.resid_post says id 282, KL 2.23 nats
-	// layers.2.resid_post says id 368, KL 0.00 nats
+	// layers.0.resid_post says id 282, KL 10 nats
+	// layers.1.resid_post says id 282, KL 2 nats
+	// layers.2.resid_post says id 368, KL 0 nats
 }

@@ -50,21 +50,29 @@ func otherStream(t *testing.T) *mlx.Scope {
 // Small evaluations take their turns between the parts of a large one, on the same stream.
 func TestSmallEvaluationsPassALargeOne(t *testing.T) {
 	for name, s := range map[string]*mlx.Scope{"a scope": scope(t), "no scope to close": mlx.On(mlx.CPU)} {
-		x := long(s, 150)
-		var done atomic.Bool
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			defer done.Store(true)
-			require.Equal(t, []float32{1}, floats(t, x))
-		})
 		passed := 0
-		for ; !done.Load(); passed++ {
-			require.Equal(t, []float32{1, 1, 1}, floats(t, small(s)))
+		for n := 150; n <= 150<<4 && passed <= 8; n *= 2 { // longer where many fast cores, or few busy ones, leave time for few
+			passed = passing(t, s, long(s, n))
 		}
-		wg.Wait()
 		// before: as many as came first, and one
 		require.Greater(t, passed, 8, name)
 	}
+}
+
+// passing returns how many small evaluations end while x is evaluated.
+func passing(t *testing.T, s *mlx.Scope, x *mlx.Array) (passed int) {
+	t.Helper()
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer done.Store(true)
+		require.Equal(t, []float32{1}, floats(t, x))
+	})
+	for ; !done.Load(); passed++ {
+		require.Equal(t, []float32{1, 1, 1}, floats(t, small(s)))
+	}
+	wg.Wait()
+	return passed
 }
 
 // A small evaluation waits for one long operation on its stream, not for two: behind what lasts long
@@ -77,8 +85,17 @@ func TestOfLongOperationsOneIsUnderWayOnAStream(t *testing.T) {
 	require.Zero(t, mlx.Aloft())
 	one := mlx.Sin(mlx.Sin(mlx.Sin(ones))) // some tenths of a second each, on whatever machine: MLX does it on one thread
 	require.Equal(t, 1, mostAloft(t, one))
-	require.Equal(t, 2, mostAloft(t, mlx.Sin(ones), mlx.Sin(apart)))
-	require.Equal(t, 2, mostAloft(t, long(s, 150)), "of short ones")
+	require.Equal(t, 2, mostOfTries(t, func() []*mlx.Array { return []*mlx.Array{mlx.Sin(ones), mlx.Sin(apart)} }))
+	require.Equal(t, 2, mostOfTries(t, func() []*mlx.Array { return []*mlx.Array{long(s, 150)} }), "of short ones")
+}
+
+// mostOfTries is the most of mostAloft in up to ten tries, which may all look at moments between parts.
+func mostOfTries(t *testing.T, arrays func() []*mlx.Array) (most int) {
+	t.Helper()
+	for i := 0; i < 10 && most < 2; i++ {
+		most = max(most, mostAloft(t, arrays()...))
+	}
+	return most
 }
 
 // mostAloft evaluates arrays and returns how many parts were under way at once, at most.

@@ -52,6 +52,7 @@ func command(t *testing.T, dir string, env []string, args ...string) *exec.Cmd {
 	cmd := exec.Command(self, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), envChild+"=1", mlx.EnvLibrary+"="+lib.Path, "MLXLENS_MODEL="+tiny, "HOME="+dir)
+	cmd.Env = append(cmd.Env, "CUDA_CACHE_PATH="+os.TempDir()) // else its driver makes .nv below HOME
 	cmd.Env = append(cmd.Env, env...)
 	return cmd
 }

@@ -19,16 +19,23 @@ import (
 
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/serve"
 )
 
 var update = flag.Bool("update", false, "write the description of the API")
 
+// asByCommand opens a model as the command line does, wherever it computes.
+func asByCommand() auto.Options {
+	device := mlx.DefaultDevice()
+	return auto.Options{Device: &device}
+}
+
 // tinyServed is a server's engine of a random Llama without a tokenizer.
 func tinyServed(t *testing.T) *engine {
 	t.Helper()
-	opened := modeltest.Open(t, modeltest.TinyLlama, auto.Options{})
+	opened := modeltest.Open(t, modeltest.TinyLlama, asByCommand())
 	return newEngine(&served{opened: opened.Kept()}, "")
 }
 
@@ -125,7 +132,7 @@ func TestRequestsNameWhatTheServerWasStartedWith(t *testing.T) {
 	require.Zero(t, code, errs)
 	e := tinyServed(t)
 	e.served.vectors = []string{vectors}
-	e.served.others = map[string]*auto.Opened{"second": modeltest.Open(t, modeltest.TinyLlama, auto.Options{}).Kept()}
+	e.served.others = map[string]*auto.Opened{"second": modeltest.Open(t, modeltest.TinyLlama, asByCommand()).Kept()}
 	e.served.lenses = map[string]lens.Translator{"turned.pt": lens.Negated()}
 	s := serve.New(e, serve.Options{})
 	for request, args := range map[string][]string{
