@@ -137,7 +137,7 @@ func (w *watch) run(ctx context.Context, by watcher) error {
 
 func (w *watch) part(from, to int, cache *model.Cache, by watcher) error {
 	if cache != nil {
-		defer mlx.ClearCache() // the next part has scores of another size
+		defer mlx.TrimCache() // the next part has scores of another size
 	}
 	scope := mlx.NewScope(w.m.Device())
 	defer scope.Close()

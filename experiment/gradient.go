@@ -141,7 +141,7 @@ func (g *gradients) run(ctx context.Context, visit func(at model.Place, x []floa
 			metrics = values
 		}
 		back, to = next, from
-		mlx.ClearCache()
+		mlx.TrimCache()
 	}
 	return metrics, nil
 }

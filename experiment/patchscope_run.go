@@ -78,7 +78,7 @@ func (s *scoping) all(ctx context.Context) error {
 		if done += len(of); s.o.Progress != nil {
 			s.o.Progress(float64(done) / float64(len(all)))
 		}
-		mlx.ClearCache()
+		mlx.TrimCache()
 	}
 	return nil
 }

@@ -113,7 +113,7 @@ func (r *runner) close() {
 		c.Close()
 	}
 	clear(r.caches)
-	mlx.ClearCache()
+	mlx.TrimCache()
 }
 
 // run runs variants whose edits change no block before one, and gives the stream behind the last

@@ -111,7 +111,7 @@ func (g *Generator) compute(ctx context.Context) error {
 		if err := g.pass(Pass{From: from, To: to}, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
 			return err
 		}
-		mlx.ClearCache() // the next part has scores of another size
+		mlx.TrimCache() // the next part has scores of another size
 		if g.o.Progress != nil {
 			g.o.Progress(to, total)
 		}

@@ -38,7 +38,7 @@ func Against(ctx context.Context, m model.Model, sequences [][]int, places []mod
 			err = chunks(ctx, m, states, end, func(final *Reference, states []*mlx.Array) error { return visit(final, states[:len(places)]) })
 		}
 		scope.Close()
-		mlx.ClearCache() // the next pass has another size
+		mlx.TrimCache() // the next pass has another size
 		if err != nil {
 			return err
 		}

@@ -141,7 +141,7 @@ func RunAll(ctx context.Context, m model.Model, inputs []edit.Input, o Options) 
 		return err
 	}
 	all := edit.Together(ctx, inputs, most, check, func(of []edit.Input) ([]*Grid, error) {
-		defer mlx.ClearCache() // the next batch has another size
+		defer mlx.TrimCache() // the next batch has another size
 		return p.run(ctx, m, of, &o)
 	})
 	return func(yield func(*Grid, error) bool) {

@@ -60,7 +60,7 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 		return err
 	}
 	if cache != nil {
-		defer mlx.ClearCache() // the next part has scores of another size
+		defer mlx.TrimCache() // the next part has scores of another size
 	}
 	scope := mlx.NewScope(r.m.Device())
 	defer scope.Close()

@@ -90,7 +90,7 @@ func (s *stream) reach(position int) error {
 				s.first += s.states[0].Dim(0)
 			}
 			s.scope.Close()
-			mlx.ClearCache()
+			mlx.TrimCache()
 		}
 		s.scope = mlx.NewScope(s.m.Device())
 		s.from, s.to = s.to, min(s.to+s.room.pass, s.longest)

@@ -60,6 +60,20 @@ func TestClearedCacheHoldsNoBuffers(t *testing.T) {
 	require.Less(t, mlx.CacheMemory(), 4<<20, "the collector may free something meanwhile")
 }
 
+func TestTrimmedCacheIsEmptyOnACPUAndBoundedOnAGPU(t *testing.T) {
+	require.NoError(t, mlx.Load())
+	s := mlx.NewScope(mlx.DefaultDevice())
+	require.NoError(t, mlx.Eval(mlx.Ones(s, mlx.Float32, 1<<20)))
+	s.Close()
+	require.NoError(t, mlx.Do(context.Background(), func() error { return nil }))
+	bound := 4<<20 - 1 // the collector may free something meanwhile
+	if mlx.GPU.Available() {
+		bound = mlx.MemoryLimit() / 16
+	}
+	mlx.TrimCache()
+	require.LessOrEqual(t, mlx.CacheMemory(), bound)
+}
+
 func TestLackingMemoryIsAnErrorAfterOneRetry(t *testing.T) {
 	const block, room = 16 << 20, 64 << 20
 	require.NoError(t, mlx.Eval(mlx.Zeros(nil, mlx.Float32, 1)))

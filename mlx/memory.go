@@ -31,6 +31,17 @@ func ClearCache() {
 	}
 }
 
+// roomToKeep is the part of MemoryLimit that TrimCache leaves a GPU.
+const roomToKeep = 16
+
+// TrimCache is ClearCache of a CPU, and of a GPU where more than a sixteenth of MemoryLimit is kept: there
+// freeing and asking anew wait for all that is under way. Between the parts of a long work whose sizes come again.
+func TrimCache() {
+	if !GPU.Available() || CacheMemory() > MemoryLimit()/roomToKeep {
+		ClearCache()
+	}
+}
+
 // ReturnFreedMemory makes the C library give the memory of every freed array of 1 MB or
 // more back to the system at once, until the process ends: what the process takes is then
 // what its arrays take. With glibc the parts of a long prompt otherwise leave some 200 MB

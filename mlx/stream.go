@@ -33,9 +33,10 @@ func (d Device) kind() capi.DeviceType {
 	return capi.DeviceTypeCpu
 }
 
-// DefaultDevice returns the GPU when the library can use one, and the CPU when it cannot.
+// DefaultDevice returns the GPU when the library can use one, and the CPU when it cannot, or cannot be
+// loaded.
 func DefaultDevice() Device {
-	if loaded.gpu {
+	if GPU.Available() {
 		return GPU
 	}
 	return CPU

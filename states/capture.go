@@ -44,7 +44,7 @@ func CaptureAll(ctx context.Context, m model.Model, inputs []edit.Input, places 
 		_, err := plan(m, []edit.Input{in}, places)
 		return err
 	}, func(of []edit.Input) ([]*Set, error) {
-		defer mlx.ClearCache() // the next batch has another size
+		defer mlx.TrimCache() // the next batch has another size
 		return capture(ctx, m, of, places)
 	})
 }
@@ -125,7 +125,7 @@ func capture(ctx context.Context, m model.Model, inputs []edit.Input, places []m
 // part computes the positions [from, to), and keeps what is asked for of them.
 func (r *run) part(from, to int, cache *model.Cache) error {
 	if cache != nil {
-		defer mlx.ClearCache() // the next part has scores of another size
+		defer mlx.TrimCache() // the next part has scores of another size
 	}
 	scope := mlx.NewScope(r.m.Device())
 	defer scope.Close()

@@ -145,7 +145,7 @@ func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w s
 	root.SetOut(answer)
 	root.SetErr(io.Discard)
 	err := mlx.Do(ctx, func() error { return root.ExecuteContext(ctx) })
-	mlx.ClearCache() // the next request has other sizes
+	mlx.TrimCache() // the next request has other sizes
 	if err != nil && exitCode(err) == exitUsage {
 		return &serve.Refusal{Err: err}
 	}
