@@ -105,11 +105,22 @@ func (a *Attribution) Arrays() []checkpoint.Array {
 	}
 }
 
+// agreement says how estimates and patches go together, of as many as have a correlation.
+func (e *Estimation) agreement() string {
+	switch pearson, spearman := float64(e.Pearson), float64(e.Spearman); {
+	case len(e.Exact) == 1:
+		return "the greatest beside its patch"
+	case math.IsNaN(pearson) || math.IsNaN(spearman):
+		return fmt.Sprintf("the %d greatest beside their patches; equal numbers have no correlation", len(e.Exact))
+	}
+	return fmt.Sprintf("the %d greatest beside their patches: Pearson's correlation %s, Spearman's %s", len(e.Exact), short(e.Pearson), short(e.Spearman))
+}
+
 // Figure shows the effects, a grid for each component.
 func (e *Estimation) Figure() *render.Figure {
 	f := e.figure(2, "by how much a patch is expected to change the "+e.question()+", by "+e.Method.words(e.Steps))
 	if len(e.Exact) > 0 {
-		f.Notes = append(f.Notes, fmt.Sprintf("the %d greatest beside their patches: Pearson's correlation %s, Spearman's %s", len(e.Exact), short(e.Pearson), short(e.Spearman)))
+		f.Notes = append(f.Notes, e.agreement())
 	}
 	for _, site := range e.Components {
 		f.Grids = append(f.Grids, e.grid(site, e.Rows, e.Columns, e.Positions, e.Heads, e.Effects[site]))

@@ -47,7 +47,7 @@ func fits(m model.Model, in edit.Input, s *store, bound int64) error {
 		}
 		if free := bound - int64(mlx.ActiveMemory()); work > free {
 			return fmt.Errorf("experiment: what layer %d computes of %d positions needs %d MB beside the weights, and %d MB are left for it: read fewer positions, give a shorter prompt, or allow more memory",
-				layer, len(in.IDs), work>>20, max(0, free>>20))
+				layer, len(in.IDs), (work+1<<20-1)>>20, max(0, free>>20))
 		}
 	}
 	return nil

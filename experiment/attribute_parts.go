@@ -205,7 +205,7 @@ func (t *balance) add(x []float64) {
 func (t *balance) whole(want []float64, norm float64, what string) error {
 	for i, sum := range t.sums {
 		if gap := math.Abs(sum - want[i]); !(gap <= norm*(t.sizes[i]+math.Abs(want[i]))) {
-			return fmt.Errorf("experiment: %s sum to %v, and together they add %v: what they make goes through something that is not linear, and cannot be held; take them by component", what, sum, want[i])
+			return fmt.Errorf("experiment: %s sum to %v, and together they add %v: what they make goes through something that is not linear, or an edit changes it, and cannot be held; take them by component", what, sum, want[i])
 		}
 	}
 	return nil

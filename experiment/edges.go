@@ -184,7 +184,7 @@ func (w *wiredEdges) prepare() (err error) {
 		limit = w.bound - int64(mlx.ActiveMemory())
 	}
 	if need > limit {
-		return fmt.Errorf("experiment: edges: what %d writers add at %d positions takes %d MB, and there are %d MB for it: give shorter prompts, or estimate nodes", writers, w.answer+1, need>>20, max(0, limit>>20))
+		return fmt.Errorf("experiment: edges: what %d writers add at %d positions takes %d MB, and there are %d MB for it: give shorter prompts, or estimate nodes", writers, w.answer+1, (need+1<<20-1)>>20, max(0, limit>>20))
 	}
 	return w.fit(need)
 }

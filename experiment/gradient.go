@@ -60,7 +60,7 @@ func (g *gradients) blocks(rows int) (int, error) {
 	if n < least {
 		if g.bound > 0 {
 			return 0, fmt.Errorf("experiment: a gradient of %d runs of %d positions, through %d blocks at once, needs %d MB beside the weights, and %d MB are left for it: give shorter prompts or fewer steps, or allow more memory",
-				rows, g.answer+1, least, (g.beside+fixed+int64(least)*each)>>20, max(0, free+g.beside)>>20)
+				rows, g.answer+1, least, (g.beside+fixed+int64(least)*each+1<<20-1)>>20, max(0, free+g.beside)>>20)
 		}
 		n = least
 	}

@@ -110,7 +110,7 @@ func Probe(ctx context.Context, m model.Model, prompts, heldOut []Labelled, o Pr
 	p.train = len(prompts)
 	layer := int64(len(p.inputs)*r.size()) * 4
 	if layer > r.most {
-		return nil, fmt.Errorf("experiment: the states of %d prompts at one layer take %d MB, and %d MB are for them: give fewer prompts, or allow more memory", len(p.inputs), layer>>20, r.most>>20)
+		return nil, fmt.Errorf("experiment: the states of %d prompts at one layer take %d MB, and %d MB are for them: give fewer prompts, or allow more memory", len(p.inputs), (layer+1<<20-1)>>20, r.most>>20)
 	}
 	groups, err := r.prepare(p.inputs, layer)
 	if err != nil {

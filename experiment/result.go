@@ -1,6 +1,8 @@
 package experiment
 
 import (
+	"math"
+
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -38,6 +40,9 @@ type Baseline struct {
 func (b Baseline) recovery(x float64) lens.Number {
 	if x == float64(b.Corrupted) {
 		return 0
+	}
+	if b.Clean == b.Corrupted {
+		return lens.Number(math.NaN())
 	}
 	return lens.Number(x-float64(b.Corrupted)) / (b.Clean - b.Corrupted)
 }

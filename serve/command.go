@@ -21,6 +21,7 @@ type Command struct {
 	Short   string   // what it does
 	Prompts []string // the keys of the texts that are its arguments, in their order
 	Input   string   // the key of the JSON that it reads as a file, "" for none
+	InputB  string   // the key of a second JSON that it reads as a file, "" for none
 	Lines   bool     // Input is a list of which it reads a line each; else it reads the whole
 	With    []string // arguments that make it read the input
 	Streams bool     // it answers a JSON object a line, as each is known
@@ -57,6 +58,7 @@ type Call struct {
 	Command string
 	Args    []string // behind the name of the program
 	Input   []byte   // what stdin has
+	InputB  []byte   // what stands for a second file
 	Format  string   // of the answer
 }
 
@@ -174,8 +176,12 @@ func (c *Command) prompts(r map[string]json.RawMessage) ([]string, error) {
 	return texts, nil
 }
 
-// input takes what the command reads as a file.
+// input takes what the command reads as files.
 func (c *Command) input(r map[string]json.RawMessage, call *Call) error {
+	if second, given := r[c.InputB]; given && c.InputB != "" {
+		delete(r, c.InputB)
+		call.Args, call.InputB = append(call.Args, "--"+strings.ReplaceAll(c.InputB, "_", "-")+"=-"), second
+	}
 	value, given := r[c.Input]
 	if c.Input == "" || !given {
 		return nil
@@ -232,6 +238,9 @@ func (c *Command) unknown(keys []string) error {
 	have := slices.Clone(c.Prompts)
 	if c.Input != "" {
 		have = append(have, c.Input)
+	}
+	if c.InputB != "" {
+		have = append(have, c.InputB)
 	}
 	if len(c.Formats) > 1 {
 		have = append(have, "format")

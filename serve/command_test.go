@@ -23,6 +23,7 @@ func TestARequestIsACommandLine(t *testing.T) {
 		{"trace", `{"prompt":"a","target":" x","format":"csv","top":null}`, "trace --output=- --format=csv --target= x -- a", ""},
 		{"trace", `{"prompt":"-"}`, "trace --json -- -", "-\n"},
 		{"trace", `{"messages":[{"role":"user","content":"a"}]}`, "trace --messages=- --json", `[{"role":"user","content":"a"}]`},
+		{"pair", `{"messages_b":[2],"messages":[1]}`, "patch --messages-b=- --messages=- --json", "[1]"},
 		{"chat", `{"messages":[]}`, "generate --messages=- --json", "[]"},
 		{"trace", `{"prompt":"\ufffd \ud83d\ude00"}`, "trace --json -- \ufffd 😀", ""},
 		{"patch", `{"clean":"a","corrupted":"b","export":"mlxterp"}`, "patch --export=mlxterp -- a b", ""},

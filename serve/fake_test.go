@@ -27,6 +27,7 @@ func (f *fake) Commands() []Command {
 		},
 		{Name: "chat", Runs: "generate", Input: "messages", With: []string{"--messages=-"}, Streams: true, Formats: []string{"json"}},
 		{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, Formats: []string{"json"}, Options: []Option{{Name: "export", Kind: Text}}},
+		{Name: "pair", Runs: "patch", Input: "messages", InputB: "messages_b", Formats: []string{"json"}},
 		{Name: "info", Runs: "info", Formats: []string{"json"}},
 		{Name: "steer", Runs: "steer", Input: "pairs", Lines: true, With: []string{"--file=-"}, Formats: []string{"json"}},
 	}

@@ -235,7 +235,7 @@ func TestWhatIsNoEndpointIsSaid(t *testing.T) {
 	_, server := started(t, Options{}, echo)
 	answer, text := asked(t, server.URL+"/api/v1/nothing", `{}`)
 	require.Equal(t, http.StatusNotFound, answer.StatusCode)
-	require.Contains(t, text, "trace, chat, patch, info, steer")
+	require.Contains(t, text, "trace, chat, patch, pair, info, steer")
 	answer, _ = asked(t, server.URL+"/api/v1/trace", `{}`, "Content-Type", "text/plain")
 	require.Equal(t, http.StatusUnsupportedMediaType, answer.StatusCode)
 	info, err := http.Get(server.URL + "/api/v1/info")

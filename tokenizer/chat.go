@@ -61,6 +61,9 @@ func (c *Chat) role(i int) string {
 	return text
 }
 
+// ErrNoTemplate is the error of a conversation where the tokenizer's files have no chat template.
+var ErrNoTemplate = errors.New("the files hold no chat template")
+
 // ApplyChat writes a conversation as the text that the model was trained on, by the chat template of its files; with
 // addGenerationPrompt the text ends where the assistant's answer begins. Encode that text with special false: the
 // template writes BOS itself. It equals what transformers' apply_chat_template writes, or is an error. A conversation whose
@@ -91,7 +94,7 @@ func (t *Tokenizer) templateFor(c *Chat) (*jinja.Template, error) {
 	}
 	switch {
 	case len(names) == 0 || ok && text == "":
-		return nil, errors.New("the files hold no chat template: encode the text without one")
+		return nil, fmt.Errorf("%w: encode the text without one", ErrNoTemplate)
 	case !ok:
 		return nil, fmt.Errorf("the files hold chat templates for %s, and no default one: encode the text without one", strings.Join(names, ", "))
 	}

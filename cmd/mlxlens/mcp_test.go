@@ -76,6 +76,17 @@ func TestAToolOfAnotherProcessAnswersAsTheCommandLine(t *testing.T) {
 	}
 }
 
+func TestTheFirstMessageIsAnsweredWhateverBecomesOfTheModel(t *testing.T) {
+	p := startTools(t, nil, "-m", "nowhere")
+	hello := p.InitializeResult()
+	require.Equal(t, "mlxlens", hello.ServerInfo.Name)
+	require.Contains(t, hello.Instructions, "mlxlens shows what a language model computes")
+	r, err := p.call(context.Background(), "trace", map[string]any{"ids": []int{30, 7, 500}})
+	require.NoError(t, err)
+	require.True(t, r.IsError)
+	require.Contains(t, r.Content[0].(*sdk.TextContent).Text, "nowhere")
+}
+
 func TestAClientThatLeavesEndsTheProcessAndWhatItComputes(t *testing.T) {
 	told := make(chan struct{}, 10000)
 	p := startTools(t, &sdk.ClientOptions{ProgressNotificationHandler: func(context.Context, *sdk.ProgressNotificationClientRequest) { told <- struct{}{} }})

@@ -32,7 +32,7 @@ func (l *Loader) Fits(most int64) error {
 		form = "unpacked to what is computed with"
 	}
 	if room := int64(mlx.MemoryLimit()) - int64(mlx.ActiveMemory()); weights > room {
-		return fmt.Errorf("model: %s: %w: the weights take %d MB, %s, and MLX has %d MB of the machine's", l.ck.Path, ErrMemory, weights>>20, form, max(0, room)>>20)
+		return fmt.Errorf("model: %s: %w: the weights take %d MB, %s, and MLX has %d MB of the machine's", l.ck.Path, ErrMemory, (weights+1<<20-1)>>20, form, max(0, room)>>20)
 	}
 	if most == 0 || weights <= small { // what is little beside the program is no reason to refuse it
 		return nil
@@ -42,7 +42,7 @@ func (l *Loader) Fits(most int64) error {
 	beside := mlx.ProcessMemory()
 	if need := beside + weights + small; need > most {
 		return fmt.Errorf("model: %s: %w: the weights take %d MB, %s, and the program has %d MB beside; the bound leaves %d: allow more",
-			l.ck.Path, ErrMemory, weights>>20, form, (beside+small)>>20, most>>20)
+			l.ck.Path, ErrMemory, (weights+1<<20-1)>>20, form, (beside+small)>>20, most>>20)
 	}
 	return nil
 }

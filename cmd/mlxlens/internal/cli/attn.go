@@ -83,7 +83,7 @@ func (o *scoreFlags) check() error {
 
 func newAttnCmd(s *streams) *cobra.Command {
 	o := &attnOptions{}
-	o.usual = "prob, and logit_diff with --vs"
+	o.usual, o.alone = "prob, and logit_diff with --vs", true
 	cmd := &cobra.Command{
 		Use:   "attn [prompt]",
 		Short: "Show what attention heads attend to, and what kind they are",

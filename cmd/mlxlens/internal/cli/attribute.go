@@ -124,6 +124,8 @@ func (o *attributeOptions) checkOf(two bool) error {
 		return usagef("--baseline needs --by token: with a corrupted prompt the path begins there")
 	case o.edges && (o.exact != 0 || o.sites != "" || o.layers != "" || o.or(o.positions) != "" || o.by != "component"):
 		return usagef("--edges are of all layers and positions, and have no --exact, --sites, --layers, --positions, --span and --by")
+	case o.edges && o.align != "":
+		return usagef("--edges go from a position to the same position of the other prompt, and have no --align: take prompts of as many tokens")
 	case o.top < 0 || o.steps < 0 || o.exact < 0:
 		return usagef("--top %d, --steps %d, --exact %d: want 0 or more", o.top, o.steps, o.exact)
 	case o.top > 0 && (token || two && !o.edges):
@@ -248,7 +250,11 @@ func abs(x lens.Number) lens.Number { return max(x, -x) }
 
 // ofTwo estimates effects, or scores edges.
 func (o *attributeOptions) ofTwo(ctx context.Context, s *streams, opened *auto.Opened, clean, corrupted patchRun, align lens.Alignment) (found, error) {
-	if err := sameLength(opened, clean, corrupted, align); err != nil {
+	advice := alignAdvice
+	if o.edges {
+		advice = "edges need as many: lengthen one"
+	}
+	if err := sameLength(advice, opened, clean, corrupted, align); err != nil {
 		return nil, err
 	}
 	o.heads = o.by == "head"

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/mlxlens/mlxlens/experiment"
@@ -11,7 +12,7 @@ import (
 
 // promptOrPair is a line of a file to attribute: one prompt, or two.
 type promptOrPair struct {
-	Prompt *string `json:"prompt"`
+	Prompt json.RawMessage `json:"prompt"`
 	pairOfPrompts
 }
 
@@ -51,7 +52,12 @@ func (o *attributeOptions) parseLine(line int, text string) task {
 		t.err = errors.New(`want {"prompt": …}, or {"clean": …, "corrupted": …}, and "target" and "vs" where they are not what the model answers`)
 		return t
 	}
-	t.err = o.checkOf(p.two())
+	if t.err = o.checkOf(p.two()); t.err != nil {
+		return t
+	}
+	if t.err = checkPrompt("prompt", p.Prompt); p.two() {
+		t.err = p.check()
+	}
 	return t
 }
 

@@ -158,7 +158,7 @@ func (o *captureOptions) fits(m model.Model, in edit.Input, places []model.Place
 	}
 	if free := bound - int64(mlx.ActiveMemory()); work > free {
 		return fmt.Errorf("the activations take %d MB, and to compute them %d MB beside the weights, of which --max-memory leaves %d: keep fewer places or positions, or allow more",
-			result>>20, work>>20, max(0, free>>20))
+			(result+1<<20-1)>>20, (work+1<<20-1)>>20, max(0, free>>20))
 	}
 	return nil
 }

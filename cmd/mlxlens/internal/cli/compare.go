@@ -115,7 +115,7 @@ func (o *compareOptions) checkLens() error {
 var compareFormats = []string{"json", "png", "svg", "pdf"}
 
 func (o *compareOptions) checkOutput() error {
-	if err := o.outputFlags.check(compareFormats...); err != nil {
+	if err := cmp.Or(o.outputFlags.check(compareFormats...), o.beside(o.json)); err != nil {
 		return err
 	}
 	return o.look.check(&o.outputFlags)

@@ -36,10 +36,10 @@ var endpoints = []serve.Command{
 	{Name: "trace", Runs: "trace", Prompts: []string{"prompt"}, Input: "messages", Schema: lens.TraceSchema},
 	{Name: "generate", Runs: "generate", Prompts: []string{"prompt"}, Streams: true},
 	{Name: "chat", Runs: "generate", Input: "messages", With: []string{"--messages=-"}, Streams: true},
-	{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, Schema: experiment.PatchSchema},
+	{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, Input: "messages", InputB: "messages_b", Schema: experiment.PatchSchema},
 	{Name: "attn", Runs: "attn", Prompts: []string{"prompt"}, Input: "messages", Schema: experiment.AttentionSchema},
-	{Name: "attribute", Runs: "attribute", Prompts: []string{"prompt", "corrupted"}, Schema: experiment.AttributeSchema},
-	{Name: "compare", Runs: "compare", Prompts: []string{"prompt", "prompt_b"}, Schema: lens.CompareSchema},
+	{Name: "attribute", Runs: "attribute", Prompts: []string{"prompt", "corrupted"}, Input: "messages", InputB: "messages_b", Schema: experiment.AttributeSchema},
+	{Name: "compare", Runs: "compare", Prompts: []string{"prompt", "prompt_b"}, Input: "messages", InputB: "messages_b", Schema: lens.CompareSchema},
 	{Name: "patchscope", Runs: "patchscope", Prompts: []string{"prompt"}, Schema: experiment.PatchscopeSchema},
 	{Name: "decompose", Runs: "decompose", Prompts: []string{"prompt"}, Schema: experiment.DecomposeSchema},
 	{Name: "capture", Runs: "capture", Prompts: []string{"prompt"}, Input: "messages"},
@@ -129,7 +129,7 @@ func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w s
 		return err
 	}
 	s := &streams{
-		ctx: ctx, args: call.Args, in: bytes.NewReader(call.Input), out: answer, err: io.Discard, answer: output.Stdout(answer),
+		ctx: ctx, args: call.Args, in: bytes.NewReader(call.Input), inB: bytes.NewReader(call.InputB), out: answer, err: io.Discard, answer: output.Stdout(answer),
 		digests: e.digests, served: e.served, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
 	}
 	if s.watch.progress == nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -88,7 +89,9 @@ func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text st
 	}
 	part, isFile, err := o.fraction()
 	if isFile {
-		heldOut, err = readLines(s, o.heldOut, quiet, parse)
+		if heldOut, err = readLines(s, o.heldOut, quiet, parse); err == nil && !quiet && sameFile(o.file, o.heldOut) {
+			s.say("--held-out is the file that is learnt from: what is found is tried on what it was made of, and says nothing of others")
+		}
 		return train, heldOut, nil, err
 	}
 	split = &experiment.Split{Fraction: part, Seed: o.seed}
@@ -109,6 +112,13 @@ func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text st
 		s.say("%s has %s: too few to hold a part of %g out, and nothing is tried on others", o.file, english.Plural(len(all), "line", ""), part)
 	}
 	return train, heldOut, split, err
+}
+
+// sameFile reports whether two names are of one file.
+func sameFile(a, b string) bool {
+	x, errX := os.Stat(a)
+	y, errY := os.Stat(b)
+	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
 // readLines reads a file of which every line must be right.
@@ -151,15 +161,20 @@ func promptOf(raw json.RawMessage) (text *string, ids []int, chat *tokenizer.Cha
 	return nil, nil, nil, errors.New(`want a text, token ids such as [1, 2], or messages such as [{"role": "user", "content": "Hi"}]`)
 }
 
-// input encodes a prompt of a line, and chooses what is read of it.
-func (o *exampleFlags) input(opened *auto.Opened, prompt *promptOptions, raw json.RawMessage) (edit.Input, error) {
+// inLine is the prompt of a line, encoded by the options that the command has for all.
+func (o *promptOptions) inLine(raw json.RawMessage) (each *promptOptions, text *string, ids []int, err error) {
 	text, ids, chat, err := promptOf(raw)
-	if err != nil {
-		return edit.Input{}, err
-	}
-	each := promptOptions{noBOS: prompt.noBOS, chatFlags: chatFlags{chat: prompt.chat || prompt.messages != "", system: prompt.system, conversation: chat}}
 	if chat != nil {
 		text = new(string) // which the template writes
+	}
+	return &promptOptions{noBOS: o.noBOS, chatFlags: chatFlags{chat: o.chat || o.messages != "", system: o.system, conversation: chat}}, text, ids, err
+}
+
+// input encodes a prompt of a line, and chooses what is read of it.
+func (o *exampleFlags) input(opened *auto.Opened, prompt *promptOptions, raw json.RawMessage) (edit.Input, error) {
+	each, text, ids, err := prompt.inLine(raw)
+	if err != nil {
+		return edit.Input{}, err
 	}
 	e, err := each.encode(opened, text, ids)
 	if err != nil {
@@ -194,8 +209,10 @@ func needsTokenizer(tasks []task, keys ...string) bool {
 			if json.Unmarshal(t.input, &of) != nil {
 				continue
 			}
-			if _, ids, _, _ := promptOf(of[key]); ids == nil {
-				return true
+			if raw, there := of[key]; there {
+				if _, ids, _, _ := promptOf(raw); ids == nil {
+					return true
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -26,6 +27,7 @@ type questionFlags struct {
 	versus string
 	within int64  // bytes that a run for an answer may take, 0: no bound
 	usual  string // what --metric is where it is not given, in words
+	alone  bool   // there is one run
 }
 
 func (o *questionFlags) flags(cmd *cobra.Command) {
@@ -33,10 +35,14 @@ func (o *questionFlags) flags(cmd *cobra.Command) {
 	for _, m := range experiment.Metrics() {
 		names = append(names, string(m))
 	}
+	answer, against := "the clean run's answer", " (default the corrupted run's answer)"
+	if o.alone {
+		answer, against = "the answer", ", with --metric logit_diff"
+	}
 	f := cmd.Flags()
 	f.StringVar(&o.metric, "metric", "", "what is measured: "+strings.Join(names, ", ")+" (default "+o.usual+")")
-	f.StringVar(&o.target, "target", "", "the token that the metric is of, such as \" Paris\", one without a text by its number, \"<61>\" (default the clean run's answer)")
-	f.StringVar(&o.versus, "vs", "", "the token that the target is set against (default the corrupted run's answer)")
+	f.StringVar(&o.target, "target", "", "the token that the metric is of, such as \" Paris\", one without a text by its number, \"<61>\" (default "+answer+")")
+	f.StringVar(&o.versus, "vs", "", "the token that the target is set against"+against)
 }
 
 func (o *questionFlags) check() error {
@@ -167,7 +173,7 @@ func (o *foundFlags) check(formats ...string) error {
 	if err := o.screenFlags.check(); err != nil {
 		return err
 	}
-	if err := o.outputFlags.check(formats...); err != nil {
+	if err := cmp.Or(o.outputFlags.check(formats...), o.beside(o.json)); err != nil {
 		return err
 	}
 	return o.picture.check(&o.outputFlags)

@@ -72,6 +72,14 @@ func (o *outputFlags) check(formats ...string) error {
 	return nil
 }
 
+// beside refuses an answer on stdout in two formats.
+func (o *outputFlags) beside(asJSON bool) error {
+	if as := o.format(); asJSON && o.output == "-" && as != "json" && as != "jsonl" {
+		return usagef("--json and --format %s both write to stdout: leave one out", as)
+	}
+	return nil
+}
+
 // find looks up where the output leads.
 func (o *outputFlags) find(s *streams) (*output.Place, error) {
 	place, err := output.Find(o.output, s.out)

@@ -98,7 +98,7 @@ run's. Prompts of different length need --align start or end.`,
 	f.StringArrayVar(&o.to, "to", nil, "patch only what the sites tell this `PLACE` directly: layers.9.q#6, layers.9.mlp_norm or logits (path patching; repeatable)")
 	f.BoolVar(&o.throughMLPs, "through-mlps", false, "with --to, let MLPs on the way compute anew")
 	o.romeFlags.flags(cmd)
-	o.shard.flags(cmd, &o.file, "patch every pair of a .jsonl file, {\"clean\": …, \"corrupted\": …} a line, or with --rome {\"prompt\": …, \"subject\": …}")
+	o.shard.flags(cmd, &o.file, "patch every pair of a .jsonl file, {\"clean\": …, \"corrupted\": …} a line, each a text, token ids or messages, or with --rome {\"prompt\": …, \"subject\": …}")
 	o.foundFlags.flags(cmd, experiment.PatchSchema, "jsonl")
 	return cmd
 }
@@ -163,7 +163,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer opened.Close()
-	if err := sameLength(opened, clean, corrupted, align); err != nil {
+	if err := sameLength(alignAdvice, opened, clean, corrupted, align); err != nil {
 		return err
 	}
 	po, err := o.options(s, opened, clean, corrupted)
@@ -208,10 +208,13 @@ func (o *patchOptions) prompts(ctx context.Context, s *streams, needTokenizer bo
 	return opened, clean, corrupted, err
 }
 
+// alignAdvice is what to do with prompts of different length.
+const alignAdvice = "give --align start or end"
+
 // sameLength refuses prompts of different length that nobody has aligned.
-func sameLength(opened *auto.Opened, clean, corrupted patchRun, align lens.Alignment) error {
+func sameLength(advice string, opened *auto.Opened, clean, corrupted patchRun, align lens.Alignment) error {
 	if na, nb := len(clean.ids), len(corrupted.ids); align == lens.AlignEqual && na != nb {
-		return usagef("the prompts have %d and %d tokens: give --align start or end\n  clean:     %s\n  corrupted: %s", na, nb, shown(opened, clean.ids), shown(opened, corrupted.ids))
+		return usagef("the prompts have %d and %d tokens: %s\n  clean:     %s\n  corrupted: %s", na, nb, advice, shown(opened, clean.ids), shown(opened, corrupted.ids))
 	}
 	return nil
 }

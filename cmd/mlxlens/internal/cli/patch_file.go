@@ -86,7 +86,7 @@ func runPatchFile(ctx context.Context, s *streams, o *patchOptions, align lens.A
 }
 
 func (b *fileBatch) openModel(context.Context) (finish func(), err error) {
-	if b.opened, err = b.open(b.batch.s, true); err != nil {
+	if b.opened, err = b.open(b.batch.s, needsTokenizer(b.batch.tasks, lineKeys...)); err != nil {
 		return nil, err
 	}
 	if err = b.batch.s.fetchEdits(b.edits); err == nil {
@@ -114,6 +114,9 @@ func (b *fileBatch) origin(opened *auto.Opened) (of origin, err error) {
 	return of, originOfEdits(b.edits, of.Options)
 }
 
+// lineKeys are those of a line's prompts.
+var lineKeys = []string{"prompt", "clean", "corrupted"}
+
 // ids are those of all prompts of a line.
 func (b *fileBatch) ids(t *task) ([]int, error) {
 	var of map[string]json.RawMessage
@@ -121,13 +124,15 @@ func (b *fileBatch) ids(t *task) ([]int, error) {
 		return nil, err
 	}
 	var ids []int
-	for _, key := range []string{"prompt", "clean", "corrupted"} {
-		var text string
-		if of[key] == nil || json.Unmarshal(of[key], &text) != nil {
+	for _, key := range lineKeys {
+		if of[key] == nil {
 			continue
 		}
-		prompt := &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}
-		e, err := prompt.encode(b.opened, &text, nil)
+		prompt, text, given, err := b.inLine(of[key])
+		if err != nil {
+			continue // the line says so
+		}
+		e, err := prompt.encode(b.opened, text, given)
 		if err != nil {
 			return nil, err
 		}
@@ -207,11 +212,16 @@ func asAnswered(v any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// pairOfPrompts is a line of a file of pairs.
+// pairOfPrompts is a line of a file of pairs: texts, token ids or conversations.
 type pairOfPrompts struct {
-	Clean     *string `json:"clean"`
-	Corrupted *string `json:"corrupted"`
+	Clean     json.RawMessage `json:"clean"`
+	Corrupted json.RawMessage `json:"corrupted"`
 	asked
+}
+
+// check finds what is wrong with the prompts.
+func (p *pairOfPrompts) check() error {
+	return cmp.Or(checkPrompt("clean", p.Clean), checkPrompt("corrupted", p.Corrupted))
 }
 
 // asked is what a line asks about; where it is empty, what the flags name, or the model answers.
@@ -229,6 +239,9 @@ func parsePair(line int, text string) task {
 	var p pairOfPrompts
 	if t.err = exactjson.Unmarshal(raw, &p); t.err == nil && (p.Clean == nil || p.Corrupted == nil) {
 		t.err = errors.New(`want {"clean": …, "corrupted": …}, and "target" and "vs" where they are not what the model answers`)
+	}
+	if t.err == nil {
+		t.err = p.check()
 	}
 	return t
 }
@@ -276,8 +289,12 @@ func (b *fileBatch) both(ctx context.Context, p pairOfPrompts, align lens.Alignm
 }
 
 // one encodes a prompt of a line.
-func (b *fileBatch) one(ctx context.Context, text *string) (patchRun, error) {
-	return b.run(ctx, b.batch.s, b.opened, &promptOptions{noBOS: b.noBOS, chatFlags: b.chatFlags}, text, nil)
+func (b *fileBatch) one(ctx context.Context, raw json.RawMessage) (patchRun, error) {
+	prompt, text, ids, err := b.inLine(raw)
+	if err != nil {
+		return patchRun{}, err
+	}
+	return b.run(ctx, b.batch.s, b.opened, prompt, text, ids)
 }
 
 // each are the options of a line: the line is the answer, and nothing is said beside it.

@@ -164,10 +164,10 @@ func subjectPositions(s *streams, opened *auto.Opened, ids []int, subject string
 
 // fact is a line of a file for --rome. ROME's own files have these keys, and others.
 type fact struct {
-	Prompt    *string `json:"prompt"`
-	Subject   *string `json:"subject"`
-	Target    string  `json:"target"`
-	Attribute string  `json:"attribute"` // ROME's word for the target
+	Prompt    json.RawMessage `json:"prompt"`
+	Subject   *string         `json:"subject"`
+	Target    string          `json:"target"`
+	Attribute string          `json:"attribute"` // ROME's word for the target
 }
 
 // parseFact reads a line of a file of facts.
@@ -179,6 +179,9 @@ func parseFact(line int, text string) task {
 	var f fact
 	if t.err = exactjson.Unmarshal(raw, &f); t.err == nil && (f.Prompt == nil || f.Subject == nil) {
 		t.err = fmt.Errorf(`want {"prompt": …, "subject": …}, and a "target" where it is not what the model answers`)
+	}
+	if t.err == nil {
+		t.err = checkPrompt("prompt", f.Prompt)
 	}
 	return t
 }

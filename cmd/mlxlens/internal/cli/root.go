@@ -27,6 +27,7 @@ import (
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
+	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
 // streams are where a command reads and writes, and until when.
@@ -34,6 +35,7 @@ type streams struct {
 	ctx      context.Context
 	args     []string
 	in       io.Reader
+	inB      io.Reader // what a server has for a second file; nil: both cannot be stdin
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
@@ -196,7 +198,7 @@ func exitCode(err error) int {
 		return exitNoLibrary
 	case errors.As(err, &damaged):
 		return exitFailed
-	case errors.As(err, &usage), errors.As(err, &wrongEdit), errors.As(err, &refused), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
+	case errors.As(err, &usage), errors.As(err, &wrongEdit), errors.As(err, &refused), errors.Is(err, auto.ErrNoTokenizer), errors.Is(err, tokenizer.ErrNoTemplate), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
 		return exitUsage
 	}
 	return exitFailed

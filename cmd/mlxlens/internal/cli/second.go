@@ -36,8 +36,6 @@ func (o *secondFlags) check(first *promptOptions) error {
 	switch {
 	case o.hasSecond && (o.idsB != "" || o.messagesB != "") || o.idsB != "" && o.messagesB != "":
 		return usagef("a second prompt, --ids-b and --messages-b exclude each other")
-	case first.messages == "-" && o.messagesB == "-":
-		return usagef("--messages and --messages-b cannot both be read from stdin")
 	}
 	return nil
 }
@@ -51,7 +49,14 @@ func (o *secondFlags) read(s *streams, first *promptOptions, text *string, ids [
 	if o.hasSecond {
 		b.prompt, b.chat, b.system = &o.second, first.chat, first.system
 	}
-	text, ids, err := b.read(s)
+	from := *s
+	switch {
+	case s.inB != nil:
+		from.in = s.inB
+	case first.messages == "-" && o.messagesB == "-":
+		return nil, nil, nil, usagef("--messages and --messages-b cannot both be read from stdin")
+	}
+	text, ids, err := b.read(&from)
 	return b, text, ids, err
 }
 

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -150,7 +151,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
-	if err := o.outputFlags.check(traceFormats...); err != nil {
+	if err := cmp.Or(o.outputFlags.check(traceFormats...), o.beside(o.json)); err != nil {
 		return err
 	}
 	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
