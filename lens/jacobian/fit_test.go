@@ -151,6 +151,14 @@ func TestMergedShardsAreTheFitOfAll(t *testing.T) {
 			require.InDelta(t, expected[i], x, 1e-5)
 		}
 	}
+	c := shard("a.pt", jacobian.Metadata{jacobian.Digest: "4", jacobian.Digests: []any{"p", "p", "q"}}, 0, 1)
+	both, err := jacobian.Merge(c, shard("b.pt", jacobian.Metadata{jacobian.Digest: "5", jacobian.Digests: []any{"r"}}, 2))
+	require.NoError(t, err)
+	overlapping := shard("c.pt", jacobian.Metadata{jacobian.Digest: "6", jacobian.Digests: []any{"s", "q", "r"}}, 2)
+	_, err = jacobian.Merge(c, overlapping)
+	require.ErrorContains(t, err, "c.pt share 1 prompt, which would count twice: the first is prompt 1 of ")
+	_, err = jacobian.Merge(both, overlapping)
+	require.ErrorContains(t, err, "share 2 prompts")
 	for says, with := range map[string]*jacobian.Lens{
 		"were fitted to the same prompts, which would count twice": shard("c.pt", jacobian.Metadata{jacobian.Digest: "1"}, 2),
 		"the model_name of":             shard("c.pt", jacobian.Metadata{"model_name": "other"}, 2),

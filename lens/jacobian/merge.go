@@ -6,30 +6,35 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 )
 
-// Digest is the key of what tells the prompts of two fits apart.
-const Digest = "corpus_digest"
+// The keys of what tells the prompts of two fits apart: a digest of all, and a list of one of each.
+const (
+	Digest  = "corpus_digest"
+	Digests = "prompt_digests"
+)
 
 // keyDigests are those of a lens that was merged, one of each part.
 const keyDigests = "corpus_digests"
 
 // ofShard are the keys in which the shards of one fit may differ.
-var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, keyDimBatch, "standard_error"}
+var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, Digests, keyDimBatch, "standard_error"}
 
 // Merge returns the lens of all prompts that lenses were fitted to: the mean of their matrices, each weighted by its number of
-// prompts. They must agree in what they are of and how they were fitted, and differ in their prompts: the same part given twice is
-// refused, also where a lens was merged of it before; parts that overlap are not told. The lenses' files stay open until the result's
-// Close.
+// prompts. They must agree in what they are of and how they were fitted, and differ in their prompts, as far as they say which they
+// have: the same part given twice is refused, and parts that share a prompt, also where a lens was merged of them before. The lenses'
+// files stay open until the result's Close.
 func Merge(lenses ...*Lens) (*Lens, error) {
 	if len(lenses) < 2 {
 		return nil, fmt.Errorf("jacobian: %d lenses cannot be merged: give two or more", len(lenses))
 	}
 	first := lenses[0]
 	all := &Lens{DModel: first.DModel, Layers: first.Layers, Target: first.Target, Metadata: maps.Clone(first.Metadata), file: together(lenses)}
-	digests := map[string]*Lens{}
-	var parts, corpora []any
+	digests, of := map[string]*Lens{}, map[string]*Lens{}
+	var parts, prompts, corpora []any
 	for _, l := range lenses {
 		if err := first.differs(l); err != nil {
 			return nil, err
@@ -39,6 +44,12 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 				return nil, fmt.Errorf("jacobian: %s and %s were fitted to the same prompts, which would count twice", same.name(), l.name())
 			}
 			digests[digest], parts = l, append(parts, digest)
+		}
+		if err := l.shares(of); err != nil {
+			return nil, err
+		}
+		for _, digest := range l.texts(Digests) {
+			of[digest], prompts = l, append(prompts, digest)
 		}
 		if c := l.Corpus(); c != "" && !slices.Contains(corpora, any(c)) {
 			corpora = append(corpora, c)
@@ -51,6 +62,9 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 	if len(parts) > 0 {
 		all.Metadata[keyDigests] = parts
 	}
+	if len(prompts) > 0 {
+		all.Metadata[Digests] = prompts
+	}
 	if len(corpora) > 0 {
 		text := fmt.Sprint(corpora[0])
 		for _, c := range corpora[1:] {
@@ -62,35 +76,73 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 		all.Metadata[keyPrompts] = all.Prompts
 	}
 	all.matrix = func(layer int) (checkpoint.Array, float32, error) {
-		sum := make([]float64, all.DModel*all.DModel)
-		for _, l := range lenses {
-			x, err := l.Matrix(layer)
-			if err != nil {
-				return checkpoint.Array{}, 0, err
-			}
-			for i, v := range x {
-				sum[i] += float64(l.Prompts) * float64(v)
-			}
+		x, err := meanOf(lenses, layer)
+		if err != nil {
+			return checkpoint.Array{}, 0, err
 		}
-		mean := make([]float32, len(sum))
-		for i, v := range sum {
-			mean[i] = float32(v / float64(all.Prompts))
+		return checkpoint.Float32Array(tensorName(layer), x, all.DModel, all.DModel), 1, nil
+	}
+	return all, nil
+}
+
+// meanOf is a layer's matrix, averaged over all prompts.
+func meanOf(lenses []*Lens, layer int) ([]float32, error) {
+	var sum []float64
+	prompts := 0
+	for _, l := range lenses {
+		x, err := l.Matrix(layer)
+		if err != nil {
+			return nil, err
 		}
-		return checkpoint.Float32Array(tensorName(layer), mean, all.DModel, all.DModel), 1, nil
+		if sum == nil {
+			sum = make([]float64, len(x))
+		}
+		for i, v := range x {
+			sum[i] += float64(l.Prompts) * float64(v)
+		}
+		prompts += l.Prompts
+	}
+	all := make([]float32, len(sum))
+	for i, v := range sum {
+		all[i] = float32(v / float64(prompts))
 	}
 	return all, nil
 }
 
 // parts tell what a lens was fitted to from what others were: of one that was merged, each part.
 func (l *Lens) parts() []string {
-	digests, _ := l.Metadata[keyDigests].([]any)
+	if text, _ := l.Metadata[Digest].(string); text != "" {
+		return append(l.texts(keyDigests), text)
+	}
+	return l.texts(keyDigests)
+}
+
+// texts are the texts of a list in the metadata.
+func (l *Lens) texts(key string) []string {
+	list, _ := l.Metadata[key].([]any)
 	var all []string
-	for _, d := range append(slices.Clone(digests), l.Metadata[Digest]) {
+	for _, d := range list {
 		if text, _ := d.(string); text != "" {
 			all = append(all, text)
 		}
 	}
 	return all
+}
+
+// shares returns an error where the lens was fitted to a prompt that one before was fitted to.
+func (l *Lens) shares(of map[string]*Lens) error {
+	n, first, other := 0, 0, (*Lens)(nil)
+	for i, digest := range l.texts(Digests) {
+		if before := of[digest]; before != nil {
+			if n++; other == nil {
+				first, other = i, before
+			}
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fmt.Errorf("jacobian: %s and %s share %s, which would count twice: the first is prompt %d of %s (from 0)", other.name(), l.name(), english.Plural(n, "prompt", ""), first, l.name())
 }
 
 // differs returns why a lens is no shard of the same fit, nil where it is.

@@ -165,8 +165,12 @@ func (o *lensFitOptions) about(opened *auto.Opened, c *corpus, run *fitting) (ja
 		}
 		errors = append(errors, e)
 	}
+	prompts := make([]any, len(c.sequences))
+	for i, ids := range c.sequences {
+		prompts[i] = digestOf(idsText(ids))
+	}
 	m := jacobian.Metadata{
-		"model_name": cmp.Or(o.train.name, modelName(opened)), "corpus": filepath.Base(c.name), jacobian.Digest: c.digest, "unembedding_sha256": hash,
+		"model_name": cmp.Or(o.train.name, modelName(opened)), "corpus": filepath.Base(c.name), jacobian.Digest: c.digest, jacobian.Digests: prompts, "unembedding_sha256": hash,
 		"fitted_by": "mlxlens", "n_prompts": run.f.Done(), "standard_error": errors,
 	}
 	if run.of.Revision != "" {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"text/tabwriter"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens/jacobian"
@@ -24,8 +25,9 @@ func newLensMergeCmd(s *streams) *cobra.Command {
 		Long: `Merge writes the mean of Jacobian lenses, each weighted by the number of its sequences: fitted to
 parts of a corpus (lens fit --skip and --prompts), perhaps on several machines, they give
 the lens of the whole. Lenses of other models, layers or ways of fitting are refused, and so
-is a part that is there twice, by itself or in a merged lens; that parts do not overlap
-otherwise is not checked. What float16 has rounded stays so: fit parts with --f32.
+is a part that is there twice, by itself or in a merged lens, and so are parts that share a
+sequence (lenses of other programs do not say which theirs are). What float16 has rounded stays
+so: fit parts with --f32.
 
 Checkpoints of fits (OUT.fit.pt, but of --rows, and those of other programs) are lenses too.`,
 		Example: `  mlxlens lens merge part1.pt part2.pt -o lens.pt`,
@@ -130,6 +132,9 @@ func (i jacobianInfo) print(s *streams, asJSON bool) error {
 		text, err := json.Marshal(i.Metadata[key])
 		if err != nil {
 			return err
+		}
+		if list, ok := i.Metadata[key].([]any); ok && key == jacobian.Digests {
+			text = []byte(english.Plural(len(list), "digest", "") + " (--json shows them)")
 		}
 		rows = append(rows, [2]string{key, string(text)})
 	}
