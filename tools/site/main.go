@@ -38,7 +38,7 @@ type entry struct{ File, Title string }
 // menu leads to what a reader looks for; the other pages are reached from these.
 var menu = []entry{
 	{"README.md", "mlxlens"}, {"docs/tutorial.md", "Tutorial"}, {"docs/experiments.md", "Experiments"}, {"docs/commands/README.md", "Commands"},
-	{"docs/models.md", "Models"}, {"docs/names.md", "Names"}, {"docs/mlx.md", "Package mlx"}, {"docs/performance.md", "Performance"},
+	{"docs/models.md", "Models"}, {"docs/names.md", "Names"}, {"docs/mlx.md", "Package mlx"}, {"docs/performance.md", "Performance"}, {"docs/mac.md", "On a Mac"},
 	{"docs/architecture.md", "Architecture"}, {"docs/rationale.md", "Rationale"}, {"docs/golden.md", "Golden results"}, {"CHANGELOG.md", "Changes"}, {"CONTRIBUTING.md", "Contributing"},
 }
 

@@ -117,6 +117,7 @@ func (d *diagnosis) library() error {
 	for _, r := range lib.Refused {
 		d.add("the library fails the self-check: "+r, fmt.Sprintf("get the library of MLX %s, which mlxlens was proven with: `%s`", lib.Proven, lib.Remedy))
 	}
+	d.matrixUnits()
 	if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
 		d.add("OpenBLAS was not found: matrix products run 50 times slower than they could", "install it (Debian, Ubuntu: sudo apt-get install -y libopenblas0-pthread), or name one in $"+mlx.EnvBLAS)
 	}
