@@ -87,7 +87,11 @@ func (a *Attending) scoreFigure(f *render.Figure) {
 		}
 		f.Grids = append(f.Grids, m)
 		if a.Pairs[kind] == 0 {
-			f.Notes = append(f.Notes, fmt.Sprintf("%s: no token of the prompt repeats, and the scores say nothing", kind))
+			reason := "no token of the prompt repeats"
+			if kind != DuplicateToken && kind != Induction {
+				reason = "no key of the kind is left"
+			}
+			f.Notes = append(f.Notes, fmt.Sprintf("%s: %s, and the scores say nothing", kind, reason))
 			continue
 		}
 		var best []string

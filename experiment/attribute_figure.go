@@ -133,6 +133,7 @@ func (e *Estimation) Figure() *render.Figure {
 		}
 		f.Grids = append(f.Grids, m)
 	}
+	f.FitDigits()
 	return f
 }
 
@@ -190,6 +191,7 @@ func (a *InputAttribution) Figure() *render.Figure {
 	f.Notes = append(f.Notes, note)
 	positions := upTo(len(a.Values) - 1)
 	f.Grids = []render.Matrix{{Name: "tokens", Rows: []string{string(a.Method)}, Are: "position", Columns: a.Run.tokenColumns(positions), Values: floats([][]lens.Number{a.Values})}}
+	f.FitDigits()
 	return f
 }
 

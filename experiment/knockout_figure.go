@@ -40,6 +40,7 @@ func (k *Knockouts) Figure() *render.Figure {
 		grid.Columns = []render.Column{{Name: "all keys"}}
 	}
 	f.Grids = []render.Matrix{grid}
+	f.FitDigits()
 	return f
 }
 

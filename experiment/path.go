@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -125,6 +126,11 @@ func newPaths(m model.Model, clean, corrupted edit.Input, o *PathOptions) (*path
 		paths.held.sites = append(paths.held.sites, model.MLPOut)
 	}
 	paths.stores = append(paths.stores, paths.held)
+	if !slices.ContainsFunc(o.Sites, func(site model.Site) bool {
+		return slices.ContainsFunc(p.out.Rows, func(layer int) bool { return paths.leads(model.Place{Site: site, Layer: layer}) })
+	}) {
+		return nil, refuse("no path leads from the senders to %s: choose layers before it", strings.Join(p.out.Receivers, ", "))
+	}
 	return paths, paths.fits(o.MaxMemory)
 }
 

@@ -154,7 +154,7 @@ func classesOf(prompts, heldOut []Labelled) ([]Class, error) {
 		classes = append(classes, *c)
 	}
 	if len(classes) < 2 {
-		return nil, refuse("the prompts have %d classes: a probe tells two or more apart", len(classes))
+		return nil, refuse("the prompts have one label: a probe tells two or more apart")
 	}
 	slices.SortFunc(classes, func(a, b Class) int { return cmp.Compare(a.Label, b.Label) })
 	return classes, nil

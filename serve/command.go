@@ -183,7 +183,12 @@ func (c *Command) input(r map[string]json.RawMessage, call *Call) error {
 		call.Args, call.InputB = append(call.Args, "--"+strings.ReplaceAll(c.InputB, "_", "-")+"=-"), second
 	}
 	value, given := r[c.Input]
-	if c.Input == "" || !given {
+	switch {
+	case c.Input == "":
+		return nil
+	case !given && len(c.With) > 0:
+		return refuse("%q is missing", c.Input)
+	case !given:
 		return nil
 	}
 	delete(r, c.Input)

@@ -53,6 +53,7 @@ func TestWhatIsWrongWithARequestIsSaid(t *testing.T) {
 		{"trace", `{"layers":["a"]}`, `"layers": want a text`},
 		{"trace", `{"layers":{"a":1}}`, `"layers": want a text`},
 		{"trace", `{"format":"exe"}`, `"format" "exe": want one of json, csv`},
+		{"steer", `{}`, `"pairs" is missing`},
 		{"trace", `{"prompt":"-","messages":[]}`, `cannot be sent together with "messages"`},
 		{"patch", `{"corrupted":"b"}`, `"corrupted" needs "clean" before it`},
 		{"steer", `{"pairs":1}`, `"pairs": want a list`},

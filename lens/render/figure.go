@@ -174,6 +174,26 @@ func (h hues) of(x float64) rgb {
 	return lch(0.97-0.52*part, 0.15*part, hue)
 }
 
+// mostDigits is as many digits behind the point as FitDigits gives.
+const mostDigits = 6
+
+// FitDigits gives numbers so many digits behind the point that the largest has two which count.
+func (f *Figure) FitDigits() {
+	largest := 0.0
+	for i := range f.Grids {
+		for _, row := range f.Grids[i].Values {
+			for _, x := range row {
+				if finite(x) {
+					largest = max(largest, math.Abs(x))
+				}
+			}
+		}
+	}
+	for f.Digits < mostDigits && 0 < largest && largest < math.Pow10(1-f.Digits) {
+		f.Digits++
+	}
+}
+
 // number writes one of the figure's numbers, without the sign of a zero.
 func (f *Figure) number(x float64) string {
 	if !finite(x) {

@@ -75,7 +75,7 @@ func (d *figureDrawing) grid(m *Matrix) {
 		o.Rest = ""
 	}
 	left := inPages(d.Writer, len(m.Columns), labels, cell, o, func(from, to int) string {
-		return fmt.Sprintf("%s %s to %s of %d", m.Are, m.Columns[from].Name, m.Columns[to-1].Name, len(m.Columns))
+		return fmt.Sprintf("%s %s to %s, %d of %d", m.Are, m.Columns[from].Name, m.Columns[to-1].Name, to-from, len(m.Columns))
 	}, func(from, to int) { d.page(m, from, to, labels, cell) })
 	d.left = max(d.left, left)
 }

@@ -41,7 +41,7 @@ recovery
 `, b.String())
 	b.Reset()
 	require.NoError(t, render.FigureTerminal(&b, figure(), render.TerminalOptions{Width: 16, Color: render.TrueColor}))
-	require.Contains(t, b.String(), "position 1 to 1 of 2", "what does not fit is a page of its own")
+	require.Contains(t, b.String(), "position 1 to 1, 1 of 2", "what does not fit is a page of its own")
 	require.Contains(t, b.String(), "\x1b[38;2;")
 }
 

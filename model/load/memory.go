@@ -41,7 +41,7 @@ func (l *Loader) Fits(most int64) error {
 	debug.FreeOSMemory()
 	beside := mlx.ProcessMemory()
 	if need := beside + weights + small; need > most {
-		return fmt.Errorf("model: %s: %w: the weights take %d MB, %s, and the program has %d MB beside; the bound leaves %d: allow more",
+		return fmt.Errorf("model: %s: %w: the weights take %d MB, %s, and the program has %d MB beside; the bound leaves %d MB: allow more",
 			l.ck.Path, ErrMemory, (weights+1<<20-1)>>20, form, (beside+small)>>20, most>>20)
 	}
 	return nil

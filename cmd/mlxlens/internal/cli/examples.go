@@ -31,7 +31,8 @@ type exampleFlags struct {
 	layers    string
 	positions string
 	spanFlag
-	given func(flag string) bool
+	given   func(flag string) bool
+	digests map[string]string // of the files, by their flags
 }
 
 func (o *exampleFlags) flags(cmd *cobra.Command, file string) {
@@ -84,12 +85,13 @@ func (o *exampleFlags) check() error {
 
 // read reads the lines to learn from, and those that are held out; label is a line's class.
 func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text string) task, label func(task) string) (train, heldOut []task, split *experiment.Split, err error) {
-	if train, err = readLines(s, o.file, quiet, parse); err != nil {
+	o.digests = map[string]string{}
+	if train, err = o.readLines(s, "--file", o.file, quiet, parse); err != nil {
 		return nil, nil, nil, err
 	}
 	part, isFile, err := o.fraction()
 	if isFile {
-		if heldOut, err = readLines(s, o.heldOut, quiet, parse); err == nil && !quiet && sameFile(o.file, o.heldOut) {
+		if heldOut, err = o.readLines(s, "--held-out", o.heldOut, quiet, parse); err == nil && !quiet && sameFile(o.file, o.heldOut) {
 			s.say("--held-out is the file that is learnt from: what is found is tried on what it was made of, and says nothing of others")
 		}
 		return train, heldOut, nil, err
@@ -121,18 +123,19 @@ func sameFile(a, b string) bool {
 	return errX == nil && errY == nil && os.SameFile(x, y)
 }
 
-// readLines reads a file of which every line must be right.
-func readLines(s *streams, file string, quiet bool, parse func(line int, text string) task) ([]task, error) {
-	tasks, err := readFile(s, file, stdinLines, quiet, parse)
+// readLines reads the file that a flag names, of which every line must be right.
+func (o *exampleFlags) readLines(s *streams, flag, file string, quiet bool, parse func(line int, text string) task) ([]task, error) {
+	p, err := readPrompts(s, file, stdinLines, quiet, parse)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	for _, t := range tasks {
+	o.digests[flag] = p.digest
+	for _, t := range p.tasks {
 		if t.err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", file, t.line, t.err)
 		}
 	}
-	return tasks, nil
+	return p.tasks, nil
 }
 
 // checkPrompt finds what is wrong with a prompt of a line: a text, token ids, or a conversation.

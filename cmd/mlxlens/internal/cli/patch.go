@@ -110,6 +110,8 @@ func (o *patchOptions) checkFlags() (lens.Alignment, error) {
 		return 0, err
 	}
 	switch {
+	case !o.secondFlags.given() && o.prompt != nil && (o.messages != "" || o.ids != ""):
+		return 0, usagef("a prompt excludes --ids and --messages: the corrupted one behind them is --ids-b or --messages-b")
 	case !o.secondFlags.given() && !o.rome && o.file == "":
 		return 0, usagef("there is no corrupted prompt: give one behind the clean one, --ids-b or --messages-b")
 	case o.throughMLPs && len(o.to) == 0:

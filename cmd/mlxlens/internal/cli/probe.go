@@ -118,6 +118,9 @@ func runProbe(ctx context.Context, s *streams, o *probeOptions) error {
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
+	if r.Made != nil {
+		r.Made.Files = o.digests
+	}
 	return o.showVectors(s, file, r)
 }
 

@@ -147,7 +147,7 @@ func (b *batch) checkLine(line []byte, i int) (failed bool, err error) {
 		same = bytes.Equal(b.tasks[i].input, done.Input)
 	}
 	if b.tasks[i].line != done.Line || !same {
-		return false, fmt.Errorf("it answers another file: line %d has another prompt", done.Line)
+		return false, fmt.Errorf("it answers another file: line %d is another", done.Line)
 	}
 	if !b.opened {
 		return done.Error != nil, nil

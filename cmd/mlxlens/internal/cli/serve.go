@@ -31,10 +31,11 @@ func newServeCmd(s *streams) *cobra.Command {
 		Short: "Load a model once, and explore it in a browser or over HTTP",
 		Long: `Serve loads a model and answers requests until it is stopped: a page to explore with at
 the address that it prints, and an HTTP API under /api/v1/ with an endpoint for each of
-info, tokenize, trace, generate, chat, patch, attn, attribute, compare and steer. A request
-is a JSON object whose keys are the prompts and the command's flags, with underscores for
-hyphens; the answer is what the command prints with --json, or in another "format". With
-"Accept: text/event-stream" it comes as events while it is computed. /api/v1/openapi.json
+info, tokenize, trace, generate, chat, patch, attn, attribute, compare, patchscope,
+decompose, capture and steer. A request is a JSON object whose keys are the prompts and the
+command's flags, with underscores for hyphens; the answer is what the command prints with
+--json, or in another "format". With "Accept: text/event-stream" it comes as events while it
+is computed. /api/v1/openapi.json
 describes all of it, and so does docs/serve.md.
 
 One request is computed at a time, and the others wait in line. Ctrl-C and SIGTERM finish

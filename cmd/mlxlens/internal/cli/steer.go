@@ -164,6 +164,9 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
+	if r.Made != nil {
+		r.Made.Files = o.digests
+	}
 	return o.showVectors(s, file, r)
 }
 
