@@ -14,6 +14,9 @@ import (
 // Figure shows the recoveries, a grid for each component.
 func (p *Patching) Figure() *render.Figure {
 	f := p.figure(2, "recovery of "+p.question()+": 0 as the corrupted run, 1 as the clean one")
+	if p.Baseline.Clean == p.Baseline.Corrupted {
+		f.Notes = append(f.Notes, "both runs have the same number: there is nothing to recover, and a patch that changes it has none (–)")
+	}
 	if p.Window > 1 {
 		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", p.Window))
 	}
