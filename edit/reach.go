@@ -61,6 +61,20 @@ func Reaching(m model.Model, in Input, places []model.Place) (Input, error) {
 // Influences reports whether a change of what passes one place of a model can change what passes another.
 func Influences(m model.Model, from, to model.Place) bool { return waysOf(m).influences(from, to) }
 
+// Inside reports whether a place is within attention or the MLP of a block, whose output is another: attn_out or
+// mlp_out of the same layer. What enters it, behind its norm, is within it.
+func Inside(m model.Model, place, output model.Place) bool {
+	switch {
+	case place.Layer != output.Layer || place.Site == output.Site:
+		return false
+	case output.Site == model.AttnOut:
+		return ofAttention(place.Site)
+	case output.Site == model.MLPOut:
+		return ofMLP(place.Site) || place.Site == model.AttnNorm && waysOf(m).oneNorm
+	}
+	return false
+}
+
 func last(places []model.Place) string {
 	if len(places) == 0 {
 		return "none"

@@ -227,8 +227,7 @@ func (p *paths) hold(ctx context.Context, sender model.Place) ([]edit.Edit, erro
 	}
 	var edits []edit.Edit
 	for _, at := range p.held.places(sender.Layer, last+1) {
-		inside := sender.Site.Axis(model.Head, model.KVHead) >= 0 && at.Site == model.AttnOut && at.Layer == sender.Layer // what the head adds
-		if !before(sender, at) || inside {
+		if !before(sender, at) || edit.Inside(p.m, sender, at) { // what the sender is a part of adds what it tells
 			continue
 		}
 		value, err := p.held.at(ctx, 0, at, 0)

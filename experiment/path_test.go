@@ -2,6 +2,7 @@ package experiment_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,6 +10,7 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/states"
 )
@@ -77,6 +79,47 @@ func TestADirectPathIsADifferenceInTheStream(t *testing.T) {
 }
 
 // An MLP that is computed anew carries on what it was told.
+// What enters a part of a block, or is within it and alone makes what comes out, tells as much as what comes out.
+func TestWhatIsWithinAPartTellsWhatThePartAdds(t *testing.T) {
+	t.Parallel()
+	q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	for _, name := range []string{"llama", "gpt2", "gpt-neox", "phi-qk-layernorm-tied", "gemma2-sliding", "qwen3-moe-some-layers", "granite4-h", "qwen3-5-text"} {
+		m := modeltest.Architecture(t, name, nil)
+		vocab, layers := m.Shape().DVocab, m.Shape().Layers
+		clean, corrupted := edit.Input{IDs: ids(7, vocab, 3)}, edit.Input{IDs: ids(7, vocab, 3)}
+		corrupted.IDs[2]++
+		through := func(site model.Site) [][]lens.Number {
+			got, err := experiment.PathPatch(context.Background(), m, clean, corrupted, experiment.PathOptions{
+				PatchOptions: experiment.PatchOptions{Question: q, Sites: []model.Site{site}},
+			})
+			require.NoError(t, err, "%s: %s", name, site)
+			return got.Values[site]
+		}
+		attention, mlp := through(model.AttnOut), through(model.MLPOut)
+		oneNorm := m.Check(model.Place{Site: model.ResidMid}) != nil && m.Check(model.Place{Site: model.MLPNorm}) != nil
+		for _, site := range []model.Site{model.AttnNorm, model.AttnRaw, model.MLPNorm, model.MLPPost, model.MLPRaw} {
+			if !slices.Contains(m.Paths().Sites(), site) {
+				continue
+			}
+			got := through(site)
+			for layer := range layers {
+				at := model.Place{Site: site, Layer: layer}
+				if m.Check(at) != nil || site == model.MLPPost && m.Check(model.Place{Site: model.ExpertOut, Layer: layer}) == nil {
+					continue
+				}
+				want := float64(mlp[layer][0])
+				if site == model.AttnNorm || site == model.AttnRaw {
+					want = float64(attention[layer][0])
+				}
+				if site == model.AttnNorm && oneNorm {
+					continue // it enters both, and the logits are no sum of what they add
+				}
+				require.InDelta(t, want, float64(got[layer][0]), 1e-4, "%s of %s", at, name)
+			}
+		}
+	}
+}
+
 func TestPathsThroughMLPsAreOthers(t *testing.T) {
 	t.Parallel()
 	m := modeltest.Architecture(t, "llama", nil)

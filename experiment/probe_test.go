@@ -150,7 +150,7 @@ func TestProbesThatMeanNothingAreRefused(t *testing.T) {
 		train, held []experiment.Labelled
 		o           experiment.ProbeOptions
 	}{
-		"the prompts have one label":                  {[]experiment.Labelled{at("x"), at("x")}, nil, experiment.ProbeOptions{}},
+		"the prompts have one label":                   {[]experiment.Labelled{at("x"), at("x")}, nil, experiment.ProbeOptions{}},
 		`the label "z" is of held-out prompts alone`:   {many, []experiment.Labelled{at("z")}, experiment.ProbeOptions{}},
 		`prompt 2 has the label "a/b": want 1 to 100`:  {[]experiment.Labelled{at("x"), at("a/b")}, nil, experiment.ProbeOptions{}},
 		`prompt 1 has the label ""`:                    {[]experiment.Labelled{at("")}, nil, experiment.ProbeOptions{}},
