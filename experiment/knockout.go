@@ -109,7 +109,20 @@ func newKnocking(m model.Model, in edit.Input, o *KnockoutOptions) (*knocking, e
 		total += k.work(k.columns(), from)
 	}
 	k.tell(total, o.Progress)
-	return k, nil
+	return k, k.looks(m)
+}
+
+// looks refuses rows in which no layer has heads that look at keys.
+func (k *knocking) looks(m model.Model) error {
+	for _, layer := range k.out.Rows {
+		from, to := around(layer, k.o.Window, m.Shape().Layers)
+		for at := from; at < to; at++ {
+			if heads(m, model.Place{Site: model.AttnScores, Layer: at}) > 0 {
+				return nil
+			}
+		}
+	}
+	return refuse("no layer of %v has attention that could be knocked out", k.out.Rows)
 }
 
 // complete checks the options and sets those that were left out.
