@@ -55,6 +55,9 @@ func (l *Loader) complete() error {
 		}
 	}
 	var problems []string
+	for i, name := range l.missing {
+		l.missing[i] = l.lacking(name)
+	}
 	if len(l.missing) > 0 {
 		problems = append(problems, fmt.Sprintf("%d missing: %s", len(l.missing), listed(l.missing)))
 	}

@@ -78,7 +78,7 @@ negative number counts from the end.`,
 		},
 	}
 	for _, group := range []interface{ flags(*cobra.Command) }{
-		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.targetFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags,
+		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.targetFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags, &o.shared,
 	} {
 		group.flags(cmd)
 	}
