@@ -101,7 +101,7 @@ func (l *Loader) Load() error {
 				if err := l.jobs[i].do(&b, l.codes, &damage); err != nil {
 					return err
 				}
-				if l.bound > 0 {
+				if l.short() {
 					b.shrink()
 				}
 			}

@@ -124,6 +124,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at); err != nil {
 		return err
 	}
+	if err := s.sameInput(in.IDs, o.originOfFiles); err != nil {
+		return err
+	}
 	o.noteClamped(s, in.Edits)
 	for i := range in.Edits {
 		if site := in.Edits[i].Place.Site; o.lens && (site == model.FinalNormOut || site == model.Logits) {

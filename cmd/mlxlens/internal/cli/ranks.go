@@ -139,7 +139,8 @@ func (s *streams) join(wait time.Duration) (*model.Ranks, error) {
 	if !backend.Available() {
 		return nil, fmt.Errorf("the environment asks for ranks by %s, which this MLX library lacks: use a ring (mlx.launch --backend ring), or a library that has it", backend)
 	}
-	ctx, stop := context.WithTimeoutCause(s.ctx, joinWithin, fmt.Errorf("nobody came within %s: do all ranks run, and does each reach the others?", joinWithin))
+	within := min(wait, joinWithin)
+	ctx, stop := context.WithTimeoutCause(s.ctx, within, fmt.Errorf("nobody came within %s: do all ranks run, and does each reach the others?", within))
 	defer stop()
 	group, err := mlx.InitDistributed(ctx, backend, true)
 	if err != nil {
@@ -276,4 +277,32 @@ func (s *streams) openTogether(path string, opts auto.Options, err error) (*auto
 		opened = nil
 	}
 	return opened, err
+}
+
+// sameInput makes sure that the ranks have the same prompt, which may have come from stdin or a file, and the same
+// in the files that options name; files notes these with their digests.
+func (s *streams) sameInput(ids []int, files func(options map[string]string) error) error {
+	if s.ranks == nil {
+		return nil
+	}
+	own := map[string]string{}
+	err := files(own)
+	own["the prompt"] = digestOf(idsText(ids))
+	text, _ := json.Marshal(own) // strings
+	all, err := s.ranks.Exchange(text, err)
+	if err != nil {
+		return err
+	}
+	for rank, text := range all {
+		var of map[string]string
+		if err := json.Unmarshal(text, &of); err != nil {
+			return fmt.Errorf("what rank %d sent is no digest of its input: %w", rank, err)
+		}
+		for what, is := range own {
+			if of[what] != is {
+				return fmt.Errorf("%w differ: rank %d has another content of %s than rank %d: its ids, or a file, are others there", model.ErrRanks, rank, what, s.rank)
+			}
+		}
+	}
+	return nil
 }
