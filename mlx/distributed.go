@@ -106,6 +106,11 @@ func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 	return g, nil
 }
 
+// FinalizeMPI ends this process's part in an MPI job, as a process must before it exits: mpirun takes one that has
+// not for a failure, and ends the others. It waits for them, and nothing of the group can be used then. Without MPI it
+// does nothing.
+func FinalizeMPI() { _ = gate.Run(capi.FinalizeMPI) }
+
 // Rank returns this process's number in the group, from 0.
 func (g *Group) Rank() int {
 	if g == nil {

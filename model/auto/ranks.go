@@ -85,6 +85,8 @@ type Share struct {
 	Rank   int        `json:"rank"`
 	Layers model.Span `json:"layers"`
 	Bytes  int64      `json:"bytes"` // of the weights in memory, the head's among them
+
+	OfLayers int64 `json:"bytes_of_layers"`
 }
 
 // Shares says what each of so many ranks would hold of a model, of which nothing is read.
@@ -120,8 +122,9 @@ func Shares(ref string, o Options, ranks int) ([]Share, error) {
 			share.Bytes += s.sizes.Embedding
 		}
 		for _, bytes := range s.sizes.Layers[span.From:span.To] {
-			share.Bytes += bytes
+			share.OfLayers += bytes
 		}
+		share.Bytes += share.OfLayers
 		shares = append(shares, share)
 	}
 	return shares, nil

@@ -133,7 +133,7 @@ func awaitRanks(all []*exec.Cmd, ended <-chan endedRank, asked <-chan struct{}) 
 			late = nil
 		case <-asked:
 			endAll(all, syscall.SIGTERM)
-			failed, late, asked = context.Canceled, time.After(afterOne), nil
+			failed, late, asked = fmt.Errorf("a signal ended the ranks: %w", context.Canceled), time.After(afterOne), nil
 		}
 	}
 	return failed

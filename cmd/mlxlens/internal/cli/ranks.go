@@ -31,9 +31,12 @@ type rankFlags struct {
 }
 
 func (o *rankFlags) flags(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&o.perRank, "layers-per-rank", "", "on ranks, how many layers each holds, such as 10,20 (default by bytes, balanced)")
-	f.DurationVar(&o.rankWait, "rank-wait", 10*time.Minute, "on ranks, how long one waits for another, which may still read its layers; one that has ended is an error at once")
+	o.dealFlag(cmd)
+	cmd.Flags().DurationVar(&o.rankWait, "rank-wait", 10*time.Minute, "on ranks, how long one waits for another, which may still read its layers; one that has ended is an error at once")
+}
+
+func (o *rankFlags) dealFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.perRank, "layers-per-rank", "", "on ranks, how many layers each holds, such as 10,20 (default by bytes, balanced)")
 }
 
 // dealt returns --layers-per-rank as numbers.

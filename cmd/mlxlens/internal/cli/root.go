@@ -220,6 +220,9 @@ func run(ctx context.Context, p *pager, args []string, in io.Reader, stdout, err
 		err = failed
 	}
 	if err == nil {
+		if s.ranks != nil {
+			mlx.FinalizeMPI()
+		}
 		return exitDone
 	}
 	code := exitCode(err)
