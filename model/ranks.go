@@ -209,19 +209,26 @@ func (r *Ranks) First(x int64) (int64, error) {
 	scope := mlx.NewScope(mlx.CPU)
 	defer scope.Close()
 	own := []int32{numberMark, int32(x), int32(x >> 32)}
-	r.sent += int64(4 * len(own) * (r.Size() - 1))
-	all := r.group.AllGather(mlx.FromSlice(scope, own, 1, len(own)))
-	if err := r.eval("taking the first one's choice", all); err != nil {
-		return 0, err
+	if r.Rank() > 0 {
+		got := r.group.Recv(scope, r.left(), mlx.Int32, len(own))
+		err := r.eval("waiting for the first one's choice", got)
+		if err == nil {
+			own, err = mlx.Data[int32](got)
+		}
+		if err != nil {
+			return 0, err
+		}
+		if own[0] != numberMark {
+			return 0, r.strange(r.left())
+		}
 	}
-	got, err := mlx.Data[int32](all)
-	if err != nil {
-		return 0, err
+	if r.right() != 0 {
+		r.sent += int64(4 * len(own))
+		if err := r.eval("passing the first one's choice on", r.group.Send(mlx.FromSlice(scope, own, len(own)), r.right())); err != nil {
+			return 0, err
+		}
 	}
-	if got[0] != numberMark {
-		return 0, r.strange(0)
-	}
-	return int64(uint32(got[1])) | int64(got[2])<<32, nil
+	return int64(uint32(own[1])) | int64(own[2])<<32, nil
 }
 
 // strange is the error of what another rank sent, which is not what this one waits for.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -308,4 +309,15 @@ func (s *streams) sameInput(ids []int, files func(options map[string]string) err
 		}
 	}
 	return nil
+}
+
+// leave ends this rank's part in what the ranks have done.
+func (s *streams) leave() {
+	if s.ranks == nil {
+		return
+	}
+	if !s.quiet {
+		s.say("%d ranks; this one sent %s to the others", s.ranks.Size(), humanize.Bytes(uint64(s.ranks.Sent())))
+	}
+	mlx.FinalizeMPI()
 }

@@ -220,9 +220,7 @@ func run(ctx context.Context, p *pager, args []string, in io.Reader, stdout, err
 		err = failed
 	}
 	if err == nil {
-		if s.ranks != nil {
-			mlx.FinalizeMPI()
-		}
+		s.leave()
 		return exitDone
 	}
 	code := exitCode(err)
