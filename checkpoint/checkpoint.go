@@ -40,6 +40,9 @@ type Checkpoint struct {
 	maps    []*mapping
 	tensors map[string]*Tensor
 	names   []string
+
+	partial bool              // shards may be absent
+	absent  map[string]string // tensors of absent shards, and which these are
 }
 
 // Open opens a checkpoint: a directory in the layout of Hugging Face and
@@ -60,19 +63,41 @@ func Open(ref string) (*Checkpoint, error) {
 // vocabulary alone.
 func OpenMetadata(ref string) (*Checkpoint, error) { return open(ref) }
 
+// OpenPart is Open for who needs some tensors alone: shards that an index names may be absent, and
+// Absent tells which tensors these hold.
+func OpenPart(ref string) (*Checkpoint, error) {
+	c := &Checkpoint{partial: true}
+	err := c.open(ref)
+	if err == nil && len(c.tensors) == 0 {
+		err = errors.Join(fmt.Errorf("checkpoint: %s: has no tensors: all shards of its index are absent", ref), c.Close())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
 func open(ref string) (*Checkpoint, error) {
+	c := &Checkpoint{}
+	if err := c.open(ref); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Checkpoint) open(ref string) error {
 	const want = "give a directory with config.json and model*.safetensors, or a .gguf file"
 	info, err := os.Stat(ref)
 	if errors.Is(err, fs.ErrNotExist) {
 		if target, linkErr := os.Readlink(ref); linkErr == nil {
-			return nil, fmt.Errorf("checkpoint: %s: is a link to %q, which is missing; download it again", ref, target)
+			return fmt.Errorf("checkpoint: %s: is a link to %q, which is missing; download it again", ref, target)
 		}
-		return nil, fmt.Errorf("checkpoint: %s: no such file or directory; %s%s", ref, want, unfinished(ref))
+		return fmt.Errorf("checkpoint: %s: no such file or directory; %s%s", ref, want, unfinished(ref))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %s: %w; %s", ref, cause(err), want)
+		return fmt.Errorf("checkpoint: %s: %w; %s", ref, cause(err), want)
 	}
-	c := &Checkpoint{Path: ref, Metadata: map[string]any{}, tensors: map[string]*Tensor{}}
+	c.Path, c.Metadata, c.tensors = ref, map[string]any{}, map[string]*Tensor{}
 	switch {
 	case info.IsDir():
 		c.Format = Safetensors
@@ -84,14 +109,21 @@ func open(ref string) (*Checkpoint, error) {
 		err = fmt.Errorf("checkpoint: %s: is neither a directory nor a .gguf file; %s", ref, want)
 	}
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return errors.Join(err, c.Close())
 	}
 	c.names = slices.Sorted(maps.Keys(c.tensors))
-	return c, nil
+	return nil
 }
+
+// Absent returns the shard that a tensor is in by the index, where that shard is not there ([OpenPart]);
+// else "".
+func (c *Checkpoint) Absent(name string) string { return c.absent[name] }
 
 // Tensor returns the tensor of that name, or nil when there is none.
 func (c *Checkpoint) Tensor(name string) *Tensor { return c.tensors[name] }
+
+// Partial reports whether shards are absent ([OpenPart]).
+func (c *Checkpoint) Partial() bool { return len(c.absent) > 0 }
 
 // Names returns the names of all tensors, sorted.
 func (c *Checkpoint) Names() []string { return slices.Clone(c.names) }

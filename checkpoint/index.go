@@ -38,7 +38,9 @@ func (c *Checkpoint) openIndexed(index string, names []string) error {
 	if len(missing) > 0 && wholeWithout(names) {
 		return c.withoutIndex(names, "checkpoint: "+path+" names shards that are not there")
 	}
-	if len(missing) > 0 {
+	if c.partial {
+		shards, weightMap = c.present(weightMap, here)
+	} else if len(missing) > 0 {
 		return fmt.Errorf("checkpoint: %s: shards that %s names are missing: %s; download them%s", c.Path, index, quoted(missing), unfinished(c.Path))
 	}
 
@@ -56,6 +58,20 @@ func (c *Checkpoint) openIndexed(index string, names []string) error {
 			path, strings.Join(problems, ", and "))
 	}
 	return nil
+}
+
+// present returns the shards of a weight_map that are there, and their part of it, and notes what is
+// in the others.
+func (c *Checkpoint) present(weightMap map[string]string, here map[string]bool) (shards []string, of map[string]string) {
+	c.absent, of = map[string]string{}, map[string]string{}
+	for name, shard := range weightMap {
+		if here[shard] {
+			of[name] = shard
+		} else {
+			c.absent[name] = shard
+		}
+	}
+	return slices.Compact(slices.Sorted(maps.Values(of))), of
 }
 
 // single is the file of weights that needs no index.

@@ -108,7 +108,7 @@ func (g *Generator) compute(ctx context.Context) error {
 		}
 		from := g.cache.Len()
 		to := min(from+model.PassPositions, total)
-		if err := g.pass(Pass{From: from, To: to}, func(*mlx.Array) error { return g.cache.Eval() }); err != nil {
+		if err := g.pass(Pass{From: from, To: to}, g.computed); err != nil {
 			return err
 		}
 		mlx.TrimCache() // the next part has scores of another size
@@ -117,6 +117,14 @@ func (g *Generator) compute(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// computed is the use of a pass of whose results nothing but the cache is wanted.
+func (g *Generator) computed(logits *mlx.Array) error {
+	if err := logits.Err(); err != nil {
+		return err
+	}
+	return g.cache.Eval()
 }
 
 // tap returns the edits of a pass of a sequence of n ids, and what sees it after them.
@@ -172,11 +180,26 @@ func (g *Generator) Next(ctx context.Context) (Token, error) {
 	} else {
 		next, err = g.sampled()
 	}
+	if err == nil {
+		next, err = g.agreed(next)
+	}
 	if err != nil {
 		return Token{}, err
 	}
 	g.seen = append(g.seen, next.ID)
 	return next, nil
+}
+
+// agreed is the first rank's choice, where several hold the model: all have the same logits but for
+// the rounding of their machines.
+func (g *Generator) agreed(t Token) (Token, error) {
+	part := g.m.Part()
+	if part == nil {
+		return t, nil
+	}
+	id, err := part.Ranks.First(int64(t.ID))
+	t.ID = int(id)
+	return t, err
 }
 
 // sampled reads the logits of the last id's pass, and samples from them here.
@@ -222,7 +245,7 @@ func (g *Generator) likeliest() (Token, error) {
 		}
 	}
 	defer now.scope.Close()
-	if n := len(g.seen) + 1; n <= g.m.Shape().Context && !g.outgrown(n) {
+	if n := len(g.seen) + 1; n <= g.m.Shape().Context && !g.outgrown(n) && g.m.Part() == nil {
 		scope := mlx.NewScope(g.m.Device())
 		next, err := g.launch(scope, scope.Hold(now.id))
 		if err != nil {

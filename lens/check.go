@@ -22,10 +22,10 @@ func checkTolerance(d mlx.Dtype, largest float64) float64 {
 // check compares the reference row with the logits of the model's own forward pass.
 func (p *plan) check(m model.Model, states []*mlx.Array, own *mlx.Array) (*Check, error) {
 	d := own.Dtype()
-	scope := states[0].Scope().NewScope()
+	scope := p.reference(states).Scope().NewScope()
 	defer scope.Close()
 	own = mlx.AsType(scope.Hold(own), mlx.Float32)
-	lens := mlx.AsType(model.ToLogits(m, scope.Hold(states[p.rows[len(p.rows)-1].state])), mlx.Float32)
+	lens := mlx.AsType(model.ToLogits(m, scope.Hold(p.reference(states))), mlx.Float32)
 	difference, err := mlx.Item[float32](mlx.Max(mlx.Abs(mlx.Subtract(own, lens))))
 	if err != nil {
 		return nil, err

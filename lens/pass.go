@@ -84,7 +84,7 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 	if err := r.readExperts(states, r.experts); err != nil {
 		return err
 	}
-	r.read += states[0].Dim(0)
+	r.read += r.reference(states).Dim(0)
 	if r.o.Check {
 		c, err := r.plan.check(r.m, states, logits)
 		if err != nil {
@@ -136,14 +136,15 @@ func (r *run) trace(scope *mlx.Scope, from, to int, cache *model.Cache) ([]*mlx.
 	}
 	tap = edits.Then(tap)
 	h := r.m.Stream(tokens, cache, tap, layers)
-	if err := r.complete(states, h); err != nil {
+	r.refersTo(states, scope, h, at)
+	if err := r.complete(r.m, states, h); err != nil {
 		return nil, nil, err
 	}
 	if !r.o.Check {
-		return states, nil, mlx.Eval(states...)
+		return states, nil, mlx.Eval(there(states)...)
 	}
 	logits := pick(scope, r.m.Logits(h, tap), at)
-	return states, logits, mlx.Eval(append(states[:len(states):len(states)], logits)...)
+	return states, logits, mlx.Eval(append(there(states), logits)...)
 }
 
 // tap keeps what passes each place, [positions, d_model] of the stream, in states, held by scope.
@@ -191,10 +192,10 @@ func pick(scope *mlx.Scope, x, at *mlx.Array) *mlx.Array {
 	return scope.Hold(x)
 }
 
-// complete returns an error unless the pass went by every place.
-func (p *plan) complete(states []*mlx.Array, out *mlx.Array) error {
+// complete returns an error unless the pass went by every place of the layers that are held.
+func (p *plan) complete(m model.Model, states []*mlx.Array, out *mlx.Array) error {
 	for i, s := range states {
-		if s == nil {
+		if s == nil && (held(m, p.kept()[i]) || out != nil && out.Err() != nil) {
 			if out != nil && out.Err() != nil {
 				return out.Err()
 			}

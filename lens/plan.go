@@ -72,6 +72,9 @@ func newPlan(m model.Model, o *Options) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("lens: %w", err)
 	}
+	if err := onRanks(m, o); err != nil {
+		return nil, err
+	}
 	p := &plan{places: o.places(m, layers)}
 	for _, at := range p.places {
 		if err := m.Check(at); err != nil {

@@ -52,13 +52,16 @@ func (r *Reader) Read(ctx context.Context, ids []int) (*Grid, error) {
 	if err := edit.CheckIDs(ids, r.m.Shape().DVocab, "id"); err != nil {
 		return nil, fmt.Errorf("lens: %w", err)
 	}
-	if err := r.p.complete(r.states, nil); err != nil {
+	if err := r.p.complete(r.m, r.states, nil); err != nil {
 		return nil, err
 	}
-	if err := mlx.Eval(r.states...); err != nil {
+	if err := r.last(len(ids)); err != nil {
 		return nil, err
 	}
-	if n := r.states[0].Dim(0); n != len(ids) {
+	if err := mlx.Eval(there(r.states)...); err != nil {
+		return nil, err
+	}
+	if n := r.p.reference(r.states).Dim(0); n != len(ids) {
 		return nil, fmt.Errorf("lens: the pass had %d positions, and there are %d ids", n, len(ids))
 	}
 	start := time.Now()
@@ -81,6 +84,18 @@ func (r *Reader) Read(ctx context.Context, ids []int) (*Grid, error) {
 		return nil, err
 	}
 	return g, nil
+}
+
+// last completes the states of a rank that lacks the last layer.
+func (r *Reader) last(n int) error {
+	part := r.m.Part()
+	if part == nil {
+		return nil
+	}
+	at := r.p.rows[len(r.p.rows)-1].state
+	h, err := part.Spread(r.scope, r.states[at], r.m.Shape().Layers-1, n, r.m.Shape().DModel)
+	r.states[at] = h
+	return err
 }
 
 // Close drops what was not read.

@@ -105,11 +105,18 @@ const blockRows = 2048
 // head, block by block, and feeds the accumulators. keep may be nil. While a block is
 // scanned the next is multiplied: the BLAS' threads would otherwise spin beside the scan.
 func (c *chunk) pass(accs []accumulator, first int, keep func(i, from int, xs []float32)) error {
+	total := c.total - 1 // rows of the product in one process: all but the reference
+	switch {
+	case keep != nil: // the reference, which every rank has
+		total = 0
+	case c.o.TopOnly:
+		total = c.total
+	}
 	next := c.blocks(len(accs))
-	ahead, err := c.multiply(next(), first)
+	ahead, err := c.multiply(next(), first, total)
 	for err == nil && ahead != nil {
 		now := ahead
-		if ahead, err = c.multiply(next(), first); err == nil {
+		if ahead, err = c.multiply(next(), first, total); err == nil {
 			err = mlx.Borrow(now.logits, func(data []float32) error {
 				n := now.to - now.from
 				parallel.For(now.rows, func(i int) {
@@ -155,12 +162,12 @@ func (c *chunk) blocks(states int) func() *block {
 }
 
 // multiply starts the product of a block.
-func (c *chunk) multiply(b *block, first int) (*block, error) {
+func (c *chunk) multiply(b *block, first, total int) (*block, error) {
 	if b == nil {
 		return nil, nil
 	}
 	b.scope = c.states.Scope().NewScope()
-	b.logits = c.some(b.scope, first+b.row, b.rows, b.from, b.to)
+	b.logits = c.some(b.scope, first+b.row, b.rows, b.from, b.to, total)
 	if err := mlx.AsyncEval(b.logits); err != nil {
 		b.scope.Close()
 		return nil, err

@@ -70,7 +70,7 @@ const vocabSlice = 4096
 // unembedding, and reduces each row to scores: [row][position]. read is called with the scores so far
 // when those of the positions [from, to) are there, and what that took.
 func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o *Options, read func(scores [][]score, from, to int, work float64)) ([][]score, error) {
-	positions := states[0].Dim(0)
+	positions := p.reference(states).Dim(0)
 	out := make([][]score, len(p.rows))
 	for i := range out {
 		out[i] = make([]score, positions)
@@ -84,14 +84,18 @@ func (p *plan) score(ctx context.Context, m model.Model, states []*mlx.Array, o 
 			return nil, err
 		}
 		to := min(from+p.room.chunk, positions)
-		c := &chunk{m: m, o: o, rows: len(p.rows), head: p.head, width: to - from, vocab: m.Shape().DVocab}
-		if err := c.run(p, states, from, to, onDevice); err != nil {
+		score := p.scoreAll
+		if m.Part() != nil {
+			score = p.scoreOnRanks
+		}
+		rows, err := score(m, states, o, from, to, onDevice)
+		if err != nil {
 			return nil, err
 		}
 		for r := range out {
-			copy(out[r][from:to], c.scores[r*c.width:(r+1)*c.width])
+			copy(out[r][from:to], rows[r])
 		}
-		read(out, from, to, lensWork(m, len(c.scores)*o.headPasses()))
+		read(out, from, to, lensWork(m, len(out)*(to-from)*o.headPasses()))
 	}
 	return out, nil
 }
@@ -106,13 +110,37 @@ type chunk struct {
 	width int
 	vocab int
 
+	numbers []int // on ranks, those of its rows among all, of which there are as many as total
+	total   int
+
 	states *mlx.Array // [rows·width, d_model], as an unembedding reads them, float32
 	scores []score
 }
 
-func (c *chunk) run(p *plan, states []*mlx.Array, from, to int, onDevice bool) error {
+// scoreAll scores all rows of the positions [from, to): [row][position].
+func (p *plan) scoreAll(m model.Model, states []*mlx.Array, o *Options, from, to int, onDevice bool) ([][]score, error) {
+	c := &chunk{m: m, o: o, rows: len(p.rows), head: p.head, width: to - from, vocab: m.Shape().DVocab}
 	scope := states[0].Scope().NewScope()
 	defer scope.Close()
+	err := c.read(p, scope, states, from, to)
+	if err == nil {
+		err = c.reduceRows(onDevice)
+	}
+	if err == nil && o.Track > 0 {
+		err = c.track(c.scores[:p.shown()*c.width], onDevice)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows := make([][]score, len(p.rows))
+	for r := range rows {
+		rows[r] = c.scores[r*c.width : (r+1)*c.width]
+	}
+	return rows, nil
+}
+
+// read takes the states of the positions [from, to) of all rows of a plan.
+func (c *chunk) read(p *plan, scope *mlx.Scope, states []*mlx.Array, from, to int) error {
 	raws, read := make([]*mlx.Array, len(p.rows)), make([]*mlx.Array, len(p.rows))
 	for i, row := range p.rows {
 		raws[i] = mlx.AsType(mlx.Slice(scope.Hold(states[row.state]), 0, mlx.Between(from, to)), mlx.Float32)
@@ -136,17 +164,15 @@ func (c *chunk) run(p *plan, states []*mlx.Array, from, to int, onDevice bool) e
 			return err
 		}
 	}
-	reduce := c.scan
+	return nil
+}
+
+// reduceRows reduces the rows to scores.
+func (c *chunk) reduceRows(onDevice bool) error {
 	if onDevice {
-		reduce = c.reduce
+		return c.reduce()
 	}
-	if err := reduce(); err != nil {
-		return err
-	}
-	if c.o.Track == 0 {
-		return nil
-	}
-	return c.track(p.shown(), onDevice)
+	return c.scan()
 }
 
 // unembed maps states h, whose first axis is the chunk's states, or its rows, from number first on, to
@@ -164,10 +190,13 @@ func (c *chunk) unembed(h *mlx.Array, first, reference int, logits func(by unemb
 	return mlx.Concatenate(0, read, mlx.AsType(logits(c.m, mlx.Slice(h, 0, mlx.Between(own, n))), mlx.Float32))
 }
 
-// some returns the logits [n, to−from] of the states first, …, first+n−1 for the ids [from, to).
-func (c *chunk) some(scope *mlx.Scope, first, n, from, to int) *mlx.Array {
+// some returns the logits [n, to−from] of the states first, …, first+n−1 for the ids [from, to); total as
+// for amongAll.
+func (c *chunk) some(scope *mlx.Scope, first, n, from, to, total int) *mlx.Array {
 	h := mlx.Slice(scope.Hold(c.states), 0, mlx.Between(first, first+n))
-	return c.unembed(h, first, (c.rows-1)*c.width, func(by unembedding, h *mlx.Array) *mlx.Array { return by.Unembed(h, from, to) })
+	return c.unembed(h, first, (c.rows-1)*c.width, func(by unembedding, h *mlx.Array) *mlx.Array {
+		return c.amongAll(h, to-from, total, func(h *mlx.Array) *mlx.Array { return by.Unembed(h, from, to) })
+	})
 }
 
 // targetIDs returns, for each position of the chunk, the ids that every row scores:
@@ -205,7 +234,7 @@ func (c *chunk) targetLogits(ids [][]int32) (logits []float32, column map[int32]
 	scope := c.states.Scope().NewScope()
 	defer scope.Close()
 	logits, err = mlx.Data[float32](c.unembed(scope.Hold(c.states), 0, (c.rows-1)*c.width, func(by unembedding, h *mlx.Array) *mlx.Array {
-		return by.UnembedIDs(h, unique)
+		return c.amongAll(h, len(unique), c.total, func(h *mlx.Array) *mlx.Array { return by.UnembedIDs(h, unique) })
 	}))
 	return logits, column, err
 }

@@ -19,6 +19,9 @@ type stream struct {
 
 // newStream checks a side, whose positions are resolved.
 func newStream(side Side, o Options) (*stream, error) {
+	if err := model.Whole(side.Model, "lens: a comparison"); err != nil {
+		return nil, err
+	}
 	p, err := newPlan(side.Model, &o)
 	if err != nil {
 		return nil, err

@@ -9,9 +9,9 @@ import (
 )
 
 // track chooses, for each position of the chunk, the n tokens of best rank in any of the
-// rows shown, and scores them in every row. Only candidates can be chosen: a token that is
+// rows shown, whose scores these are, and scores them in every row of the chunk. Only candidates can be chosen: a token that is
 // a candidate of no row has a worse rank in all of them.
-func (c *chunk) track(shown int, onDevice bool) error {
+func (c *chunk) track(shown []score, onDevice bool) error {
 	ids := make([][]int32, c.width)
 	for i := range ids {
 		ids[i] = c.nearest(i, shown)
@@ -40,15 +40,15 @@ func (c *chunk) track(shown int, onDevice bool) error {
 
 // nearest returns up to Track ids by their best rank in the rows shown, then by their
 // greatest log-probability, then by id.
-func (c *chunk) nearest(position, shown int) []int32 {
+func (c *chunk) nearest(position int, shown []score) []int32 {
 	type best struct {
 		id      int32
 		rank    int
 		logProb float64
 	}
 	of := map[int32]best{}
-	for r := range shown {
-		s := &c.scores[r*c.width+position]
+	for at := position; at < len(shown); at += c.width {
+		s := &shown[at]
 		for i, t := range s.top {
 			now := best{t.id, i + 1, float64(t.logit) - s.lse}
 			if old, ok := of[t.id]; ok {
@@ -78,7 +78,7 @@ func (c *chunk) countRanks(targets func(*score) []targetScore) error {
 		for row := 0; row < len(c.scores); row += blockRows {
 			block := c.scores[row:min(row+blockRows, len(c.scores))]
 			scope := c.states.Scope().NewScope()
-			err := mlx.Borrow(c.some(scope, row, len(block), from, from+n), func(data []float32) error {
+			err := mlx.Borrow(c.some(scope, row, len(block), from, from+n, c.total), func(data []float32) error {
 				parallel.For(len(block), func(i int) { countInto(targets(&block[i]), data[i*n:(i+1)*n], from) })
 				return nil
 			})

@@ -3,7 +3,10 @@ package mlx
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 	"github.com/mlxlens/mlxlens/mlx/internal/gate"
@@ -54,6 +57,9 @@ type Group struct {
 // they do not come. The end of ctx ends that wait, at most some 30 s later, for so long MLX tries
 // to connect. The process has no ring after that, for MLX keeps what it has of one: it must be
 // started anew. Other backends look at ctx before they begin.
+//
+// From then on the process takes SIGPIPE, as signal.Notify does: a ring writes to a neighbour that has
+// ended from a thread of its own, and the signal would end this process too, without a word.
 func InitDistributed(ctx context.Context, backend Backend, strict bool) (*Group, error) {
 	const op = "distributed_init"
 	if e := backend.check(op); e != nil {
@@ -65,6 +71,7 @@ func InitDistributed(ctx context.Context, backend Backend, strict bool) (*Group,
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	join := func() (*Group, error) {
 		return newGroup(op, func(res *capi.DistributedGroup) int32 {
 			return capi.DistributedInit(res, strict, capi.Bytes(string(backend)))
@@ -98,6 +105,11 @@ func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 	}, g.h)
 	return g, nil
 }
+
+// FinalizeMPI ends this process's part in an MPI job, as a process must before it exits: mpirun takes one that has
+// not for a failure, and ends the others. It waits for them, and nothing of the group can be used then. Without MPI it
+// does nothing.
+func FinalizeMPI() { _ = gate.Run(capi.FinalizeMPI) }
 
 // Rank returns this process's number in the group, from 0.
 func (g *Group) Rank() int {

@@ -48,6 +48,14 @@ func ringChild(task string) {
 		ringAll(g, s, tell)
 	case "far":
 		tell("send", g.Send(one, (g.Rank()+2)%g.Size()))
+	case "scatter":
+		tell("sum_scatter", g.SumScatter(mlx.FromSlice(s, []float32{1, 2, 3, 4, 5, 6})))
+	case "differ": // in size: MLX knows no sizes of others, and waits for bytes that do not come
+		ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+		defer stop()
+		x := mlx.Full(s, 1, mlx.Float32, 1<<(10*(1+g.Rank())))
+		ringSay("all_sum", nil, mlx.Do(ctx, func() error { return mlx.Eval(g.AllSum(x)) }))
+		os.Exit(0)
 	case "left": // by the others
 		tell("all_sum", g.AllSum(one))
 		time.Sleep(time.Minute) // until it is killed

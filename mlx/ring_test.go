@@ -193,6 +193,27 @@ func TestARankThatDiesIsAnErrorOfTheOthers(t *testing.T) {
 	require.Contains(t, said["after"].Error, "connection to a peer was lost")
 }
 
+// Arrays whose sizes differ between ranks are an error on all of them, at the end of the context at the latest.
+func TestSizesThatDifferAreNoHang(t *testing.T) {
+	hosts := ringHosts(t, 2)
+	ranks := []*ringRank{startGo(t, hosts, 0, "differ"), startGo(t, hosts, 1, "differ")}
+	for _, r := range ranks {
+		require.NoError(t, r.Wait(), r.err.String())
+	}
+	// one rank may have all that it asked for; not both
+	said := ranks[0].lines(t)["all_sum"].Error + ranks[1].lines(t)["all_sum"].Error
+	require.NotEmpty(t, said)
+}
+
+func TestARingHasNoSumScatter(t *testing.T) {
+	hosts := ringHosts(t, 2)
+	for _, r := range []*ringRank{startGo(t, hosts, 0, "scatter"), startGo(t, hosts, 1, "scatter")} {
+		require.NoError(t, r.Wait(), r.err.String())
+		require.NotEmpty(t, r.lines(t)["sum_scatter"].Error)
+		t.Log(r.lines(t)["sum_scatter"].Error)
+	}
+}
+
 func TestARingReachesItsNeighboursOnly(t *testing.T) {
 	hosts := ringHosts(t, 4)
 	var ranks []*ringRank

@@ -11,6 +11,7 @@ package model
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -66,6 +67,11 @@ type Model interface {
 	// Check returns nil when the model has a place, else why it has not. Whoever is given
 	// places asks it before a pass.
 	Check(at Place) error
+
+	// Part says which layers this process holds of a model that several hold together; nil: it holds
+	// all. A tap sees the places of these layers, and those before and behind all layers where they are
+	// computed: what enters the first block by the first rank, final norm and logits by every one.
+	Part() *Part
 
 	Shape() Shape
 	Paths() Paths
@@ -157,6 +163,9 @@ func Forward(m Model, tokens *mlx.Array, cache *Cache, tap *Tap) *mlx.Array {
 // on to the logits if one of them is behind the blocks. What it returns is the last array
 // that was built.
 func Reach(m Model, tokens *mlx.Array, cache *Cache, tap *Tap, places []Place) *mlx.Array {
+	if err := Whole(m, "a pass that keeps places of all layers"); err != nil {
+		return mlx.Failed("reach", fmt.Errorf("model: %w", err))
+	}
 	blocks, on := 0, false
 	for _, p := range places {
 		blocks = max(blocks, p.Blocks(m.Shape().Layers))

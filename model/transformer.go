@@ -45,6 +45,7 @@ type Transformer struct {
 	Renamed      map[string]Site   // [Paths.TransformerLens]
 	Weights      *Weights          // all arrays, freed by Close
 	Remarks      []Note            // what Notes says
+	Held         *Part             // what this process holds of it; nil: all
 }
 
 // Note is something that runs of some lengths should be told of.
@@ -63,7 +64,7 @@ func (t *Transformer) Stream(tokens *mlx.Array, cache *Cache, tap *Tap, blocks i
 	if err := cache.begin(blocks); err != nil {
 		return mlx.Failed("stream", err)
 	}
-	return t.through(t.embed(tokens, pass), pass, 0, blocks)
+	return t.through(func() *mlx.Array { return t.embed(tokens, pass) }, pass, 0, blocks)
 }
 
 // Resume is Stream for a pass that begins behind the first so many blocks.
@@ -77,11 +78,15 @@ func (t *Transformer) Resume(h, tokens *mlx.Array, cache *Cache, tap *Tap, from,
 	if err := cache.begin(blocks); err != nil {
 		return mlx.Failed("resume", err)
 	}
-	return t.through(h, newPass(tokens, cache, tap), from, blocks)
+	return t.through(func() *mlx.Array { return h }, newPass(tokens, cache, tap), from, blocks)
 }
 
 // through maps the stream behind the first so many blocks to that behind more of them.
-func (t *Transformer) through(x *mlx.Array, pass *Pass, from, blocks int) *mlx.Array {
+func (t *Transformer) through(begin func() *mlx.Array, pass *Pass, from, blocks int) *mlx.Array {
+	if t.Held != nil {
+		return t.pipeline(begin, pass, from, blocks)
+	}
+	x := begin()
 	for i := from; i < blocks; i++ {
 		// of a block's arrays only its result outlives it
 		x = mlx.Within(x, func(x *mlx.Array) *mlx.Array { return t.Blocks[i].Forward(x, i, pass) })
@@ -171,6 +176,9 @@ func (t *Transformer) Device() mlx.Device { return t.Weights.Device() }
 
 // Parameters returns the modules that hold the weights.
 func (t *Transformer) Parameters() []*Module { return t.Weights.Modules }
+
+// Part returns what this process holds of the model; nil: all.
+func (t *Transformer) Part() *Part { return t.Held }
 
 // Shape returns the model's sizes.
 func (t *Transformer) Shape() Shape { return t.Sizes }

@@ -69,6 +69,9 @@ func plan(m model.Model, inputs []edit.Input, places []model.Place) (*run, error
 	if len(places) == 0 {
 		return nil, fmt.Errorf("states: no place was asked for, such as layers.*.resid_post")
 	}
+	if err := model.Whole(m, "states: a capture"); err != nil {
+		return nil, err
+	}
 	for _, p := range places {
 		if err := m.Check(p); err != nil {
 			return nil, fmt.Errorf("states: capture: %w", err)

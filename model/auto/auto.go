@@ -62,6 +62,13 @@ type Options struct {
 	// the machine gives. Weights that Auto would unpack stay packed where they fit only so,
 	// and where they do not fit nothing is read and Open fails.
 	MaxMemory int64
+
+	// Ranks are the processes that hold the model together, each calling Open; nil: this one holds all.
+	// Each reads what it holds alone, and shards of an index that only others need may be absent.
+	Ranks *model.Ranks
+
+	// PerRank deals so many layers to each rank; nil: by the bytes of their weights, balanced.
+	PerRank []int
 }
 
 // Opened is a model with what belongs to it.
@@ -103,7 +110,7 @@ func Open(ref string, o Options) (*Opened, error) {
 	start := time.Now()
 	var wg sync.WaitGroup
 	wg.Go(func() { mlx.Load() }) // its error comes back where the library is used
-	ck, err := checkpoint.Open(ref)
+	ck, err := o.checkpoint(ref)
 	if err != nil {
 		return nil, err
 	}
@@ -141,10 +148,15 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", ck.Path, err)
 	}
-	m, kind, loader, err := fitting(ck, quant, device, o)
+	part, err := o.part(ck, quant, device)
 	if err != nil {
 		return err
 	}
+	m, kind, loader, err := fitting(ck, quant, device, o, held(part))
+	if err != nil {
+		return err
+	}
+	m.Held = part
 	m.Remarks = append(m.Remarks, loader.Notes()...)
 	err = loader.Load()
 	if err == nil && o.Context != 0 {
@@ -164,37 +176,6 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 	}
 	opened.Info.Parameters, opened.Info.Active = parameters(opened.Info.Modules, opened.Info.Shape.TopK)
 	return nil
-}
-
-// fitting makes a model whose weights have not been read and fit in memory: unpacked if they may
-// be and fit so, else as they are stored.
-func fitting(ck *checkpoint.Checkpoint, quant *load.Quantization, device mlx.Device, o Options) (*model.Transformer, string, *load.Loader, error) {
-	if o.AsStored && o.Float32 {
-		return nil, "", nil, errors.New("auto: AsStored and Float32 were both asked for, and exclude each other")
-	}
-	forms := []load.Form{o.Weights}
-	if o.Weights == "" || o.Weights == load.Auto {
-		forms = append(forms, load.PackedExperts, load.Packed)
-	}
-	var err error
-	for _, form := range forms {
-		var loader *load.Loader
-		if loader, err = load.NewLoader(ck, quant, device, form, o.Modules, o.Float32 || device == mlx.CPU && !o.AsStored); err != nil {
-			return nil, "", nil, err
-		}
-		m, kind, wrong := construct(ck, loader)
-		if wrong == nil {
-			wrong = loader.Fits(o.MaxMemory)
-		}
-		if wrong == nil {
-			return m, kind, loader, nil
-		}
-		loader.Weights().Free()
-		if err = wrong; !errors.Is(err, load.ErrMemory) {
-			break
-		}
-	}
-	return nil, "", nil, err
 }
 
 // Check opens all but the weights: it fails where Open would fail before it reads them.
@@ -220,7 +201,7 @@ func Check(ref string, o Options) error {
 	if o.Device != nil {
 		device = *o.Device
 	}
-	_, _, loader, err := fitting(ck, quant, device, o)
+	_, _, loader, err := fitting(ck, quant, device, o, nil)
 	if err != nil {
 		return err
 	}

@@ -104,6 +104,9 @@ func (l *Loader) Experts(w ExpertWant) *model.ExpertLinear {
 	lin := &model.ExpertLinear{}
 	to := packedArrays{&lin.Weight, &lin.Scales, &lin.Biases, &lin.Quant}
 	l.roles, l.hasExperts = append(l.roles, w.Role), true
+	if l.skips(w.Role) {
+		return lin
+	}
 	want := Want{Role: w.Role, Shape: []int{w.Experts, w.Shape[0], w.Shape[1]}}
 	if path, ok := l.own[w.Role]; ok {
 		w.Stacked, w.Each, w.Fused = []string{path}, nil, nil

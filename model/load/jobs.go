@@ -55,6 +55,9 @@ func (l *Loader) complete() error {
 		}
 	}
 	var problems []string
+	for i, name := range l.missing {
+		l.missing[i] = l.lacking(name)
+	}
 	if len(l.missing) > 0 {
 		problems = append(problems, fmt.Sprintf("%d missing: %s", len(l.missing), listed(l.missing)))
 	}
@@ -98,7 +101,7 @@ func (l *Loader) Load() error {
 				if err := l.jobs[i].do(&b, l.codes, &damage); err != nil {
 					return err
 				}
-				if l.bound > 0 {
+				if l.short() {
 					b.shrink()
 				}
 			}

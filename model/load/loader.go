@@ -50,6 +50,8 @@ type Loader struct {
 
 	hasExperts bool
 
+	only *model.Span // the layers that are held; nil: all
+
 	bound    int64 // on the memory of the process; 0: none
 	weights  *model.Weights
 	jobs     []job
@@ -96,13 +98,14 @@ type Resolved struct {
 }
 
 // NewLoader returns a Loader for a checkpoint. own names modules by role, where the
-// usual names do not hold; wide makes float32 of 16-bit weights.
-func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string, wide bool) (*Loader, error) {
+// usual names do not hold; wide makes float32 of 16-bit weights; only names the layers that are taken,
+// nil all.
+func NewLoader(ck *checkpoint.Checkpoint, quant *Quantization, device mlx.Device, form Form, own map[string]string, wide bool, only *model.Span) (*Loader, error) {
 	lib, err := mlx.LoadedLibrary()
 	if err != nil {
 		return nil, err
 	}
-	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: wide, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device)}
+	l := &Loader{ck: ck, quant: quant, scope: mlx.On(device), device: device, own: own, wide: wide, taken: map[string]bool{}, codes: map[string]byteCode{}, weights: model.NewWeights(device), only: only}
 	switch form {
 	case Dense:
 		l.dense, l.denseExperts = true, true
@@ -153,6 +156,9 @@ func (l *Loader) looksUp(name string) bool {
 // denseBytes returns what all weights take in float32, and those of the experts among them.
 func (l *Loader) denseBytes() (all, experts int) {
 	for _, name := range l.ck.Names() {
+		if !l.counts(name) {
+			continue
+		}
 		t := l.ck.Tensor(name)
 		n := 4 * t.NumElements()
 		if l.looksUp(name) {

@@ -47,9 +47,12 @@ func (l *Loader) Fits(most int64) error {
 	return nil
 }
 
+// short reports whether memory is: a rank that holds some layers is there because of that.
+func (l *Loader) short() bool { return l.bound > 0 || l.only != nil }
+
 // workers is how many goroutines make arrays; each has buffers of its own.
 func (l *Loader) workers() int {
-	if l.bound > 0 {
+	if l.bound > 0 || l.only != nil && (l.dense || l.wide) {
 		return 1
 	}
 	return runtime.GOMAXPROCS(0)

@@ -25,7 +25,7 @@ func loader(t *testing.T, arrays ...checkpoint.Array) *load.Loader {
 	ck, err := checkpoint.OpenFile(path)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, ck.Close()) })
-	l, err := load.NewLoader(ck, nil, mlx.CPU, load.Packed, nil, true)
+	l, err := load.NewLoader(ck, nil, mlx.CPU, load.Packed, nil, true, nil)
 	require.NoError(t, err)
 	t.Cleanup(l.Weights().Free)
 	return l

@@ -58,6 +58,9 @@ func (l *Loader) Layer(i int, patterns ...string) Part {
 	for _, pattern := range patterns {
 		p.prefixes = append(p.prefixes, fmt.Sprintf(pattern, i))
 	}
+	if l.skips(p.role) {
+		l.leave(p.prefixes)
+	}
 	return p
 }
 
@@ -87,6 +90,9 @@ func (p Part) Linear(role string, out, in int, bias bool, modules ...string) *nn
 func (p Part) Array(role string, shape []int, dst **mlx.Array, names ...string) {
 	w := p.Want(role, shape, names...)
 	p.l.roles = append(p.l.roles, w.Role)
+	if p.l.skips(w.Role) {
+		return
+	}
 	for i, name := range w.Modules {
 		if t := p.l.ck.Tensor(name); t != nil {
 			p.l.note(w, name, fmt.Sprintf("name %d of %d", i+1, len(w.Modules)))
@@ -123,6 +129,9 @@ func (p Part) LayerNorm(role string, n int, eps float64, modules ...string) *nn.
 // [head, n]. module is a pattern, %d standing for the head.
 func (p Part) HeadGains(role string, heads, n int, dst **mlx.Array, module string) {
 	w := p.Want(role, []int{heads, n}, module)
+	if p.l.skips(w.Role) {
+		return
+	}
 	for i, pattern := range w.Modules {
 		gains := make([]*checkpoint.Tensor, heads)
 		for head := range gains {

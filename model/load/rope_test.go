@@ -16,7 +16,7 @@ func TestRopeThatIsNotImplementedIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	defer ck.Close()
 	require.NoError(t, mlx.Load())
-	l, err := load.NewLoader(ck, nil, mlx.CPU, load.Packed, nil, true)
+	l, err := load.NewLoader(ck, nil, mlx.CPU, load.Packed, nil, true, nil)
 	require.NoError(t, err)
 	defer l.Weights().Free()
 	for config, want := range map[string]string{

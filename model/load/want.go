@@ -47,6 +47,9 @@ func (w Want) unpackedOnly() string {
 // find returns the module that w names, and notes it; "" when none exists.
 func (l *Loader) find(w Want) string {
 	l.roles = append(l.roles, w.Role)
+	if l.skips(w.Role) {
+		return ""
+	}
 	if path, ok := l.own[w.Role]; ok {
 		if l.ck.Tensor(path+".weight") == nil {
 			l.wrong = append(l.wrong, fmt.Sprintf("%s: the module %q that you named has no weight", w.Role, path))
@@ -70,7 +73,9 @@ func (l *Loader) Has(w Want) bool {
 	if _, ok := l.own[w.Role]; ok {
 		return true
 	}
-	return slices.ContainsFunc(w.Modules, func(path string) bool { return l.ck.Tensor(path+".weight") != nil })
+	return slices.ContainsFunc(w.Modules, func(path string) bool {
+		return l.ck.Tensor(path+".weight") != nil || l.ck.Absent(path+".weight") != ""
+	})
 }
 
 // Packed reports whether the module that w names is packed.
@@ -120,6 +125,13 @@ func (l *Loader) Linear(w Want) *nn.Linear {
 // Embedding takes a table [d_vocab, d_model], which is LookedUp unless it is the head's matrix too.
 func (l *Loader) Embedding(w Want) *nn.Embedding {
 	e := &nn.Embedding{}
+	if w.LookedUp && l.only != nil && l.only.From > 0 { // it makes what enters the first layer
+		l.roles = append(l.roles, w.Role)
+		for _, path := range w.Modules {
+			l.leave([]string{path + "."})
+		}
+		return e
+	}
 	path := l.find(w)
 	if path == "" {
 		return e

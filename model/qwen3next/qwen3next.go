@@ -1,6 +1,8 @@
 package qwen3next
 
 import (
+	"errors"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
@@ -19,7 +21,11 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	}
 	l.LeaveOut("mtp.")                                    // predicts further tokens
 	conv := []int{c.channels(), c.LinearConvKernelDim, 1} // the layout of all convolutions
-	if stored := l.Layer(c.firstLinear()).StoredShape("linear_attn.conv1d.weight"); len(stored) == 3 && stored[2] != 1 {
+	stored, err := c.storedConv(l)
+	if err != nil {
+		return nil, err
+	}
+	if len(stored) == 3 && stored[2] != 1 {
 		conv[1], conv[2] = 1, c.LinearConvKernelDim
 		l.PlusOne() // the authors' files have this layout, and gains less 1
 	}
@@ -27,6 +33,22 @@ func New(c *Config, l *load.Loader) (*model.Transformer, error) {
 	t.Sizes = c.shape(t.Sizes)
 	c.sites(t, l)
 	return t, nil
+}
+
+// storedConv returns the shape of a convolution in the file, of any layer that is there.
+func (c *Config) storedConv(l *load.Loader) ([]int, error) {
+	for layer, linear := range c.Linear {
+		if !linear {
+			continue
+		}
+		if stored := l.Layer(layer).StoredShape("linear_attn.conv1d.weight"); stored != nil {
+			return stored, nil
+		}
+	}
+	if l.Partial() {
+		return nil, errors.New("the shards that are there have no convolution, whose layout tells how the file has the gains of norms: have all shards, or other layers, here")
+	}
+	return nil, nil
 }
 
 // note says what mlx-lm computes otherwise.

@@ -49,7 +49,7 @@ var endpoints = []serve.Command{
 // withheld are flags that are no matter of a request: what is opened, where an answer goes and how a
 // terminal shows it, and files.
 var withheld = []string{
-	"model", "device", "weights", "float32", "weights-b", "context", "yes", "quiet", "any-unembedding", "lens-b", "file", "shard", "together", "output", "format", "json", "max-memory", "messages", "messages-b",
+	"model", "device", "weights", "float32", "weights-b", "context", "layers-per-rank", "rank-wait", "ranks", "yes", "quiet", "any-unembedding", "lens-b", "file", "shard", "together", "output", "format", "json", "max-memory", "messages", "messages-b",
 	"map", "view", "width", "no-color", "color", "all", "edit-any-unembedding", "system-fonts", "text", "help",
 }
 

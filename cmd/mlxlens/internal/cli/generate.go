@@ -73,9 +73,9 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
 			return runGenerate(cmd.Context(), s, o)
 		},
 	}
-	o.modelOptions.flags(cmd)
-	o.promptOptions.flags(cmd)
-	o.editFlags.flags(cmd)
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.shared, &o.promptOptions, &o.editFlags} {
+		group.flags(cmd)
+	}
 	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
 	f := cmd.Flags()
 	f.IntVarP(&o.maxTokens, "max-tokens", "n", 256, "stop after so many tokens")
@@ -122,6 +122,9 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	}
 	in := edit.Input{IDs: at.ids}
 	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at); err != nil {
+		return err
+	}
+	if err := s.sameInput(in.IDs, o.originOfFiles); err != nil {
 		return err
 	}
 	o.noteClamped(s, in.Edits)
@@ -196,17 +199,21 @@ func (o *generateOptions) check() error {
 }
 
 // draws reports whether tokens are drawn, and makes up the seed that was not given.
-func (o *generateOptions) draws(s *streams) bool {
+func (o *generateOptions) draws(s *streams) (bool, error) {
 	if o.Temperature == 0 {
-		return false
+		return false, nil
 	}
 	if !o.given("seed") {
-		o.Seed = uint64(rand.Uint32())
+		seed, err := s.ranks.First(int64(rand.Uint32()))
+		if err != nil {
+			return false, err
+		}
+		o.Seed = uint64(seed)
 		if !o.quiet {
 			s.say("drawn with --seed %d, which draws the same again", o.Seed)
 		}
 	}
-	return true
+	return true, nil
 }
 
 // generation is one run of the command.
@@ -228,7 +235,11 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 		g.text.decoder = opened.Tokenizer.NewDecoder()
 		g.text.decoder.KeepSpecial = o.ignoreEOS
 	}
-	if o.draws(s) {
+	drawn, err := o.draws(s)
+	if err != nil {
+		return nil, err
+	}
+	if drawn {
 		g.text.seed = &o.Seed
 	}
 	options := generate.Options{Sampling: o.Sampling}
@@ -236,7 +247,6 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 	if o.lens {
 		shape := opened.Model.Shape()
 		lo := lens.Options{Top: min(o.top, shape.DVocab), Experts: o.view == "expert", Label: g.label}
-		var err error
 		if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 			return nil, err
 		}
@@ -250,7 +260,6 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 			return g.reader.Tap()
 		}
 	}
-	var err error
 	g.gen, err = generate.New(opened.Model, options)
 	return g, err
 }

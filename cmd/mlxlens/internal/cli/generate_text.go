@@ -158,3 +158,8 @@ func (g *generatedText) cut(l *tokenLine) {
 		l.Cut, l.TokenJSON = l.text[at-from:], lens.TokenJSON{ID: l.ID, Text: l.text[:at-from]}
 	}
 }
+
+// originOfFiles adds the options that name files, with the digests of these.
+func (o *generateOptions) originOfFiles(options map[string]string) error {
+	return originOfEdits(o.edits, options)
+}

@@ -19,8 +19,9 @@ import (
 
 type infoOptions struct {
 	modelOptions
-	json bool
-	all  bool
+	json  bool
+	all   bool
+	ranks int
 }
 
 func newInfoCmd(s *streams) *cobra.Command {
@@ -31,9 +32,14 @@ func newInfoCmd(s *streams) *cobra.Command {
 		Long: `Info opens a model and prints its sizes in the words of the help topic sites, how
 its weights are stored and held, what that takes in memory, and which sites it has.
 With --all it also says why sites are lacking, and which module of the checkpoint each
-part was found in, by which of the names that were tried.`,
+part was found in, by which of the names that were tried.
+
+With --ranks N it opens nothing, and says which layers each of N ranks would hold, and
+the bytes of their weights in memory: of the layers, and of what each rank has beside
+(docs/larger.md).`,
 		Example: `  mlxlens info
   mlxlens info --all
+  mlxlens info --ranks 2
   mlxlens info --json`,
 		Args: wantArgs(cobra.NoArgs),
 		RunE: func(*cobra.Command, []string) error { return runInfo(s, o) },
@@ -41,10 +47,18 @@ part was found in, by which of the names that were tried.`,
 	o.flags(cmd)
 	cmd.Flags().BoolVar(&o.all, "all", false, "why each site that is lacking does, and where each part was found")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print JSON")
+	cmd.Flags().IntVar(&o.ranks, "ranks", 0, "which layers so many ranks would hold, and how many bytes (0: describe the model)")
+	o.shared.dealFlag(cmd)
 	return cmd
 }
 
 func runInfo(s *streams, o *infoOptions) error {
+	switch {
+	case o.ranks < 0 || o.ranks == 1:
+		return usagef("--ranks %d: want 2 or more, or 0 to describe the model", o.ranks)
+	case o.ranks > 1 && s.served == nil:
+		return runShares(s, o)
+	}
 	opened, err := o.open(s, false)
 	if err != nil {
 		return err

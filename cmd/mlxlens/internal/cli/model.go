@@ -32,6 +32,7 @@ type modelOptions struct {
 	context int
 	quiet   bool
 	yes     bool
+	shared  rankFlags
 	most    int64 // bytes of the process, with what is opened; 0: no bound
 
 	said map[string]bool // of the notes on models
@@ -76,7 +77,9 @@ func (o *modelOptions) resolved() (auto.Options, error) {
 	if opts.Context = o.context; o.context < 0 {
 		return opts, usagef("--context %d: want a number of positions, or 0 for as many as the model was made for", o.context)
 	}
-	return opts, nil
+	var err error
+	opts.PerRank, err = o.shared.dealt()
+	return opts, err
 }
 
 // locate turns what the user named into a path, and says on stderr which model it
@@ -217,14 +220,17 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 	if err != nil {
 		return nil, err
 	}
+	if opts.Ranks, err = s.join(o.shared.rankWait); err != nil {
+		return nil, err
+	}
+	if opts.Ranks == nil && opts.PerRank != nil {
+		return nil, usagef("--layers-per-rank is of ranks, and this process is alone: mlxlens launch starts several")
+	}
 	path, err := o.locate(s)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = s.readsPath(path, "the model")
 	}
-	if err := s.readsPath(path, "the model"); err != nil {
-		return nil, err
-	}
-	opened, err := auto.Open(path, opts)
+	opened, err := s.openTogether(path, opts, err)
 	if err != nil {
 		return nil, err
 	}

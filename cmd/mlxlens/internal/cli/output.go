@@ -95,7 +95,7 @@ func (o *outputFlags) find(s *streams) (*output.Place, error) {
 
 // create makes the output, nil without one.
 func (o *outputFlags) create(s *streams, quiet bool) (*answer, error) {
-	if o.output == "" {
+	if o.output == "" || s.rank > 0 { // the first rank writes
 		return nil, nil
 	}
 	place, err := o.find(s)

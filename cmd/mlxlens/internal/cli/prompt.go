@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/model/auto"
+	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
 // promptOptions are the flags of every command that reads a prompt.
@@ -163,4 +164,17 @@ func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) (en
 		}
 	}
 	return e, tooLong(opened.Model.Shape(), len(e.ids))
+}
+
+// labels returns the bytes of each id, or its number in angle brackets where there
+// is no tokenizer or it does not know the id.
+func labels(t *tokenizer.Tokenizer) func(int) string {
+	return func(id int) string {
+		if t != nil {
+			if piece, ok := t.Piece(id); ok {
+				return piece
+			}
+		}
+		return "<" + strconv.Itoa(id) + ">"
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"slices"
@@ -25,6 +24,7 @@ import (
 	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
 	"github.com/mlxlens/mlxlens/tokenizer"
@@ -44,6 +44,9 @@ type streams struct {
 	digests map[*auto.Opened]string // of models that are open
 	served  *served                 // what a server has open; nil: the command opens what it needs
 	watch   watch                   // who follows the work beside stderr
+
+	ranks *model.Ranks // that share the model; nil: this process has it
+	rank  int          // of them
 
 	canAgree, yes, quiet bool                 // to downloads, of a command that has the flags of a model
 	located              map[string][2]string // of the hub: where it is, and its name with the commit
@@ -110,42 +113,6 @@ func terminal(w io.Writer) int {
 	return width
 }
 
-// checkedWriter remembers the first error of stdout, so that no command succeeds whose answer has
-// not come out, whatever wrote it.
-type checkedWriter struct {
-	io.Writer
-	err error
-}
-
-func (c *checkedWriter) Write(p []byte) (int, error) {
-	if c.err != nil {
-		return 0, c.err // what came after a gap would be no answer
-	}
-	n, err := c.Writer.Write(p)
-	c.err = err
-	return n, err
-}
-
-// Stat describes the file that stdout is.
-func (c *checkedWriter) Stat() (os.FileInfo, error) {
-	if f, ok := c.Writer.(*os.File); ok {
-		return f.Stat()
-	}
-	return nil, errors.New("stdout is no file")
-}
-
-// failed is the error of what could not be written, in words.
-func (c *checkedWriter) failed() error {
-	var at *fs.PathError
-	if errors.As(c.err, &at) {
-		return fmt.Errorf("stdout cannot be written: %w", at.Err)
-	}
-	if c.err != nil {
-		return fmt.Errorf("stdout cannot be written: %w", c.err)
-	}
-	return nil
-}
-
 // isTerminal reports whether what r reads is typed.
 func isTerminal(r io.Reader) bool {
 	f, ok := r.(*os.File)
@@ -189,9 +156,12 @@ func exitCode(err error) int {
 	var wrongEdit *edit.Error
 	var refused *experiment.Refused
 	var damaged *states.FileError
+	var rank *rankError
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &rank):
+		return rank.code()
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	case errors.Is(err, mlx.ErrLibrary):
@@ -239,24 +209,29 @@ func Main() int {
 func run(ctx context.Context, p *pager, args []string, in io.Reader, stdout, errs io.Writer) int {
 	out := &checkedWriter{Writer: stdout}
 	s := &streams{ctx: ctx, args: args, in: in, out: out, err: errs, asks: terminal(errs) > 0 && isTerminal(in), answer: output.Stdout(out), pager: p}
+	s.hush()
 	root := newRootCmd(s)
 	root.SetArgs(args)
 	root.SetIn(in)
-	root.SetOut(out)
+	root.SetOut(s.out)
 	root.SetErr(errs)
 	cmd, err := root.ExecuteContextC(ctx)
 	if failed := out.failed(); failed != nil && (err == nil || errors.Is(err, out.err)) {
 		err = failed
 	}
 	if err == nil {
+		s.leave()
 		return exitDone
 	}
 	code := exitCode(err)
-	s.say("%s%s", err.Error(), suggestions(root, err, args))
+	if rank := (*rankError)(nil); errors.As(err, &rank) && rank.spoke() {
+		return code
+	}
+	s.fail(err.Error() + suggestions(root, err, args))
 	if code == exitUsage {
 		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
 		if asked, _ := cmd.Flags().GetBool("json"); asked {
-			_ = render.WriteJSON(out, map[string]string{"error": err.Error()}) // the exit code says it too
+			_ = render.WriteJSON(s.out, map[string]string{"error": err.Error()}) // the exit code says it too
 		}
 	}
 	return code
@@ -287,11 +262,16 @@ unembedding, and shows what the model would say if it had to answer there.`,
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 
-		PersistentPreRunE:  func(cmd *cobra.Command, _ []string) error { return emptyFlag(cmd.Flags()) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := emptyFlag(cmd.Flags()); err != nil || s.served != nil {
+				return err
+			}
+			return runsOnRanks(cmd)
+		},
 		DisableSuggestions: true, // run makes them
 	}
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newMergeCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newServeCmd(s), newMCPCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
+	root.AddCommand(newTraceCmd(s), newCaptureCmd(s), newCompareCmd(s), newMergeCmd(s), newAuditCmd(s), newPatchCmd(s), newAttnCmd(s), newAttributeCmd(s), newSteerCmd(s), newProbeCmd(s), newPatchscopeCmd(s), newFeaturesCmd(s), newDecomposeCmd(s), newLensCmd(s), newGenerateCmd(s), newLaunchCmd(s), newServeCmd(s), newMCPCmd(s), newInfoCmd(s), newDoctorCmd(s), newTokenizeCmd(s), newPullCmd(s), newModelsCmd(s),
 		newLicensesCmd(s), newVersionCmd(s))
 	root.AddCommand(helpTopics()...)
 	root.SetHelpCommand(helpCommand(root))

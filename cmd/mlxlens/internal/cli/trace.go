@@ -14,7 +14,6 @@ import (
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model/auto"
-	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
 type traceOptions struct {
@@ -78,7 +77,7 @@ negative number counts from the end.`,
 		},
 	}
 	for _, group := range []interface{ flags(*cobra.Command) }{
-		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.targetFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags,
+		&o.modelOptions, &o.promptOptions, &o.rowFlags, &o.targetFlags, &o.editFlags, &o.lens, &o.memoryFlags, &o.goOnFlags, &o.shared,
 	} {
 		group.flags(cmd)
 	}
@@ -241,6 +240,9 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 	if err != nil {
 		return nil, err
 	}
+	if err := s.sameInput(p.ids, o.originOfFiles); err != nil {
+		return nil, err
+	}
 	o.note(s, opened, p.in.IDs)
 	g, err := lens.Run(ctx, opened.Model, p.in, lo)
 	if err != nil {
@@ -288,19 +290,6 @@ func (o *traceOptions) describe(g *lens.Grid, opened *auto.Opened, p prepared) {
 	g.Prompt, g.BOSAdded, g.Continued = p.text, p.bos, p.continued
 	g.Model.Ref, g.Model.Type, g.Model.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
 	g.Timing.Load = opened.Info.LoadSeconds
-}
-
-// labels returns the bytes of each id, or its number in angle brackets where there
-// is no tokenizer or it does not know the id.
-func labels(t *tokenizer.Tokenizer) func(int) string {
-	return func(id int) string {
-		if t != nil {
-			if piece, ok := t.Piece(id); ok {
-				return piece
-			}
-		}
-		return "<" + strconv.Itoa(id) + ">"
-	}
 }
 
 // checkExport refuses what the other tool's shape has no place for.
