@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -68,5 +70,39 @@ func TestMaxMemoryHoldsWhileTheModelIsOpened(t *testing.T) {
 		}
 		require.ErrorContains(t, err, "exit status 1")
 		require.Contains(t, string(said), "too little memory: the weights take ")
+	}
+}
+
+// Each rank takes what its layers' weights take and at most 15 % more, with the head, beside what a rank of a tiny model
+// takes: the program, its libraries, MLX's ring. Nothing of other layers is there, at no time.
+func TestARankTakesItsShareOfMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long")
+	}
+	model := smollm2(t)
+	tiny, err := filepath.Abs("../../testdata/models/tiny-llama-b-4bit-mixed")
+	require.NoError(t, err)
+	most := func(model string, line ...string) (all []int64) {
+		for _, r := range startRanks(t, model, alike(2, line...)...) {
+			require.NoError(t, r.Wait(), r.err.String())
+			all = append(all, r.ProcessState.SysUsage().(*syscall.Rusage).Maxrss<<10) // KB
+		}
+		return all
+	}
+	program := slices.Max(most(tiny, "trace", "--ids", "3,4,5", "-q"))
+	out, err := command(t, t.TempDir(), []string{"MLXLENS_MODEL=" + model}, "info", "--ranks", "2", "-q", "--json").Output()
+	require.NoError(t, err)
+	var info struct {
+		Shares []struct {
+			Bytes    int64 `json:"bytes"`
+			OfLayers int64 `json:"bytes_of_layers"`
+		} `json:"shares"`
+	}
+	require.NoError(t, json.Unmarshal(out, &info))
+	const tokenizer = 16 << 20 // the tiny model has none
+	for rank, took := range most(model, "trace", "The capital of France is", "-q") {
+		share := info.Shares[rank]
+		t.Logf("rank %d: %d MB, of which %d MB a tiny model's rank takes; weights %d MB", rank, took>>20, program>>20, share.Bytes>>20)
+		require.LessOrEqual(t, took, program+tokenizer+share.Bytes+share.OfLayers*15/100)
 	}
 }

@@ -30,30 +30,26 @@ type link struct {
 func (l link) carry(to, from net.Conn) {
 	type piece struct {
 		data []byte
-		due  time.Time
+		due  <-chan time.Time
 	}
 	way := make(chan piece, 1<<16)
 	go func() {
 		defer to.Close()
 		for p := range way {
-			time.Sleep(time.Until(p.due))
+			<-p.due
 			if _, err := to.Write(p.data); err != nil {
 				return
 			}
 		}
 	}()
 	defer close(way)
-	free := time.Now() // when the link has sent what it has
 	for {
 		data := make([]byte, 64<<10)
 		n, err := from.Read(data)
 		if n > 0 {
-			if now := time.Now(); free.Before(now) {
-				free = now
-			}
-			free = free.Add(time.Duration(float64(n) / l.rate * float64(time.Second)))
 			l.bytes.Add(int64(n))
-			way <- piece{data[:n], free.Add(l.latency)}
+			time.Sleep(time.Duration(float64(n) / l.rate * float64(time.Second))) // the link is busy with it
+			way <- piece{data[:n], time.After(l.latency)}
 		}
 		if err != nil {
 			return
