@@ -86,3 +86,34 @@ func TestThePageTakesItsTokenOutOfTheAddress(t *testing.T) {
 	b.done()
 	require.NotContains(t, browsertest.JS[string](b.Page, `location.hash`), "horse")
 }
+
+func TestACellOfAComparisonLeadsOn(t *testing.T) {
+	b := openTab(t, serve.Door{}, "#mode=compare&layers=20%3A", 1440, 800)
+	b.done()
+	require.Contains(t, b.Text("#figure tr:first-child"), "·Paris≠·Rome")
+	b.Do(chromedp.Click("#figure tr:nth-child(3) td:nth-child(6)", chromedp.ByQuery)) // layer 27, position 4
+	require.Contains(t, b.Text("#spot"), "layer 27, position 4")
+	b.Press("compare with b's layer 27, position 4 zeroed")
+	b.until(`document.getElementById("f-edit_b").value === "layers.27.resid_post@4=zero"`)
+	b.done()
+	b.Do(chromedp.Click("#figure tr:first-child td:nth-child(6)", chromedp.ByQuery))
+	b.Press("lens of side b")
+	b.done()
+	require.Equal(t, []int{30, 5}, browsertest.JS[[]int](b.Page, `[R, P]`))
+	require.Contains(t, browsertest.JS[string](b.Page, `text(best(29, 4))`), "Rome")
+}
+
+func TestBarsLegendAndCellOfTheServersPageAreInOneWindowAndInItsAddress(t *testing.T) {
+	b := openTab(t, serve.Door{}, "#mode=lens&prompt=The+quick+brown+fox+jumps+over+the+lazy+dog+again", 1440, 800)
+	b.done()
+	require.Equal(t, []int{30, 10}, browsertest.JS[[]int](b.Page, `[R, P]`))
+	b.until(`scroll.scrollHeight <= scroll.clientHeight`) // all rows
+	require.True(t, browsertest.JS[bool](b.Page, `["tools", "scroll", "legend"].every(id => { const b = document.getElementById(id).getBoundingClientRect(); return b.top >= 0 && b.bottom <= innerHeight; })`))
+	b.Shot("serve-ten")
+	b.Do(chromedp.Focus("#scroll", chromedp.ByQuery), chromedp.KeyEvent(kb.ArrowDown), chromedp.KeyEvent("3"))
+	b.until(`location.hash.includes("&show=rank&cell=layers.28.resid_post%409")`)
+	b.Do(chromedp.Reload())
+	b.until(`document.getElementById("status").textContent === "done"`)
+	b.until(`view.name === "rank" && active.r === 28 && active.p === 9`)
+	require.Empty(t, b.Axe())
+}

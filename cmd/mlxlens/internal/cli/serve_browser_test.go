@@ -76,7 +76,7 @@ func TestTheViewsOfThePageAnswer(t *testing.T) {
 		{"Attribute", ``, `document.querySelectorAll("#figure td").length > 30`},
 		{"Steer", ``, `document.querySelectorAll("#figure td").length >= 10`},
 		{"Patchscope", `set("f-into", "cat -> cat; hello -> hello; ?"); set("f-layers", "20:22")`, `document.querySelectorAll("#figure td").length >= 2`},
-		{"Compare", `set("f-layers", "20:22")`, `document.querySelector("#figure img").naturalWidth > 100`},
+		{"Compare", `set("f-layers", "20:22")`, `document.querySelectorAll("#figure td").length === 10`},
 	} {
 		b.Press(c.mode)
 		browsertest.JS[any](b.Page, `{ const set = (id, value) => { const e = document.getElementById(id); e.value = value; e.dispatchEvent(new Event("input", { bubbles: true })); }; `+c.set+` } null`)
@@ -96,7 +96,7 @@ func TestThePageSavesWhatItShows(t *testing.T) {
 		b.Do(chromedp.Click(fmt.Sprintf(`//div[@id="saves"]/button[.=%q]`, strings.ToUpper(format)), chromedp.BySearch))
 		b.until(fmt.Sprintf(`blobs.length === %d && document.getElementById("status").textContent === "saved as mlxlens-generate.%s"`, i+1, format))
 	}
-	browsertest.JS[any](b.Page, `window.texts = null; Promise.all(blobs.map(b => b.Text())).then(all => { window.texts = all; }); null`)
+	browsertest.JS[any](b.Page, `window.texts = null; Promise.all(blobs.map(b => b.text())).then(all => { window.texts = all; }); null`)
 	b.until(`window.texts !== null`)
 	require.Equal(t, drawn, browsertest.JS[string](b.Page, `texts[0].trim().split("\n").map(l => JSON.parse(l).text).join("")`), "what was drawn by chance is what is saved")
 	require.Equal(t, browsertest.JS[[]int](b.Page, `D.next.map(t => D.ids[t])`)[:2], browsertest.JS[[]int](b.Page, `[4, 5].map(p => Number(texts[1].split("\n").find(l => l.startsWith("layers.20.resid_post," + p + ",")).split(",")[2]))`), "its tokens are the columns")
