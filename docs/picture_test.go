@@ -23,7 +23,28 @@ func TestThePictureInTheREADMEIsWhatItsCommandDraws(t *testing.T) {
 	require.Contains(t, string(page), `<img src="docs/images/lens.png"`)
 	const kept = "images/lens.png"
 	drawn := filepath.Join(t.TempDir(), "lens.png")
-	s.run(m[1] + drawn)
+	s.samePicture(m[1]+drawn, drawn, kept)
+}
+
+// The tutorial's pictures are what the commands below them draw.
+func TestThePicturesInTheTutorialAreWhatTheirCommandsDraw(t *testing.T) {
+	s := newShell(t)
+	page, err := os.ReadFile("tutorial.md")
+	require.NoError(t, err)
+	all := regexp.MustCompile(`(?m)^(mlxlens .* -o )docs/(images/tutorial-\w+\.png)$`).FindAllStringSubmatch(string(page), -1)
+	require.Len(t, all, 4)
+	for _, m := range all {
+		require.Contains(t, string(page), `<img src="`+m[2]+`"`)
+		drawn := filepath.Join(t.TempDir(), "drawn.png")
+		s.samePicture(m[1]+drawn, drawn, m[2])
+	}
+}
+
+// samePicture runs a command that draws, and compares what it drew with the picture that is kept.
+func (s *shell) samePicture(command, drawn, kept string) {
+	t := s.t
+	t.Helper()
+	s.run(command)
 	if *update {
 		data, err := os.ReadFile(drawn)
 		require.NoError(t, err)

@@ -30,7 +30,11 @@ func FigureHTML(w io.Writer, f *Figure) error {
 	}
 	for i := range f.Grids {
 		m := &f.Grids[i]
-		grid, scale := figureGrid{Name: m.Name, Means: m.Means, Are: m.Are, Tokens: m.hasTokens()}, f.scale(m)
+		grid, scale := figureGrid{Name: m.Name, Means: m.Means, Are: m.Are, Tokens: m.hasTokens(), Kind: m.kind()}, f.scale(m)
+		grid.Dense = grid.Kind == "dense"
+		if !m.Plain && scale.most > 0 {
+			grid.Legend = f.legend(scale)
+		}
 		for _, c := range m.Columns {
 			grid.Columns = append(grid.Columns, figureColumn{shownToken(c.Token), c.Name})
 		}
@@ -82,9 +86,43 @@ type figureValues struct {
 
 type figureGrid struct {
 	Name, Means, Are string
-	Tokens           bool
+	Kind             string // dense or strip, for how it is laid out; "": a table of numbers
+	Tokens, Dense    bool
+	Legend           *figureLegend
 	Columns          []figureColumn
 	Rows             []figureRow
+}
+
+// kind is how a page lays a grid out: many columns are a heat map, whose cells say their numbers on hover and
+// to who reads them aloud, and one long column a strip that goes on beside itself.
+func (m *Matrix) kind() string {
+	switch {
+	case len(m.Columns) > mostNumbers:
+		return "dense"
+	case len(m.Columns) == 1 && len(m.Rows) > longStrip:
+		return "strip"
+	}
+	return ""
+}
+
+const (
+	mostNumbers = 32 // columns of numbers that a window of 1,440 pixels has room for
+	longStrip   = 20 // rows of one column that such a window shows at once, with what stands around them
+)
+
+type figureLegend struct {
+	From, To string
+	Steps    []template.CSS
+}
+
+// legend is a strip of a scale's colours, between its ends.
+func (f *Figure) legend(h hues) *figureLegend {
+	l := &figureLegend{From: f.number(h.least), To: f.number(h.most)}
+	for i := range 24 {
+		c := h.of(h.least + (h.most-h.least)*float64(i)/23)
+		l.Steps = append(l.Steps, template.CSS("background:"+hex(c)))
+	}
+	return l
 }
 
 type figureColumn struct{ Token, Name string }

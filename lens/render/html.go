@@ -33,7 +33,7 @@ var (
 
 // scriptOrder lists the files of the page's one script. What a file computes while it is
 // read uses only the files above it; functions may call into the files below.
-var scriptOrder = []string{"data.js", "state.js", "canvas.js", "cell.js", "pins.js", "search.js", "moving.js", "start.js"}
+var scriptOrder = []string{"data.js", "state.js", "canvas.js", "overview.js", "cell.js", "pins.js", "search.js", "moving.js", "share.js", "start.js"}
 
 // joined puts files of html/script behind each other.
 func joined(files embed.FS, names []string) string {
@@ -50,12 +50,14 @@ func joined(files embed.FS, names []string) string {
 
 // HTMLOptions say how HTML's page opens.
 type HTMLOptions struct {
-	View View
+	View    View
+	Command string // the command line that made the grid, which the page offers to copy; "": none
 }
 
 // HTML writes the grid as one self-contained page: the views to switch between, a cell's
 // candidates on hover and focus, a token's rank and probability by row on a click, search
-// and zoom. It needs a browser of 2023 or later, and no network. The same grid leads to the
+// and zoom. Its address keeps what is chosen, it prints whole, saves itself as a picture, and
+// fits the frame of another page (docs/pages.md). It needs a browser of 2023 or later, and no network. The same grid leads to the
 // same bytes.
 func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	data, err := PageData(g, o.View)
@@ -64,9 +66,11 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	}
 	v := pageValues{
 		Title: pageTitle(g), Subtitle: subtitle(g),
-		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", sourceHash(pageCSS), sourceHash(pageJS)),
+		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src blob:; base-uri 'none'; form-action 'none'", sourceHash(pageCSS), sourceHash(pageJS)),
 		CSS:    template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data),
+		Command: o.Command, Height: embedHeight(g),
 	}
+	v.Embed = fmt.Sprintf(`<iframe src="FILE.html" title="mlxlens" width="100%%" height="%d" frameborder="0" loading="lazy"></iframe>`, v.Height)
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
 		v.Crystallisation = strings.TrimSpace(crystallisation(g, quote(g.Final.Token.Bytes)))
 		v.Last = lastPosition(g)
@@ -80,6 +84,10 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	}
 	return nil
 }
+
+// embedHeight is the height, in CSS pixels, at which a frame shows all rows of a grid in comfort; the
+// page fits lower ones by lower rows.
+func embedHeight(g *lens.Grid) int { return min(900, 290+18*max(1, len(g.Rows))) }
 
 // PageParts are the pieces of HTML's page, for a page that shows grids as they come: its elements, its
 // style, and its script, whose function show takes [PageData] as often as there is another.
@@ -108,6 +116,8 @@ func sourceHash(text string) string {
 
 type pageValues struct {
 	Title, Subtitle, Crystallisation, Policy string
+	Command, Embed                           string
+	Height                                   int // of a frame that shows all of it
 
 	CSS  template.CSS
 	JS   template.JS
@@ -194,7 +204,9 @@ type pageData struct {
 
 type pageView struct {
 	Name   string  `json:"name"`
+	Title  string  `json:"title"` // its name in words
 	Means  string  `json:"means"`
+	Help   string  `json:"help"` // a sentence
 	Digits int     `json:"digits"`
 	Lo     float64 `json:"lo"`
 	Hi     float64 `json:"hi"`
@@ -294,7 +306,7 @@ func (d *pageData) views(g *lens.Grid) {
 			continue
 		}
 		s := v.scale(g)
-		p := pageView{Name: views[i].name, Means: views[i].means, Log: s.log, Fewer: s.fewer()}
+		p := pageView{Name: views[i].name, Title: views[i].title, Means: views[i].means, Help: views[i].help, Log: s.log, Fewer: s.fewer()}
 		if s.lo <= s.hi { // there is a number
 			p.Lo, p.Hi = s.lo, s.hi
 		}

@@ -28,18 +28,19 @@ const (
 )
 
 var views = [...]struct {
-	name, means string
-	format      string
+	name, title, means string // title is the name in words
+	format             string
+	help               string
 }{
-	Prob:    {"prob", "probability that the row gives to the final answer", "%.3f"},
-	Logit:   {"logit", "logit that the row gives to the final answer", "%.1f"},
-	Rank:    {"rank", "rank that the row gives to the final answer (1 is the best)", "%.0f"},
-	KL:      {"kl", "KL(final ‖ row) in nats", "%.2f"},
-	Entropy: {"entropy", "entropy of the row in nats", "%.2f"},
-	Margin:  {"margin", "the row's best logit minus its second best", "%.2f"},
-	Own:     {"own", "probability that the row gives to its own top token", "%.3f"},
-	Experts: {"expert", "weight of the first of the experts that the layer chose", "%.2f"},
-	Token:   {"token", "", ""},
+	Prob:    {"prob", "the answer's probability", "probability that the row gives to the final answer", "%.3f", "How likely this layer finds the token that the model says in the end, from 0 to 1."},
+	Logit:   {"logit", "the answer's logit", "logit that the row gives to the final answer", "%.1f", "This layer's score of the token that the model says in the end, before scores become probabilities."},
+	Rank:    {"rank", "the answer's rank", "rank that the row gives to the final answer (1 is the best)", "%.0f", "The place of the token that the model says in the end among all tokens of this layer's list; 1 is the first."},
+	KL:      {"kl", "distance to the answer (KL)", "KL(final ‖ row) in nats", "%.2f", "How far this layer's probabilities are from the model's final ones; 0 means that they are the same."},
+	Entropy: {"entropy", "uncertainty (entropy)", "entropy of the row in nats", "%.2f", "How undecided this layer is: 0 when one token has all the probability, and more the more tokens share it."},
+	Margin:  {"margin", "lead of the first token (margin)", "the row's best logit minus its second best", "%.2f", "How far the score of this layer's first token is above that of its second."},
+	Own:     {"own", "its own token's probability", "probability that the row gives to its own top token", "%.3f", "How likely this layer finds the token that stands in the cell, its own best one."},
+	Experts: {"expert", "experts that were chosen", "weight of the first of the experts that the layer chose", "%.2f", "Which experts the layer sent the token to, and the weight of the first of them."},
+	Token:   {"token", "tokens alone", "", "", "The token that each layer finds the likeliest, without a colour."},
 }
 
 // ViewNames lists the views.

@@ -36,6 +36,11 @@ function picked(cell) {
     actions.push(act("hide token " + key[0] + " from token " + number[0] + " in this head", () => { values.edit = listed("layers." + pattern[1] + ".attn_scores@" + number[0] + "/" + key[0] + "#" + pattern[2] + "=mask"); }));
   } else if (mode === "attn" && number && key) {
     actions.push(act("pattern of head " + number[0] + "." + key[0], () => { values.heads = number[0] + "." + key[0]; values.layers = ""; values.knockout = ""; }));
+  } else if (mode === "compare" && number && key) {
+    const both = p => turn("lens", { prompt: p || MODES.compare.fields[0].value }), second = /: (\d+)$/.exec(column);
+    const ofB = second ? second[1] : key[0], rowOfB = /: (\d+)/.exec(row), rowB = rowOfB ? rowOfB[1] : number[0];
+    actions.push(act("lens of side a", () => both(values.prompt)), act("lens of side b", () => both(values.prompt_b === undefined ? MODES.compare.fields[1].value : values.prompt_b || values.prompt)),
+      act("compare with b's layer " + rowB + ", position " + ofB + " zeroed", () => { values.edit_b = (values.edit_b ? values.edit_b + "\n" : "") + "layers." + rowB + ".resid_post@" + ofB + "=zero"; }));
   } else {
     // a place of a grid: a site by layer and position or head, the heads of an attribution, or a row that is a place
     const site = caption === "heads" ? "z" : caption, heads = values.heads === true || site === "z";

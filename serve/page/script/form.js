@@ -2,6 +2,7 @@
 
 let mode = "lens", loaded = { models: [], lenses: [], vectors: [] }, described = null;
 let values = {};       // of the mode at hand, by key, as the fields have them
+let wanted = null;     // what the address says of the grid: view, cell and pins
 let conversation = []; // of the chat so far
 
 function field(f) {
@@ -76,7 +77,8 @@ function readAddress() {
   if (!MODES[asked]) return false;
   mode = asked;
   values = {};
-  for (const [key, value] of all) if (key !== "mode") values[key] = value === "true" ? true : value;
+  wanted = all;
+  for (const [key, value] of all) if (!["mode", "show", "cell", "pins"].includes(key)) values[key] = value === "true" ? true : value;
   return true;
 }
 

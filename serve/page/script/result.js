@@ -1,6 +1,7 @@
 // result.js: a run, and what comes of it: text, grid, tables, pictures, files.
 
 let running = null, last = null; // the run at hand, and the one that is shown: {body, endpoint, command, lines}
+let shown = "";                  // the address of what is shown, without what is chosen of the grid
 let lines = [];                  // of the tokens of the run at hand
 
 const plural = n => n + (n === 1 ? "st" : n === 2 ? "nd" : n === 3 ? "rd" : "th");
@@ -22,7 +23,8 @@ function blank() {
 async function run(push) {
   if (running) running.abort();
   const m = MODES[mode], body = request(), control = running = new AbortController();
-  if (push !== false && location.hash !== address()) history.pushState(null, "", address());
+  shown = address();
+  if (push !== false && location.hash.replace(/&show=.*/, "") !== shown) history.pushState(null, "", address());
   remember();
   if (mode !== "chat") blank();
   $("notes").replaceChildren();
@@ -54,9 +56,11 @@ function happened(name, data, m, body, say) {
   case "problem": status(data.detail, true); break;
   case "result":
     last = { body, endpoint: m.endpoint, command: data.command, lines: m.text ? lines : null };
-    if (m.figure) figure(data.text, m.figure);
+    if (m.figure) figure(data.text);
     if (mode === "chat") conversation.push({ role: "user", content: $("f-say").value }, { role: "assistant", content: say.text() });
     saves();
+    if (m.grid && wanted && wanted.has("show")) { recall(wanted); spot(); }
+    wanted = null;
     status("done");
     if (innerWidth <= 860) $("result").scrollIntoView(); // where it stands below the request
   }
@@ -80,15 +84,10 @@ function opening(body) {
   return take;
 }
 
-// figure shows tables, or a picture.
-function figure(text, format) {
+// figure shows tables.
+function figure(text) {
   const out = $("figure");
   out.hidden = false;
-  if (format === "svg") {
-    const url = URL.createObjectURL(new Blob([text], { type: "image/svg+xml" }));
-    out.replaceChildren(element("img", { src: url, alt: "The comparison as a heat map; save it as JSON for its numbers" }));
-    return;
-  }
   // The policy refuses styles of the text, and allows each property by itself. Within a text a quotation mark is &#34;.
   const plain = text.replace(/<style>[^]*?<\/style>/, "").replaceAll(' style="', ' data-style="');
   const main = new DOMParser().parseFromString(plain, "text/html").querySelector("main");
@@ -96,7 +95,7 @@ function figure(text, format) {
   const title = element("h2", {}, main.querySelector("h1").textContent);
   main.querySelector("h1").remove();
   out.replaceChildren(title, ...[...main.childNodes].map(n => document.adoptNode(n)));
-  for (const cell of out.querySelectorAll("td")) {
+  for (const cell of out.querySelectorAll("[data-style]")) {
     for (const part of (cell.dataset.style || "").split(";")) {
       const [name, value] = part.split(":");
       if (value) cell.style.setProperty(name.trim() === "background" ? "background-color" : name.trim(), value.trim());
@@ -134,8 +133,8 @@ function saves() {
   const formats = properties(last.lines ? "trace" : last.endpoint).format.enum;
   const buttons = formats.map(f => element("button", { type: "button", onclick: () => save(f) }, f.toUpperCase()));
   const copy = (name, text) => element("button", { type: "button", onclick: async () => { await navigator.clipboard.writeText(text()); status(name + " copied"); } }, "copy " + name);
-  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, copy("link", () => location.origin + "/" + address()),
-    copy("command", () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html", "--format=svg"].includes(a)).map(quoted).join(" ")));
+  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, copy("link", () => location.origin + "/" + shown + (MODES[mode].grid ? "&" + chosen() : "")),
+    copy("command", () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ")));
   $("saves").hidden = false;
 }
 

@@ -112,7 +112,7 @@ func (o *compareOptions) checkLens() error {
 }
 
 // compareFormats are those of --output of a comparison.
-var compareFormats = []string{"json", "png", "svg", "pdf"}
+var compareFormats = []string{"json", "html", "png", "svg", "pdf"}
 
 func (o *compareOptions) checkOutput() error {
 	if err := cmp.Or(o.outputFlags.check(compareFormats...), o.beside(o.json)); err != nil {
@@ -123,6 +123,11 @@ func (o *compareOptions) checkOutput() error {
 
 // write writes the comparison in the output's format.
 func (o *compareOptions) write(s *streams, w io.Writer, c *lens.Comparison) error {
+	if o.format() == "html" {
+		f := render.CompareFigure(c, o.view == "kl")
+		f.Made = commandLine(s.args)
+		return render.FigureHTML(w, f)
+	}
 	if !o.pictured() {
 		return render.CompareJSON(w, c)
 	}

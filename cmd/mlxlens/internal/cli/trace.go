@@ -318,7 +318,7 @@ func (o *traceOptions) write(s *streams, w io.Writer, g *lens.Grid, view render.
 	case "csv":
 		return render.CSV(w, g)
 	case "html":
-		return render.HTML(w, g, render.HTMLOptions{View: view})
+		return render.HTML(w, g, render.HTMLOptions{View: view, Command: commandLine(s.args)})
 	case "png", "svg", "pdf":
 		p := o.look.options(s, o.format())
 		p.Kind, p.View = o.kind(), view

@@ -4,7 +4,7 @@ const canvas = $("canvas"), pen = canvas.getContext("2d", { alpha: false }), scr
 const FONT = "13px system-ui, sans-serif", SMALL = "11px system-ui, sans-serif";
 let cuts = new Map(); // width and text → the text, cut to that width; emptied when the zoom changes
 function fitting(s, room) {
-  const key = room + "\u0000" + s;
+  const key = pen.font + room + "\u0000" + s;
   let out = cuts.get(key);
   if (out === undefined) {
     out = s;
@@ -26,10 +26,15 @@ function redraw() {
   requestAnimationFrame(() => { asked = false; draw(); });
 }
 
+// size gives the rows the height at which all of them are in the window, where that leaves them legible.
 function size() {
-  const h = height();
+  if (!D) return;
   $("room").style.width = GUTTER + P * zoom + "px";
-  $("room").style.height = 2 * BAND + R * h + 20 + "px";
+  $("overview").hidden = GUTTER + P * zoom <= scroll.clientWidth;
+  $("room").style.height = "20000px"; // as much as there is room for
+  const most = Math.floor((scroll.clientHeight - 2 - 2 * BAND - 20) / R), wanted = zoom >= 40 ? 24 : Math.max(7, Math.round(zoom * 0.62));
+  rowHeight = most >= wanted ? wanted : Math.max(most, Math.min(wanted, tight ? 3 : wide() ? 12 : 7));
+  $("room").style.height = 2 * BAND + R * rowHeight + 20 + "px";
   redraw();
 }
 
@@ -61,6 +66,7 @@ function draw() {
   band(p0, p1, left, w, BAND / 2, D.next, "next");
   band(p0, p1, left, w, foot + BAND / 2, D.input, "input");
   positions(p0, p1, left, w, foot + BAND + 9);
+  overview(left, w);
 }
 
 // says is what the view writes into a cell: the row's own top token, or the experts.
@@ -71,8 +77,8 @@ function cell(r, p, x, y, rh) {
   const plain = !view.values.length;
   pen.fillStyle = Number.isNaN(s) ? (plain ? css.panel : css.none) : RAMP[i];
   pen.fillRect(x, y, zoom - gap, rh - gap);
-  if (!wide() || rh < 14) return;
-  pen.font = FONT;
+  if (!wide() || rh < 12) return;
+  pen.font = rh < 15 ? SMALL : FONT;
   pen.textAlign = "center";
   pen.fillStyle = Number.isNaN(s) ? css.ink : D.light[i] === "1" ? "#000" : "#fff";
   pen.fillText(fitting(says(r, p), zoom - 8), x + zoom / 2, y + rh / 2);

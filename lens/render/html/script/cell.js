@@ -45,7 +45,7 @@ function details() {
 // for it; aloud makes the screen reader say it at once.
 function speak(aloud) {
   const { r, p } = active, i = at(r, p), t = best(r, p);
-  const says = text(t) + ", " + percent(prob(LOGITS[i * K], r, p)) + ", layer row " + D.rows[r] + ", " + context(r, p);
+  const says = text(t) + ", " + percent(prob(LOGITS[i * K], r, p)) + (value(r, p) ? ", " + value(r, p) : "") + ", layer row " + D.rows[r] + ", " + context(r, p);
   $("spoken").replaceChildren(
     element("div", { role: "row", "aria-rowindex": 1 }, element("span", { role: "columnheader", "aria-colindex": p + 2 }, text(D.input[p]))),
     element("div", { role: "row", "aria-rowindex": R - r + 1 },
@@ -53,4 +53,25 @@ function speak(aloud) {
       element("span", { role: "gridcell", id: "active", "aria-colindex": p + 2, "aria-selected": "true" }, says)));
   scroll.setAttribute("aria-activedescendant", "active");
   if (aloud) $("live").textContent = says;
+}
+
+// tip shows beside the pointer what is under it.
+function tip(x, y) {
+  const box = $("tip");
+  box.hidden = !hover || x === undefined;
+  if (box.hidden) return;
+  const { r, p } = hover, i = at(r, p);
+  box.replaceChildren(element("b", {}, element("bdi", {}, text(best(r, p))), " " + percent(prob(LOGITS[i * K], r, p))), element("span", {}, D.rows[r] + ", position " + D.positions[p]));
+  if (value(r, p)) box.append(element("span", {}, value(r, p)));
+  const w = box.offsetWidth, h = box.offsetHeight;
+  box.style.left = Math.max(4, x + 14 + w > innerWidth ? x - 14 - w : x + 14) + "px";
+  box.style.top = Math.max(4, y + 16 + h > innerHeight ? y - 12 - h : y + 16) + "px";
+}
+
+// sheet opens or closes the cell's panel where it is a sheet at the window's bottom.
+const narrow = matchMedia("(max-width: 860px)");
+function sheet(open) {
+  document.body.classList.toggle("sheet", open);
+  size();
+  if (open) go(active.r, active.p, false);
 }

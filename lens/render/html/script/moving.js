@@ -11,11 +11,13 @@ function go(r, p, aloud) {
   details();
   speak(aloud);
   redraw();
+  changed();
 }
 
 // setZoom makes cells width pixels wide and keeps what is x pixels from the left edge where
 // it is: the cell under the pointer or, without x, the active cell.
 function setZoom(width, x) {
+  tight = false;
   width = Math.min(240, Math.max(3, width));
   if (x === undefined) x = Math.min(scroll.clientWidth, Math.max(GUTTER, GUTTER + (active.p + 0.5) * zoom - scroll.scrollLeft));
   const column = (scroll.scrollLeft + x - GUTTER) / zoom;
@@ -24,7 +26,13 @@ function setZoom(width, x) {
   size();
   scroll.scrollLeft = column * zoom + GUTTER - x;
 }
-const fit = () => setZoom(Math.floor((scroll.clientWidth - GUTTER - 2) / P * 100) / 100, GUTTER);
+// fit has the whole grid in the window, its cells no wider than is good to read; of a prompt whose cells
+// would be too narrow the overview has the rest.
+function fit() {
+  setZoom(Math.min(140, Math.floor((scroll.clientWidth - GUTTER - 2) / P * 100) / 100), GUTTER);
+  tight = true;
+  size();
+}
 
 function under(event) {
   const box = canvas.getBoundingClientRect(), x = event.clientX - box.left, y = event.clientY - box.top;
@@ -41,7 +49,7 @@ const moves = {
   Enter: () => toggle(best(active.r, active.p), active.p), " ": () => toggle(best(active.r, active.p), active.p),
 };
 const keys = {
-  "/": () => $("search").focus(), n: () => step(1), N: () => step(-1),
+  "?": () => $("guide").showModal(), "/": () => $("search").focus(), n: () => step(1), N: () => step(-1),
   "+": () => setZoom(zoom * 1.3), "=": () => setZoom(zoom * 1.3), "-": () => setZoom(zoom / 1.3), 0: fit,
-  Escape: () => { pins = []; $("search").value = ""; search(""); drawPins(); details(); redraw(); },
+  Escape: () => { sheet(false); pins = []; $("search").value = ""; search(""); drawPins(); details(); redraw(); },
 };

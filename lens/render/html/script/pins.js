@@ -12,6 +12,7 @@ function toggle(t, p) {
   drawPins();
   details();
   redraw();
+  changed();
 }
 
 function drawPins() {

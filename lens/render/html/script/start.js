@@ -3,8 +3,18 @@
 function choose(name) {
   view = D.views.find(v => v.name === name) || view;
   $("view").value = view.name;
+  stale = true;
   legend();
   redraw();
+}
+
+// turnTo chooses a view and says so: its name, and the number of the focused cell.
+function turnTo(name) {
+  choose(name);
+  speak(false);
+  details();
+  $("live").textContent = "colour: " + view.title + ". " + (value(active.r, active.p) || text(best(active.r, active.p)));
+  changed();
 }
 
 const themes = ["auto", "light", "dark"];
@@ -21,7 +31,8 @@ function show(data) {
   take(data);
   $("tools").hidden = $("main").hidden = !R || !P;
   if (!R || !P) return;
-  $("view").replaceChildren(...D.views.map(v => element("option", { value: v.name }, v.name)));
+  $("view").replaceChildren(...D.views.map(v => element("option", { value: v.name }, v.title)));
+  $("guide-views").replaceChildren(...D.views.flatMap(v => [element("dt", {}, v.title), element("dd", {}, v.help)]));
   scroll.setAttribute("aria-rowcount", R + 1);
   scroll.setAttribute("aria-colcount", P + 1);
   cuts = new Map();
@@ -29,6 +40,7 @@ function show(data) {
   choose(view.name);
   search($("search").value);
   size();
+  stale = true;
   scroll.scrollLeft = scroll.scrollWidth; // the last positions first, as on a terminal
   drawPins();
   details();
@@ -37,7 +49,7 @@ function show(data) {
 
 // start connects everything to its events.
 function start() {
-  $("view").addEventListener("change", e => choose(e.target.value));
+  $("view").addEventListener("change", e => turnTo(e.target.value));
   $("search").addEventListener("input", e => search(e.target.value));
   $("search").addEventListener("keydown", e => {
     if (e.key === "Enter") { step(e.shiftKey ? -1 : 1); e.preventDefault(); }
@@ -50,38 +62,49 @@ function start() {
   $("fit").addEventListener("click", fit);
   $("theme").addEventListener("click", () => theme(themes[(themes.indexOf($("theme").textContent.slice(7)) + 1) % 3]));
 
-  scroll.addEventListener("scroll", redraw, { passive: true });
+  scroll.addEventListener("scroll", () => { tip(); redraw(); }, { passive: true });
   scroll.addEventListener("keydown", e => {
     const move = moves[e.key];
     if (move && !e.metaKey && !e.altKey) { move(e); e.preventDefault(); }
   });
   scroll.addEventListener("focus", () => speak(false));
   canvas.addEventListener("pointermove", e => {
-    const c = under(e);
-    if (c && hover && c.r === hover.r && c.p === hover.p) return;
+    if (e.pointerType === "touch") return; // a finger scrolls
+    const c = under(e), same = c && hover && c.r === hover.r && c.p === hover.p;
     hover = c;
-    details();
+    tip(e.clientX, e.clientY);
+    if (!same) details();
   });
-  canvas.addEventListener("pointerleave", () => { hover = null; details(); });
+  canvas.addEventListener("pointerleave", () => { hover = null; tip(); details(); });
   canvas.addEventListener("click", e => {
     const c = under(e);
     if (!c) return;
     go(c.r, c.p, false);
-    toggle(best(c.r, c.p), c.p);
+    if (narrow.matches) sheet(true); // its buttons pin
+    else toggle(best(c.r, c.p), c.p);
   });
+  $("shut").addEventListener("click", () => { sheet(false); scroll.focus(); });
+  $("explain").addEventListener("click", () => $("guide").showModal());
+  $("guide-shut").addEventListener("click", () => $("guide").close());
+  startOverview();
+  addEventListener("beforeprint", () => $("print").replaceChildren(...(D && R && P ? pictures(10) : [])));
+  addEventListener("afterprint", () => $("print").replaceChildren());
   scroll.addEventListener("wheel", e => {
     if (!e.ctrlKey) return;
     e.preventDefault();
     setZoom(zoom * Math.exp(-e.deltaY / 300), Math.max(GUTTER, e.clientX - scroll.getBoundingClientRect().left));
   }, { passive: false });
   document.addEventListener("keydown", e => {
-    if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || $("guide").open || /^(INPUT|SELECT|TEXTAREA)$/.test(e.target.tagName)) return;
     if (!D) return;
-    if (e.key >= "1" && e.key <= "9" && D.views[e.key - 1]) { choose(D.views[e.key - 1].name); return; }
+    if (e.key >= "1" && e.key <= "9" && D.views[e.key - 1]) { turnTo(D.views[e.key - 1].name); return; }
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
-  addEventListener("resize", redraw);
+  addEventListener("resize", size);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); redraw(); });
 }
 start();
-if ($("data")) show(JSON.parse($("data").textContent));
+if ($("data")) {
+  show(JSON.parse($("data").textContent));
+  startShare();
+}

@@ -9,7 +9,8 @@ let query = "", found = [], current = -1;
 
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5cc7", "#8c6d31"]; // six of Okabe and Ito 2008, and two more
 const GUTTER = 66, BAND = 24;
-const height = () => zoom >= 40 ? 24 : Math.max(7, Math.round(zoom * 0.62));
+let rowHeight = 24, tight = false; // of a row in pixels; whether all is to be in the window, however small
+const height = () => rowHeight;
 const wide = () => zoom >= 34;
 
 let RAMP = []; // 256 colours
@@ -38,4 +39,25 @@ let css = {};
 function readColours() {
   const s = getComputedStyle(document.documentElement);
   for (const name of ["paper", "ink", "soft", "line", "panel", "accent", "found", "none"]) css[name] = s.getPropertyValue("--" + name).trim();
+}
+
+// value is what the view shows of a cell, in words: its name and its number.
+const value = (r, p) => view.values.length ? view.title + " " + fixed(view.values[at(r, p)], view.digits) : "";
+
+// changed is told when the reader chose another view, cell or pin; a page sets it.
+let changed = () => {};
+
+// chosen is what the reader has chosen, for an address; recall chooses it again as far as the grid has it.
+function chosen() {
+  const out = new URLSearchParams({ show: view.name, cell: D.sites[active.r] + "@" + D.positions[active.p] });
+  if (pins.length) out.set("pins", pins.map(pin => D.ids[pin.token] + "@" + D.positions[pin.p]).join(","));
+  return out;
+}
+function recall(from) {
+  if (!D || !R || !P) return;
+  if (D.views.some(v => v.name === from.get("show"))) choose(from.get("show"));
+  const [site, position] = (from.get("cell") || "").split("@"), r = D.sites.indexOf(site), p = D.positions.indexOf(Number(position));
+  const wanted = (from.get("pins") || "").split(",").map(s => s.split("@").map(Number)).map(([id, position]) => ({ token: D.ids.indexOf(id), p: D.positions.indexOf(position) }));
+  for (const pin of wanted) if (pin.token >= 0 && pin.p >= 0 && !pins.some(had => had.token === pin.token && had.p === pin.p)) toggle(pin.token, pin.p);
+  if (r >= 0 && p >= 0) go(r, p, false);
 }
