@@ -172,6 +172,10 @@ func (c *Client) room(p Plan) error {
 // tag marks the cache for programs that make backups (bford.info/cachedir).
 func (c *Client) tag() {
 	path := filepath.Join(c.cache, "CACHEDIR.TAG")
+	left, _ := filepath.Glob(filepath.Join(c.cache, "CACHEDIR.TAG.*.tmp"))
+	for _, aside := range left {
+		_ = os.Remove(aside) // of a pull that was killed; one that writes it now does without
+	}
 	if _, err := os.Stat(path); err == nil {
 		return
 	}
