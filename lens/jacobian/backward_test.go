@@ -119,7 +119,6 @@ func TestRowsAreTheGradientOfTheWholeModel(t *testing.T) {
 		}
 	}
 	require.NotZero(t, rerunning, "mixtures have products that MLX cannot map")
-	t.Log(closed)
 	require.Contains(t, closed, "llama")
 	require.Contains(t, closed, "gemma")
 }

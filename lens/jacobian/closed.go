@@ -10,8 +10,8 @@ import (
 
 // Where many rows go back at once, what a block does to a position's cotangents is put together
 // first, as matrices that serve all of them. Of the MLP at a position it is one [d_model, d_model], made by
-// d_model·d_mlp·d_model multiplications instead of 3·d_model·d_mlp for each row; so is what reaches a position through its own
-// query. Through its key and value it is one matrix for each pair of positions and head, which the pattern's
+// d_model·d_mlp·d_model multiplications instead of 3·d_model·d_mlp for each row. What comes back from z through a position's own
+// query is one of each head, and through another's key and value one for each pair of positions, which the pattern's
 // softmax is part of. Nothing is left to do by elements on the rows.
 //
 // Cotangents are kept position by position, [pos, row, d_model], in pieces of a few positions: arrays so small that the
@@ -43,15 +43,17 @@ func partsOf(m model.Model, sources []int) map[int]*model.Parts {
 	return all
 }
 
-// closedPays reports whether putting the matrices together takes fewer multiplications than n rows save by them.
+// closedPays reports whether putting the matrices together takes clearly fewer multiplications than n rows save by them: what
+// is done to matrices by elements, a row's operations do too, but with less to copy.
 func closedPays(shape model.Shape, n int) bool {
-	return n*(3*shape.DMLP-2*shape.DModel) >= shape.DModel*(shape.DMLP+shape.DModel)
+	saved, made := 3*shape.DMLP-shape.DModel, shape.DModel*(shape.DMLP+shape.DHead)
+	return 3*n*saved >= 4*made
 }
 
 // closedBytes estimates what n rows take, and the matrices.
 func closedBytes(shape model.Shape, n, positions, keys int) int64 {
 	d := shape.DModel
-	streams := 3 * positions * n * (d + shape.KVHeads*shape.DHead)
+	streams := positions * n * (3*d + (shape.Heads+2*shape.KVHeads)*shape.DHead)
 	pairs := shape.Heads * positions * keys * (3 + 2*shape.DHead)
 	return 4*int64(streams+pairs) + 8*pieceBytes
 }
@@ -141,8 +143,8 @@ func (b *backward) closedBlock(ctx context.Context, scope *mlx.Scope, s *segment
 		state[i].Free()
 	}
 	n, d := mid[0].Dim(1), mid[0].Dim(2)
-	widest := max(d, m.group*b.kept, m.kvHeads*(m.dHead+m.dValue))
-	var seen []*mlx.Array // by some rows: [pos, row, kv_head·(d_head + d_v)], of keys and values
+	widest := max(d, m.group*b.kept, m.kvHeads*(m.dHead+(m.group+1)*m.dValue))
+	var seen []*mlx.Array // by some rows: [pos, row, kv_head·(group·d_v + d_head + d_v)], of z, keys and values
 	for _, rows := range spans(n, max(1, 3*pieceBytes/2/(4*b.kept*widest))) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -169,9 +171,7 @@ func (b *backward) closedBlock(ctx context.Context, scope *mlx.Scope, s *segment
 			for _, x := range seen {
 				some = append(some, p.of(w.Hold(x), 0))
 			}
-			y, own, others := w.Hold(mid[i]), (*mlx.Array)(nil), (*mlx.Array)(nil)
-			own, others = m.attention(w, p)
-			return mlx.Addmm(mlx.Addmm(y, y, own, 1, 1), mlx.Concatenate(1, some...), others, 1, 1)
+			return mlx.Addmm(w.Hold(mid[i]), mlx.Concatenate(1, some...), m.attention(w, p), 1, 1)
 		})
 		if err != nil {
 			return nil, err

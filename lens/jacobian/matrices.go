@@ -1,6 +1,8 @@
 package jacobian
 
 import (
+	"slices"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -16,8 +18,7 @@ type matrices struct {
 	byGate, byUp   *mlx.Array // [T, d_mlp, 1]: Act'(g)⊙u and Act(g)
 
 	q       *mlx.Array   // [head, d_head, d_model]
-	out     *mlx.Array   // [d_model, head·d_v]
-	heads   *mlx.Array   // [kv_head, group, d_model, d_v], of the same
+	heads   *mlx.Array   // [kv_head, group, d_model, d_v], of W_O
 	kv      *mlx.Array   // [T, kv_head·(d_head + d_v), d_model], from the cotangents of keys and values to those of n
 	own     *mlx.Array   // [kv_head, group, T, d_v, d_head]: from z's cotangent to the query's before it turns
 	scores  []*mlx.Array // by kv head: [group, T, d_v, T], from z's cotangent at t to the score's of t and s
@@ -58,8 +59,8 @@ func (b *backward) matrices(scope *mlx.Scope, s *segment) (*matrices, error) {
 	wq, wk, wv := p.Q.Dense(pass, mlx.Float32), p.K.Dense(pass, mlx.Float32), p.V.Dense(pass, mlx.Float32)
 	d := wq.Dim(1)
 	m.q = mlx.Reshape(wq, -1, m.dHead, d)
-	m.out = p.Attention.Out.Dense(pass, mlx.Float32)
-	m.heads = mlx.Transpose(mlx.Reshape(m.out, d, m.kvHeads, m.group, m.dValue), 1, 2, 0, 3)
+	out := p.Attention.Out.Dense(pass, mlx.Float32)
+	m.heads = mlx.Transpose(mlx.Reshape(out, d, m.kvHeads, m.group, m.dValue), 1, 2, 0, 3)
 	b.attends(m, p, at)
 	keys := mlx.BroadcastTo(mlx.Reshape(wk, 1, m.kvHeads, m.dHead, d), b.kept, m.kvHeads, m.dHead, d)
 	if back := b.unturn(pass, p.Rope, m.dHead); back != nil {
@@ -111,7 +112,7 @@ func (b *backward) unturn(scope *mlx.Scope, r *model.Rope, head int) *mlx.Array 
 
 // settle evaluates all, and holds it in scope.
 func (m *matrices) settle(scope *mlx.Scope) error {
-	all := []**mlx.Array{&m.gate, &m.up, &m.down, &m.byGate, &m.byUp, &m.q, &m.out, &m.heads, &m.kv, &m.own, &m.queries, &m.pattern}
+	all := []**mlx.Array{&m.gate, &m.up, &m.down, &m.byGate, &m.byUp, &m.q, &m.heads, &m.kv, &m.own, &m.queries, &m.pattern}
 	for _, n := range []*normal{&m.attnNorm, &m.mlpNorm} {
 		all = append(all, &n.scale, &n.weighed, &n.along)
 	}
@@ -165,30 +166,30 @@ func (m *matrices) mlp(work *mlx.Scope, at span) *mlx.Array {
 	return m.mlpNorm.after(work, mlx.Matmul(work.Hold(m.down), mlx.Add(gate, up)), at)
 }
 
-// attention is what reaches positions from their own attention through its queries, [T', d_model, d_model], and
-// from the cotangents of their keys and values, [T', kv_head·(d_head + d_v), d_model].
-func (m *matrices) attention(work *mlx.Scope, at span) (own, others *mlx.Array) {
-	n, d := at.to-at.from, m.out.Dim(0)
+// attention is what the cotangents of z, keys and values at positions do to those of what enters the block,
+// [T', kv_head·(group·d_v + d_head + d_v), d_model]: z's through the queries.
+func (m *matrices) attention(work *mlx.Scope, at span) *mlx.Array {
+	n, d := at.to-at.from, m.kv.Dim(2)
 	each := mlx.Reshape(mlx.Transpose(at.of(work.Hold(m.own), 2), 2, 0, 1, 3, 4), n, -1, m.dValue, m.dHead) // [T', head, d_v, d_head]
 	query := mlx.Reshape(mlx.Matmul(each, m.q), n, -1, d)                                                   // [T', head·d_v, d_model]
-	own = m.attnNorm.after(work, mlx.Matmul(work.Hold(m.out), query), at)
-	return own, m.attnNorm.after(work, at.of(work.Hold(m.kv), 0), at)
+	return m.attnNorm.after(work, mlx.Concatenate(1, query, at.of(work.Hold(m.kv), 0)), at)
 }
 
-// seen maps cotangents [T, row, d_model] behind the attention to those of the keys and values that it saw, [T, row,
-// kv_head·(d_head + d_v)].
+// seen maps cotangents [T, row, d_model] behind the attention to those of z, and of the keys and values that it saw, [T, row,
+// kv_head·(group·d_v + d_head + d_v)].
 func (m *matrices) seen(work *mlx.Scope, y *mlx.Array) *mlx.Array {
 	t, rows, d := y.Dim(0), y.Dim(1), y.Dim(2)
 	y = mlx.Reshape(y, 1, t*rows, d)
-	var keys, values []*mlx.Array
+	var all, keys, values []*mlx.Array
 	for h := range m.kvHeads {
 		one := func(x *mlx.Array) *mlx.Array { return mlx.Squeeze(mlx.Slice(work.Hold(x), 0, mlx.Between(h, h+1)), 0) }
 		z := mlx.Reshape(mlx.Matmul(y, one(m.heads)), m.group, t, rows, m.dValue)
+		all = append(all, mlx.Reshape(mlx.Transpose(z, 1, 2, 0, 3), t, rows, -1))
 		scores := mlx.Matmul(z, m.scores[h])                                      // [group, T, row, T]
 		k := mlx.Matmul(one(m.queries), mlx.Reshape(scores, m.group*t, rows*t))   // [d_head, row·T]
 		v := mlx.Matmul(one(m.pattern), mlx.Reshape(z, m.group*t, rows*m.dValue)) // [T, row·d_v]
 		keys = append(keys, mlx.Transpose(mlx.Reshape(k, m.dHead, rows, t), 2, 1, 0))
 		values = append(values, mlx.Reshape(v, t, rows, m.dValue))
 	}
-	return mlx.Concatenate(2, append(keys, values...)...)
+	return mlx.Concatenate(2, slices.Concat(all, keys, values)...)
 }
