@@ -28,9 +28,9 @@ type Parted interface {
 	Parts() *Parts // nil: it is otherwise
 }
 
-// Parts returns a layer's, nil for one that is otherwise.
+// Parts returns a layer's, nil for one that is otherwise, and of a model that other processes hold parts of.
 func (t *Transformer) Parts(layer int) *Parts {
-	if b, ok := t.Blocks[layer].(Parted); ok {
+	if b, ok := t.Blocks[layer].(Parted); ok && t.Held == nil {
 		return b.Parts()
 	}
 	return nil
