@@ -23,20 +23,24 @@ type backward struct {
 	scope    *mlx.Scope
 	kept     int         // positions in V
 	ways     map[int]way // by a segment's first block; the same for all prompts
+
+	parted map[int]*model.Parts // by block, where the rows go back by the blocks' matrices; else nil
+	all    *mlx.Array           // the tokens of all positions, [1, n]
 }
 
 // segment is a run of blocks that are gone through together: one, where a pass can begin
 // behind each.
 type segment struct {
 	from, to int
+	whole    *mlx.Array   // the stream that enters it at all positions, where its matrices will be asked for
 	enters   *mlx.Array   // the stream that enters it, [1, pos, d_model] of V; nil before the first block
 	before   *model.Cache // what the blocks remember of the positions before V; nil: there are none
 	inner    []int        // source layers whose stream is inside
 }
 
-// newBackward runs a prompt forward once. ids: at least skip + 2.
-func newBackward(ctx context.Context, m model.Model, ids, sources []int, skip int, ways map[int]way) (*backward, error) {
-	b := &backward{m: m, sources: sources, ways: ways, scope: mlx.NewScope(m.Device()), kept: len(ids) - 1 - skip, tap: &model.Tap{Lengths: []int{len(ids)}}}
+// newBackward runs a prompt forward once. ids: at least skip + 2. parted: of the blocks, where their matrices are wanted.
+func newBackward(ctx context.Context, m model.Model, ids, sources []int, skip int, ways map[int]way, parted map[int]*model.Parts) (*backward, error) {
+	b := &backward{m: m, sources: sources, ways: ways, parted: parted, scope: mlx.NewScope(m.Device()), kept: len(ids) - 1 - skip, tap: &model.Tap{Lengths: []int{len(ids)}}}
 	if err := b.forward(ctx, ids[:len(ids)-1], skip); err != nil {
 		b.Close()
 		return nil, err
@@ -71,6 +75,7 @@ func parts(m model.Model, sources []int) []*segment {
 func (b *backward) forward(ctx context.Context, ids []int, skip int) error {
 	b.segments = parts(b.m, b.sources)
 	tokens := model.Tokens(b.scope, ids)
+	b.all = tokens
 	b.tokens = mlx.Slice(tokens, 1, mlx.Between(skip, len(ids)))
 	var places []model.Place
 	for _, s := range b.segments {
@@ -96,6 +101,10 @@ func (b *backward) forward(ctx context.Context, ids []int, skip int) error {
 		var h *mlx.Array
 		if s.from > 0 {
 			h, states = states[0], states[1:]
+			if b.parted != nil {
+				s.whole = b.scope.Hold(h)
+				continue
+			}
 			s.enters = b.scope.Hold(mlx.Contiguous(mlx.Slice(h, 1, mlx.Between(skip, len(ids)))))
 			if err := mlx.Eval(s.enters); err != nil {
 				return err
@@ -127,6 +136,9 @@ func (b *backward) through(s *segment, h, tokens *mlx.Array, cache *model.Cache,
 // rows calls visit with the rows of J that cotangents give, [cotangent, d_model] float32, for each source
 // layer, the last first. cotangents: [n, d_model].
 func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(layer int, rows []float32) error) error {
+	if b.parted != nil {
+		return b.closedRows(ctx, cotangents, visit)
+	}
 	n, d := cotangents.Dim(0), cotangents.Dim(1)
 	scope := mlx.NewScope(b.m.Device())
 	defer scope.Close()
@@ -146,7 +158,7 @@ func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(l
 			layers = append([]int{s.from - 1}, s.inner...)
 		}
 		for k := len(layers) - 1; k >= 0; k-- {
-			if !slices.Contains(b.sources, layers[k]) {
+			if !b.source(layers[k]) {
 				continue
 			}
 			if err := mean(products[k], layers[k], visit); err != nil {
@@ -156,6 +168,9 @@ func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(l
 	}
 	return nil
 }
+
+// source reports whether a layer gets a matrix.
+func (b *backward) source(layer int) bool { return slices.Contains(b.sources, layer) }
 
 // mean is that over the positions, [n, d_model].
 func mean(gradient *mlx.Array, layer int, visit func(layer int, rows []float32) error) error {

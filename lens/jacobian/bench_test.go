@@ -16,7 +16,7 @@ func BenchmarkRows(b *testing.B) {
 	m := modeltest.SmolLM2(b).Model
 	f, err := NewFit(m, FitOptions{Skip: DefaultSkip})
 	require.NoError(b, err)
-	back, err := newBackward(context.Background(), m, someIDs(m, DefaultLength), f.sources, DefaultSkip, f.ways)
+	back, err := newBackward(context.Background(), m, someIDs(m, DefaultLength), f.sources, DefaultSkip, f.ways, f.parted)
 	require.NoError(b, err)
 	defer back.Close()
 	rows := make([]int, f.Batch())

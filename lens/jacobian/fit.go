@@ -1,6 +1,7 @@
 package jacobian
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -30,7 +31,8 @@ type FitOptions struct {
 	Rows int
 	Seed uint64 // of the order of rows
 
-	// Batch is how many rows go back together; 0: as many as 512 MiB hold, or MaxMemory. It changes the last bits.
+	// Batch is how many rows go back together; 0: as many as MaxMemory holds, or by default as 512 MiB hold, and up to 1.5 GiB
+	// where a model's blocks let many rows share matrices. It changes the last bits.
 	Batch     int
 	MaxMemory int64 // bound on what MLX's arrays, the weights among them, and the sums take together, in bytes; 0: none
 }
@@ -41,6 +43,7 @@ type Fit struct {
 	o       FitOptions
 	sources []int
 	ways    map[int]way
+	parted  map[int]*model.Parts // where the rows go back by the blocks' matrices; else nil
 
 	sums    map[int][]float32 // by layer: [d_model, d_model]
 	squares map[int][]float64 // by layer: [d_model], the sums of a row's squared norms
@@ -107,29 +110,45 @@ func NewFit(m model.Model, o FitOptions) (*Fit, error) {
 	return f, nil
 }
 
-// backwardBytes is what the rows that go back together take when no bound is given.
-const backwardBytes = 512 << 20
+// What the rows that go back together take when no bound is given: one after the other through a block's
+// operations, or all through its matrices, which more rows share.
+const (
+	backwardBytes = 512 << 20
+	closedMost    = 1536 << 20
+)
 
-// fitBatch chooses how many rows go back together.
+// fitBatch chooses how many rows go back together, and how.
 func (f *Fit) fitBatch() error {
+	shape, positions := f.m.Shape(), f.o.Length-1-f.o.Skip
+	closed := partsOf(f.m, f.sources)
 	if f.o.Batch > 0 {
+		if closedPays(shape, f.o.Batch) {
+			f.parted = closed
+		}
 		return nil
 	}
-	shape, positions := f.m.Shape(), f.o.Length-1-f.o.Skip
+	free, most := int64(backwardBytes), int64(closedMost)
+	if f.o.MaxMemory > 0 {
+		sums := 4 * int64(len(f.sources)) * int64(shape.DModel) * int64(shape.DModel)
+		streams := 4 * int64(shape.Layers) * int64(f.o.Length) * int64(shape.DModel)
+		free = f.o.MaxMemory - int64(mlx.ActiveMemory()) - sums - streams
+		most = free
+	}
+	rows := cmp.Or(f.o.Rows, shape.DModel)
+	for n := rows; closed != nil && closedPays(shape, n); n = (n + 1) / 2 {
+		if closedBytes(shape, n, positions, f.o.Length-1) <= most {
+			f.parted, f.o.Batch = closed, n
+			return nil
+		}
+	}
 	blocks := 0
 	for _, s := range parts(f.m, f.sources) {
 		blocks = max(blocks, s.to-s.from)
 	}
 	each := 8 * int64(blocks) * int64(shape.Block(1, positions, f.o.Length-1)) // there and back, in float32
-	free := int64(backwardBytes)
-	if f.o.MaxMemory > 0 {
-		sums := 4 * int64(len(f.sources)) * int64(shape.DModel) * int64(shape.DModel)
-		streams := 4 * int64(shape.Layers) * int64(f.o.Length) * int64(shape.DModel)
-		free = f.o.MaxMemory - int64(mlx.ActiveMemory()) - sums - streams
-		if free < each {
-			return fmt.Errorf("jacobian: one row of prompts of %d positions needs %d MB beside the weights and the matrices, and %d MB are left for it: give shorter prompts or fewer layers, or allow more memory",
-				f.o.Length, each>>20, max(0, free>>20))
-		}
+	if f.o.MaxMemory > 0 && free < each {
+		return fmt.Errorf("jacobian: one row of prompts of %d positions needs %d MB beside the weights and the matrices, and %d MB are left for it: give shorter prompts or fewer layers, or allow more memory",
+			f.o.Length, each>>20, max(0, free>>20))
 	}
 	f.o.Batch = int(min(max(1, free/each), int64(shape.DModel)))
 	return nil
@@ -157,7 +176,7 @@ func (f *Fit) Add(ctx context.Context, ids []int, progress func(done float64)) e
 	if len(ids) > f.o.Length {
 		return fmt.Errorf("jacobian: a prompt has %d positions: want at most %d", len(ids), f.o.Length)
 	}
-	b, err := newBackward(ctx, f.m, ids, f.sources, f.o.Skip, f.ways)
+	b, err := newBackward(ctx, f.m, ids, f.sources, f.o.Skip, f.ways, f.parted)
 	if err != nil {
 		return err
 	}

@@ -40,7 +40,7 @@ func (o *jacobianFlags) flags(cmd *cobra.Command) {
 	f.StringVar(&o.layers, "layers", "", "of --jacobian: the layers that get a matrix, such as 0,4,8:12 (default all but the last)")
 	f.IntVar(&o.skip, "skip-first", jacobian.DefaultSkip, "of --jacobian: positions at the beginning of each sequence that are left out")
 	f.IntVar(&o.rows, "rows", 0, "of --jacobian: compute so many random rows of each matrix from each sequence (default all)")
-	f.IntVar(&o.batch, "dim-batch", 0, "of --jacobian: rows that go back through the model together (default as many as 512 MiB hold)")
+	f.IntVar(&o.batch, "dim-batch", 0, "of --jacobian: rows that go back through the model together (default as many as memory has room for)")
 	f.BoolVar(&o.wide, "f32", false, "of --jacobian: write float32 (default float16)")
 }
 
