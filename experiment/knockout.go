@@ -29,6 +29,7 @@ type KnockoutOptions struct {
 	Label     func(id int) string // nil: tokens have no text
 	MaxMemory int64               // bytes, of all that MLX has; 0: no bound
 	Progress  func(done float64)  // nil: nobody is told; done goes from 0 to 1
+	Stop      <-chan struct{}     // closed: no further row is computed; nil: all are
 }
 
 // Knockouts is what becomes of a run whose tokens do not see each other: plain data.
@@ -47,6 +48,9 @@ type Knockouts struct {
 	Queries  []int          `json:"queries"`
 	Keys     []int          `json:"keys"`
 	Heads    int            `json:"heads,omitempty"` // columns of ByHead
+
+	// Interrupted says that not all rows were computed; those that were not are NaN, null in JSON.
+	Interrupted bool `json:"interrupted,omitempty"`
 
 	// Values are [row][column], the metric; Effects are Values less Baseline. Where no layer of a
 	// window has attention, or not the head, they are NaN, null in JSON.
@@ -71,6 +75,9 @@ func Knockout(ctx context.Context, m model.Model, in edit.Input, o KnockoutOptio
 		return nil, err
 	}
 	for row := range k.out.Rows {
+		if k.out.Interrupted = stopped(o.Stop); k.out.Interrupted {
+			break
+		}
 		if err := k.row(ctx, row); err != nil {
 			return nil, err
 		}

@@ -23,6 +23,9 @@ func (k *Knockouts) Figure() *render.Figure {
 	f.Notes = append(named(k.Model),
 		fmt.Sprintf("%s as it is: %s", question, short(k.Baseline)),
 		fmt.Sprintf("hidden: keys %s from queries %s", ranges(k.Keys), ranges(k.Queries)))
+	if k.Interrupted {
+		f.Notes = append(f.Notes, interruptedNote)
+	}
 	if k.Window > 1 {
 		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", k.Window))
 	}

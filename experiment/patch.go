@@ -57,6 +57,7 @@ type PatchOptions struct {
 	Label     func(id int) string // nil: tokens have no text
 	MaxMemory int64               // bytes, of all that MLX has; 0: no bound
 	Progress  func(done float64)  // nil: nobody is told; done goes from 0 to 1
+	Stop      <-chan struct{}     // closed: no further row is computed, in Patch and PathPatch; nil: all are
 }
 
 // Patching is what patches of a run recover of another one: plain data.
@@ -70,6 +71,9 @@ type Patching struct {
 	Columns    Columns      `json:"columns"`
 	Positions  []int        `json:"positions"`       // that are patched, of the run that is changed
 	Heads      int          `json:"heads,omitempty"` // columns of ByHead
+
+	// Interrupted says that not all rows were computed; those that were not are NaN, null in JSON.
+	Interrupted bool `json:"interrupted,omitempty"`
 
 	Receivers  []string `json:"receivers,omitempty"`  // of paths
 	Recomputed bool     `json:"recomputed,omitempty"` // MLPs on the paths were

@@ -17,6 +17,9 @@ func (p *Patching) Figure() *render.Figure {
 	if p.Baseline.Clean == p.Baseline.Corrupted {
 		f.Notes = append(f.Notes, "both runs have the same number: there is nothing to recover, and a patch that changes it has none (–)")
 	}
+	if p.Interrupted {
+		f.Notes = append(f.Notes, interruptedNote)
+	}
 	if p.Window > 1 {
 		f.Notes = append(f.Notes, fmt.Sprintf("windows of %d layers", p.Window))
 	}

@@ -67,6 +67,9 @@ func PathPatch(ctx context.Context, m model.Model, clean, corrupted edit.Input, 
 	}
 	p.tell(total, o.Progress)
 	for row := range p.out.Rows {
+		if p.out.Interrupted = stopped(o.Stop); p.out.Interrupted {
+			break
+		}
 		if err := p.row(ctx, row); err != nil {
 			return nil, err
 		}

@@ -32,6 +32,7 @@ type TracingOptions struct {
 	Label     func(id int) string
 	MaxMemory int64
 	Progress  func(done float64)
+	Stop      <-chan struct{} // closed: no further row is computed; nil: all are
 }
 
 // Tracing is what restoring a clean state does to corrupted runs: plain data. Effects are means
@@ -47,6 +48,9 @@ type Tracing struct {
 	Metric  Metric         `json:"metric"`
 	Target  *lens.Token    `json:"target,omitempty"`
 	Versus  *lens.Token    `json:"vs,omitempty"`
+
+	// Interrupted says that not all rows were computed; those that were not are NaN, null in JSON.
+	Interrupted bool `json:"interrupted,omitempty"`
 
 	Clean     lens.Number `json:"clean"`     // the metric of the clean run
 	Corrupted Effect      `json:"corrupted"` // of the corrupted ones
@@ -99,6 +103,9 @@ func CausalTrace(ctx context.Context, m model.Model, in edit.Input, o TracingOpt
 		return nil, err
 	}
 	for from := 0; from < len(t.out.Rows); {
+		if t.out.Interrupted = stopped(o.Stop); t.out.Interrupted {
+			break
+		}
 		to := t.rowsTogether(from)
 		if err := t.rows(ctx, from, to); err != nil {
 			return nil, err

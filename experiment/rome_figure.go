@@ -28,6 +28,9 @@ func (t *Tracing) Figure() *render.Figure {
 		fmt.Sprintf("noise of %g standard deviations (%.3g) on %q at %s, %d samples", t.Noise.Factor, t.Noise.Deviation, render.Visible(subject),
 			english.PluralWord(len(positions), "position", "")+" "+strings.Join(positions, ", "), t.Noise.Samples),
 		fmt.Sprintf("%s: clean %s, corrupted %s; total effect %s", ask(t.Metric, t.Target, t.Versus), short(t.Clean), t.Corrupted.text(), short(t.Total)))
+	if t.Interrupted {
+		f.Notes = append(f.Notes, interruptedNote)
+	}
 	for _, site := range t.Components {
 		m := render.Matrix{Name: restoredName(site, t.Windows[site]), RowsAre: "layer", Are: "position", Rows: layerNames(t.Rows), Values: floats(t.Effects[site])}
 		for _, at := range t.Positions {

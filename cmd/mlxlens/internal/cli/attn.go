@@ -216,7 +216,8 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 		}
 	}
 	o.edited = o.edits
-	return o.show(s, file, result)
+	hidden, _ := result.(*experiment.Knockouts)
+	return orStopped(o.show(s, file, result), hidden != nil && hidden.Interrupted)
 }
 
 // ofPrompt encodes a prompt, and looks at it or hides parts of it.

@@ -72,7 +72,7 @@ func (o *attnOptions) knock(ctx context.Context, s *streams, opened *auto.Opened
 	if ko.Question, err = o.ofOne(ctx, s, opened, in, experiment.Prob, o.quiet); err != nil {
 		return nil, err
 	}
-	ko.Progress = s.progressOf("hiding", o.quiet)
+	ko.Progress, ko.Stop = s.progressOf("hiding", o.quiet), s.untilAsked(ctx)
 	k, err := experiment.Knockout(ctx, opened.Model, in, ko)
 	if err != nil {
 		return nil, err

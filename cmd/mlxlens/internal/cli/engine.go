@@ -144,6 +144,7 @@ func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w s
 	root.SetIn(s.in)
 	root.SetOut(answer)
 	root.SetErr(io.Discard)
+	ctx = context.WithValue(ctx, stoppingKey{}, nil) // a signal is the server's: an answer is whole, or an error
 	err := mlx.Do(ctx, func() error { return root.ExecuteContext(ctx) })
 	mlx.TrimCache() // the next request has other sizes
 	if err != nil && exitCode(err) == exitUsage {

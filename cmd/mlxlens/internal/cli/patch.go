@@ -175,7 +175,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	if err := o.asking(ctx, s, opened, clean, corrupted, &po); err != nil {
 		return err
 	}
-	po.Align = align
+	po.Align, po.Stop = align, s.untilAsked(ctx)
 	p, err := o.patch(ctx, opened, clean, corrupted, po)
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	o.edited = o.edits
-	return o.show(s, file, p)
+	return orStopped(o.show(s, file, p), p.Interrupted)
 }
 
 // prompts opens the model and encodes the prompt, and the second where there is one.

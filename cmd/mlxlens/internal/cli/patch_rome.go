@@ -89,7 +89,7 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 	if err != nil {
 		return err
 	}
-	to.Progress = s.progressOf("tracing", o.quiet)
+	to.Progress, to.Stop = s.progressOf("tracing", o.quiet), s.untilAsked(ctx)
 	t, err := experiment.CausalTrace(ctx, opened.Model, clean.in, to)
 	if err != nil {
 		return err
@@ -100,7 +100,7 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	o.edited = o.edits
-	return o.show(s, file, t)
+	return orStopped(o.show(s, file, t), t.Interrupted)
 }
 
 // tracing resolves what depends on the model and a prompt.

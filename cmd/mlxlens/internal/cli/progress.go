@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"time"
 
@@ -85,7 +86,7 @@ func (r *rhythm) counted(s *streams, what string) func(done, total int) {
 			return
 		}
 		if since, due := r.due(); due {
-			s.say("%s: %d of %d after %v", what, done, total, since)
+			s.say("%s: %d of %d after %v%s", what, done, total, since, left(since, float64(done)/float64(total)))
 		}
 	}
 }
@@ -96,7 +97,15 @@ func (r *rhythm) parts(s *streams, what string) func(done float64) {
 			return
 		}
 		if since, due := r.due(); due {
-			s.say("%s: %d %% after %v", what, int(100*done), since)
+			s.say("%s: %d %% after %v%s", what, int(100*done), since, left(since, done))
 		}
 	}
+}
+
+// left is the time that the rest takes if it goes on as what is done did, in words.
+func left(since time.Duration, done float64) string {
+	if done <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", about %v left", time.Duration(float64(since)*(1-done)/done).Round(time.Second))
 }

@@ -20,12 +20,12 @@ func TestProgressIsALineEachTenSecondsWhereStderrIsNoTerminal(t *testing.T) {
 		parts(float64(i) / 300)
 		counted(i, 300)
 	}
-	require.Equal(t, `mlxlens: tracing: 33 % after 10s
-mlxlens: prompts: 99 of 300 after 10s
-mlxlens: tracing: 66 % after 20s
-mlxlens: prompts: 199 of 300 after 20s
-mlxlens: tracing: 99 % after 30s
-mlxlens: prompts: 299 of 300 after 30s
+	require.Equal(t, `mlxlens: tracing: 33 % after 10s, about 20s left
+mlxlens: prompts: 99 of 300 after 10s, about 20s left
+mlxlens: tracing: 66 % after 20s, about 10s left
+mlxlens: prompts: 199 of 300 after 20s, about 10s left
+mlxlens: tracing: 99 % after 30s, about 0s left
+mlxlens: prompts: 299 of 300 after 30s, about 0s left
 `, said.String())
 	said.Reset()
 	now = now.Add(time.Hour)

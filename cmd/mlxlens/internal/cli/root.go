@@ -176,7 +176,7 @@ func exitCode(err error) int {
 
 // Main runs the command line of the process and returns its exit code. Ctrl-C and SIGTERM
 // end it at once, whatever MLX is doing, and leave no half-written file; a server finishes what it is
-// doing first, unless it is told twice.
+// doing first, and a grid the rows under way, unless they are told twice.
 func Main() int {
 	stopping := &stopping{asked: make(chan struct{})}
 	ctx, stop := context.WithCancel(context.WithValue(context.Background(), stoppingKey{}, stopping))
@@ -184,14 +184,21 @@ func Main() int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan int, 1)
-	p := &pager{}
+	p, terminated := &pager{}, false
 	go func() { done <- run(ctx, p, os.Args[1:], os.Stdin, os.Stdout, os.Stderr) }()
 	for {
 		select {
 		case code := <-done:
+			if terminated && code == exitInterrupted {
+				return exitTerminated
+			}
 			return code
 		case got := <-signals:
-			if stopping.take() || p.takes(got) {
+			if stopping.take() {
+				terminated = got == syscall.SIGTERM
+				continue
+			}
+			if p.takes(got) {
 				continue
 			}
 			output.RemoveUnfinished()

@@ -28,6 +28,38 @@ func stops(ctx context.Context) <-chan struct{} {
 	return s.asked
 }
 
+// errStopped is the end of a command that was asked to stop and has shown what was done.
+var errStopped error = stopError("interrupted: what was done is written, and the rest is not there")
+
+type stopError string
+
+func (e stopError) Error() string { return string(e) }
+
+func (stopError) Unwrap() error { return context.Canceled }
+
+// orStopped is the end of a command whose result may lack what was not computed any more.
+func orStopped(err error, interrupted bool) error {
+	if err == nil && interrupted {
+		return errStopped
+	}
+	return err
+}
+
+// untilAsked is stops for work that goes on for a while after it is asked, which is told then.
+func (s *streams) untilAsked(ctx context.Context) <-chan struct{} {
+	asked := stops(ctx)
+	if asked != nil {
+		go func() {
+			select {
+			case <-asked:
+				s.say("stopping: what is under way is finished, and what is done is written; a second signal ends at once")
+			case <-ctx.Done():
+			}
+		}()
+	}
+	return asked
+}
+
 // take asks the command to stop; false when it does not listen, or has been asked.
 func (s *stopping) take() bool {
 	s.mu.Lock()
