@@ -165,12 +165,10 @@ func (o *attnOptions) checkFlags() error {
 		return usagef("--positions, --span, --keys and --weighted are of patterns, or of --knockout: choose heads with --heads or --layers")
 	case o.patterns() && !o.scores && o.random == 0 && (len(o.kinds) > 0 || o.measure != "" || o.excludeFirst || o.excludeCurrent):
 		return usagef("--kinds, --measure, --exclude-first and --exclude-current are of scores: give --scores too")
-	case len(o.spans) > 0 && o.positions != "":
-		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	case !slices.Contains([]string{"", string(experiment.ValueNorm), string(experiment.OutputNorm)}, o.weighted):
 		return usagef("--weighted %q: want output or value", o.weighted)
 	}
-	for _, check := range []func() error{o.checkKnockout, o.scoreFlags.check, func() error { return o.foundFlags.check(foundFormats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }} {
+	for _, check := range []func() error{o.checkKnockout, o.scoreFlags.check, func() error { return o.foundFlags.check(foundFormats...) }, func() error { return o.spanFlag.check(o.positions) }, func() error { return o.limit(&o.modelOptions) }} {
 		if err := check(); err != nil {
 			return err
 		}

@@ -95,7 +95,7 @@ func (o *attributeOptions) checkFlags() (lens.Alignment, error) {
 	}
 	for _, check := range []func() error{
 		of, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) },
-		o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }, func() error { return o.shard.check(o.file) },
+		func() error { return o.spanFlag.check(o.positions) }, func() error { return o.limit(&o.modelOptions) }, func() error { return o.shard.check(o.file) },
 	} {
 		if err := check(); err != nil {
 			return 0, err
@@ -134,8 +134,6 @@ func (o *attributeOptions) checkOf(two bool) error {
 		return usagef("--metric %s is no sum of what parts add: leave it out, or take --by token", o.metric)
 	case token && o.or(o.positions) != "":
 		return usagef("--positions and --span: --by token shows all of them")
-	case len(o.spans) > 0 && o.positions != "":
-		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func (o *attributeOptions) line(ctx context.Context, f *fileBatch, t *task, alig
 	var clean, corrupted patchRun
 	var err error
 	if p.two() {
-		clean, corrupted, err = f.both(ctx, p.pairOfPrompts, align)
+		clean, corrupted, err = f.both(ctx, p.pairOfPrompts)
 	} else {
 		clean, err = f.one(ctx, p.Prompt)
 	}

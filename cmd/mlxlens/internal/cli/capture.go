@@ -72,11 +72,8 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err := cmp.Or(o.limit(&o.modelOptions), o.goOnFlags.check(), o.outputFlags.check(captureFormats...)); err != nil {
 		return err
 	}
-	if err := o.spanFlag.check(); err != nil {
+	if err := o.spanFlag.check(o.positions); err != nil {
 		return err
-	}
-	if len(o.spans) > 0 && o.positions != "" {
-		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
 	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
 	if err != nil {

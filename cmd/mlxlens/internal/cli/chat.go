@@ -245,8 +245,11 @@ func (o *spanFlag) flags(cmd *cobra.Command, what string) {
 	o.given = func() bool { return cmd.Flags().Changed("span") }
 }
 
-// check refuses what names no turn.
-func (o *spanFlag) check() error {
+// check refuses what names no turn, and turns beside positions.
+func (o *spanFlag) check(positions string) error {
+	if len(o.spans) > 0 && positions != "" {
+		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
+	}
 	if o.given != nil && o.given() && len(o.spans) == 0 {
 		return usagef("--span is empty: name a turn, such as user:0, assistant:-1, or user for all of a role")
 	}

@@ -72,13 +72,10 @@ has a grid of its own.`,
 
 // checkFlags finds what is wrong before a model is opened.
 func (o *decomposeOptions) checkFlags() error {
-	switch {
-	case len(o.spans) > 0 && o.positions != "":
-		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
-	case o.k < 1:
+	if o.k < 1 {
 		return usagef("--top %d: want 1 or more", o.k)
 	}
-	return cmp.Or(o.lens.check(), o.spanFlag.check(), o.foundFlags.check(foundFormats...), o.limit(&o.modelOptions))
+	return cmp.Or(o.lens.check(), o.spanFlag.check(o.positions), o.foundFlags.check(foundFormats...), o.limit(&o.modelOptions))
 }
 
 // runDecompose checks what can be checked before a model is opened, decomposes and prints.

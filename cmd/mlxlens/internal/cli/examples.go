@@ -77,10 +77,8 @@ func (o *exampleFlags) check() error {
 		return usagef("--seed is of a part that is held out at random: --held-out names a file")
 	case isFile && o.file == "-" && o.heldOut == "-":
 		return usagef("--file and --held-out cannot both be read from stdin")
-	case len(o.spans) > 0 && o.positions != "":
-		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
-	return o.spanFlag.check()
+	return o.spanFlag.check(o.positions)
 }
 
 // read reads the lines to learn from, and those that are held out; label is a line's class.

@@ -82,14 +82,12 @@ func (o *featuresOptions) checkFlags() error {
 		return usagef("there is no dictionary: give --sae DIR, SAELens' or Gemma Scope's folder")
 	case o.last && (o.positions != "" || len(o.spans) > 0):
 		return usagef("--last excludes --positions and --span")
-	case len(o.spans) > 0 && o.positions != "":
-		return usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	case o.top < 1:
 		return usagef("--top %d: want 1 or more", o.top)
 	case o.tokens < 0:
 		return usagef("--tokens %d: want 0 or more", o.tokens)
 	}
-	return cmp.Or(o.spanFlag.check(), o.foundFlags.check(foundFormats...), o.limit(&o.modelOptions))
+	return cmp.Or(o.spanFlag.check(o.positions), o.foundFlags.check(foundFormats...), o.limit(&o.modelOptions))
 }
 
 // runFeatures checks what can be checked before a model is opened, encodes and prints.

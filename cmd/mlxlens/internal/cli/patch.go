@@ -120,15 +120,13 @@ func (o *patchOptions) checkFlags() (lens.Alignment, error) {
 		return 0, usagef("--to excludes --window, --heads, --align, --file and --positions all: senders with heads have a column each")
 	case o.given("window") && o.window < 1:
 		return 0, usagef("--window %d: want 1 or more", o.window)
-	case len(o.spans) > 0 && o.positions != "":
-		return 0, usagef("--span and --positions exclude each other: name turns among the positions instead, as in --positions user:0,-1")
 	}
 	formats := foundFormats
 	if o.file != "" {
 		formats = []string{"jsonl"}
 	}
 	for _, check := range []func() error{
-		o.checkRome, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) }, o.spanFlag.check, func() error { return o.limit(&o.modelOptions) }, func() error { return o.shard.check(o.file) },
+		o.checkRome, func() error { return o.secondFlags.check(&o.promptOptions) }, o.questionFlags.check, func() error { return o.foundFlags.check(formats...) }, func() error { return o.spanFlag.check(o.positions) }, func() error { return o.limit(&o.modelOptions) }, func() error { return o.shard.check(o.file) },
 	} {
 		if err := check(); err != nil {
 			return 0, err

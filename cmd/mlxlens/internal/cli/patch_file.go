@@ -252,8 +252,11 @@ func (b *fileBatch) pair(ctx context.Context, t *task, align lens.Alignment) (an
 	if err := exactjson.Unmarshal(t.input, &p); err != nil {
 		return nil, err
 	}
-	clean, corrupted, err := b.both(ctx, p, align)
+	clean, corrupted, err := b.both(ctx, p)
 	if err != nil {
+		return nil, err
+	}
+	if err := sameLength(alignAdvice, b.opened, clean, corrupted, align); err != nil {
 		return nil, err
 	}
 	each := b.each(p.asked)
@@ -278,12 +281,9 @@ func (b *fileBatch) pair(ctx context.Context, t *task, align lens.Alignment) (an
 }
 
 // both encodes the two prompts of a line.
-func (b *fileBatch) both(ctx context.Context, p pairOfPrompts, align lens.Alignment) (clean, corrupted patchRun, err error) {
+func (b *fileBatch) both(ctx context.Context, p pairOfPrompts) (clean, corrupted patchRun, err error) {
 	if clean, err = b.one(ctx, p.Clean); err == nil {
 		corrupted, err = b.one(ctx, p.Corrupted)
-	}
-	if na, nb := len(clean.ids), len(corrupted.ids); err == nil && align == lens.AlignEqual && na != nb {
-		err = fmt.Errorf("the prompts have %d and %d tokens: give --align start or end", na, nb)
 	}
 	return clean, corrupted, err
 }

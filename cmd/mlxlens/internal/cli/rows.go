@@ -40,7 +40,7 @@ func (o *rowFlags) check() error {
 	case len(o.spans) > 0 && (o.last || o.positions != ""):
 		return usagef("--span excludes --positions and --last: name turns among the positions instead, as in --positions user:0,-1")
 	}
-	return o.spanFlag.check()
+	return o.spanFlag.check(o.positions)
 }
 
 // checkModel refuses rows of what no layer of the model has.
