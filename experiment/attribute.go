@@ -163,7 +163,7 @@ func newDirect(m model.Model, in edit.Input, o *AttributeOptions) (*direct, erro
 			return nil, refuse("%q changes the stream itself, which is then no sum of what the model's parts add: edit a part such as attn_out", e.String())
 		}
 	}
-	if err := b.Reach(m, []model.Place{{Site: model.Logits}}); err != nil {
+	if err := b.Reach(m, []model.Place{lastStream(m)}); err != nil {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
 	d := &direct{m: m, o: o, in: in, sums: make([]float64, len(in.Positions)), sizes: make([]float64, len(in.Positions))}

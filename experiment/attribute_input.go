@@ -201,7 +201,7 @@ func (a *inputAttributing) all(ctx context.Context) (*InputAttribution, error) {
 func finite(values []lens.Number, of Metric) error {
 	for i, v := range values {
 		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("experiment: the gradient of %s by the embedding at position %d is no number", of, i)
+			return fmt.Errorf("experiment: the gradient of %s by the embedding at position %d is no number: the numbers of the run grow beyond float32; look for an edit or a number of the config that is far too large", of, i)
 		}
 	}
 	return nil

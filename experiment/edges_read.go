@@ -220,7 +220,7 @@ func (w *wiredEdges) score(name string, layer int, gradient []float32, weight fl
 			switch {
 			case of.layer < layer, of.layer == layer && mlp && of.late[j]:
 				if math.IsNaN(x) || math.IsInf(x, 0) {
-					return fmt.Errorf("experiment: the gradient of %s by what %s reads is no number", w.o.Metric, name)
+					return fmt.Errorf("experiment: the gradient of %s by what %s reads is no number: the numbers of the run grow beyond float32; look for an edit or a number of the config that is far too large", w.o.Metric, name)
 				}
 				scores = append(scores, weight*x)
 			default:

@@ -21,7 +21,6 @@ func edited(m model.Model, op edit.Op, factor float64, inputs ...edit.Input) []e
 		in.Edits = []edit.Edit{
 			{Place: model.Place{Site: model.MLPOut, Layer: last}, Op: op, Factor: factor},
 			{Place: model.Place{Site: model.ResidPost, Layer: last - 1}, Positions: []int{len(in.IDs) - 1}, Op: op, Factor: factor},
-			{Place: model.Place{Site: model.FinalNormOut}, Op: op, Factor: factor},
 		}
 		out[i] = in
 	}
@@ -73,7 +72,7 @@ func TestAnEditThatChangesNothingChangesNoExperiment(t *testing.T) {
 		}
 		q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
 		for i := range with { // the stream is no place for an edit of edges
-			with[i].Edits = []edit.Edit{with[i].Edits[0], with[i].Edits[2]}
+			with[i].Edits = []edit.Edit{with[i].Edits[0]}
 		}
 		edges := func(clean, corrupted edit.Input) []experiment.Edge {
 			e, err := experiment.AttributeEdges(context.Background(), m, clean, corrupted, experiment.EdgeOptions{Question: q, Top: 10})
@@ -211,5 +210,52 @@ func TestAnEditOfWhatEntersABlockIsMadeOnce(t *testing.T) {
 		corrupted.Edits = []edit.Edit{{Place: model.Place{Site: model.ResidPre, Layer: last}, Op: edit.Scale, Factor: 1.5}}
 		_, err := experiment.AttributeEdges(ctx, m, a, corrupted, experiment.EdgeOptions{Question: q, Top: 10})
 		require.ErrorContains(t, err, "changes what writers add on its way to the readers")
+	}
+}
+
+// The metric is of the model's own norm and unembedding: an edit of what follows them would be left out in silence.
+func TestAnEditBehindTheLastStateIsRefused(t *testing.T) {
+	t.Parallel()
+	m, ctx := modeltest.Tiny(t), context.Background()
+	q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	for _, site := range []model.Site{model.FinalNormOut, model.Logits} {
+		a, b := edit.Input{IDs: []int{1, 2, 3}}, edit.Input{IDs: []int{1, 4, 3}}
+		a.Edits = []edit.Edit{{Place: model.Place{Site: site}, Op: edit.Zero}}
+		for form, run := range map[string]func() error{
+			"patch": func() error {
+				_, err := experiment.Patch(ctx, m, a, b, experiment.PatchOptions{Question: q})
+				return err
+			},
+			"corrupted": func() error {
+				_, err := experiment.Patch(ctx, m, b, a, experiment.PatchOptions{Question: q})
+				return err
+			},
+			"path": func() error {
+				_, err := experiment.PathPatch(ctx, m, a, b, experiment.PathOptions{PatchOptions: experiment.PatchOptions{Question: q}})
+				return err
+			},
+			"trace": func() error {
+				_, err := experiment.CausalTrace(ctx, m, a, experiment.TracingOptions{Question: q, Subject: []int{1}, Samples: 2})
+				return err
+			},
+			"knockout": func() error {
+				_, err := experiment.Knockout(ctx, m, a, experiment.KnockoutOptions{Question: q})
+				return err
+			},
+			"estimate": func() error {
+				_, err := experiment.Estimate(ctx, m, a, b, experiment.EstimateOptions{PatchOptions: experiment.PatchOptions{Question: q}})
+				return err
+			},
+			"edges": func() error {
+				_, err := experiment.AttributeEdges(ctx, m, a, b, experiment.EdgeOptions{Question: q})
+				return err
+			},
+			"input": func() error {
+				_, err := experiment.AttributeInput(ctx, m, a, experiment.InputOptions{Question: q})
+				return err
+			},
+		} {
+			require.ErrorContains(t, run(), "it would change nothing: the last place that is read is layers.2.resid_post", "%s of %s", form, site)
+		}
 	}
 }

@@ -302,7 +302,7 @@ func (e *estimating) add(ctx context.Context, at model.Place, gradients [][]floa
 	}
 	for _, x := range cells {
 		if e.o.Columns != ByHead && math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			return fmt.Errorf("experiment: the gradient of %s at %s is no number: a norm or a softmax of the run has none there", e.o.Metric, at)
+			return fmt.Errorf("experiment: the gradient of %s at %s is no number: a norm or a softmax of the run has none there, or the numbers grow beyond float32", e.o.Metric, at)
 		}
 	}
 	e.done++

@@ -84,10 +84,7 @@ func TestEffectsAreDifferencesTimesGradients(t *testing.T) {
 				}
 				if (i+row)%3 == 0 { // each is a pass here
 					for column, want := range byHand(t, m, clean, corrupted, at, fiveOverNine) {
-						within := 2e-5
-						if mlx.DefaultDevice() == mlx.GPU {
-							within *= 1 + math.Abs(want) // it sums in another order for each number of rows
-						}
+						within := 2e-5 * (1 + math.Abs(want)) // products of another shape sum in another order, on a GPU and on some processors
 						require.InDelta(t, want, float64(got.Effects[site][row][column]), within, "%s of %s at %d", at, name, column)
 					}
 				}

@@ -223,11 +223,16 @@ func readOne(m model.Model, in *edit.Input) error {
 	if len(b.Inputs[0].Positions) != 1 {
 		return refuse("%d positions are read of a run: name one, or none for the last", len(b.Inputs[0].Positions))
 	}
-	if err := b.Reach(m, []model.Place{{Site: model.Logits}}); err != nil {
-		return fmt.Errorf("experiment: %w", err)
+	if err := b.Reach(m, []model.Place{lastStream(m)}); err != nil {
+		return refuse("%w", err)
 	}
 	in.Positions = b.Inputs[0].Positions
 	return nil
+}
+
+// lastStream is the last place of a run that experiments read: the metric's norm and unembedding are the model's own.
+func lastStream(m model.Model) model.Place {
+	return model.Place{Site: model.ResidPost, Layer: m.Shape().Layers - 1}
 }
 
 // baseline asks the metric of both runs.

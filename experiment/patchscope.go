@@ -125,7 +125,7 @@ func newScoping(m model.Model, source, into edit.Input, o *PatchscopeOptions) (*
 	}
 	b, err := edit.NewBatch(m, into)
 	if err == nil {
-		err = b.Reach(m, []model.Place{{Site: model.ResidPost, Layer: shape.Layers - 1}})
+		err = b.Reach(m, []model.Place{lastStream(m)})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("experiment: the target prompt: %w", err)

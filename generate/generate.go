@@ -263,7 +263,7 @@ func (g *Generator) likeliest() (Token, error) {
 		return Token{}, err
 	}
 	if math.IsNaN(float64(score)) {
-		return Token{}, fmt.Errorf("generate: the logits are not numbers: the model computed no distribution")
+		return Token{}, fmt.Errorf("generate: the logits are not numbers: they grow beyond float32 on the way there; look for an edit or a number of the config that is far too large")
 	}
 	return Token{ID: int(id), LogProb: float64(score)}, nil
 }

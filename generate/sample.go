@@ -88,7 +88,7 @@ func (w *sampler) sample(logits []float32, seen []int, s Sampling, r *rand.Rand)
 	}
 	top := float64(logits[best])
 	if math.IsNaN(top) || math.IsInf(top, 0) {
-		return Token{}, fmt.Errorf("generate: the largest logit is %v: the model computed no distribution", top)
+		return Token{}, fmt.Errorf("generate: the largest logit is %v: the numbers grow beyond float32 on the way there; look for an edit or a number of the config that is far too large", top)
 	}
 	total := 0.0
 	for _, x := range logits {

@@ -97,7 +97,7 @@ func (t *Transformer) through(begin func() *mlx.Array, pass *Pass, from, blocks 
 
 // Logits maps the stream behind the last block to logits.
 func (t *Transformer) Logits(h *mlx.Array, tap *Tap) *mlx.Array {
-	h = tap.At(FinalNormOut, 0, t.Norm.Forward(h))
+	h = tap.At(FinalNormOut, 0, t.Norm.Forward(OrNaN(h)))
 	return tap.At(Logits, 0, t.cap(t.unembedding().Forward(h))) // [batch, pos, d_vocab]
 }
 
@@ -119,9 +119,10 @@ func (t *Transformer) embed(tokens *mlx.Array, pass *Pass) *mlx.Array {
 	return mlx.Add(x, pass.At(PosEmbed, 0, p))
 }
 
-// FinalNorm maps a residual stream to what the head reads, in float32.
+// FinalNorm maps a residual stream to what the head reads, in float32; a stream that is too large for
+// its norm to NaN ([OrNaN]).
 func (t *Transformer) FinalNorm(h *mlx.Array) *mlx.Array {
-	return t.Norm.Forward(mlx.AsType(h, mlx.Float32))
+	return t.Norm.Forward(OrNaN(mlx.AsType(h, mlx.Float32)))
 }
 
 // Unembed maps [..., d_model] to the logits of the ids [from, to).

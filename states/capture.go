@@ -207,7 +207,7 @@ func (r *run) tap(scope *mlx.Scope, arrays [][]*mlx.Array, from, to int) *model.
 func (r *run) keep(row, place int, x *mlx.Array, from, to int) error {
 	typ, bytes, err := bytesOf(x)
 	if err != nil {
-		return fmt.Errorf("states: capture of %s: %w", r.places[place], err)
+		return fmt.Errorf("states: capture of %s, positions %d to %d: %w", r.places[place], from, to-1, err)
 	}
 	k, shape, in := &r.kept[row][place], x.Shape(), r.Inputs[row]
 	if r.places[place].Site.Axis(model.Key) < 0 {
@@ -254,36 +254,51 @@ func fill(bytes []byte, typ checkpoint.Type) {
 	}
 }
 
-// bytesOf reads an array of numbers.
+// bytesOf reads an array of finite numbers: the rest of a capture means nothing where some are none, and
+// an average of it makes all of it so.
 func bytesOf(x *mlx.Array) (checkpoint.Type, []byte, error) {
-	out := make([]byte, 0, x.Nbytes())
+	out, finite := make([]byte, 0, x.Nbytes()), true
+	var typ checkpoint.Type
+	var err error
+	halves := func(v, exponent uint16) {
+		out = binary.LittleEndian.AppendUint16(out, v)
+		finite = finite && v&exponent != exponent
+	}
 	switch x.Dtype() {
 	case mlx.Float32:
-		err := mlx.Borrow(x, func(data []float32) error {
+		typ = checkpoint.F32
+		err = mlx.Borrow(x, func(data []float32) error {
+			const exponent = 0x7f800000
 			for _, v := range data {
-				out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+				bits := math.Float32bits(v)
+				out = binary.LittleEndian.AppendUint32(out, bits)
+				finite = finite && bits&exponent != exponent
 			}
 			return nil
 		})
-		return checkpoint.F32, out, err
 	case mlx.Float16:
-		err := mlx.Borrow(x, func(data []mlx.Half) error {
+		typ = checkpoint.F16
+		err = mlx.Borrow(x, func(data []mlx.Half) error {
 			for _, v := range data {
-				out = binary.LittleEndian.AppendUint16(out, uint16(v))
+				halves(uint16(v), 0x7c00)
 			}
 			return nil
 		})
-		return checkpoint.F16, out, err
+	case mlx.BFloat16:
+		typ = checkpoint.BF16
+		err = mlx.Borrow(x, func(data []mlx.Brain) error {
+			for _, v := range data {
+				halves(uint16(v), 0x7f80)
+			}
+			return nil
+		})
 	case mlx.Uint32, mlx.Int32: // numbers of experts: float32 holds them, and readers want one type
 		return bytesOf(mlx.AsType(x, mlx.Float32))
-	case mlx.BFloat16:
-		err := mlx.Borrow(x, func(data []mlx.Brain) error {
-			for _, v := range data {
-				out = binary.LittleEndian.AppendUint16(out, uint16(v))
-			}
-			return nil
-		})
-		return checkpoint.BF16, out, err
+	default:
+		err = fmt.Errorf("it is of %s (have: float32, float16, bfloat16)", x.Dtype())
 	}
-	return 0, nil, fmt.Errorf("it is of %s (have: float32, float16, bfloat16)", x.Dtype())
+	if err == nil && !finite {
+		err = fmt.Errorf("it holds NaN or an infinity: the numbers grow beyond %s on the way there; look for an edit or a number of the config that is far too large", x.Dtype())
+	}
+	return typ, out, err
 }
