@@ -39,8 +39,8 @@ func onRanks(t *testing.T, a *golden.Architecture, n int, do func(m model.Model)
 	})
 }
 
-// A dense model, a mixture and a hybrid have the same grid on two and three ranks as in one process, to the last
-// bit; every rank has the whole of it.
+// A dense model, a mixture and a hybrid have the same grid on two and three ranks as in one process, to the
+// rounding of products of fewer rows; every rank has the whole of it.
 func TestTheGridOfRanksIsThatOfOneProcess(t *testing.T) {
 	for _, name := range []string{"llama", "qwen3-moe-some-layers", "qwen3-5", "granite4-h"} {
 		a := modeltest.Recorded(t, name)
@@ -67,7 +67,7 @@ func TestTheGridOfRanksIsThatOfOneProcess(t *testing.T) {
 				onRanks(t, a, n, func(m model.Model) error {
 					g, err := lens.Run(t.Context(), m, in, o)
 					if err == nil {
-						require.JSONEq(t, want, written(t, g), "%s on %d ranks, %s", name, n, what)
+						modeltest.SameJSON(t, want, written(t, g), "%s on %d ranks, %s", name, n, what)
 					}
 					return err
 				})

@@ -152,7 +152,7 @@ func runAttribute(ctx context.Context, s *streams, o *attributeOptions) error {
 		return err
 	}
 	defer file.drop()
-	opened, clean, corrupted, err := o.prompts(ctx, s, false)
+	opened, clean, corrupted, err := o.prompts(ctx, s)
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer file.drop()
-	opened, clean, corrupted, err := o.prompts(ctx, s, false)
+	opened, clean, corrupted, err := o.prompts(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 }
 
 // prompts opens the model and encodes the prompt, and the second where there is one.
-func (o *patchOptions) prompts(ctx context.Context, s *streams, needTokenizer bool) (opened *auto.Opened, clean, corrupted patchRun, err error) {
+func (o *patchOptions) prompts(ctx context.Context, s *streams) (opened *auto.Opened, clean, corrupted patchRun, err error) {
 	text, ids, err := o.promptOptions.read(s)
 	if err != nil {
 		return nil, clean, corrupted, err
@@ -196,7 +196,7 @@ func (o *patchOptions) prompts(ctx context.Context, s *streams, needTokenizer bo
 	if err != nil {
 		return nil, clean, corrupted, err
 	}
-	if opened, err = o.open(s, text != nil || textB != nil || needTokenizer); err != nil {
+	if opened, err = o.open(s, text != nil || textB != nil); err != nil {
 		return nil, clean, corrupted, err
 	}
 	if clean, err = o.run(ctx, s, opened, &o.promptOptions, text, ids); err == nil && o.secondFlags.given() {

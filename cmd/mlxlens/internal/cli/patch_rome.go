@@ -35,7 +35,7 @@ type romeFlags struct {
 func (o *romeFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.rome, "rome", false, "corrupt a subject's embeddings with noise instead of taking a second prompt, and restore clean states (ROME's causal tracing)")
-	f.StringVar(&o.subject, "subject", "", "the words of the prompt that --rome corrupts")
+	f.StringVar(&o.subject, "subject", "", "the words of the prompt that --rome corrupts; of a model without a tokenizer positions such as 2,3")
 	f.Float64Var(&o.noise, "noise", 3, "the noise's deviation, in standard deviations of the embedding")
 	f.IntVar(&o.samples, "samples", 10, "samples of noise that are averaged")
 	f.Uint64Var(&o.seed, "seed", 0, "the seed of the noise")
@@ -80,7 +80,7 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer file.drop()
-	opened, clean, _, err := o.prompts(ctx, s, true)
+	opened, clean, _, err := o.prompts(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -134,8 +134,16 @@ func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Ope
 	return to, err
 }
 
-// subjectPositions finds the tokens that a subject's first appearance in a prompt touches.
+// subjectPositions finds the tokens that a subject's first appearance in a prompt touches. Where there is no
+// tokenizer there are no words, and the subject names the positions themselves.
 func subjectPositions(s *streams, opened *auto.Opened, ids []int, subject string, quiet bool) ([]int, error) {
+	if opened.Tokenizer == nil {
+		positions, err := selection(subject, len(ids), "position")
+		if err != nil {
+			return nil, usagef("the model has no tokenizer to find the subject's words by, and --subject is positions such as 0,2:4: %w", err)
+		}
+		return positions, nil
+	}
 	var text strings.Builder
 	ends := make([]int, len(ids)) // of each token, in bytes
 	for i, id := range ids {
