@@ -26,6 +26,7 @@ type Library struct {
 	Remedy   string   // the command that gets that one
 	MLXPath  string   // libmlx, "" when libmlxc found it by itself
 	BLAS     string   // the BLAS opened before libmlx, "" for libmlx's own
+	Kernels  string   // the processor whose kernels that BLAS takes, in OpenBLAS' words, "" where it does not say
 	Devices  []Device // what it can compute on
 	Memory   int      // MLX's memory limit in bytes
 	Refused  []string // C functions that failed the self-check, each with the reason

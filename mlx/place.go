@@ -191,7 +191,7 @@ func (p place) open() (reason string) {
 			return "its libmlx: " + reason
 		}
 	}
-	blas := openBLAS(folder)
+	blas, kernels := openBLAS(folder)
 	if mlxPath != "" && opensMLX(runtime.GOOS) {
 		if err := capi.OpenGlobal(mlxPath); err != nil {
 			return "its libmlx cannot be opened: " + lacking(err.Error())
@@ -200,7 +200,7 @@ func (p place) open() (reason string) {
 	if err := capi.Open(p.path); err != nil {
 		return lacking(err.Error())
 	}
-	loaded.library.Path, loaded.library.MLXPath, loaded.library.BLAS = p.path, mlxPath, blas
+	loaded.library.Path, loaded.library.MLXPath, loaded.library.BLAS, loaded.library.Kernels = p.path, mlxPath, blas, kernels
 	return ""
 }
 
@@ -288,12 +288,12 @@ const blasRoom = 1 << 30
 // openBLAS opens an OpenBLAS so that libmlx's cblas functions bind to it: the
 // reference BLAS that Linux wheels of MLX carry multiplies 50 times slower. On a
 // Mac MLX uses Accelerate, and there is nothing to do.
-func openBLAS(folder string) string {
+func openBLAS(folder string) (path, kernels string) {
 	if runtime.GOOS != "linux" {
-		return ""
+		return "", ""
 	}
 	if addressSpace() < blasRoom {
-		return ""
+		return "", ""
 	}
 	var names []string
 	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && (place{}).suspect(beside) == "" {
@@ -305,14 +305,14 @@ func openBLAS(folder string) string {
 	switch named := os.Getenv(EnvBLAS); named {
 	case "":
 	case "none":
-		return ""
+		return "", ""
 	default:
 		names = []string{named}
 	}
 	for _, name := range names {
-		if capi.OpenGlobal(name) == nil {
-			return name
+		if kernels, err := openKernels(name); err == nil {
+			return name, kernels
 		}
 	}
-	return ""
+	return "", ""
 }

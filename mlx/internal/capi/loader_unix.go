@@ -18,3 +18,5 @@ const Supported = true
 func dlopen(path string, mode int) (uintptr, error) { return purego.Dlopen(path, purego.RTLD_NOW|mode) }
 
 func dlsym(lib uintptr, name string) (uintptr, error) { return purego.Dlsym(lib, name) }
+
+func dlclose(lib uintptr) error { return purego.Dlclose(lib) }

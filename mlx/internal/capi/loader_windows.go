@@ -18,3 +18,5 @@ var errNoLoader = errors.New("MLX has no library for Windows")
 func dlopen(string, int) (uintptr, error) { return 0, errNoLoader }
 
 func dlsym(uintptr, string) (uintptr, error) { return 0, errNoLoader }
+
+func dlclose(uintptr) error { return errNoLoader }

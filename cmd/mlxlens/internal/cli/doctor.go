@@ -57,6 +57,7 @@ type diagnosis struct {
 	Proven   string    `json:"proven_mlx"` // the version of MLX that mlxlens was proven with
 	Devices  []string  `json:"devices"`
 	BLAS     string    `json:"blas"`
+	Kernels  string    `json:"blas_kernels"`
 	Memory   int       `json:"memory_bytes"`
 	Speed    float64   `json:"gmac_per_s"` // of a dense float32 product on the default device
 	Refused  []string  `json:"refused"`
@@ -110,7 +111,7 @@ func (d *diagnosis) library() error {
 		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		return err
 	}
-	d.Library, d.MLX, d.Proven, d.BLAS, d.Memory, d.Refused = lib.Path, lib.MLX, lib.Proven, lib.BLAS, lib.Memory, lib.Refused
+	d.Library, d.MLX, d.Proven, d.BLAS, d.Kernels, d.Memory, d.Refused = lib.Path, lib.MLX, lib.Proven, lib.BLAS, lib.Kernels, lib.Memory, lib.Refused
 	for _, dev := range lib.Devices {
 		d.Devices = append(d.Devices, dev.String())
 	}
@@ -202,7 +203,10 @@ func (d *diagnosis) print(s *streams, verbose bool) error {
 		if runtime.GOOS == "darwin" {
 			blas = "Accelerate"
 		}
-		fmt.Fprintf(w, "BLAS\t%s\n", or(d.BLAS, blas))
+		if blas = or(d.BLAS, blas); d.Kernels != "" {
+			blas += ", kernels for " + d.Kernels
+		}
+		fmt.Fprintf(w, "BLAS\t%s\n", blas)
 		fmt.Fprintf(w, "speed\t%.1f GMAC/s, float32\n", d.Speed)
 		check := "passed"
 		if len(d.Refused) > 0 {
