@@ -117,9 +117,6 @@ func (g *group) change(flat *mlx.Array, to int) *mlx.Array {
 // operate returns Op(x) for x, [n, …], where an edit changes the head, as x is elsewhere.
 func (g *group) operate(x *mlx.Array, to int) *mlx.Array {
 	changed := g.operation(x, to)
-	if g.op.mayOverflow() {
-		changed = model.OrNaN(changed)
-	}
 	if heads := g.headMask(x.Scope(), x); heads != nil {
 		changed = mlx.Where(heads, changed, x)
 	}
@@ -128,23 +125,6 @@ func (g *group) operate(x *mlx.Array, to int) *mlx.Array {
 	}
 	return changed
 }
-
-// mayOverflow reports whether an edit can leave numbers that are too large for a norm behind it, and that
-// it makes nothing of. What is compared rather than added up may be as large as it likes: −1e30 shuts a
-// gate, or an expert off.
-func (r *resolved) mayOverflow() bool {
-	if r.Op == Zero || r.Op == Mask {
-		return false
-	}
-	switch r.Place.Site {
-	case model.MLPPre, model.AttnGate, model.RouterLogits, model.ExpertIDs, model.ExpertWeights, model.Logits:
-		return false
-	}
-	return !hasKeys(r.Place.Site)
-}
-
-// normed are the sites of a layer that a norm may read of what was edited within it.
-var normed = []model.Site{model.AttnRaw, model.MLPRaw}
 
 // seen returns booleans [n, 1, key], true for the keys that an edit changes, of those that the
 // query at each place sees: what is masked stays as it is.

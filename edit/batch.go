@@ -104,27 +104,17 @@ func (b *Batch) Read(from, to int) []int32 {
 // rows. It says how long the rows are, without edits too.
 func (b *Batch) Tap(from, to int) *model.Tap {
 	tap := &model.Tap{}
-	edited, read := map[model.Place]bool{}, map[model.Place]bool{}
+	edited, layers := map[model.Place]bool{}, map[int]bool{}
 	for i, r := range b.rows {
 		tap.Lengths = append(tap.Lengths, len(b.Inputs[i].IDs))
 		for at := range r.of {
-			edited[at] = true
-			for _, site := range normed {
-				read[model.Place{Site: site, Layer: at.Layer}] = true
-			}
+			edited[at], layers[at.Layer] = true, true
 		}
 	}
 	if len(edited) > 0 {
-		tap.Wanted = func(at model.Place) bool { return edited[at] || read[at] }
-		tap.Visit = func(at model.Place, x *mlx.Array) *mlx.Array {
-			if read[at] {
-				x = model.OrNaN(x)
-			}
-			if edited[at] {
-				x = b.apply(at, x, from, to)
-			}
-			return x
-		}
+		tap.Wanted = func(at model.Place) bool { return edited[at] }
+		tap.Visit = func(at model.Place, x *mlx.Array) *mlx.Array { return b.apply(at, x, from, to) }
+		tap.Changes = func(layer int) bool { return layers[layer] }
 	}
 	return tap
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -15,42 +16,57 @@ import (
 	"github.com/mlxlens/mlxlens/states"
 )
 
-// compared are the sites whose numbers are not added up: however large, they choose.
-var compared = []model.Site{model.AttnScores, model.Pattern, model.AttnGate, model.RouterLogits, model.ExpertIDs, model.ExpertWeights, model.MLPPre, model.Logits}
+// chosen are the sites behind which no norm is, but a softmax or the unembedding: what these make of large numbers is right.
+var chosen = []model.Site{model.AttnScores, model.Pattern, model.RouterLogits, model.ExpertIDs, model.RotQ, model.RotK, model.QNormed, model.KNormed, model.FinalNormOut, model.Logits}
+
+// bounded are sites of models behind which numbers cannot grow: a clamp follows, or a ReLU left nothing but 0.
+var bounded = map[string][]model.Site{
+	"gpt-oss":    {model.MLPNorm, model.MLPPre, model.MLPPreLinear},
+	"nemotron-h": {model.MLPPost, model.ExpertPost},
+}
 
 // 1e30 times a state is a number of float32, and its square is not. RMSNorm makes 0 of such a row, and
 // whatever reads behind a norm would be told equal logits.
 func TestNoReaderTakesAnOverflowForAnAnswer(t *testing.T) {
 	t.Parallel()
-	ctx, q := context.Background(), experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
-	for _, name := range []string{"llama", "gpt2", "gpt-neox", "qwen3", "gemma2-sliding", "gemma4-both", "gpt-oss", "qwen3-5-moe", "granite4-h", "nemotron-h"} {
+	for _, name := range []string{"llama", "deepseek-v3", "olmo2", "lfm2-moe", "qwen3-next-every-other", "gpt2", "gpt-neox", "qwen3", "gemma2-sliding", "gemma4-both", "gpt-oss", "qwen3-5-moe", "granite4-h", "nemotron-h"} {
 		m := modeltest.Architecture(t, name, nil)
 		for _, site := range model.Sites() {
-			at := model.Place{Site: site}
-			relu := name == "nemotron-h" && (site == model.MLPPost || site == model.ExpertPost) // 0 stays 0
-			if m.Check(at) != nil || slices.Contains(compared, site) || relu {
-				continue
-			}
-			in := edit.Input{IDs: ids(6, m.Shape().DVocab, 3), Edits: []edit.Edit{{Place: at, Op: edit.Scale, Factor: 1e30}}}
-			other := edit.Input{IDs: ids(6, m.Shape().DVocab, 3), Edits: in.Edits}
-			other.IDs[2]++
-			for form, run := range map[string]func() error{
-				"lens":    func() error { _, err := lens.Run(ctx, m, in, lens.Options{}); return err },
-				"capture": func() error { _, err := states.Capture(ctx, m, in, []model.Place{{Site: model.Logits}}); return err },
-				"patch": func() error {
-					_, err := experiment.Patch(ctx, m, in, other, experiment.PatchOptions{Question: q, Layers: []int{1}, Positions: []int{5}})
-					return err
-				},
-				"attribute": func() error {
-					versus := 9
-					_, err := experiment.Attribute(ctx, m, in, experiment.AttributeOptions{Target: 5, Versus: &versus})
-					return err
-				},
-			} {
-				require.Error(t, run(), "%s: %s with %s=scale:1e30", name, form, at)
+			for layer := range m.Shape().Layers {
+				at := model.Place{Site: site, Layer: layer}
+				if !site.PerLayer() && layer > 0 || m.Check(at) != nil || slices.Contains(chosen, site) || slices.Contains(bounded[name], site) {
+					continue
+				}
+				in := edit.Input{IDs: ids(6, m.Shape().DVocab, 3), Edits: []edit.Edit{{Place: at, Op: edit.Scale, Factor: 1e30}}}
+				for form, run := range reading(m, in, layer == 0) {
+					assert.Error(t, run(), "%s: %s with %s=scale:1e30", name, form, at)
+				}
 			}
 		}
 	}
+}
+
+// reading are ways to read of what an input computes, the longer ones if asked.
+func reading(m model.Model, in edit.Input, more bool) map[string]func() error {
+	ctx, q := context.Background(), experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	forms := map[string]func() error{
+		"capture": func() error { _, err := states.Capture(ctx, m, in, []model.Place{{Site: model.Logits}}); return err },
+	}
+	if more {
+		forms["lens"] = func() error { _, err := lens.Run(ctx, m, in, lens.Options{}); return err }
+		forms["patch"] = func() error {
+			other := edit.Input{IDs: slices.Clone(in.IDs), Edits: in.Edits}
+			other.IDs[2]++
+			_, err := experiment.Patch(ctx, m, in, other, experiment.PatchOptions{Question: q, Layers: []int{1}, Positions: []int{5}})
+			return err
+		}
+		forms["attribute"] = func() error {
+			versus := 9
+			_, err := experiment.Attribute(ctx, m, in, experiment.AttributeOptions{Target: 5, Versus: &versus})
+			return err
+		}
+	}
+	return forms
 }
 
 // A stream of zeros has equal logits by right.

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -19,6 +21,10 @@ type Tap struct {
 	// Visit gets each wanted value and returns what goes on. A value that is kept
 	// must be held by a scope that outlives the pass (mlx.Scope.Hold). A nil Visit sees nothing.
 	Visit func(at Place, x *mlx.Array) *mlx.Array
+
+	// Changes reports whether the tap changes something of a layer; nil: it changes nothing. What norms read
+	// of such a layer may have grown beyond what they can be of, and is held ([OrNaN]).
+	Changes func(layer int) bool
 }
 
 // Wants reports whether the tap wants a site.
@@ -28,10 +34,29 @@ func (t *Tap) Wants(site Site, layer int) bool {
 
 // At passes x through the tap.
 func (t *Tap) At(site Site, layer int, x *mlx.Array) *mlx.Array {
+	x = t.visit(site, layer, x)
+	if slices.Contains(normed, site) {
+		x = t.Held(layer, x)
+	}
+	return x
+}
+
+// normed are the sites that a norm may stand behind.
+var normed = []Site{ResidPre, Q, K, AttnRaw, ResidMid, MLPRaw, ResidPost}
+
+func (t *Tap) visit(site Site, layer int, x *mlx.Array) *mlx.Array {
 	if !t.Wants(site, layer) {
 		return x
 	}
 	return t.Visit(Place{site, layer}, x)
+}
+
+// Held is x [..., n] as a norm within a layer reads it, where no site stands before the norm.
+func (t *Tap) Held(layer int, x *mlx.Array) *mlx.Array {
+	if t == nil || t.Changes == nil || !t.Changes(layer) {
+		return x
+	}
+	return OrNaN(x)
 }
 
 // Then returns a tap that lets a value pass t and then next, either of which may be nil.
@@ -50,7 +75,10 @@ func (t *Tap) Then(next *Tap) *Tap {
 		Lengths: lengths,
 		Wanted:  func(at Place) bool { return t.Wants(at.Site, at.Layer) || next.Wants(at.Site, at.Layer) },
 		Visit: func(at Place, x *mlx.Array) *mlx.Array {
-			return next.At(at.Site, at.Layer, t.At(at.Site, at.Layer, x))
+			return next.visit(at.Site, at.Layer, t.visit(at.Site, at.Layer, x))
+		},
+		Changes: func(layer int) bool {
+			return t.Changes != nil && t.Changes(layer) || next.Changes != nil && next.Changes(layer)
 		},
 	}
 }

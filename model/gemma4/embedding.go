@@ -75,6 +75,6 @@ func (in *layerInput) of(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 // forward maps the stream y [batch, pos, d_model] and the layer's embedding e to what is added:
 //
 //	out = RMSNorm((GELU(y·G) ⊙ e)·P)
-func (in *layerInput) forward(y, e *mlx.Array) *mlx.Array {
-	return in.norm.Forward(in.projection.Forward(mlx.Multiply(mlx.GELUTanh(in.gate.Forward(y)), e)))
+func (in *layerInput) forward(y, e *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
+	return in.norm.Forward(pass.Held(layer, in.projection.Forward(mlx.Multiply(mlx.GELUTanh(in.gate.Forward(y)), e))))
 }

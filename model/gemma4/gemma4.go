@@ -135,7 +135,7 @@ func (b *block) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	y := mlx.Add(h, m)
 	if b.embedding != nil {
 		e = pass.At(model.PerLayerEmbed, layer, e)
-		y = mlx.Add(y, pass.At(model.PerLayerOut, layer, b.embedding.forward(y, e)))
+		y = mlx.Add(y, pass.At(model.PerLayerOut, layer, b.embedding.forward(y, e, layer, pass)))
 	}
 	return pass.At(model.ResidPost, layer, mlx.Multiply(y, b.scalar))
 }

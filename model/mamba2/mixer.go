@@ -73,7 +73,7 @@ func (m *Mixer) Forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	y := pass.Recur(layer, x.Scope(), state, r.Run)
 	y = mlx.Add(m.together(y), mlx.Multiply(u, mlx.ExpandDims(weight(x, m.skip), 1)))
 	gate := pass.At(model.AttnGate, layer, mlx.SiLU(model.Heads(float32s(parts[0]), m.Heads)))
-	z := m.norm(mlx.Multiply(y, gate)) // [batch, pos, head, d_head]
+	z := m.norm(mlx.Multiply(y, gate), layer, pass) // [batch, pos, head, d_head]
 	return pass.Project(mlx.AsType(z, x.Dtype()), layer, m.attention)
 }
 
@@ -90,8 +90,8 @@ func (m *Mixer) step(x *mlx.Array) *mlx.Array {
 }
 
 // norm is the RMS norm of [batch, pos, head, d_head], each group of heads by itself.
-func (m *Mixer) norm(y *mlx.Array) *mlx.Array {
-	each := mlx.RMSNorm(model.Heads(y, m.Groups), nil, m.Eps) // [batch, pos, group, d_inner/group]
+func (m *Mixer) norm(y *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
+	each := mlx.RMSNorm(pass.Held(layer, model.Heads(y, m.Groups)), nil, m.Eps) // [batch, pos, group, d_inner/group]
 	return model.Heads(mlx.Multiply(model.Flat(each), weight(y, m.gain)), m.Heads)
 }
 

@@ -58,8 +58,8 @@ func (m *deltaNet) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array
 	keys := m.keyHeads * m.dK
 	parts := mlx.SplitAt(float32s(mixed), []int{keys, 2 * keys}, 2)
 	r := rule{
-		q:    mlx.Scale(m.unit(parts[0]), 1/math.Sqrt(float64(m.dK))),
-		k:    m.unit(parts[1]),
+		q:    mlx.Scale(m.unit(pass.Held(layer, model.Heads(parts[0], m.keyHeads))), 1/math.Sqrt(float64(m.dK))),
+		k:    m.unit(pass.Held(layer, model.Heads(parts[1], m.keyHeads))),
 		v:    model.Swap(model.Heads(parts[2], m.heads)),
 		g:    mlx.Swapaxes(m.decay(float32s(a)), 1, 2),
 		beta: mlx.Swapaxes(mlx.Sigmoid(float32s(b)), 1, 2),
@@ -70,15 +70,15 @@ func (m *deltaNet) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array
 	state := []int{x.Dim(0), m.heads, m.dV, m.dK}
 	o := pass.Recur(layer, x.Scope(), state, func(s *mlx.Array) (out, next *mlx.Array) { return r.run(s, masks) })
 	gate = pass.At(model.AttnGate, layer, mlx.SiLU(float32s(gate)))
-	z := mlx.Multiply(mlx.RMSNorm(model.Swap(o), float32s(m.gain), m.eps), gate) // [batch, pos, head, d_v]
+	z := mlx.Multiply(mlx.RMSNorm(pass.Held(layer, model.Swap(o)), float32s(m.gain), m.eps), gate) // [batch, pos, head, d_v]
 	return pass.Project(mlx.AsType(z, x.Dtype()), layer, m.out)
 }
 
-// unit maps [batch, pos, key_head·d_k] to vectors of length 1 for each head of values, [batch,
+// unit maps [batch, pos, key_head, d_k] to vectors of length 1 for each head of values, [batch,
 // head, pos, d_k].
 func (m *deltaNet) unit(x *mlx.Array) *mlx.Array {
 	d := float64(m.dK)
-	x = mlx.Scale(mlx.RMSNorm(model.Heads(x, m.keyHeads), nil, l2Eps/d), 1/math.Sqrt(d))
+	x = mlx.Scale(mlx.RMSNorm(x, nil, l2Eps/d), 1/math.Sqrt(d))
 	if each := m.heads / m.keyHeads; each > 1 {
 		x = mlx.Repeat(x, each, 2)
 	}
