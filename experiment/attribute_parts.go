@@ -249,6 +249,7 @@ func (d *direct) tokens(s *mlx.Scope) *mlx.Array {
 // tap gives a layer what it computed.
 func (v ofLayer) tap(layer int) *model.Tap {
 	return &model.Tap{
+		HoldScales: true,
 		Wanted: func(at model.Place) bool {
 			_, ok := v[at.Site]
 			return ok && at.Layer == layer && given[at.Site]

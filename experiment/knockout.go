@@ -21,7 +21,7 @@ type KnockoutOptions struct {
 	Question
 
 	Queries []int   // positions that are kept from looking; nil: the one that is read
-	Keys    []int   // positions that they do not see; nil: all before the last query
+	Keys    []int   // positions that they do not see; nil: of each all before it
 	Columns Columns // "": ByPosition, a key at a time; ByHead: all keys, in one head; Together: all keys
 	Layers  []int   // nil: all
 	Window  int     // layers in which they are hidden at once, as in Patch; 0: 1
@@ -207,16 +207,7 @@ func (k *knocking) row(ctx context.Context, row int) error {
 	for column := range k.columns() {
 		v := variant{from: k.out.Queries[0]}
 		for layer := from; layer < to; layer++ {
-			e := edit.Edit{Place: model.Place{Site: model.AttnScores, Layer: layer}, Positions: k.out.Queries, Keys: k.out.Keys, Op: edit.Mask}
-			switch k.o.Columns {
-			case ByPosition:
-				e.Keys = k.out.Keys[column : column+1]
-			case ByHead:
-				e.Heads = []int{column}
-			}
-			if n := heads(k.m, e.Place); n > 0 && (e.Heads == nil || column < n) {
-				v.edits = append(v.edits, e)
-			}
+			v.edits = append(v.edits, k.masks(layer, column)...)
 		}
 		if v.edits == nil {
 			continue
@@ -226,6 +217,37 @@ func (k *knocking) row(ctx context.Context, row int) error {
 		}
 	}
 	return runs.finish(ctx)
+}
+
+// masks hide a column's keys in a layer; nil where it has no attention, or not the head. Keys that were not named
+// are those before each query, which always sees itself.
+func (k *knocking) masks(layer, column int) []edit.Edit {
+	at := model.Place{Site: model.AttnScores, Layer: layer}
+	n, keys, of := heads(k.m, at), k.out.Keys, []int(nil)
+	switch k.o.Columns {
+	case ByPosition:
+		keys = keys[column : column+1]
+	case ByHead:
+		if of = []int{column}; column >= n {
+			return nil
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	hide := func(queries, keys []int) edit.Edit {
+		return edit.Edit{Place: at, Positions: queries, Keys: keys, Heads: of, Op: edit.Mask}
+	}
+	if k.o.Keys != nil {
+		return []edit.Edit{hide(k.out.Queries, keys)}
+	}
+	var all []edit.Edit
+	for _, q := range k.out.Queries {
+		if n, _ := slices.BinarySearch(keys, q); n > 0 {
+			all = append(all, hide([]int{q}, keys[:n]))
+		}
+	}
+	return all
 }
 
 func (k *knocking) close() {

@@ -63,6 +63,42 @@ func TestAKnockoutIsTheRunWithTheWeightShared(t *testing.T) {
 	}
 }
 
+// Of several queries each loses what is before it, and none itself.
+func TestKeysThatAreNotNamedAreThoseBeforeEachQuery(t *testing.T) {
+	t.Parallel()
+	q := experiment.Question{Metric: experiment.LogitDiff, Target: 5, Versus: 9}
+	m := modeltest.Architecture(t, "llama", nil)
+	in := edit.Input{IDs: ids(10, m.Shape().DVocab, 3)}
+	o := experiment.KnockoutOptions{Question: q, Queries: []int{0, 5, 9}, Layers: []int{1}}
+	at := model.Place{Site: model.AttnScores, Layer: 1}
+	mask := func(heads []int, pairs map[int][]int) float64 {
+		with := in
+		for query, keys := range pairs {
+			with.Edits = append(with.Edits, edit.Edit{Place: at, Op: edit.Mask, Positions: []int{query}, Keys: keys, Heads: heads})
+		}
+		x := logits(t, m, with, 9)
+		return float64(x[5]) - float64(x[9])
+	}
+	before := func(n int) []int { return []int{0, 1, 2, 3, 4, 5, 6, 7, 8}[:n] }
+	for columns, want := range map[experiment.Columns]func(column int) float64{
+		experiment.Together: func(int) float64 { return mask(nil, map[int][]int{5: before(5), 9: before(9)}) },
+		experiment.ByHead:   func(head int) float64 { return mask([]int{head}, map[int][]int{5: before(5), 9: before(9)}) },
+		experiment.ByPosition: func(key int) float64 {
+			if key < 5 {
+				return mask(nil, map[int][]int{5: {key}, 9: {key}})
+			}
+			return mask(nil, map[int][]int{9: {key}})
+		},
+	} {
+		o.Columns = columns
+		k, err := experiment.Knockout(context.Background(), m, in, o)
+		require.NoError(t, err)
+		for column, x := range k.Values[0] {
+			require.InDelta(t, want(column), float64(x), 3e-4, "%s %d", columns, column)
+		}
+	}
+}
+
 // A window of all layers hides a token whole: nothing of it reaches a query that only it would tell
 // it from another prompt.
 func TestAllThatIsHiddenInAllLayersIsAsIfItWereAnother(t *testing.T) {

@@ -2,6 +2,7 @@ package model
 
 import (
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
 )
 
 // Pass is one forward pass on its way through the blocks: who sees it ([Tap]), and
@@ -47,6 +48,21 @@ func (p *Pass) Once(name string, compute func() []*mlx.Array) []*mlx.Array {
 		p.once[name] = made
 	}
 	return p.once[name]
+}
+
+// Norm is a norm within a layer that no site stands before, of x [..., n].
+func (p *Pass) Norm(norm *nn.RMSNorm, layer int, x *mlx.Array) *mlx.Array {
+	x = p.Held(layer, x)
+	if p.Tap == nil || !p.HoldScales {
+		return norm.Forward(x)
+	}
+	wide := mlx.AsType(x, mlx.Float32)
+	scale := mlx.StopGradient(mlx.Rsqrt(mlx.Shift(mlx.KeepDims(mlx.Mean, mlx.Square(wide), -1), norm.Eps)))
+	y := mlx.AsType(mlx.Multiply(wide, scale), x.Dtype())
+	if norm.Weight == nil {
+		return y
+	}
+	return mlx.Multiply(y, norm.Weight)
 }
 
 // length returns how long the sequence of a row is, of which the pass computes n positions.

@@ -25,6 +25,10 @@ type Tap struct {
 	// Changes reports whether the tap changes something of a layer; nil: it changes nothing. What norms read
 	// of such a layer may have grown beyond what they can be of, and is held ([OrNaN]).
 	Changes func(layer int) bool
+
+	// HoldScales has gradients take the scale of the norms within a layer that no site stands before for a
+	// constant: what they give is linear in what they read, and has parts.
+	HoldScales bool
 }
 
 // Wants reports whether the tap wants a site.
@@ -80,6 +84,7 @@ func (t *Tap) Then(next *Tap) *Tap {
 		Changes: func(layer int) bool {
 			return t.Changes != nil && t.Changes(layer) || next.Changes != nil && next.Changes(layer)
 		},
+		HoldScales: t.HoldScales || next.HoldScales,
 	}
 }
 

@@ -53,12 +53,12 @@ func newAttention(c *Config, l *load.Loader, p load.Part, layer int, rope *model
 func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 	ofQ := x
 	if a.qDown != nil {
-		ofQ = a.qNorm.Forward(pass.Held(layer, a.qDown.Forward(x)))
+		ofQ = pass.Norm(a.qNorm, layer, a.qDown.Forward(x))
 	}
 	q := pass.At(model.Q, layer, model.Heads(a.q.Forward(ofQ), a.Heads))
 
 	both := a.kvDown.Forward(x)
-	still, v := a.expand.forward(a.kvNorm.Forward(pass.Held(layer, mlx.Slice(both, 2, mlx.Between(0, a.latent)))))
+	still, v := a.expand.forward(pass.Norm(a.kvNorm, layer, mlx.Slice(both, 2, mlx.Between(0, a.latent))))
 	turning := mlx.ExpandDims(mlx.Slice(both, 2, mlx.Between(a.latent, both.Dim(2))), 2) // [batch, pos, 1, d_rope]
 	turning = mlx.BroadcastTo(turning, x.Dim(0), x.Dim(1), a.Heads, turning.Dim(3))
 	k := pass.At(model.K, layer, mlx.Concatenate(3, still, turning))

@@ -56,7 +56,7 @@ func (a *attention) forward(x *mlx.Array, layer int, pass *model.Pass) *mlx.Arra
 		v = model.Heads(a.v.Forward(x), a.KVHeads)
 	}
 	k = pass.At(model.K, layer, k)
-	v = pass.At(model.V, layer, a.vNorm.Forward(pass.Held(layer, v))) // as attention sums them
+	v = pass.At(model.V, layer, pass.Norm(a.vNorm, layer, v)) // as attention sums them
 	q = pass.At(model.QNormed, layer, a.qNorm.Forward(q))
 	k = pass.At(model.KNormed, layer, a.kNorm.Forward(k))
 	q = pass.Rotate(model.RotQ, layer, q, a.rope) // [batch, head, pos, d_head]

@@ -76,5 +76,5 @@ func (in *layerInput) of(x *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
 //
 //	out = RMSNorm((GELU(y·G) ⊙ e)·P)
 func (in *layerInput) forward(y, e *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	return in.norm.Forward(pass.Held(layer, in.projection.Forward(mlx.Multiply(mlx.GELUTanh(in.gate.Forward(y)), e))))
+	return pass.Norm(in.norm, layer, in.projection.Forward(mlx.Multiply(mlx.GELUTanh(in.gate.Forward(y)), e)))
 }

@@ -38,10 +38,10 @@ type mixture struct {
 //
 //	out = RMSNorm(m) + RMSNorm(Σ_e w_e·E_e(RMSNorm(h)))
 func (x *mixture) beside(m, h *mlx.Array, layer int, pass *model.Pass) *mlx.Array {
-	m = pass.At(model.SharedOut, layer, x.postMLPNorm.Forward(pass.Held(layer, m)))
+	m = pass.At(model.SharedOut, layer, pass.Norm(x.postMLPNorm, layer, m))
 	experts, weights := x.router.Route(h, layer, pass)
 	y := x.experts.Mix(x.preExpertsNorm.Forward(h), experts, weights, layer, pass)
-	return mlx.Add(m, x.postExpertsNorm.Forward(pass.Held(layer, y)))
+	return mlx.Add(m, pass.Norm(x.postExpertsNorm, layer, y))
 }
 
 // router chooses experts of the stream itself.

@@ -110,8 +110,8 @@ With --heads or --layers it shows patterns, query by key. --weighted multiplies 
 norm of what the key's value adds to the output, |α·v·W_O| (Kobayashi et al. 2020,
 arXiv:2004.10102), --weighted=value by that of the value.
 
-With --knockout it hides --keys, by default all tokens before, from the last token or from
---positions, in one head of a layer at a time, and shows what that does to the answer
+With --knockout it hides --keys, by default all tokens before each, from the last token or
+from --positions, in one head of a layer at a time, and shows what that does to the answer
 (attention knock-out: Geva et al. 2023, arXiv:2304.14767): the metric less that of the run as
 it is. Scores are masked before softmax, so that the other keys share the weight. A column is
 a head, with --knockout=key a key that all heads lose, with --knockout=all there is one.
@@ -146,7 +146,7 @@ func (o *attnOptions) placeFlags(cmd *cobra.Command) {
 	f.StringVar(&o.heads, "heads", "", "heads whose patterns are shown: 0,3:6 of each of --layers, or LAYER.HEAD such as 3.7,5.2")
 	f.StringVar(&o.positions, "positions", "", "rows of patterns, the tokens that look: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all; of --knockout the last)")
 	o.spanFlag.flags(cmd, "the tokens that look")
-	f.StringVar(&o.keys, "keys", "", "columns of patterns, the tokens that are looked at, likewise (default all up to the last row; of --knockout all before it)")
+	f.StringVar(&o.keys, "keys", "", "columns of patterns, the tokens that are looked at, likewise (default all up to the last row; of --knockout all before each)")
 	f.StringVar(&o.weighted, "weighted", "", "multiply by the norm of what the key adds: output, or value before the output matrix")
 	f.Lookup("weighted").NoOptDefVal = string(experiment.OutputNorm)
 }
