@@ -18,7 +18,8 @@ type Made struct {
 	Ref      string   `json:"model_ref,omitempty"` // the model as it was opened, which the arguments need not name
 	Model    string   `json:"model_digest"`
 	Revision string   `json:"revision,omitempty"` // the commit, of a model of the hub
-	// Files are the digests of the files that were learnt from, by the arguments that name them.
+	// Files are the digests of the files that were learnt from, of conversations, and of those that edits name, by the arguments that
+	// name them.
 	Files map[string]string `json:"files,omitempty"`
 }
 

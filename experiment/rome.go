@@ -23,7 +23,7 @@ type TracingOptions struct {
 	Subject   []int        // positions whose embeddings are corrupted
 	Noise     float64      // the noise's deviation, in standard deviations of the embedding; 0: 3
 	Samples   int          // 0: 10
-	Seed      uint64       // of the first sample; the others have the numbers behind it
+	Seed      uint64       // of all samples, each of which has its own ([SampleSeed])
 	Sites     []model.Site // nil: resid_post, mlp_out and attn_out
 	Window    int          // layers restored at once, but of the stream itself; 0: 10, or all where there are fewer
 	Layers    []int        // nil: all
@@ -154,8 +154,8 @@ func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOpt
 	bases := make([]edit.Input, o.Samples)
 	for i := range bases {
 		bases[i] = in
-		noise := edit.Edit{Place: model.Place{Site: model.Embed}, Positions: o.Subject, Op: edit.Noise, Factor: out.Noise.Deviation, Seed: o.Seed + uint64(i)}
-		bases[i].Edits = append([]edit.Edit{noise}, in.Edits...)
+		noise := edit.Edit{Place: model.Place{Site: model.Embed}, Positions: o.Subject, Op: edit.Noise, Factor: out.Noise.Deviation, Seed: SampleSeed(o.Seed, i)}
+		bases[i].Edits = append(slices.Clone(in.Edits), noise) // behind edits of the embedding, which else would take it away
 	}
 	t := &tracing{o: o, out: out, scope: mlx.NewScope(m.Device())}
 	if t.pair, err = newPair(in, bases[0], lens.AlignEqual); err != nil {
@@ -170,6 +170,13 @@ func newTracing(ctx context.Context, m model.Model, in edit.Input, o *TracingOpt
 	t.stores = append(t.stores, t.source)
 	t.fill()
 	return t, nil
+}
+
+// SampleSeed is the seed of a sample's noise, as an edit of the embedding takes it: sample 0 of seed 0 has 0. Those of different seeds are nowhere near each other: else the samples of seed 1
+// would be those of seed 0 but for one, and seem to confirm them.
+func SampleSeed(seed uint64, sample int) uint64 {
+	const apart = 0x9e3779b97f4a7c15 // 2⁶⁴ divided by the golden ratio: its small multiples lie farthest apart (Knuth, volume 3, 6.4)
+	return seed*apart + uint64(sample)
 }
 
 // complete checks the options and sets those that were left out.

@@ -36,7 +36,7 @@ func TestEffectsOfRestoredStatesAreThoseOfSingleRuns(t *testing.T) {
 		}
 		mean := 0.0
 		for i := range noised {
-			noised[i] = edit.Input{IDs: in.IDs, Edits: []edit.Edit{{Place: model.Place{Site: model.Embed}, Positions: []int{1, 2}, Op: edit.Noise, Factor: got.Noise.Deviation, Seed: uint64(7 + i)}}}
+			noised[i] = edit.Input{IDs: in.IDs, Edits: []edit.Edit{{Place: model.Place{Site: model.Embed}, Positions: []int{1, 2}, Op: edit.Noise, Factor: got.Noise.Deviation, Seed: experiment.SampleSeed(7, i)}}}
 			base[i] = difference(noised[i])
 			mean += base[i] / 3
 		}
@@ -112,4 +112,27 @@ func TestTracingsThatMeanNothingAreRefused(t *testing.T) {
 		_, err := experiment.CausalTrace(context.Background(), m, in, o)
 		require.ErrorContains(t, err, want, fmt.Sprint(o))
 	}
+}
+
+func TestSeedsShareNoSampleOfNoise(t *testing.T) {
+	taken := map[uint64]bool{}
+	for _, seed := range []uint64{0, 1, 2, 3, 1000, 1 << 32, 1<<64 - 1} {
+		for i := range 1000 {
+			of := experiment.SampleSeed(seed, i)
+			require.False(t, taken[of], "seed %d, sample %d", seed, i)
+			taken[of] = true
+		}
+	}
+}
+
+// Noise comes behind edits of the embedding: before them it would be taken away, and the runs called corrupted.
+func TestAnEditedSubjectIsCorruptedToo(t *testing.T) {
+	t.Parallel()
+	m := modeltest.Tiny(t)
+	in := edit.Input{IDs: []int{1, 2, 3, 4}, Edits: []edit.Edit{{Place: model.Place{Site: model.Embed}, Op: edit.Zero}}}
+	got, err := experiment.CausalTrace(context.Background(), m, in, experiment.TracingOptions{
+		Question: experiment.Question{Metric: experiment.KL}, Subject: []int{1}, Samples: 2, Layers: []int{0},
+	})
+	require.NoError(t, err)
+	require.Greater(t, float64(got.Corrupted.Mean), 1e-9)
 }

@@ -25,6 +25,9 @@ func ParseIndices(text string, n int, what string) ([]int, error) {
 			}
 			x, err := strconv.Atoi(bounds[i])
 			if err != nil {
+				if from, last, ok := strings.Cut(bounds[i], "-"); ok && len(bounds) == 1 && allDigits(from) && allDigits(last) {
+					return 0, fmt.Errorf("%s %q: %q is no number: a range is %s:N, without N", what, text, bounds[i], from)
+				}
 				return 0, fmt.Errorf("%s %q: %q is no number", what, text, bounds[i])
 			}
 			if x < 0 && i < 2 {
@@ -93,3 +96,5 @@ func Indices(given []int, n int, what string) ([]int, error) {
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
+
+func allDigits(text string) bool { return text != "" && strings.Trim(text, "0123456789") == "" }

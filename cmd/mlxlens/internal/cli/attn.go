@@ -127,6 +127,9 @@ An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens h
   mlxlens attn "The capital of France is" --knockout=key --window 9 --metric logprob`,
 		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := kindsApart(cmd, args); err != nil {
+				return err
+			}
 			o.arg(s, args)
 			return runAttn(cmd.Context(), s, o)
 		},

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -50,6 +51,23 @@ func (o *attnOptions) checkKnockout() error {
 		return usagef("--window %d: want 1 or more", o.window)
 	}
 	return o.questionFlags.check()
+}
+
+// kindsApart refuses a kind that stands apart from its flag: one whose value may be left out takes none from the
+// next word, which would be a word of the prompt.
+func kindsApart(cmd *cobra.Command, args []string) error {
+	for name, kinds := range map[string][]string{"knockout": {"head", "key", "all"}, "weighted": {string(experiment.OutputNorm), string(experiment.ValueNorm)}} {
+		f := cmd.Flags().Lookup(name)
+		if !f.Changed || f.Value.String() != f.NoOptDefVal {
+			continue
+		}
+		for _, word := range args {
+			if slices.Contains(kinds, word) {
+				return usagef("%q stands apart from --%s, and would be a word of the prompt: write --%s=%s (or --%s=%s, and the prompt in quotes)", word, name, name, word, name, f.NoOptDefVal)
+			}
+		}
+	}
+	return nil
 }
 
 // knock hides tokens of a prompt, layer by layer.

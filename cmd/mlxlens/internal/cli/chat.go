@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +72,7 @@ func (o *chatFlags) load(s *streams) error {
 		err = regular.TooLarge(int64(len(data)), maxMessages)
 	}
 	if err == nil {
+		s.depends(o.messages, shorter(sha256.Sum256(data)))
 		o.long = len(data) > surelyEncoded
 		o.conversation, err = tokenizer.ParseChat([]byte(textOf(s, fmt.Sprintf("--messages %q", o.messages), data)))
 	}

@@ -130,35 +130,56 @@ func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) 
 	return of, nil
 }
 
+// filesOfEdit are those that an edit names.
+func filesOfEdit(text string) []string {
+	_, op, _ := strings.Cut(text, "=")
+	_, arg, _ := strings.Cut(op, ":")
+	file, _, _ := edit.CutFactor(arg)
+	if others := directionFiles(file); others != nil {
+		return others
+	}
+	if ext := strings.ToLower(filepath.Ext(arg)); ext == ".txt" || ext == ".jsonl" {
+		return []string{arg} // a mean over prompts
+	}
+	if path := states.ValueFile(file); path != "" {
+		return []string{path}
+	}
+	return nil
+}
+
+// depends notes a file that a result depends on; sum is its digest, "" if a result shall compute it.
+func (s *streams) depends(arg, sum string) {
+	if s.files == nil {
+		s.files = map[string]string{}
+	}
+	s.files[arg] = sum
+}
+
+// dependencies returns the digests of the files that a result depends on, nil for none.
+func (s *streams) dependencies() (map[string]string, error) {
+	for arg, sum := range s.files {
+		if sum != "" {
+			continue
+		}
+		var err error
+		if s.files[arg], err = pathDigest(arg); err != nil {
+			return nil, err
+		}
+	}
+	return maps.Clone(s.files), nil
+}
+
 // originOfEdits adds edits, with the digests of the files that they name.
 func originOfEdits(edits []string, options map[string]string) error {
 	edits = slices.Clone(edits)
 	for i, text := range edits {
-		_, op, _ := strings.Cut(text, "=")
-		_, arg, _ := strings.Cut(op, ":")
-		file, _, _ := edit.CutFactor(arg)
-		path := states.ValueFile(file)
-		if others := directionFiles(file); others != nil {
-			path = ""
-			for _, part := range others {
-				sum, err := pathDigest(part)
-				if err != nil {
-					return fmt.Errorf("edit %q: %w", text, err)
-				}
-				edits[i] += " (" + sum + ")"
+		for _, path := range filesOfEdit(text) {
+			sum, err := pathDigest(path)
+			if err != nil {
+				return fmt.Errorf("edit %q: %w", text, err)
 			}
+			edits[i] += " (" + sum + ")"
 		}
-		if ext := strings.ToLower(filepath.Ext(arg)); ext == ".txt" || ext == ".jsonl" {
-			path = arg // a mean over prompts
-		}
-		if path == "" {
-			continue
-		}
-		sum, err := pathDigest(path)
-		if err != nil {
-			return fmt.Errorf("edit %q: %w", text, err)
-		}
-		edits[i] += " (" + sum + ")"
 	}
 	if len(edits) > 0 {
 		options["--edit"] = list(edits)

@@ -66,6 +66,9 @@ func (e *editor) parse(texts []string, at encoded) ([]edit.Edit, error) {
 		if err != nil {
 			return nil, usageError{err}
 		}
+		for _, path := range filesOfEdit(resolved) {
+			e.s.depends(path, "")
+		}
 		one.Text = text
 		if caution := one.Caution(); caution != "" && !e.quiet {
 			e.s.say("%s", caution)

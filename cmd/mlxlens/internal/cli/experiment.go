@@ -224,7 +224,11 @@ func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, er
 	if err != nil {
 		return nil, err
 	}
-	o.how = &experiment.Made{Version: programVersion(), Command: s.args, Ref: opened.Info.Ref, Model: digest, Revision: hubCommit(opened.Info.Ref)}
+	files, err := s.dependencies()
+	if err != nil {
+		return nil, err
+	}
+	o.how = &experiment.Made{Files: files, Version: programVersion(), Command: s.args, Ref: opened.Info.Ref, Model: digest, Revision: hubCommit(opened.Info.Ref)}
 	return o.how, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -332,7 +333,7 @@ func sites(m model.Model, text string) ([]model.Site, error) {
 		name = strings.TrimSpace(name)
 		site := model.Site(strings.TrimPrefix(name, "hook_"))
 		if !slices.Contains(model.Sites(), site) || !site.PerLayer() {
-			unknown = errors.Join(unknown, fmt.Errorf("%q is no site of a layer", name))
+			unknown = errors.Join(unknown, fmt.Errorf("%q is no site of a layer%s", name, siteMeant(m, name)))
 			continue
 		}
 		if len(m.Paths().LayersWith(site)) == 0 {
@@ -344,6 +345,15 @@ func sites(m model.Model, text string) ([]model.Site, error) {
 		return nil, usagef("--sites: %w (have: %s)", unknown, layerSites(m))
 	}
 	return found, nil
+}
+
+// siteMeant goes on with a sentence on a name that is no site: it may be a place, which is of one layer.
+func siteMeant(m model.Model, name string) string {
+	last := model.Site(strings.TrimPrefix(name[strings.LastIndex(name, ".")+1:], "hook_"))
+	if slices.Contains(m.Paths().Sites(), last) {
+		return fmt.Sprintf(": give %s, and the layer with --layers", last)
+	}
+	return spelling.DidYouMean(string(last), m.Paths().Sites())
 }
 
 // layerSites lists the sites of layers that a model has.

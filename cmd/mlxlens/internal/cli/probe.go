@@ -115,11 +115,11 @@ func runProbe(ctx context.Context, s *streams, o *probeOptions) error {
 	}
 	r.Split, r.Read = split, o.or(o.positions)
 	describeModel(&r.Model, opened)
+	for flag, sum := range o.digests {
+		s.depends(flag, sum)
+	}
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
-	}
-	if r.Made != nil {
-		r.Made.Files = o.digests
 	}
 	return o.showVectors(s, file, r)
 }

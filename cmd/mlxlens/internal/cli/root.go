@@ -42,6 +42,7 @@ type streams struct {
 	pager    *pager
 
 	digests map[*auto.Opened]string // of models that are open
+	files   map[string]string       // of conversations and edits, by the arguments that name them: digests, "" until a result asks
 	served  *served                 // what a server has open; nil: the command opens what it needs
 	watch   watch                   // who follows the work beside stderr
 
