@@ -52,6 +52,7 @@ type SteerOptions struct {
 	Label     func(id int) string // nil: tokens have no text
 	MaxMemory int64               // bytes, of all that MLX has; 0: no bound
 	Progress  func(done float64)  // nil: nobody is told; done goes from 0 to 1
+	Stop      <-chan struct{}     // closed: vectors are made, and tried no further; nil: all are tried
 }
 
 // Steering is vectors that tell the positive prompts of pairs from the negative ones: plain data.
@@ -68,6 +69,9 @@ type Steering struct {
 	Shape   []int           `json:"shape"` // of a vector
 	Layers  []SteeringLayer `json:"layers"`
 	Effect  *SteeringEffect `json:"effect,omitempty"`
+
+	// Interrupted says that not all vectors were tried: the values of those that were not are NaN, null in JSON.
+	Interrupted bool `json:"interrupted,omitempty"`
 
 	// Vectors are those of Layers, in Shape; nil where the states of all pairs are the same.
 	Vectors [][]float32 `json:"-"`

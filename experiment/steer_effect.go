@@ -94,6 +94,15 @@ func (s *steering) steer(ctx context.Context, in edit.Input, e *SteeringEffect) 
 		return err
 	}
 	for l, layer := range s.layers {
+		if stopped(s.o.Stop) {
+			s.out.Interrupted = true
+			for _, row := range e.Values[l:] {
+				for i := range row {
+					row[i] = lens.Number(math.NaN())
+				}
+			}
+			return nil
+		}
 		v := edit.Value{Shape: s.sizes, Data: s.out.Vectors[l]}
 		var variants []variant
 		for _, strength := range s.o.Strengths {

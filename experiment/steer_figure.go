@@ -26,6 +26,9 @@ func (s *Steering) Figure() *render.Figure {
 	}
 	f.Notes = named(s.Model)
 	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out")
+	if s.Interrupted {
+		f.Notes = append(f.Notes, interruptedNote)
+	}
 	table := render.Matrix{Name: "vectors", RowsAre: "layer", Plain: true, Columns: []render.Column{{Name: "accuracy"}, {Name: "separation"}, {Name: "length"}}}
 	for _, l := range s.Layers {
 		table.Rows = append(table.Rows, strconv.Itoa(l.Layer))

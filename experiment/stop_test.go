@@ -84,3 +84,28 @@ func TestStoppedExperimentsReturnTheRowsThatAreDone(t *testing.T) {
 	require.True(t, traced.Interrupted)
 	require.Zero(t, rowsDone(t, traced.Effects[model.MLPOut]))
 }
+
+// The vectors are made all the same: only what they do is not tried to the end.
+func TestAStoppedTrialOfVectorsLeavesTheVectors(t *testing.T) {
+	m, stop := modeltest.Tiny(t), make(chan struct{})
+	o := experiment.SteerOptions{
+		Prompts: []edit.Input{{IDs: []int{1, 2, 3}}}, Strengths: []float64{1, 2}, Target: 5, Versus: 9, Stop: stop,
+		Progress: func(done float64) {
+			select {
+			case <-stop:
+			default:
+				if done > 0.6 {
+					close(stop)
+				}
+			}
+		},
+	}
+	pairs := []experiment.Contrast{{Positive: edit.Input{IDs: []int{4, 5}}, Negative: edit.Input{IDs: []int{6, 7}}}}
+	got, err := experiment.Steer(context.Background(), m, pairs, nil, o)
+	require.NoError(t, err)
+	require.True(t, got.Interrupted)
+	require.Len(t, got.Vectors, m.Shape().Layers)
+	require.NotNil(t, got.Vectors[m.Shape().Layers-1])
+	require.Less(t, rowsDone(t, got.Effect.Values), m.Shape().Layers)
+	require.Positive(t, rowsDone(t, got.Effect.Values))
+}

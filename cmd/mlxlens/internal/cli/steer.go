@@ -152,6 +152,9 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.strengths != "" {
+		so.Stop = s.untilAsked(ctx)
+	}
 	r, err := experiment.Steer(ctx, opened.Model, pairs, held, so)
 	if err != nil {
 		return err
@@ -167,7 +170,7 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
-	return o.showVectors(s, file, r)
+	return orStopped(o.showVectors(s, file, r), r.Interrupted)
 }
 
 // options resolves what depends on the model and the prompt.
