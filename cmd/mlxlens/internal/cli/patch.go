@@ -279,7 +279,7 @@ func (o *patchOptions) options(s *streams, opened *auto.Opened, clean, corrupted
 	}
 	po := experiment.PatchOptions{Window: o.window, Noising: o.noising, Label: labels(opened.Tokenizer)}
 	var err error
-	if po.Sites, err = sites(opened.Model, o.sites); err != nil {
+	if po.Sites, err = sites(opened.Model, "sites", o.sites); err != nil {
 		return po, err
 	}
 	if po.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
@@ -321,8 +321,8 @@ func (o *patchOptions) asking(ctx context.Context, s *streams, opened *auto.Open
 	return nil
 }
 
-// sites reads a list of sites of a layer in any dialect, nil for an empty one.
-func sites(m model.Model, text string) ([]model.Site, error) {
+// sites reads a flag's list of sites of a layer in any dialect, nil for an empty one.
+func sites(m model.Model, flag theFlag, text string) ([]model.Site, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -336,12 +336,12 @@ func sites(m model.Model, text string) ([]model.Site, error) {
 			continue
 		}
 		if len(m.Paths().LayersWith(site)) == 0 {
-			return nil, usagef("--sites: %w", m.Check(model.Place{Site: site}))
+			return nil, usagef("%v: %w", flag, m.Check(model.Place{Site: site}))
 		}
 		found = append(found, site)
 	}
 	if unknown != nil {
-		return nil, usagef("--sites: %w (have: %s)", unknown, layerSites(m))
+		return nil, usagef("%v: %w (have: %s)", flag, unknown, layerSites(m))
 	}
 	return found, nil
 }
