@@ -198,7 +198,7 @@ func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
 		return err
 	}
 	figure := result.Figure()
-	figure.Made = string(how)
+	figure.Made, figure.Command = string(how), commandLine(s.args)
 	switch o.format() {
 	case "csv":
 		return render.FigureCSV(w, figure)

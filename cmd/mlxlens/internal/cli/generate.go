@@ -326,16 +326,16 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.endGrid()
 	g.o.note(g.s, g.opened, g.gen.IDs())
 	if !g.o.quiet {
-		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
+		g.s.say("%d tokens after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
 			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
 }
 
 // words say why the text ended, and whose the bound on positions was.
-func (g *generation) words(by string) string {
+func (g *generation) words(by string) any {
 	if by == endContext && g.opened.Model.Shape().MadeFor > 0 {
-		return "--context"
+		return theFlag("context")
 	}
 	return endWords[by]
 }
