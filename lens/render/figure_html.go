@@ -104,7 +104,7 @@ type figureValues struct {
 
 type figureGrid struct {
 	Name, Means, Are string
-	Kind             string // dense or strip, for how it is laid out; "": a table of numbers
+	Kind             string // dense, strip or many, for how it is laid out; "": a table of few numbers
 	Tokens           bool
 	Legend           *figureLegend
 	Columns          []figureColumn
@@ -112,13 +112,15 @@ type figureGrid struct {
 }
 
 // kind is how a page lays a grid out: many columns are a heat map, whose cells say their numbers on hover and
-// to who reads them aloud, and one long column a strip that goes on beside itself.
+// to who reads them aloud, one long column a strip that goes on beside itself, and some columns are printed small.
 func (m *Matrix) kind() string {
 	switch {
 	case len(m.Columns) > mostNumbers:
 		return "dense"
 	case len(m.Columns) == 1 && len(m.Rows) > longStrip:
 		return "strip"
+	case len(m.Columns) > fewNumbers && m.Texts == nil:
+		return "many"
 	}
 	return ""
 }
@@ -158,6 +160,7 @@ func (f *Figure) embedHeight() int {
 }
 
 const (
+	fewNumbers  = 12 // columns whose numbers a sheet of paper has room for in their usual size
 	mostNumbers = 32 // columns of numbers that a window of 1,440 pixels has room for
 	longStrip   = 20 // rows of one column that such a window shows at once, with what stands around them
 )

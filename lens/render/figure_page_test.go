@@ -67,6 +67,7 @@ func TestAFigurePrintsWholeInLightColours(t *testing.T) {
 		b.Do(emulation.SetEmulatedMedia().WithMedia("print").WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}), chromedp.EmulateViewport(700, 990))
 		require.Equal(t, "rgb(255, 255, 255)", browsertest.JS[string](b, `getComputedStyle(document.body).backgroundColor`))
 		require.LessOrEqual(t, browsertest.JS[float64](b, rightmost), 700.0, "%d columns", columns)
+		require.True(t, browsertest.JS[bool](b, `[...document.querySelectorAll("td")].every(e => e.scrollWidth <= e.clientWidth && e.getBoundingClientRect().height < 26)`), "%d columns: each number in a line", columns)
 		b.Shot(fmt.Sprintf("figure-print-%d", columns))
 	}
 }
