@@ -32,7 +32,7 @@ func TestThePicturesInTheTutorialAreWhatTheirCommandsDraw(t *testing.T) {
 	page, err := os.ReadFile("tutorial.md")
 	require.NoError(t, err)
 	all := regexp.MustCompile(`(?m)^(mlxlens .* -o )docs/(images/tutorial-\w+\.png)$`).FindAllStringSubmatch(string(page), -1)
-	require.Len(t, all, 4)
+	require.Len(t, all, 13)
 	for _, m := range all {
 		require.Contains(t, string(page), `<img src="`+m[2]+`"`)
 		drawn := filepath.Join(t.TempDir(), "drawn.png")

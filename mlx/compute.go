@@ -56,6 +56,7 @@ type leg struct {
 	arrays []*Array
 	work   int64
 	last   bool
+	waits  bool // a goroutine of its own waits for the flight
 }
 
 // compute computes arrays, which the caller has acquired, and calls then inside the gate.
@@ -176,7 +177,7 @@ func (e *evaluation) turn() (next, error) {
 		}
 		return next{}, err
 	}
-	if !e.last || e.async {
+	if l.waits = !e.last || e.async; l.waits {
 		f.Go()
 	}
 	e.taken = false
@@ -306,9 +307,9 @@ func (e *evaluation) wait(l *leg) error {
 	if l == nil {
 		return nil
 	}
-	wait := l.flight.Await
-	if l.last {
-		wait = l.flight.Wait
+	wait := l.flight.Wait
+	if l.waits {
+		wait = l.flight.Await
 	}
 	if err := wait(); err != nil {
 		go l.outcome(e.targets)

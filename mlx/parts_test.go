@@ -185,6 +185,20 @@ func TestDoDoesNotWaitForWhatIsUnderWay(t *testing.T) {
 	}
 }
 
+// The context of Do ends while the first part is under way, and the last, which nobody was to wait for, has begun.
+func TestAnAsynchronousEvaluationMayBeLeftBetweenItsParts(t *testing.T) {
+	for _, after := range []time.Duration{1, 2, 5, 10, 20, 40} { // two parts, of five products and of the rest
+		x := long(scope(t), 8)
+		ctx, cancel := context.WithTimeout(t.Context(), after*time.Millisecond)
+		err := mlx.Do(ctx, func() error { return mlx.AsyncEval(x) })
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		require.Equal(t, []float32{1}, floats(t, x), "it goes on by itself, and is waited for once")
+	}
+}
+
 // What fails when nobody waits for it any more has failed all the same.
 func TestAFailureAfterTheDeadlineStays(t *testing.T) {
 	s := scope(t)

@@ -20,14 +20,18 @@ type Command struct {
 	Runs    string   // the command of the command line
 	Short   string   // what it does
 	Prompts []string // the keys of the texts that are its arguments, in their order
-	Input   string   // the key of the JSON that it reads as a file, "" for none
-	InputB  string   // the key of a second JSON that it reads as a file, "" for none
-	Lines   bool     // Input is a list of which it reads a line each; else it reads the whole
-	With    []string // arguments that make it read the input
+	JSON    []JSON   // what it takes as JSON
+	With    []string // arguments of every call
 	Streams bool     // it answers a JSON object a line, as each is known
 	Schema  string   // of its answer, where it has a name
 	Options []Option
 	Formats []string // of its answer, the usual one first
+}
+
+// JSON is a key whose list or object a flag takes as it is.
+type JSON struct {
+	Key, Flag string
+	Needed    bool // a request has it
 }
 
 // Kind is what an option takes.
@@ -57,9 +61,22 @@ func (o *Option) Key() string { return strings.ReplaceAll(o.Name, "-", "_") }
 type Call struct {
 	Command string
 	Args    []string // behind the name of the program
-	Input   []byte   // what stdin has
-	InputB  []byte   // what stands for a second file
 	Format  string   // of the answer
+}
+
+// KeyOf is the key by which a request gives what a flag does, and false for a flag that it cannot give.
+func (c *Command) KeyOf(flag string) (key string, ok bool) {
+	for _, j := range c.JSON {
+		if j.Flag == flag {
+			return j.Key, true
+		}
+	}
+	for i := range c.Options {
+		if c.Options[i].Name == flag {
+			return c.Options[i].Key(), true
+		}
+	}
+	return "", false
 }
 
 // A Refusal is an error of what was asked, which another request mends.
@@ -87,12 +104,7 @@ func (c *Command) call(body []byte) (Call, error) {
 	if err != nil {
 		return call, err
 	}
-	if len(prompts) > 0 && prompts[0] == "-" { // which means stdin
-		if call.Input = []byte("-\n"); r[c.Input] != nil {
-			return call, refuse("the prompt \"-\" cannot be sent together with %q", c.Input)
-		}
-	}
-	if err := c.input(r, &call); err != nil {
+	if err := c.takeJSON(r, &call); err != nil {
 		return call, err
 	}
 	if err := c.format(r, &call); err != nil {
@@ -176,39 +188,25 @@ func (c *Command) prompts(r map[string]json.RawMessage) ([]string, error) {
 	return texts, nil
 }
 
-// input takes what the command reads as files.
-func (c *Command) input(r map[string]json.RawMessage, call *Call) error {
-	if second, given := r[c.InputB]; given && c.InputB != "" {
-		delete(r, c.InputB)
-		call.Args, call.InputB = append(call.Args, "--"+strings.ReplaceAll(c.InputB, "_", "-")+"=-"), second
-	}
-	value, given := r[c.Input]
-	switch {
-	case c.Input == "":
-		return nil
-	case !given && len(c.With) > 0:
-		return refuse("%q is missing", c.Input)
-	case !given:
-		return nil
-	}
-	delete(r, c.Input)
-	if len(c.With) == 0 { // a command that reads it only when it is there
-		call.Args = append(call.Args, "--"+c.Input+"=-")
-	}
-	if !c.Lines {
-		call.Input = value
-		return nil
-	}
-	var lines []json.RawMessage
-	if err := json.Unmarshal(value, &lines); err != nil {
-		return refuse("%q: want a list, and it is %s", c.Input, shortened(value))
-	}
-	for _, line := range lines {
-		var flat bytes.Buffer
-		if err := json.Compact(&flat, line); err != nil {
-			return refuse("%q: %w", c.Input, err)
+// takeJSON takes what the command takes as JSON.
+func (c *Command) takeJSON(r map[string]json.RawMessage, call *Call) error {
+	for _, j := range c.JSON {
+		value, given := r[j.Key]
+		if !given && j.Needed {
+			return refuse("%q is missing", j.Key)
 		}
-		call.Input = append(append(call.Input, flat.Bytes()...), '\n')
+		if !given {
+			continue
+		}
+		delete(r, j.Key)
+		var flat bytes.Buffer
+		if err := json.Compact(&flat, value); err != nil {
+			return refuse("%q: %w", j.Key, err)
+		}
+		if text := flat.String(); text[0] != '[' && text[0] != '{' { // which would name a file
+			return refuse("%q: want a list or an object, and it is %s", j.Key, shortened(value))
+		}
+		call.Args = append(call.Args, "--"+j.Flag+"="+flat.String())
 	}
 	return nil
 }
@@ -231,7 +229,7 @@ func (c *Command) format(r map[string]json.RawMessage, call *Call) error {
 
 // asksNothing reports whether a request has nothing to say.
 func (c *Command) asksNothing() bool {
-	return len(c.Prompts) == 0 && c.Input == "" && len(c.Options) == 0
+	return len(c.Prompts) == 0 && len(c.JSON) == 0 && len(c.Options) == 0
 }
 
 func (c *Command) has(flag string) bool {
@@ -241,11 +239,8 @@ func (c *Command) has(flag string) bool {
 // unknown says which keys mean nothing, and what a request may have.
 func (c *Command) unknown(keys []string) error {
 	have := slices.Clone(c.Prompts)
-	if c.Input != "" {
-		have = append(have, c.Input)
-	}
-	if c.InputB != "" {
-		have = append(have, c.InputB)
+	for _, j := range c.JSON {
+		have = append(have, j.Key)
 	}
 	if len(c.Formats) > 1 {
 		have = append(have, "format")

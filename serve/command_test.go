@@ -16,23 +16,22 @@ func called(t *testing.T, name, request string) (Call, error) {
 }
 
 func TestARequestIsACommandLine(t *testing.T) {
-	for _, c := range []struct{ name, request, args, input string }{
-		{"trace", `{"prompt":"a b"}`, "trace --json -- a b", ""},
-		{"trace", `{"prompt":"--help","layers":[0,-1],"top":2}`, "trace --json --layers=0,-1 --top=2 -- --help", ""},
-		{"trace", `{"prompt":"a","layers":3,"no_bos":true,"target":[" x"," y"],"temperature":0.5}`, "trace --json --layers=3 --no-bos=true --target= x --target= y --temperature=0.5 -- a", ""},
-		{"trace", `{"prompt":"a","target":" x","format":"csv","top":null}`, "trace --output=- --format=csv --target= x -- a", ""},
-		{"trace", `{"prompt":"-"}`, "trace --json -- -", "-\n"},
-		{"trace", `{"messages":[{"role":"user","content":"a"}]}`, "trace --messages=- --json", `[{"role":"user","content":"a"}]`},
-		{"pair", `{"messages_b":[2],"messages":[1]}`, "patch --messages-b=- --messages=- --json", "[1]"},
-		{"chat", `{"messages":[]}`, "generate --messages=- --json", "[]"},
-		{"trace", `{"prompt":"\ufffd \ud83d\ude00"}`, "trace --json -- \ufffd 😀", ""},
-		{"patch", `{"clean":"a","corrupted":"b","export":"mlxterp"}`, "patch --export=mlxterp -- a b", ""},
-		{"steer", "{\"pairs\":[{\"positive\": \"a\",\n \"negative\": \"b\"},{}]}", "steer --file=- --json", "{\"positive\":\"a\",\"negative\":\"b\"}\n{}\n"},
+	for _, c := range []struct{ name, request, args string }{
+		{"trace", `{"prompt":"a b"}`, "trace --json -- a b"},
+		{"trace", `{"prompt":"--help","layers":[0,-1],"top":2}`, "trace --json --layers=0,-1 --top=2 -- --help"},
+		{"trace", `{"prompt":"a","layers":3,"no_bos":true,"target":[" x"," y"],"temperature":0.5}`, "trace --json --layers=3 --no-bos=true --target= x --target= y --temperature=0.5 -- a"},
+		{"trace", `{"prompt":"a","target":" x","format":"csv","top":null}`, "trace --output=- --format=csv --target= x -- a"},
+		{"trace", `{"prompt":"-"}`, "trace --json -- -"},
+		{"trace", `{"messages":[{"role":"user","content":"a"}]}`, `trace --messages=[{"role":"user","content":"a"}] --json`},
+		{"pair", `{"messages_b":[2],"messages":[1]}`, "patch --messages=[1] --messages-b=[2] --json"},
+		{"chat", `{"messages":[]}`, "generate --model=m --messages=[] --json"},
+		{"trace", `{"prompt":"\ufffd \ud83d\ude00"}`, "trace --json -- \ufffd 😀"},
+		{"patch", `{"clean":"a","corrupted":"b","export":"mlxterp"}`, "patch --export=mlxterp -- a b"},
+		{"steer", "{\"pairs\":[{\"positive\": \"a\",\n \"negative\": \"b\"},{}]}", `steer --file=[{"positive":"a","negative":"b"},{}] --json`},
 	} {
 		call, err := called(t, c.name, c.request)
 		require.NoError(t, err, c.request)
 		require.Equal(t, c.args, strings.Join(call.Args, " "))
-		require.Equal(t, c.input, string(call.Input))
 	}
 }
 
@@ -54,13 +53,23 @@ func TestWhatIsWrongWithARequestIsSaid(t *testing.T) {
 		{"trace", `{"layers":{"a":1}}`, `"layers": want a text`},
 		{"trace", `{"format":"exe"}`, `"format" "exe": want one of json, csv`},
 		{"steer", `{}`, `"pairs" is missing`},
-		{"trace", `{"prompt":"-","messages":[]}`, `cannot be sent together with "messages"`},
+		{"trace", `{"messages":"/etc/passwd"}`, `"messages": want a list or an object, and it is "/etc/passwd"`},
 		{"patch", `{"corrupted":"b"}`, `"corrupted" needs "clean" before it`},
-		{"steer", `{"pairs":1}`, `"pairs": want a list`},
+		{"steer", `{"pairs":1}`, `"pairs": want a list or an object, and it is 1`},
 	} {
 		_, err := called(t, c.name, c.request)
 		var refusal *Refusal
 		require.ErrorAs(t, err, &refusal, c.request)
 		require.ErrorContains(t, err, c.says)
+	}
+}
+
+func TestAFlagIsKnownByItsKey(t *testing.T) {
+	s := New(&fake{echo}, Options{})
+	for _, of := range []struct{ command, flag, key string }{{"trace", "no-bos", "no_bos"}, {"pair", "messages-b", "messages_b"}, {"steer", "file", "pairs"}, {"trace", "model", ""}} {
+		c, _ := s.command(of.command)
+		key, ok := c.KeyOf(of.flag)
+		require.Equal(t, of.key, key)
+		require.Equal(t, of.key != "", ok)
 	}
 }

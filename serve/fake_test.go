@@ -20,16 +20,16 @@ type fake struct {
 func (f *fake) Commands() []Command {
 	return []Command{
 		{
-			Name: "trace", Runs: "trace", Short: "Show a lens", Prompts: []string{"prompt"}, Input: "messages", Formats: []string{"json", "csv"}, Schema: "mlxlens.trace/1",
+			Name: "trace", Runs: "trace", Short: "Show a lens", Prompts: []string{"prompt"}, JSON: []JSON{{Key: "messages", Flag: "messages"}}, Formats: []string{"json", "csv"}, Schema: "mlxlens.trace/1",
 			Options: []Option{
 				{Name: "layers", Kind: Text}, {Name: "top", Kind: Integer, Default: "5"}, {Name: "no-bos", Kind: Truth, Default: "false"}, {Name: "target", Kind: List, Default: "[]"}, {Name: "temperature", Kind: Number, Default: "0"},
 			},
 		},
-		{Name: "chat", Runs: "generate", Input: "messages", With: []string{"--messages=-"}, Streams: true, Formats: []string{"json"}},
+		{Name: "chat", Runs: "generate", JSON: []JSON{{Key: "messages", Flag: "messages", Needed: true}}, With: []string{"--model=m"}, Streams: true, Formats: []string{"json"}},
 		{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, Formats: []string{"json"}, Options: []Option{{Name: "export", Kind: Text}}},
-		{Name: "pair", Runs: "patch", Input: "messages", InputB: "messages_b", Formats: []string{"json"}},
+		{Name: "pair", Runs: "patch", JSON: []JSON{{Key: "messages", Flag: "messages"}, {Key: "messages_b", Flag: "messages-b"}}, Formats: []string{"json"}},
 		{Name: "info", Runs: "info", Formats: []string{"json"}},
-		{Name: "steer", Runs: "steer", Input: "pairs", Lines: true, With: []string{"--file=-"}, Formats: []string{"json"}},
+		{Name: "steer", Runs: "steer", JSON: []JSON{{Key: "pairs", Flag: "file", Needed: true}}, Formats: []string{"json"}},
 	}
 }
 

@@ -75,11 +75,8 @@ func (c *Command) RequestSchema() map[string]any {
 	for _, key := range c.Prompts {
 		properties[key] = object{"type": "string"}
 	}
-	for _, input := range []string{c.Input, c.InputB} {
-		if input == "" {
-			continue
-		}
-		properties[input] = object{"type": []string{"array", "object"}, "description": "what the command line reads from a file"}
+	for _, j := range c.JSON {
+		properties[j.Key] = object{"type": []string{"array", "object"}, "description": "what the command line takes as JSON, or from a file"}
 	}
 	if len(c.Formats) > 1 {
 		properties["format"] = object{"enum": c.Formats, "default": c.Formats[0], "description": "the format of the answer"}

@@ -2,6 +2,7 @@
 package spelling
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -10,14 +11,15 @@ import (
 // those that differ in few letters, and those that begin with it.
 func Near[T ~string](word string, known []T) []string {
 	type like struct {
-		word string
-		far  int
+		word         string
+		far, letters int // letters differ
 	}
 	var found []like
 	lower := strings.ToLower(word)
 	for _, one := range known {
 		k := string(one)
-		far := distance(lower, strings.ToLower(k))
+		letters := distance(lower, strings.ToLower(k))
+		far := letters
 		switch {
 		case lower == "" || k == word:
 			continue
@@ -26,9 +28,9 @@ func Near[T ~string](word string, known []T) []string {
 		case far > max(1, min(len(lower), len(k))/3):
 			continue
 		}
-		found = append(found, like{k, far})
+		found = append(found, like{k, far, letters})
 	}
-	slices.SortStableFunc(found, func(a, b like) int { return a.far - b.far })
+	slices.SortStableFunc(found, func(a, b like) int { return cmp.Or(a.far-b.far, a.letters-b.letters) })
 	var out []string
 	for _, f := range found[:min(3, len(found))] {
 		out = append(out, f.word)

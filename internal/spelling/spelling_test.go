@@ -21,6 +21,7 @@ func TestASlipIsNearAndAnotherWordIsNot(t *testing.T) {
 		require.ElementsMatch(t, want, Near(word, sites), word)
 	}
 	require.Equal(t, "mlp_out", Near("mlp_ot", sites)[0], "the nearest comes first")
+	require.Equal(t, "--layers", Near("--layer", []string{"--layer-stride", "--layers", "--layers-per-rank"})[0], "of those that begin with it too")
 }
 
 func TestDistanceCountsSwappedLettersOnce(t *testing.T) {

@@ -24,6 +24,8 @@ type Figure struct {
 	// Made says how the numbers were made, as whoever made them writes it. Files have it beside them:
 	// a PNG as the text "made", an SVG in its description, CSV as a column, a page at its end.
 	Made string
+
+	Command string // the command line that made it, which a page offers to copy; "": none
 }
 
 // Matrix is numbers by rows and columns. NaN is none.

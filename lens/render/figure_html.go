@@ -2,37 +2,48 @@ package render
 
 import (
 	"bytes"
-	_ "embed"
+	"cmp"
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
 )
 
-// The page of a figure is tables, which need no script.
+// The page of a figure is tables, and has of the grid's page what is no matter of a grid.
 var (
-	//go:embed html/figure.html
-	figureHTML string
-	//go:embed html/figure.css
-	figureCSS string
-
-	figurePage = template.Must(template.New("figure").Parse(figureHTML))
+	figurePage    = template.Must(template.ParseFS(pageFiles, "html/figure.html", "html/share.html"))
+	figureCSS     = joined("base.css", "figure.css")
+	figureJS      = joined(append(slices.Clone(commonScripts), figureScripts...)...)
+	figureScripts = []string{"script/figure.js"}
 )
 
-// FigureHTML writes a figure as one self-contained page; a cell says on hover and focus which it is.
-// The same figure leads to the same bytes.
+// FigureHTML writes a figure as one self-contained page. A cell says at the pointer, on focus and when it is
+// touched which it is; the address keeps the one that was chosen. The page saves itself as a picture, prints whole,
+// and fits the frame of another page (docs/pages.md). The same figure leads to the same bytes.
 func FigureHTML(w io.Writer, f *Figure) error {
 	if err := f.fits(); err != nil {
 		return err
 	}
 	v := figureValues{
-		Title: f.Title, Notes: f.Notes, Means: f.Means, Made: f.Made, CSS: template.CSS(figureCSS),
-		Policy: fmt.Sprintf("default-src 'none'; style-src-attr 'unsafe-inline'; style-src-elem '%s'; base-uri 'none'; form-action 'none'", sourceHash(figureCSS)),
+		Title: f.Title, Notes: f.Notes, Means: f.Means, Made: f.Made, Command: f.Command, CSS: template.CSS(figureCSS), JS: template.JS(figureJS),
+		Policy: fmt.Sprintf("default-src 'none'; style-src-attr 'unsafe-inline'; style-src-elem '%s'; script-src '%s'; img-src blob:; base-uri 'none'; form-action 'none'", sourceHash(figureCSS), sourceHash(figureJS)),
+		Height: f.embedHeight(),
+	}
+	v.Embed = embedTag(v.Height)
+	scales := f.scales()
+	one := len(scales) == 1 && scales[0].most > 0 && !slices.ContainsFunc(f.Grids, func(m Matrix) bool { return m.Plain })
+	if one {
+		v.Legend = f.legend(scales[0])
 	}
 	for i := range f.Grids {
 		m := &f.Grids[i]
-		grid, scale := figureGrid{Name: m.Name, Means: m.Means, Are: m.Are, Tokens: m.hasTokens(), Kind: m.kind()}, f.scale(m)
-		grid.Dense = grid.Kind == "dense"
-		if !m.Plain && scale.most > 0 {
+		grid, scale := figureGrid{Name: m.Name, Means: m.Means, Are: cmp.Or(m.Are, m.RowsAre, "row"), Tokens: m.hasTokens(), Kind: m.kind()}, f.scale(m)
+		if grid.Means == f.Means { // which stands above
+			grid.Means = ""
+		}
+		if !one && !m.Plain && scale.most > 0 {
 			grid.Legend = f.legend(scale)
 		}
 		for _, c := range m.Columns {
@@ -41,7 +52,7 @@ func FigureHTML(w io.Writer, f *Figure) error {
 		for _, r := range m.order() {
 			row := figureRow{Name: m.Rows[r]}
 			for c, x := range m.Values[r] {
-				cell := figureCell{Text: f.number(x), Says: fmt.Sprintf("%s %s, %s %s", m.RowsAre, m.Rows[r], m.Are, m.Columns[c].Name)}
+				cell := figureCell{Text: f.number(x), Says: kinded(m.RowsAre, m.Rows[r]) + ", " + kinded(m.Are, m.Columns[c].Name)}
 				if t := m.Columns[c].Token; t != "" {
 					cell.Says += " " + quote(t)
 				}
@@ -60,7 +71,7 @@ func FigureHTML(w io.Writer, f *Figure) error {
 		v.Grids = append(v.Grids, grid)
 	}
 	var b bytes.Buffer
-	if err := figurePage.Execute(&b, v); err != nil {
+	if err := figurePage.ExecuteTemplate(&b, "figure.html", v); err != nil {
 		return fmt.Errorf("render: HTML: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -68,6 +79,9 @@ func FigureHTML(w io.Writer, f *Figure) error {
 	}
 	return nil
 }
+
+// kinded is a name behind what it is the name of, if that has one.
+func kinded(kind, name string) string { return strings.TrimSpace(kind + " " + name) }
 
 // shownToken is a token on the page, "" for none.
 func shownToken(raw string) string {
@@ -79,33 +93,74 @@ func shownToken(raw string) string {
 
 type figureValues struct {
 	Title, Means, Made, Policy string
+	Command, Embed             string
 	Notes                      []string
+	Legend                     *figureLegend // of all grids, where they have one scale
 	Grids                      []figureGrid
 	CSS                        template.CSS
+	JS                         template.JS
+	Height                     int // of a frame that shows all of it
 }
 
 type figureGrid struct {
 	Name, Means, Are string
-	Kind             string // dense or strip, for how it is laid out; "": a table of numbers
-	Tokens, Dense    bool
+	Kind             string // dense, strip or many, for how it is laid out; "": a table of few numbers
+	Tokens           bool
 	Legend           *figureLegend
 	Columns          []figureColumn
 	Rows             []figureRow
 }
 
 // kind is how a page lays a grid out: many columns are a heat map, whose cells say their numbers on hover and
-// to who reads them aloud, and one long column a strip that goes on beside itself.
+// to who reads them aloud, one long column a strip that goes on beside itself, and some columns are printed small.
 func (m *Matrix) kind() string {
 	switch {
 	case len(m.Columns) > mostNumbers:
 		return "dense"
 	case len(m.Columns) == 1 && len(m.Rows) > longStrip:
 		return "strip"
+	case len(m.Columns) > fewNumbers && m.Texts == nil:
+		return "many"
 	}
 	return ""
 }
 
+// embedHeight is the height, in CSS pixels, at which a frame of 720 shows all of a figure: lines above the grids,
+// then grids beside each other as far as there is room.
+func (f *Figure) embedHeight() int {
+	const width, row, line, glyph = 690, 22, 20, 7.2
+	lines := 0
+	for _, text := range append(slices.Clone(f.Notes), f.Means) {
+		lines += 1 + int(float64(len(text))*6.6)/width
+	}
+	titles := 1 + min(1, int(float64(len(f.Title))*10)/(width-250))
+	height, across, tallest := 60+26*titles+line*lines+24, 0, 0
+	for i := range f.Grids {
+		m := &f.Grids[i]
+		wide, high := 30, 60+row*len(m.Rows)+line
+		for c := range m.Columns {
+			most := utf8.RuneCountInString(m.Columns[c].Token)
+			for r := range m.Rows {
+				most = max(most, len(f.number(m.Values[r][c]))+1+utf8.RuneCountInString(m.text(r, c)))
+			}
+			wide += 13 + int(glyph*float64(most))
+		}
+		switch m.kind() {
+		case "dense":
+			wide, high = width, 60+11*len(m.Rows)+90
+		case "strip":
+			wide, high = width, 60+row*((len(m.Rows)+3)/2)
+		}
+		if across > 0 && across+32+wide > width {
+			height, across, tallest = height+tallest, 0, 0
+		}
+		across, tallest = across+32+wide, max(tallest, high)
+	}
+	return min(2000, height+tallest)
+}
+
 const (
+	fewNumbers  = 12 // columns whose numbers a sheet of paper has room for in their usual size
 	mostNumbers = 32 // columns of numbers that a window of 1,440 pixels has room for
 	longStrip   = 20 // rows of one column that such a window shows at once, with what stands around them
 )

@@ -54,7 +54,7 @@ func (d *figureDrawing) grid(m *Matrix) {
 	for i, c := range m.Columns {
 		cell = max(cell, len(c.Name))
 		if c.Token != "" {
-			cell = max(cell, min(columns(boxed(c.Token)), widest))
+			cell = max(cell, min(columns(token(c.Token)), widest))
 		}
 		for _, row := range m.Values {
 			cell = max(cell, len([]rune(d.f.number(row[i]))))
@@ -64,7 +64,7 @@ func (d *figureDrawing) grid(m *Matrix) {
 	texts := 0 // the room for what stands before numbers
 	for r := range m.Texts {
 		for _, text := range m.Texts[r] {
-			texts = max(texts, min(columns(boxed(text)), 2*widest))
+			texts = max(texts, min(columns(token(text)), 2*widest))
 		}
 	}
 	if texts > 0 {
@@ -107,7 +107,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 			text := d.f.number(x)
 			if words := m.text(r, c); words != "" {
 				numbers := d.numbers(m)
-				text = fit(boxed(words), cell-1-numbers) + fmt.Sprintf(" %*s", numbers, text)
+				text = fit(token(words), cell-1-numbers) + fmt.Sprintf(" %*s", numbers, text)
 			}
 			text = strings.Repeat(" ", max(0, cell-columns(glyphs(text)))) + text
 			if d.o.Color != NoColor && m.colored(x) {
@@ -119,7 +119,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 	}
 	var tokens, names strings.Builder
 	for _, c := range m.Columns[from:to] {
-		text := fit(boxed(c.Token), cell)
+		text := fit(token(c.Token), cell)
 		blank := len(text) - len(strings.TrimRight(text, " "))
 		tokens.WriteString(" " + strings.Repeat(" ", blank) + strings.TrimRight(text, " "))
 		fmt.Fprintf(&names, " %*s", cell, c.Name)

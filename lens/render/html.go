@@ -11,6 +11,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,26 +21,26 @@ import (
 // The page is one file without a request to anywhere: its style and script stand in it,
 // and its policy allows these two, by their hashes, and nothing else.
 var (
-	//go:embed html/page.html
-	pageHTML string
-	//go:embed html/page.css
-	pageCSS string
-	//go:embed html/script
-	pageScripts embed.FS
+	//go:embed html
+	pageFiles embed.FS
 
-	page   = template.Must(template.New("page").Parse(pageHTML))
-	pageJS = joined(pageScripts, scriptOrder)
+	page    = template.Must(template.ParseFS(pageFiles, "html/page.html", "html/share.html"))
+	pageCSS = joined("base.css", "page.css")
+	pageJS  = joined(append(slices.Clone(commonScripts), lensScripts...)...)
 )
 
-// scriptOrder lists the files of the page's one script. What a file computes while it is
-// read uses only the files above it; functions may call into the files below.
-var scriptOrder = []string{"data.js", "state.js", "canvas.js", "overview.js", "cell.js", "pins.js", "search.js", "moving.js", "share.js", "start.js"}
+// The files of a page's one script. What a file computes while it is read uses only the files
+// above it; functions may call into the files below.
+var (
+	commonScripts = []string{"script/common.js", "script/share.js"}
+	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/picture.js", "script/start.js"}
+)
 
-// joined puts files of html/script behind each other.
-func joined(files embed.FS, names []string) string {
+// joined puts files of html behind each other.
+func joined(names ...string) string {
 	var parts []string
 	for _, name := range names {
-		text, err := files.ReadFile("html/script/" + name)
+		text, err := pageFiles.ReadFile("html/" + name)
 		if err != nil {
 			panic(err) // a file of the list was not built in
 		}
@@ -70,13 +71,13 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 		CSS:    template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data),
 		Command: o.Command, Height: embedHeight(g),
 	}
-	v.Embed = fmt.Sprintf(`<iframe src="FILE.html" title="mlxlens" width="100%%" height="%d" frameborder="0" loading="lazy"></iframe>`, v.Height)
+	v.Embed = embedTag(v.Height)
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
 		v.Crystallisation = strings.TrimSpace(crystallisation(g, quote(g.Final.Token.Bytes)))
 		v.Last = lastPosition(g)
 	}
 	var b bytes.Buffer
-	if err := page.Execute(&b, v); err != nil {
+	if err := page.ExecuteTemplate(&b, "page.html", v); err != nil {
 		return fmt.Errorf("render: HTML: %w", err)
 	}
 	if _, err := w.Write(b.Bytes()); err != nil {
@@ -89,14 +90,20 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 // page fits lower ones by lower rows.
 func embedHeight(g *lens.Grid) int { return min(900, 290+18*max(1, len(g.Rows))) }
 
-// PageParts are the pieces of HTML's page, for a page that shows grids as they come: its elements, its
-// style, and its script, whose function show takes [PageData] as often as there is another.
+// embedTag is what puts a page of a height into another.
+func embedTag(height int) string {
+	return fmt.Sprintf(`<iframe src="FILE.html" title="mlxlens" width="100%%" height="%d" frameborder="0" loading="lazy"></iframe>`, height)
+}
+
+// PageParts are the pieces of HTML's and FigureHTML's pages, for a page that shows grids and figures as they
+// come: the elements of a grid, the style, and the script, whose function show takes [PageData] as often as
+// there is another.
 func PageParts() (elements, style, script string) {
 	var b bytes.Buffer
 	if err := page.ExecuteTemplate(&b, "lens", nil); err != nil {
 		panic(err) // the template has no values
 	}
-	return b.String(), pageCSS, pageJS
+	return b.String(), joined("base.css", "page.css", "figure.css"), joined(slices.Concat(commonScripts, lensScripts, figureScripts)...)
 }
 
 // PageData is what the page's script reads of a grid: JSON, with < and > escaped.

@@ -20,7 +20,7 @@ type pieces struct {
 // given are the glyphs of a token of the prompt.
 func (p *pieces) given(i int) []glyph {
 	if utf8.ValidString(p.tokens[i].Bytes) {
-		return boxed(p.tokens[i].Bytes)
+		return token(p.tokens[i].Bytes)
 	}
 	after := ""
 	for _, t := range p.tokens[i+1:] {
@@ -41,7 +41,7 @@ func Piece(tokens []lens.Token, i int) string {
 // candidate are the glyphs of a token that would come after a column.
 func (p *pieces) candidate(column int, raw string) []glyph {
 	if utf8.ValidString(raw) {
-		return boxed(raw)
+		return token(raw)
 	}
 	return p.parts(p.begun(p.at[column]+1), raw, "")
 }
@@ -148,14 +148,6 @@ func framed(r rune) string {
 		return "‹" + name + "›"
 	}
 	return fmt.Sprintf("‹U+%04X›", r)
-}
-
-// boxed are a token's glyphs for a cell of a terminal.
-func boxed(raw string) []glyph {
-	if raw == "" {
-		return token(raw)
-	}
-	return dotted(spelled(raw, framed))
 }
 
 // saidGiven is a token of the prompt in a sentence, saidAfter one that would come after a column.

@@ -53,7 +53,7 @@ func (p *painter) charts() (plan, error) {
 		c.panels = p.tokenPanels()
 	} else {
 		if len(p.g.Cells[0][p.column()].Targets) == 0 {
-			return nil, fmt.Errorf("render: picture: curves of targets, but the grid has none: name some in lens.Options.Targets (--target)")
+			return nil, fmt.Errorf("render: picture: curves of targets, but the grid has none: name some in lens.Options.Targets")
 		}
 		c.panels = p.targetPanels()
 	}

@@ -113,7 +113,7 @@ func TestInvisibleCharactersStandInFrames(t *testing.T) {
 	for raw, want := range map[string]string{
 		"\u00a0": "‹NBSP›", "a\u200db": "a‹ZWJ›b", "\x00": "‹NUL›", "\x01": "‹U+0001›", "\U000e0041": "‹U+E0041›", "\ufeff": "‹BOM›", `\u00a0`: `\u00a0`, " \n": "·␊",
 	} {
-		require.Equal(t, want, draw(boxed(raw)), "%q", raw)
+		require.Equal(t, want, draw(token(raw)), "%q", raw)
 	}
 }
 

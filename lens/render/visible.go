@@ -168,12 +168,12 @@ func cut(gs []glyph, width int) ([]glyph, int) {
 	return out, n
 }
 
-// token returns a token's glyphs for a cell.
+// token returns a token's glyphs for a cell: a character that is not seen is its name in a frame.
 func token(raw string) []glyph {
 	if raw == "" {
 		return []glyph{plain("∅")} // a token without bytes
 	}
-	return dotted(glyphs(raw))
+	return dotted(spelled(raw, framed))
 }
 
 // quote puts a token between quotation marks for a sentence.

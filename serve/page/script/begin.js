@@ -21,6 +21,7 @@ async function begin() {
   $("halt").addEventListener("click", () => running && running.abort());
   for (const name of ["click", "keyup"]) $("lens").addEventListener(name, e => { if (e.target.closest("#scroll")) spot(); });
   addEventListener("popstate", () => { if (readAddress()) { drawForm(); run(false); } });
+  addEventListener("resize", () => fitRows($("figure"), 72));
   let soon = 0;
   changed = () => { clearTimeout(soon); if (!running) soon = setTimeout(() => { if (!running && MODES[mode].grid && shown === address()) history.replaceState(null, "", shown + "&" + chosen()); }, 150); };
   const asked = readAddress();

@@ -13,7 +13,7 @@ function status(text, wrong) {
 
 // blank empties what is shown.
 function blank() {
-  for (const id of ["said", "spot", "lens", "figure", "saves"]) $(id).hidden = true;
+  for (const id of ["said", "spot", "lens", "figure", "saves", "tag"]) $(id).hidden = true;
   $("said").replaceChildren();
   $("figure").replaceChildren();
   $("notes").replaceChildren();
@@ -84,17 +84,18 @@ function opening(body) {
   return take;
 }
 
-// figure shows tables.
+// parsed is a page as a document that shows nothing. The policy refuses styles of a text, and allows each property by
+// itself. Within a text a quotation mark is &#34;.
+const parsed = text => new DOMParser().parseFromString(text.replace(/<style>[^]*?<\/style>/, "").replaceAll(' style="', ' data-style="'), "text/html");
+
+// figure shows the tables of a figure's page.
 function figure(text) {
   const out = $("figure");
   out.hidden = false;
-  // The policy refuses styles of the text, and allows each property by itself. Within a text a quotation mark is &#34;.
-  const plain = text.replace(/<style>[^]*?<\/style>/, "").replaceAll(' style="', ' data-style="');
-  const main = new DOMParser().parseFromString(plain, "text/html").querySelector("main");
-  for (const cell of main.querySelectorAll("td")) cell.setAttribute("tabindex", "-1");
-  const title = element("h2", {}, main.querySelector("h1").textContent);
-  main.querySelector("h1").remove();
-  out.replaceChildren(title, ...[...main.childNodes].map(n => document.adoptNode(n)));
+  const article = parsed(text).querySelector("article");
+  const title = element("h2", {}, article.querySelector("h1").textContent);
+  article.querySelector("h1").remove();
+  out.replaceChildren(title, ...[...article.childNodes].map(n => document.adoptNode(n)));
   for (const cell of out.querySelectorAll("[data-style]")) {
     for (const part of (cell.dataset.style || "").split(";")) {
       const [name, value] = part.split(":");
@@ -102,28 +103,8 @@ function figure(text) {
     }
     delete cell.dataset.style;
   }
-  for (const table of out.querySelectorAll("table")) steps(table);
-}
-
-// steps lets arrow keys go from cell to cell of a table, one of which Tab reaches.
-function steps(table) {
-  const first = table.querySelector("td");
-  if (!first) return;
-  first.tabIndex = 0;
-  table.parentElement.setAttribute("tabindex", "0");
-  table.parentElement.setAttribute("role", "region");
-  table.parentElement.setAttribute("aria-label", table.closest("figure").querySelector("figcaption").textContent.trim() || "table");
-  table.addEventListener("keydown", e => {
-    const cell = e.target.closest("td");
-    if (!cell) return;
-    const row = cell.parentElement, by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
-    if (e.key === "Enter" || e.key === " ") { picked(cell); e.preventDefault(); return; }
-    if (!by) return;
-    const to = (table.rows[row.rowIndex + by[0]] || row).cells[cell.cellIndex + by[1]];
-    if (to && to.tagName === "TD") { cell.tabIndex = -1; to.tabIndex = 0; to.focus(); }
-    e.preventDefault();
-  });
-  table.addEventListener("click", e => { const cell = e.target.closest("td"); if (cell) picked(cell); });
+  for (const table of out.querySelectorAll("table")) steps(table, picked);
+  fitRows(out, 72); // the buttons to save it
 }
 
 const quoted = a => /^[\w@%+=:,./-]+$/.test(a) ? a : "'" + a.replaceAll("'", "'\\''") + "'";
@@ -133,9 +114,10 @@ function saves() {
   const formats = properties(last.lines ? "trace" : last.endpoint).format.enum;
   const buttons = formats.map(f => element("button", { type: "button", onclick: () => save(f) }, f.toUpperCase()));
   const copy = (name, text) => element("button", { type: "button", onclick: async () => { await navigator.clipboard.writeText(text()); status(name + " copied"); } }, "copy " + name);
-  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, copy("link", () => location.origin + "/" + shown + (MODES[mode].grid ? "&" + chosen() : "")),
+  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, element("button", { type: "button", onclick: embed }, "embed"), copy("link", () => location.origin + "/" + shown + (MODES[mode].grid ? "&" + chosen() : "")),
     copy("command", () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ")));
   $("saves").hidden = false;
+  $("tag").hidden = true;
 }
 
 // file is the result in a format. Of a text the JSON is what was shown, since it may have been drawn by
@@ -149,14 +131,34 @@ async function file(format) {
   return (await api("trace", { ids, positions: before.length - 1 + ":" + (ids.length - 1), layers: body.layers, edit: body.edit, format })).blob();
 }
 
+// keep saves a file under the name of what it shows, which it returns.
+async function keep(blob, format) {
+  const a = element("a", { href: URL.createObjectURL(blob), download: "mlxlens-" + last.endpoint + "." + format });
+  a.click();
+  await wait(1000);
+  URL.revokeObjectURL(a.href);
+  return a.getAttribute("download");
+}
+
 async function save(format) {
   status("computing " + format.toUpperCase());
   try {
-    const blob = await file(format);
-    const a = element("a", { href: URL.createObjectURL(blob), download: "mlxlens-" + last.endpoint + "." + format });
-    a.click();
-    await wait(1000);
-    URL.revokeObjectURL(a.href);
-    status("saved as " + a.getAttribute("download"));
+    status("saved as " + await keep(await file(format), format));
+  } catch (e) { status(e.message, true); }
+}
+
+// embed saves the page of what is shown, and copies the tag that puts it into a page beside it: this server is for
+// who sits before it, and no frame of others shows it.
+async function embed() {
+  status("computing HTML");
+  try {
+    const blob = await file("html"), page = parsed(await blob.text());
+    const name = await keep(blob, "html"), tag = frame(name + (MODES[mode].grid ? "#" + chosen() : ""), page.title, page.body.dataset.height);
+    $("tag").hidden = false;
+    $("tag").value = tag;
+    $("tag").select();
+    let copied = true;
+    try { await navigator.clipboard.writeText(tag); } catch { copied = false; } // a clipboard may be refused: the tag is there to be seen
+    status("saved as " + name + "; " + (copied ? "the tag that embeds it is copied" : "copy the tag that embeds it from below"));
   } catch (e) { status(e.message, true); }
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -316,7 +315,7 @@ func (o *attnOptions) chosen(m model.Model) ([]experiment.Head, error) {
 			return nil, usagef("--heads: %w", err)
 		}
 		if _, err := experiment.AllHeads(m, []int{h.Layer}, []int{h.Head}); err != nil {
-			return nil, usageError{fmt.Errorf("--heads %s: %w", h, err)}
+			return nil, usagef("--heads %s: %w", h, err)
 		}
 		heads = append(heads, h)
 	}

@@ -34,17 +34,17 @@ func (o *attnOptions) checkKnockout() error {
 	if o.knockout == "" {
 		for _, flag := range []string{"window", "metric", "target", "vs"} {
 			if o.scoreFlags.given(flag) {
-				return usagef("--%s needs --knockout", flag)
+				return usagef("%v needs --knockout", theFlag(flag))
 			}
 		}
 		return nil
 	}
 	if knockoutColumns[o.knockout] == "" {
-		return usagef("--knockout=%s: want head, key or all", o.knockout)
+		return usagef("--knockout %s: want head, key or all", o.knockout)
 	}
 	for _, flag := range []string{"heads", "weighted", "scores", "kinds", "measure", "exclude-first", "exclude-current", "random"} {
 		if o.scoreFlags.given(flag) {
-			return usagef("--knockout and --%s exclude each other", flag)
+			return usagef("--knockout and %v exclude each other", theFlag(flag))
 		}
 	}
 	if o.window < 1 {

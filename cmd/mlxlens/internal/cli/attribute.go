@@ -184,11 +184,11 @@ func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.
 		return nil, err
 	}
 	o.within = ao.MaxMemory
-	if ao.Target, err = o.token(ctx, s, opened, "--target", o.target, run.in, o.quiet); err != nil {
+	if ao.Target, err = o.token(ctx, s, opened, "target", o.target, run.in, o.quiet); err != nil {
 		return nil, err
 	}
 	if o.versus != "" {
-		versus, err := o.token(ctx, s, opened, "--vs", o.versus, run.in, o.quiet)
+		versus, err := o.token(ctx, s, opened, "vs", o.versus, run.in, o.quiet)
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +215,7 @@ func (o *attributeOptions) ofTokens(ctx context.Context, s *streams, opened *aut
 	io := experiment.InputOptions{Method: experiment.Method(o.method), Steps: o.steps, Label: labels(opened.Tokenizer)}
 	var err error
 	if o.baseline != "" {
-		id, err := o.token(ctx, s, opened, "--baseline", o.baseline, run.in, o.quiet)
+		id, err := o.token(ctx, s, opened, "baseline", o.baseline, run.in, o.quiet)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -104,22 +103,22 @@ func (o *auditOptions) checkFlags() (audit.Options, error) {
 		ao.Skip = &n
 	}
 	var err error
-	if ao.Blame.By, err = chosenWords("--by", o.by, audit.Groupings()); err != nil {
+	if ao.Blame.By, err = chosenWords("by", o.by, audit.Groupings()); err != nil {
 		return ao, err
 	}
-	if ao.Blame.Directions, err = chosenWords("--direction", o.direction, audit.Directions()); err != nil {
+	if ao.Blame.Directions, err = chosenWords("direction", o.direction, audit.Directions()); err != nil {
 		return ao, err
 	}
 	return ao, cmp.Or(o.corpusFlags.check(), o.foundFlags.check(foundFormats...), o.limit(&o.modelOptions))
 }
 
 // chosenWords reads a flag that lists some of a few words, each once.
-func chosenWords[T ~string](flag, text string, have []T) ([]T, error) {
+func chosenWords[T ~string](flag theFlag, text string, have []T) ([]T, error) {
 	var out []T
 	for word := range strings.SplitSeq(text, ",") {
 		w := T(strings.TrimSpace(word))
 		if !slices.Contains(have, w) || slices.Contains(out, w) {
-			return nil, usagef("%s %q: want %s, each once", flag, text, english.OxfordWordSeries(words(have), "or"))
+			return nil, usagef("%v %q: want %s, each once", flag, text, english.OxfordWordSeries(words(have), "or"))
 		}
 		out = append(out, w)
 	}
@@ -242,7 +241,7 @@ func (o *auditOptions) measure(ctx context.Context, s *streams, kept *auditState
 	}
 	r := a.Result()
 	if r.Corpus.Tokens == 0 {
-		return nil, fmt.Errorf("no sequence of %s has a position that is scored: give longer texts, or --from 0", c.name)
+		return nil, failf("no sequence of %s has a position that is scored: give longer texts, or --from 0", c.name)
 	}
 	if r.Corpus.Skipped > 0 && !o.quiet {
 		s.say("%s no position that is scored", english.Plural(r.Corpus.Skipped, "sequence has", "sequences have"))

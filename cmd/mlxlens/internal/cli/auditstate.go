@@ -79,7 +79,7 @@ func (k *auditState) restore(a *audit.Audit) error {
 		return nil
 	}
 	refuse := func(why error) error {
-		return fmt.Errorf("%q: %w: remove it to begin anew, or give another --output", k.name, why)
+		return failf("%q: %w: remove it to begin anew, or give another --output", k.name, why)
 	}
 	var file auditStateFile
 	if err := json.Unmarshal(data, &file); err != nil || file.Schema != auditStateSchema || file.Origin == nil || file.State == nil {

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -154,7 +153,7 @@ func (o *captureOptions) fits(m model.Model, in edit.Input, places []model.Place
 		return err
 	}
 	if free := bound - int64(mlx.ActiveMemory()); work > free {
-		return fmt.Errorf("the activations take %d MB, and to compute them %d MB beside the weights, of which --max-memory leaves %d: keep fewer places or positions, or allow more",
+		return failf("the activations take %d MB, and to compute them %d MB beside the weights, of which --max-memory leaves %d: keep fewer places or positions, or allow more",
 			(result+1<<20-1)>>20, (work+1<<20-1)>>20, max(0, free>>20))
 	}
 	return nil

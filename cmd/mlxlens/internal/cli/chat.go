@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ type chatFlags struct {
 	chat         bool
 	system       string
 	messages     string
+	second       theFlag         // that messages stand for, of a second side; "": --messages
 	conversation *tokenizer.Chat // what --messages names
 	long         bool            // it may take long to encode
 }
@@ -31,7 +33,7 @@ func (o *chatFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.BoolVar(&o.chat, "chat", false, "put the prompt into the model's chat template, as a user's message")
 	f.StringVar(&o.system, "system", "", "a system message before the prompt, with --chat")
-	f.StringVar(&o.messages, "messages", "", "a conversation for the chat template instead of a prompt: a JSON `FILE` (- for stdin) with a list of messages, or an object with messages and tools")
+	f.StringVar(&o.messages, "messages", "", "a conversation for the chat template instead of a prompt: a JSON `FILE` (- for stdin), or the JSON itself: a list of messages, or an object with messages and tools")
 }
 
 // check finds flags that exclude each other, whatever the prompt.
@@ -49,20 +51,30 @@ func (o *chatFlags) check(noBOS bool) error {
 	return nil
 }
 
-// load reads what --messages names.
+// inlineJSON reports whether the value of a flag is JSON, where it may be the name of a file; that of a file which
+// begins so has ./ before it.
+func inlineJSON(value string) bool {
+	return strings.HasPrefix(value, "[") || strings.HasPrefix(value, "{")
+}
+
+// load reads what --messages names, or is.
 func (o *chatFlags) load(s *streams) error {
+	named := s.naming.write("%v %q", cmp.Or(o.second, "messages"), o.messages)
 	in := s.in
-	if o.messages == "-" {
+	switch {
+	case inlineJSON(o.messages):
+		named, in = s.naming.name(string(cmp.Or(o.second, "messages"))), strings.NewReader(o.messages)
+	case o.messages == "-":
 		if err := s.readsStdin(); err != nil {
 			return err
 		}
-	} else {
+	default:
 		if err := s.reads(o.messages, "the file of the messages"); err != nil {
 			return err
 		}
 		f, err := regular.OpenText(o.messages, maxMessages, maxMessages)
 		if err != nil {
-			return fmt.Errorf("--messages: %w", err)
+			return failf("%v: %w", cmp.Or(o.second, "messages"), err)
 		}
 		defer f.Close()
 		in = f
@@ -72,12 +84,14 @@ func (o *chatFlags) load(s *streams) error {
 		err = regular.TooLarge(int64(len(data)), maxMessages)
 	}
 	if err == nil {
-		s.depends(o.messages, shorter(sha256.Sum256(data)))
+		if !inlineJSON(o.messages) {
+			s.depends(o.messages, shorter(sha256.Sum256(data)))
+		}
 		o.long = len(data) > surelyEncoded
-		o.conversation, err = tokenizer.ParseChat([]byte(textOf(s, fmt.Sprintf("--messages %q", o.messages), data)))
+		o.conversation, err = tokenizer.ParseChat([]byte(textOf(s, named, data)))
 	}
 	if err != nil {
-		return fmt.Errorf("--messages %q: %w", o.messages, err)
+		return fmt.Errorf("%s: %w", named, err)
 	}
 	return nil
 }
@@ -159,7 +173,7 @@ func (t turns) resolve(selection string) (string, error) {
 // named returns the turn of a role with this number, which may count from the end, or all of a role.
 func (t turns) named(role, number string) ([]tokenizer.Turn, error) {
 	if len(t) == 0 {
-		return nil, fmt.Errorf("%q names a turn of a conversation: give --chat or --messages, or positions such as 0,4,8:12,-1", strings.TrimSuffix(role+":"+number, ":"))
+		return nil, failf("%q names a turn of a conversation: give --chat or --messages, or positions such as 0,4,8:12,-1", strings.TrimSuffix(role+":"+number, ":"))
 	}
 	var of []tokenizer.Turn
 	var names []string

@@ -125,7 +125,7 @@ func (o *compareOptions) checkOutput() error {
 func (o *compareOptions) write(s *streams, w io.Writer, c *lens.Comparison) error {
 	if o.format() == "html" {
 		f := render.CompareFigure(c, o.view == "kl")
-		f.Made = commandLine(s.args)
+		f.Made, f.Command = commandLine(s.args), commandLine(s.args)
 		return render.FigureHTML(w, f)
 	}
 	if !o.pictured() {

@@ -100,7 +100,7 @@ func (o *corpusFlags) read(s *streams, quiet bool) (texts, error) {
 	case err != nil:
 		return texts{}, fmt.Errorf("%s: %w", name, err)
 	case len(data) > maxJoined:
-		return texts{}, fmt.Errorf("%s has more than %d bytes, and --join encodes it as one text: give a part of it, or a text a line without --join", name, maxJoined)
+		return texts{}, failf("%s has more than %d bytes, and --join encodes it as one text: give a part of it, or a text a line without --join", name, maxJoined)
 	case strings.TrimSpace(string(data)) == "":
 		return texts{}, fmt.Errorf("%s has no text", name)
 	}
@@ -148,7 +148,7 @@ func (o *corpusFlags) encode(opened *auto.Opened, from texts) (*corpus, error) {
 		return nil, err
 	}
 	if len(c.sequences) == 0 {
-		return nil, fmt.Errorf("%s gives no sequence: it has fewer than --skip %d leaves out, or with --join than --length %d tokens", o.file, o.skip, o.length)
+		return nil, failf("%s gives no sequence: it has fewer than --skip %d leaves out, or with --join than --length %d tokens", o.file, o.skip, o.length)
 	}
 	h := sha256.New()
 	for _, ids := range c.sequences {
@@ -219,7 +219,7 @@ func (o *corpusFlags) ids(opened *auto.Opened, t *task, special bool) ([]int, er
 func (o *corpusFlags) first(opened *auto.Opened) (int, error) {
 	t := opened.Tokenizer
 	if t == nil && o.bos {
-		return 0, fmt.Errorf("%w: --bos needs one", opened.TokenizerErr)
+		return 0, failf("%w: --bos needs one", opened.TokenizerErr)
 	}
 	if t == nil || o.bare || !t.AddsBOS() && !o.bos {
 		return -1, nil

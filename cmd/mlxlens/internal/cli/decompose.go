@@ -144,7 +144,7 @@ func (o *decomposeOptions) input(ctx context.Context, s *streams, opened *auto.O
 
 // places are the site's in the layers, by default those that the lens can read.
 func (o *decomposeOptions) places(m model.Model, t lens.Translator) ([]model.Place, error) {
-	chosen, err := sites(m, o.site)
+	chosen, err := sites(m, "site", o.site)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"maps"
@@ -29,21 +28,24 @@ type engine struct {
 	commands  []serve.Command
 }
 
+// conversations are what stands for a first prompt and a second.
+var conversations = []serve.JSON{{Key: "messages", Flag: "messages"}, {Key: "messages_b", Flag: "messages-b"}}
+
 // endpoints are the commands that a server has, with what their flags do not say.
 var endpoints = []serve.Command{
 	{Name: "info", Runs: "info"},
-	{Name: "tokenize", Runs: "tokenize", Prompts: []string{"text"}, Input: "messages"},
-	{Name: "trace", Runs: "trace", Prompts: []string{"prompt"}, Input: "messages", Schema: lens.TraceSchema},
+	{Name: "tokenize", Runs: "tokenize", Prompts: []string{"text"}, JSON: conversations[:1]},
+	{Name: "trace", Runs: "trace", Prompts: []string{"prompt"}, JSON: conversations[:1], Schema: lens.TraceSchema},
 	{Name: "generate", Runs: "generate", Prompts: []string{"prompt"}, Streams: true},
-	{Name: "chat", Runs: "generate", Input: "messages", With: []string{"--messages=-"}, Streams: true},
-	{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, Input: "messages", InputB: "messages_b", Schema: experiment.PatchSchema},
-	{Name: "attn", Runs: "attn", Prompts: []string{"prompt"}, Input: "messages", Schema: experiment.AttentionSchema},
-	{Name: "attribute", Runs: "attribute", Prompts: []string{"prompt", "corrupted"}, Input: "messages", InputB: "messages_b", Schema: experiment.AttributeSchema},
-	{Name: "compare", Runs: "compare", Prompts: []string{"prompt", "prompt_b"}, Input: "messages", InputB: "messages_b", Schema: lens.CompareSchema},
+	{Name: "chat", Runs: "generate", JSON: []serve.JSON{{Key: "messages", Flag: "messages", Needed: true}}, Streams: true},
+	{Name: "patch", Runs: "patch", Prompts: []string{"clean", "corrupted"}, JSON: conversations, Schema: experiment.PatchSchema},
+	{Name: "attn", Runs: "attn", Prompts: []string{"prompt"}, JSON: conversations[:1], Schema: experiment.AttentionSchema},
+	{Name: "attribute", Runs: "attribute", Prompts: []string{"prompt", "corrupted"}, JSON: conversations, Schema: experiment.AttributeSchema},
+	{Name: "compare", Runs: "compare", Prompts: []string{"prompt", "prompt_b"}, JSON: conversations, Schema: lens.CompareSchema},
 	{Name: "patchscope", Runs: "patchscope", Prompts: []string{"prompt"}, Schema: experiment.PatchscopeSchema},
 	{Name: "decompose", Runs: "decompose", Prompts: []string{"prompt"}, Schema: experiment.DecomposeSchema},
-	{Name: "capture", Runs: "capture", Prompts: []string{"prompt"}, Input: "messages"},
-	{Name: "steer", Runs: "steer", Prompts: []string{"prompt"}, Input: "pairs", Lines: true, With: []string{"--file=-"}, Schema: experiment.SteerSchema},
+	{Name: "capture", Runs: "capture", Prompts: []string{"prompt"}, JSON: conversations[:1]},
+	{Name: "steer", Runs: "steer", Prompts: []string{"prompt"}, JSON: []serve.JSON{{Key: "pairs", Flag: "file", Needed: true}}, Schema: experiment.SteerSchema},
 }
 
 // withheld are flags that are no matter of a request: what is opened, where an answer goes and how a
@@ -63,7 +65,28 @@ var most = map[string]int{"max-tokens": 4096, "continue": 4096, "top": 100, "tra
 
 // newEngine makes an engine of models that are open.
 func newEngine(v *served, maxMemory string) *engine {
-	return &engine{served: v, digests: map[*auto.Opened]string{}, maxMemory: maxMemory, commands: describedEndpoints()}
+	e := &engine{served: v, digests: map[*auto.Opened]string{}, maxMemory: maxMemory, commands: describedEndpoints()}
+	root := newRootCmd(&streams{})
+	for i := range e.commands {
+		cmd, _, _ := root.Find([]string{e.commands[i].Runs})
+		for _, flag := range append([]string{"--model=" + v.opened.Info.Ref}, v.asOpened...) { // with which the command line opens the same
+			if name, _, _ := strings.Cut(flag, "="); cmd.Flags().Lookup(strings.TrimPrefix(name, "--")) != nil {
+				e.commands[i].With = append(e.commands[i].With, flag)
+			}
+		}
+	}
+	return e
+}
+
+// keys are what requests for a command call flags.
+func keys(c *serve.Command) naming {
+	return func(flag string) (string, bool) {
+		if flag == "prompt" && len(c.Prompts) > 0 { // an argument of the command line
+			return strconv.Quote(c.Prompts[0]), true
+		}
+		key, ok := c.KeyOf(flag)
+		return strconv.Quote(key), ok
+	}
 }
 
 // describedEndpoints are the endpoints with what the flags of their commands say.
@@ -102,6 +125,9 @@ func describeEndpoint(c *serve.Command, cmd *cobra.Command) {
 		}
 		c.Options = append(c.Options, serve.Option{Name: f.Name, Kind: kinds[f.Value.Type()], Means: f.Usage, Default: f.DefValue})
 	})
+	for i := range c.Options {
+		c.Options[i].Means = keys(c).in(c.Options[i].Means)
+	}
 }
 
 // Commands are those of the table.
@@ -125,12 +151,26 @@ func (e *engine) Loaded() any {
 
 // Run runs a command line on the models that are open.
 func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch) error {
+	at := slices.IndexFunc(e.commands, func(c serve.Command) bool { return c.Name == call.Command })
+	named := keys(&e.commands[at])
+	err := e.run(ctx, call, answer, w, named)
+	if err == nil {
+		return nil
+	}
+	said := &reworded{err, named.of(err)}
+	if exitCode(err) == exitUsage {
+		return &serve.Refusal{Err: said}
+	}
+	return said
+}
+
+func (e *engine) run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch, named naming) error {
 	if err := bounded(call.Args); err != nil {
 		return err
 	}
 	s := &streams{
-		ctx: ctx, args: call.Args, in: bytes.NewReader(call.Input), inB: bytes.NewReader(call.InputB), out: answer, err: io.Discard, answer: output.Stdout(answer),
-		digests: e.digests, served: e.served, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
+		ctx: ctx, args: call.Args, in: strings.NewReader(""), out: answer, err: io.Discard, answer: output.Stdout(answer),
+		digests: e.digests, served: e.served, naming: named, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
 	}
 	if s.watch.progress == nil {
 		s.watch.progress = func(float64) {} // layers are computed one by one, and the context is looked at between
@@ -147,9 +187,6 @@ func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w s
 	ctx = context.WithValue(ctx, stoppingKey{}, nil) // a signal is the server's: an answer is whole, or an error
 	err := mlx.Do(ctx, func() error { return root.ExecuteContext(ctx) })
 	mlx.TrimCache() // the next request has other sizes
-	if err != nil && exitCode(err) == exitUsage {
-		return &serve.Refusal{Err: err}
-	}
 	return err
 }
 
@@ -162,7 +199,7 @@ func bounded(args []string) error {
 		name, value, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
 		if limit, ok := most[name]; ok {
 			if n, err := strconv.Atoi(value); err == nil && n > limit {
-				return &serve.Refusal{Err: usagef("--%s %d: a server does at most %d for a request", name, n, limit)}
+				return usagef("%v %d: a server does at most %d for a request", theFlag(name), n, limit)
 			}
 		}
 	}

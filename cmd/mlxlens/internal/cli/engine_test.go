@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +88,6 @@ func TestTheServerRefusesInTheWordsOfTheCommandLine(t *testing.T) {
 		{"trace", `{"ids":[30],"layers":"9"}`, []string{"trace", "--ids", "30", "--layers", "9"}},
 		{"trace", `{"ids":[9999]}`, []string{"trace", "--ids", "9999"}},
 		{"trace", `{"prompt":"a"}`, []string{"trace", "a"}},
-		{"trace", `{}`, []string{"trace"}},
 		{"trace", `{"ids":[1],"layers":""}`, []string{"trace", "--ids", "1", "--layers", ""}},
 		{"trace", `{"ids":[1],"edit":"layers.1.nothing=zero"}`, []string{"trace", "--ids", "1", "--edit", "layers.1.nothing=zero"}},
 		{"generate", `{"ids":[1],"top_p":0.5}`, []string{"generate", "--ids", "1", "--top-p", "0.5"}},
@@ -97,9 +98,80 @@ func TestTheServerRefusesInTheWordsOfTheCommandLine(t *testing.T) {
 		require.Error(t, err, c.request)
 		code, _, errs := ran(t, append(c.args, "-m", model)...)
 		require.NotZero(t, code)
-		require.Contains(t, errs, "mlxlens: "+visible(err.Error())+"\n")
+		require.Contains(t, asRequested(c.endpoint, errs), "mlxlens: "+visible(err.Error())+"\n")
 		var refusal *serve.Refusal
 		require.Equal(t, code == exitUsage, errors.As(err, &refusal), c.request)
+	}
+}
+
+// asRequested is a sentence of the command line with the keys of a request for its flags.
+func asRequested(endpoint, text string) string {
+	all := describedEndpoints()
+	at := slices.IndexFunc(all, func(c serve.Command) bool { return c.Name == endpoint })
+	return keys(&all[at]).in(text)
+}
+
+func TestErrorsNameTheKeysOfTheRequest(t *testing.T) {
+	s := serve.New(tinyServed(t), serve.Options{})
+	for _, c := range []struct{ endpoint, request, says string }{
+		{"trace", `{}`, `there is no prompt: give "prompt", "ids" or "messages"`},
+		{"patch", `{}`, `there is no corrupted prompt: give one behind the clean one, "ids_b" or "messages_b"`},
+		{"trace", `{"ids":[1],"last":true,"positions":0}`, `"last" and "positions" exclude each other`},
+		{"trace", `{"ids":[1],"top":1.5}`, `"top" "1.5": want a whole number`},
+		{"trace", `{"ids":[1],"top":101}`, `"top" 101: a server does at most 100 for a request`},
+		{"trace", `{"ids":[1],"layers":""}`, `"layers" is empty: give it a value, or leave it out`},
+		{"trace", `{"ids":[1],"target":"--top"}`, `"target" "--top": `}, // which is no flag, but a text
+		{"generate", `{"ids":[1],"top_p":0.5}`, `"top_p" does nothing at temperature 0, which takes the likeliest token: add "temperature", such as 0.7, or leave it out`},
+		{"patch", `{"ids":[1],"ids_b":[2],"sites":"mlp"}`, `"sites": "mlp" is no site of a layer (have: `},
+		{"decompose", `{"ids":[1],"site":"mlp"}`, `"site": "mlp" is no site of a layer (have: `},
+		{"attn", `{"ids":[1],"heads":"7.9"}`, `"heads" 7.9: `},
+		{"attn", `{"ids":[1],"knockout":"head","window":0}`, `"window" 0: want 1 or more`},
+		{"compare", `{"ids":[1],"align":"middle","ids_b":[2]}`, `"align" "middle": want start or end`},
+		{"chat", `{"messages":[{"rol":"user"}]}`, `"messages": `},
+		{"patch", `{"messages":[{"role":"user","content":"a"}],"messages_b":[{"rol":"user"}]}`, `"messages_b": `},
+		{"steer", `{"pairs":{"positive":"a"}}`, `"pairs": want the name of a file, or a JSON list`},
+		{"steer", `{"pairs":[{"positive":[1],"negative":[2]}],"method":"sum"}`, `"method" "sum" is unknown`},
+		{"trace", `{"ids":[1],"lens":"x.pt"}`, `"lens" "x.pt": the server has no such lens`},
+	} {
+		_, err := s.Run(context.Background(), c.endpoint, []byte(c.request), serve.Watch{})
+		require.Error(t, err, c.request)
+		require.True(t, strings.HasPrefix(err.Error(), c.says), "%s: %s", c.request, err)
+	}
+	_, err := s.Run(context.Background(), "compare", []byte(`{"ids":[1],"model_b":"other"}`), serve.Watch{})
+	require.ErrorContains(t, err, `start it with --model-b and this one`, "which is for who starts the server")
+}
+
+// Sentences name flags in their formats or by theFlag, so that each asker reads them by the names that they know.
+func TestNoSentencePutsAFlagTogether(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		if !strings.HasSuffix(file, "_test.go") {
+			require.NotRegexp(t, `(failf|usagef|say|Errorf)\(.*--%`, string(text), file)
+			require.NotRegexp(t, `Errorf\(.*--[a-z]`, string(text), "%s: failf knows the flags that it names", file)
+		}
+	}
+}
+
+func TestAnAnswersCommandComputesItAgain(t *testing.T) {
+	s := serve.New(tinyServed(t), serve.Options{})
+	for endpoint, request := range map[string]string{
+		"patch": `{"ids":[30,7,500],"ids_b":[30,8,500],"sites":"mlp_out"}`,
+		"trace": `{"ids":[30,7,500]}`,
+		"steer": `{"pairs":[{"positive":[1,2],"negative":[3,4]},{"positive":[5],"negative":[6]}],"held_out":0}`,
+	} {
+		a, err := s.Run(context.Background(), endpoint, []byte(request), serve.Watch{})
+		require.NoError(t, err)
+		if endpoint != "trace" { // which keeps no command
+			var answer struct{ Made struct{ Command []string } }
+			require.NoError(t, json.Unmarshal(a.Body, &answer))
+			require.Equal(t, a.Args, answer.Made.Command)
+		}
+		code, again, errs := ran(t, a.Args...)
+		require.Zero(t, code, errs)
+		require.Equal(t, unlike.ReplaceAllString(string(a.Body), ""), unlike.ReplaceAllString(again, ""))
 	}
 }
 

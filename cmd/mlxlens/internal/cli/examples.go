@@ -37,7 +37,7 @@ type exampleFlags struct {
 
 func (o *exampleFlags) flags(cmd *cobra.Command, file string) {
 	f := cmd.Flags()
-	f.StringVar(&o.file, "file", "", file)
+	f.StringVar(&o.file, "file", "", file+"; or the lines themselves as a JSON list")
 	f.StringVar(&o.heldOut, "held-out", "0.2", "what is held out to try it on: a part of the lines, chosen at random, or a second file; 0 for none")
 	f.Uint64Var(&o.seed, "seed", 0, "the seed of that choice")
 	f.StringVar(&o.site, "site", "", "where states are read (mlxlens help sites; default resid_post)")
@@ -61,9 +61,9 @@ func (o *exampleFlags) fraction() (part float64, isFile bool, err error) {
 // heldOutFile is where the lines that are held out come from.
 func (o *exampleFlags) heldOutFile() string {
 	if _, isFile, _ := o.fraction(); isFile {
-		return o.heldOut
+		return listed(o.heldOut)
 	}
-	return o.file
+	return listed(o.file)
 }
 
 func (o *exampleFlags) check() error {
@@ -84,12 +84,12 @@ func (o *exampleFlags) check() error {
 // read reads the lines to learn from, and those that are held out; label is a line's class.
 func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text string) task, label func(task) string) (train, heldOut []task, split *experiment.Split, err error) {
 	o.digests = map[string]string{}
-	if train, err = o.readLines(s, "--file", o.file, quiet, parse); err != nil {
+	if train, err = o.readLines(s, "file", o.file, quiet, parse); err != nil {
 		return nil, nil, nil, err
 	}
 	part, isFile, err := o.fraction()
 	if isFile {
-		if heldOut, err = o.readLines(s, "--held-out", o.heldOut, quiet, parse); err == nil && !quiet && sameFile(o.file, o.heldOut) {
+		if heldOut, err = o.readLines(s, "held-out", o.heldOut, quiet, parse); err == nil && !quiet && sameFile(o.file, o.heldOut) {
 			s.say("--held-out is the file that is learnt from: what is found is tried on what it was made of, and says nothing of others")
 		}
 		return train, heldOut, nil, err
@@ -109,7 +109,7 @@ func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text st
 		heldOut = append(heldOut, all[at])
 	}
 	if part > 0 && len(heldOut) == 0 && !quiet {
-		s.say("%s has %s: too few to hold a part of %g out, and nothing is tried on others", o.file, english.Plural(len(all), "line", ""), part)
+		s.say("%s has %s: too few to hold a part of %g out, and nothing is tried on others", listed(o.file), english.Plural(len(all), "line", ""), part)
 	}
 	return train, heldOut, split, err
 }
@@ -122,18 +122,53 @@ func sameFile(a, b string) bool {
 }
 
 // readLines reads the file that a flag names, of which every line must be right.
-func (o *exampleFlags) readLines(s *streams, flag, file string, quiet bool, parse func(line int, text string) task) ([]task, error) {
-	p, err := readPrompts(s, file, stdinLines, quiet, parse)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
+func (o *exampleFlags) readLines(s *streams, flag theFlag, given string, quiet bool, parse func(line int, text string) task) ([]task, error) {
+	from, file := *s, given
+	if inlineJSON(file) {
+		lines, err := linesOf(file)
+		if err != nil {
+			return nil, failf("%v: %w", flag, err)
+		}
+		from.in, file = strings.NewReader(lines), "-"
 	}
-	o.digests[flag] = p.digest
+	p, err := readPrompts(&from, file, stdinLines, quiet, parse)
+	if err != nil {
+		return nil, failf("%v: %w", flag, err)
+	}
+	o.digests[flag.String()] = p.digest
 	for _, t := range p.tasks {
 		if t.err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", file, t.line, t.err)
+			return nil, fmt.Errorf("%s: line %d: %w", listed(given), t.line, t.err)
 		}
 	}
 	return p.tasks, nil
+}
+
+// listed is the name of a file of lines in a sentence.
+func listed(file string) string {
+	if inlineJSON(file) {
+		return "the list"
+	}
+	return file
+}
+
+// linesOf writes the items of a JSON list as the lines of a file.
+func linesOf(list string) (string, error) {
+	var items []json.RawMessage
+	if err := json.Unmarshal([]byte(list), &items); err != nil {
+		return "", fmt.Errorf("want the name of a file, or a JSON list: %w", err)
+	}
+	if len(items) == 0 {
+		return "", errors.New("the list is empty")
+	}
+	var lines bytes.Buffer
+	for _, item := range items {
+		if err := json.Compact(&lines, item); err != nil {
+			return "", err
+		}
+		lines.WriteByte('\n')
+	}
+	return lines.String(), nil
 }
 
 // checkPrompt finds what is wrong with a prompt of a line: a text, token ids, or a conversation.
@@ -188,9 +223,9 @@ func (o *exampleFlags) input(opened *auto.Opened, prompt *promptOptions, raw jso
 
 // place resolves the site and the layers.
 func (o *exampleFlags) place(m model.Model) (site model.Site, layers []int, err error) {
-	found, err := sites(m, o.site)
+	found, err := sites(m, "site", o.site)
 	if err != nil {
-		return "", nil, usagef("--site%s", strings.TrimPrefix(err.Error(), "--sites"))
+		return "", nil, err
 	}
 	if len(found) > 1 {
 		return "", nil, usagef("--site %s: name one", o.site)

@@ -76,7 +76,7 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 		return q, nil
 	}
 	var err error
-	if q.Target, err = o.token(ctx, s, opened, "--target", o.target, clean, quiet); err != nil {
+	if q.Target, err = o.token(ctx, s, opened, "target", o.target, clean, quiet); err != nil {
 		return q, err
 	}
 	if q.Metric != "" && q.Metric != experiment.LogitDiff {
@@ -86,7 +86,7 @@ func (o *questionFlags) question(ctx context.Context, s *streams, opened *auto.O
 		q.Metric = experiment.Prob
 		return q, nil
 	}
-	if q.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, corrupted, quiet); err != nil {
+	if q.Versus, err = o.token(ctx, s, opened, "vs", o.versus, corrupted, quiet); err != nil {
 		return q, err
 	}
 	switch {
@@ -117,10 +117,10 @@ func (o *questionFlags) ofOne(ctx context.Context, s *streams, opened *auto.Open
 	case q.Metric == experiment.LogitDiff && o.versus == "":
 		return q, usagef("--metric logit_diff needs --vs: there is no other run whose answer it could be")
 	}
-	if q.Target, err = o.token(ctx, s, opened, "--target", o.target, in, quiet); err != nil || o.versus == "" {
+	if q.Target, err = o.token(ctx, s, opened, "target", o.target, in, quiet); err != nil || o.versus == "" {
 		return q, err
 	}
-	if q.Versus, err = o.token(ctx, s, opened, "--vs", o.versus, in, quiet); err == nil && q.Target == q.Versus {
+	if q.Versus, err = o.token(ctx, s, opened, "vs", o.versus, in, quiet); err == nil && q.Target == q.Versus {
 		err = o.same(opened, q.Target)
 	}
 	return q, err
@@ -132,7 +132,7 @@ func (o *questionFlags) same(opened *auto.Opened, id int) error {
 }
 
 // token is one that a flag names, or a run's answer.
-func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Opened, flag, text string, in edit.Input, quiet bool) (int, error) {
+func (o *questionFlags) token(ctx context.Context, s *streams, opened *auto.Opened, flag theFlag, text string, in edit.Input, quiet bool) (int, error) {
 	if text != "" {
 		return target(s, opened, flag, text, quiet)
 	}
@@ -198,7 +198,7 @@ func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
 		return err
 	}
 	figure := result.Figure()
-	figure.Made = string(how)
+	figure.Made, figure.Command = string(how), commandLine(s.args)
 	switch o.format() {
 	case "csv":
 		return render.FigureCSV(w, figure)

@@ -176,17 +176,17 @@ func (o *generateOptions) check() error {
 	}
 	for _, flag := range []string{"layers", "top", "view", "width", "no-color"} {
 		if o.given(flag) && !o.lens {
-			return usagef("--%s needs --lens", flag)
+			return usagef("%v needs --lens", theFlag(flag))
 		}
 	}
 	for _, flag := range []string{"view", "width", "no-color"} {
 		if o.given(flag) && o.json {
-			return usagef("--%s is of the drawing, and --json draws nothing: leave one of them out", flag)
+			return usagef("%v is of the drawing, and --json draws nothing: leave one of them out", theFlag(flag))
 		}
 	}
 	for _, flag := range []string{"top-p", "top-k", "min-p", "seed"} {
 		if o.given(flag) && o.Temperature == 0 {
-			return usagef("--%s does nothing at temperature 0, which takes the likeliest token: add --temperature, such as 0.7, or leave it out", flag)
+			return usagef("%v does nothing at temperature 0, which takes the likeliest token: add --temperature, such as 0.7, or leave it out", theFlag(flag))
 		}
 	}
 	if o.given("repetition-context") && (o.RepetitionPenalty == 0 || o.RepetitionPenalty == 1) {
@@ -326,16 +326,16 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.endGrid()
 	g.o.note(g.s, g.opened, g.gen.IDs())
 	if !g.o.quiet {
-		g.s.say("%d tokens after a prompt of %d, stopped by %s; %.1f tokens/s of the prompt, %.1f generated",
+		g.s.say("%d tokens after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
 			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return nil
 }
 
 // words say why the text ended, and whose the bound on positions was.
-func (g *generation) words(by string) string {
+func (g *generation) words(by string) any {
 	if by == endContext && g.opened.Model.Shape().MadeFor > 0 {
-		return "--context"
+		return theFlag("context")
 	}
 	return endWords[by]
 }

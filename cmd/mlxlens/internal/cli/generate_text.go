@@ -18,8 +18,8 @@ const (
 )
 
 // endWords are the same for people.
-var endWords = map[string]string{
-	endStop: "a stop string", endOfText: "the end of the text", endCount: "--max-tokens", endContext: "the end of the model's positions",
+var endWords = map[string]any{
+	endStop: "a stop string", endOfText: "the end of the text", endCount: theFlag("max-tokens"), endContext: "the end of the model's positions",
 }
 
 // generatedText writes what is generated: the text as far as no stop string can begin in it, or a line of JSON for each

@@ -71,7 +71,7 @@ func (s *streams) found(c *hub.Client, f hub.Files, name string) (hub.Snapshot, 
 	}
 	o := hub.PullOptions{Progress: showPull(s, s.quiet || missing == nil)}
 	if missing != nil && !s.yes && !s.asks && !c.Offline() {
-		return cached, fmt.Errorf("%s is not in the Hugging Face cache %s: run `mlxlens pull %s`%s", name, c.Cache(), name, map[bool]string{true: ", or pass --yes to download it"}[s.canAgree])
+		return cached, failf("%s is not in the Hugging Face cache %s: run `mlxlens pull %s`%s", name, c.Cache(), name, map[bool]string{true: ", or pass --yes to download it"}[s.canAgree])
 	}
 	plan, err := c.PlanFiles(s.ctx, f, o)
 	if errors.Is(err, hub.ErrUnavailable) && missing == nil {

@@ -74,13 +74,13 @@ func (o *lensFitOptions) kind() error {
 	if o.tuned == o.wants {
 		return usagef("say which lens to fit: --tuned or --jacobian")
 	}
-	wrong, right := []string{"layers", "skip-first", "rows", "dim-batch", "f32"}, "--jacobian"
+	wrong, right := []string{"layers", "skip-first", "rows", "dim-batch", "f32"}, theFlag("jacobian")
 	if o.wants {
-		wrong, right = []string{"recipe", "site", "rank", "bias-only", "steps", "batch", "optimizer", "lr", "momentum", "weight-decay", "warmup", "clip", "in-order", "f16"}, "--tuned"
+		wrong, right = []string{"recipe", "site", "rank", "bias-only", "steps", "batch", "optimizer", "lr", "momentum", "weight-decay", "warmup", "clip", "in-order", "f16"}, theFlag("tuned")
 	}
 	for _, flag := range wrong {
 		if o.train.given(flag) {
-			return usagef("--%s is an option of %s", flag, right)
+			return usagef("%v is an option of %v", theFlag(flag), right)
 		}
 	}
 	if o.wants && o.jacobian.rows == 0 && o.train.given("seed") {

@@ -187,7 +187,7 @@ func (r *fitting) begin(opened *auto.Opened, o jacobian.FitOptions) error {
 	}
 	f, kept, err := jacobian.Restore(opened.Model, o, r.path)
 	if err != nil {
-		return fmt.Errorf("%w: remove it, or give another --output", err)
+		return failf("%w: remove it, or give another --output", err)
 	}
 	of, err := json.Marshal(r.of)
 	if err != nil {
@@ -199,7 +199,7 @@ func (r *fitting) begin(opened *auto.Opened, o jacobian.FitOptions) error {
 		if json.Unmarshal([]byte(was), &before) == nil {
 			why = before.differs(r.of)
 		}
-		return fmt.Errorf("%s is of another fit: %s: remove it, or give another --output", r.path, why)
+		return failf("%s is of another fit: %s: remove it, or give another --output", r.path, why)
 	}
 	if r.f = f; !r.quiet {
 		r.s.say("goes on behind %d sequences, which %s has", f.Done()+f.Short(), r.path)

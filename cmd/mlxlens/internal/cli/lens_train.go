@@ -157,13 +157,13 @@ func (r *training) resume() error {
 	if was != string(of) {
 		var before origin
 		if err := json.Unmarshal([]byte(was), &before); err != nil {
-			return fmt.Errorf("%s is of another training: remove it, or give another --output", r.path)
+			return failf("%s is of another training: remove it, or give another --output", r.path)
 		}
 		why := before.differs(r.of)
 		if a, b := before.Options["--file"], r.of.Options["--file"]; a != b {
 			why = "it was made with another corpus"
 		}
-		return fmt.Errorf("%s is of another training: %s: remove it, or give another --output", r.path, why)
+		return failf("%s is of another training: %s: remove it, or give another --output", r.path, why)
 	}
 	if !r.quiet {
 		r.s.say("goes on behind step %d, which %s has", len(r.t.Done()), r.path)

@@ -151,7 +151,7 @@ func TestToolsRefuseInTheWordsOfTheCommandLine(t *testing.T) {
 		r := toolAnswer(t, c, x.tool, x.request)
 		require.True(t, r.IsError, x.request)
 		_, _, errs := ran(t, append(x.args, "-m", model)...)
-		require.Contains(t, errs, "mlxlens: "+visible(r.Content[0].(*sdk.TextContent).Text)+"\n")
+		require.Contains(t, asRequested(x.tool, errs), "mlxlens: "+visible(r.Content[0].(*sdk.TextContent).Text)+"\n")
 	}
 	r := toolAnswer(t, c, "trace", `{"ids":[1],"lens":"/etc/passwd"}`)
 	require.True(t, r.IsError)

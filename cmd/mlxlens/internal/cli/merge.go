@@ -69,7 +69,7 @@ func runMerge(s *streams, o *mergeOptions, names []string) error {
 	lacking := p.lacking()
 	switch {
 	case lacking != "" && !o.partial:
-		return fmt.Errorf("%s: run them to their end, or merge what is there with --partial", lacking)
+		return failf("%s: run them to their end, or merge what is there with --partial", lacking)
 	case lacking != "":
 		s.say("not the whole: %s", lacking)
 	}
@@ -172,7 +172,7 @@ func (p *parts) add(file int, at int64, line []byte) error {
 	case err != nil:
 		return err
 	case d.Shard == nil:
-		return fmt.Errorf("line %d is of a run of the whole file (no --shard): there is nothing to merge it with", d.Line)
+		return failf("line %d is of a run of the whole file (no --shard): there is nothing to merge it with", d.Line)
 	}
 	if err := d.Shard.check(d.Line); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,6 +81,24 @@ func (o *modelOptions) resolved() (auto.Options, error) {
 	var err error
 	opts.PerRank, err = o.shared.dealt()
 	return opts, err
+}
+
+// asGiven are the flags that say how a model is computed with, where they are not the usual ones.
+func (o *modelOptions) asGiven() []string {
+	var given []string
+	if o.device != "auto" {
+		given = append(given, "--device="+o.device)
+	}
+	if o.weights != "auto" {
+		given = append(given, "--weights="+o.weights)
+	}
+	if o.float32 {
+		given = append(given, "--float32")
+	}
+	if o.context != 0 {
+		given = append(given, "--context="+strconv.Itoa(o.context))
+	}
+	return given
 }
 
 // locate turns what the user named into a path, and says on stderr which model it
@@ -255,7 +274,7 @@ func usable(opened *auto.Opened, needTokenizer bool) error {
 	case err == nil || !needTokenizer && errors.Is(err, auto.ErrNoTokenizer):
 		return nil
 	case errors.Is(err, auto.ErrNoTokenizer):
-		return fmt.Errorf("%w: give the prompt as numbers with --ids", err)
+		return failf("%w: give the prompt as numbers with --ids", err)
 	}
 	return err
 }

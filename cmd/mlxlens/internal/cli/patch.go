@@ -280,7 +280,7 @@ func (o *patchOptions) options(s *streams, opened *auto.Opened, clean, corrupted
 	}
 	po := experiment.PatchOptions{Window: o.window, Noising: o.noising, Label: labels(opened.Tokenizer)}
 	var err error
-	if po.Sites, err = sites(opened.Model, o.sites); err != nil {
+	if po.Sites, err = sites(opened.Model, "sites", o.sites); err != nil {
 		return po, err
 	}
 	if po.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
@@ -322,8 +322,8 @@ func (o *patchOptions) asking(ctx context.Context, s *streams, opened *auto.Open
 	return nil
 }
 
-// sites reads a list of sites of a layer in any dialect, nil for an empty one.
-func sites(m model.Model, text string) ([]model.Site, error) {
+// sites reads a flag's list of sites of a layer in any dialect, nil for an empty one.
+func sites(m model.Model, flag theFlag, text string) ([]model.Site, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -333,27 +333,27 @@ func sites(m model.Model, text string) ([]model.Site, error) {
 		name = strings.TrimSpace(name)
 		site := model.Site(strings.TrimPrefix(name, "hook_"))
 		if !slices.Contains(model.Sites(), site) || !site.PerLayer() {
-			unknown = errors.Join(unknown, fmt.Errorf("%q is no site of a layer%s", name, siteMeant(m, name)))
+			unknown = errors.Join(unknown, noSite(m, name))
 			continue
 		}
 		if len(m.Paths().LayersWith(site)) == 0 {
-			return nil, usagef("--sites: %w", m.Check(model.Place{Site: site}))
+			return nil, usagef("%v: %w", flag, m.Check(model.Place{Site: site}))
 		}
 		found = append(found, site)
 	}
 	if unknown != nil {
-		return nil, usagef("--sites: %w (have: %s)", unknown, layerSites(m))
+		return nil, usagef("%v: %w (have: %s)", flag, unknown, layerSites(m))
 	}
 	return found, nil
 }
 
-// siteMeant goes on with a sentence on a name that is no site: it may be a place, which is of one layer.
-func siteMeant(m model.Model, name string) string {
+// noSite is the error of a name that is no site: it may be a place, which is of one layer.
+func noSite(m model.Model, name string) error {
 	last := model.Site(strings.TrimPrefix(name[strings.LastIndex(name, ".")+1:], "hook_"))
 	if slices.Contains(m.Paths().Sites(), last) {
-		return fmt.Sprintf(": give %s, and the layer with --layers", last)
+		return failf("%q is no site of a layer: give %s, and the layer with --layers", name, last)
 	}
-	return spelling.DidYouMean(string(last), m.Paths().Sites())
+	return failf("%q is no site of a layer%s", name, spelling.DidYouMean(string(last), m.Paths().Sites()))
 }
 
 // layerSites lists the sites of layers that a model has.

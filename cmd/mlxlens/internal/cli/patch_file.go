@@ -194,7 +194,7 @@ func stray(found, keys []string) error {
 		switch {
 		case len(keys) == 0 || slices.Contains(keys, key):
 		case slices.Contains(ofAllLines, key):
-			return fmt.Errorf("it has %q, which is no key of a line here (have: %s): --%s is given for all lines", key, strings.Join(keys, ", "), key)
+			return fmt.Errorf("it has %q, which is no key of a line here (have: %s): %v is given for all lines", key, strings.Join(keys, ", "), theFlag(key))
 		case len(spelling.Near(key, keys)) > 0:
 			return fmt.Errorf("it has %q, which is no key%s", key, spelling.DidYouMean(key, keys))
 		}

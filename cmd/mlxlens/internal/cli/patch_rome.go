@@ -45,7 +45,7 @@ func (o *romeFlags) flags(cmd *cobra.Command) {
 func (o *patchOptions) checkRome() error {
 	for _, flag := range []string{"subject", "noise", "samples", "seed"} {
 		if o.given(flag) && !o.rome {
-			return usagef("--%s needs --rome", flag)
+			return usagef("%v needs --rome", theFlag(flag))
 		}
 	}
 	if !o.rome {
@@ -53,7 +53,7 @@ func (o *patchOptions) checkRome() error {
 	}
 	for _, flag := range []string{"heads", "noising", "align", "vs", "ids-b", "messages-b", "to"} {
 		if o.given(flag) {
-			return usagef("--rome and --%s exclude each other", flag)
+			return usagef("--rome and %v exclude each other", theFlag(flag))
 		}
 	}
 	switch {
@@ -110,7 +110,7 @@ func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Ope
 	if to.Subject, err = subjectPositions(s, opened, clean.ids, subject, o.quiet); err != nil {
 		return to, err
 	}
-	if to.Sites, err = sites(opened.Model, o.sites); err != nil {
+	if to.Sites, err = sites(opened.Model, "sites", o.sites); err != nil {
 		return to, err
 	}
 	if to.Layers, err = selection(o.layers, opened.Model.Shape().Layers, "layer"); err != nil {
@@ -130,7 +130,7 @@ func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Ope
 	case to.Metric == experiment.LogitDiff:
 		return to, usagef("--rome has no second answer for logit_diff: take logit, prob, logprob, rank or a distance")
 	}
-	to.Target, err = o.token(ctx, s, opened, "--target", target, clean.in, o.quiet)
+	to.Target, err = o.token(ctx, s, opened, "target", target, clean.in, o.quiet)
 	return to, err
 }
 

@@ -160,7 +160,7 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment.PatchscopeOptions, func(), error) {
 	shape := opened.Model.Shape()
 	so := experiment.PatchscopeOptions{Top: min(o.top, shape.DVocab), Continue: o.n, Label: labels(opened.Tokenizer), Progress: s.progressOf("patching", o.quiet)}
-	chosen, err := sites(opened.Model, o.site)
+	chosen, err := sites(opened.Model, "site", o.site)
 	if err != nil {
 		return so, nil, err
 	}
@@ -177,7 +177,7 @@ func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment
 		return so, nil, err
 	}
 	if o.target != "" {
-		id, err := target(s, opened, "--target", o.target, o.quiet)
+		id, err := target(s, opened, "target", o.target, o.quiet)
 		if err != nil {
 			return so, nil, err
 		}

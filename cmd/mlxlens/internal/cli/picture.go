@@ -58,7 +58,7 @@ func (o *pictureFlags) check(out *outputFlags) error {
 			continue
 		}
 		if o.changed(name) && !out.pictured() {
-			return usagef("--%s is of a picture: give --output a name that ends in .png, .svg or .pdf", name)
+			return usagef("%v is of a picture: give --output a name that ends in .png, .svg or .pdf", theFlag(name))
 		}
 	}
 	if _, ok := styles[o.style]; !ok {
@@ -78,7 +78,7 @@ func (o *pictureFlags) check(out *outputFlags) error {
 func (o *pictureFlags) charts(kind string) error {
 	for _, name := range []string{"numbers", "layer-stride"} {
 		if o.changed(name) {
-			return usagef("--%s is of cells, and --picture %s has none", name, kind)
+			return usagef("%v is of cells, and --picture %s has none", theFlag(name), kind)
 		}
 	}
 	return nil

@@ -101,7 +101,7 @@ func runProbe(ctx context.Context, s *streams, o *probeOptions) error {
 	if po.MaxMemory, err = o.bound(); err != nil {
 		return err
 	}
-	prompts, err := o.labelled(opened, o.file, train)
+	prompts, err := o.labelled(opened, listed(o.file), train)
 	if err != nil {
 		return err
 	}

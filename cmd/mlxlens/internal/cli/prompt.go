@@ -79,7 +79,7 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 	if err := o.check(o.noBOS); err != nil {
 		return nil, nil, err
 	}
-	stdin := o.prompt != nil && *o.prompt == "-"
+	stdin := o.prompt != nil && *o.prompt == "-" && s.served == nil // a server has none, and a text is what it says
 	switch {
 	case o.messages != "":
 		return new(string), nil, o.load(s)
@@ -87,6 +87,9 @@ func (o *promptOptions) read(s *streams) (text *string, ids []int, err error) {
 		ids, err := parseIDs(o.ids)
 		return nil, ids, err
 	case o.prompt == nil:
+		if s.served != nil { // which knows it by a name
+			return nil, nil, usagef("there is no prompt: give --prompt, --ids or --messages")
+		}
 		return nil, nil, usagef("there is no prompt: give one as an argument, - for stdin, --ids or --messages")
 	case stdin:
 		if err := s.readsStdin(); err != nil {
@@ -129,7 +132,7 @@ func (o *promptOptions) encode(opened *auto.Opened, text *string, ids []int) (en
 	e := encoded{ids: ids, text: text}
 	vocab := opened.Model.Shape().DVocab
 	if text != nil && opened.Tokenizer == nil {
-		return e, fmt.Errorf("%w: give the prompt as numbers with --ids", opened.TokenizerErr)
+		return e, failf("%w: give the prompt as numbers with --ids", opened.TokenizerErr)
 	}
 	if text == nil {
 		for _, id := range ids {

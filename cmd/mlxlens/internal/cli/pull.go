@@ -237,7 +237,7 @@ func (o *modelOptions) fromHub(s *streams, ref hub.Ref) (string, error) {
 		if errors.Is(missing, hub.ErrIncomplete) {
 			where = missing.Error()
 		}
-		return "", fmt.Errorf("%s: run `mlxlens pull %s`, or pass --yes to download it%s", where, ref, cachedLike(c, ref.String()))
+		return "", failf("%s: run `mlxlens pull %s`, or pass --yes to download it%s", where, ref, cachedLike(c, ref.String()))
 	}
 	return snapshot.Path, err
 }

@@ -107,7 +107,7 @@ func runsOnRanks(cmd *cobra.Command) error {
 	}
 	for _, name := range []string{"file", "max-memory", "experts"} {
 		if f := flags.Lookup(name); f != nil && f.Changed {
-			return usagef("--%s does not work on ranks: leave it out, or start %s in one process", name, cmd.CommandPath())
+			return usagef("%v does not work on ranks: leave it out, or start %s in one process", theFlag(name), cmd.CommandPath())
 		}
 	}
 	return nil
@@ -141,7 +141,7 @@ func (s *streams) join(wait time.Duration) (*model.Ranks, error) {
 		return nil, usagef("--rank-wait %s: want a time, such as 10m", wait)
 	}
 	if !backend.Available() {
-		return nil, fmt.Errorf("the environment asks for ranks by %s, which this MLX library lacks: use a ring (mlx.launch --backend ring), or a library that has it", backend)
+		return nil, failf("the environment asks for ranks by %s, which this MLX library lacks: use a ring (mlx.launch --backend ring), or a library that has it", backend)
 	}
 	within := min(wait, joinWithin)
 	ctx, stop := context.WithTimeoutCause(s.ctx, within, fmt.Errorf("nobody came within %s: do all ranks run, and does each reach the others?", within))
@@ -273,7 +273,7 @@ func (s *streams) openTogether(path string, opts auto.Options, err error) (*auto
 	all, err := s.ranks.Exchange(form, err)
 	for rank, of := range all {
 		if err == nil && string(of) != string(all[0]) {
-			err = fmt.Errorf("rank %d holds its weights %s, and rank 0 %s, which gives other numbers: give all --weights packed, or more memory", rank, of, all[0])
+			err = failf("rank %d holds its weights %s, and rank 0 %s, which gives other numbers: give all --weights packed, or more memory", rank, of, all[0])
 		}
 	}
 	if err != nil && opened != nil {

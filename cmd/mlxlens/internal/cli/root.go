@@ -35,7 +35,6 @@ type streams struct {
 	ctx      context.Context
 	args     []string
 	in       io.Reader
-	inB      io.Reader // what a server has for a second file; nil: both cannot be stdin
 	out, err io.Writer
 	asks     bool          // someone at a terminal can answer a question
 	answer   *output.Place // where the answer goes: stdout, or where --output leads
@@ -44,6 +43,7 @@ type streams struct {
 	digests map[*auto.Opened]string // of models that are open
 	files   map[string]string       // of conversations and edits, by the arguments that name them: digests, "" until a result asks
 	served  *served                 // what a server has open; nil: the command opens what it needs
+	naming  naming                  // of flags, by whoever asked
 	watch   watch                   // who follows the work beside stderr
 
 	ranks *model.Ranks // that share the model; nil: this process has it
@@ -57,7 +57,7 @@ type streams struct {
 // comes by here, so that no text of a file or a server reaches a terminal as it is.
 func (s *streams) say(format string, args ...any) {
 	if s.watch.note != nil {
-		s.watch.note(visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
+		s.watch.note(visible(strings.TrimSpace(s.naming.write(format, args...))))
 		return
 	}
 	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
@@ -144,13 +144,6 @@ var exitCodes = []ExitCode{
 	{exitInterrupted, "interrupted by Ctrl-C"},
 	{exitTerminated, "ended by SIGTERM"},
 }
-
-// usageError is a mistake on the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func exitCode(err error) int {
 	var usage usageError
@@ -292,6 +285,9 @@ unembedding, and shows what the model would say if it had to answer there.`,
 
 // wrongFlag is what is wrong with a flag, with the one that may be meant.
 func wrongFlag(cmd *cobra.Command, err error) error {
+	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		return wrongValue(invalid.GetFlag(), invalid.GetValue(), err)
+	}
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return usageError{err}
@@ -310,12 +306,21 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 	return usagef("%w%s", err, spelling.DidYouMean("--"+unknown.GetSpecifiedName(), known))
 }
 
+// wrongValue is what is wrong with the value of a flag.
+func wrongValue(f *pflag.Flag, value string, err error) error {
+	wants, known := map[string]string{"int": "a whole number", "uint64": "a whole number from 0 on", "float64": "a number", "bool": "true or false", "duration": "a time, such as 90s or 10m"}[f.Value.Type()]
+	if !known {
+		return usageError{err}
+	}
+	return usagef("%v %q: want %s", theFlag(f.Name), value, wants)
+}
+
 // emptyFlag refuses a flag that was given nothing, such as a variable of a script that is not set:
 // it would be taken as if it had been left out. A system message may be empty.
 func emptyFlag(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		if f.Value.Type() == "string" && f.Value.String() == "" && f.Name != "system" {
-			err = cmp.Or(err, usagef("--%s is empty: give it a value, or leave it out", f.Name))
+			err = cmp.Or(err, usagef("%v is empty: give it a value, or leave it out", theFlag(f.Name)))
 		}
 	})
 	return err

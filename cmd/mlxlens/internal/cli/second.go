@@ -17,7 +17,7 @@ type secondFlags struct {
 func (o *secondFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.idsB, "ids-b", "", "token ids instead of a second prompt")
-	f.StringVar(&o.messagesB, "messages-b", "", "a `FILE` of messages instead of a second prompt")
+	f.StringVar(&o.messagesB, "messages-b", "", "a `FILE` of messages, or the JSON itself, instead of a second prompt")
 }
 
 // arg takes the second of two arguments, and returns the others.
@@ -45,18 +45,14 @@ func (o *secondFlags) read(s *streams, first *promptOptions, text *string, ids [
 	if !o.given() {
 		return first, text, ids, nil
 	}
-	b := &promptOptions{quieted: first.quieted, ids: o.idsB, noBOS: first.noBOS && o.messagesB == "", chatFlags: chatFlags{messages: o.messagesB}}
+	b := &promptOptions{quieted: first.quieted, ids: o.idsB, noBOS: first.noBOS && o.messagesB == "", chatFlags: chatFlags{messages: o.messagesB, second: "messages-b"}}
 	if o.hasSecond {
 		b.prompt, b.chat, b.system = &o.second, first.chat, first.system
 	}
-	from := *s
-	switch {
-	case s.inB != nil:
-		from.in = s.inB
-	case first.messages == "-" && o.messagesB == "-":
+	if first.messages == "-" && o.messagesB == "-" {
 		return nil, nil, nil, usagef("--messages and --messages-b cannot both be read from stdin")
 	}
-	text, ids, err := b.read(&from)
+	text, ids, err := b.read(s)
 	return b, text, ids, err
 }
 

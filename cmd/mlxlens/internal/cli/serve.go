@@ -81,7 +81,7 @@ func (o *serveOptions) token(at net.Addr) (token string, made bool, err error) {
 	if o.tokenFile != "" {
 		f, err := regular.OpenText(o.tokenFile, maxToken, maxToken)
 		if err != nil {
-			return "", false, fmt.Errorf("--token-file: %w", err)
+			return "", false, failf("--token-file: %w", err)
 		}
 		defer f.Close()
 		text, err := io.ReadAll(f)
@@ -89,7 +89,7 @@ func (o *serveOptions) token(at net.Addr) (token string, made bool, err error) {
 			err = errors.New("want 16 characters or more, and nobody else to know them")
 		}
 		if err != nil {
-			return "", false, fmt.Errorf("--token-file %q: %w", o.tokenFile, err)
+			return "", false, failf("--token-file %q: %w", o.tokenFile, err)
 		}
 		return token, false, nil
 	}
@@ -106,7 +106,7 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 	}
 	l, err := net.Listen("tcp", o.listen) // a taken port is known before a model is loaded
 	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
+		return failf("--listen: %w", err)
 	}
 	defer l.Close()
 	token, made, err := o.token(l.Addr())

@@ -41,6 +41,7 @@ func TestThePageShowsTheLensOfAPrompt(t *testing.T) {
 	require.Equal(t, []int{30, 5}, browsertest.JS[[]int](b.Page, `[R, P]`))
 	require.Contains(t, browsertest.JS[string](b.Page, `document.getElementById("cell").innerText`), "Paris")
 	require.Contains(t, browsertest.JS[string](b.Page, `location.hash`), "mode=lens")
+	require.Empty(t, b.Axe())
 	b.Shot("serve-lens-1440")
 
 	// A cell is edited, and the lens is read again.
@@ -83,6 +84,7 @@ func TestTheViewsOfThePageAnswer(t *testing.T) {
 		b.Do(chromedp.Click("#run", chromedp.ByQuery))
 		b.done()
 		b.until(c.shows)
+		require.Empty(t, b.Axe(), c.mode)
 		b.Shot("serve-" + strings.ToLower(c.mode))
 	}
 }
@@ -102,4 +104,43 @@ func TestThePageSavesWhatItShows(t *testing.T) {
 	require.Equal(t, browsertest.JS[[]int](b.Page, `D.next.map(t => D.ids[t])`)[:2], browsertest.JS[[]int](b.Page, `[4, 5].map(p => Number(texts[1].split("\n").find(l => l.startsWith("layers.20.resid_post," + p + ",")).split(",")[2]))`), "its tokens are the columns")
 	require.Contains(t, browsertest.JS[string](b.Page, `texts[2].slice(0, 4)`), "PNG")
 	require.Contains(t, browsertest.JS[string](b.Page, `texts[3].slice(0, 5)`), "%PDF")
+}
+
+func TestAllOfALensAndItsButtonsAreInTheWindow(t *testing.T) {
+	in := func(id string) string {
+		return fmt.Sprintf(`(() => { const b = document.getElementById(%q).getBoundingClientRect(); return b.width > 0 && b.top >= 0 && b.bottom <= innerHeight; })()`, id)
+	}
+	b := openTab(t, serve.Door{}, "#mode=lens&prompt=The+quick+brown+fox+jumps+over+the+lazy+dog+and", 1440, 800)
+	b.done()
+	b.until(`P === 10 && document.getElementById("overview").hidden && scroll.scrollWidth <= scroll.clientWidth && scroll.scrollHeight <= scroll.clientHeight`)
+	for _, id := range []string{"tools", "legend", "saves", "run"} {
+		require.True(t, browsertest.JS[bool](b.Page, in(id)), id)
+	}
+	b.Press("Chat")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery)) // 24 tokens: those that do not fit are in the strip, and none is cut
+	b.done()
+	b.until(`P === 24 && !document.getElementById("overview").hidden && Math.abs(Math.round(scroll.scrollLeft / zoom) * zoom - scroll.scrollLeft) < 2`)
+	for _, id := range []string{"tools", "legend", "saves", "run"} {
+		require.True(t, browsertest.JS[bool](b.Page, in(id)), id)
+	}
+	b.Press("Patch")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.done()
+	b.until(`document.querySelector("#figure table") !== null && document.querySelector("#figure table").getBoundingClientRect().bottom < innerHeight`)
+	require.True(t, browsertest.JS[bool](b.Page, in("saves")))
+}
+
+func TestThePageEmbedsWhatItShows(t *testing.T) {
+	for fragment, tag := range map[string]string{
+		"#mode=lens&prompt=a+b": `^<iframe src="mlxlens-trace\.html#show=prob&amp;cell=layers\.29\.resid_post%40\d" title="a b – mlxlens" width="100%" height="830" frameborder="0" loading="lazy"></iframe>$`,
+		"#mode=patch&clean=The+capital+of+France+is&corrupted=The+capital+of+Italy+is&sites=mlp_out&layers=20:22": `^<iframe src="mlxlens-patch\.html" title="&quot;The capital of France is&quot; into .* – mlxlens" width="100%" height="\d+" frameborder="0" loading="lazy"></iframe>$`,
+	} {
+		b := openTab(t, serve.Door{}, fragment, 1440, 800)
+		b.done()
+		browsertest.JS[any](b.Page, `{ window.blobs = []; const make = URL.createObjectURL; URL.createObjectURL = blob => { blobs.push(blob); return make(blob); }; } null`)
+		b.Do(chromedp.Click(`//div[@id="saves"]/button[.="embed"]`, chromedp.BySearch))
+		b.until(`document.getElementById("status").textContent.startsWith("saved as mlxlens-") && blobs.length === 1`)
+		require.Regexp(t, tag, browsertest.JS[string](b.Page, `document.getElementById("tag").value`))
+		require.Empty(t, b.Axe())
+	}
 }

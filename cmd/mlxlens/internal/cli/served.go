@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -28,6 +27,8 @@ type served struct {
 	others  map[string]*auto.Opened
 	lenses  map[string]lens.Translator // on opened
 	vectors []string                   // files that edits may read
+
+	asOpened []string // flags, beside its name, with which opened was opened
 }
 
 // model is the one that is called so; "" is the first.
@@ -39,7 +40,7 @@ func (v *served) model(ref string) (*auto.Opened, error) {
 		return other, nil
 	}
 	have := append([]string{v.opened.Info.Ref}, slices.Sorted(maps.Keys(v.others))...)
-	return nil, usagef("the server has no model %q (have: %s): start it with --model-b and this one", ref, strings.Join(have, ", "))
+	return nil, usagef("the server has no model %q (have: %s): start it with %v and this one", ref, strings.Join(have, ", "), startedWith("model-b"))
 }
 
 // reads refuses files that the server was not started with.
@@ -51,7 +52,7 @@ func (v *served) reads(path, what string) error {
 	if len(v.vectors) > 0 {
 		have = strings.Join(v.vectors, ", ")
 	}
-	return fmt.Errorf("%q, %s: the server reads only files that it was started with (have: %s): start it with --vectors and this one", path, what, have)
+	return failf("%q, %s: the server reads only files that it was started with (have: %s): start it with %v and this one", path, what, have, startedWith("vectors"))
 }
 
 // lens is the one of a file that the server has opened.
@@ -59,7 +60,7 @@ func (v *served) lens(path string, on *auto.Opened) (lens.Translator, error) {
 	t, ok := v.lenses[path]
 	if !ok {
 		have := append([]string{logitLens, embeddingLens, negatedLens}, slices.Sorted(maps.Keys(v.lenses))...)
-		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with --lens and this one", path, strings.Join(have, ", "))
+		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one", path, strings.Join(have, ", "), startedWith("lens"))
 	}
 	if on != v.opened {
 		return nil, usagef("--lens %q is of the model %s, and reads no other", path, v.opened.Info.Ref)
@@ -118,7 +119,7 @@ func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) 
 		return nil, nil, err
 	}
 	ends = append(ends, opened.Close)
-	v = &served{opened: opened.Kept(), others: map[string]*auto.Opened{}, lenses: map[string]lens.Translator{}, vectors: o.vectors}
+	v = &served{opened: opened.Kept(), others: map[string]*auto.Opened{}, lenses: map[string]lens.Translator{}, vectors: o.vectors, asOpened: o.asGiven()}
 	for _, ref := range o.modelsB {
 		second := o.modelOptions
 		second.ref = ref
@@ -139,7 +140,7 @@ func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) 
 	}
 	for _, path := range o.vectors {
 		if _, err := os.Stat(path); err != nil {
-			return nil, nil, fmt.Errorf("--vectors: %w", err)
+			return nil, nil, failf("--vectors: %w", err)
 		}
 	}
 	return v, closeAll, nil

@@ -144,7 +144,7 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if err != nil {
 		return err
 	}
-	pairs, err := o.contrasts(opened, o.file, train)
+	pairs, err := o.contrasts(opened, listed(o.file), train)
 	if err != nil {
 		return err
 	}
@@ -186,10 +186,10 @@ func (o *steerOptions) options(s *streams, opened *auto.Opened, text *string, id
 		return so, at, err
 	}
 	so.Prompts = []edit.Input{{IDs: at.ids}}
-	if so.Target, err = target(s, opened, "--target", o.target, o.quiet); err != nil {
+	if so.Target, err = target(s, opened, "target", o.target, o.quiet); err != nil {
 		return so, at, err
 	}
-	if so.Versus, err = target(s, opened, "--vs", o.versus, o.quiet); err != nil {
+	if so.Versus, err = target(s, opened, "vs", o.versus, o.quiet); err != nil {
 		return so, at, err
 	}
 	if so.Target == so.Versus {

@@ -34,7 +34,7 @@ func (o *targetFlags) check() error {
 // scored returns the ids of the targets, and the pairs that --vs makes of them.
 func (o *targetFlags) scored(s *streams, opened *auto.Opened, quiet bool) (targets []int, contrasts [][2]int, err error) {
 	for i, text := range o.targets {
-		id, err := target(s, opened, "--target", text, quiet)
+		id, err := target(s, opened, "target", text, quiet)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -43,7 +43,7 @@ func (o *targetFlags) scored(s *streams, opened *auto.Opened, quiet bool) (targe
 			continue
 		}
 		other := o.versus[min(i, len(o.versus)-1)]
-		versus, err := target(s, opened, "--vs", other, quiet)
+		versus, err := target(s, opened, "vs", other, quiet)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -57,16 +57,16 @@ func (o *targetFlags) scored(s *streams, opened *auto.Opened, quiet bool) (targe
 
 // target returns the id of a target: the token whose text it is, or the one token that the tokenizer makes of it. A token
 // without a text is known by its number in angle brackets, as it is shown.
-func target(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int, error) {
+func target(s *streams, opened *auto.Opened, flag theFlag, text string, quiet bool) (int, error) {
 	t := opened.Tokenizer
 	if id, ok := numbered(text); ok && labels(t)(id) == text {
 		if vocab := opened.Model.Shape().DVocab; id >= vocab {
-			return 0, usagef("%s %s is outside the vocabulary: ids go from 0 to %d", flag, text, vocab-1)
+			return 0, usagef("%v %s is outside the vocabulary: ids go from 0 to %d", flag, text, vocab-1)
 		}
 		return id, nil
 	}
 	if t == nil {
-		return 0, usagef("%s %q: %w: name the token by its number, such as %s \"<61>\"", flag, text, opened.TokenizerErr, flag)
+		return 0, usagef("%v %q: %w: name the token by its number, such as %v \"<61>\"", flag, text, opened.TokenizerErr, flag)
 	}
 	id, ok := t.ID(text)
 	if !ok {
@@ -75,10 +75,10 @@ func target(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int
 		case err != nil:
 			return 0, err
 		case len(ids) == 0:
-			return 0, usagef("%s %q is no token", flag, text)
+			return 0, usagef("%v %q is no token", flag, text)
 		case len(ids) > 1:
 			first, _ := t.Piece(ids[0])
-			return 0, usagef("%s %q is %d tokens (%s): give one of them, such as %s %q", flag, text, len(ids), pieces(t, ids), flag, first)
+			return 0, usagef("%v %q is %d tokens (%s): give one of them, such as %v %q", flag, text, len(ids), pieces(t, ids), flag, first)
 		}
 		id = ids[0]
 	}
@@ -86,9 +86,9 @@ func target(s *streams, opened *auto.Opened, flag, text string, quiet bool) (int
 		return id, nil
 	}
 	if piece, _ := t.Piece(id); piece != text {
-		s.say("%s %q: no token has this text: %q is used", flag, text, piece)
+		s.say("%v %q: no token has this text: %q is used", flag, text, piece)
 	} else if likely := likelier(t, text); likely != "" {
-		s.say("%s %q: in the middle of a text %q is likelier", flag, text, likely)
+		s.say("%v %q: in the middle of a text %q is likelier", flag, text, likely)
 	}
 	return id, nil
 }

@@ -38,7 +38,7 @@ func (o *traceOptions) checkFile() error {
 	}
 	for _, flag := range []string{"export", "view", "width"} {
 		if o.given(flag) {
-			return usagef("--file and --%s exclude each other: a file of prompts is answered in JSON, which has all numbers", flag)
+			return usagef("--file and %v exclude each other: a file of prompts is answered in JSON, which has all numbers", theFlag(flag))
 		}
 	}
 	if o.output != "" && o.as == "" && o.format() != "jsonl" {

@@ -26,9 +26,17 @@ function redraw() {
   requestAnimationFrame(() => { asked = false; draw(); });
 }
 
+// natural is the width of cells that the reader did not choose: all of them are in the window, where that leaves
+// them legible; else as many as are, none of them cut.
+function natural() {
+  const room = scroll.clientWidth - GUTTER, each = n => Math.floor(room / n * 100) / 100;
+  return each(P) >= 54 ? Math.min(140, each(P)) : Math.max(3, each(Math.max(1, Math.floor(room / 84))));
+}
+
 // size gives the rows the height at which all of them are in the window, where that leaves them legible.
 function size() {
   if (!D) return;
+  if (!zoomed) zoom = natural();
   $("room").style.width = GUTTER + P * zoom + "px";
   $("overview").hidden = GUTTER + P * zoom <= scroll.clientWidth;
   $("room").style.height = "20000px"; // as much as there is room for

@@ -1,11 +1,5 @@
 // cell.js: the panel with one cell's numbers, and what a screen reader says of the focused cell.
 
-function element(tag, attributes, ...children) {
-  const e = document.createElement(tag);
-  for (const [k, v] of Object.entries(attributes || {})) k.startsWith("on") ? e.addEventListener(k.slice(2), v) : e.setAttribute(k, v);
-  e.append(...children);
-  return e;
-}
 const line = (tag, ...texts) => element("tr", {}, ...texts.map(t => t instanceof Node ? t : element(tag, {}, t)));
 
 function tokenButton(t, p) {
@@ -57,19 +51,13 @@ function speak(aloud) {
 
 // tip shows beside the pointer what is under it.
 function tip(x, y) {
-  const box = $("tip");
-  box.hidden = !hover || x === undefined;
-  if (box.hidden) return;
+  if (!hover || x === undefined) { showTip(); return; }
   const { r, p } = hover, i = at(r, p);
-  box.replaceChildren(element("b", {}, element("bdi", {}, text(best(r, p))), " " + percent(prob(LOGITS[i * K], r, p))), element("span", {}, D.rows[r] + ", position " + D.positions[p]));
-  if (value(r, p)) box.append(element("span", {}, value(r, p)));
-  const w = box.offsetWidth, h = box.offsetHeight;
-  box.style.left = Math.max(4, x + 14 + w > innerWidth ? x - 14 - w : x + 14) + "px";
-  box.style.top = Math.max(4, y + 16 + h > innerHeight ? y - 12 - h : y + 16) + "px";
+  const head = element("b", {}, element("bdi", {}, text(best(r, p))), " " + percent(prob(LOGITS[i * K], r, p)));
+  showTip(x, y, head, element("span", {}, D.rows[r] + ", position " + D.positions[p]), ...(value(r, p) ? [element("span", {}, value(r, p))] : []));
 }
 
 // sheet opens or closes the cell's panel where it is a sheet at the window's bottom.
-const narrow = matchMedia("(max-width: 860px)");
 function sheet(open) {
   document.body.classList.toggle("sheet", open);
   size();

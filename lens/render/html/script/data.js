@@ -1,16 +1,11 @@
-"use strict";
 // The page draws a grid of any size on one canvas that is as large as the part that can be
 // seen, so that a prompt of a thousand tokens scrolls as smoothly as one of five. For screen
 // readers the focused cell also stands in the document, with its row and column headers.
-//
-// The script is made of the files of this folder, one behind the other, in the order that
-// html.go lists. They share one scope.
 
 // data.js: the numbers of the grid, unpacked, and how they are written for people.
 
 let D, R = 0, P = 0, K = 0; // the grid at hand, its rows, positions, and candidates a cell
 let TOP, LOGITS, LSE, NORM;
-const $ = id => document.getElementById(id);
 
 function buffer(text) {
   const raw = atob(text || ""), out = new Uint8Array(raw.length);

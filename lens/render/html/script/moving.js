@@ -18,6 +18,7 @@ function go(r, p, aloud) {
 // it is: the cell under the pointer or, without x, the active cell.
 function setZoom(width, x) {
   tight = false;
+  zoomed = true;
   width = Math.min(240, Math.max(3, width));
   if (x === undefined) x = Math.min(scroll.clientWidth, Math.max(GUTTER, GUTTER + (active.p + 0.5) * zoom - scroll.scrollLeft));
   const column = (scroll.scrollLeft + x - GUTTER) / zoom;

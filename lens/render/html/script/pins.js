@@ -35,12 +35,7 @@ function drawPins() {
 
 function chart(title, curves, values, place, ticks, name) {
   const W = 320, H = 150, L = 46, T = 18, B = 18, w = W - L - 8, h = H - T - B;
-  const svg = (tag, attributes, ...children) => {
-    const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
-    for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
-    e.append(...children);
-    return e;
-  };
+  const svg = svgNode;
   const x = r => L + (R > 1 ? r / (R - 1) : 0.5) * w, y = v => T + place(v) * h;
   const root = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title + " by layer of " + curves.map(c => text(c.token)).join(", ") },
     svg("text", { x: L, y: 11, class: "title" }, title));

@@ -1,48 +1,4 @@
-// share.js: the grid as a drawing, for a printer or a file, and what leads to this page again.
-
-const svgNode = (tag, attributes, ...children) => {
-  const e = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v);
-  e.append(...children);
-  return e;
-};
-
-// pictures are drawings of so many columns each; printed, one is as wide as a page.
-const pictures = columns => Array.from({ length: Math.ceil(P / columns) }, (_, i) => picture(i * columns, Math.min(P, (i + 1) * columns), 64, columns));
-
-// picture draws the columns from p0 up to p1, in light colours; columns is for how many there is room.
-function picture(p0, p1, cellWidth, columns) {
-  const L = 62, rh = 17, top = 20, w = L + columns * cellWidth + 4, bottom = top + R * rh, h = bottom + 62;
-  const root = svgNode("svg", { viewBox: `0 0 ${w} ${h}`, width: w, height: h, "font-family": "system-ui, sans-serif", "font-size": 11, class: "picture" }, svgNode("rect", { width: w, height: h, fill: "#fff" }));
-  const put = (x, y, s, fill, anchor) => root.append(svgNode("text", { x, y, fill, "text-anchor": anchor || "middle" }, s));
-  pen.font = SMALL;
-  put(L - 6, 14, "next", "#444", "end");
-  put(L - 6, bottom + 14, "input", "#444", "end");
-  for (let p = p0; p < p1; p++) {
-    const x = L + (p - p0 + 0.5) * cellWidth;
-    put(x, 14, D.next[p] < 0 ? "–" : fitting(text(D.next[p]), cellWidth - 4), "#000");
-    put(x, bottom + 14, fitting(text(D.input[p]), cellWidth - 4), "#000");
-    put(x, bottom + 27, D.positions[p], "#444");
-  }
-  for (let y = 0; y < R; y++) {
-    const r = rowAt(y);
-    put(L - 6, top + y * rh + 12, D.rows[r], "#444", "end");
-    for (let p = p0; p < p1; p++) {
-      const s = share(view, view.values.length ? view.values[at(r, p)] : NaN), none = Number.isNaN(s), x = L + (p - p0) * cellWidth, ink = none || D.light[Math.round(255 * s)] === "1" ? "#000" : "#fff";
-      root.append(svgNode("rect", { x, y: top + y * rh, width: cellWidth - 1, height: rh - 1, fill: none ? "#eee" : RAMP[Math.round(255 * s)] }));
-      if (best(r, p) >= 0 && best(r, p) === D.next[p]) root.append(svgNode("rect", { x: x + 1.5, y: top + y * rh + 1.5, width: cellWidth - 4, height: rh - 4, fill: "none", stroke: ink }));
-      put(x + cellWidth / 2, top + y * rh + 12, fitting(says(r, p), cellWidth - 6), ink);
-    }
-  }
-  if (view.values.length) {
-    const ends = view.fewer ? [view.hi, view.lo] : [view.lo, view.hi];
-    for (let i = 0; i < 64; i++) root.append(svgNode("rect", { x: L + 44 + 2 * i, y: bottom + 37, width: 2.2, height: 10, fill: RAMP[4 * i] }));
-    put(L + 38, bottom + 46, fixed(ends[0], view.digits), "#000", "end");
-    put(L + 178, bottom + 46, fixed(ends[1], view.digits), "#000", "start");
-  }
-  put(L + 230, bottom + 46, view.title, "#000", "start");
-  return root;
-}
+// share.js: what leads to this page again, and its picture as a file; of all pages.
 
 const file = () => decodeURIComponent(location.pathname.split("/").pop()) || "lens.html";
 function download(blob, extension) {
@@ -51,14 +7,11 @@ function download(blob, extension) {
   setTimeout(() => URL.revokeObjectURL(a.href), 5000);
   $("told").textContent = "saved as " + a.getAttribute("download");
 }
-const drawing = () => {
-  const svg = picture(0, P, P > 60 ? 40 : 78, P);
-  return { svg, blob: new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" }) };
-};
+const svgBlob = svg => new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" });
 
-// savePNG draws the SVG, at two dots a pixel as far as canvases are so large.
-function savePNG() {
-  const { svg, blob } = drawing(), image = new Image(), url = URL.createObjectURL(blob), out = document.createElement("canvas");
+// savePNG draws an SVG, at two dots a pixel as far as canvases are so large.
+function savePNG(svg) {
+  const image = new Image(), url = URL.createObjectURL(svgBlob(svg)), out = document.createElement("canvas");
   image.addEventListener("load", () => {
     const w = Number(svg.getAttribute("width")), h = Number(svg.getAttribute("height")), dots = Math.min(2, 16000 / w, 16000 / h);
     out.width = Math.round(w * dots);
@@ -78,21 +31,24 @@ async function copy(what, s) {
   try { await navigator.clipboard.writeText(s); $("told").textContent = what + " copied"; } catch { $("told").textContent = "copy the " + what + " from here"; }
 }
 
-const link = () => location.href.split("#")[0] + "#" + chosen();
 const escaped = s => s.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
-const tag = () => `<iframe src="${escaped((location.protocol === "file:" ? encodeURIComponent(file()) : location.href.split("#")[0]) + "#" + chosen())}" title="${escaped(document.title)}" width="100%" height="${document.body.dataset.height}" frameborder="0" loading="lazy"></iframe>`;
 
-// startShare keeps what is chosen in the address, and connects the buttons.
-function startShare() {
-  if (!R || !P) { $("share").hidden = true; return; }
-  recall(new URLSearchParams(location.hash.slice(1)));
+// frame is a tag that puts a page into another.
+const frame = (address, title, height) => `<iframe src="${escaped(address)}" title="${escaped(title)}" width="100%" height="${height}" frameborder="0" loading="lazy"></iframe>`;
+
+// startShare keeps what is chosen in the address, and connects the buttons: chosen tells it for an address,
+// recall chooses it again, and drawing draws the page.
+function startShare({ chosen, recall, drawing }) {
+  const here = () => location.href.split("#")[0], state = () => { const s = chosen().toString(); return s && "#" + s; };
+  const again = () => recall(new URLSearchParams(location.hash.slice(1)));
+  again();
   let soon = 0;
-  changed = () => { clearTimeout(soon); soon = setTimeout(() => history.replaceState(null, "", "#" + chosen()), 150); };
-  addEventListener("hashchange", () => recall(new URLSearchParams(location.hash.slice(1))));
-  $("save-svg").addEventListener("click", () => download(drawing().blob, ".svg"));
-  $("save-png").addEventListener("click", savePNG);
-  $("copy-link").addEventListener("click", () => copy("link", link()));
-  $("copy-embed").addEventListener("click", () => copy("tag", tag()));
+  changed = () => { clearTimeout(soon); soon = setTimeout(() => history.replaceState(null, "", state() || here()), 150); };
+  addEventListener("hashchange", again);
+  $("save-svg").addEventListener("click", () => download(svgBlob(drawing()), ".svg"));
+  $("save-png").addEventListener("click", () => savePNG(drawing()));
+  $("copy-link").addEventListener("click", () => copy("link", here() + state()));
+  $("copy-embed").addEventListener("click", () => copy("tag", frame((location.protocol === "file:" ? encodeURIComponent(file()) : here()) + state(), document.title, document.body.dataset.height)));
   if ($("copy-command")) $("copy-command").addEventListener("click", () => copy("command", $("copy-command").dataset.command));
   if (parent !== window) parent.postMessage({ mlxlens: "size", height: Number(document.body.dataset.height) }, "*"); // a frame's page may set its height by this
 }

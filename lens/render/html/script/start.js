@@ -17,15 +17,6 @@ function turnTo(name) {
   changed();
 }
 
-const themes = ["auto", "light", "dark"];
-function theme(name) {
-  if (name === "auto") document.documentElement.removeAttribute("data-theme");
-  else document.documentElement.setAttribute("data-theme", name);
-  $("theme").textContent = "theme: " + name;
-  readColours();
-  redraw();
-}
-
 // show shows a grid.
 function show(data) {
   take(data);
@@ -60,7 +51,8 @@ function start() {
   $("smaller").addEventListener("click", () => setZoom(zoom / 1.3));
   $("larger").addEventListener("click", () => setZoom(zoom * 1.3));
   $("fit").addEventListener("click", fit);
-  $("theme").addEventListener("click", () => theme(themes[(themes.indexOf($("theme").textContent.slice(7)) + 1) % 3]));
+  themed = () => { readColours(); redraw(); };
+  startTheme();
 
   scroll.addEventListener("scroll", () => { tip(); redraw(); }, { passive: true });
   scroll.addEventListener("keydown", e => {
@@ -101,10 +93,12 @@ function start() {
     if (keys[e.key]) { keys[e.key](); e.preventDefault(); }
   });
   addEventListener("resize", size);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); redraw(); });
+  new ResizeObserver(() => requestAnimationFrame(size)).observe($("left")); // what stands beside it takes more or less
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", themed);
 }
 start();
 if ($("data")) {
   show(JSON.parse($("data").textContent));
-  startShare();
+  if (R && P) startShare({ chosen, recall, drawing: drawn });
+  else $("share").hidden = true;
 }

@@ -1,7 +1,7 @@
 // state.js: what the reader has chosen, and the sizes and colours that follow from it.
 
 let view = null;            // one of D.views
-let zoom = 92;              // width of a cell in pixels
+let zoom = 92, zoomed = false; // width of a cell in pixels; whether the reader chose it
 let active = { r: 0, p: 0 }; // the cell that the keyboard is on
 let hover = null;           // the cell under the pointer
 let pins = [];              // each {token, p: its position, colour}
@@ -43,9 +43,6 @@ function readColours() {
 
 // value is what the view shows of a cell, in words: its name and its number.
 const value = (r, p) => view.values.length ? view.title + " " + fixed(view.values[at(r, p)], view.digits) : "";
-
-// changed is told when the reader chose another view, cell or pin; a page sets it.
-let changed = () => {};
 
 // chosen is what the reader has chosen, for an address; recall chooses it again as far as the grid has it.
 function chosen() {
