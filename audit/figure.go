@@ -56,7 +56,7 @@ func (r *Result) notes() []string {
 		return fmt.Sprintf("%.*f ± %.*f", digits, float64(e.Mean)*scale, digits, float64(e.Error)*scale)
 	}
 	lines := []string{
-		"reference: " + r.Reference.text(), "candidate: " + r.Candidate.text(),
+		"reference: " + r.Reference.text(&r.Candidate), "candidate: " + r.Candidate.text(&r.Reference),
 		fmt.Sprintf("%s, %s scored", english.Plural(r.Corpus.Sequences, "sequence", ""), english.Plural(r.Corpus.Tokens, "token", "")),
 		fmt.Sprintf("KL(reference ‖ candidate) %s nats: median %.6f, 90 %% %.6f, 99 %% %.6f, maximum %.6f",
 			plus(f.KL, 1, 6), f.klAt(50), f.klAt(90), f.klAt(99), f.klAt(100)),
@@ -74,8 +74,13 @@ func (r *Result) notes() []string {
 	return lines
 }
 
-func (s *Side) text() string {
-	parts := []string{render.Visible(s.Ref)}
+// text names a side, with the folder where the other has the same name.
+func (s *Side) text(other *Side) string {
+	name := render.ModelName(s.ModelInfo)
+	if name == render.ModelName(other.ModelInfo) {
+		name = render.Visible(s.Ref)
+	}
+	parts := []string{name}
 	for _, more := range []string{s.Quantization, s.Weights} {
 		if more != "" {
 			parts = append(parts, more)
