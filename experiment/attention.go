@@ -170,8 +170,8 @@ type attending struct {
 }
 
 func newAttending(m model.Model, in edit.Input, o *AttentionOptions) (*attending, error) {
-	if m == nil {
-		return nil, refuse("there is no model")
+	if err := onOneProcess(m, "what heads attend to"); err != nil {
+		return nil, err
 	}
 	chosen, err := checkHeads(m, o.Heads)
 	if err != nil {

@@ -93,6 +93,9 @@ func HeadScores(ctx context.Context, m model.Model, inputs []edit.Input, o Score
 	if m == nil || len(inputs) == 0 {
 		return nil, refuse("there is no model, or no input")
 	}
+	if err := onOneProcess(m, "the scoring of heads"); err != nil {
+		return nil, err
+	}
 	heads, err := checkHeads(m, o.Heads)
 	if err != nil {
 		return nil, err
