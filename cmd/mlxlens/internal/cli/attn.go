@@ -329,7 +329,7 @@ func (o *attnOptions) score(ctx context.Context, s *streams, opened *auto.Opened
 		so.Period = o.random
 	}
 	var err error
-	if so.MaxMemory, err = o.bound(); err != nil {
+	if so.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	so.Progress = s.progressOf("scoring", o.quiet)
@@ -346,7 +346,7 @@ func (o *attnOptions) look(ctx context.Context, s *streams, opened *auto.Opened,
 	if ao.Keys, err = e.turns.at(o.keys, len(e.ids)); err != nil {
 		return nil, err
 	}
-	if ao.MaxMemory, err = o.bound(); err != nil {
+	if ao.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	ao.Progress = s.progressOf("looking", o.quiet)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -16,6 +17,7 @@ import (
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/serve"
 )
@@ -27,6 +29,9 @@ type engine struct {
 	digests   map[*auto.Opened]string
 	maxMemory string
 	commands  []serve.Command
+	ranks     *model.Ranks // that run a request together; nil: this process does
+	rank      int
+	telling   sync.Mutex // of the ranks
 }
 
 // endpoints are the commands that a server has, with what their flags do not say.
@@ -125,12 +130,20 @@ func (e *engine) Loaded() any {
 
 // Run runs a command line on the models that are open.
 func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch) error {
+	if e.ranks != nil {
+		return e.lead(ctx, call, answer, w)
+	}
+	return e.run(ctx, call, answer, w)
+}
+
+// run runs it in this process.
+func (e *engine) run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch) error {
 	if err := bounded(call.Args); err != nil {
 		return err
 	}
 	s := &streams{
 		ctx: ctx, args: call.Args, in: bytes.NewReader(call.Input), inB: bytes.NewReader(call.InputB), out: answer, err: io.Discard, answer: output.Stdout(answer),
-		digests: e.digests, served: e.served, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
+		digests: e.digests, served: e.served, ranks: e.ranks, rank: e.rank, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
 	}
 	if s.watch.progress == nil {
 		s.watch.progress = func(float64) {} // layers are computed one by one, and the context is looked at between
