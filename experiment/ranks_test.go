@@ -92,6 +92,18 @@ func withAttention(ctx context.Context) map[string]func(m model.Model) (any, err
 		"path to the logits": func(m model.Model) (any, error) {
 			return experiment.PathPatch(ctx, m, clean, corrupted, experiment.PathOptions{PatchOptions: experiment.PatchOptions{Question: prob}, Recompute: true})
 		},
+		"attention": func(m model.Model) (any, error) {
+			return experiment.Attention(ctx, m, clean, experiment.AttentionOptions{Weight: experiment.ValueNorm})
+		},
+		"attention, some": func(m model.Model) (any, error) {
+			in := corrupted
+			in.Positions = []int{2, 4}
+			last := m.Shape().Layers - 1
+			return experiment.Attention(ctx, m, in, experiment.AttentionOptions{Heads: []experiment.Head{{Layer: last, Head: 1}}, Keys: []int{0, 3}, MaxMemory: 64 << 30})
+		},
+		"head scores": func(m model.Model) (any, error) {
+			return experiment.HeadScores(ctx, m, []edit.Input{clean, {IDs: []int{4, 5, 4, 5, 4}}, corrupted}, experiment.ScoreOptions{})
+		},
 		"knockout": func(m model.Model) (any, error) {
 			return experiment.Knockout(ctx, m, clean, experiment.KnockoutOptions{Question: prob, Window: 2})
 		},
@@ -132,8 +144,6 @@ func TestExperimentsThatNeedAllLayersAreRefusedOnRanks(t *testing.T) {
 	q := experiment.Question{Metric: experiment.Logit, Target: 3}
 	modeltest.Divided(t, modeltest.Recorded(t, "llama"), 2, auto.Options{}, func(m model.Model) error {
 		for what, run := range map[string]func() (any, error){
-			"attention":   func() (any, error) { return experiment.Attention(ctx, m, in, experiment.AttentionOptions{}) },
-			"head scores": func() (any, error) { return experiment.HeadScores(ctx, m, []edit.Input{in}, experiment.ScoreOptions{}) },
 			"attribution": func() (any, error) { return experiment.Attribute(ctx, m, in, experiment.AttributeOptions{}) },
 			"to tokens": func() (any, error) {
 				return experiment.AttributeInput(ctx, m, in, experiment.InputOptions{Question: q})

@@ -60,7 +60,7 @@ func (p *plan) readExperts(m model.Model, kept []*mlx.Array, of chosen) error {
 		of.add(own)
 		return err
 	}
-	all, err := exchanged(m.Part().Ranks, own, err)
+	all, err := model.ExchangeAs(m.Part().Ranks, own, err)
 	for _, some := range all {
 		of.add(some)
 	}

@@ -1,8 +1,6 @@
 package lens
 
 import (
-	"bytes"
-	"encoding/gob"
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -170,25 +168,6 @@ func (w *wire) score() score {
 	return s
 }
 
-// exchanged gives every rank what each has, of which another program's would be refused; err is what went wrong here.
-func exchanged[T any](ranks *model.Ranks, own T, err error) ([]T, error) {
-	var text bytes.Buffer
-	if err == nil {
-		err = gob.NewEncoder(&text).Encode(own)
-	}
-	all, err := ranks.Exchange(text.Bytes(), err)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]T, len(all))
-	for rank, data := range all {
-		if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&out[rank]); err != nil {
-			return nil, fmt.Errorf("lens: what rank %d sent cannot be read: %w", rank, err)
-		}
-	}
-	return out, nil
-}
-
 // gather exchanges the rows that each rank has scored; err is what went wrong here.
 func (p *plan) gather(ranks *model.Ranks, c *chunk, own []int, err error) ([][]score, error) {
 	rows := map[int][]wire{}
@@ -200,7 +179,7 @@ func (p *plan) gather(ranks *model.Ranks, c *chunk, own []int, err error) ([][]s
 			rows[r] = append(rows[r], c.scores[i*c.width+j].wire())
 		}
 	}
-	all, err := exchanged(ranks, rows, err)
+	all, err := model.ExchangeAs(ranks, rows, err)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package model
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +19,25 @@ func (r *Ranks) Exchange(own []byte, err error) ([][]byte, error) {
 	out[r.Rank()] = own
 	err = r.ExchangeParts([][]byte{own}, err, func(rank int, data []byte) { out[rank] = append(out[rank], data...) })
 	return out, err
+}
+
+// ExchangeAs is Exchange of values of a type, as package gob writes them.
+func ExchangeAs[T any](r *Ranks, own T, err error) ([]T, error) {
+	var text bytes.Buffer
+	if err == nil {
+		err = gob.NewEncoder(&text).Encode(own)
+	}
+	all, err := r.Exchange(text.Bytes(), err)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]T, len(all))
+	for rank, data := range all {
+		if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&out[rank]); err != nil {
+			return nil, fmt.Errorf("model: what rank %d sent cannot be read: %w: do all run the same version?", rank, err)
+		}
+	}
+	return out, nil
 }
 
 // exchangeBytes is how many bytes of each rank go round at once, so that an exchange of much takes little beside it.

@@ -1,11 +1,10 @@
 package states
 
 import (
-	"bytes"
-	"encoding/gob"
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/model"
 )
 
 // piece is what one rank has kept for all, without its numbers: a row's array of a place.
@@ -32,18 +31,16 @@ func (r *run) share() error {
 			}
 		}
 	}
-	var text bytes.Buffer
-	err := gob.NewEncoder(&text).Encode(pieces)
-	all, err := part.Ranks.Exchange(text.Bytes(), err)
+	all, err := model.ExchangeAs(part.Ranks, pieces, nil)
 	if err != nil {
 		return err
 	}
 	coming := make([]arriving, len(all))
-	for rank, data := range all {
+	for rank, pieces := range all {
 		if rank == part.Ranks.Rank() {
 			continue
 		}
-		if coming[rank], err = r.expect(rank, data); err != nil {
+		if coming[rank], err = r.expect(rank, pieces); err != nil {
 			return err
 		}
 	}
@@ -75,11 +72,7 @@ func (a *arriving) take(data []byte) {
 }
 
 // expect makes room for what another rank has kept.
-func (r *run) expect(rank int, data []byte) (arriving, error) {
-	var pieces []piece
-	if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&pieces); err != nil {
-		return nil, fmt.Errorf("states: what rank %d sent is no list of arrays: %w", rank, err)
-	}
+func (r *run) expect(rank int, pieces []piece) (arriving, error) {
 	var all arriving
 	for _, p := range pieces {
 		if p.Row < 0 || p.Row >= len(r.kept) || p.Place < 0 || p.Place >= len(r.places) || r.kept[p.Row][p.Place].shape != nil || p.Bytes < 1 {
