@@ -266,9 +266,9 @@ func TestAServerOnRanksAnswersAsOneProcess(t *testing.T) {
 		}
 		require.Equal(t, all[0], all[1], c.name)
 	}
-	status, got := asked(t.Context(), t, api+"attn", `{"prompt":"One two"}`)
+	status, got := asked(t.Context(), t, api+"attribute", `{"prompt":"One two"}`)
 	require.Equal(t, http.StatusBadRequest, status)
-	require.Contains(t, string(got), "attn does not run on ranks")
+	require.Contains(t, string(got), "attribute does not run on ranks")
 
 	require.NoError(t, ranks[0].Process.Signal(syscall.SIGTERM))
 	for _, r := range ranks {

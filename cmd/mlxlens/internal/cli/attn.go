@@ -131,7 +131,7 @@ An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens h
 			return runAttn(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags, &o.knockoutFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags, &o.knockoutFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	o.placeFlags(cmd)
@@ -226,6 +226,10 @@ func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Ope
 	}
 	in := edit.Input{IDs: e.ids}
 	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, e); err != nil {
+		return nil, err
+	}
+	files := func(options map[string]string) error { return originOfEdits(o.edits, options) }
+	if err := s.sameInput(files, e.ids); err != nil {
 		return nil, err
 	}
 	o.note(s, opened, e.ids)

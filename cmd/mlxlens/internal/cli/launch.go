@@ -44,9 +44,9 @@ mlx.launch starts on several machines, with the same command behind its host fil
 
   mlx.launch --hostfile hosts.json mlxlens trace "The capital of France is"
 
-These commands run on ranks: trace, generate, capture, patch, patchscope, decompose, steer,
-probe and serve. What of them does not says so. A prompt or file "-" is read here and given
-to all. docs/larger.md has the rest.`,
+These commands run on ranks: trace, generate, capture, patch, attn, patchscope, decompose,
+steer, probe and serve. What of them does not says so. A prompt or file "-" is read here and
+given to all. docs/larger.md has the rest.`,
 		Example: `  mlxlens launch -n 2 trace "The capital of France is"
   mlxlens launch -n 3 -- generate "The capital of France is" -n 8
   mlxlens launch -n 2 trace "The capital of France is" --layers-per-rank 10,20 --last

@@ -22,7 +22,7 @@ import (
 )
 
 // rankCommands are the commands that processes run together, each with some layers of a model.
-var rankCommands = []string{"trace", "generate", "capture", "patch", "patchscope", "decompose", "steer", "probe", "serve"}
+var rankCommands = []string{"trace", "generate", "capture", "patch", "attn", "patchscope", "decompose", "steer", "probe", "serve"}
 
 // rankFlags are those of commands that run on ranks.
 type rankFlags struct {

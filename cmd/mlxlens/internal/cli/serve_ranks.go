@@ -16,7 +16,7 @@ import (
 // it is. Between requests they meet now and then, so that one that is gone is known of.
 
 // rankRequests are the commands of requests that ranks run together.
-var rankRequests = []string{"info", "tokenize", "trace", "generate", "patch", "capture", "patchscope", "decompose", "steer"}
+var rankRequests = []string{"info", "tokenize", "trace", "generate", "patch", "attn", "capture", "patchscope", "decompose", "steer"}
 
 // idleTick is how often ranks meet that have nothing to do. Who waits for others looks again and again, and takes a core:
 // so those that follow sleep until shortly before.
