@@ -75,6 +75,11 @@ func New(reference, candidate model.Model, o Options) (*Audit, error) {
 	case reference.Device() != candidate.Device():
 		return nil, fmt.Errorf("audit: the reference is on the %s, and the candidate on the %s: open both on one", reference.Device(), candidate.Device())
 	}
+	for _, m := range []model.Model{reference, candidate} {
+		if err := model.Whole(m, "audit: the comparison of two models"); err != nil {
+			return nil, err
+		}
+	}
 	r, c := reference.Shape(), candidate.Shape()
 	for _, size := range []struct {
 		name string

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,6 +154,9 @@ func Attention(ctx context.Context, m model.Model, in edit.Input, o AttentionOpt
 	if err := a.watch.run(ctx, a); err != nil {
 		return nil, err
 	}
+	if err := a.share(); err != nil {
+		return nil, err
+	}
 	if err := a.finish(); err != nil {
 		return nil, err
 	}
@@ -248,6 +252,26 @@ func (a *attending) bound(most int64) error {
 	}
 	result := int64(4*len(a.heads)) * int64(len(a.out.Positions)*len(a.out.Keys))
 	return a.fit(most, each, result)
+}
+
+// watched is what a rank has read of its heads.
+type watched struct {
+	Pattern map[Head][][]float32
+	Norms   map[Head][]float32
+}
+
+// share gives every rank what the others have read of their layers.
+func (a *attending) share() error {
+	part := a.m.Part()
+	if part == nil {
+		return nil
+	}
+	all, err := model.ExchangeAs(part.Ranks, watched{a.out.Pattern, a.norms}, nil)
+	for _, of := range all {
+		maps.Copy(a.out.Pattern, of.Pattern)
+		maps.Copy(a.norms, of.Norms)
+	}
+	return err
 }
 
 // finish multiplies by the norms, and refuses what is no number.

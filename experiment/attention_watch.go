@@ -62,7 +62,10 @@ func (w *watch) fit(bound int64, each int, result int64) error {
 		return nil
 	}
 	s, rows := w.m.Shape(), w.batch.Len()
-	free := bound - int64(mlx.ActiveMemory())
+	free, err := model.Free(w.m, bound)
+	if err != nil {
+		return err
+	}
 	for {
 		n := min(w.step, w.tokens)
 		need := result + 4*(int64(s.Block(rows, n, w.tokens))+int64(n)*int64(each))

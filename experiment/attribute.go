@@ -144,8 +144,8 @@ type direct struct {
 }
 
 func newDirect(m model.Model, in edit.Input, o *AttributeOptions) (*direct, error) {
-	if m == nil {
-		return nil, refuse("there is no model")
+	if err := onOneProcess(m, "the attribution of a logit"); err != nil {
+		return nil, err
 	}
 	if err := o.complete(m); err != nil {
 		return nil, err

@@ -92,8 +92,8 @@ func (o InputOptions) Fits(m model.Model, in edit.Input) error {
 
 // prepare checks what is asked, and whether a bound has room for it.
 func (o *InputOptions) prepare(m model.Model, in *edit.Input) error {
-	if m == nil {
-		return refuse("there is no model")
+	if err := onOneProcess(m, "the attribution to tokens"); err != nil {
+		return err
 	}
 	if err := o.complete(m); err != nil {
 		return err

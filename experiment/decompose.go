@@ -153,7 +153,11 @@ func (d *decomposing) capture(ctx context.Context) (*states.Set, error) {
 		return nil, fmt.Errorf("experiment: %w", err)
 	}
 	need := max(result+work, result+4*4*directionNumbers)
-	if free := d.o.MaxMemory - int64(mlx.ActiveMemory()); d.o.MaxMemory > 0 && need > free {
+	free, err := model.Free(d.m, d.o.MaxMemory)
+	if err != nil {
+		return nil, err
+	}
+	if d.o.MaxMemory > 0 && need > free {
 		return nil, fmt.Errorf("experiment: to decompose the states takes %d MB beside the weights, and %d MB are left for it: read fewer positions or layers, or allow more memory", (need+1<<20-1)>>20, max(0, free>>20))
 	}
 	set, err := states.Capture(ctx, d.m, d.in, d.o.Places)

@@ -99,6 +99,9 @@ func (o EdgeOptions) Fits(m model.Model, clean, corrupted edit.Input) error {
 }
 
 func newEdges(m model.Model, clean, corrupted edit.Input, o *EdgeOptions) (*wiredEdges, error) {
+	if err := onOneProcess(m, "the attribution to edges"); err != nil {
+		return nil, err
+	}
 	e := EstimateOptions{Method: o.Method, Steps: o.Steps}
 	e.PatchOptions = PatchOptions{Question: o.Question, Sites: []model.Site{model.AttnOut}, Noising: o.Noising, Label: o.Label, MaxMemory: o.MaxMemory}
 	if err := e.complete(); err != nil {

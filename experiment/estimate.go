@@ -149,6 +149,9 @@ func (o EstimateOptions) Fits(m model.Model, clean, corrupted edit.Input) error 
 }
 
 func newEstimating(m model.Model, clean, corrupted edit.Input, o *EstimateOptions) (*estimating, error) {
+	if err := onOneProcess(m, "the estimate of patches by a gradient"); err != nil {
+		return nil, err
+	}
 	if err := o.complete(); err != nil {
 		return nil, err
 	}

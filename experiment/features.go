@@ -166,7 +166,11 @@ func (f *encoding) capture(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("experiment: %w", err)
 	}
-	if free := f.o.MaxMemory - int64(mlx.ActiveMemory()); f.o.MaxMemory > 0 && result+work > free {
+	free, err := model.Free(f.m, f.o.MaxMemory)
+	if err != nil {
+		return err
+	}
+	if f.o.MaxMemory > 0 && result+work > free {
 		return fmt.Errorf("experiment: to read the states takes %d MB beside the weights, and %d MB are left for it: read fewer positions, or allow more memory", (result+work+1<<20-1)>>20, max(0, free>>20))
 	}
 	set, err := states.Capture(ctx, f.m, f.in, places)

@@ -89,7 +89,11 @@ func (f *encoding) splice(ctx context.Context) error {
 	}
 	n, shape := len(f.in.IDs), f.m.Shape()
 	need := 4 * (int64(shape.Block(2, n, n)) + int64(2*n*shape.DModel) + 8*spliceNumbers)
-	if free := f.o.MaxMemory - int64(mlx.ActiveMemory()); f.o.MaxMemory > 0 && need > free {
+	free, err := model.Free(f.m, f.o.MaxMemory)
+	if err != nil {
+		return err
+	}
+	if f.o.MaxMemory > 0 && need > free {
 		return fmt.Errorf("experiment: to splice the reconstruction in takes %d MB beside the weights, and %d MB are left for it: give a shorter prompt, or allow more memory", (need+1<<20-1)>>20, max(0, free>>20))
 	}
 	value := edit.Value{Shape: append([]int{len(f.in.Positions)}, shape.In(f.e.Out.Layer).Sizes(f.e.Out.Site)...), Data: f.back, Positions: f.in.Positions}

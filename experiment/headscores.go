@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -124,7 +125,9 @@ func HeadScores(ctx context.Context, m model.Model, inputs []edit.Input, o Score
 		if o.Progress != nil {
 			s.progress = func(part float64) { o.Progress(min(1, (float64(done)+part*float64(n))/float64(total))) }
 		}
-		err = s.watch.run(ctx, s)
+		if err = s.watch.run(ctx, s); err == nil {
+			err = s.share()
+		}
 		done += n
 		return s.tallies, err
 	}
@@ -236,6 +239,26 @@ func newScorer(m model.Model, inputs []edit.Input, heads []Head, o *ScoreOptions
 		s.count(s.tallies[i], in.IDs)
 	}
 	return s, s.fit(o.MaxMemory, len(inputs)*s.tokens*(2*(len(o.Kinds)+1)+m.Shape().Heads), 0)
+}
+
+// share gives every rank the sums of the others' heads.
+func (s *scorer) share() error {
+	part := s.m.Part()
+	if part == nil {
+		return nil
+	}
+	own := make([]map[Head][]float64, len(s.tallies))
+	for i, t := range s.tallies {
+		own[i] = maps.Clone(t.sums)
+		maps.DeleteFunc(own[i], func(h Head, _ []float64) bool { return !part.Has(h.Layer) })
+	}
+	all, err := model.ExchangeAs(part.Ranks, own, nil)
+	for _, of := range all {
+		for i := range min(len(of), len(s.tallies)) {
+			maps.Copy(s.tallies[i].sums, of[i])
+		}
+	}
+	return err
 }
 
 func (s *scorer) sites() []model.Site { return []model.Site{model.Pattern} }

@@ -75,7 +75,10 @@ func Knockout(ctx context.Context, m model.Model, in edit.Input, o KnockoutOptio
 		return nil, err
 	}
 	for row := range k.out.Rows {
-		if k.out.Interrupted = stopped(o.Stop); k.out.Interrupted {
+		if k.out.Interrupted, err = k.stopped(o.Stop); err != nil {
+			return nil, err
+		}
+		if k.out.Interrupted {
 			break
 		}
 		if err := k.row(ctx, row); err != nil {

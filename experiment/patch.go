@@ -207,9 +207,6 @@ func checkSite(m model.Model, site model.Site, before []model.Site) error {
 
 // readOne resolves the one position of an input that is read.
 func readOne(m model.Model, in *edit.Input) error {
-	if err := model.Whole(m, "experiment: what compares runs"); err != nil {
-		return err
-	}
 	if in.Positions == nil {
 		in.Positions = []int{-1}
 	}

@@ -19,8 +19,9 @@ func (p *patching) all(ctx context.Context) error {
 	}
 	p.tell(total, p.o.Progress)
 	for from := 0; from < len(p.out.Rows); {
-		if p.out.Interrupted = stopped(p.o.Stop); p.out.Interrupted {
-			return nil
+		var err error
+		if p.out.Interrupted, err = p.stopped(p.o.Stop); err != nil || p.out.Interrupted {
+			return err
 		}
 		to, rows := from, 0
 		for to < len(p.out.Rows) && (to == from || rows*each < togetherPositions) {

@@ -120,8 +120,11 @@ func (s *scoping) rows() (int, error) {
 		return rows, nil
 	}
 	shape, whole := s.m.Shape(), len(s.into.IDs)+s.o.Continue
+	free, err := model.Free(s.m, s.o.MaxMemory)
+	if err != nil {
+		return 0, err
+	}
 	for {
-		free := s.o.MaxMemory - int64(mlx.ActiveMemory())
 		need := 4 * (int64(shape.Block(rows, positions, whole)) + int64(rows)*int64(shape.Remembered(whole)+positions*shape.DModel+3*shape.DVocab))
 		switch {
 		case need <= free:
@@ -188,11 +191,17 @@ func (s *scoping) run(ctx context.Context, of []scopedAt) ([]Scoped, error) {
 
 // step runs the model on ids that continue the cache, and returns what each row chooses next, the
 // likeliest.
-func (s *scoping) step(scope *mlx.Scope, tokens *mlx.Array, cache *model.Cache, tap *model.Tap, read func(logits []float32) error) ([]int32, error) {
+func (s *scoping) step(scope *mlx.Scope, tokens *mlx.Array, cache *model.Cache, tap *model.Tap, read func(logits []float32) error) (next []int32, err error) {
 	h := s.m.Stream(tokens, cache, tap, s.m.Shape().Layers)
 	last := mlx.Squeeze(mlx.Slice(h, 1, mlx.Between(h.Dim(1)-1, h.Dim(1))), 1) // [row, d_model]
 	logits := mlx.AsType(model.ToLogits(s.m, last), mlx.Float32)
-	chosen, err := mlx.Data[uint32](model.Likeliest(logits))
+	likeliest := model.Likeliest(logits)
+	if part := s.m.Part(); part != nil { // the first rank's choice is everyone's
+		if likeliest, err = part.Spread(scope, likeliest, 0, likeliest.Shape()...); err != nil {
+			return nil, err
+		}
+	}
+	chosen, err := mlx.Data[uint32](likeliest)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +210,7 @@ func (s *scoping) step(scope *mlx.Scope, tokens *mlx.Array, cache *model.Cache, 
 			return nil, err
 		}
 	}
-	next := make([]int32, len(chosen))
+	next = make([]int32, len(chosen))
 	for i, id := range chosen {
 		next[i] = int32(id)
 	}

@@ -67,7 +67,10 @@ func PathPatch(ctx context.Context, m model.Model, clean, corrupted edit.Input, 
 	}
 	p.tell(total, o.Progress)
 	for row := range p.out.Rows {
-		if p.out.Interrupted = stopped(o.Stop); p.out.Interrupted {
+		if p.out.Interrupted, err = p.stopped(o.Stop); err != nil {
+			return nil, err
+		}
+		if p.out.Interrupted {
 			break
 		}
 		if err := p.row(ctx, row); err != nil {

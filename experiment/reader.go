@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"github.com/mlxlens/mlxlens/edit"
-	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/states"
 )
@@ -89,7 +88,11 @@ func (r *stateReader) prepare(inputs []edit.Input, beside int64) ([][]int, error
 		if err != nil {
 			return nil, fmt.Errorf("experiment: %s: %w", r.name(i), err)
 		}
-		if free := r.bound - int64(mlx.ActiveMemory()); r.bound > 0 && work > free {
+		free, err := model.Free(r.m, r.bound)
+		if err != nil {
+			return nil, err
+		}
+		if r.bound > 0 && work > free {
 			return nil, fmt.Errorf("experiment: %s: to read it takes %d MB beside the weights, and %d MB are left for it: give shorter prompts, or allow more memory", r.name(i), (work+1<<20-1)>>20, max(0, free>>20))
 		}
 		one = max(one, result+beside)

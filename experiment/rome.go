@@ -103,7 +103,10 @@ func CausalTrace(ctx context.Context, m model.Model, in edit.Input, o TracingOpt
 		return nil, err
 	}
 	for from := 0; from < len(t.out.Rows); {
-		if t.out.Interrupted = stopped(o.Stop); t.out.Interrupted {
+		if t.out.Interrupted, err = t.stopped(o.Stop); err != nil {
+			return nil, err
+		}
+		if t.out.Interrupted {
 			break
 		}
 		to := t.rowsTogether(from)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/mlx"
@@ -34,6 +35,7 @@ type runner struct {
 	passed func(n int) // told of blocks that positions went through
 
 	caches map[int]*model.Cache // of what comes before each start
+	stream func() mlx.Dtype     // the stream's type
 }
 
 // passRows bounds the positions of a pass: with so many its products are as efficient as with
@@ -46,6 +48,7 @@ const startEvery = 32
 // newRunner prepares to run variants that change nothing before a position.
 func newRunner(m model.Model, bases []edit.Input, answer, from int, bound int64) *runner {
 	r := &runner{m: m, bases: bases, answer: answer, most: passRows, bound: bound, caches: map[int]*model.Cache{}, passed: func(int) {}}
+	r.stream = sync.OnceValue(func() mlx.Dtype { return streamType(m) })
 	for _, b := range bases {
 		for _, e := range b.Edits {
 			from = min(from, firstOf(e, answer+1))
@@ -104,7 +107,21 @@ func (r *runner) tell(total float64, progress func(done float64)) {
 func streamType(m model.Model) mlx.Dtype {
 	scope := mlx.NewScope(m.Device())
 	defer scope.Close()
-	return m.Stream(model.Tokens(scope, []int{0}), nil, nil, 1).Dtype() // nothing is computed
+	return m.Stream(model.Tokens(scope, []int{0}), nil, nil, 1).Dtype() // nothing is computed, but on ranks
+}
+
+// stopped reports whether somebody has asked for what there is, on ranks the first one's caller.
+func (r *runner) stopped(stop <-chan struct{}) (bool, error) {
+	part := r.m.Part()
+	if part == nil {
+		return stopped(stop), nil
+	}
+	asked := int64(0)
+	if stopped(stop) {
+		asked = 1
+	}
+	asked, err := part.Ranks.First(asked)
+	return asked != 0, err
 }
 
 // close lets go what comes before each start; runs that need it compute it again.
@@ -180,8 +197,11 @@ func (r *runner) fit(positions int) (rows, part int, err error) {
 		}
 		beside += takes
 	}
+	free, err := model.Free(r.m, r.bound-beside)
+	if err != nil {
+		return 0, 0, err
+	}
 	for {
-		free := r.bound - beside - int64(mlx.ActiveMemory())
 		kept := s.Remembered(r.answer + 1)
 		need := 4 * (int64(s.Block(rows, part, r.answer+1)) + int64(rows)*int64(kept+positions*s.DModel+3*s.DVocab))
 		switch {
@@ -257,7 +277,7 @@ func (r *runner) part(ctx context.Context, scope *mlx.Scope, b *edit.Batch, cach
 		base[i] = int32(v.base)
 	}
 	h := mlx.FromSlice(scope, data, len(r.bases), to-from, d)
-	h = mlx.AsType(mlx.Take(h, mlx.FromSlice(scope, base), 0), streamType(r.m)) // [variant, pos, d_model]
+	h = mlx.AsType(mlx.Take(h, mlx.FromSlice(scope, base), 0), r.stream()) // [variant, pos, d_model]
 	h = r.m.Resume(h, tokens, cache, tap, layer, layers)
 	return h, h.Err()
 }

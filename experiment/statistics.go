@@ -64,9 +64,7 @@ func EmbeddingDeviation(ctx context.Context, m model.Model) (float64, error) {
 			scope.Close()
 			return 0, err
 		}
-		x := mlx.AsType(kept[0], mlx.Float32)
-		rows := mlx.Concatenate(0, mlx.Reshape(mlx.Sum(x, -1), -1), mlx.Reshape(mlx.Sum(mlx.Square(x), -1), -1))
-		data, err := mlx.Data[float32](rows)
+		data, err := sumsOf(scope, m.Part(), kept[0], len(ids))
 		scope.Close()
 		if err != nil {
 			return 0, err
@@ -77,4 +75,20 @@ func EmbeddingDeviation(ctx context.Context, m model.Model) (float64, error) {
 		n += float64(len(ids) * m.Shape().DModel)
 	}
 	return math.Sqrt(max(0, square/n-sum/n*sum/n)), nil
+}
+
+// sumsOf returns the sum and the sum of squares of each of n rows, the sums first. On ranks the first one has the rows.
+func sumsOf(scope *mlx.Scope, part *model.Part, x *mlx.Array, n int) ([]float32, error) {
+	var sums *mlx.Array
+	if x != nil {
+		x = mlx.AsType(x, mlx.Float32)
+		sums = mlx.Concatenate(0, mlx.Reshape(mlx.Sum(x, -1), -1), mlx.Reshape(mlx.Sum(mlx.Square(x), -1), -1))
+	}
+	if part != nil {
+		var err error
+		if sums, err = part.Spread(scope, sums, 0, 2*n); err != nil {
+			return nil, err
+		}
+	}
+	return mlx.Data[float32](sums)
 }

@@ -113,6 +113,9 @@ func States(scope *mlx.Scope, m model.Model, sequences [][]int, places []model.P
 	for i, ids := range sequences {
 		inputs[i].IDs = ids
 	}
+	if err := model.Whole(m, "lens: what reads the states of sequences"); err != nil {
+		return nil, err
+	}
 	b, err := edit.NewBatch(m, inputs...)
 	if err != nil {
 		return nil, fmt.Errorf("lens: %w", err)

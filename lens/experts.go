@@ -51,10 +51,36 @@ func (p *plan) kept() []model.Place {
 // chosen are experts by row, [position][k].
 type chosen map[int][][]Expert
 
-// readExperts adds those of a pass's positions to of; kept is what the pass kept.
-func (p *plan) readExperts(kept []*mlx.Array, of chosen) error {
+// readExperts adds those of a pass's positions to of; kept is what the pass kept. On ranks each reads those of its layers,
+// and all get them.
+func (p *plan) readExperts(m model.Model, kept []*mlx.Array, of chosen) error {
+	own := chosen{}
+	err := p.ownExperts(kept, own)
+	if m.Part() == nil || len(p.beside) == 0 {
+		of.add(own)
+		return err
+	}
+	all, err := model.ExchangeAs(m.Part().Ranks, own, err)
+	for _, some := range all {
+		of.add(some)
+	}
+	return err
+}
+
+// add takes in positions behind those that are there.
+func (of chosen) add(more chosen) {
+	for row, at := range more {
+		of[row] = append(of[row], at...)
+	}
+}
+
+// ownExperts reads those of the places that were kept here.
+func (p *plan) ownExperts(kept []*mlx.Array, of chosen) error {
 	for i, b := range p.beside {
 		ids, weights := kept[len(p.places)+2*i], kept[len(p.places)+2*i+1] // [positions, k]
+		if ids == nil || weights == nil {                                  // another rank's: the pass was complete
+			continue
+		}
 		numbers, err := mlx.Data[int32](mlx.AsType(ids, mlx.Int32))
 		if err != nil {
 			return err

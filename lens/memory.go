@@ -3,7 +3,6 @@ package lens
 import (
 	"fmt"
 
-	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -25,7 +24,10 @@ func (p *plan) fit(m model.Model, sequences, positions, read int, o *Options) er
 	if o.MaxMemory == 0 {
 		return nil
 	}
-	free := o.MaxMemory - int64(mlx.ActiveMemory())
+	free, err := model.Free(m, o.MaxMemory)
+	if err != nil {
+		return err
+	}
 	for {
 		need := p.memory(m, sequences, positions, read, o)
 		switch {

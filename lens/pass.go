@@ -81,7 +81,7 @@ func (r *run) part(ctx context.Context, cache *model.Cache, from, to int) error 
 	for i := range scores {
 		r.scores[i] = append(r.scores[i], scores[i]...)
 	}
-	if err := r.readExperts(states, r.experts); err != nil {
+	if err := r.readExperts(r.m, states, r.experts); err != nil {
 		return err
 	}
 	r.read += r.reference(states).Dim(0)

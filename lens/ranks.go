@@ -1,8 +1,6 @@
 package lens
 
 import (
-	"bytes"
-	"encoding/gob"
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -45,10 +43,6 @@ func onRanks(m model.Model, o *Options) error {
 	switch {
 	case m.Part() == nil:
 		return nil
-	case o.Experts:
-		return model.Whole(m, "lens: the choice of experts beside the rows")
-	case o.MaxMemory > 0:
-		return model.Whole(m, "lens: a bound on memory")
 	}
 	for _, t := range o.lenses() {
 		if _, is := t.(Head); is {
@@ -185,20 +179,12 @@ func (p *plan) gather(ranks *model.Ranks, c *chunk, own []int, err error) ([][]s
 			rows[r] = append(rows[r], c.scores[i*c.width+j].wire())
 		}
 	}
-	var text bytes.Buffer
-	if err == nil {
-		err = gob.NewEncoder(&text).Encode(rows)
-	}
-	all, err := ranks.Exchange(text.Bytes(), err)
+	all, err := model.ExchangeAs(ranks, rows, err)
 	if err != nil {
 		return nil, err
 	}
 	out := make([][]score, len(p.rows))
-	for rank, data := range all {
-		var of map[int][]wire
-		if err := gob.NewDecoder(bytes.NewReader(data)).Decode(&of); err != nil {
-			return nil, fmt.Errorf("lens: what rank %d sent is no score: %w", rank, err)
-		}
+	for rank, of := range all {
 		for r, cells := range of {
 			if r < 0 || r >= len(out) || len(cells) != c.width || out[r] != nil {
 				return nil, fmt.Errorf("lens: rank %d sent row %d of %d positions, where %d rows of %d are read: the ranks differ in what they were given", rank, r, len(cells), len(out), c.width)

@@ -74,7 +74,7 @@ func (r *Reader) Read(ctx context.Context, ids []int) (*Grid, error) {
 		return nil, err
 	}
 	experts := chosen{}
-	if err := r.p.readExperts(r.states, experts); err != nil {
+	if err := r.p.readExperts(r.m, r.states, experts); err != nil {
 		return nil, err
 	}
 	g := r.p.grid(r.m, in, scores, 0, &r.o)

@@ -88,6 +88,9 @@ func (c *Cache) advance(n int) {
 // Eval computes what passes have added: a pass of whose results nothing else is
 // wanted.
 func (c *Cache) Eval() error {
+	if c == nil {
+		return nil
+	}
 	var all []*mlx.Array
 	for i := range c.layers {
 		all = append(all, c.layers[i].arrays()...)

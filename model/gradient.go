@@ -26,6 +26,9 @@ type Objective struct {
 //
 // tokens: [batch, pos] int32.
 func Gradient(m Model, tokens *mlx.Array, tap *Tap, objective Objective, wrt []Place) (value *mlx.Array, gradients []*mlx.Array, err error) {
+	if err := Whole(m, "a gradient"); err != nil {
+		return nil, nil, fmt.Errorf("model: %w", err)
+	}
 	for _, at := range slices.Concat(objective.Places, wrt) {
 		if err := m.Check(at); err != nil {
 			return nil, nil, fmt.Errorf("model: gradient: %w", err)

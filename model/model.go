@@ -11,7 +11,6 @@ package model
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -161,15 +160,12 @@ func Forward(m Model, tokens *mlx.Array, cache *Cache, tap *Tap) *mlx.Array {
 
 // Reach goes as far as some places need: through the blocks before the last of them, and
 // on to the logits if one of them is behind the blocks. What it returns is the last array
-// that was built.
+// that was built. On ranks the tap of each one goes by the places that it computes ([Model].Part).
 func Reach(m Model, tokens *mlx.Array, cache *Cache, tap *Tap, places []Place) *mlx.Array {
-	if err := Whole(m, "a pass that keeps places of all layers"); err != nil {
-		return mlx.Failed("reach", fmt.Errorf("model: %w", err))
-	}
 	blocks, on := 0, false
 	for _, p := range places {
 		blocks = max(blocks, p.Blocks(m.Shape().Layers))
-		on = on || p.afterBlocks()
+		on = on || p.AfterBlocks()
 	}
 	h := m.Stream(tokens, cache, tap, blocks)
 	if !on {

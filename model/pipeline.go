@@ -23,6 +23,20 @@ func Held(m Model) Span {
 	return Span{0, m.Shape().Layers}
 }
 
+// Computes reports whether a process computes what passes a place: of a model that is whole all of them, on ranks those of
+// its layers, the first one the embeddings, and every one what comes behind the last block.
+func Computes(m Model, at Place) bool { return at.AfterBlocks() || Held(m).Has(at.Layer) }
+
+// Free returns how many bytes of a bound MLX's arrays leave. On ranks it is the least that any has left, so that all
+// divide the work alike.
+func Free(m Model, bound int64) (int64, error) {
+	left := bound - int64(mlx.ActiveMemory())
+	if m.Part() == nil {
+		return left, nil
+	}
+	return m.Part().Ranks.Least(left)
+}
+
 // Whole returns an error for a model of which other processes hold layers, for who needs all of it.
 func Whole(m Model, what string) error {
 	p := m.Part()
@@ -48,6 +62,9 @@ func (t *Transformer) alongRanks(begin func() *mlx.Array, pass *Pass, from, bloc
 	r := t.Held.Ranks
 	if r == nil {
 		return nil, fmt.Errorf("model: a pass through blocks %d to %d: this process holds %s alone", from, blocks, t.Held.Span)
+	}
+	if err := r.goOn(); err != nil {
+		return nil, err
 	}
 	first, last := t.stages(from, blocks)
 	shape := []int{pass.Tokens.Dim(0), pass.Tokens.Dim(1), t.Sizes.DModel}
@@ -135,5 +152,5 @@ func (p *Part) tell(err error, passOn bool) error {
 		said = fmt.Errorf("rank %d: %w", r.Rank(), err)
 	}
 	_ = r.send(nil, said) // this rank's error is the one to tell of
-	return err
+	return r.end(err)
 }

@@ -29,13 +29,14 @@ func (p Place) Blocks(layers int) int {
 	switch {
 	case p.Site.PerLayer():
 		return min(p.Layer+1, layers)
-	case p.afterBlocks():
+	case p.AfterBlocks():
 		return layers
 	}
 	return 0
 }
 
-func (p Place) afterBlocks() bool { return p.Site == FinalNormOut || p.Site == Logits }
+// AfterBlocks reports whether the place is behind the last block: the final norm, or the logits.
+func (p Place) AfterBlocks() bool { return p.Site == FinalNormOut || p.Site == Logits }
 
 // InForwardOrder sorts places as a pass goes by them, and drops repeated ones.
 func InForwardOrder(places []Place) []Place {
@@ -43,7 +44,7 @@ func InForwardOrder(places []Place) []Place {
 		switch {
 		case p.Site.PerLayer():
 			return 1
-		case p.afterBlocks():
+		case p.AfterBlocks():
 			return 2
 		}
 		return 0

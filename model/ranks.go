@@ -2,7 +2,6 @@ package model
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -16,9 +15,11 @@ import (
 // What goes from one to another has a header before it, so that ranks that differ in what they do end in
 // an error. It is sent on the CPU's stream, wherever it was computed.
 type Ranks struct {
-	group Group
-	wait  time.Duration
-	sent  int64
+	group  Group
+	wait   time.Duration
+	sent   int64
+	broken error // what ended their way together; nil: nothing
+	asked  func() bool
 }
 
 // Group is how ranks reach each other, as [mlx.Group] does it.
@@ -53,6 +54,23 @@ func (r *Ranks) Size() int {
 	return r.group.Size()
 }
 
+// Err returns what has ended the ranks' work together: one is gone, or has failed where others wait for what it would have
+// sent. Nothing goes between them after that. What an [Ranks.Exchange] tells all of ends nothing.
+func (r *Ranks) Err() error {
+	if r == nil {
+		return nil
+	}
+	return r.broken
+}
+
+// end keeps the first error that ends the work together.
+func (r *Ranks) end(err error) error {
+	if r.broken == nil {
+		r.broken = err
+	}
+	return err
+}
+
 // Sent returns how many bytes this rank has sent to its neighbour.
 func (r *Ranks) Sent() int64 { return r.sent }
 
@@ -61,6 +79,9 @@ func (r *Ranks) left() int  { return (r.Rank() + r.Size() - 1) % r.Size() }
 
 // eval computes what goes between ranks, within the bound.
 func (r *Ranks) eval(what string, arrays ...*mlx.Array) error {
+	if r.broken != nil {
+		return r.broken
+	}
 	late := fmt.Errorf("no rank answered within %s", r.wait)
 	ctx, stop := context.WithTimeoutCause(context.Background(), r.wait, late)
 	defer stop()
@@ -68,7 +89,7 @@ func (r *Ranks) eval(what string, arrays ...*mlx.Array) error {
 		if errors.Is(err, context.DeadlineExceeded) {
 			err = late
 		}
-		return fmt.Errorf("%w: rank %d of %d, %s: %w (has another rank ended? what it said last says why)", ErrRanks, r.Rank(), r.Size(), what, err)
+		return r.end(fmt.Errorf("%w: rank %d of %d, %s: %w (has another rank ended? what it said last says why)", ErrRanks, r.Rank(), r.Size(), what, err))
 	}
 	return nil
 }
@@ -85,6 +106,30 @@ const (
 	kindStream = 1
 	kindError  = 2
 )
+
+// ErrStopped is the end of work that [Ranks.StopWhen] has stopped.
+var ErrStopped = fmt.Errorf("the ranks were asked to stop: %w", context.Canceled)
+
+// StopWhen makes every pass begin with the question whether the work is to go on, which all ranks must ask. The first one's
+// answer is everyone's: so a pass is made by all, or is [ErrStopped] of all, and they can begin something else. Nil: nobody
+// asks any more.
+func (r *Ranks) StopWhen(asked func() bool) { r.asked = asked }
+
+// goOn asks it.
+func (r *Ranks) goOn() error {
+	if r.asked == nil {
+		return nil
+	}
+	stop := int64(0)
+	if r.Rank() == 0 && r.asked() {
+		stop = 1
+	}
+	stop, err := r.First(stop)
+	if err == nil && stop != 0 {
+		err = ErrStopped
+	}
+	return err
+}
 
 // send sends an array to the next rank, or err in place of it.
 func (r *Ranks) send(x *mlx.Array, err error) error {
@@ -134,7 +179,7 @@ func (r *Ranks) receive(scope *mlx.Scope, shape []int) (x *mlx.Array, passOn boo
 		if err == nil {
 			err = fmt.Errorf("%w: %s", ErrRanks, said)
 		}
-		return nil, true, err
+		return nil, true, err // which whoever passes it on ends with
 	}
 	var of []int
 	for _, d := range header[4 : 4+min(max(header[3], 0), 4)] {
@@ -148,57 +193,6 @@ func (r *Ranks) receive(scope *mlx.Scope, shape []int) (x *mlx.Array, passOn boo
 		return nil, false, err
 	}
 	return scope.Hold(x), false, nil
-}
-
-// Exchange gives every rank what each has, by their numbers. An error of one is an error of all, which names it; err is
-// this rank's.
-func (r *Ranks) Exchange(own []byte, err error) ([][]byte, error) {
-	scope := mlx.NewScope(mlx.CPU)
-	defer scope.Close()
-	state := []int32{exchangeMark, int32(len(own)), 0}
-	if err != nil {
-		own = []byte(err.Error())
-		state[1], state[2] = int32(len(own)), 1
-	}
-	const what = "exchanging with all"
-	r.sent += int64(4 * len(state) * (r.Size() - 1))
-	all := r.group.AllGather(mlx.FromSlice(scope, state, 1, len(state)))
-	if err := r.eval(what, all); err != nil {
-		return nil, err
-	}
-	states, e := mlx.Data[int32](all)
-	if e != nil {
-		return nil, e
-	}
-	most := int32(1)
-	for i := range r.Size() {
-		if states[3*i] != exchangeMark {
-			return nil, r.strange(i)
-		}
-		most = max(most, states[3*i+1])
-	}
-	padded := make([]byte, most)
-	copy(padded, own)
-	r.sent += int64(most) * int64(r.Size()-1)
-	all = r.group.AllGather(mlx.FromSlice(scope, padded, 1, int(most)))
-	if err := r.eval(what, all); err != nil {
-		return nil, err
-	}
-	data, e := mlx.Data[uint8](all)
-	if e != nil {
-		return nil, e
-	}
-	out, failed := make([][]byte, r.Size()), []error(nil)
-	for i := range out {
-		out[i] = data[i*int(most):][:states[3*i+1]]
-		if states[3*i+2] != 0 && i != r.Rank() {
-			failed = append(failed, fmt.Errorf("%w: rank %d: %s", ErrRanks, i, out[i]))
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	return out, errors.Join(failed...)
 }
 
 // First returns the first rank's number, so that all go on with the same where theirs may differ by a rounding.
@@ -233,27 +227,5 @@ func (r *Ranks) First(x int64) (int64, error) {
 
 // strange is the error of what another rank sent, which is not what this one waits for.
 func (r *Ranks) strange(rank int) error {
-	return fmt.Errorf("%w: rank %d: what rank %d sent begins no message that was to come: do the ranks differ in what they were given?", ErrRanks, r.Rank(), rank)
-}
-
-// Greatest returns the greatest of each number over the ranks.
-func (r *Ranks) Greatest(own []int64, err error) ([]int64, error) {
-	var b []byte
-	for _, x := range own {
-		b = binary.LittleEndian.AppendUint64(b, uint64(x))
-	}
-	all, err := r.Exchange(b, err)
-	if err != nil {
-		return nil, err
-	}
-	out := append([]int64(nil), own...)
-	for rank, data := range all {
-		if len(data) != 8*len(own) {
-			return nil, fmt.Errorf("%w: rank %d has %d numbers, and rank %d %d: do they open the same model?", ErrRanks, rank, len(data)/8, r.Rank(), len(own))
-		}
-		for i := range out {
-			out[i] = max(out[i], int64(binary.LittleEndian.Uint64(data[8*i:])))
-		}
-	}
-	return out, nil
+	return r.end(fmt.Errorf("%w: rank %d: what rank %d sent begins no message that was to come: do the ranks differ in what they were given?", ErrRanks, r.Rank(), rank))
 }

@@ -26,6 +26,9 @@ import (
 // and neither are positions after the last one. A prompt of more than 512 tokens goes
 // through in parts, with a cache: the memory is that of the result, of a part, and of the
 // keys and values ([Memory]).
+//
+// On ranks each one keeps what it computes, and all get the whole: a capture of one is that of another, and
+// an edit made of it is made where its layer is.
 func Capture(ctx context.Context, m model.Model, in edit.Input, places []model.Place) (*Set, error) {
 	sets, err := capture(ctx, m, []edit.Input{in}, places)
 	if err != nil {
@@ -68,9 +71,6 @@ type kept struct {
 func plan(m model.Model, inputs []edit.Input, places []model.Place) (*run, error) {
 	if len(places) == 0 {
 		return nil, fmt.Errorf("states: no place was asked for, such as layers.*.resid_post")
-	}
-	if err := model.Whole(m, "states: a capture"); err != nil {
-		return nil, err
 	}
 	for _, p := range places {
 		if err := m.Check(p); err != nil {
@@ -115,6 +115,9 @@ func capture(ctx context.Context, m model.Model, inputs []edit.Input, places []m
 			return nil, err
 		}
 	}
+	if err := r.share(); err != nil {
+		return nil, err
+	}
 	sets := make([]*Set, r.Len())
 	for i, in := range r.Inputs {
 		sets[i] = &Set{IDs: slices.Clone(in.IDs), Positions: in.Positions, Metadata: map[string]string{}}
@@ -133,15 +136,20 @@ func (r *run) part(from, to int, cache *model.Cache) error {
 	scope := mlx.NewScope(r.m.Device())
 	defer scope.Close()
 	arrays := make([][]*mlx.Array, r.Len()) // [row][place], nil where nothing is kept
-	model.Reach(r.m, r.Tokens(scope, from, to), cache, r.Tap(from, to).Then(r.tap(scope, arrays, from, to)), r.places)
+	last := model.Reach(r.m, r.Tokens(scope, from, to), cache, r.Tap(from, to).Then(r.tap(scope, arrays, from, to)), r.places)
+	if err := last.Err(); err != nil {
+		return err
+	}
 	var all []*mlx.Array
 	for i := range arrays {
 		for j, x := range arrays[i] {
-			if x == nil {
+			switch {
+			case x != nil:
+				all = append(all, x)
+			case model.Computes(r.m, r.places[j]):
 				return fmt.Errorf("states: the model never reached %s", r.places[j])
 			}
 		}
-		all = append(all, arrays[i]...)
 	}
 	if len(all) == 0 {
 		return cache.Eval()
@@ -151,6 +159,9 @@ func (r *run) part(from, to int, cache *model.Cache) error {
 	}
 	for i := range arrays {
 		for j, x := range arrays[i] {
+			if x == nil { // another rank's
+				continue
+			}
 			if err := r.keep(i, j, x, from, to); err != nil {
 				return err
 			}

@@ -7,8 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
 )
 
 // testWait bounds nothing here: what does not come hangs until the test ends.
@@ -93,4 +95,21 @@ func OnRanks(t testing.TB, n int, do func(r *model.Ranks) error) {
 	for i, err := range errs {
 		require.NoError(t, err, "rank %d", i)
 	}
+}
+
+// Divided opens a recorded model on so many ranks, and calls do on each.
+func Divided(t testing.TB, a *golden.Architecture, n int, o auto.Options, do func(m model.Model) error) {
+	t.Helper()
+	dir := t.TempDir()
+	require.NoError(t, a.Write(dir))
+	OnRanks(t, n, func(r *model.Ranks) error {
+		own := o
+		own.Ranks, own.NoTokenizer = r, true
+		opened, err := auto.Open(dir, own)
+		if err != nil {
+			return err
+		}
+		defer opened.Close()
+		return do(opened.Model)
+	})
 }

@@ -91,6 +91,9 @@ func (o *FitOptions) sources(shape model.Shape) ([]int, error) {
 
 // NewFit returns a fit without prompts.
 func NewFit(m model.Model, o FitOptions) (*Fit, error) {
+	if err := model.Whole(m, "jacobian: a fit"); err != nil {
+		return nil, err
+	}
 	shape := m.Shape()
 	if o.Length == 0 {
 		o.Length = DefaultLength

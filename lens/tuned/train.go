@@ -41,6 +41,9 @@ type Step struct {
 
 // NewTrainer begins a training. Close frees what it holds.
 func NewTrainer(m model.Model, sequences [][]int, o TrainOptions) (*Trainer, error) {
+	if err := model.Whole(m, "tuned: a training"); err != nil {
+		return nil, err
+	}
 	if err := o.Check(); err != nil {
 		return nil, err
 	}

@@ -133,7 +133,7 @@ An edit hides tokens from heads: layers.5.attn_scores@-1/0:3=mask (see mlxlens h
 			return runAttn(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags, &o.knockoutFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.scoreFlags, &o.knockoutFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	o.placeFlags(cmd)
@@ -228,6 +228,10 @@ func (o *attnOptions) ofPrompt(ctx context.Context, s *streams, opened *auto.Ope
 	}
 	in := edit.Input{IDs: e.ids}
 	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, e); err != nil {
+		return nil, err
+	}
+	files := func(options map[string]string) error { return originOfEdits(o.edits, options) }
+	if err := s.sameInput(files, e.ids); err != nil {
 		return nil, err
 	}
 	o.note(s, opened, e.ids)
@@ -331,7 +335,7 @@ func (o *attnOptions) score(ctx context.Context, s *streams, opened *auto.Opened
 		so.Period = o.random
 	}
 	var err error
-	if so.MaxMemory, err = o.bound(); err != nil {
+	if so.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	so.Progress = s.progressOf("scoring", o.quiet)
@@ -348,7 +352,7 @@ func (o *attnOptions) look(ctx context.Context, s *streams, opened *auto.Opened,
 	if ao.Keys, err = e.turns.at(o.keys, len(e.ids)); err != nil {
 		return nil, err
 	}
-	if ao.MaxMemory, err = o.bound(); err != nil {
+	if ao.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	ao.Progress = s.progressOf("looking", o.quiet)

@@ -83,7 +83,7 @@ func (o *attnOptions) knock(ctx context.Context, s *streams, opened *auto.Opened
 	if ko.Keys, err = e.turns.at(o.keys, len(e.ids)); err != nil {
 		return nil, err
 	}
-	if ko.MaxMemory, err = o.bound(); err != nil {
+	if ko.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	o.within = ko.MaxMemory

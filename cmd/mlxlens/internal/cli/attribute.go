@@ -180,7 +180,7 @@ func (o *attributeOptions) attribute(ctx context.Context, s *streams, opened *au
 func (o *attributeOptions) direct(ctx context.Context, s *streams, opened *auto.Opened, run patchRun) (found, error) {
 	ao := experiment.AttributeOptions{By: experiment.Kind(o.by), Top: o.top, Label: labels(opened.Tokenizer)}
 	var err error
-	if ao.MaxMemory, err = o.bound(); err != nil {
+	if ao.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	o.within = ao.MaxMemory
@@ -221,7 +221,7 @@ func (o *attributeOptions) ofTokens(ctx context.Context, s *streams, opened *aut
 		}
 		io.Baseline = &id
 	}
-	if io.MaxMemory, err = o.bound(); err != nil {
+	if io.MaxMemory, err = o.bound(s); err != nil {
 		return nil, err
 	}
 	if err := io.Fits(opened.Model, run.in); err != nil {

@@ -171,7 +171,7 @@ func runAudit(ctx context.Context, s *streams, o *auditOptions) error {
 	if ao.Layers, err = selection(o.layers, candidate.Model.Shape().Layers, "layer"); err != nil {
 		return err
 	}
-	if ao.MaxMemory, err = o.bound(); err != nil {
+	if ao.MaxMemory, err = o.bound(s); err != nil {
 		return err
 	}
 	kept, err := o.state(s, reference, candidate, c)

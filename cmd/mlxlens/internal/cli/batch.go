@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -23,10 +24,14 @@ type batch struct {
 
 	open func(ctx context.Context) (finish func(), err error) // the model, before anything is answered
 	ids  func(t *task) ([]int, error)                         // of a task, for its origin
+	// files notes the files that options name, with their digests.
+	files func(options map[string]string) error
 	// answers yields the answers to some tasks in their order.
 	answers func(ctx context.Context, tasks []task) iter.Seq[answerLine]
 
 	from   origin
+	file   string // digest of the file that the tasks are of
+	midway bool   // on ranks, in answers that the others compute too
 	opened bool
 	step   func(done, total int)
 	failed int
@@ -56,6 +61,9 @@ type failure struct {
 
 // runAll answers all tasks, in the output where there is one.
 func (b *batch) runAll(ctx context.Context, place *output.Place) error {
+	if b.s.rank > 0 {
+		return b.follow(ctx)
+	}
 	var out *output.Journal
 	var err error
 	if place != nil {
@@ -70,17 +78,33 @@ func (b *batch) runAll(ctx context.Context, place *output.Place) error {
 	if _, err := b.read(out); err != nil || len(b.tasks) == 0 {
 		return err
 	}
-	finish, err := b.open(ctx)
+	finish, err := b.ready(ctx)
 	if err != nil {
 		return err
 	}
 	defer finish()
-	b.from.Command = b.command
-	b.opened, b.step = true, func(int, int) {}
 	if step := b.s.progress("prompts", b.quiet); step != nil {
 		b.step = step
 	}
-	return b.run(ctx, out)
+	err = b.run(ctx, out)
+	if b.s.ranks != nil && !b.midway {
+		err = cmp.Or(err, b.lead(nil))
+	}
+	return err
+}
+
+// ready opens the model.
+func (b *batch) ready(ctx context.Context) (finish func(), err error) {
+	if finish, err = b.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := b.sameFile(); err != nil {
+		finish()
+		return nil, err
+	}
+	b.from.Command = b.command
+	b.opened, b.step = true, func(int, int) {}
+	return finish, nil
 }
 
 // run answers the tasks in order, but for those that the output has the answers of. The
@@ -97,8 +121,8 @@ func (b *batch) run(ctx context.Context, out *output.Journal) error {
 	}
 	for start := done - done%b.window; start < len(b.tasks); start += b.window {
 		i := start
-		for result := range b.answers(ctx, b.windowOf(start)) {
-			if err := ctx.Err(); err != nil {
+		for result := range b.together(ctx, b.windowOf(start)) {
+			if err := b.ended(ctx); err != nil {
 				return err
 			}
 			if i >= done {
@@ -110,7 +134,7 @@ func (b *batch) run(ctx context.Context, out *output.Journal) error {
 			i++
 			b.step(i, len(b.tasks))
 		}
-		if err := ctx.Err(); err != nil { // else the rest of the window would be left out
+		if err := b.ended(ctx); err != nil { // else the rest of the window would be left out
 			return err
 		}
 		if out != nil {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/edit"
-	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/states"
@@ -50,7 +49,7 @@ The file is a patch: --edit PLACE=set:FILE puts it back, in this prompt or anoth
 			return runCapture(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.goOnFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.goOnFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
@@ -96,13 +95,20 @@ func runCapture(ctx context.Context, s *streams, o *captureOptions) error {
 	if err != nil {
 		return err
 	}
+	files := func(options map[string]string) error { return originOfEdits(o.edits, options) }
+	if err := s.sameInput(files, in.IDs); err != nil {
+		return err
+	}
 	o.note(s, opened, in.IDs)
-	if err := o.fits(opened.Model, in, places); err != nil {
+	if err := o.fits(s, opened.Model, in, places); err != nil {
 		return err
 	}
 	set, err := states.Capture(ctx, opened.Model, in, places)
 	if err != nil {
 		return err
+	}
+	if file == nil { // the first rank writes
+		return nil
 	}
 	o.describe(set, opened.Info.Ref, prompt)
 	return file.write(func(w io.Writer) error {
@@ -143,8 +149,8 @@ func (o *captureOptions) describe(set *states.Set, ref string, text *string) {
 }
 
 // fits returns an error when --max-memory is too little.
-func (o *captureOptions) fits(m model.Model, in edit.Input, places []model.Place) error {
-	bound, err := o.bound()
+func (o *captureOptions) fits(s *streams, m model.Model, in edit.Input, places []model.Place) error {
+	bound, err := o.bound(s)
 	if err != nil || bound == 0 {
 		return err
 	}
@@ -152,7 +158,11 @@ func (o *captureOptions) fits(m model.Model, in edit.Input, places []model.Place
 	if err != nil {
 		return err
 	}
-	if free := bound - int64(mlx.ActiveMemory()); work > free {
+	free, err := model.Free(m, bound)
+	if err != nil {
+		return err
+	}
+	if work > free {
 		return failf("the activations take %d MB, and to compute them %d MB beside the weights, of which --max-memory leaves %d: keep fewer places or positions, or allow more",
 			(result+1<<20-1)>>20, (work+1<<20-1)>>20, max(0, free>>20))
 	}

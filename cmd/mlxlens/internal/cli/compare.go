@@ -208,7 +208,7 @@ func (o *compareOptions) lensOptions(s *streams, a, b *side, align lens.Alignmen
 	if co.Targets, co.Contrasts, err = o.scored(s, a.opened, o.quiet); err != nil {
 		return co, err
 	}
-	if co.MaxMemory, err = o.bound(); err != nil {
+	if co.MaxMemory, err = o.bound(s); err != nil {
 		return co, err
 	}
 	co.Progress = s.progressOf("comparing", o.quiet)

@@ -56,7 +56,7 @@ has a grid of its own.`,
 			return runDecompose(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.lens, &o.memoryFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.lens, &o.memoryFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
@@ -98,7 +98,7 @@ func runDecompose(ctx context.Context, s *streams, o *decomposeOptions) error {
 	}
 	defer opened.Close()
 	do := experiment.DecomposeOptions{K: min(o.k, opened.Model.Shape().DVocab), Gradient: o.gradient, Label: labels(opened.Tokenizer), Progress: s.progressOf("decomposing", o.quiet)}
-	if do.MaxMemory, err = o.bound(); err != nil {
+	if do.MaxMemory, err = o.bound(s); err != nil {
 		return err
 	}
 	var done func()
@@ -111,6 +111,12 @@ func runDecompose(ctx context.Context, s *streams, o *decomposeOptions) error {
 	}
 	in, at, err := o.input(ctx, s, opened, text, ids)
 	if err != nil {
+		return err
+	}
+	files := func(options map[string]string) error {
+		return cmp.Or(originOfEdits(o.edits, options), originOfLenses("--lens", []string{o.lens.path}, options))
+	}
+	if err := s.sameInput(files, in.IDs); err != nil {
 		return err
 	}
 	r, err := experiment.Decompose(ctx, opened.Model, in, do)

@@ -93,13 +93,13 @@ func orNone(s string) string {
 }
 
 // origin describes what does not depend on the prompt.
-func (o *traceOptions) origin(opened *auto.Opened, path string) (origin, error) {
+func (o *traceOptions) origin(s *streams, opened *auto.Opened) (origin, error) {
 	var of origin
 	var err error
-	if of.Model, err = modelDigest(opened, path); err != nil {
+	if of.Model, err = s.digest(opened); err != nil {
 		return of, err
 	}
-	of.Revision = hubCommit(path)
+	of.Revision = hubCommit(opened.Info.Ref)
 	of.Options = map[string]string{"--device": opened.Info.Device, "--weights": string(opened.Info.Weights), "--top": strconv.Itoa(o.top)}
 	for flag, text := range map[string]string{
 		"--layers": o.layers, "--positions": o.positions, "--span": strings.Join(o.spans, ","), "--system": o.system, "--max-memory": o.maxMemory,
@@ -192,8 +192,13 @@ func (o *traceOptions) originOfFiles(options map[string]string) error {
 	if err := originOfEdits(o.edits, options); err != nil {
 		return err
 	}
+	return originOfLenses("--lens", o.lens.paths, options)
+}
+
+// originOfLenses adds the lenses of a flag, with the digests of their files.
+func originOfLenses(flag string, lenses []string, options map[string]string) error {
 	var all []string
-	for _, lens := range o.lens.paths {
+	for _, lens := range lenses {
 		text := lens
 		for _, path := range lensFiles(lens) {
 			if lens == logitLens {
@@ -208,7 +213,7 @@ func (o *traceOptions) originOfFiles(options map[string]string) error {
 		all = append(all, text)
 	}
 	if len(all) > 0 {
-		options["--lens"] = strings.Join(all, ", ")
+		options[flag] = strings.Join(all, ", ")
 	}
 	return nil
 }
@@ -237,7 +242,8 @@ func (s *streams) digest(opened *auto.Opened) (string, error) {
 	if sum, ok := s.digests[opened]; ok {
 		return sum, nil
 	}
-	sum, err := modelDigest(opened, opened.Info.Ref)
+	sums, err := s.digestsOf(modelFiles(opened))
+	sum := modelDigest(sums)
 	if err == nil {
 		if s.digests == nil {
 			s.digests = map[*auto.Opened]string{}
@@ -247,26 +253,27 @@ func (s *streams) digest(opened *auto.Opened) (string, error) {
 	return sum, err
 }
 
-// modelDigest is one of all files that make a model: weights, configuration, tokenizer, chat
-// template.
-func modelDigest(opened *auto.Opened, path string) (string, error) {
+// modelFiles are all files that make a model: weights, configuration, tokenizer, chat template. On ranks they are those of
+// this machine, where shards of other ranks may be absent.
+func modelFiles(opened *auto.Opened) []string {
 	files := slices.Clone(opened.Info.Files)
-	entries, _ := os.ReadDir(path) // a GGUF file has none
+	entries, _ := os.ReadDir(opened.Info.Ref) // a GGUF file has none
 	for _, e := range entries {
 		if ext := filepath.Ext(e.Name()); ext == ".json" || ext == ".jinja" || strings.HasPrefix(e.Name(), "tokenizer.") {
-			files = append(files, filepath.Join(path, e.Name()))
+			files = append(files, filepath.Join(opened.Info.Ref, e.Name()))
 		}
 	}
 	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+// modelDigest is one of a model's files, by the digests of each.
+func modelDigest(sums map[string]string) string {
 	h := sha256.New()
-	for _, file := range slices.Compact(files) {
-		sum, err := pathDigest(file)
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "%s %s\n", filepath.Base(file), sum)
+	for _, name := range slices.Sorted(maps.Keys(sums)) {
+		fmt.Fprintf(h, "%s %s\n", name, sums[name])
 	}
-	return shorter([sha256.Size]byte(h.Sum(nil))), nil
+	return shorter([sha256.Size]byte(h.Sum(nil)))
 }
 
 // pathDigest is the digest of a file, or of the files of a folder.

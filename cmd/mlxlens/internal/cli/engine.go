@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -15,6 +16,7 @@ import (
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/serve"
 )
@@ -26,6 +28,9 @@ type engine struct {
 	digests   map[*auto.Opened]string
 	maxMemory string
 	commands  []serve.Command
+	ranks     *model.Ranks // that run a request together; nil: this process does
+	rank      int
+	telling   sync.Mutex // of the ranks
 }
 
 // conversations are what stands for a first prompt and a second.
@@ -149,28 +154,37 @@ func (e *engine) Loaded() any {
 	return l
 }
 
-// Run runs a command line on the models that are open.
+// Run runs a command line on the models that are open. What it says names the keys of the request.
 func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch) error {
-	at := slices.IndexFunc(e.commands, func(c serve.Command) bool { return c.Name == call.Command })
-	named := keys(&e.commands[at])
-	err := e.run(ctx, call, answer, w, named)
+	run := e.run
+	if e.ranks != nil {
+		run = e.lead
+	}
+	err := run(ctx, call, answer, w)
 	if err == nil {
 		return nil
 	}
-	said := &reworded{err, named.of(err)}
+	said := &reworded{err, e.keysOf(call).of(err)}
 	if exitCode(err) == exitUsage {
 		return &serve.Refusal{Err: said}
 	}
 	return said
 }
 
-func (e *engine) run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch, named naming) error {
+// keysOf are what a request calls the flags of its command.
+func (e *engine) keysOf(call serve.Call) naming {
+	at := slices.IndexFunc(e.commands, func(c serve.Command) bool { return c.Name == call.Command })
+	return keys(&e.commands[at])
+}
+
+// run runs it in this process.
+func (e *engine) run(ctx context.Context, call serve.Call, answer io.Writer, w serve.Watch) error {
 	if err := bounded(call.Args); err != nil {
 		return err
 	}
 	s := &streams{
 		ctx: ctx, args: call.Args, in: strings.NewReader(""), out: answer, err: io.Discard, answer: output.Stdout(answer),
-		digests: e.digests, served: e.served, naming: named, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
+		digests: e.digests, served: e.served, naming: e.keysOf(call), ranks: e.ranks, rank: e.rank, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
 	}
 	if s.watch.progress == nil {
 		s.watch.progress = func(float64) {} // layers are computed one by one, and the context is looked at between

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -112,6 +113,12 @@ func (o *exampleFlags) read(s *streams, quiet bool, parse func(line int, text st
 		s.say("%s has %s: too few to hold a part of %g out, and nothing is tried on others", listed(o.file), english.Plural(len(all), "line", ""), part)
 	}
 	return train, heldOut, split, err
+}
+
+// originOfFiles adds the options that name files, with the digests of these, which read has made.
+func (o *exampleFlags) originOfFiles(options map[string]string) error {
+	maps.Copy(options, o.digests)
+	return nil
 }
 
 // sameFile reports whether two names are of one file.
@@ -270,6 +277,9 @@ func (o *foundFlags) showVectors(s *streams, file *answer, result directions) er
 	as := o.format()
 	if as != "npz" && as != "safetensors" {
 		return o.show(s, file, result)
+	}
+	if file == nil { // the first rank writes
+		return nil
 	}
 	vectors := result.File()
 	if len(vectors.Arrays) == 0 {

@@ -120,7 +120,7 @@ func runFeatures(ctx context.Context, s *streams, o *featuresOptions) error {
 		return err
 	}
 	fo := experiment.FeaturesOptions{Top: o.top, Tokens: min(o.tokens, opened.Model.Shape().DVocab), Splice: !o.noSplice, Label: labels(opened.Tokenizer), Progress: s.progressOf("encoding", o.quiet)}
-	if fo.MaxMemory, err = o.bound(); err != nil {
+	if fo.MaxMemory, err = o.bound(s); err != nil {
 		return err
 	}
 	e, err := a.On(opened.Model, sparse.Options{In: o.in, Out: o.out, MaxMemory: fo.MaxMemory})

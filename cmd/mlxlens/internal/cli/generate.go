@@ -124,7 +124,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at); err != nil {
 		return err
 	}
-	if err := s.sameInput(in.IDs, o.originOfFiles); err != nil {
+	if err := s.sameInput(o.originOfFiles, in.IDs); err != nil {
 		return err
 	}
 	o.noteClamped(s, in.Edits)

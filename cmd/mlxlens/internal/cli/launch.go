@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -43,11 +44,14 @@ mlx.launch starts on several machines, with the same command behind its host fil
 
   mlx.launch --hostfile hosts.json mlxlens trace "The capital of France is"
 
-These commands run on ranks: trace, generate. What of them does not says so. A prompt "-"
-is read here and given to all. docs/larger.md has the rest.`,
+These commands run on ranks: trace, generate, capture, patch, attn, patchscope, decompose,
+steer, probe and serve. What of them does not says so. A prompt or file "-" is read here and
+given to all. docs/larger.md has the rest.`,
 		Example: `  mlxlens launch -n 2 trace "The capital of France is"
   mlxlens launch -n 3 -- generate "The capital of France is" -n 8
-  mlxlens launch -n 2 trace "The capital of France is" --layers-per-rank 10,20 --last`,
+  mlxlens launch -n 2 trace "The capital of France is" --layers-per-rank 10,20 --last
+  mlxlens launch -n 2 patch "The capital of France is" "The capital of Italy is" --layers 10:20
+  mlxlens launch -n 2 serve`,
 		Args: wantArgs(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.args = args
@@ -79,7 +83,7 @@ func runLaunch(ctx context.Context, s *streams, o *launchOptions) error {
 	}
 	defer drop()
 	var input []byte
-	if slices.Contains(o.args, "-") {
+	if readsStdin(o.args) {
 		if input, err = io.ReadAll(s.in); err != nil {
 			return err
 		}
@@ -106,6 +110,21 @@ func runLaunch(ctx context.Context, s *streams, o *launchOptions) error {
 		go func() { ended <- endedRank{rank, c.Wait()} }()
 	}
 	return awaitRanks(all, ended, asked)
+}
+
+// readsStdin reports whether a command line reads stdin: a prompt or a file that is called -. An output that is called so
+// is written.
+func readsStdin(args []string) bool {
+	for i, arg := range args {
+		flag, value, named := strings.Cut(arg, "=")
+		if !named && i > 0 {
+			flag, value = args[i-1], arg
+		}
+		if (value == "-" || arg == "-") && flag != "-o" && flag != "--output" {
+			return true
+		}
+	}
+	return false
 }
 
 // endedRank is a rank that has ended, and how.

@@ -113,7 +113,7 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer opened.Close()
-	if train.MaxMemory, err = o.jacobian.bound(); err != nil {
+	if train.MaxMemory, err = o.jacobian.bound(s); err != nil {
 		return err
 	}
 	if d := opened.Model.Shape().DModel; train.Rank >= d {

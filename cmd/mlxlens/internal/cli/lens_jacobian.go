@@ -45,7 +45,7 @@ func (o *jacobianFlags) flags(cmd *cobra.Command) {
 }
 
 // options are those of a fit.
-func (o *jacobianFlags) options(shape model.Shape, length int, seed uint64) (jacobian.FitOptions, error) {
+func (o *jacobianFlags) options(s *streams, shape model.Shape, length int, seed uint64) (jacobian.FitOptions, error) {
 	to := jacobian.FitOptions{Skip: o.skip, Length: length, Rows: o.rows, Batch: o.batch, Seed: seed}
 	var err error
 	if to.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
@@ -54,7 +54,7 @@ func (o *jacobianFlags) options(shape model.Shape, length int, seed uint64) (jac
 	if err := to.Check(shape); err != nil {
 		return to, usageError{err}
 	}
-	to.MaxMemory, err = o.bound()
+	to.MaxMemory, err = o.bound(s)
 	return to, err
 }
 
@@ -109,7 +109,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 	if run.of, err = o.jacobianOrigin(s, opened, c); err != nil {
 		return err
 	}
-	fo, err := o.jacobian.options(opened.Model.Shape(), o.length, o.train.change.Seed)
+	fo, err := o.jacobian.options(s, opened.Model.Shape(), o.length, o.train.change.Seed)
 	if err != nil {
 		return err
 	}

@@ -42,7 +42,8 @@ func (o *memoryFlags) limit(m *modelOptions) error {
 }
 
 // bound returns what --max-memory leaves to MLX's arrays and the results, 0 without it.
-func (o *memoryFlags) bound() (int64, error) {
+// On ranks it is the least that it leaves to any: they divide the work alike.
+func (o *memoryFlags) bound(s *streams) (int64, error) {
 	most, err := o.memory()
 	if err != nil || most == 0 {
 		return 0, err
@@ -51,5 +52,6 @@ func (o *memoryFlags) bound() (int64, error) {
 	mlx.ReturnFreedMemory()
 	debug.FreeOSMemory()
 	beside := max(0, mlx.ProcessMemory()-int64(mlx.ActiveMemory()))
-	return max(1, most-most/20-beside), nil // a twentieth for the collector, and for what malloc cannot give back
+	left := max(1, most-most/20-beside) // a twentieth for the collector, and for what malloc cannot give back
+	return s.ranks.Least(left)
 }

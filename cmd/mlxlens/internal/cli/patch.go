@@ -84,7 +84,7 @@ run's. Prompts of different length need --align start or end.`,
 			return runPatch(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.secondFlags, &o.editFlags, &o.memoryFlags, &o.questionFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.secondFlags, &o.editFlags, &o.memoryFlags, &o.questionFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
@@ -167,6 +167,9 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	if err := sameLength(alignAdvice, opened, clean, corrupted, align); err != nil {
 		return err
 	}
+	if err := s.sameInput(o.originOfFiles, clean.ids, corrupted.ids); err != nil {
+		return err
+	}
 	po, err := o.options(s, opened, clean, corrupted)
 	if err != nil {
 		return err
@@ -207,6 +210,11 @@ func (o *patchOptions) prompts(ctx context.Context, s *streams) (opened *auto.Op
 		opened.Close()
 	}
 	return opened, clean, corrupted, err
+}
+
+// originOfFiles adds the options that name files, with the digests of these.
+func (o *patchOptions) originOfFiles(options map[string]string) error {
+	return originOfEdits(o.edits, options)
 }
 
 // alignAdvice is what to do with prompts of different length.
@@ -299,7 +307,7 @@ func (o *patchOptions) options(s *streams, opened *auto.Opened, clean, corrupted
 	if po.Positions, err = changed.turns.at(positions, len(changed.ids)); err != nil {
 		return po, err
 	}
-	if po.MaxMemory, err = o.bound(); err != nil {
+	if po.MaxMemory, err = o.bound(s); err != nil {
 		return po, err
 	}
 	po.Progress = s.progressOf("patching", o.quiet)

@@ -52,9 +52,9 @@ func newFileBatch(s *streams, o *patchOptions, command string, parse func(line i
 		return nil, usagef("--file writes a JSON object a line: give --output a name that ends in .jsonl, or --format jsonl")
 	}
 	f := &fileBatch{patchOptions: o}
-	f.batch = &batch{s: s, command: command, name: o.output, quiet: o.quiet, window: 1, open: f.openModel, ids: f.ids, answers: f.answers}
+	f.batch = &batch{s: s, command: command, name: o.output, quiet: o.quiet, window: 1, open: f.openModel, ids: f.ids, files: o.originOfFiles, answers: f.answers}
 	var err error
-	if o.output != "" {
+	if o.output != "" && s.rank == 0 { // the first rank writes
 		if f.place, err = o.find(s); err != nil {
 			return nil, err
 		}

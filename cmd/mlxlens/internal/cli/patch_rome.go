@@ -85,6 +85,9 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 		return err
 	}
 	defer opened.Close()
+	if err := s.sameInput(o.originOfFiles, clean.ids); err != nil {
+		return err
+	}
 	to, err := o.tracing(ctx, s, opened, clean, o.subject, o.target)
 	if err != nil {
 		return err
@@ -119,7 +122,7 @@ func (o *patchOptions) tracing(ctx context.Context, s *streams, opened *auto.Ope
 	if to.Positions, err = clean.turns.at(o.or(o.positions), len(clean.ids)); err != nil {
 		return to, err
 	}
-	if to.MaxMemory, err = o.bound(); err != nil {
+	if to.MaxMemory, err = o.bound(s); err != nil {
 		return to, err
 	}
 	o.within = to.MaxMemory

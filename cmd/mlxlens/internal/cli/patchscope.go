@@ -58,7 +58,7 @@ prompt go on, greedily.
 			return runPatchscope(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.editFlags, &o.memoryFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
@@ -132,6 +132,9 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 	if err != nil {
 		return err
 	}
+	if err := s.sameInput(o.originOfFiles, source.ids, target.ids); err != nil {
+		return err
+	}
 	so, done, err := o.options(s, opened)
 	if err != nil {
 		return err
@@ -156,6 +159,11 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 	return o.show(s, file, r)
 }
 
+// originOfFiles adds the options that name files, with the digests of these.
+func (o *patchscopeOptions) originOfFiles(options map[string]string) error {
+	return cmp.Or(originOfEdits(o.edits, options), originOfLenses("--map", []string{o.lens.path}, options))
+}
+
 // options resolves what depends on the model.
 func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment.PatchscopeOptions, func(), error) {
 	shape := opened.Model.Shape()
@@ -173,7 +181,7 @@ func (o *patchscopeOptions) options(s *streams, opened *auto.Opened) (experiment
 	if so.ToLayers, err = o.columns(opened.Model, so.Site); err != nil {
 		return so, nil, err
 	}
-	if so.MaxMemory, err = o.bound(); err != nil {
+	if so.MaxMemory, err = o.bound(s); err != nil {
 		return so, nil, err
 	}
 	if o.target != "" {

@@ -57,6 +57,7 @@ Of more labels each has its own array, PLACE/LABEL, and all/PLACE has all of the
 	}
 	o.modelOptions.flags(cmd)
 	o.memoryFlags.flags(cmd)
+	o.shared.flags(cmd)
 	f := cmd.Flags()
 	f.BoolVar(&o.noBOS, "no-bos", false, "do not add the tokenizer's special tokens")
 	f.BoolVar(&o.chat, "chat", false, "put each prompt into the model's chat template, as a user's message")
@@ -98,7 +99,7 @@ func runProbe(ctx context.Context, s *streams, o *probeOptions) error {
 	if po.Site, po.Layers, err = o.place(opened.Model); err != nil {
 		return err
 	}
-	if po.MaxMemory, err = o.bound(); err != nil {
+	if po.MaxMemory, err = o.bound(s); err != nil {
 		return err
 	}
 	prompts, err := o.labelled(opened, listed(o.file), train)
@@ -107,6 +108,9 @@ func runProbe(ctx context.Context, s *streams, o *probeOptions) error {
 	}
 	held, err := o.labelled(opened, o.heldOutFile(), heldOut)
 	if err != nil {
+		return err
+	}
+	if err := s.sameInput(o.originOfFiles); err != nil {
 		return err
 	}
 	r, err := experiment.Probe(ctx, opened.Model, prompts, held, po)

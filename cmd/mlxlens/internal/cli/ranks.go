@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,7 +22,7 @@ import (
 )
 
 // rankCommands are the commands that processes run together, each with some layers of a model.
-var rankCommands = []string{"trace", "generate"}
+var rankCommands = []string{"trace", "generate", "capture", "patch", "attn", "patchscope", "decompose", "steer", "probe", "serve"}
 
 // rankFlags are those of commands that run on ranks.
 type rankFlags struct {
@@ -105,11 +104,6 @@ func runsOnRanks(cmd *cobra.Command) error {
 	if !slices.Contains(rankCommands, cmd.Name()) {
 		return usagef("%s does not run on ranks (of those that do: %s): start it in one process, without $MLX_RANK", cmd.CommandPath(), strings.Join(rankCommands, ", "))
 	}
-	for _, name := range []string{"file", "max-memory", "experts"} {
-		if f := flags.Lookup(name); f != nil && f.Changed {
-			return usagef("%v does not work on ranks: leave it out, or start %s in one process", theFlag(name), cmd.CommandPath())
-		}
-	}
 	return nil
 }
 
@@ -136,6 +130,9 @@ func (s *streams) join(wait time.Duration) (*model.Ranks, error) {
 	backend := ranksAsked()
 	if backend == "" {
 		return nil, nil
+	}
+	if s.ranks != nil {
+		return nil, usagef("ranks hold one model together, and a second was asked for (--model-b): leave it out, or start one process")
 	}
 	if wait <= 0 {
 		return nil, usagef("--rank-wait %s: want a time, such as 10m", wait)
@@ -172,21 +169,12 @@ func (s *streams) alike(path, device string, err error) error {
 	if err == nil {
 		own.Model, err = describedBy(path)
 	}
-	text, _ := json.Marshal(own) // strings and a number
-	all, err := s.ranks.Exchange(text, err)
+	all, err := told(s.ranks, own, err)
 	if err != nil {
 		return err
 	}
-	var first agreement
-	for rank, text := range all {
-		var of agreement
-		if err := json.Unmarshal(text, &of); err != nil {
-			return fmt.Errorf("what rank %d sent is no agreement: %w: do all run the same version?", rank, err)
-		}
-		if rank == 0 {
-			first = of
-		}
-		if what := first.differs(of); what != "" {
+	for rank, of := range all {
+		if what := all[0].differs(of); what != "" {
 			return fmt.Errorf("%w differ: rank %d %s", model.ErrRanks, rank, what)
 		}
 	}
@@ -281,34 +269,6 @@ func (s *streams) openTogether(path string, opts auto.Options, err error) (*auto
 		opened = nil
 	}
 	return opened, err
-}
-
-// sameInput makes sure that the ranks have the same prompt, which may have come from stdin or a file, and the same
-// in the files that options name; files notes these with their digests.
-func (s *streams) sameInput(ids []int, files func(options map[string]string) error) error {
-	if s.ranks == nil {
-		return nil
-	}
-	own := map[string]string{}
-	err := files(own)
-	own["the prompt"] = digestOf(idsText(ids))
-	text, _ := json.Marshal(own) // strings
-	all, err := s.ranks.Exchange(text, err)
-	if err != nil {
-		return err
-	}
-	for rank, text := range all {
-		var of map[string]string
-		if err := json.Unmarshal(text, &of); err != nil {
-			return fmt.Errorf("what rank %d sent is no digest of its input: %w", rank, err)
-		}
-		for what, is := range own {
-			if of[what] != is {
-				return fmt.Errorf("%w differ: rank %d has another content of %s than rank %d: its ids, or a file, are others there", model.ErrRanks, rank, what, s.rank)
-			}
-		}
-	}
-	return nil
 }
 
 // leave ends this rank's part in what the ranks have done.

@@ -276,8 +276,8 @@ func windows(tasks []int, size int) iter.Seq[[]int] {
 
 // collect answers some tasks together.
 func (b *batch) collect(ctx context.Context, tasks []task) ([]answerLine, error) {
-	results := slices.Collect(b.answers(ctx, tasks))
-	return results, ctx.Err()
+	results := slices.Collect(b.together(ctx, tasks))
+	return results, b.ended(ctx)
 }
 
 // merge writes the first lines of an output, with some in place of its own, and those

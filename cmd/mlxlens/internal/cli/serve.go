@@ -46,7 +46,7 @@ request needs a token, which is printed or read from --token-file. Nothing is en
 put a proxy with TLS before a server that others reach through a network.
 
 Requests name lenses, vectors and second models that the server was started with, and no
-other files.`,
+other files. On ranks (mlxlens launch, mlx.launch) the first one listens, and all compute.`,
 		Example: `  mlxlens serve
   mlxlens serve --listen 127.0.0.1:9000 --lens tuned.safetensors --vectors mood.safetensors
   mlxlens serve --listen 0.0.0.0:8642 --host lab.example --token-file token.txt`,
@@ -54,6 +54,7 @@ other files.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runServe(cmd.Context(), s, o) },
 	}
 	o.servedOptions.flags(cmd)
+	o.shared.flags(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8642", "the address and port; port 0 takes a free one")
 	f.StringVar(&o.tokenFile, "token-file", "", "a file with the token that requests must bear (default: made up and printed, and none on loopback)")
@@ -104,6 +105,9 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 	if err := o.checkFlags(); err != nil {
 		return err
 	}
+	if s.rank > 0 {
+		return runFollower(ctx, s, o)
+	}
 	l, err := net.Listen("tcp", o.listen) // a taken port is known before a model is loaded
 	if err != nil {
 		return failf("--listen: %w", err)
@@ -129,7 +133,10 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 	if _, err := fmt.Fprintln(s.out, address); err != nil {
 		return err
 	}
-	return serve.New(newEngine(v, o.maxMemory), so).Serve(ctx, l, serve.Door{Token: token, Names: o.hosts}, stops(ctx), o.finish)
+	e := newEngine(v, o.maxMemory)
+	return e.onRanks(ctx, s, func(ctx context.Context) error {
+		return serve.New(e, so).Serve(ctx, l, serve.Door{Token: token, Names: o.hosts}, stops(ctx), o.finish)
+	})
 }
 
 // reached is an address that a browser on this machine can open: of one that stands for all, localhost.

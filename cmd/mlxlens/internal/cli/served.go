@@ -138,10 +138,25 @@ func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) 
 		ends = append(ends, t.Close)
 		v.lenses[path] = t
 	}
+	if err := s.sameInput(o.originOfFiles); err != nil {
+		return nil, nil, err
+	}
 	for _, path := range o.vectors {
 		if _, err := os.Stat(path); err != nil {
 			return nil, nil, failf("--vectors: %w", err)
 		}
 	}
 	return v, closeAll, nil
+}
+
+// originOfFiles adds the options that name files, with the digests of these.
+func (o *servedOptions) originOfFiles(options map[string]string) error {
+	for _, path := range o.vectors {
+		sum, err := pathDigest(path)
+		if err != nil {
+			return err
+		}
+		options[path] = sum
+	}
+	return originOfLenses("--lens", o.lenses, options)
 }

@@ -103,6 +103,7 @@ func (m *mark) differs(from *mark) error {
 // take reads the tasks of a file: all, or those of a part.
 func (b *batch) take(file, stdin string, part *shardFlag, parse func(line int, text string) task) error {
 	p, err := readPrompts(b.s, file, stdin, b.quiet, parse)
+	b.file = p.digest
 	if err != nil || part.n == 0 {
 		b.tasks = p.tasks
 		return err

@@ -69,7 +69,7 @@ the table shows ln p(target) − ln p(vs) of what follows it.`,
 			return runSteer(cmd.Context(), s, o)
 		},
 	}
-	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.memoryFlags} {
+	for _, group := range []interface{ flags(*cobra.Command) }{&o.modelOptions, &o.promptOptions, &o.memoryFlags, &o.shared} {
 		group.flags(cmd)
 	}
 	o.exampleFlags.flags(cmd, "the pairs: a .jsonl `FILE` of {\"positive\": …, \"negative\": …} (- for stdin)")
@@ -152,6 +152,9 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := s.sameInput(o.originOfFiles, at.ids); err != nil {
+		return err
+	}
 	if o.strengths != "" {
 		so.Stop = s.untilAsked(ctx)
 	}
@@ -179,7 +182,7 @@ func (o *steerOptions) options(s *streams, opened *auto.Opened, text *string, id
 	if so.Site, so.Layers, err = o.place(opened.Model); err != nil {
 		return so, at, err
 	}
-	if so.MaxMemory, err = o.bound(); err != nil || o.strengths == "" {
+	if so.MaxMemory, err = o.bound(s); err != nil || o.strengths == "" {
 		return so, at, err
 	}
 	if at, err = o.encode(opened, text, ids); err != nil {

@@ -46,7 +46,11 @@ func orStopped(err error, interrupted bool) error {
 }
 
 // untilAsked is stops for work that goes on for a while after it is asked, which is told then.
+// A signal ends ranks at once.
 func (s *streams) untilAsked(ctx context.Context) <-chan struct{} {
+	if s.ranks != nil {
+		return nil
+	}
 	asked := stops(ctx)
 	if asked != nil {
 		go func() {

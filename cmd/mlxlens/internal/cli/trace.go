@@ -213,7 +213,7 @@ func (o *traceOptions) lensOptions(s *streams, opened *auto.Opened) (lens.Option
 	if lo.Targets, lo.Contrasts, err = o.scored(s, opened, o.quiet); err != nil {
 		return lo, nil, err
 	}
-	if lo.MaxMemory, err = o.bound(); err != nil {
+	if lo.MaxMemory, err = o.bound(s); err != nil {
 		return lo, nil, err
 	}
 	var done func()
@@ -240,7 +240,7 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 	if err != nil {
 		return nil, err
 	}
-	if err := s.sameInput(p.ids, o.originOfFiles); err != nil {
+	if err := s.sameInput(o.originOfFiles, p.ids); err != nil {
 		return nil, err
 	}
 	o.note(s, opened, p.in.IDs)

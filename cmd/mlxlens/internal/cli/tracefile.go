@@ -55,13 +55,13 @@ func runTraceFile(ctx context.Context, s *streams, o *traceOptions) error {
 	}
 	var place *output.Place
 	var err error
-	if o.output != "" {
+	if o.output != "" && s.rank == 0 { // the first rank writes
 		if place, err = o.find(s); err != nil {
 			return err
 		}
 	}
 	t := &traceBatch{traceOptions: o}
-	t.batch = &batch{s: s, command: "trace --file", name: o.output, quiet: o.quiet, window: o.together, open: t.open, ids: t.ids, answers: t.answers}
+	t.batch = &batch{s: s, command: "trace --file", name: o.output, quiet: o.quiet, window: o.together, open: t.open, ids: t.ids, files: o.originOfFiles, answers: t.answers}
 	if err = t.batch.take(o.file, stdinTexts, &o.shard, parseTask); err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (t *traceBatch) open(ctx context.Context) (finish func(), err error) {
 		return nil, err
 	}
 	t.lo, finish = lo, func() { done(); t.opened.Close() }
-	if t.batch.from, err = t.origin(t.opened, t.opened.Info.Ref); err != nil {
+	if t.batch.from, err = t.origin(s, t.opened); err != nil {
 		finish()
 	}
 	return finish, err
