@@ -143,6 +143,7 @@ func (o *exampleFlags) readLines(s *streams, flag theFlag, given string, quiet b
 		return nil, failf("%v: %w", flag, err)
 	}
 	o.digests[flag.String()] = p.digest
+	s.depends(flag.String(), p.digest)
 	for _, t := range p.tasks {
 		if t.err != nil {
 			return nil, fmt.Errorf("%s: line %d: %w", listed(given), t.line, t.err)

@@ -119,9 +119,6 @@ func runProbe(ctx context.Context, s *streams, o *probeOptions) error {
 	}
 	r.Split, r.Read = split, o.or(o.positions)
 	describeModel(&r.Model, opened)
-	for flag, sum := range o.digests {
-		s.depends(flag, sum)
-	}
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
 	}

@@ -167,9 +167,6 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if r.Effect != nil {
 		describeRun(&r.Effect.Prompts[0], at)
 	}
-	for flag, sum := range o.digests {
-		s.depends(flag, sum)
-	}
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
