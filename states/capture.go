@@ -1,6 +1,7 @@
 package states
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -59,6 +60,7 @@ type run struct {
 	places []model.Place // in forward order
 	tokens int           // that are needed, of the longest
 	kept   [][]kept      // [row][place]
+	failed error         // of this rank
 }
 
 // kept is a row's array of a place, which grows from part to part.
@@ -163,7 +165,10 @@ func (r *run) part(from, to int, cache *model.Cache) error {
 				continue
 			}
 			if err := r.keep(i, j, x, from, to); err != nil {
-				return err
+				if r.m.Part() == nil {
+					return err
+				}
+				r.failed = cmp.Or(r.failed, err) // the other ranks go on, and hear of it when all share
 			}
 			x.Free()
 		}

@@ -31,7 +31,7 @@ func (r *run) share() error {
 			}
 		}
 	}
-	all, err := model.ExchangeAs(part.Ranks, pieces, nil)
+	all, err := model.ExchangeAs(part.Ranks, pieces, r.failed)
 	if err != nil {
 		return err
 	}

@@ -96,3 +96,17 @@ func TestACaptureOnRanksIsThatOfOneProcess(t *testing.T) {
 		}
 	}
 }
+
+// What one rank finds to be no numbers is an error of all, none of which waits, and the next capture finds them together.
+func TestACaptureThatFailsOnOneRankFailsOnAll(t *testing.T) {
+	a := modeltest.Recorded(t, "llama")
+	first := []model.Place{{Site: model.MLPOut}}
+	edits := []edit.Edit{{Place: model.Place{Site: model.MLPPost}, Op: edit.Scale, Factor: 3e38}}
+	modeltest.Divided(t, a, 2, auto.Options{Context: 700}, func(m model.Model) error {
+		_, err := states.Capture(t.Context(), m, edit.Input{IDs: prompt(600), Edits: edits}, first)
+		require.ErrorContains(t, err, "layers.0.mlp_out")
+		require.ErrorContains(t, err, "NaN or an infinity")
+		_, err = states.Capture(t.Context(), m, edit.Input{IDs: prompt(5)}, first)
+		return err
+	})
+}
