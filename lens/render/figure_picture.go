@@ -109,10 +109,10 @@ func (p *figurePicture) draw() {
 	room := p.width - 2*margin
 	if p.o.Style != Paper || p.o.Title != "" {
 		y := margin + titleSize
-		p.write(p.short(glyphs(p.f.Title), titleSize, room), margin, y, titleSize, black, left)
+		p.write(p.short(laid(p.f.Title), titleSize, room), margin, y, titleSize, black, left)
 		for _, line := range p.lines() {
 			y += lineStep
-			p.write(p.short(glyphs(line), textSize, room), margin, y, textSize, softInk, left)
+			p.write(p.short(laid(line), textSize, room), margin, y, textSize, softInk, left)
 		}
 	}
 	y := p.grids(snap(p.top())) + textSize
@@ -204,6 +204,6 @@ func (p *figurePicture) legend(h hues, y float64) {
 	p.centred(most, end+gap/2, y+textSize/2, textSize, softInk, left)
 	if len(p.f.scales()) > 1 {
 		from := end + gap + p.wide(most, textSize)
-		p.centred(p.short(glyphs(h.means), textSize, p.width-margin-from), from, y+textSize/2, textSize, softInk, left)
+		p.centred(p.short(laid(h.means), textSize, p.width-margin-from), from, y+textSize/2, textSize, softInk, left)
 	}
 }

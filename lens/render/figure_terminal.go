@@ -46,9 +46,9 @@ type figureDrawing struct {
 // grid draws one, in pages of the terminal's width.
 func (d *figureDrawing) grid(m *Matrix) {
 	d.hues = d.f.scale(m)
-	labels := columns(glyphs(m.Are))
+	labels := columns(laid(m.Are))
 	for i, r := range m.order() {
-		labels = max(labels, columns(glyphs(m.label(i, r))))
+		labels = max(labels, columns(laid(m.label(i, r))))
 	}
 	cell := 4
 	for i, c := range m.Columns {
@@ -109,7 +109,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 				numbers := d.numbers(m)
 				text = fit(token(words), cell-1-numbers) + fmt.Sprintf(" %*s", numbers, text)
 			}
-			text = strings.Repeat(" ", max(0, cell-columns(glyphs(text)))) + text
+			text = strings.Repeat(" ", max(0, cell-columns(laid(text)))) + text
 			if d.o.Color != NoColor && m.colored(x) {
 				text = d.o.Color.paint(d.of(x), false) + text + reset
 			}
@@ -132,7 +132,7 @@ func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
 
 // pad fills a name that is shown to a width.
 func pad(name string, width int) string {
-	return name + strings.Repeat(" ", max(0, width-columns(glyphs(name))))
+	return name + strings.Repeat(" ", max(0, width-columns(laid(name))))
 }
 
 // legend says what numbers are, and their colours.

@@ -223,3 +223,14 @@ func TestAFigureWithTexts(t *testing.T) {
 	f.Grids[0].Texts = f.Grids[0].Texts[:1]
 	require.ErrorContains(t, render.FigureCSV(&b, f), "texts that are not its cells'")
 }
+
+// A figure's texts have been made visible: the isolates around right-to-left words are no letters of them.
+func TestIsolatesAreNoLettersOfAFigure(t *testing.T) {
+	f := figure()
+	f.Title, f.Notes = `"`+render.Visible("fox مرحبا")+`"`, []string{render.Visible("مرحبا")}
+	o := render.PictureOptions{Format: render.SVG, Origin: render.Origin{Program: "mlxlens", Command: "mlxlens patch 'fox مرحبا'"}}
+	var b bytes.Buffer
+	require.NoError(t, render.FigurePicture(&b, f, o))
+	require.NotContains(t, b.String(), "u2068")
+	require.NotContains(t, b.String(), "u2069")
+}

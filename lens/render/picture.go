@@ -212,7 +212,7 @@ func (p *painter) gridHeading() heading {
 	case p.g.Prompt != nil:
 		h.title, h.quoted = glyphs(*p.g.Prompt), true
 	default:
-		h.title = glyphs(p.prompt())
+		h.title = laid(p.prompt())
 	}
 	h.lines = append(h.lines, p.model()+" · "+p.g.Lens+" lens")
 	if e := edited(p.o.Origin.Edits); e != "" {
@@ -292,7 +292,7 @@ func (p *painter) head(width float64) {
 	p.write(title, margin, y, titleSize, black, left)
 	y += gap + textSize
 	for _, l := range p.lines() {
-		p.write(p.short(glyphs(l), textSize, room), margin, y, textSize, softInk, left)
+		p.write(p.short(laid(l), textSize, room), margin, y, textSize, softInk, left)
 		y += lineStep
 	}
 }

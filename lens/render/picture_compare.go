@@ -72,9 +72,9 @@ func (p *comparePainter) compareHeading() heading {
 		h.model += "\n" + p.c.B.Model.Ref
 	}
 	if a, b := p.c.A.Prompt, p.c.B.Prompt; a != nil && b != nil {
-		h.title = glyphs(quote(*a))
+		h.title = laid(quote(*a))
 		if *a != *b {
-			h.title = glyphs(quote(*a) + " and " + quote(*b))
+			h.title = laid(quote(*a) + " and " + quote(*b))
 		}
 	}
 	if p.o.Title != "" {

@@ -196,12 +196,12 @@ func (c caption) fields() [][2]string {
 	return out
 }
 
-// made is the line below a picture that says how it was made.
+// made is the line below a picture that says how it was made, as it was written.
 func (o Origin) made() string {
 	var parts []string
 	for _, s := range []string{o.Program, o.Command} {
 		if s != "" {
-			parts = append(parts, Visible(s))
+			parts = append(parts, s)
 		}
 	}
 	return strings.Join(parts, " · ")

@@ -124,6 +124,11 @@ func draw(gs []glyph) string {
 	return b.String()
 }
 
+var isolates = strings.NewReplacer(firstStrongIsolate, "", popIsolate, "")
+
+// laid are the glyphs of a text that [Visible] has made, whose isolates are no characters of it.
+func laid(visible string) []glyph { return glyphs(isolates.Replace(visible)) }
+
 // dotted shows spaces at the ends of a token, where a column would hide them, as ·.
 func dotted(gs []glyph) []glyph {
 	dot := glyph{text: "·", width: 1}
