@@ -300,3 +300,19 @@ func TestAValueMayBeOfPositionsAndHeads(t *testing.T) {
 		})
 	}
 }
+
+// A value has its rows in the order in which positions, or heads, are written.
+func TestPositionsOfAnEditKeepTheirOrder(t *testing.T) {
+	m := modeltest.Tiny(t)
+	e, err := edit.Parse("layers.1.resid_post@3,1=zero", m, 5, nil)
+	require.NoError(t, err)
+	require.Equal(t, []int{3, 1}, e.Positions)
+	e, err = edit.Parse("layers.1.resid_post@-1,0:2,1=zero", m, 5, nil)
+	require.NoError(t, err)
+	require.Equal(t, []int{4, 0, 1}, e.Positions)
+	e, err = edit.Parse("layers.1.z#7,2=zero", m, 5, nil)
+	require.NoError(t, err)
+	require.Equal(t, []int{7, 2}, e.Heads)
+	_, err = edit.Parse("layers.1.resid_post@3,9=zero", m, 5, nil)
+	require.ErrorContains(t, err, "9")
+}

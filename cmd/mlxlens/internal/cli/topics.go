@@ -112,9 +112,9 @@ OP is what becomes of a value x there:
 
 FILE is written NAME.npz[:ARRAY][@POSITIONS], or .npy, or .safetensors. The array
 has as many numbers as the last axis of the site, once for all positions and heads
-or for each its own. ARRAY chooses it; without it, it is the one that is named as
-the place, or the only one in the file. A file of ` + "`mlxlens capture`" + ` knows its
-positions, and is set at these. With @POSITIONS behind it, some of them are taken,
+or for each its own, in the order in which the edit writes them. ARRAY chooses it;
+without it, it is the one that is named as the place, or the only one in the file. A
+file of ` + "`mlxlens capture`" + ` knows its positions, and is set at these. With @POSITIONS behind it, some of them are taken,
 and set at the positions of the edit. A file of ` + "`mlxlens steer`" + ` or ` + "`mlxlens probe`" + `
 knows its model and its place: another model is refused, and another place unless
 ARRAY names it. DIR#NUMBER is the direction of a feature of a sparse autoencoder

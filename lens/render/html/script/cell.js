@@ -9,8 +9,10 @@ function tokenButton(t, p) {
 }
 
 function context(r, p) {
-  const before = D.input.slice(Math.max(0, p - 5), p + 1).map(text).join("").replaceAll("·", " ");
-  return "position " + D.positions[p] + ", after “" + (p > 5 ? "…" : "") + before.trim() + "”";
+  let from = p; // what is not shown, or not next to it, is left out
+  while (from > 0 && from > p - 5 && D.positions[from - 1] === D.positions[from] - 1) from--;
+  const before = D.input.slice(from, p + 1).map(text).join("").replaceAll("·", " ");
+  return "position " + D.positions[p] + ", after “" + (D.positions[from] > 0 ? "…" : "") + before.trim() + "”";
 }
 
 function details() {
