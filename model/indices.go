@@ -26,7 +26,8 @@ func ParseIndices(text string, n int, what string) ([]int, error) {
 			x, err := strconv.Atoi(bounds[i])
 			if err != nil {
 				if from, last, ok := strings.Cut(bounds[i], "-"); ok && len(bounds) == 1 && allDigits(from) && allDigits(last) {
-					return 0, fmt.Errorf("%s %q: %q is no number: a range is %s:N, without N", what, text, bounds[i], from)
+					end, _ := strconv.Atoi(last)
+					return 0, fmt.Errorf("%s %q: %q is no number: a range is %s:%d, whose end is not in it", what, text, bounds[i], from, end+1)
 				}
 				return 0, fmt.Errorf("%s %q: %q is no number", what, text, bounds[i])
 			}

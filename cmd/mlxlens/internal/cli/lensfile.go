@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/jacobian"
 	"github.com/mlxlens/mlxlens/lens/tuned"
@@ -238,5 +239,8 @@ func openLensFile(path string) (lensFile, error) {
 		return lensFile{}, fmt.Errorf("there is no lens %s", path)
 	}
 	t, err := tuned.Open(path)
+	if err != nil && !exists(path) {
+		return lensFile{}, fmt.Errorf("%w%s", err, spelling.DidYouMean(path, []string{logitLens, embeddingLens, negatedLens}))
+	}
 	return lensFile{tuned: t}, err
 }

@@ -256,6 +256,15 @@ func cachedLike(c *hub.Client, name string) string {
 			alone = append(alone, m.Repo)
 		}
 	}
+	for _, m := range localModels() {
+		for _, of := range []string{path.Base(m.ref), path.Base(path.Dir(m.ref))} {
+			bare, _, _ := strings.Cut(of, ".") // without what tells files of one model apart
+			if len(spelling.Near(path.Base(name), []string{of, bare})) > 0 || path.Base(name) == bare {
+				alone = append(alone, m.ref)
+				break
+			}
+		}
+	}
 	if like := cmp.Or(spelling.DidYouMean(name, repos), pathLike(name)); like != "" {
 		return like
 	}
