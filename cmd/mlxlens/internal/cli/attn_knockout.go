@@ -63,7 +63,7 @@ func kindsApart(cmd *cobra.Command, args []string) error {
 		}
 		for _, word := range args {
 			if slices.Contains(kinds, word) {
-				return usagef("%q stands apart from --%s, and would be a word of the prompt: write --%s=%s (or --%s=%s, and the prompt in quotes)", word, name, name, word, name, f.NoOptDefVal)
+				return usagef("%q stands apart from %v, and would be a word of the prompt: write %[2]v=%[1]s (or %[2]v=%[3]s, and the prompt in quotes)", word, theFlag(name), f.NoOptDefVal)
 			}
 		}
 	}
