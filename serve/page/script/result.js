@@ -23,6 +23,7 @@ function blank() {
 async function run(push) {
   if (running) running.abort();
   const m = MODES[mode], body = request(), control = running = new AbortController();
+  made = { mode, values: { ...values } };
   shown = address();
   if (push !== false && location.hash.replace(/&show=.*/, "") !== shown) history.pushState(null, "", address());
   remember();
