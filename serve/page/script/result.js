@@ -60,7 +60,11 @@ function happened(name, data, m, body, say) {
     if (m.figure) figure(data.text);
     if (mode === "chat") conversation.push({ role: "user", content: $("f-say").value }, { role: "assistant", content: say.text() });
     saves();
-    if (m.grid && wanted && wanted.has("show")) { recall(wanted); spot(); }
+    if (m.grid && wanted && wanted.has("show")) {
+      const missing = recall(wanted);
+      if (missing.length) $("notes").append(element("li", {}, "The address asks for what this grid has not: " + missing.join("; ")));
+      spot();
+    }
     wanted = null;
     status("done");
     if (innerWidth <= 860) $("result").scrollIntoView(); // where it stands below the request
