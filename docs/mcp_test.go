@@ -74,7 +74,7 @@ func TestThePageNamesEveryTool(t *testing.T) {
 	_, tools, _ := strings.Cut(string(page), "## The tools")
 	count := 0
 	for path, methods := range api.Paths {
-		if methods["post"] != nil {
+		if methods["post"] != nil && path != "/api/v1/draw" { // which writes what a client has already
 			count++
 			require.Contains(t, tools, "`"+strings.TrimPrefix(path, "/api/v1/")+"`")
 		}

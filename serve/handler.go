@@ -41,6 +41,7 @@ func (s *Service) Handler(d Door) http.Handler {
 			s.turnAway(w, http.StatusMethodNotAllowed, "method", r.URL.Path+" takes POST, with a JSON object")
 		})
 	}
+	mux.HandleFunc("POST /api/v1/draw", s.draw)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, _ *http.Request) {
 		var names []string
 		for i := range s.commands {
@@ -68,11 +69,11 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = e.Encode(v) // who has left reads nothing
 }
 
-// read reads a request, and answers it.
-func (s *Service) read(w http.ResponseWriter, r *http.Request, c *Command) {
+// body reads a request for an endpoint; false when it has been answered that it cannot be.
+func (s *Service) body(w http.ResponseWriter, r *http.Request, name string) ([]byte, bool) {
 	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind != "application/json" {
 		s.turnAway(w, http.StatusUnsupportedMediaType, "type", "want \"Content-Type: application/json\" and a JSON object")
-		return
+		return nil, false
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err != nil {
@@ -80,8 +81,17 @@ func (s *Service) read(w http.ResponseWriter, r *http.Request, c *Command) {
 		if !errors.As(err, &tooLarge) {
 			err = refuse("the request cannot be read: %w", err)
 		}
-		s.metrics.done(c.Name, err, 0)
+		s.metrics.done(name, err, 0)
 		s.newProblem(err).write(w)
+		return nil, false
+	}
+	return body, true
+}
+
+// read reads a request, and answers it.
+func (s *Service) read(w http.ResponseWriter, r *http.Request, c *Command) {
+	body, ok := s.body(w, r, c.Name)
+	if !ok {
 		return
 	}
 	if wantsEvents(r) {
@@ -98,6 +108,11 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, c *Command, bod
 		s.newProblem(err).write(w)
 		return
 	}
+	s.deliver(w, c.Name, a)
+}
+
+// deliver writes an answer of an endpoint.
+func (s *Service) deliver(w http.ResponseWriter, name string, a *Answer) {
 	h := w.Header()
 	h.Set("Content-Type", types[a.Format])
 	if a.Lines {
@@ -110,7 +125,7 @@ func (s *Service) answer(w http.ResponseWriter, r *http.Request, c *Command, bod
 	}
 	if a.Format == "html" || a.Format == "svg" { // a document that runs nothing of this server's
 		h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
-		h.Set("Content-Disposition", "attachment; filename=\"mlxlens-"+c.Name+"."+a.Format+"\"")
+		h.Set("Content-Disposition", "attachment; filename=\"mlxlens-"+name+"."+a.Format+"\"")
 	}
 	s.send(w, a.Body)
 }

@@ -3,6 +3,8 @@ package serve
 import (
 	"encoding/json"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/lens/render"
 )
 
 // object is a JSON object.
@@ -16,6 +18,7 @@ func openAPI(commands []Command) object {
 		"/api/v1/loaded":       object{"get": object{"operationId": "loaded", "summary": "What is loaded: models, lenses and vectors", "responses": answers("application/json", object{"type": "object"})}},
 		"/api/v1/openapi.json": object{"get": object{"operationId": "openapi", "summary": "This description", "responses": answers("application/json", object{"type": "object"})}},
 	}
+	paths["/api/v1/draw"] = object{"post": drawDescription()}
 	for i := range commands {
 		c := &commands[i]
 		path := object{"post": object{
@@ -43,6 +46,29 @@ func openAPI(commands []Command) object {
 				"properties": object{"type": object{"type": "string"}, "title": object{"type": "string"}, "status": object{"type": "integer"}, "detail": object{"type": "string"}},
 			}},
 		},
+	}
+}
+
+// drawDescription describes the endpoint that is no command.
+func drawDescription() object {
+	all := answers("text/csv", object{"type": "string"})
+	content := all["200"].(object)["content"].(object)
+	for _, format := range drawn[1:] {
+		media, _, _ := strings.Cut(types[format], ";")
+		content[media] = object{}
+	}
+	return object{
+		"operationId": "draw", "summary": "Draw a grid that has been computed",
+		"requestBody": object{"required": true, "content": object{"application/json": object{"schema": object{
+			"type": "object", "required": []string{"grid", "format"}, "additionalProperties": false,
+			"properties": object{
+				"grid":    object{"type": "object", "description": "schema mlxlens.trace/1"},
+				"format":  object{"enum": drawn, "description": "the format of the answer"},
+				"view":    object{"enum": render.ViewNames(), "default": "prob", "description": "what the colour shows"},
+				"command": object{"type": "string", "description": "the command line that made the grid, for the file to name"},
+			},
+		}}}},
+		"responses": all,
 	}
 }
 

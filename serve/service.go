@@ -35,6 +35,7 @@ type Watch struct {
 	Progress func(done float64)       // the part of the work that is done
 	Part     func(columns *lens.Grid) // columns of a grid that have just been read
 	Line     func(line []byte)        // a JSON object of an answer in lines
+	Ran      func(args []string)      // what is run, where the engine adds to the call's arguments
 }
 
 // Options bound what requests take; 0 is the default.
@@ -145,6 +146,7 @@ func (s *Service) run(ctx context.Context, c *Command, request []byte, w Watch) 
 			note(text)
 		}
 	}
+	w.Ran = func(args []string) { a.Args = args }
 	start := time.Now()
 	err = s.guarded(ctx, call, out, w)
 	s.metrics.worked(time.Since(start))

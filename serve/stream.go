@@ -182,16 +182,19 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request, c *Command, bod
 		return
 	}
 	paged.end(c, a)
-	e.write("result", result(a, paged.view == ""))
+	e.write("result", result(a, paged.view == "", paged.so))
 }
 
 // result is the data of the last event: the answer, where it is one JSON value that has not been shown, or how
-// to read it.
-func result(a *Answer, whole bool) []byte {
+// to read it. The grid of a text, which the page has seen in the form of the page, comes as it is, to be drawn.
+func result(a *Answer, whole bool, of *lens.Grid) []byte {
 	head := map[string]any{"format": a.Format, "command": a.Args}
 	switch {
 	case a.Lines:
 		head["lines"] = bytes.Count(a.Body, []byte("\n"))
+		if of != nil {
+			head["grid"] = of
+		}
 	case !whole:
 	case a.Format == "json" && json.Valid(a.Body):
 		head["answer"] = json.RawMessage(bytes.TrimSpace(a.Body))

@@ -135,6 +135,25 @@ func (f *Figure) scales() []hues {
 	return all
 }
 
+// mark is a number on a scale of colours, at a part of its length.
+type mark struct {
+	at   float64
+	text string
+}
+
+// marks are the numbers between the ends: colours go with the root of a number, and from the ends alone one
+// would guess others. A number that is not what its digits say stands nowhere.
+func (f *Figure) marks(h hues) []mark {
+	var all []mark
+	unit, long := math.Pow10(-f.Digits), h.most-h.least
+	for _, at := range []float64{0.25, 0.5, 0.75} {
+		if x := h.least + at*long; math.Abs(math.Round(x/unit)*unit-x) <= 0.02*long && long > 0 {
+			all = append(all, mark{at, f.number(x)})
+		}
+	}
+	return all
+}
+
 // scale is that of a grid's colours.
 func (f *Figure) scale(m *Matrix) hues {
 	means := cmp.Or(m.Means, f.Means)

@@ -167,7 +167,13 @@ const (
 
 type figureLegend struct {
 	From, To string
-	Steps    []template.CSS
+	Steps    []figureStep
+}
+
+// figureStep is a colour of a scale, behind the number that stands there.
+type figureStep struct {
+	Mark  string
+	Style template.CSS
 }
 
 // legend is a strip of a scale's colours, between its ends.
@@ -175,7 +181,10 @@ func (f *Figure) legend(h hues) *figureLegend {
 	l := &figureLegend{From: f.number(h.least), To: f.number(h.most)}
 	for i := range 24 {
 		c := h.of(h.least + (h.most-h.least)*float64(i)/23)
-		l.Steps = append(l.Steps, template.CSS("background:"+hex(c)))
+		l.Steps = append(l.Steps, figureStep{Style: template.CSS("background:" + hex(c))})
+	}
+	for _, m := range f.marks(h) {
+		l.Steps[int(24*m.at)].Mark = m.text
 	}
 	return l
 }

@@ -139,7 +139,7 @@ func TestAFiguresPageSavesPicturesAndCopiesItsCommand(t *testing.T) {
 	browsertest.JS[any](b, `window.kept = null; Promise.all([blobs[0].text(), createImageBitmap(blobs[blobs.length - 1])]).then(all => { window.kept = all; }); null`)
 	b.Until(`window.kept !== null`, "#told")
 	require.Equal(t, 30*5+24+1, browsertest.JS[int](b, `new DOMParser().parseFromString(kept[0], "image/svg+xml").querySelectorAll("rect").length`), "a rectangle a cell, the scale, and the paper")
-	require.Equal(t, 30*5+30+5*2+2+2+1+2, browsertest.JS[int](b, `new DOMParser().parseFromString(kept[0], "image/svg+xml").querySelectorAll("text").length`), "cells, names, ends of the scale, the grid's name, and two lines")
+	require.Equal(t, 30*5+30+5*2+2+5+1+2, browsertest.JS[int](b, `new DOMParser().parseFromString(kept[0], "image/svg+xml").querySelectorAll("text").length`), "cells, names, numbers of the scale, the grid's name, and two lines")
 	require.Equal(t, 2*browsertest.JS[int](b, `Number(new DOMParser().parseFromString(kept[0], "image/svg+xml").documentElement.getAttribute("width"))`), browsertest.JS[int](b, `kept[1].width`))
 	for _, id := range []string{"copy-link", "copy-command", "copy-embed"} {
 		b.Do(chromedp.Click("#"+id, chromedp.ByQuery))
@@ -151,6 +151,14 @@ func TestAFiguresPageSavesPicturesAndCopiesItsCommand(t *testing.T) {
 	require.Equal(t, fmt.Sprintf(`<iframe src="figure.html" title="waves – mlxlens" width="100%%" height="%d" frameborder="0" loading="lazy"></iframe>`, f.embedHeight()), texts[2])
 	require.Empty(t, b.Axe())
 	b.Shot("figure-share")
+}
+
+func TestAFiguresAddressOfACellThatIsNotThereIsTold(t *testing.T) {
+	b := figureTab(t, wave(3, 5))
+	browsertest.JS[any](b, `location.hash = "#cell=0.99.1"; null`)
+	b.Until(`document.getElementById("told").textContent === "the address asks for what this page has not: cell 0.99.1"`, "#told")
+	b.Until(`location.hash === ""`, "#told")
+	require.True(t, browsertest.JS[bool](b, `document.getElementById("told").getBoundingClientRect().height > 0`))
 }
 
 func TestAFigureFitsTheFrameOfItsTag(t *testing.T) {

@@ -198,7 +198,15 @@ func (p *figurePicture) legend(h hues, y float64) {
 	for i := range steps {
 		p.fill(box{x + float64(i)*wide, y, float64(steps-i) * wide, textSize}, h.of(h.least+(h.most-h.least)*float64(i)/float64(steps-1)))
 	}
-	end := x + float64(steps)*wide
+	long := float64(steps) * wide
+	end := x + long
+	marks := p.f.marks(h) // on the colours: all where there is room, else that of the middle
+	crowded := slices.ContainsFunc(marks, func(m mark) bool { return p.wide(m.text, textSize) > long/4-2*pixel })
+	for _, m := range marks {
+		if !crowded || m.at == 0.5 {
+			p.centred(m.text, x+m.at*long, y+textSize/2, textSize, ink(h.of(h.least+(h.most-h.least)*m.at)), middle)
+		}
+	}
 	p.centred(p.f.number(h.least), x-gap/2, y+textSize/2, textSize, softInk, right)
 	most := p.f.number(h.most)
 	p.centred(most, end+gap/2, y+textSize/2, textSize, softInk, left)

@@ -140,7 +140,9 @@ func TestALinkLeadsToTheSameState(t *testing.T) {
 	require.Equal(t, []int{12, 3, 1}, browsertest.JS[[]int](b.Page, `[active.r, active.p, pins.length]`))
 	b.Do(chromedp.Evaluate(`location.hash = "#show=kl&cell=layers.5.resid_post@1"; null`, nil))
 	b.Until(`view.name === "kl" && active.r === 5 && active.p === 1`, "#live")
-	browsertest.JS[any](b.Page, `recall(new URLSearchParams("show=nothing&cell=layers.99.resid_post@77&pins=x")); null`)
+	b.Do(chromedp.Evaluate(`location.hash = "#show=nothing&cell=layers.99.resid_post@77&pins=x"; null`, nil))
+	b.Until(`document.getElementById("told").textContent === "the address asks for what this page has not: colour nothing; cell layers.99.resid_post@77; pins x"`, "#told")
+	b.Until(`!location.hash.includes("nothing")`, "#told")
 	require.Equal(t, []int{5, 1}, browsertest.JS[[]int](b.Page, `[active.r, active.p]`), "what the grid has not is left")
 }
 

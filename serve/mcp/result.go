@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
@@ -50,8 +52,29 @@ func (t *tool) structured(a *serve.Answer) json.RawMessage {
 	return bytes.Join([][]byte{[]byte(`{"format":"json","answer":`), body, []byte(`}`)}, nil)
 }
 
+// longestPart is how many bytes a value of an answer may have in its outline.
+const longestPart = 1 << 10
+
+// outline is an object without its long values, and what these are, with their sizes.
+func outline(structured json.RawMessage) (text string, out []string) {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(structured, &all) != nil {
+		return "", nil
+	}
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		if n := len(all[key]); n > longestPart {
+			out = append(out, fmt.Sprintf("%q (%d bytes)", key, n))
+			delete(all, key)
+		}
+	}
+	if kept, err := json.Marshal(all); err == nil && len(kept) <= longest {
+		return string(kept), out
+	}
+	return "", nil
+}
+
 // text is an answer for who reads no structured content: the same where it is short, else of a grid the table
-// of the command line, and of others how to ask for less.
+// of the command line, and of others what is short in it. How to ask for less stands below.
 func (t *tool) text(structured json.RawMessage) string {
 	if len(structured) <= longest {
 		return string(structured)
@@ -66,6 +89,9 @@ func (t *tool) text(structured json.RawMessage) string {
 		if render.Terminal(&b, g, render.TerminalOptions{Width: 100, Last: len(g.Positions) == 1, OneLine: true}) == nil {
 			return b.String() + "\n" + said
 		}
+	}
+	if kept, out := outline(structured); len(out) > 0 && kept != "{}" {
+		return kept + "\n" + said + " Left out of this text: " + strings.Join(out, ", ") + "."
 	}
 	return said
 }

@@ -108,7 +108,7 @@ func TestAnAnswerIsStructuredAndAText(t *testing.T) {
 		{`{"other":1}`, "trace", `{"format":"json","answer":{"other":1}}`, map[string]any{"format": "json", "answer": map[string]any{"other": 1.0}}},
 		{"{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "generate", `{"lines":[{"text":"a"},{"text":"b"}]}`, map[string]any{"lines": []any{map[string]any{"text": "a"}, map[string]any{"text": "b"}}}},
 		{"", "generate", `{"lines":[]}`, map[string]any{"lines": []any{}}},
-		{long, "trace", fmt.Sprintf("The structured content has %d bytes of JSON (test/1). The answer is as long as what was asked for: keep it small with `layers`, `top`.", len(long)), map[string]any{"schema": "test/1", "x": strings.Repeat("a", longest)}},
+		{long, "trace", fmt.Sprintf("{\"schema\":\"test/1\"}\nThe structured content has %d bytes of JSON (test/1). The answer is as long as what was asked for: keep it small with `layers`, `top`. Left out of this text: \"x\" (%d bytes).", len(long), longest+2), map[string]any{"schema": "test/1", "x": strings.Repeat("a", longest)}},
 	} {
 		r := called(t, connected(t, prints(c.printed), serve.Options{}, nil), c.tool, map[string]any{"prompt": "p"})
 		require.False(t, r.IsError)

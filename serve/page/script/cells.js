@@ -1,8 +1,38 @@
 // cells.js: what can be done with a chosen cell of the grid, or of a table.
 
-// act is a button that changes the request and runs it.
-const act = (name, change) => element("button", { type: "button", onclick: () => { change(); drawForm(); run(); } }, name);
-const listed = text => (values.edit ? values.edit + "\n" : "") + text;
+let made = null; // the request that made what is shown: {mode, values}, the fields as they were when it was run
+
+// given is what that request gave a key, a field's own value among it.
+function given(key) {
+  const f = MODES[made.mode].fields.find(f => f.key === key), value = made.values[key];
+  return value === undefined ? (f && f.value) || "" : value;
+}
+
+// What one view's request has in common with another's: what the model reads, and how a grid is read.
+const INPUT = ["prompt", "ids", "chat", "system", "no_bos", "edit", "style"];
+const GRID = ["layers", "positions", "span", "last", "lens", "mid", "mlp", "embed", "top", "target", "vs", "font_size", "numbers"];
+
+let behind = []; // keys of the request that the view turned to cannot have
+
+// lead turns to another view with what the request gave of some keys, and with changes. Its fields have
+// no values of their own then. What belongs only to the view that is left is named in own; of the rest
+// the reader is told.
+function lead(to, keys, changes, own) {
+  const with_ = Object.fromEntries([...MODES[to].fields.map(f => [f.key, ""]), ...keys.map(key => [key, given(key)]).filter(([, value]) => value !== ""), ...Object.entries(changes)]);
+  const all = new Set([...Object.keys(made.values), ...MODES[made.mode].fields.map(f => f.key)]);
+  behind = [...all].filter(key => given(key) !== "" && given(key) !== false && !keys.includes(key) && !(key in changes) && !own.includes(key));
+  turn(to, with_);
+}
+
+function remark() {
+  if (behind.length) $("notes").append(element("li", {}, MODES[mode].name + " was asked without: " + behind.join(", ")));
+  behind = [];
+}
+
+// act is a button that changes the request that made what is shown, whatever stands in the fields by now, and runs it.
+const act = (name, change) => element("button", { type: "button", onclick: () => { values = { ...made.values }; change(); drawForm(); run(); remark(); } }, name);
+const joined = (...edits) => edits.filter(e => e).join("\n");
+const listed = text => joined(given("edit"), text);
 
 // editing is a choice of site and operation, for an edit at a place.
 function editing(layer, position, sites) {
@@ -19,35 +49,56 @@ function spot() {
   $("spot").hidden = !at;
   if (!at) return;
   const layer = at[1], position = D.positions[active.p], sites = [at[2], "resid_post", "attn_out", "mlp_out", "z"].filter((s, i, all) => all.indexOf(s) === i);
-  const more = [];
+  const more = [], here = { layers: layer, positions: String(position) };
   if (mode === "lens") more.push(
-    element("button", { type: "button", onclick: () => { turn("patch", { clean: values.prompt || prompt.value, corrupted: "", layers: layer, positions: String(position) }); $("f-corrupted").focus(); } }, "patch here from another prompt"),
-    act("attention of this layer", () => { const p = values.prompt || prompt.value; turn("attn", { prompt: p, layers: layer, positions: String(position) }); }));
-  if (values.edit) more.push(act("without edits", () => { values.edit = ""; }));
+    element("button", { type: "button", onclick: () => {
+      lead("patch", INPUT.filter(key => key !== "prompt"), { ...here, clean: given("prompt") }, ["prompt", "span", "last"]);
+      remark();
+      $("f-corrupted").focus();
+    } }, "patch here from another prompt"),
+    act("attention of this layer", () => lead("attn", INPUT, here, ["span", "last"])));
+  if (given("edit")) more.push(act("without edits", () => { values.edit = ""; }));
   $("spot").replaceChildren(element("b", {}, "layer " + layer + ", position " + position), ...editing(layer, position, sites), ...more);
+}
+
+// sides are what can be done with a cell of a comparison.
+function sides(number, key, row, column) {
+  const own = ["prompt_b", "ids_b", "edit_b", "model_b", "align", "threshold", "view", "title"], second = /: (\d+)$/.exec(column), rowOfB = /: (\d+)/.exec(row);
+  const ofB = second ? second[1] : key, rowB = rowOfB ? rowOfB[1] : number, otherInput = given("prompt_b") || given("ids_b");
+  const ofItsOwn = otherInput ? { prompt: given("prompt_b"), ids: given("ids_b") } : {}; // where positions are those of the first side
+  const keys = [...INPUT, ...GRID].filter(key => !otherInput || key !== "positions");
+  const b = given("model_b") ? element("span", { class: "sub" }, "side b is of " + given("model_b") + ": its lens is that of a server with this model (mlxlens serve -m)")
+    : act("lens of side b", () => lead("lens", keys, { ...ofItsOwn, edit: joined(given("edit"), given("edit_b")) }, own));
+  return [act("lens of side a", () => lead("lens", [...INPUT, ...GRID], {}, own)), b,
+    act("compare with b's layer " + rowB + ", position " + ofB + " zeroed", () => { values.edit_b = joined(given("edit_b"), "layers." + rowB + ".resid_post@" + ofB + "=zero"); })];
+}
+
+// places are what can be done with a place of a grid: a site by layer and position or head, the heads of an
+// attribution, or a row that is a place.
+function places(number, key, row, caption) {
+  const site = caption === "heads" ? "z" : caption, heads = given("heads") === true || site === "z", actions = [];
+  let place = /^layers\.\d+\.\w+$/.test(row) ? row : "";
+  if (number && key && /^(z|attn_out|mlp_out|resid_(pre|mid|post))$/.test(site)) place = "layers." + number + "." + site + (heads ? "#" + key : "@" + key);
+  const m = MODES[mode], clean = mode === "patch" ? "clean" : "prompt", asked = [...m.fields.map(f => f.key), ...Object.keys(made.values)].filter(key => !INPUT.includes(key)); // what was asked of the place, and not of a lens
+  if (place && !given("window") && (given(clean) || given("ids"))) actions.push(act("lens of the " + clean + (clean === "clean" ? " prompt" : "") + " without it", () => lead("lens", INPUT, { prompt: given(clean), edit: listed(place + "=zero") }, asked)));
+  if (mode === "patch" && (given("corrupted") || given("ids_b"))) actions.push(act("lens of the corrupted prompt", () => lead("lens", INPUT, { prompt: given("corrupted"), ids: given("ids_b") }, asked)));
+  return actions;
 }
 
 // picked offers what can be done with a cell of a table.
 function picked(cell) {
   const table = cell.closest("table"), caption = table.closest("figure").querySelector("figcaption").firstChild.textContent.trim();
   const row = cell.parentElement.cells[0].textContent.trim(), column = table.rows[table.rows.length - 1].cells[cell.cellIndex].textContent.trim();
-  const actions = [], number = /^\d+/.exec(row), key = /^\d+/.exec(column), pattern = /(\d+)\.(\d+)/.exec(caption);
+  const number = /^\d+/.exec(row), key = /^\d+/.exec(column), pattern = /(\d+)\.(\d+)/.exec(caption);
+  let actions = [];
   if (mode === "attn" && pattern && number && key) {
-    actions.push(act("hide token " + key[0] + " from token " + number[0] + " in this head", () => { values.edit = listed("layers." + pattern[1] + ".attn_scores@" + number[0] + "/" + key[0] + "#" + pattern[2] + "=mask"); }));
+    actions = [act("hide token " + key[0] + " from token " + number[0] + " in this head", () => { values.edit = listed("layers." + pattern[1] + ".attn_scores@" + number[0] + "/" + key[0] + "#" + pattern[2] + "=mask"); })];
   } else if (mode === "attn" && number && key) {
-    actions.push(act("pattern of head " + number[0] + "." + key[0], () => { values.heads = number[0] + "." + key[0]; values.layers = ""; values.knockout = ""; }));
+    actions = [act("pattern of head " + number[0] + "." + key[0], () => { values.heads = number[0] + "." + key[0]; values.layers = ""; values.knockout = ""; })];
   } else if (mode === "compare" && number && key) {
-    const both = p => turn("lens", { prompt: p || MODES.compare.fields[0].value }), second = /: (\d+)$/.exec(column);
-    const ofB = second ? second[1] : key[0], rowOfB = /: (\d+)/.exec(row), rowB = rowOfB ? rowOfB[1] : number[0];
-    actions.push(act("lens of side a", () => both(values.prompt)), act("lens of side b", () => both(values.prompt_b === undefined ? MODES.compare.fields[1].value : values.prompt_b || values.prompt)),
-      act("compare with b's layer " + rowB + ", position " + ofB + " zeroed", () => { values.edit_b = (values.edit_b ? values.edit_b + "\n" : "") + "layers." + rowB + ".resid_post@" + ofB + "=zero"; }));
+    actions = sides(number[0], key[0], row, column);
   } else {
-    // a place of a grid: a site by layer and position or head, the heads of an attribution, or a row that is a place
-    const site = caption === "heads" ? "z" : caption, heads = values.heads === true || site === "z";
-    let place = /^layers\.\d+\.\w+$/.test(row) ? row : "";
-    if (number && key && /^(z|attn_out|mlp_out|resid_(pre|mid|post))$/.test(site)) place = "layers." + number[0] + "." + site + (heads ? "#" + key[0] : "@" + key[0]);
-    if (place) actions.push(act("lens of the prompt without it", () => { const p = values.clean || values.prompt || MODES[mode].fields[0].value; turn("lens", { prompt: p, edit: place + "=zero" }); }));
-    if (mode === "patch") actions.push(act("lens of the corrupted prompt", () => { const p = values.corrupted || pair[1].value; turn("lens", { prompt: p }); }));
+    actions = places(number && number[0], key && key[0], row, caption);
   }
   $("spot").hidden = false;
   $("spot").replaceChildren(element("b", {}, cell.getAttribute("aria-label") || caption), ...actions);

@@ -1,6 +1,6 @@
 // result.js: a run, and what comes of it: text, grid, tables, pictures, files.
 
-let running = null, last = null; // the run at hand, and the one that is shown: {body, endpoint, command, lines}
+let running = null, last = null; // the run at hand, and the one that is shown: {body, endpoint, command, lines, grid}
 let shown = "";                  // the address of what is shown, without what is chosen of the grid
 let lines = [];                  // of the tokens of the run at hand
 
@@ -23,6 +23,7 @@ function blank() {
 async function run(push) {
   if (running) running.abort();
   const m = MODES[mode], body = request(), control = running = new AbortController();
+  made = { mode, values: { ...values } };
   shown = address();
   if (push !== false && location.hash.replace(/&show=.*/, "") !== shown) history.pushState(null, "", address());
   remember();
@@ -55,11 +56,15 @@ function happened(name, data, m, body, say) {
   case "token": say(data); lines.push(data); break;
   case "problem": status(data.detail, true); break;
   case "result":
-    last = { body, endpoint: m.endpoint, command: data.command, lines: m.text ? lines : null };
+    last = { body, endpoint: m.endpoint, command: data.command, lines: m.text ? lines : null, grid: data.grid };
     if (m.figure) figure(data.text);
     if (mode === "chat") conversation.push({ role: "user", content: $("f-say").value }, { role: "assistant", content: say.text() });
     saves();
-    if (m.grid && wanted && wanted.has("show")) { recall(wanted); spot(); }
+    if (m.grid && wanted && wanted.has("show")) {
+      const missing = recall(wanted);
+      if (missing.length) $("notes").append(element("li", {}, "The address asks for what this grid has not: " + missing.join("; ")));
+      spot();
+    }
     wanted = null;
     status("done");
     if (innerWidth <= 860) $("result").scrollIntoView(); // where it stands below the request
@@ -115,20 +120,21 @@ function saves() {
   const buttons = formats.map(f => element("button", { type: "button", onclick: () => save(f) }, f.toUpperCase()));
   const copy = (name, text) => element("button", { type: "button", onclick: async () => { await navigator.clipboard.writeText(text()); status(name + " copied"); } }, "copy " + name);
   $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, element("button", { type: "button", onclick: embed }, "embed"), copy("link", () => location.origin + "/" + shown + (MODES[mode].grid ? "&" + chosen() : "")),
-    copy("command", () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ")));
+    copy("command", commandLine));
   $("saves").hidden = false;
   $("tag").hidden = true;
 }
 
-// file is the result in a format. Of a text the JSON is what was shown, since it may have been drawn by
-// chance; its lens in another format is that of all its tokens.
+// commandLine is what computes the same on a command line.
+const commandLine = () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ");
+
+// file is the result in a format, and in the colour that is shown. Of a text it is what was shown, lines as JSON and
+// the grid in other formats, since the text may have been drawn by chance, and its edits speak of its prompt.
 async function file(format) {
-  const { body, endpoint } = last;
-  if (!last.lines) return (await api(endpoint, { ...body, ...(format === "json" ? {} : { format }) })).blob();
+  const { body, endpoint } = last, colour = MODES[mode].grid && !["json", "csv"].includes(format) ? { view: view.name } : {};
+  if (!last.lines) return (await api(endpoint, { ...body, ...colour, ...(format === "json" ? {} : { format }) })).blob();
   if (format === "json") return new Blob(last.lines.map(l => JSON.stringify(l) + "\n"));
-  const asked = body.messages ? { messages: body.messages } : { text: body.prompt, no_bos: body.no_bos };
-  const before = (await (await api("tokenize", asked)).json()).tokens.map(t => t.id), ids = [...before, ...last.lines.map(l => l.id)];
-  return (await api("trace", { ids, positions: before.length - 1 + ":" + (ids.length - 1), layers: body.layers, edit: body.edit, format })).blob();
+  return (await api("draw", { grid: last.grid, format, ...colour, command: commandLine() })).blob();
 }
 
 // keep saves a file under the name of what it shows, which it returns.

@@ -171,6 +171,12 @@ func (e *engine) Run(ctx context.Context, call serve.Call, answer io.Writer, w s
 	return said
 }
 
+// opens are the arguments of a call that was made before the models were open, with those that open the same.
+func (e *engine) opens(call serve.Call) []string {
+	at := slices.IndexFunc(e.commands, func(c serve.Command) bool { return c.Name == call.Command })
+	return slices.Concat(call.Args[:1], e.commands[at].With, call.Args[1:])
+}
+
 // keysOf are what a request calls the flags of its command.
 func (e *engine) keysOf(call serve.Call) naming {
 	at := slices.IndexFunc(e.commands, func(c serve.Command) bool { return c.Name == call.Command })

@@ -182,5 +182,9 @@ func (e *opening) Run(ctx context.Context, call serve.Call, answer io.Writer, w 
 	if a.err != nil {
 		return a.err
 	}
+	call.Args = a.engine.opens(call)
+	if w.Ran != nil {
+		w.Ran(call.Args)
+	}
 	return a.engine.Run(ctx, call, answer, w)
 }

@@ -112,6 +112,33 @@ func TestToolsWithoutASchemaAnswerToo(t *testing.T) {
 	sameJSON(t, `{"lines":[`+strings.ReplaceAll(strings.TrimSpace(want), "\n", ",")+`]}`, string(got))
 }
 
+func TestTheCommandOfAToolNamesTheModelAndHowItIsOpened(t *testing.T) {
+	model := modeltest.Path(t, modeltest.TinyLlama)
+	c := tooled(t, "-m", model, "--weights", "dense")
+	r := toolAnswer(t, c, "patch", `{"ids":[30,7,500],"ids_b":[30,8,500],"layers":"1"}`)
+	var command []string
+	for _, arg := range r.Meta["mlxlens/command"].([]any) {
+		command = append(command, arg.(string))
+	}
+	require.Equal(t, []string{"mlxlens", "patch", "--model=" + model, "--weights=dense"}, command[:4])
+	made := r.StructuredContent.(map[string]any)["made"].(map[string]any)["command"].([]any)
+	require.Subset(t, made, []any{"--model=" + model, "--weights=dense"})
+	code, want, errs := ran(t, command[1:]...)
+	require.Zero(t, code, errs)
+	got, err := json.Marshal(r.StructuredContent)
+	require.NoError(t, err)
+	sameJSON(t, want, string(got))
+}
+
+func TestALongInfoTellsOfTheModelInWords(t *testing.T) {
+	r := toolAnswer(t, tooled(t, "-m", modeltest.SmolLM2(t).Info.Ref), "info", `{}`)
+	text := r.Content[0].(*sdk.TextContent).Text
+	require.Contains(t, text, `"layers":30`)
+	require.Contains(t, text, `"quantization":"affine 4-bit group 32, mixed"`)
+	require.Regexp(t, `Left out of this text: .*"modules" \(\d+ bytes\)`, text)
+	require.NotContains(t, text, "blk.0")
+}
+
 func TestToolsDrawPictures(t *testing.T) {
 	model := modeltest.Path(t, modeltest.TinyLlama)
 	c := tooled(t, "-m", model)

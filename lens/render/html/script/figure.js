@@ -109,8 +109,9 @@ function startFigure() {
   startShare({
     chosen: () => new URLSearchParams(cell ? { cell: [tables.indexOf(cell.closest("table")), cell.parentElement.rowIndex, cell.cellIndex].join(".") } : {}),
     recall: from => {
-      const [table, row, column] = (from.get("cell") || "").split(".").map(Number), to = tables[table] && tables[table].rows[row] && tables[table].rows[row].cells[column];
+      const asked = from.get("cell"), [table, row, column] = (from.get("cell") || "").split(".").map(Number), to = tables[table] && tables[table].rows[row] && tables[table].rows[row].cells[column];
       if (to && to.tagName === "TD" && to !== cell) { choose(to); to.scrollIntoView({ block: "nearest", inline: "nearest" }); }
+      return asked && !(to && to.tagName === "TD") ? ["cell " + asked] : [];
     },
     drawing: () => figureDrawing(article),
   });

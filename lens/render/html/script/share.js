@@ -37,10 +37,16 @@ const escaped = s => s.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replac
 const frame = (address, title, height) => `<iframe src="${escaped(address)}" title="${escaped(title)}" width="100%" height="${height}" frameborder="0" loading="lazy"></iframe>`;
 
 // startShare keeps what is chosen in the address, and connects the buttons: chosen tells it for an address,
-// recall chooses it again, and drawing draws the page.
+// recall chooses it again and returns what the page has not, and drawing draws the page.
 function startShare({ chosen, recall, drawing }) {
   const here = () => location.href.split("#")[0], state = () => { const s = chosen().toString(); return s && "#" + s; };
-  const again = () => recall(new URLSearchParams(location.hash.slice(1)));
+  const again = () => {
+    const missing = recall(new URLSearchParams(location.hash.slice(1)));
+    if (!missing.length) return;
+    $("share").open = true;
+    $("told").textContent = "the address asks for what this page has not: " + missing.join("; ");
+    history.replaceState(null, "", state() || here());
+  };
   again();
   let soon = 0;
   changed = () => { clearTimeout(soon); soon = setTimeout(() => history.replaceState(null, "", state() || here()), 150); };

@@ -44,17 +44,23 @@ function readColours() {
 // value is what the view shows of a cell, in words: its name and its number.
 const value = (r, p) => view.values.length ? view.title + " " + fixed(view.values[at(r, p)], view.digits) : "";
 
-// chosen is what the reader has chosen, for an address; recall chooses it again as far as the grid has it.
+// chosen is what the reader has chosen, for an address; recall chooses it again as far as the grid has it, and
+// returns what it has not, in words.
 function chosen() {
   const out = new URLSearchParams({ show: view.name, cell: D.sites[active.r] + "@" + D.positions[active.p] });
   if (pins.length) out.set("pins", pins.map(pin => D.ids[pin.token] + "@" + D.positions[pin.p]).join(","));
   return out;
 }
 function recall(from) {
-  if (!D || !R || !P) return;
+  const missing = [];
+  if (!D || !R || !P) return missing;
+  if (from.get("show") && !D.views.some(v => v.name === from.get("show"))) missing.push("colour " + from.get("show"));
   if (D.views.some(v => v.name === from.get("show"))) choose(from.get("show"));
   const [site, position] = (from.get("cell") || "").split("@"), r = D.sites.indexOf(site), p = D.positions.indexOf(Number(position));
   const wanted = (from.get("pins") || "").split(",").map(s => s.split("@").map(Number)).map(([id, position]) => ({ token: D.ids.indexOf(id), p: D.positions.indexOf(position) }));
+  if (from.get("cell") && (r < 0 || p < 0)) missing.push("cell " + from.get("cell"));
+  if (from.get("pins") && wanted.some(pin => !(pin.token >= 0 && pin.p >= 0))) missing.push("pins " + from.get("pins").split(",").filter((_, i) => !(wanted[i].token >= 0 && wanted[i].p >= 0)).join(", "));
   for (const pin of wanted) if (pin.token >= 0 && pin.p >= 0 && !pins.some(had => had.token === pin.token && had.p === pin.p)) toggle(pin.token, pin.p);
   if (r >= 0 && p >= 0) go(r, p, false);
+  return missing;
 }
