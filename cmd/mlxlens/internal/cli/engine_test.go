@@ -123,7 +123,7 @@ func TestErrorsNameTheKeysOfTheRequest(t *testing.T) {
 		{"trace", `{"ids":[1],"target":"--top"}`, `"target" "--top": `}, // which is no flag, but a text
 		{"generate", `{"ids":[1],"top_p":0.5}`, `"top_p" does nothing at temperature 0, which takes the likeliest token: add "temperature", such as 0.7, or leave it out`},
 		{"patch", `{"ids":[1],"ids_b":[2],"sites":"mlp"}`, `"sites": "mlp" is no site of a layer; did you mean mlp_pre`},
-		{"decompose", `{"ids":[1],"site":"mlp"}`, `"site": "mlp" is no site of a layer (have: `},
+		{"decompose", `{"ids":[1],"site":"mlp"}`, `"site": "mlp" is no site of a layer; did you mean mlp_pre`},
 		{"attn", `{"ids":[1],"heads":"7.9"}`, `"heads" 7.9: `},
 		{"attn", `{"ids":[1],"knockout":"head","window":0}`, `"window" 0: want 1 or more`},
 		{"compare", `{"ids":[1],"align":"middle","ids_b":[2]}`, `"align" "middle": want start or end`},
