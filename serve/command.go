@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/mlxlens/mlxlens/internal/exactjson"
@@ -156,15 +157,40 @@ func exact(body []byte) error {
 	if err := exactjson.Repeated(body); err != nil {
 		return refuse("the request: %w", err)
 	}
-	asked := bytes.ContainsRune(body, utf8.RuneError) || bytes.Contains(bytes.ToLower(body), []byte(`\ufffd`))
-	var v any
-	if asked || json.Unmarshal(body, &v) != nil {
-		return nil
-	}
-	if read, err := json.Marshal(v); err == nil && bytes.ContainsRune(read, utf8.RuneError) {
-		return refuse("the request has half of a pair of UTF-16 (\\ud83d without its other), which is no character: send both, or \\ufffd")
+	if half := loneHalf(body); half != "" {
+		return refuse("the request has %s, half of a pair of UTF-16 without its other, which is no character: send both, or \\ufffd", half)
 	}
 	return nil
+}
+
+// loneHalf returns the first escape of JSON, such as \ud83d, that is half of a surrogate pair without the other half
+// beside it; "" without one.
+func loneHalf(body []byte) string {
+	for i := 0; i+1 < len(body); i++ {
+		if body[i] != '\\' {
+			continue
+		}
+		unit, ok := escaped(body[i:])
+		if !ok || !utf16.IsSurrogate(unit) {
+			i++ // what is escaped may be a backslash
+			continue
+		}
+		other, _ := escaped(body[i+6:])
+		if utf16.DecodeRune(unit, other) == utf8.RuneError {
+			return string(body[i : i+6])
+		}
+		i += 11
+	}
+	return ""
+}
+
+// escaped reads the unit of UTF-16 that an escape \uXXXX at the start of a text stands for.
+func escaped(text []byte) (unit rune, ok bool) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	return rune(n), err == nil
 }
 
 // prompts takes the texts that are arguments.

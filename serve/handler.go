@@ -59,6 +59,14 @@ func (s *Service) Handler(d Door) http.Handler {
 		s.metrics.write(w, waiting, working)
 	})
 	addPage(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", "GET, HEAD")
+			s.turnAway(w, http.StatusMethodNotAllowed, "method", r.URL.Path+" takes no "+r.Method+": the API, which takes POST, is under /api/v1/")
+			return
+		}
+		s.turnAway(w, http.StatusNotFound, "path", "there is no "+r.URL.Path+": the page is at /, and the API under /api/v1/")
+	})
 	return logged(s.log, s.guard(d, mux))
 }
 

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -91,6 +93,20 @@ func (p *Page) happened(event any) {
 			p.problems = append(p.problems, e.Entry.Text+" "+e.Entry.URL)
 		}
 	}
+}
+
+// Expect takes back the one complaint that has a text, which belongs to what is tested.
+func (p *Page) Expect(text string) {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		i := slices.IndexFunc(p.problems, func(problem string) bool { return strings.Contains(problem, text) })
+		if i >= 0 {
+			p.problems = slices.Delete(p.problems, i, i+1)
+		}
+		return i >= 0
+	}, time.Minute, 10*time.Millisecond, "no complaint has %q", text)
 }
 
 // Requests are the addresses that the page has asked for.

@@ -1,17 +1,44 @@
 // begin.js: history, and what happens first.
 
-function remember() {
-  const all = JSON.parse(sessionStorage.getItem("mlxlens-history") || "[]").filter(a => a !== address());
-  sessionStorage.setItem("mlxlens-history", JSON.stringify([address(), ...all].slice(0, 30)));
+const past = () => JSON.parse(sessionStorage.getItem("mlxlens-history") || "[]");
+
+// remember puts the address of what is shown into the history, instead of another of the same request. A tab keeps
+// some five million letters, and conversations can be long.
+function remember(instead) {
+  let room = 2e6;
+  const all = [shown, ...past().filter(a => a !== shown && a !== instead)].slice(0, 30);
+  sessionStorage.setItem("mlxlens-history", JSON.stringify(all.filter(a => (room -= a.length) >= 0)));
   drawHistory();
 }
 
+// remembered is an address in words: what the first field has, or all that was set, and the edits.
+function remembered(a) {
+  const of = new URLSearchParams(a.slice(1)), m = MODES[of.get("mode")], f = m.fields[0];
+  const first = of.has("messages") && m === MODES.chat ? messagesOf(of.get("messages")).filter(m => m.role === "user").map(m => m.content).join(" · ") : of.has(f.key) ? of.get(f.key) : f.value;
+  const rest = [...of].filter(([key, value]) => key !== "mode" && key !== "edit" && value).map(([key, value]) => key + " " + value).join(", ");
+  return m.name + ": " + (first || rest).slice(0, 60) + (of.get("edit") ? " · " + of.get("edit").replaceAll("\n", " · ").slice(0, 60) : "");
+}
+
 function drawHistory() {
-  const all = JSON.parse(sessionStorage.getItem("mlxlens-history") || "[]");
-  $("history").replaceChildren(...all.map(a => {
-    const of = new URLSearchParams(a.slice(1)), m = MODES[of.get("mode")];
-    return element("li", {}, element("a", { href: a }, m.name + ": " + (of.get("prompt") || of.get("clean") || of.get("say") || of.get("pairs") || m.fields[0].value).slice(0, 60) + (of.get("edit") ? " · " + of.get("edit").replaceAll("\n", " · ").slice(0, 60) : "")));
-  }));
+  $("history").replaceChildren(...past().map(a => element("li", {}, element("a", { href: a }, remembered(a)))));
+}
+
+// reopen shows what the address asks for. A conversation is shown as it was, and only a link to a message that has no
+// answer asks for one: going back asks nothing.
+function reopen(ofLink) {
+  leave();
+  try {
+    if (!readAddress()) {
+      if (!ofLink && !location.hash) turn("lens", {});
+      return;
+    }
+  } catch (e) { turn("chat", {}); status(e.message, true); return; }
+  drawForm();
+  if (mode !== "chat") { run(false); return; }
+  wanted = null;
+  shown = address();
+  retell();
+  if (ofLink && values.say) run(false);
 }
 
 async function begin() {
@@ -20,11 +47,10 @@ async function begin() {
   $("ask").addEventListener("keydown", e => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); run(); } });
   $("halt").addEventListener("click", () => running && running.abort());
   for (const name of ["click", "keyup"]) $("lens").addEventListener(name, e => { if (e.target.closest("#scroll")) spot(); });
-  addEventListener("popstate", () => { if (readAddress()) { drawForm(); run(false); } });
+  addEventListener("popstate", () => reopen(false));
   addEventListener("resize", () => fitRows($("figure"), 72));
   let soon = 0;
-  changed = () => { clearTimeout(soon); if (!running) soon = setTimeout(() => { if (!running && MODES[mode].grid && shown === address()) history.replaceState(null, "", shown + "&" + chosen()); }, 150); };
-  const asked = readAddress();
+  changed = () => { clearTimeout(soon); if (!running) soon = setTimeout(() => { if (!running && shown && !$("lens").hidden) history.replaceState(null, "", shown + "&" + chosen()); }, 150); };
   drawForm();
   drawHistory();
   try {
@@ -34,8 +60,8 @@ async function begin() {
     $("model").title = loaded.models[0];
     document.title = $("model").textContent + " – mlxlens";
     drawForm();
-    if (asked) run(false);
-    else $("f-prompt").focus();
+    reopen(true);
+    if (!running && mode === "lens") $("f-prompt").focus();
   } catch (e) { status(e.message, true); }
 }
 begin();

@@ -1,6 +1,6 @@
 // cells.js: what can be done with a chosen cell of the grid, or of a table.
 
-let made = null; // the request that made what is shown: {mode, values}, the fields as they were when it was run
+let made = null; // the request that made what is shown: {mode, values, conversation}, as they were when it was run
 
 // given is what that request gave a key, a field's own value among it.
 function given(key) {
@@ -30,7 +30,7 @@ function remark() {
 }
 
 // act is a button that changes the request that made what is shown, whatever stands in the fields by now, and runs it.
-const act = (name, change) => element("button", { type: "button", onclick: () => { values = { ...made.values }; change(); drawForm(); run(); remark(); } }, name);
+const act = (name, change) => element("button", { type: "button", onclick: () => { again(); change(); drawForm(); run(); remark(); } }, name);
 const joined = (...edits) => edits.filter(e => e).join("\n");
 const listed = text => joined(given("edit"), text);
 

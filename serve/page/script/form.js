@@ -3,10 +3,14 @@
 let mode = "lens", loaded = { models: [], lenses: [], vectors: [] }, described = null;
 let values = {};       // of the mode at hand, by key, as the fields have them
 let wanted = null;     // what the address says of the grid: view, cell and pins
-let conversation = []; // of the chat so far
+let conversation = []; // of the chat so far, messages as the API takes them
+
+// builtIn is what a field has before it is touched.
+const builtIn = f => f.value !== undefined ? f.value : f.kind === "check" ? false : f.kind === "choice" ? f.of[0] : "";
+const held = f => values[f.key] === undefined ? builtIn(f) : values[f.key];
 
 function field(f) {
-  const id = "f-" + f.key, value = values[f.key] === undefined ? f.value || "" : values[f.key];
+  const id = "f-" + f.key, value = held(f);
   const set = e => { values[f.key] = e.target.type === "checkbox" ? e.target.checked : e.target.value; };
   if (f.kind === "check") {
     const box = element("input", { type: "checkbox", id, onchange: set });
@@ -29,63 +33,105 @@ function field(f) {
 // properties are what a request for an endpoint may have, as the server describes it.
 const properties = endpoint => described ? described.paths["/api/v1/" + endpoint].post.requestBody.content["application/json"].schema.properties : {};
 
+// kindOf is the kind of the field for a property.
+function kindOf(s) {
+  if (s.type === "boolean") return "check";
+  if (s.type === "integer" || s.type === "number") return "number";
+  if (!Array.isArray(s.type) || s.type[0] !== "array") return "";
+  return s.type.includes("object") ? "json" : "lines";
+}
+
+// known is the field of a key. A key that nobody knows is sent as a text: the server says what there is.
+function known(key) {
+  const m = MODES[mode], s = properties(m.endpoint)[key];
+  return m.fields.find(f => f.key === key) || { key, kind: s ? kindOf(s) : "" };
+}
+
 function drawForm() {
   const m = MODES[mode];
   $("help").textContent = m.help;
   $("fields").replaceChildren(...m.fields.map(field));
   const named = new Set(m.fields.map(f => f.key));
   const others = Object.entries(properties(m.endpoint)).filter(([key]) => !named.has(key) && !["format", "messages", "pairs", "lens"].includes(key));
-  $("options").replaceChildren(...others.map(([key, s]) => field({ key, label: key + " – " + (s.description || ""), kind: s.type === "boolean" ? "check" : Array.isArray(s.type) && s.type[0] === "array" ? "lines" : "", option: true })));
+  $("options").replaceChildren(...others.map(([key, s]) => field({ key, label: key + " – " + (s.description || ""), kind: kindOf(s) })));
   for (const b of $("modes").children) b.getAttribute("data-mode") === mode ? b.setAttribute("aria-current", "page") : b.removeAttribute("aria-current");
 }
 
-// typed is a value as the API takes it; undefined for nothing.
+// typed is a value as the API takes it; undefined for what is built in and nothing.
 function typed(f, value) {
-  if (value === undefined) value = f.value;
-  if (value === undefined || value === "" || value === false) return undefined;
+  if (value === "" || value === false || f.kind === "choice" && value === f.of[0]) return undefined;
   if (f.kind === "lines") return value.split("\n").filter(s => s !== "");
-  if (f.kind === "number") return Number.isNaN(Number(value)) ? value : Number(value);
+  if (f.kind === "number") return numeral(value);
+  if (f.kind === "json") try { return JSON.parse(value); } catch { return value; } // which the server refuses
   return value;
+}
+
+// numeral is a number as it was written: a whole one beyond 2^53 has all its digits. What is none is sent as it
+// is, and the server says what it wants.
+function numeral(text) {
+  const n = Number(text);
+  if (!text.trim() || !Number.isFinite(n)) return text;
+  return Number.isInteger(n) && !Number.isSafeInteger(n) && /^\s*[+-]?\d+\s*$/.test(text) ? BigInt(text.replace("+", "")) : n;
 }
 
 // request is the body for the API.
 function request() {
   const m = MODES[mode], body = { ...m.set };
-  for (const f of m.fields) body[f.key] = typed(f, values[f.key]);
-  for (const [key, value] of Object.entries(values)) {
-    const s = properties(m.endpoint)[key];
-    if (m.fields.some(f => f.key === key) || !s) continue;
-    const kind = s.type === "integer" || s.type === "number" ? "number" : Array.isArray(s.type) && s.type[0] === "array" ? "lines" : "";
-    body[key] = typed({ kind }, value);
+  for (const key of new Set([...m.fields.map(f => f.key), ...Object.keys(values)])) {
+    const f = known(key), value = typed(f, held(f));
+    if (value !== undefined) body[key] = value;
   }
   if (mode === "chat") {
-    const said = body.say || "";
-    body.messages = [...(body.system ? [{ role: "system", content: body.system }] : []), ...conversation, { role: "user", content: said }];
+    body.messages = [...(body.system ? [{ role: "system", content: body.system }] : []), ...conversation, { role: "user", content: body.say }];
     delete body.say;
     delete body.system;
   }
   if (mode === "steer") body.pairs = (body.pairs || "").split("\n").filter(s => s.trim()).map(s => { const [positive, negative] = s.split("|").map(t => t.trim()); return { positive, negative: negative || "" }; });
-  for (const key of Object.keys(body)) if (body[key] === undefined) delete body[key];
   return body;
 }
 
-// The address has the mode and the values, so that a link leads to the same.
-const address = () => "#" + new URLSearchParams({ mode, ...Object.fromEntries(Object.entries(values).filter(([, v]) => v !== "" && v !== undefined).map(([k, v]) => [k, String(v)])) });
+// address has the mode and each value that is not the built-in one, emptied ones too, so that a link leads to the
+// same; of a chat the conversation, whose last message is the user's while it has no answer.
+function address(messages = conversation) {
+  const out = new URLSearchParams({ mode });
+  for (const [key, value] of Object.entries(values)) if ((value || "") !== (builtIn(known(key)) || "") && !(mode === "chat" && key === "say")) out.set(key, value);
+  if (mode === "chat" && messages.length) out.set("messages", JSON.stringify(messages));
+  return "#" + out;
+}
 
+// readAddress takes what the address asks for, and reports whether it asks for something.
 function readAddress() {
   const all = new URLSearchParams(location.hash.slice(1)), asked = all.get("mode");
   if (!MODES[asked]) return false;
   mode = asked;
   values = {};
+  conversation = [];
   wanted = all;
-  for (const [key, value] of all) if (!["mode", "show", "cell", "pins"].includes(key)) values[key] = value === "true" ? true : value;
+  for (const [key, value] of all) if (!["mode", "show", "cell", "pins"].includes(key)) values[key] = known(key).kind === "check" ? value === "true" : value;
+  if (mode === "chat" && values.messages !== undefined) {
+    conversation = messagesOf(values.messages);
+    delete values.messages;
+    const waits = conversation.length && conversation[conversation.length - 1].role === "user" ? conversation.pop().content : "";
+    values.say = values.say || waits;
+  }
   return true;
 }
 
+function messagesOf(text) {
+  let all = null;
+  try { all = JSON.parse(text); } catch { /* said below */ }
+  if (!Array.isArray(all) || !all.every(m => m && typeof m.role === "string" && typeof m.content === "string")) throw new Error("the address has messages=" + text.slice(0, 60) + ", which is no conversation: want a JSON list of {\"role\", \"content\"}");
+  return all;
+}
+
 function turn(to, with_) {
+  settle();
+  leave();
   mode = to;
   values = { ...with_ };
   conversation = [];
+  wanted = null;
+  shown = "";
   drawForm();
   blank();
 }

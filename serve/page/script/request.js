@@ -13,11 +13,14 @@ function token() {
 }
 const bearer = token();
 
+// written is a request as JSON, in which whole numbers may be of any size.
+const written = body => "{" + Object.entries(body).filter(([, v]) => v !== undefined).map(([key, v]) => JSON.stringify(key) + ":" + (typeof v === "bigint" ? v : JSON.stringify(v))).join(",") + "}";
+
 async function api(path, body, headers, signal) {
   const all = { ...headers };
   if (bearer) all.Authorization = "Bearer " + bearer;
   if (body) all["Content-Type"] = "application/json";
-  const answer = await fetch("/api/v1/" + path, { method: body ? "POST" : "GET", headers: all, body: body && JSON.stringify(body), signal });
+  const answer = await fetch("/api/v1/" + path, { method: body ? "POST" : "GET", headers: all, body: body && written(body), signal });
   if (!answer.ok) throw await problem(answer);
   return answer;
 }

@@ -2,6 +2,7 @@
 
 let running = null, last = null; // the run at hand, and the one that is shown: {body, endpoint, command, lines, grid}
 let shown = "";                  // the address of what is shown, without what is chosen of the grid
+let reply = null;                // the turn of the chat at hand: {asked, text(), turns: its elements}
 let lines = [];                  // of the tokens of the run at hand
 
 const plural = n => n + (n === 1 ? "st" : n === 2 ? "nd" : n === 3 ? "rd" : "th");
@@ -11,40 +12,64 @@ function status(text, wrong) {
   $("status").classList.toggle("wrong", Boolean(wrong));
 }
 
-// blank empties what is shown.
-function blank() {
-  for (const id of ["said", "spot", "lens", "figure", "saves", "tag"]) $(id).hidden = true;
-  $("said").replaceChildren();
+// blank empties what is shown; the turns of a chat that goes on stay.
+function blank(goesOn) {
+  for (const id of ["spot", "lens", "figure", "saves", "tag"]) $(id).hidden = true;
+  if (!goesOn) { $("said").hidden = true; $("said").replaceChildren(); }
   $("figure").replaceChildren();
   $("notes").replaceChildren();
   status("");
 }
 
-async function run(push) {
+// leave ends the run at hand.
+function leave() {
   if (running) running.abort();
-  const m = MODES[mode], body = request(), control = running = new AbortController();
-  made = { mode, values: { ...values } };
-  shown = address();
-  if (push !== false && location.hash.replace(/&show=.*/, "") !== shown) history.pushState(null, "", address());
+  running = reply = null;
+  $("halt").disabled = true;
+  $("progress").hidden = true;
+}
+
+// again gives the form what it had when it asked for what is shown, for what is done with a cell of it.
+function again() {
+  leave();
+  values = { ...made.values };
+  conversation = [...made.conversation];
+  if (mode === "chat") retell();
+}
+
+async function run(push) {
+  settle();
+  leave();
+  const m = MODES[mode];
+  if (mode === "chat" && !held(m.fields[0]).trim()) { status("write a message: there is none to answer", true); return; }
+  const body = request(), control = running = new AbortController();
+  made = { mode, values: { ...values }, conversation: [...conversation] };
+  shown = mode === "chat" ? address([...conversation, body.messages[body.messages.length - 1]]) : address();
+  if (push !== false && location.hash.replace(/&show=.*/, "") !== shown) history.pushState(null, "", shown);
   remember();
-  if (mode !== "chat") blank();
-  $("notes").replaceChildren();
+  blank(mode === "chat");
   $("halt").disabled = false;
   $("progress").hidden = false;
   $("progress").removeAttribute("value");
   status("asking");
   lines = [];
   const say = m.text ? opening(body) : null, asked = m.figure ? { ...body, format: m.figure } : body;
+  let first = true; // of the grids of this run
   try {
-    await events(m.endpoint + (m.grid ? "?page=prob" : ""), asked, (name, data) => { if (running === control) happened(name, data, m, body, say); }, control.signal);
+    await events(m.endpoint + (m.grid ? "?page=" + encodeURIComponent(body.view || "prob") : ""), asked, (name, data) => {
+      if (running !== control) return;
+      if (name === "grid" && first && body.view) view = null; // what is asked for goes before what was chosen of another grid
+      if (name === "grid") first = false;
+      happened(name, data, m, body, say);
+    }, control.signal);
   } catch (e) {
+    if (running !== control) return;
     if (e.name !== "AbortError") status(e.message, true);
-    else if (running === control) status("stopped");
+    else status("stopped" + (!reply ? "" : reply.text() ? ": what was answered so far belongs to the conversation" : ": your message was not answered, and does not belong to the conversation"));
   }
   if (running !== control) return;
-  running = null;
-  $("halt").disabled = true;
-  $("progress").hidden = true;
+  settle();
+  leave();
 }
 
 function happened(name, data, m, body, say) {
@@ -58,7 +83,7 @@ function happened(name, data, m, body, say) {
   case "result":
     last = { body, endpoint: m.endpoint, command: data.command, lines: m.text ? lines : null, grid: data.grid };
     if (m.figure) figure(data.text);
-    if (mode === "chat") conversation.push({ role: "user", content: $("f-say").value }, { role: "assistant", content: say.text() });
+    settle(true);
     saves();
     if (m.grid && wanted && wanted.has("show")) {
       const missing = recall(wanted);
@@ -71,12 +96,45 @@ function happened(name, data, m, body, say) {
   }
 }
 
+// spoken is a turn of a conversation.
+const spoken = (role, what) => element("p", { class: "turn" }, element("b", {}, { user: "you", assistant: "model" }[role] || role), what);
+
+// retell shows the conversation as it is.
+function retell() {
+  blank();
+  $("said").hidden = !conversation.length;
+  $("said").replaceChildren(...conversation.map(m => spoken(m.role, m.content)));
+}
+
+// settle ends the turn of the chat at hand, so that what is on the screen is what is sent with the next message: an
+// answer, or what has come of it, belongs to the conversation; a message without an answer goes back to its field.
+function settle(whole) {
+  if (!reply) return;
+  const { asked, text, turns } = reply, pending = shown;
+  reply = null;
+  if (whole || text()) {
+    conversation.push({ role: "user", content: asked }, { role: "assistant", content: text() });
+    if (!whole) turns[1].append(element("span", { class: "sub" }, " (stopped)"));
+    shown = address();
+    history.replaceState(null, "", shown);
+    remember(pending);
+    return;
+  }
+  for (const p of turns) p.remove();
+  if (values.say) return; // another message is being written
+  values.say = $("f-say").value = asked;
+}
+
 // opening shows what is said before the model's tokens, and returns what takes these.
 function opening(body) {
   $("said").hidden = false;
   const asked = mode === "chat" ? body.messages[body.messages.length - 1].content : body.prompt || "", out = element("span", {});
-  if (mode === "chat") $("said").append(element("p", { class: "turn" }, element("b", {}, "you"), asked), element("p", { class: "turn" }, element("b", {}, "model"), out));
-  else $("said").replaceChildren(element("span", {}, asked), out);
+  if (mode === "chat") {
+    const turns = [spoken("user", asked), spoken("assistant", out)];
+    $("said").append(...turns);
+    reply = { asked, text: () => text, turns };
+    values.say = $("f-say").value = ""; // what is typed from now on is the next message
+  } else $("said").replaceChildren(element("span", {}, asked), out);
   let text = "";
   const take = line => {
     const position = line.lens ? line.lens.position : -1;
@@ -85,7 +143,6 @@ function opening(body) {
     if (line.end) out.append(element("span", { class: "sub" }, " (" + line.end.by.replaceAll("_", " ") + ")"));
     $("said").scrollTop = $("said").scrollHeight;
   };
-  take.text = () => text;
   return take;
 }
 

@@ -64,7 +64,7 @@ func TestACellOfATableLeadsToALensWithoutItsPlace(t *testing.T) {
 	b := openTab(t, serve.Door{}, "#mode=patch&sites=mlp_out&layers=20%3A22", 1440, 800)
 	b.done()
 	b.Do(chromedp.Click("#figure tr:first-child td:nth-child(4)", chromedp.ByQuery)) // layer 21, position 2
-	b.Press("lens of the prompt without it")
+	b.Press("lens of the clean prompt without it")
 	b.done()
 	require.Equal(t, "layers.21.mlp_out@2=zero", browsertest.JS[string](b.Page, `document.getElementById("f-edit").value`))
 	require.Equal(t, []int{30, 5}, browsertest.JS[[]int](b.Page, `[R, P]`))
@@ -99,8 +99,8 @@ func TestACellOfAComparisonLeadsOn(t *testing.T) {
 	b.Do(chromedp.Click("#figure tr:first-child td:nth-child(6)", chromedp.ByQuery))
 	b.Press("lens of side b")
 	b.done()
-	require.Equal(t, []int{30, 5}, browsertest.JS[[]int](b.Page, `[R, P]`))
-	require.Contains(t, browsertest.JS[string](b.Page, `text(best(29, 4))`), "Rome")
+	require.Equal(t, []int{10, 5}, browsertest.JS[[]int](b.Page, `[R, P]`))
+	require.Contains(t, browsertest.JS[string](b.Page, `text(best(9, 4))`), "ensuring") // with the edit of side b, as trace --edit has it
 }
 
 func TestBarsLegendAndCellOfTheServersPageAreInOneWindowAndInItsAddress(t *testing.T) {
