@@ -37,8 +37,9 @@ quick: mlx-c ## check format and vet, and run the short tests: under a minute, a
 	go vet ./...
 	go test -short ./...
 
+# Go's ten minutes are few for a package that starts hundreds of programs, on a busy machine.
 test: mlx-c model browser lint cross ## run every check and every test
-	go test ./...
+	go test -timeout 30m ./...
 	go test -tags mlxgate ./mlx/... ./model/auto ./lens ./generate
 	$(MAKE) --no-print-directory race
 
@@ -56,7 +57,7 @@ browser: ## get a Chromium for the tests of the HTML page, as root on Debian
 	fi
 
 race: mlx-c ## run what uses goroutines under the race detector
-	CGO_ENABLED=1 go test -short -race $(RACE)
+	CGO_ENABLED=1 go test -timeout 30m -short -race $(RACE)
 
 lint: ## check format, vet, staticcheck, workflows, shell scripts and known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
