@@ -42,6 +42,7 @@ function reopen(ofLink) {
 }
 
 async function begin() {
+  const entered = location.hash; // what is chosen while the page loads changes it, and stands
   for (const [key, m] of Object.entries(MODES)) $("modes").append(element("button", { type: "button", "data-mode": key, onclick: () => { turn(key, {}); history.pushState(null, "", address()); } }, m.name));
   $("ask").addEventListener("submit", e => { e.preventDefault(); run(); });
   $("ask").addEventListener("keydown", e => { if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) { e.preventDefault(); run(); } });
@@ -60,7 +61,7 @@ async function begin() {
     $("model").title = loaded.models[0];
     document.title = $("model").textContent + " – mlxlens";
     drawForm();
-    reopen(true);
+    if (location.hash === entered && !running) reopen(true);
     if (!running && mode === "lens") $("f-prompt").focus();
   } catch (e) { status(e.message, true); }
 }

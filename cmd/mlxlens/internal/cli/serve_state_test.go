@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/page"
@@ -10,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/browsertest"
+	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/serve"
 )
 
@@ -200,4 +204,28 @@ func TestAStoppedAnswerBelongsToTheConversation(t *testing.T) {
 	b.Expect("400")
 	b.until(`document.getElementById("f-say").value === "And this?"`)
 	require.Equal(t, had, onScreen(b))
+}
+
+// The page is there before the server has said what it can do: what is chosen and typed by then is not taken for a link.
+func TestWhatIsTypedWhileThePageLoadsStands(t *testing.T) {
+	loads := make(chan struct{})
+	opened := modeltest.SmolLM2(t)
+	whole := serve.New(newEngine(&served{opened: opened.Kept()}, ""), serve.Options{}).Handler(serve.Door{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "openapi.json") {
+			<-loads
+		}
+		whole.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	b := &tab{browsertest.Open(t, server.URL+"/", "#run", 1440, 800)}
+	b.Press("Generate")
+	browsertest.JS[any](b.Page, `{ const e = document.getElementById("f-max_tokens"); e.value = "3"; e.dispatchEvent(new Event("input", { bubbles: true })); } null`)
+	close(loads)
+	b.until(`document.getElementById("model").textContent.includes("SmolLM2")`)
+	require.Equal(t, "3", browsertest.JS[string](b.Page, `document.getElementById("f-max_tokens").value`))
+	require.True(t, browsertest.JS[bool](b.Page, `document.getElementById("halt").disabled`), "nothing runs that nobody has asked for")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.done()
+	require.Equal(t, 3, browsertest.JS[int](b.Page, `document.querySelectorAll("#said .token").length`))
 }
