@@ -34,6 +34,7 @@ type shell struct {
 	t    *testing.T
 	root string
 	bin  string
+	tmp  string // stands for /tmp in a page's command, which so finds nothing of an earlier run
 	env  []string
 }
 
@@ -47,7 +48,7 @@ func newShell(t *testing.T) *shell {
 	require.NoError(t, err)
 	lib, err := mlx.LoadedLibrary()
 	require.NoError(t, err)
-	s := &shell{t: t, root: root, bin: t.TempDir()}
+	s := &shell{t: t, root: root, bin: t.TempDir(), tmp: t.TempDir()}
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", s.bin, "./cmd/mlxlens", "./examples/...")
 	build.Dir = root
 	out, err := build.CombinedOutput()
@@ -65,6 +66,12 @@ func (s *shell) run(command string) string {
 	out, err := cmd.Output()
 	require.NoError(s.t, err, "%s: %s", command, said.String())
 	return trimmed(string(out))
+}
+
+// runPage is run of a page's command, whose /tmp is a folder of this test.
+func (s *shell) runPage(command string) string {
+	s.t.Helper()
+	return strings.ReplaceAll(s.run(strings.ReplaceAll(command, "/tmp/", s.tmp+"/")), s.tmp+"/", "/tmp/")
 }
 
 // trimmed is a text without blanks at the ends of its lines.
@@ -148,7 +155,7 @@ func (s *shell) commands(t *testing.T, name string) {
 				b.WriteString("$ " + c.line + "\n" + c.output)
 				continue
 			}
-			got := s.run(c.line)
+			got := s.runPage(c.line)
 			b.WriteString("$ " + c.line + "\n" + got + "\n")
 			if want := trimmed(c.output); !*update && !same(want, got) {
 				t.Errorf("$ %s\nin the page:\n%s\nnow:\n%s", c.line, want, got)

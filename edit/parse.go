@@ -2,7 +2,6 @@ package edit
 
 import (
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -43,12 +42,12 @@ func Parse(text string, m model.Model, tokens int, from Source) (Edit, error) {
 		if heads == 0 {
 			return Edit{}, e.wrong("%s has no heads", e.Place.Site)
 		}
-		if e.Heads, err = inOrder(headText, heads, "head"); err != nil {
+		if e.Heads, err = model.ParseInOrder(headText, heads, "head"); err != nil {
 			return Edit{}, e.wrong("%w", err)
 		}
 	}
 	if hasPositions {
-		if e.Positions, err = inOrder(at, tokens, "position"); err != nil {
+		if e.Positions, err = model.ParseInOrder(at, tokens, "position"); err != nil {
 			return Edit{}, e.wrong("%w", err)
 		}
 	}
@@ -152,24 +151,4 @@ func CutFactor(arg string) (value string, factor float64, given bool) {
 		}
 	}
 	return arg, 1, false
-}
-
-// inOrder is [model.ParseIndices] in the order that is written, in which a value has its rows.
-func inOrder(text string, n int, what string) ([]int, error) {
-	if _, err := model.ParseIndices(text, n, what); err != nil {
-		return nil, err
-	}
-	var all []int
-	for part := range strings.SplitSeq(text, ",") {
-		indices, err := model.ParseIndices(part, n, what)
-		if err != nil {
-			return nil, err
-		}
-		for _, i := range indices {
-			if !slices.Contains(all, i) {
-				all = append(all, i)
-			}
-		}
-	}
-	return all, nil
 }

@@ -12,7 +12,21 @@ import (
 // the first or past the last. Negative ones count from the end. The result is
 // ascending, each once.
 func ParseIndices(text string, n int, what string) ([]int, error) {
+	out, err := ParseInOrder(text, n, what)
+	slices.Sort(out)
+	return out, err
+}
+
+// ParseInOrder is [ParseIndices] in the order that is written, in which an edit's value has its rows.
+func ParseInOrder(text string, n int, what string) ([]int, error) {
+	out := []int{}
 	seen := map[int]bool{}
+	add := func(i int) {
+		if !seen[i] {
+			seen[i] = true
+			out = append(out, i)
+		}
+	}
 	for part := range strings.SplitSeq(text, ",") {
 		part = strings.TrimSpace(part)
 		bounds := strings.Split(part, ":")
@@ -44,7 +58,7 @@ func ParseIndices(text string, n int, what string) ([]int, error) {
 			if first < 0 || first >= n {
 				return nil, fmt.Errorf("%s %s does not exist: there are %d (0–%d)", what, part, n, n-1)
 			}
-			seen[first] = true
+			add(first)
 			continue
 		}
 		stop, err := number(1, n)
@@ -59,14 +73,9 @@ func ParseIndices(text string, n int, what string) ([]int, error) {
 			return nil, fmt.Errorf("%s %s is no range in 0:%d", what, part, n)
 		}
 		for i := first; i < stop; i += step {
-			seen[i] = true
+			add(i)
 		}
 	}
-	out := make([]int, 0, len(seen))
-	for i := range seen {
-		out = append(out, i)
-	}
-	slices.Sort(out)
 	return out, nil
 }
 

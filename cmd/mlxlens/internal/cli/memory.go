@@ -52,6 +52,10 @@ func (o *memoryFlags) bound(s *streams) (int64, error) {
 	mlx.ReturnFreedMemory()
 	debug.FreeOSMemory()
 	beside := max(0, mlx.ProcessMemory()-int64(mlx.ActiveMemory()))
-	left := max(1, most-most/20-beside) // a twentieth for the collector, and for what malloc cannot give back
-	return s.ranks.Least(left)
+	left, err := s.ranks.Least(most - most/20 - beside) // a twentieth for the collector, and for what malloc cannot give back
+	if err == nil && left <= 0 {
+		err = failf("--max-memory %s: the program, its libraries and what is loaded take %s and leave nothing to compute in: allow more",
+			o.maxMemory, humanize.Bytes(uint64(max(beside, most-left))))
+	}
+	return left, err
 }
