@@ -216,8 +216,10 @@ func runAttn(ctx context.Context, s *streams, o *attnOptions) error {
 		}
 	}
 	o.edited = o.edits
-	hidden, _ := result.(*experiment.Knockouts)
-	return orStopped(o.show(s, file, result), hidden != nil && hidden.Interrupted)
+	if hidden, ok := result.(*experiment.Knockouts); ok {
+		o.interrupted = hidden.Interrupted
+	}
+	return orStopped(o.show(s, file, result), o.interrupted)
 }
 
 // ofPrompt encodes a prompt, and looks at it or hides parts of it.

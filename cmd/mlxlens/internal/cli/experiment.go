@@ -154,6 +154,8 @@ type foundFlags struct {
 	picture pictureFlags
 	edited  []string // edits of the run, for a picture to name
 	of      string   // the name of the model
+
+	interrupted bool // not all of the result was computed, which CSV and npz say beside how
 }
 
 // foundFormats are those of --output of an experiment.
@@ -193,7 +195,10 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 }
 
 func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
-	how, err := json.Marshal(o.how)
+	how, err := json.Marshal(struct {
+		*experiment.Made
+		Interrupted bool `json:"interrupted,omitempty"`
+	}{o.how, o.interrupted})
 	if err != nil {
 		return err
 	}

@@ -186,8 +186,8 @@ func runPatch(ctx context.Context, s *streams, o *patchOptions) error {
 	if p.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
-	o.edited = o.edits
-	return orStopped(o.show(s, file, p), p.Interrupted)
+	o.edited, o.interrupted = o.edits, p.Interrupted
+	return orStopped(o.show(s, file, p), o.interrupted)
 }
 
 // prompts opens the model and encodes the prompt, and the second where there is one.

@@ -102,8 +102,8 @@ func runRome(ctx context.Context, s *streams, o *patchOptions) error {
 	if t.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
-	o.edited = o.edits
-	return orStopped(o.show(s, file, t), t.Interrupted)
+	o.edited, o.interrupted = o.edits, t.Interrupted
+	return orStopped(o.show(s, file, t), o.interrupted)
 }
 
 // tracing resolves what depends on the model and a prompt.

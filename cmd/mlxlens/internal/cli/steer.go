@@ -170,7 +170,8 @@ func runSteer(ctx context.Context, s *streams, o *steerOptions) error {
 	if r.Made, err = o.made(s, opened); err != nil {
 		return err
 	}
-	return orStopped(o.showVectors(s, file, r), r.Interrupted)
+	o.interrupted = r.Interrupted
+	return orStopped(o.showVectors(s, file, r), o.interrupted)
 }
 
 // options resolves what depends on the model and the prompt.

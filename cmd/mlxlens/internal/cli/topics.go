@@ -169,8 +169,9 @@ process with the same output is refused. What a killed run has left beside an ou
 is removed by the next run that writes it.
 
 Ctrl-C ends a command at once. A grid of patch, patch --rome or attn --knockout finishes the rows
-under way instead, and writes what is done: the other rows are null ("interrupted": true), blank in CSV, and the
-exit code is that of an interruption. A second Ctrl-C ends it at once.
+under way instead, and writes what is done: the other rows are null, blank in CSV and NaN in npz
+(and "interrupted" is true, there in "made"), and the exit code is that of an interruption. A second
+Ctrl-C ends it at once.
 
 An output is refused that is a file which the command reads, by whatever name, or that
 lies in the folder of the model. Beside a model that is one file (GGUF) it may lie.
