@@ -169,10 +169,13 @@ func (f *Fit) Done() int { return f.done }
 // Short returns how many prompts had no position in V, and were left out.
 func (f *Fit) Short() int { return f.short }
 
+// Shortest returns how many tokens a prompt has at least that has a position in V.
+func (f *Fit) Shortest() int { return f.o.Skip + 2 }
+
 // Add adds a prompt, or leaves one out that has no position in V. progress is called with the part of the prompt that is done; it may
 // be nil. After an error the fit is of no use: go on from what was saved.
 func (f *Fit) Add(ctx context.Context, ids []int, progress func(done float64)) error {
-	if len(ids) < f.o.Skip+2 {
+	if len(ids) < f.Shortest() {
 		f.short++
 		return nil
 	}
@@ -255,7 +258,7 @@ func (f *Fit) rows() []int {
 func (f *Fit) Lens(metadata Metadata) (*Lens, error) {
 	d := f.m.Shape().DModel
 	if f.done == 0 {
-		return nil, fmt.Errorf("jacobian: no prompt has a position to fit to: all %d have fewer than %d tokens", f.short, f.o.Skip+2)
+		return nil, fmt.Errorf("jacobian: no prompt has a position to fit to: all %d have fewer than %d tokens", f.short, f.Shortest())
 	}
 	if r := slices.Index(f.counts, 0); r >= 0 {
 		return nil, fmt.Errorf("jacobian: row %d was in none of %d prompts of %d rows: give %d prompts or more, or more rows", r, f.done, f.o.Rows, (d+f.o.Rows-1)/f.o.Rows)

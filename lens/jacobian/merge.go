@@ -11,7 +11,8 @@ import (
 	"github.com/mlxlens/mlxlens/checkpoint"
 )
 
-// The keys of what tells the prompts of two fits apart: a digest of all, and a list of one of each.
+// The keys of what tells the prompts of two fits apart: a digest of all, and a list of one of each that was fitted to,
+// in which a prompt that a corpus has more than once has another each time.
 const (
 	Digest  = "corpus_digest"
 	Digests = "prompt_digests"
@@ -40,7 +41,7 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 			return nil, err
 		}
 		for _, digest := range l.parts() {
-			if same := digests[digest]; same != nil {
+			if same := digests[digest]; same != nil && !(same.namesAll() && l.namesAll()) {
 				return nil, fmt.Errorf("jacobian: %s and %s were fitted to the same prompts, which would count twice", same.name(), l.name())
 			}
 			digests[digest], parts = l, append(parts, digest)
@@ -116,6 +117,9 @@ func (l *Lens) parts() []string {
 	}
 	return l.texts(keyDigests)
 }
+
+// namesAll reports whether the lens says of each of its prompts which it is.
+func (l *Lens) namesAll() bool { return len(l.texts(Digests)) == l.Prompts }
 
 // texts are the texts of a list in the metadata.
 func (l *Lens) texts(key string) []string {

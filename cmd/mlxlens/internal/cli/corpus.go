@@ -23,6 +23,7 @@ type corpusFlags struct {
 	file    string
 	prompts int
 	skip    int
+	counted bool // the same sequence is told apart by where it stands: those that --skip leaves out are encoded for it
 	length  int
 	join    bool
 	bare    bool // --no-bos
@@ -68,6 +69,23 @@ type corpus struct {
 	tokens    int
 	digest    string // of the ids and their lengths
 	cut       int    // texts that were longer than a sequence
+
+	names []string // of each sequence: a digest of its ids, and of how many times they stood before, also where they were left out
+	times map[string]int
+}
+
+// add adds a sequence of a corpus, or counts one that is left out.
+func (c *corpus) add(ids []int, out bool) {
+	name := digestOf(idsText(ids))
+	before := c.times[name]
+	c.times[name]++
+	if out {
+		return
+	}
+	if before > 0 {
+		name = digestOf(fmt.Appendf(idsText(ids), " again %d", before))
+	}
+	c.sequences, c.names = append(c.sequences, ids), append(c.names, name)
 }
 
 // read reads the texts, which needs no model.
@@ -134,7 +152,7 @@ func (o *corpusFlags) encode(opened *auto.Opened, from texts) (*corpus, error) {
 	if n := opened.Model.Shape().Context; o.length > n {
 		return nil, tooLong(opened.Model.Shape(), o.length)
 	}
-	c := &corpus{name: o.file}
+	c := &corpus{name: o.file, times: map[string]int{}}
 	_, err := o.first(opened)
 	if err != nil {
 		return nil, err
@@ -164,17 +182,26 @@ func (o *corpusFlags) full(c *corpus) bool { return o.prompts > 0 && len(c.seque
 
 // encodeEach makes a sequence of each text.
 func (o *corpusFlags) encodeEach(opened *auto.Opened, from texts, c *corpus) error {
-	for i := o.skip; i < len(from.tasks) && !o.full(c); i++ {
+	for i := range from.tasks {
+		if o.full(c) {
+			break
+		}
+		out := i < o.skip
+		if out && !o.counted {
+			continue
+		}
 		ids, err := o.ids(opened, &from.tasks[i], !o.bare)
 		if err != nil {
 			return err
 		}
 		if len(ids) > o.length {
 			ids = ids[:o.length]
-			c.cut++
+			if !out {
+				c.cut++
+			}
 		}
 		if len(ids) > 0 {
-			c.sequences = append(c.sequences, ids)
+			c.add(ids, out)
 		}
 	}
 	return nil
@@ -253,12 +280,12 @@ func (o *corpusFlags) encodeJoined(opened *auto.Opened, from texts, c *corpus) e
 		}
 		all = append(all, ids...)
 	}
-	for from := o.skip * o.length; from+o.length <= len(all) && !o.full(c); from += o.length {
+	for from := 0; from+o.length <= len(all) && !o.full(c); from += o.length {
 		ids := all[from : from+o.length : from+o.length]
 		if first >= 0 {
 			ids[0] = first
 		}
-		c.sequences = append(c.sequences, ids)
+		c.add(ids, from < o.skip*o.length)
 	}
 	return nil
 }

@@ -100,6 +100,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer out.drop()
+	o.counted = true
 	opened, c, err := openWithCorpus(s, &o.modelOptions, &o.corpusFlags, o.quiet)
 	if err != nil {
 		return err
@@ -165,9 +166,11 @@ func (o *lensFitOptions) about(opened *auto.Opened, c *corpus, run *fitting) (ja
 		}
 		errors = append(errors, e)
 	}
-	prompts := make([]any, len(c.sequences))
+	prompts := []any{}
 	for i, ids := range c.sequences {
-		prompts[i] = digestOf(idsText(ids))
+		if len(ids) >= run.f.Shortest() {
+			prompts = append(prompts, c.names[i])
+		}
 	}
 	m := jacobian.Metadata{
 		"model_name": cmp.Or(o.train.name, modelName(opened)), "corpus": filepath.Base(c.name), jacobian.Digest: c.digest, jacobian.Digests: prompts, "unembedding_sha256": hash,
