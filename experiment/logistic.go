@@ -40,7 +40,7 @@ func fitLogistic(x [][]float32, of []int, n int, l2 float64) (*logistic, error) 
 	slope := make([]float64, len(start))
 	loss := f.loss(got.X, slope)
 	if steepest := mat.Norm(mat.NewVecDense(len(slope), slope), math.Inf(1)); !(steepest <= 1e-5*float64(len(x))) { // else a line search only met the end of float64
-		return nil, fmt.Errorf("the probe was not fitted: after %d steps the gradient is still %.2g (%v): take a greater penalty", got.MajorIterations, steepest, got.Status)
+		return nil, fmt.Errorf("the probe was not fitted: after %d steps the gradient is still %.2g (%v): the penalty of %g is too small, or too great for the numbers to say anything: give another", got.MajorIterations, steepest, got.Status, l2)
 	}
 	fit := &logistic{loss: loss}
 	for c := range f.outputs {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,6 +67,33 @@ func TestAKilledFitGoesOnAndEndsAsOneThatWasNot(t *testing.T) {
 			require.Equal(t, []string{"in.jsonl", filepath.Base(out)}, visible(t, dir))
 		})
 	}
+}
+
+// What a fit keeps is a lens of the same model as the finished one, and a part that merges with others and not with itself.
+func TestACheckpointOfAFitIsAPartOfItsCorpus(t *testing.T) {
+	dir, fit := fitIn(t, []string{"--jacobian", "--skip-first", "2", "--prompts", "20", "--dim-batch", "32", "--f32", "-o", "a.pt"})
+	state := filepath.Join(dir, "a.pt.fit.pt")
+	interruptFit(t, fit(), state)
+	early, err := os.ReadFile(state)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "early.pt"), early, 0o600))
+	other := command(t, dir, nil, "lens", "fit", "--jacobian", "--file", "in.jsonl", "--skip-first", "2", "--skip", "20", "--prompts", "3", "--dim-batch", "32", "--f32", "-o", "b.pt")
+	run(t, other, 0)
+	run(t, command(t, dir, nil, "lens", "merge", "a.pt.fit.pt", "b.pt", "-o", "m.pt"), 0)
+	for with, says := range map[string]string{"early.pt": "which would count twice", "m.pt": "which would count twice"} {
+		out, err := command(t, dir, nil, "lens", "merge", "a.pt.fit.pt", with, "-o", "no.pt").CombinedOutput()
+		require.Error(t, err)
+		require.Contains(t, string(out), says)
+	}
+	of := regexp.MustCompile(`"unembedding_sha256":"[0-9a-f]{64}"`)
+	var hashes []string
+	for _, lens := range []string{"a.pt.fit.pt", "b.pt"} {
+		out, err := command(t, dir, nil, "lens", "info", lens, "--json").Output()
+		require.NoError(t, err)
+		hashes = append(hashes, of.FindString(string(out)))
+	}
+	require.NotEmpty(t, hashes[0], "a lens of another model is refused by it")
+	require.Equal(t, hashes[1], hashes[0])
 }
 
 // interruptFit ends a fit as Ctrl-C does, once it has kept something, and returns what it said; "" where

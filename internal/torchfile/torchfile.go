@@ -7,6 +7,7 @@ package torchfile
 
 import (
 	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -28,10 +29,22 @@ type File struct {
 // maxPickle bounds data.pkl, which takes some 200 bytes a tensor.
 const maxPickle = 16 << 20
 
+// legacy is how a file of torch.save before version 1.6 begins: a pickle of its magic number, and no archive.
+const legacy = "\x80\x02\x8a\x0a"
+
+// Begins reports whether a file that begins so is torch.save's, of any version.
+func Begins(start []byte) bool {
+	return bytes.HasPrefix(start, []byte("PK")) || bytes.HasPrefix(start, []byte(legacy))
+}
+
 // Open reads what a file of so many bytes holds, but for the elements of its tensors.
 func Open(r io.ReaderAt, size int64) (*File, error) {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
+		start := make([]byte, len(legacy))
+		if _, e := r.ReadAt(start, 0); e == nil && string(start) == legacy {
+			return nil, errors.New("is in the form that torch.save had before version 1.6: load it with torch.load, and save it again")
+		}
 		return nil, fmt.Errorf("is no file of torch.save (version 1.6 or later), or is truncated: %w", err)
 	}
 	t := &File{size: size, entries: map[string]*zip.File{}}
@@ -167,6 +180,9 @@ func (x *Tensor) gather(data []byte, width int) ([]byte, error) {
 	}
 	have := len(data) / width
 	fits := func(n, stride int) bool { return stride >= 0 && (n <= 1 || stride <= have/(n-1)) }
+	if rows > 1 && down == 0 || cols > 1 && right == 0 {
+		return nil, errors.New("is expanded: some of its elements are one (stride 0): save it by .contiguous()")
+	}
 	if rows < 1 || cols < 1 || rows > have || cols > have || rows*cols > have || x.offset < 0 || x.offset >= have || !fits(rows, down) || !fits(cols, right) ||
 		x.offset+(rows-1)*down+(cols-1)*right >= have {
 		return nil, errors.New("reaches beyond its storage")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -73,6 +74,8 @@ func (o *FitOptions) sources(shape model.Shape) ([]int, error) {
 		return nil, fmt.Errorf("jacobian: prompts of %d positions of which the first %d and the last one are left out have none: want %d or more", o.Length, o.Skip, o.Skip+2)
 	case o.Rows < 0 || o.Rows > shape.DModel:
 		return nil, fmt.Errorf("jacobian: %d rows a prompt: want 1 to %d, the model's d_model, or 0 for all", o.Rows, shape.DModel)
+	case o.Seed > math.MaxInt64:
+		return nil, fmt.Errorf("jacobian: the seed %d is beyond %d, the largest that a lens' file holds", o.Seed, math.MaxInt64)
 	case o.Batch < 0:
 		return nil, fmt.Errorf("jacobian: %d rows at once: want 1 or more, or 0 for as many as fit", o.Batch)
 	}
@@ -273,16 +276,19 @@ func (f *Fit) Lens(metadata Metadata) (*Lens, error) {
 		}
 		matrices[layer] = j
 	}
+	return New(matrices, d, f.done, f.m.Shape().Layers-1, f.about(metadata))
+}
+
+// about is what a lens and a checkpoint say of the fit, with what is added to it.
+func (f *Fit) about(added Metadata) Metadata {
 	m := Metadata{
-		keyEstimator: "jacobian_lens", keySkip: f.o.Skip, "max_seq_len": f.o.Length, "dim_batch": f.o.Batch, "hook_convention": "blocks.{layer}.hook_out",
+		keyEstimator: "jacobian_lens", keySkip: f.o.Skip, keyLength: f.o.Length, keyDimBatch: f.o.Batch, "hook_convention": "blocks.{layer}.hook_out",
 	}
 	if f.o.Rows > 0 {
-		m["rows_per_prompt"], m["seed"] = f.o.Rows, int(f.o.Seed)
+		m[keyRows], m[keySeed] = f.o.Rows, int(f.o.Seed)
 	}
-	for key, value := range metadata {
-		m[key] = value
-	}
-	return New(matrices, d, f.done, f.m.Shape().Layers-1, m)
+	maps.Copy(m, added)
+	return m
 }
 
 // Errors returns the relative standard error of each source layer's matrix: the root of the summed variances

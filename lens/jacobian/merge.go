@@ -18,11 +18,14 @@ const (
 	Digests = "prompt_digests"
 )
 
+// Origin is the key of what tells a fit that is gone on with from others.
+const Origin = "origin"
+
 // keyDigests are those of a lens that was merged, one of each part.
 const keyDigests = "corpus_digests"
 
 // ofShard are the keys in which the shards of one fit may differ.
-var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, Digests, keyDimBatch, "standard_error"}
+var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, Digests, keyDimBatch, "standard_error", Origin}
 
 // Merge returns the lens of all prompts that lenses were fitted to: the mean of their matrices, each weighted by its number of
 // prompts. They must agree in what they are of and how they were fitted, and differ in their prompts, as far as they say which they

@@ -1,7 +1,6 @@
 package jacobian
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,11 +49,11 @@ func Open(path string) (*Lens, error) {
 
 // read tells the forms apart by how a file begins.
 func read(path string, f *os.File, size int64) (*Lens, error) {
-	start := make([]byte, 2)
+	start := make([]byte, 4)
 	if _, err := f.ReadAt(start, 0); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
-	if !bytes.Equal(start, []byte("PK")) {
+	if !torchfile.Begins(start) {
 		return openSafetensors(path)
 	}
 	t, err := torchfile.Open(f, size)
@@ -117,8 +116,11 @@ func openCheckpoint(t *torchfile.File, root *torchfile.Dict, size int64) (*Lens,
 	}
 	for _, key := range []string{keyModel, keyRevision, keyCorpus, keyTarget} {
 		switch v := root.Values[key].(type) {
+		case nil:
 		case string, int:
 			l.Metadata[key] = v
+		default:
+			return nil, fmt.Errorf("has %#v under %q: want a text or a whole number", v, key)
 		}
 	}
 	if err := l.target(); err != nil {
@@ -189,7 +191,7 @@ func (l *Lens) matrices(t *torchfile.File, value any, key string, n int, size in
 
 // What metadata may hold.
 const (
-	maxValues = 10_000
+	maxValues = 1 << 20 // a fit names each of its prompts
 	maxDepth  = 8
 )
 

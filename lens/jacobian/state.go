@@ -30,7 +30,8 @@ const (
 )
 
 // Save writes the fit so that Restore goes on from there. Of a fit of all rows it is a checkpoint that TransformerLens and
-// [Open] read. metadata says what it is of; Restore gives it back.
+// [Open] read, and [Merge] takes for a part. metadata are added to what the fit knows of itself, as [Fit.Lens] adds them; what
+// they have under [Origin] tells the fit from others, and is no lens'. Restore gives them back.
 func (f *Fit) Save(w io.Writer, metadata Metadata) error {
 	d := f.m.Shape().DModel
 	sums, squares, sources, counts := torchfile.Items{}, torchfile.Items{}, []any{}, []any{}
@@ -64,7 +65,7 @@ func (f *Fit) Save(w io.Writer, metadata Metadata) error {
 		{Key: key, Value: sums}, {Key: "n_done", Value: f.done}, {Key: keyNext, Value: f.done + f.short}, {Key: keySources, Value: sources},
 		{Key: keyTarget, Value: f.m.Shape().Layers - 1}, {Key: keySkipFirst, Value: f.o.Skip},
 		{Key: keySquares, Value: squares}, {Key: keyCounts, Value: counts}, {Key: keyLength, Value: f.o.Length}, {Key: keyDimBatch, Value: f.o.Batch},
-		{Key: keyRows, Value: f.o.Rows}, {Key: keySeed, Value: int(f.o.Seed)}, {Key: "metadata", Value: items(metadata)},
+		{Key: keyRows, Value: f.o.Rows}, {Key: keySeed, Value: int(f.o.Seed)}, {Key: "metadata", Value: items(f.about(metadata))},
 	})
 }
 

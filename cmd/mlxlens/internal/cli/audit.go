@@ -29,8 +29,6 @@ type auditOptions struct {
 	blame          int
 	by             string
 	direction      string
-
-	ownLength bool // --length was not given
 }
 
 func newAuditCmd(s *streams) *cobra.Command {
@@ -61,10 +59,7 @@ goes on where it stopped, and ends with the same bytes. Both models are in memor
   mlxlens audit -m model-4bit --against model-8bit --file corpus.txt --join --blame 8 --by kind,layer -o audit.html
   mlxlens audit -m tuned --against base --file texts.jsonl --from 0 --blame 0 --json`,
 		Args: wantArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o.ownLength = !cmd.Flags().Changed("length")
-			return runAudit(cmd.Context(), s, o)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAudit(cmd.Context(), s, o) },
 	}
 	o.modelOptions.flags(cmd)
 	o.corpusFlags.flags(cmd, 512)
@@ -158,8 +153,10 @@ func runAudit(ctx context.Context, s *streams, o *auditOptions) error {
 	if encoder.Tokenizer == nil {
 		encoder = reference
 	}
-	if o.ownLength {
-		o.length = min(o.length, candidate.Model.Shape().Context, reference.Model.Shape().Context)
+	for _, opened := range []*auto.Opened{candidate, reference} {
+		if err := o.fitsContext(opened.Model.Shape()); err != nil {
+			return err
+		}
 	}
 	c, err := o.encode(encoder, from)
 	if err != nil {

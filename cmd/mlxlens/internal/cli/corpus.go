@@ -14,6 +14,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/exactjson"
+	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
@@ -28,6 +29,9 @@ type corpusFlags struct {
 	join    bool
 	bare    bool // --no-bos
 	bos     bool
+
+	// lengthGiven reports whether somebody asked for the length: the usual one falls to what the model allows.
+	lengthGiven func() bool
 }
 
 // flags adds them; length is the longest sequence where nobody says.
@@ -36,6 +40,7 @@ func (o *corpusFlags) flags(cmd *cobra.Command, length int) {
 	f.StringVar(&o.file, "file", "", "the corpus, a text a line (.jsonl: JSON strings, or objects with text, prompt or ids); - for stdin")
 	f.IntVar(&o.prompts, "prompts", 0, "use at most so many sequences (default all)")
 	f.IntVar(&o.skip, "skip", 0, "leave out so many sequences before the first that is used")
+	o.lengthGiven = func() bool { return f.Changed("length") }
 	f.IntVar(&o.length, "length", length, "the longest sequence, in tokens: a longer text is cut there")
 	f.BoolVar(&o.join, "join", false, "the file is one text, cut into sequences of --length tokens; what is left at the end is not used")
 	f.BoolVar(&o.bare, "no-bos", false, "do not add the tokenizer's special tokens")
@@ -149,8 +154,8 @@ func parseText(line int, text string) task {
 
 // encode makes the sequences for a model.
 func (o *corpusFlags) encode(opened *auto.Opened, from texts) (*corpus, error) {
-	if n := opened.Model.Shape().Context; o.length > n {
-		return nil, tooLong(opened.Model.Shape(), o.length)
+	if err := o.fitsContext(opened.Model.Shape()); err != nil {
+		return nil, err
 	}
 	c := &corpus{name: o.file, times: map[string]int{}}
 	_, err := o.first(opened)
@@ -175,6 +180,16 @@ func (o *corpusFlags) encode(opened *auto.Opened, from texts) (*corpus, error) {
 	}
 	c.digest = shorter([sha256.Size]byte(h.Sum(nil)))
 	return c, nil
+}
+
+// fitsContext bounds the usual length by what a model allows, and refuses a longer one that is asked for.
+func (o *corpusFlags) fitsContext(shape model.Shape) error {
+	if o.length > shape.Context && o.lengthGiven() {
+		limit, _ := contextWords(shape)
+		return usagef("--length %d, and %s: give --length %d, or allow more with --context", o.length, limit, shape.Context)
+	}
+	o.length = min(o.length, shape.Context)
+	return nil
 }
 
 // full reports whether there are as many sequences as are wanted.

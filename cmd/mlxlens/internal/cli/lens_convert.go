@@ -42,9 +42,12 @@ func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
 	if err != nil {
 		return err
 	}
-	if l, err := openLensFile(from); err == nil && l.jacobian != nil {
+	switch l, err := openLensFile(from); {
+	case err == nil && l.jacobian != nil:
 		defer l.jacobian.Close()
 		return convertJacobian(s, l.jacobian, to, wide, quiet)
+	case err != nil && !exists(from):
+		return err
 	}
 	if wide {
 		return usagef("--f32 is an option of a Jacobian lens")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
@@ -87,7 +89,9 @@ func writeJacobian(to *answer, l *jacobian.Lens, wide bool) error {
 // fitting adds the sequences of a corpus to a fit, and keeps what is done.
 type fitting struct {
 	keeping
-	f *jacobian.Fit
+	f     *jacobian.Fit
+	about jacobian.Metadata // what lenses of it say whichever prompts are done
+	c     *corpus
 }
 
 // fitJacobian fits a lens to a corpus.
@@ -106,7 +110,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	defer opened.Close()
-	run := &fitting{keeping: keeping{s: s, path: o.output + ".fit.pt", quiet: o.quiet}}
+	run := &fitting{keeping: keeping{s: s, path: o.output + ".fit.pt", quiet: o.quiet}, c: c}
 	if run.of, err = o.jacobianOrigin(s, opened, c); err != nil {
 		return err
 	}
@@ -117,17 +121,16 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 	if d, n := opened.Model.Shape().DModel, len(c.sequences); fo.Rows > 0 && fo.Rows*n < d {
 		return usagef("--rows %d of %d sequences are %d rows, and the matrices have %d: give --rows %d or more", fo.Rows, n, fo.Rows*n, d, (d+n-1)/n)
 	}
+	if run.about, err = o.about(opened, c); err != nil {
+		return err
+	}
 	if err := run.begin(opened, fo); err != nil {
 		return err
 	}
 	if err := run.run(ctx, c.sequences); err != nil {
 		return err
 	}
-	about, err := o.about(opened, c, run)
-	if err != nil {
-		return err
-	}
-	l, err := run.f.Lens(about)
+	l, err := run.f.Lens(run.metadata())
 	if err != nil {
 		return err
 	}
@@ -152,14 +155,25 @@ func (o *lensFitOptions) jacobianOrigin(s *streams, opened *auto.Opened, c *corp
 	}}, nil
 }
 
-// about is what the lens says of itself.
-func (o *lensFitOptions) about(opened *auto.Opened, c *corpus, run *fitting) (jacobian.Metadata, error) {
+// about is what a lens of the fit says of itself, whichever prompts are done.
+func (o *lensFitOptions) about(opened *auto.Opened, c *corpus) (jacobian.Metadata, error) {
 	hash, err := tuned.Unembedding(opened.Model)
 	if err != nil {
 		return nil, err
 	}
+	m := jacobian.Metadata{
+		"model_name": cmp.Or(o.train.name, modelName(opened)), "corpus": filepath.Base(c.name), jacobian.Digest: c.digest, "unembedding_sha256": hash, "fitted_by": "mlxlens",
+	}
+	if revision := hubCommit(opened.Info.Ref); revision != "" {
+		m["model_revision"] = revision
+	}
+	return m, nil
+}
+
+// metadata are what a lens of the prompts that are done says of itself.
+func (r *fitting) metadata() jacobian.Metadata {
 	errors := []any{}
-	for _, e := range run.f.Errors() {
+	for _, e := range r.f.Errors() {
 		if math.IsNaN(e) {
 			errors = append(errors, nil)
 			continue
@@ -167,19 +181,14 @@ func (o *lensFitOptions) about(opened *auto.Opened, c *corpus, run *fitting) (ja
 		errors = append(errors, e)
 	}
 	prompts := []any{}
-	for i, ids := range c.sequences {
-		if len(ids) >= run.f.Shortest() {
-			prompts = append(prompts, c.names[i])
+	for i, ids := range r.c.sequences[:min(r.f.Done()+r.f.Short(), len(r.c.sequences))] {
+		if len(ids) >= r.f.Shortest() {
+			prompts = append(prompts, r.c.names[i])
 		}
 	}
-	m := jacobian.Metadata{
-		"model_name": cmp.Or(o.train.name, modelName(opened)), "corpus": filepath.Base(c.name), jacobian.Digest: c.digest, jacobian.Digests: prompts, "unembedding_sha256": hash,
-		"fitted_by": "mlxlens", "n_prompts": run.f.Done(), "standard_error": errors,
-	}
-	if run.of.Revision != "" {
-		m["model_revision"] = run.of.Revision
-	}
-	return m, nil
+	m := maps.Clone(r.about)
+	m[jacobian.Digests], m["n_prompts"], m["standard_error"] = prompts, r.f.Done(), errors
+	return m
 }
 
 // begin makes the fit, or goes on with what is kept of it.
@@ -196,7 +205,7 @@ func (r *fitting) begin(opened *auto.Opened, o jacobian.FitOptions) error {
 	if err != nil {
 		return err
 	}
-	if was, _ := kept["origin"].(string); was != string(of) {
+	if was, _ := kept[jacobian.Origin].(string); was != string(of) {
 		var before origin
 		why := "it does not say of which"
 		if json.Unmarshal([]byte(was), &before) == nil {
@@ -205,7 +214,7 @@ func (r *fitting) begin(opened *auto.Opened, o jacobian.FitOptions) error {
 		return failf("%s is of another fit: %s: remove it, or give another --output", r.path, why)
 	}
 	if r.f = f; !r.quiet {
-		r.s.say("goes on behind %d sequences, which %s has", f.Done()+f.Short(), r.path)
+		r.s.say("goes on behind %s, which %s has", english.Plural(f.Done()+f.Short(), "sequence", ""), r.path)
 	}
 	return nil
 }
@@ -236,9 +245,9 @@ func (r *fitting) run(ctx context.Context, sequences [][]int) error {
 		}
 	}
 	if math.IsNaN(worst) {
-		r.s.say("%d sequences; the standard error of the matrices needs two or more in each row", r.f.Done())
+		r.s.say("%s; the standard error of the matrices needs two or more in each row", english.Plural(r.f.Done(), "sequence", ""))
 	} else {
-		r.s.say("%d sequences; the matrices' standard error is at most %.2g of their norm, in layer %d", r.f.Done(), worst, r.f.Sources()[at])
+		r.s.say("%s; the matrices' standard error is at most %.2g of their norm, in layer %d", english.Plural(r.f.Done(), "sequence", ""), worst, r.f.Sources()[at])
 	}
 	return nil
 }
@@ -263,5 +272,7 @@ func (r *fitting) progress(left int) func(done float64) {
 
 // save writes what is done.
 func (r *fitting) save(w io.Writer, of string) error {
-	return r.f.Save(w, jacobian.Metadata{"origin": of})
+	m := r.metadata()
+	m[jacobian.Origin] = of
+	return r.f.Save(w, m)
 }
