@@ -128,7 +128,7 @@ func runLensFit(ctx context.Context, s *streams, o *lensFitOptions) error {
 	if err != nil {
 		return err
 	}
-	run := &training{keeping: keeping{s: s, of: of, path: o.output + ".training", quiet: o.quiet}, t: t, steps: train.Steps}
+	run := &training{keeping: keeping{s: s, of: of, path: o.output + ".training", quiet: o.quiet}, t: t, steps: train.Steps, layers: opened.Model.Shape().Layers}
 	if err := run.run(ctx); err != nil {
 		return err
 	}

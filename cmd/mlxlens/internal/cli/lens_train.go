@@ -113,8 +113,9 @@ func modelName(opened *auto.Opened) string {
 // training does the steps of a trainer, and keeps what is done.
 type training struct {
 	keeping
-	t     *tuned.Trainer
-	steps int
+	t      *tuned.Trainer
+	steps  int
+	layers int // of the model
 }
 
 func (r *training) run(ctx context.Context) error {
@@ -136,7 +137,11 @@ func (r *training) run(ctx context.Context) error {
 	}
 	if !r.quiet {
 		done := r.t.Done()
-		r.s.say("%d steps: loss %.4f at the first, %.4f at the last, mean of the layers' KL in nats", r.steps, r.t.Loss(done[0]), r.t.Loss(done[len(done)-1]))
+		of := ""
+		if n := len(done[0].KL); n < r.layers { // a loss is compared with the peers', which have it so
+			of = fmt.Sprintf(", %d without a translator among them, 0 each", r.layers-n)
+		}
+		r.s.say("%d steps: loss %.4f at the first, %.4f at the last, mean of all %d layers' KL in nats%s", r.steps, r.t.Loss(done[0]), r.t.Loss(done[len(done)-1]), r.layers, of)
 	}
 	return nil
 }

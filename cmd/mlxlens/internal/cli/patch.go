@@ -358,7 +358,12 @@ func sites(m model.Model, flag theFlag, text string) ([]model.Site, error) {
 // noSite is the error of a name that is no site: it may be a place, which is of one layer.
 func noSite(m model.Model, name string) error {
 	last := model.Site(strings.TrimPrefix(name[strings.LastIndex(name, ".")+1:], "hook_"))
-	if slices.Contains(m.Paths().Sites(), last) {
+	switch {
+	case last == model.Embed:
+		return failf("%q is no site of a layer: what comes of it is resid_pre of layer 0", name)
+	case last == model.FinalNormOut || last == model.Logits:
+		return failf("%q is no site of a layer: it is made from resid_post of the last layer", name)
+	case slices.Contains(m.Paths().Sites(), last):
 		return failf("%q is no site of a layer: give %s, and the layer with --layers", name, last)
 	}
 	return failf("%q is no site of a layer%s", name, spelling.DidYouMean(string(last), m.Paths().Sites()))
