@@ -61,8 +61,8 @@ type Edge struct {
 // keys, values and gates of each head, MLPs, and the final norm. With [IntegratedGradients] the gradient is
 // averaged over runs whose embeddings are between the two (EAP-IG: Hanna et al. 2024, arXiv:2403.17806).
 //
-// A writer's edges sum to the effect of its patch as [Estimate] has it. What a norm behind attention makes
-// of a head is taken with its scale of each run. The prompts must be of one length.
+// A writer's edges sum to the effect of its patch as [Estimate] has it: what a head has more in the other run goes
+// through a norm behind attention by that norm's derivative at the run. The prompts must be of one length.
 func AttributeEdges(ctx context.Context, m model.Model, clean, corrupted edit.Input, o EdgeOptions) (*Edges, error) {
 	start := time.Now()
 	w, err := newEdges(m, clean, corrupted, &o)
@@ -134,13 +134,15 @@ type wiredEdges struct {
 	readers []reader
 }
 
-// written is what writers of a layer, or of none, add to the stream: what the source's have more than the
-// changed run's.
+// written is what writers of a layer, or of none, add to the stream, or to what a norm before the stream takes: what the
+// source's have more than the changed run's.
 type written struct {
 	layer   int // −1: the embedding
 	names   []string
-	late    []bool     // what a later part of the same block reads too
+	late    bool       // a later part of the same block reads it too
 	differs *mlx.Array // [writer, pos·d_model]
+	through *follower  // the norm; nil: none
+	passing passing    // and what it does at the point that is scored
 }
 
 // reader is a reader's scores by the writers, in their order.
@@ -214,7 +216,7 @@ func (w *wiredEdges) writers(ctx context.Context) error {
 		}
 		embeds[i] = values[places[0]]
 	}
-	w.write(-1, []string{"embed"}, []bool{false}, subtract32(embeds[0].Data, embeds[1].Data))
+	w.write(written{layer: -1, names: []string{"embed"}}, subtract32(embeds[0].Data, embeds[1].Data))
 	for layer := range w.m.Shape().Layers {
 		if err := w.layerWriters(ctx, layer, stores); err != nil {
 			return err
@@ -223,8 +225,9 @@ func (w *wiredEdges) writers(ctx context.Context) error {
 	return nil
 }
 
-func (w *wiredEdges) write(layer int, names []string, late []bool, differs []float32) {
-	w.written = append(w.written, written{layer, names, late, mlx.FromSlice(w.scope, differs, len(names), len(differs)/len(names))})
+func (w *wiredEdges) write(of written, differs []float32) {
+	of.differs = mlx.FromSlice(w.scope, differs, len(of.names), len(differs)/len(of.names))
+	w.written = append(w.written, of)
 }
 
 // layerWriters adds the heads, or the mixer without heads, and the MLP of a layer.
@@ -241,58 +244,43 @@ func (w *wiredEdges) layerWriters(ctx context.Context, layer int, stores [2]*sto
 		}
 	}
 	sequential := w.m.Check(model.Place{Site: model.ResidMid, Layer: layer}) == nil
-	var names []string
-	var late []bool
-	var differs []float32
 	if heads, ok := values[0][model.HeadOut]; ok {
-		a, err := w.added(layer, values[0])
-		if err != nil {
-			return err
+		of, n := written{layer: layer, late: sequential}, heads.Shape[1]
+		for h := range n {
+			of.names = append(of.names, fmt.Sprintf("%s#%d", model.Place{Site: model.HeadOut, Layer: layer}, h))
 		}
-		b, err := w.added(layer, values[1])
-		if err != nil {
-			return err
+		f := &w.wires.attn[layer]
+		if f.norm {
+			of.through = f
 		}
-		for h := range heads.Shape[1] {
-			names, late = append(names, fmt.Sprintf("%s#%d", model.Place{Site: model.HeadOut, Layer: layer}, h)), append(late, sequential)
-			differs = append(differs, subtract32(a[h], b[h])...)
-		}
+		w.write(of, w.byHead(subtract32(heads.Data, values[1][model.HeadOut].Data), n, f))
 	} else if out, ok := values[0][model.AttnOut]; ok {
-		names, late = append(names, model.Place{Site: model.AttnOut, Layer: layer}.String()), append(late, sequential)
-		differs = append(differs, subtract32(out.Data, values[1][model.AttnOut].Data)...)
+		of := written{layer: layer, late: sequential, names: []string{model.Place{Site: model.AttnOut, Layer: layer}.String()}}
+		w.write(of, subtract32(out.Data, values[1][model.AttnOut].Data))
 	}
 	if out, ok := values[0][model.MLPOut]; ok { // a layer may have one of the two alone
-		names, late = append(names, model.Place{Site: model.MLPOut, Layer: layer}.String()), append(late, false)
-		differs = append(differs, subtract32(out.Data, values[1][model.MLPOut].Data)...)
+		of := written{layer: layer, names: []string{model.Place{Site: model.MLPOut, Layer: layer}.String()}}
+		w.write(of, subtract32(out.Data, values[1][model.MLPOut].Data))
 	}
-	w.write(layer, names, late, differs)
 	return nil
 }
 
-// added returns what each head adds to the stream, [pos·d_model], what follows attention held.
-func (w *wiredEdges) added(layer int, values ofLayer) ([][]float32, error) {
-	each, f := values[model.HeadOut], &w.wires.attn[layer]
-	n, heads, d := each.Shape[0], each.Shape[1], each.Shape[2]
-	out := make([][]float32, heads)
-	for h := range out {
-		out[h] = make([]float32, n*d)
-	}
-	ones := slices.Repeat([]float64{1}, d)
-	for p := range n {
-		factors := ones
-		if f.gain != nil {
-			var err error
-			if factors, err = f.back(ones, at(values[model.AttnRaw], p), at(values[model.AttnOut], p), fmt.Sprintf("what follows attention in layer %d", layer)); err != nil {
-				return nil, err
-			}
-		}
-		for h := range heads {
-			for i, x := range each.Data[(p*heads+h)*d : (p*heads+h+1)*d] {
-				out[h][p*d+i] = float32(factors[i] * float64(x))
+// byHead puts [pos, head, d_model] into the order [head, pos·d_model], times the factors behind attention where these are all.
+func (w *wiredEdges) byHead(x []float32, heads int, f *follower) []float32 {
+	d := w.m.Shape().DModel
+	n := len(x) / (heads * d)
+	out := make([]float32, 0, len(x))
+	for h := range heads {
+		for p := range n {
+			for i, v := range x[(p*heads+h)*d : (p*heads+h+1)*d] {
+				if f.gain != nil && !f.norm {
+					v = float32(f.gain[i] * float64(v))
+				}
+				out = append(out, v)
 			}
 		}
 	}
-	return out, nil
+	return out
 }
 
 func subtract32(a, b []float32) []float32 {

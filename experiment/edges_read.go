@@ -23,6 +23,9 @@ func (w *wiredEdges) all(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if err := w.pass(ctx, in); err != nil {
+			return err
+		}
 		below := in
 		below.Positions = upTo(w.answer)
 		w.below.inputs, w.below.from, w.below.to, w.below.values = []edit.Input{below}, 0, 0, nil
@@ -208,7 +211,11 @@ func (w *wiredEdges) score(name string, layer int, gradient []float32, weight fl
 	g := mlx.FromSlice(s, gradient, len(gradient), 1)
 	var products []*mlx.Array
 	for _, of := range w.written {
-		products = append(products, mlx.Matmul(s.Hold(of.differs), g))
+		by := g
+		if of.through != nil {
+			by = of.passing.back(g)
+		}
+		products = append(products, mlx.Matmul(s.Hold(of.differs), by))
 	}
 	data, err := evaluated(products...)
 	if err != nil {
@@ -216,9 +223,9 @@ func (w *wiredEdges) score(name string, layer int, gradient []float32, weight fl
 	}
 	var scores []float64
 	for k, of := range w.written {
-		for j, x := range data[k] {
+		for _, x := range data[k] {
 			switch {
-			case of.layer < layer, of.layer == layer && mlp && of.late[j]:
+			case of.layer < layer, of.layer == layer && mlp && of.late:
 				if math.IsNaN(x) || math.IsInf(x, 0) {
 					return fmt.Errorf("experiment: the gradient of %s by what %s reads is no number: the numbers of the run grow beyond float32; look for an edit or a number of the config that is far too large", w.o.Metric, name)
 				}

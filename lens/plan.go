@@ -1,6 +1,7 @@
 package lens
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -121,16 +122,22 @@ func (o *Options) places(m model.Model, layers []int) []model.Place {
 	return places
 }
 
-// translate makes the rows: of each place one by each lens, and one as it is where a lens has no translator, once.
+// translate makes the rows: of each place one by each lens that reads its site, and one as it is where a lens has no
+// translator, once.
 func (p *plan) translate(lenses []Translator) error {
 	names := kinds(lenses)
 	for i, at := range p.places {
-		plain := false
+		plain, before := false, len(p.rows)
+		var unread error
 		for k, t := range lenses {
 			ok := false
 			if t != nil {
 				var err error
-				if ok, err = t.Has(at); err != nil {
+				var site *SiteError
+				if ok, err = t.Has(at); errors.As(err, &site) {
+					unread = err
+					continue
+				} else if err != nil {
 					return err
 				}
 			}
@@ -141,6 +148,9 @@ func (p *plan) translate(lenses []Translator) error {
 				plain = true
 				p.rows = append(p.rows, row{state: i, beside: k > 0})
 			}
+		}
+		if len(p.rows) == before {
+			return unread
 		}
 	}
 	return p.readBy(lenses)

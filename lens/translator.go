@@ -20,6 +20,14 @@ type Translator interface {
 	Translate(at model.Place, h *mlx.Array) *mlx.Array
 }
 
+// SiteError is an error of Has where a lens reads no place of that site: with others that do, they alone read it.
+type SiteError struct{ Err error }
+
+func (e *SiteError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *SiteError) Unwrap() error { return e.Err }
+
 // Head is a translator whose states another matrix reads than the model's: what Translate gives
 // goes through neither the final norm nor the unembedding. It Has every place that can be read.
 type Head interface {

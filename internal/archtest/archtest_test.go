@@ -82,7 +82,7 @@ var allowed = map[string][]string{
 	"serve":     {"internal/exactjson", "lens", "lens/render"},
 	"serve/mcp": {"lens", "lens/render", "serve"},
 
-	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens/tuned", "mlx", "model"},
+	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens", "lens/tuned", "mlx", "model"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},

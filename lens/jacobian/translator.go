@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -77,7 +78,7 @@ func (t *Translator) Name() string {
 func (t *Translator) Has(at model.Place) (bool, error) {
 	switch {
 	case at.Site != model.ResidPost:
-		return false, fmt.Errorf("jacobian: %s has no matrix of %s: it reads what blocks put out (resid_post); leave that row out", t.lens.name(), at)
+		return false, &lens.SiteError{Err: fmt.Errorf("jacobian: %s has no matrix of %s: it reads what blocks put out (resid_post); leave that row out", t.lens.name(), at)}
 	case at.Layer == t.last:
 		return false, nil
 	case !t.lens.Has(at.Layer):

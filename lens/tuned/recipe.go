@@ -44,7 +44,7 @@ type TrainOptions struct {
 	OverLayers bool
 
 	// Scaled multiplies the biases' λ by the size of each layer's states, the median root mean
-	// square of a position: Adam's steps are of one size, and states grow with the layers.
+	// square of a position behind a sequence's first: Adam's steps are of one size, and states grow with the layers.
 	Scaled bool
 
 	// Shuffle draws the order of the sequences anew for each time through them, by Seed. Without it

@@ -157,26 +157,51 @@ func (t *Trainer) start(layer int) nn.Params {
 	return of
 }
 
-// sizes returns of each place the median over the first sequence's positions of the states' root mean square.
+// measured is how many positions at least the size of the states is taken from, of as many sequences as have them.
+const measured = 512
+
+// sizes returns of each place the median over positions of the states' root mean square. Each sequence's first position is
+// left out: in many models its state is many times longer. Sequences of one token count where there are no others.
 func (t *Trainer) sizes() ([]float64, error) {
-	scope := mlx.NewScope(t.m.Device())
-	defer scope.Close()
-	states, err := lens.States(scope, t.m, t.sequences[:1], t.places)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(states))
-	for i, h := range states {
-		norms, err := mlx.Data[float32](mlx.Sqrt(mlx.Mean(mlx.Square(mlx.AsType(h, mlx.Float32)), -1)))
-		if err != nil {
+	all := make([][]float32, len(t.places))
+	longer := slices.ContainsFunc(t.sequences, func(ids []int) bool { return len(ids) > 1 })
+	for _, ids := range t.sequences {
+		if longer && len(ids) == 1 {
+			continue
+		}
+		if err := t.measure(ids, all); err != nil {
 			return nil, err
 		}
+		if len(all[0]) >= measured {
+			break
+		}
+	}
+	out := make([]float64, len(all))
+	for i, norms := range all {
 		slices.Sort(norms)
 		if out[i] = float64(norms[len(norms)/2]); !(out[i] > 0) || math.IsInf(out[i], 0) {
 			return nil, fmt.Errorf("tuned: the states at %s have a root mean square of %g: the model computes nothing that can be read", t.places[i], out[i])
 		}
 	}
 	return out, nil
+}
+
+// measure adds the root mean squares of a sequence's states at each place.
+func (t *Trainer) measure(ids []int, to [][]float32) error {
+	scope := mlx.NewScope(t.m.Device())
+	defer scope.Close()
+	states, err := lens.States(scope, t.m, [][]int{ids}, t.places)
+	if err != nil {
+		return err
+	}
+	for i, h := range states {
+		norms, err := mlx.Data[float32](mlx.Sqrt(mlx.Mean(mlx.Square(mlx.AsType(h, mlx.Float32)), -1)))
+		if err != nil {
+			return err
+		}
+		to[i] = append(to[i], norms[min(1, len(norms)-1):]...)
+	}
+	return nil
 }
 
 // Done returns the steps that were done.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
@@ -140,13 +141,13 @@ func (d *Translator) translator(at model.Place) (int, error) {
 		entering = at.Layer + 1
 	}
 	if entering < 0 || entering > d.layers {
-		return 0, fmt.Errorf("tuned: %s has no translator of %s: it reads the stream between blocks only; leave that row out", d.name(), at)
+		return 0, &lens.SiteError{Err: fmt.Errorf("tuned: %s has no translator of %s: it reads the stream between blocks only; leave that row out", d.name(), at)}
 	}
 	if d.lens.Site == model.ResidPre {
 		return entering, nil
 	}
 	if entering == 0 {
-		return 0, fmt.Errorf("tuned: %s has no translator of %s: it reads what blocks put out (resid_post); leave that row out", d.name(), at)
+		return 0, &lens.SiteError{Err: fmt.Errorf("tuned: %s has no translator of %s: it reads what blocks put out (resid_post); leave that row out", d.name(), at)}
 	}
 	return entering - 1, nil
 }

@@ -91,6 +91,7 @@ func (e *editor) feature(path, number string, at model.Place) (edit.Value, error
 		return edit.Value{}, &states.FileError{Err: err}
 	}
 	defer a.Close()
+	tellModel(e.s, e.opened, a)
 	n, err := strconv.Atoi(number)
 	if err != nil {
 		return edit.Value{}, fmt.Errorf("%q is no number of a feature", number)

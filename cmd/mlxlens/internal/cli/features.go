@@ -123,6 +123,7 @@ func runFeatures(ctx context.Context, s *streams, o *featuresOptions) error {
 	if fo.MaxMemory, err = o.bound(s); err != nil {
 		return err
 	}
+	tellModel(s, opened, a)
 	e, err := a.On(opened.Model, sparse.Options{In: o.in, Out: o.out, MaxMemory: fo.MaxMemory})
 	if err != nil {
 		return err
@@ -155,6 +156,11 @@ func (o *featuresOptions) input(ctx context.Context, s *streams, opened *auto.Op
 	o.note(s, opened, in.IDs)
 	in.Edits, err = newEditor(ctx, s, opened, &o.promptOptions, &o.editFlags, o.quiet).parse(o.edits, at)
 	return in, at, err
+}
+
+// tellModel tells of a dictionary that names another model than the one it is put on.
+func tellModel(s *streams, opened *auto.Opened, a *sparse.Autoencoder) {
+	s.tellModel(opened, a.Path, a.Model, "a dictionary has no hash that would tell whether they are the same")
 }
 
 // openSparse opens a dictionary, none of whose files may be the output's.

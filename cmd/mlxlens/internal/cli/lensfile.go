@@ -194,12 +194,19 @@ func (l lensFile) tellModel(s *streams, opened *auto.Opened) {
 	} else {
 		path, of, hash = l.jacobian.Path, l.jacobian.Model(), l.jacobian.Unembedding()
 	}
+	if hash == "" {
+		s.tellModel(opened, path, of, "it has no hash of an unembedding that would tell whether they are the same")
+	}
+}
+
+// tellModel tells of a file that names another model than the one it is put on.
+func (s *streams) tellModel(opened *auto.Opened, path, of, why string) {
 	base := func(name string) string { return strings.ToLower(name[strings.LastIndexAny(name, `/\`)+1:]) }
 	was, is := base(of), base(modelName(opened))
-	if s.quiet || hash != "" || was == "" || strings.HasPrefix(was, is) || strings.HasPrefix(is, was) {
+	if s.quiet || was == "" || strings.HasPrefix(was, is) || strings.HasPrefix(is, was) {
 		return
 	}
-	s.say("%s says that it is of %s, and this model is %s: it has no hash of an unembedding that would tell whether they are the same", path, of, modelName(opened))
+	s.say("%s says that it is of %s, and this model is %s: %s", path, of, modelName(opened), why)
 }
 
 // openLens reads a lens of any kind, from a path or the hub. Its files are not the output's.

@@ -51,12 +51,13 @@ func (o *lensesFlags) reader(s *streams, opened *auto.Opened, name string) (lens
 	if feature < 0 && !isSparse(at) {
 		return o.one(name).reader(s, opened)
 	}
-	if len(o.paths) == 1 {
-		return nil, nil, usagef("--lens %s reads one place: its row stands beside those of a lens, as in --lens logit --lens %s", name, name)
-	}
 	t, err := openRow(s, opened, dir, feature)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(o.paths) == 1 {
+		t.Close()
+		return nil, nil, usagef("--lens %s reads one place: its row stands beside those of a lens, as in --lens logit --lens %s", name, name)
 	}
 	return t, t.Close, nil
 }
@@ -67,6 +68,7 @@ func openRow(s *streams, opened *auto.Opened, dir string, feature int) (*sparse.
 	if err != nil {
 		return nil, err
 	}
+	tellModel(s, opened, a)
 	e, err := a.On(opened.Model, sparse.Options{})
 	if err != nil {
 		a.Close()
