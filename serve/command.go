@@ -53,6 +53,7 @@ type Option struct {
 	Kind    Kind
 	Means   string
 	Default string // as the flag has it
+	Alone   string // what the flag means without a value, which true asks for; "": it has one
 }
 
 // Key is the name in a request.
@@ -290,8 +291,13 @@ func (o *Option) texts(value json.RawMessage) ([]string, error) {
 	wrong := refuse("%q: want %s, and it is %s", o.Key(), o.Kind.words(), shortened(value))
 	switch v := v.(type) {
 	case bool:
-		if o.Kind == Truth {
+		switch {
+		case o.Kind == Truth:
 			return []string{strconv.FormatBool(v)}, nil
+		case o.Alone != "" && v:
+			return []string{o.Alone}, nil
+		case o.Alone != "":
+			return nil, nil
 		}
 	case json.Number:
 		if o.Kind == Integer || o.Kind == Number || o.Kind == Text {

@@ -114,7 +114,11 @@ func (c *Command) RequestSchema() map[string]any {
 		case List:
 			p["type"], p["items"] = []string{"array", "string"}, object{"type": "string"}
 		case Text: // selections may be numbers
-			p["type"], p["items"] = []string{"string", "number", "array"}, object{"type": "number"}
+			types := []string{"string", "number", "array"}
+			if o.Alone != "" {
+				types = append(types, "boolean")
+			}
+			p["type"], p["items"] = types, object{"type": "number"}
 		}
 		if o.Default != "" && o.Default != "[]" {
 			p["default"] = o.Default

@@ -3,6 +3,7 @@ package jacobian_test
 import (
 	"bytes"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -162,4 +163,42 @@ func TestALensOfAnotherModelIsAnError(t *testing.T) {
 		require.ErrorContains(t, l.Fits(m, jacobian.Options{}), says)
 	}
 	require.NoError(t, lens(d, 0, last, jacobian.Metadata{"unembedding_sha256": "0"}).Fits(m, jacobian.Options{AnyUnembedding: true}))
+}
+
+func TestAnOwnFileIsReadByThePlacesThatItNames(t *testing.T) {
+	own := func(version string, names ...string) (string, []float32) {
+		var arrays []checkpoint.Array
+		for _, name := range names {
+			arrays = append(arrays, checkpoint.Float32Array(name, []float32{1, 2, 3, 4}, 2, 2))
+		}
+		return put(t, "x.safetensors", func(w io.Writer) error {
+			return checkpoint.WriteSafetensors(w, map[string]string{"format": version, "n_prompts": "1", "metadata": "{}"}, arrays)
+		}), []float32{1, 2, 3, 4}
+	}
+	path, want := own("mlxlens.jacobian/1", "blocks.0.hook_resid_post")
+	require.Equal(t, want, matrix(t, open(t, path), 0))
+	path, _ = own("mlxlens.jacobian/1", "blocks.0.hook_resid_post", "layers.0.resid_post")
+	_, err := jacobian.Open(path)
+	require.ErrorContains(t, err, "has two matrices of layer 0, ")
+	path, _ = own("mlxlens.jacobian/2", "layers.0.resid_post")
+	_, err = jacobian.Open(path)
+	require.ErrorContains(t, err, `have the format "mlxlens.jacobian/2", and this version reads "mlxlens.jacobian/1": take a newer mlxlens`)
+	require.NotErrorIs(t, err, jacobian.ErrOther)
+}
+
+// The variance of a mean of parts is that of the parts' means.
+func TestTheErrorOfAMergedLensIsThatOfItsParts(t *testing.T) {
+	part := func(name string, n int, j []float32, e any) *jacobian.Lens {
+		l, err := jacobian.New(map[int][]float32{0: j}, 2, n, 3, jacobian.Metadata{jacobian.Digest: name, jacobian.Errors: []any{e}})
+		require.NoError(t, err)
+		return l
+	}
+	a, b := part("a", 1, []float32{3, 0, 0, 4}, 0.1), part("b", 3, []float32{0, 6, 8, 0}, 0.2) // norms 5 and 10
+	both, err := jacobian.Merge(a, b)
+	require.NoError(t, err)
+	norm := math.Sqrt(9+16+18*18+24*24) / 4
+	require.InDelta(t, math.Sqrt(.5*.5+6*6)/4/norm, both.Errors()[0], 1e-12)
+	unknown, err := jacobian.Merge(a, part("c", 1, []float32{1, 1, 1, 1}, nil))
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(unknown.Errors()[0]))
 }

@@ -3,6 +3,7 @@ package jacobian
 import (
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 
@@ -18,6 +19,9 @@ const (
 	Digests = "prompt_digests"
 )
 
+// Errors is the key of a list of each layer's relative standard error, nil where it is not known ([Fit.Errors]).
+const Errors = "standard_error"
+
 // Origin is the key of what tells a fit that is gone on with from others.
 const Origin = "origin"
 
@@ -25,7 +29,7 @@ const Origin = "origin"
 const keyDigests = "corpus_digests"
 
 // ofShard are the keys in which the shards of one fit may differ.
-var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, Digests, keyDimBatch, "standard_error", Origin}
+var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, Digests, keyDimBatch, Errors, Origin}
 
 // Merge returns the lens of all prompts that lenses were fitted to: the mean of their matrices, each weighted by its number of
 // prompts. They must agree in what they are of and how they were fitted, and differ in their prompts, as far as they say which they
@@ -79,6 +83,13 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 	if _, ok := first.Metadata[keyPrompts]; ok {
 		all.Metadata[keyPrompts] = all.Prompts
 	}
+	errors, err := errorsOf(lenses)
+	if err != nil {
+		return nil, err
+	}
+	if errors != nil {
+		all.Metadata[Errors] = errors
+	}
 	all.matrix = func(layer int) (checkpoint.Array, float32, error) {
 		x, err := meanOf(lenses, layer)
 		if err != nil {
@@ -111,6 +122,76 @@ func meanOf(lenses []*Lens, layer int) ([]float32, error) {
 		all[i] = float32(v / float64(prompts))
 	}
 	return all, nil
+}
+
+// errorsOf returns the standard errors of the mean of all prompts, nil where a lens keeps none. Parts are of different prompts:
+//
+//	e·‖J‖ = √Σ(n_i·e_i·‖J_i‖)²/Σn_i
+//
+// with the e_i of the parts' matrices J_i of n_i prompts.
+func errorsOf(lenses []*Lens) ([]any, error) {
+	var each [][]float64
+	for _, l := range lenses {
+		of := l.Errors()
+		if of == nil {
+			return nil, nil
+		}
+		each = append(each, of)
+	}
+	var all []any
+	for k, layer := range lenses[0].Layers {
+		if slices.ContainsFunc(each, func(of []float64) bool { return math.IsNaN(of[k]) }) {
+			all = append(all, nil)
+			continue
+		}
+		variance, prompts := 0.0, 0
+		for i, l := range lenses {
+			x, err := l.Matrix(layer)
+			if err != nil {
+				return nil, err
+			}
+			variance += square(float64(l.Prompts) * each[i][k] * frobenius(x))
+			prompts += l.Prompts
+		}
+		mean, err := meanOf(lenses, layer)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, math.Sqrt(variance)/(float64(prompts)*frobenius(mean)))
+	}
+	return all, nil
+}
+
+// Errors returns the relative standard error of each layer's matrix as [Fit.Errors] has it, NaN where that is not known; nil of a lens
+// that does not say.
+func (l *Lens) Errors() []float64 {
+	list, _ := l.Metadata[Errors].([]any)
+	if len(list) != len(l.Layers) {
+		return nil
+	}
+	var all []float64
+	for _, v := range list {
+		x := math.NaN()
+		switch v := v.(type) {
+		case float64:
+			x = v
+		case int:
+			x = float64(v)
+		}
+		all = append(all, x)
+	}
+	return all
+}
+
+func square(x float64) float64 { return x * x }
+
+// frobenius is the root of the sum of squares.
+func frobenius(x []float32) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += square(float64(v))
+	}
+	return math.Sqrt(sum)
 }
 
 // parts tell what a lens was fitted to from what others were: of one that was merged, each part.

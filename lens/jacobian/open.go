@@ -279,7 +279,9 @@ func fromSafetensors(c *checkpoint.Checkpoint) (*Lens, error) {
 		s, _ := c.Metadata[key].(string)
 		return s
 	}
-	if text("format") != format {
+	if version := text("format"); version != format && strings.HasPrefix(version, "mlxlens.jacobian/") {
+		return nil, fmt.Errorf("its metadata have the format %q, and this version reads %q: take a newer mlxlens", version, format)
+	} else if version != format {
 		return nil, fmt.Errorf("%w: its metadata have the format %q, not %q", ErrOther, text("format"), format)
 	}
 	l := &Lens{Target: Unknown}
@@ -293,6 +295,7 @@ func fromSafetensors(c *checkpoint.Checkpoint) (*Lens, error) {
 	if err := l.target(); err != nil {
 		return nil, err
 	}
+	names := map[int]string{} // TransformerLens' spelling of a place is read, too
 	for _, name := range c.Names() {
 		place, err := model.ParsePlace(name)
 		t := c.Tensor(name)
@@ -302,12 +305,15 @@ func fromSafetensors(c *checkpoint.Checkpoint) (*Lens, error) {
 		if l.DModel != 0 && t.Shape[0] != l.DModel {
 			return nil, fmt.Errorf("has matrices of d_model %d and %d", l.DModel, t.Shape[0])
 		}
-		l.DModel = t.Shape[0]
+		if other, twice := names[place.Layer]; twice {
+			return nil, fmt.Errorf("has two matrices of layer %d, %s and %s", place.Layer, other, name)
+		}
+		l.DModel, names[place.Layer] = t.Shape[0], name
 		l.Layers = append(l.Layers, place.Layer)
 	}
 	slices.Sort(l.Layers)
 	l.matrix = func(layer int) (checkpoint.Array, float32, error) {
-		a, err := c.Tensor(tensorName(layer)).Array()
+		a, err := c.Tensor(names[layer]).Array()
 		return a, 1, err
 	}
 	return l, nil

@@ -128,7 +128,11 @@ func describeEndpoint(c *serve.Command, cmd *cobra.Command) {
 		if f.Hidden || slices.Contains(withheld, f.Name) && !(f.Name == "view" && drawn) {
 			return
 		}
-		c.Options = append(c.Options, serve.Option{Name: f.Name, Kind: kinds[f.Value.Type()], Means: f.Usage, Default: f.DefValue})
+		o := serve.Option{Name: f.Name, Kind: kinds[f.Value.Type()], Means: f.Usage, Default: f.DefValue}
+		if o.Kind == serve.Text {
+			o.Alone = f.NoOptDefVal
+		}
+		c.Options = append(c.Options, o)
 	})
 	for i := range c.Options {
 		c.Options[i].Means = keys(c).in(c.Options[i].Means)

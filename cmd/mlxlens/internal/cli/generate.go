@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ type generateOptions struct {
 	maxTokens int
 	stops     []string
 	ignoreEOS bool
-	lens      bool
+	lens      lensFlags
 	layers    string
 	json      bool
 	given     func(flag string) bool
@@ -53,10 +54,10 @@ max_tokens or context), the stop string, and the seed.
 An --edit acts on every pass, so that it steers the model while it goes on: one without
 positions changes the prompt and each new token.
 
-With --lens each new token has its logit lens: a column of the grid that is drawn when
-the text ends, of the pass that chose the token, after the edits. It equals what trace
-shows of the whole sequence, but for dynamic rope, and for longrope up to its border: a
-trace turns all positions by the length of the whole.
+With --lens each new token has its logit lens, or with --lens=LENS another one: a column of
+the grid that is drawn when the text ends, of the pass that chose the token, after the
+edits. It equals what trace shows of the whole sequence, but for dynamic rope, and for
+longrope up to its border: a trace turns all positions by the length of the whole.
 
 Control characters of the text are shown (\x1b), wherever it goes; line feeds and tabs stay.
 --json has the text with them.`,
@@ -68,6 +69,9 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
   mlxlens generate "Once upon a time" -n 16 --stop . --json`,
 		Args: cobra.ArbitraryArgs, // words of a prompt without quotes
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := lensApart(cmd, args); err != nil {
+				return err
+			}
 			o.arg(s, args)
 			o.given = cmd.Flags().Changed
 			return runGenerate(cmd.Context(), s, o)
@@ -88,7 +92,9 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
 	f.Uint64Var(&o.Seed, "seed", 0, "the same seed gives the same text (default: one is made up, and told)")
 	f.StringArrayVar(&o.stops, "stop", nil, "stop before this text (repeatable)")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after end-of-text tokens, and show them")
-	f.BoolVar(&o.lens, "lens", false, "show the logit lens of each new token")
+	f.Var(&once{text: &o.lens.path}, "lens", "show the lens of each new token; with =LENS "+lensForms)
+	f.Lookup("lens").NoOptDefVal = logitLens
+	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	f.StringVar(&o.layers, "layers", "", "rows of the lens: 0,4,8:12,-1 (default all)")
 	f.BoolVar(&o.json, "json", false, "print a JSON object for each token: id, text, cut, logprob (nats), lens with --lens, end on the last")
 	return cmd
@@ -129,7 +135,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	}
 	o.noteClamped(s, in.Edits)
 	for i := range in.Edits {
-		if site := in.Edits[i].Place.Site; o.lens && (site == model.FinalNormOut || site == model.Logits) {
+		if site := in.Edits[i].Place.Site; o.lens.path != "" && (site == model.FinalNormOut || site == model.Logits) {
 			return usagef("edit %q: --lens reads the stream before it, and would show another token than is chosen: leave one of them out", &in.Edits[i])
 		}
 	}
@@ -165,7 +171,7 @@ func (o *generateOptions) noteClamped(s *streams, edits []edit.Edit) {
 
 // check finds flags that are wrong or would do nothing.
 func (o *generateOptions) check() error {
-	if err := o.drawFlags.check(); err != nil {
+	if err := cmp.Or(o.drawFlags.check(), o.lens.check()); err != nil {
 		return err
 	}
 	if o.maxTokens < 1 {
@@ -175,7 +181,7 @@ func (o *generateOptions) check() error {
 		return usageError{err}
 	}
 	for _, flag := range []string{"layers", "top", "view", "width", "no-color"} {
-		if o.given(flag) && !o.lens {
+		if o.given(flag) && o.lens.path == "" {
 			return usagef("%v needs --lens", theFlag(flag))
 		}
 	}
@@ -223,6 +229,7 @@ type generation struct {
 	opened *auto.Opened
 	gen    *generate.Generator
 	reader *lens.Reader // nil without --lens
+	done   func()       // ends what it reads by
 	grid   *lens.Grid   // of the tokens so far, or nil
 	text   generatedText
 	label  func(int) string
@@ -244,20 +251,9 @@ func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*genera
 	}
 	options := generate.Options{Sampling: o.Sampling}
 	options.Progress = s.progress("tokens of the prompt", o.quiet)
-	if o.lens {
-		shape := opened.Model.Shape()
-		lo := lens.Options{Top: min(o.top, shape.DVocab), Experts: o.view == "expert", Label: g.label}
-		if lo.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
+	if o.lens.path != "" {
+		if err := g.readBy(s, &options); err != nil {
 			return nil, err
-		}
-		if g.reader, err = lens.NewReader(opened.Model, lo); err != nil {
-			return nil, err
-		}
-		options.Tap = func(p generate.Pass) *model.Tap {
-			if !p.Chooses {
-				return nil
-			}
-			return g.reader.Tap()
 		}
 	}
 	g.gen, err = generate.New(opened.Model, options)
@@ -268,6 +264,7 @@ func (g *generation) close() {
 	g.gen.Close()
 	if g.reader != nil {
 		g.reader.Close()
+		g.done()
 	}
 }
 
@@ -341,58 +338,3 @@ func (g *generation) words(by string) any {
 }
 
 func rate(n int, d time.Duration) float64 { return float64(n) / max(d.Seconds(), 1e-9) }
-
-// column reads the lens of the pass that chose the last token, adds it to the grid, and returns it for JSON; nil without
-// --lens.
-func (g *generation) column(ctx context.Context, first bool) (*tokenLens, error) {
-	if g.reader == nil {
-		return nil, nil
-	}
-	ids := g.gen.IDs()
-	at := len(ids) - 2 // the last id was chosen by the one before
-	column, err := g.reader.Read(ctx, ids[at:at+1])
-	if err != nil {
-		return nil, err
-	}
-	out := &tokenLens{Position: at, Rows: column.Rows}
-	for _, row := range column.Cells {
-		out.Cells = append(out.Cells, row[0])
-	}
-	g.tell(column, ids, at)
-	if !first {
-		return out, g.grid.Append(column)
-	}
-	// The prompt's other tokens have no column, but they count.
-	g.grid, column.Positions, column.Tokens = column, []int{at}, g.tokens(ids[:at+1])
-	return out, nil
-}
-
-// tell passes a column on, as one of the grid of all tokens so far.
-func (g *generation) tell(column *lens.Grid, ids []int, at int) {
-	if g.s.watch.part == nil {
-		return
-	}
-	of := *column
-	of.Positions, of.Tokens = []int{at}, g.tokens(ids)
-	of.Model.Ref, of.Model.Type, of.Model.Quantization = g.opened.Info.Ref, g.opened.Info.Type, g.opened.Info.Quantization
-	g.s.watch.part(&of)
-}
-
-func (g *generation) tokens(ids []int) []lens.Token {
-	tokens := make([]lens.Token, len(ids))
-	for i, id := range ids {
-		tokens[i] = lens.Token{ID: id, Bytes: g.label(id)}
-	}
-	return tokens
-}
-
-// endGrid adds the last token, which has no column of its own.
-func (g *generation) endGrid() {
-	if g.grid == nil {
-		return
-	}
-	ids := g.gen.IDs()
-	last := ids[len(ids)-1]
-	g.grid.Tokens = append(g.grid.Tokens, lens.Token{ID: last, Bytes: g.label(last)})
-	g.grid.Final.Position = -2
-}

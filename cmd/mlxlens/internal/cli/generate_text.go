@@ -50,12 +50,6 @@ type tokenLine struct {
 	hides bool   // it ends the text, and is not part of it
 }
 
-type tokenLens struct {
-	Position int         `json:"position"` // of the pass that chose the token, as trace counts
-	Rows     []string    `json:"rows"`
-	Cells    []lens.Cell `json:"cells"`
-}
-
 // textEnd says why the text ends with this token.
 type textEnd struct {
 	By   string  `json:"by"`

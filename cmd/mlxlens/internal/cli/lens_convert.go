@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -71,6 +73,7 @@ func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
 type lensOutput struct {
 	files  []*answer // two of mlxterp's form: the arrays, and the config
 	format string
+	folder string // that was made for them
 }
 
 // lensFormats are the extensions of the forms that are written.
@@ -89,6 +92,12 @@ func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
 	case "pt":
 		if filepath.Base(to) != "params.pt" {
 			return nil, usagef("output %q: tuned-lens reads a folder with params.pt and config.json: name DIR/params.pt", to)
+		}
+		if dir := filepath.Dir(to); !exists(dir) { // the form is a folder
+			if err := os.Mkdir(dir, 0o777); err != nil {
+				return nil, fmt.Errorf("output %q cannot be written: %w", to, err)
+			}
+			out.folder = dir
 		}
 		names = []string{to, filepath.Join(filepath.Dir(to), "config.json")}
 	default:
@@ -120,6 +129,9 @@ func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
 func (o *lensOutput) drop() {
 	for _, f := range o.files {
 		f.drop()
+	}
+	if o.folder != "" {
+		_ = os.Remove(o.folder) // one that is not empty stays
 	}
 }
 

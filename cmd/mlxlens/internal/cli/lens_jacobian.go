@@ -187,7 +187,7 @@ func (r *fitting) metadata() jacobian.Metadata {
 		}
 	}
 	m := maps.Clone(r.about)
-	m[jacobian.Digests], m["n_prompts"], m["standard_error"] = prompts, r.f.Done(), errors
+	m[jacobian.Digests], m["n_prompts"], m[jacobian.Errors] = prompts, r.f.Done(), errors
 	return m
 }
 
@@ -238,18 +238,23 @@ func (r *fitting) run(ctx context.Context, sequences [][]int) error {
 	if n := r.f.Short(); n > 0 {
 		r.s.say("%d of %d sequences are too short to have a position that counts, and are left out", n, len(sequences))
 	}
+	sayErrors(r.s, r.f.Done(), r.f.Errors(), r.f.Sources())
+	return nil
+}
+
+// sayErrors tells how sure the matrices of some layers are.
+func sayErrors(s *streams, sequences int, errors []float64, layers []int) {
 	worst, at := 0.0, 0
-	for i, e := range r.f.Errors() {
+	for i, e := range errors {
 		if !(e <= worst) {
 			worst, at = e, i
 		}
 	}
 	if math.IsNaN(worst) {
-		r.s.say("%s; the standard error of the matrices needs two or more in each row", english.Plural(r.f.Done(), "sequence", ""))
-	} else {
-		r.s.say("%s; the matrices' standard error is at most %.2g of their norm, in layer %d", english.Plural(r.f.Done(), "sequence", ""), worst, r.f.Sources()[at])
+		s.say("%s; the standard error of the matrices needs two or more in each row", english.Plural(sequences, "sequence", ""))
+		return
 	}
-	return nil
+	s.say("%s; the matrices' standard error is at most %.2g of their norm, in layer %d", english.Plural(sequences, "sequence", ""), worst, layers[at])
 }
 
 // progress tells of so many sequences.

@@ -71,6 +71,9 @@ func runLensMerge(s *streams, from []string, to string, wide, quiet bool) error 
 	if err != nil {
 		return err
 	}
+	if errors := l.Errors(); errors != nil && !quiet {
+		sayErrors(s, l.Prompts, errors, l.Layers)
+	}
 	return writeJacobian(out, l, wide)
 }
 
