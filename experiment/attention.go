@@ -230,7 +230,7 @@ func (a *attending) checkWeighted(in edit.Input) error {
 	}
 	for layer := range a.of {
 		if a.o.Weight == OutputNorm && a.m.Check(model.Place{Site: model.AttnGate, Layer: layer}) == nil {
-			return refuse("in layer %d each query gates what it takes, so that a key alone has no norm behind W_O: weight by %q", layer, ValueNorm)
+			return refuse("in layer %d each query gates what it takes, so that a key has another norm behind W_O for each query, which this weight has not: weight by %q, which is before the gate", layer, ValueNorm)
 		}
 		for _, e := range in.Edits {
 			if e.Place.Layer == layer && slices.Contains([]model.Site{model.Z, model.HeadOut, model.AttnGate}, e.Place.Site) {

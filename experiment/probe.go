@@ -44,6 +44,7 @@ type Probing struct {
 	L2       float64        `json:"l2"`
 	Prompts  int            `json:"prompts"` // that the probes are fitted to
 	HeldOut  int            `json:"held_out"`
+	Seen     int            `json:"held_out_seen,omitempty"` // of these, that were learnt from too
 	Split    *Split         `json:"split,omitempty"`
 	Classes  []Class        `json:"classes"`
 	Majority lens.Number    `json:"majority"` // accuracy on the held-out prompts of always saying the class that most others have
@@ -117,6 +118,7 @@ func Probe(ctx context.Context, m model.Model, prompts, heldOut []Labelled, o Pr
 		return nil, err
 	}
 	p.out = &Probing{Schema: ProbeSchema, Model: modelInfo(m), Site: r.site, L2: o.L2, Prompts: len(prompts), HeldOut: len(heldOut), Classes: classes, Majority: majority(classes), Shape: r.sizes}
+	p.out.Seen = seen(prompts, heldOut, func(l Labelled) string { return fmt.Sprint(l.Label, l.Input.IDs) })
 	p.total = float64(len(groups)*len(p.inputs) + len(r.layers))
 	for _, layers := range groups {
 		if err := p.group(ctx, layers); err != nil {

@@ -19,7 +19,7 @@ func (p *Probing) Figure() *render.Figure {
 	for _, c := range p.Classes {
 		classes = append(classes, fmt.Sprintf("%s %d + %d", render.Visible(c.Label), c.Prompts, c.HeldOut))
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%d prompts and %d held out, by label: %s", p.Prompts, p.HeldOut, strings.Join(classes, ", ")))
+	f.Notes = append(f.Notes, fmt.Sprintf("%d prompts and %d held out%s, by label: %s", p.Prompts, p.HeldOut, ofThese(p.Seen), strings.Join(classes, ", ")))
 	table := render.Matrix{Name: "accuracy", RowsAre: "layer", Columns: []render.Column{{Name: "held out"}, {Name: "majority"}, {Name: "training"}}}
 	for _, l := range p.Layers {
 		table.Rows = append(table.Rows, strconv.Itoa(l.Layer))

@@ -3,6 +3,7 @@ package experiment
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -273,6 +274,9 @@ func (t *tracing) baseline(ctx context.Context) error {
 		x, err := t.o.ask(t.m, last, t.clean)
 		for i := range x {
 			t.corrupted[of[i]] = x[i]
+		}
+		if err != nil { // the run without noise was right
+			err = fmt.Errorf("%w, or at the noise of %g standard deviations", err, t.out.Noise.Factor)
 		}
 		return err
 	})

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 )
@@ -37,4 +38,26 @@ func (s Split) Divide(labels []string) (train, heldOut []int) {
 		}
 	}
 	return train, heldOut
+}
+
+// seen counts those that are held out and learnt from, too: of these a result says nothing new.
+func seen[T any](learnt, heldOut []T, name func(T) string) int {
+	names, n := map[string]bool{}, 0
+	for _, x := range learnt {
+		names[name(x)] = true
+	}
+	for _, x := range heldOut {
+		if names[name(x)] {
+			n++
+		}
+	}
+	return n
+}
+
+// ofThese is what a figure says of those.
+func ofThese(seen int) string {
+	if seen == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (learnt from, too: %d)", seen)
 }

@@ -62,9 +62,10 @@ type Steering struct {
 	Model   lens.ModelInfo  `json:"model"`
 	Site    model.Site      `json:"site"`
 	Method  SteeringMethod  `json:"method"`
-	Read    string          `json:"read,omitempty"` // which positions, as the user wrote it
-	Pairs   int             `json:"pairs"`          // that the vectors are made of
-	HeldOut int             `json:"held_out"`       // pairs that they are tried on
+	Read    string          `json:"read,omitempty"`          // which positions, as the user wrote it
+	Pairs   int             `json:"pairs"`                   // that the vectors are made of
+	HeldOut int             `json:"held_out"`                // pairs that they are tried on
+	Seen    int             `json:"held_out_seen,omitempty"` // of these, that the vectors were made of too
 	Split   *Split          `json:"split,omitempty"`
 	Shape   []int           `json:"shape"` // of a vector
 	Layers  []SteeringLayer `json:"layers"`
@@ -126,6 +127,7 @@ func Steer(ctx context.Context, m model.Model, pairs, heldOut []Contrast, o Stee
 		return nil, err
 	}
 	s.out = &Steering{Schema: SteerSchema, Model: modelInfo(m), Site: r.site, Method: o.Method, Pairs: len(pairs), HeldOut: len(heldOut), Shape: r.sizes}
+	s.out.Seen = seen(pairs, heldOut, func(p Contrast) string { return fmt.Sprint(p.Positive.IDs, p.Negative.IDs) })
 	s.total = float64(len(groups)*len(s.inputs) + len(r.layers)*len(o.Strengths)*len(o.Prompts))
 	for _, layers := range groups {
 		if err := s.group(ctx, layers); err != nil {

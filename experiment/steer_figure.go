@@ -25,7 +25,7 @@ func (s *Steering) Figure() *render.Figure {
 		Means: "accuracy and separation (Cohen's d) of held-out prompts along the vector; length of the vector in that of a state",
 	}
 	f.Notes = named(s.Model)
-	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out")
+	f.Notes = append(f.Notes, english.Plural(s.HeldOut, "pair", "")+" held out"+ofThese(s.Seen))
 	if s.Interrupted {
 		f.Notes = append(f.Notes, interruptedNote)
 	}

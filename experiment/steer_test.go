@@ -205,6 +205,8 @@ func TestWhatIsTheSameInAllPairsHasNoVector(t *testing.T) {
 			Site: model.ResidPre, Method: method, Strengths: []float64{1}, Prompts: []edit.Input{{IDs: []int{1, 2}}}, Target: 1, Versus: 2,
 		})
 		require.NoError(t, err)
+		require.Equal(t, 1, got.Seen, "what is held out was learnt from")
+		require.Contains(t, got.Figure().Notes, "1 pair held out (learnt from, too: 1)")
 		require.Zero(t, got.Layers[0].Norm)
 		require.True(t, math.IsNaN(float64(got.Layers[0].Accuracy)))
 		require.True(t, math.IsNaN(float64(got.Effect.Values[0][0])))
