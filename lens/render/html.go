@@ -187,7 +187,9 @@ type pageData struct {
 	Rows      []string       `json:"rows"` // names in short
 	Sites     []string       `json:"sites"`
 	Positions []int          `json:"positions"`
-	Total     int            `json:"total"`  // tokens of the prompt
+	Title     string         `json:"title"` // what it is of, and what was asked
+	About     string         `json:"about"`
+	Tokens    []int          `json:"tokens"` // all of the text, shown or not: index into IDs
 	IDs       []int          `json:"ids"`    // of the tokens that are named anywhere
 	Texts     []string       `json:"texts"`  // as they are shown
 	Input     []int          `json:"input"`  // [position] index into IDs, and so all tokens below
@@ -268,8 +270,11 @@ func (n *names) number(t lens.Token) int {
 }
 
 func newPageData(g *lens.Grid, view View) *pageData {
-	d := &pageData{Sites: g.Rows, Positions: g.Positions, Total: len(g.Tokens), View: views[view].name}
+	d := &pageData{Title: pageTitle(g), About: subtitle(g), Sites: g.Rows, Positions: g.Positions, View: views[view].name}
 	n := &names{d, map[lens.Token]int{}}
+	for i := range g.Tokens {
+		d.Tokens = append(d.Tokens, n.number(g.Tokens[i]))
+	}
 	for _, r := range g.Rows {
 		d.Rows = append(d.Rows, label(r))
 	}
