@@ -279,7 +279,7 @@ func (d *drawing) legend() {
 			lo, hi = hi, lo // the bar runs from dark to light
 		}
 		words[0] += ":"
-		words = append(words, bar(d.o.Color, view.text(lo), view.text(hi), ramp))
+		words = append(words, d.scaleBar(view, lo, hi))
 	}
 	if !d.o.Last {
 		if d.numbered() && view.ofAnswer() {
@@ -292,6 +292,14 @@ func (d *drawing) legend() {
 	words = append(words, d.explained()...)
 	d.flow(listed(words)...)
 	leftOut(d, d.o, d.left, "position")
+}
+
+// scaleBar is the scale's colours, or the one colour of numbers that are all the same.
+func (d *drawing) scaleBar(view View, lo, hi float64) string {
+	if lo == hi {
+		return d.o.Color.paint(ramp(d.scale.at(lo)), false) + noBreak + view.text(lo) + noBreak + reset
+	}
+	return bar(d.o.Color, view.text(lo), view.text(hi), ramp)
 }
 
 // answer draws the last row's candidates at the last position, and where the answer

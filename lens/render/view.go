@@ -169,11 +169,19 @@ func (v View) scale(g *lens.Grid) scale {
 	if v == Prob || v == Own || v == Experts { // a share of 1 is a share of 1 in every picture
 		s.lo, s.hi = 0, 1
 	}
+	if v == Rank && s.lo <= s.hi { // the first is the first in every picture
+		s.lo = 1
+	}
 	return s
 }
 
 func (s scale) at(x float64) float64 {
-	if !(s.hi > s.lo) || math.IsNaN(x) || math.IsInf(x, 0) {
+	switch {
+	case math.IsNaN(x) || math.IsInf(x, 0):
+		return 0
+	case !(s.hi > s.lo) && s.fewer(): // all are as near to the answer as any
+		return 1
+	case !(s.hi > s.lo):
 		return 0
 	}
 	y := (x - s.lo) / (s.hi - s.lo)

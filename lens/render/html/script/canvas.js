@@ -161,10 +161,12 @@ function positions(p0, p1, left, w, y) {
 
 function legend() {
   $("means").textContent = view.means || "the tokens alone";
-  const shown = view.values.length > 0, ends = view.fewer ? [view.hi, view.lo] : [view.lo, view.hi];
-  for (const id of ["lo", "bar", "hi"]) $(id).hidden = !shown;
-  $("lo").textContent = shown ? fixed(ends[0], view.digits) : "";
-  $("hi").textContent = shown ? fixed(ends[1], view.digits) : "";
+  const shown = view.values.length > 0, [from, to] = shown ? ends(view) : [];
+  $("bar").hidden = !shown;
+  $("lo").hidden = to === undefined;
+  $("hi").hidden = !shown;
+  $("lo").textContent = to === undefined ? "" : from;
+  $("hi").textContent = !shown ? "" : to === undefined ? from : to;
   const bar = $("bar").getContext("2d");
-  for (let i = 0; i < 256; i++) { bar.fillStyle = RAMP[i]; bar.fillRect(i, 0, 1, 12); }
+  for (let i = 0; i < 256; i++) { bar.fillStyle = onScale(view, i); bar.fillRect(i, 0, 1, 12); }
 }

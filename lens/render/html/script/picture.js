@@ -28,10 +28,10 @@ function picture(p0, p1, cellWidth, columns) {
     }
   }
   if (view.values.length) {
-    const ends = view.fewer ? [view.hi, view.lo] : [view.lo, view.hi];
-    for (let i = 0; i < 64; i++) root.append(svgNode("rect", { x: L + 44 + 2 * i, y: bottom + 37, width: 2.2, height: 10, fill: RAMP[4 * i] }));
-    put(L + 38, bottom + 46, fixed(ends[0], view.digits), "#000", "end");
-    put(L + 178, bottom + 46, fixed(ends[1], view.digits), "#000", "start");
+    const [from, to] = ends(view);
+    for (let i = 0; i < 64; i++) root.append(svgNode("rect", { x: L + 44 + 2 * i, y: bottom + 37, width: 2.2, height: 10, fill: onScale(view, 4 * i) }));
+    if (to !== undefined) put(L + 38, bottom + 46, from, "#000", "end");
+    put(L + 178, bottom + 46, to === undefined ? from : to, "#000", "start");
   }
   put(L + 230, bottom + 46, view.title, "#000", "start");
   return root;

@@ -16,10 +16,14 @@ const wide = () => zoom >= 34;
 let RAMP = []; // 256 colours
 function share(v, x) {
   if (!Number.isFinite(x)) return NaN;
-  if (!(v.hi > v.lo)) return 0;
+  if (!(v.hi > v.lo)) return v.fewer ? 1 : 0; // all are the same, and as near to the answer as any
   const y = v.log ? Math.log(x / v.lo) / Math.log(v.hi / v.lo) : (x - v.lo) / (v.hi - v.lo);
   return Math.min(1, Math.max(0, v.fewer ? 1 - y : y));
 }
+
+// onScale is the colour of a scale's place, of 256, and the numbers at its ends: one where all numbers are the same.
+const onScale = (v, i) => RAMP[v.hi > v.lo ? i : Math.round(255 * share(v, v.lo))];
+const ends = v => (v.hi > v.lo ? v.fewer ? [v.hi, v.lo] : [v.lo, v.hi] : [v.lo]).map(x => fixed(x, v.digits));
 
 // take loads a grid, and keeps what the reader has chosen as far as the grid has it: the view, the cell
 // and the pins, by token and position. Without a cell it is the last of the last row.
