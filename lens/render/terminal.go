@@ -189,11 +189,7 @@ func (d *drawing) tokens(name string, from, to, cell, shift int) {
 
 // says is what a cell says.
 func (d *drawing) says(r, p int) []glyph {
-	c := &d.g.Cells[r][p]
-	if d.o.View == Experts || len(c.Top) == 0 {
-		return d.o.View.says(c)
-	}
-	return d.candidate(p, c.Top[0].Bytes)
+	return d.o.View.saysOf(&d.g.Cells[r][p], &d.pieces, p)
 }
 
 // cell draws a row's own top token on the colour of the view, with a star where it

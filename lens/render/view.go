@@ -141,6 +141,14 @@ func (v View) says(c *lens.Cell) []glyph {
 	return token(c.Top[0].Bytes)
 }
 
+// saysOf is says, where a token may be a part of a character that stands in a column.
+func (v View) saysOf(c *lens.Cell, of *pieces, column int) []glyph {
+	if v == Experts || len(c.Top) == 0 {
+		return v.says(c)
+	}
+	return of.candidate(column, c.Top[0].Bytes)
+}
+
 // text writes the view's number.
 func (v View) text(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {

@@ -173,10 +173,14 @@ func cut(gs []glyph, width int) ([]glyph, int) {
 	return out, n
 }
 
-// token returns a token's glyphs for a cell: a character that is not seen is its name in a frame.
+// token returns a token's glyphs for a cell: a character that is not seen is its name in a frame. Of the
+// tokens around it nothing is known.
 func token(raw string) []glyph {
-	if raw == "" {
+	switch {
+	case raw == "":
 		return []glyph{plain("∅")} // a token without bytes
+	case !utf8.ValidString(raw):
+		return (&pieces{}).parts("", raw, "")
 	}
 	return dotted(spelled(raw, framed))
 }

@@ -99,7 +99,7 @@ function marks(r, p, x, y, rh) {
     pen.lineWidth = width;
     pen.strokeRect(x + inset, y + inset, zoom - 1 - 2 * inset, rh - 1 - 2 * inset);
   };
-  if (t >= 0 && t === D.next[p] && zoom >= 12 && view.name !== "expert") {
+  if (same(t, D.next[p]) && zoom >= 12 && view.name !== "expert") {
     const s = share(view, view.values.length ? view.values[at(r, p)] : NaN);
     frame(Number.isNaN(s) ? css.ink : D.light[Math.round(255 * s)] === "1" ? "#000" : "#fff", 1.2, 1.6);
   }

@@ -23,7 +23,7 @@ function picture(p0, p1, cellWidth, columns) {
     for (let p = p0; p < p1; p++) {
       const s = share(view, view.values.length ? view.values[at(r, p)] : NaN), none = Number.isNaN(s), x = L + (p - p0) * cellWidth, ink = none || D.light[Math.round(255 * s)] === "1" ? "#000" : "#fff";
       root.append(svgNode("rect", { x, y: top + y * rh, width: cellWidth - 1, height: rh - 1, fill: none ? "#eee" : RAMP[Math.round(255 * s)] }));
-      if (best(r, p) >= 0 && best(r, p) === D.next[p]) root.append(svgNode("rect", { x: x + 1.5, y: top + y * rh + 1.5, width: cellWidth - 4, height: rh - 4, fill: "none", stroke: ink }));
+      if (same(best(r, p), D.next[p])) root.append(svgNode("rect", { x: x + 1.5, y: top + y * rh + 1.5, width: cellWidth - 4, height: rh - 4, fill: "none", stroke: ink }));
       put(x + cellWidth / 2, top + y * rh + 12, fitting(says(r, p), cellWidth - 6), ink);
     }
   }

@@ -36,7 +36,7 @@ function take(data) {
   const r = D.sites.indexOf(site), p = D.positions.indexOf(position);
   active = last || r < 0 || p < 0 ? { r: R - 1, p: P - 1 } : { r, p };
   hover = null;
-  pins = kept.map(pin => ({ colour: pin.colour, token: D.ids.indexOf(pin.id), p: D.positions.indexOf(pin.position) })).filter(pin => pin.token >= 0 && pin.p >= 0);
+  pins = kept.map(pin => ({ ...pin, p: D.positions.indexOf(pin.position) })).map(pin => ({ colour: pin.colour, token: numbered(pin.id, pin.p), p: pin.p })).filter(pin => pin.token >= 0 && pin.p >= 0);
 }
 
 let css = {};
@@ -61,7 +61,7 @@ function recall(from) {
   if (from.get("show") && !D.views.some(v => v.name === from.get("show"))) missing.push("colour " + from.get("show"));
   if (D.views.some(v => v.name === from.get("show"))) choose(from.get("show"));
   const [site, position] = (from.get("cell") || "").split("@"), r = D.sites.indexOf(site), p = D.positions.indexOf(Number(position));
-  const wanted = (from.get("pins") || "").split(",").map(s => s.split("@").map(Number)).map(([id, position]) => ({ token: D.ids.indexOf(id), p: D.positions.indexOf(position) }));
+  const wanted = (from.get("pins") || "").split(",").map(s => s.split("@").map(Number)).map(([id, position]) => ({ token: numbered(id, D.positions.indexOf(position)), p: D.positions.indexOf(position) }));
   if (from.get("cell") && (r < 0 || p < 0)) missing.push("cell " + from.get("cell"));
   if (from.get("pins") && wanted.some(pin => !(pin.token >= 0 && pin.p >= 0))) missing.push("pins " + from.get("pins").split(",").filter((_, i) => !(wanted[i].token >= 0 && wanted[i].p >= 0)).join(", "));
   for (const pin of wanted) if (pin.token >= 0 && pin.p >= 0 && !pins.some(had => had.token === pin.token && had.p === pin.p)) toggle(pin.token, pin.p);
