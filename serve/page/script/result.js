@@ -111,7 +111,7 @@ function happened(name, data, m, body, say) {
   case "queued": status(plural(data.place) + " in line"); break;
   case "note": $("notes").append(element("li", {}, data.text)); break;
   case "progress": $("progress").value = data.done; if ($("status").textContent !== "computing") status("computing"); break; // once, for who hears it
-  case "grid": $("lens").hidden = false; show(data); spot(); break;
+  case "grid": $("lens").hidden = false; caption(data); show(data); spot(); break;
   case "token": say(data); lines.push(data); break;
   case "problem": status(data.detail, true); break;
   case "result":
@@ -128,6 +128,12 @@ function happened(name, data, m, body, say) {
     status("done");
     if (innerWidth <= 860) $("result").scrollIntoView(); // where it stands below the request
   }
+}
+
+// caption says of which request a grid is, whatever stands in the fields by now: prompt, lens, model and edits.
+function caption(data) {
+  $("caption").querySelector("bdi").textContent = MODES[mode].text ? "" : data.title; // a text stands above
+  $("caption").querySelector(".sub").textContent = data.about;
 }
 
 // spoken is a turn of a conversation.

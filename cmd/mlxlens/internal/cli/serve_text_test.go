@@ -121,3 +121,36 @@ func TestAnAnswerThatBreaksOffSaysSo(t *testing.T) {
 	b.Do(chromedp.Click("#run", chromedp.ByQuery))
 	b.until(`document.getElementById("status").textContent.startsWith("the answer broke off before its end")`)
 }
+
+func TestAGridSaysOfWhichRequestItIs(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b", "layers": "28:", "edit": "layers.29.mlp_out=zero"})
+	typed(b, "f-edit", "")
+	typed(b, "f-prompt", "another")
+	require.Regexp(t, `^a b\s+logit lens · .* · 2 tokens · edit layers\.29\.mlp_out=zero$`, b.Text("#caption"))
+	b.Press("Generate")
+	typed(b, "f-max_tokens", "2")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.done()
+	require.Regexp(t, `^logit lens · `, strings.TrimSpace(b.Text("#caption")), "the text stands above")
+}
+
+// small are buttons that a finger may miss (WCAG 2.5.8), but those in a line of text.
+const small = `[...document.querySelectorAll("button, select, input")].filter(e => e.getClientRects().length && !e.closest("#said") && e.type !== "checkbox" && (e.offsetHeight < 24 || e.offsetWidth < 24)).map(e => e.outerHTML.slice(0, 80))`
+
+func TestNoWindowScrollsTheServersPageSideways(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "The quick brown fox jumps over the lazy dog and goes on to run over the hills", "layers": "20:", "edit": "layers.29.mlp_out=scale:0.9"})
+	for _, mode := range []string{"lens", "patch"} {
+		for _, width := range []int64{320, 390, 860, 861, 900, 1000, 1149, 1151, 1440, 1920} {
+			b.Do(chromedp.EmulateViewport(width, 800))
+			b.Shot(fmt.Sprintf("serve-%s-%d", mode, width))
+			require.LessOrEqual(t, browsertest.JS[int64](b.Page, `document.documentElement.scrollWidth`), width, mode)
+			if mode == "lens" && width <= 860 {
+				require.Empty(t, browsertest.JS[[]string](b.Page, small), width)
+				require.GreaterOrEqual(t, browsertest.JS[float64](b.Page, `height()`), 24.0)
+			}
+		}
+		b.Press("Patch")
+		b.Do(chromedp.Click("#run", chromedp.ByQuery))
+		b.done()
+	}
+}
