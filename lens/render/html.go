@@ -174,7 +174,7 @@ func lastPosition(g *lens.Grid) []pageRow {
 	for r := len(g.Rows) - 1; r >= 0; r-- {
 		row := pageRow{Name: label(g.Rows[r])}
 		for _, t := range g.Cells[r][last].Top {
-			row.Candidates = append(row.Candidates, fmt.Sprintf("%s %.3f", draw(of.candidate(last, t.Bytes)), t.Prob))
+			row.Candidates = append(row.Candidates, fmt.Sprintf("%s %.3f", onPage(of.candidate(last, t.Bytes)), t.Prob))
 		}
 		rows = append(rows, row)
 	}
@@ -265,7 +265,7 @@ type name struct {
 }
 
 func (n *names) number(id int, shown []glyph) int {
-	of := name{id, draw(shown)}
+	of := name{id, onPage(shown)}
 	i, ok := n.of[of]
 	if !ok {
 		i = len(n.d.IDs)

@@ -32,14 +32,39 @@ func TestBarsAndLegendAreInTheWindowWithoutScrolling(t *testing.T) {
 			require.True(t, browsertest.JS[bool](b.Page, fmt.Sprintf("%s(%q)", seen, id)), "%s at %v", id, size)
 		}
 		require.Zero(t, browsertest.JS[int](b.Page, `document.documentElement.scrollHeight - innerHeight + scrollY`), "%v", size)
-		require.LessOrEqual(t, browsertest.JS[int](b.Page, `scroll.scrollHeight - scroll.clientHeight`), 0, "all 30 rows are in the window of %v", size)
-		require.GreaterOrEqual(t, browsertest.JS[int](b.Page, `height()`), 12)
+		if size[0] > 860 {
+			require.LessOrEqual(t, browsertest.JS[int](b.Page, `scroll.scrollHeight - scroll.clientHeight`), 0, "all 30 rows are in the window of %v", size)
+			require.GreaterOrEqual(t, browsertest.JS[int](b.Page, `height()`), 12)
+		} else {
+			require.GreaterOrEqual(t, browsertest.JS[int](b.Page, `Math.min(height(), zoom)`), 24, "a finger hits a cell (WCAG 2.5.8)")
+		}
 		for _, theme := range []string{"light", "dark"} {
 			browsertest.JS[any](b.Page, fmt.Sprintf(`theme(%q)`, theme))
 			require.Empty(t, b.Axe(), "%v %s", size, theme)
 			b.Shot(fmt.Sprintf("page-%d-%s", size[0], theme))
 		}
 	}
+}
+
+func TestNoWindowScrollsThePageSideways(t *testing.T) {
+	b := browse(t, large(40, 4, 2), 1440, 800)
+	for _, width := range []int64{320, 390, 860, 861, 900, 1024, 1150, 1151} {
+		b.Do(chromedp.EmulateViewport(width, 800))
+		require.LessOrEqual(t, browsertest.JS[int64](b.Page, `document.documentElement.scrollWidth`), width)
+	}
+}
+
+func TestANewlineIsInSignsOfAnyFont(t *testing.T) {
+	g := large(3, 2, 1)
+	g.Tokens[1].Bytes, g.Tokens[2].Bytes, g.Cells[29][1].Top[0].Bytes = "\n\n", "\t", "\r"
+	b := browse(t, g, 1440, 800)
+	browsertest.JS[any](b.Page, `go(29, 1, false); search("\\n"); null`)
+	require.Contains(t, b.Text("#cell"), `‹\r›`)
+	require.Equal(t, []string{`‹\n›‹\n›`, `‹\t›`}, browsertest.JS[[]string](b.Page, `[text(D.input[1]), text(D.input[2])]`))
+	require.NotRegexp(t, "[␊␉␍]", browsertest.JS[string](b.Page, `D.texts.join()`))
+	b.Shot("newline-1440")
+	require.Equal(t, "␊", draw(token("␊")), "which is a sign of its own where it is a text")
+	require.Equal(t, "␊", onPage(token("␊")))
 }
 
 func TestATooltipStandsAtThePointer(t *testing.T) {
@@ -63,6 +88,7 @@ func TestATouchOpensASheet(t *testing.T) {
 	b := browse(t, large(10, 4, 2), 390, 844)
 	b.Do(emulation.SetTouchEmulationEnabled(true))
 	require.False(t, browsertest.JS[bool](b.Page, seen+`("side")`))
+	browsertest.JS[any](b.Page, `go(3, 8, false); null`) // below the others, which a finger scrolls
 	x, y := b.place(3, 8)
 	touch := []*input.TouchPoint{{X: x, Y: y}}
 	b.Do(input.DispatchTouchEvent(input.TouchStart, touch), input.DispatchTouchEvent(input.TouchEnd, []*input.TouchPoint{}))

@@ -41,7 +41,7 @@ function size() {
   $("overview").hidden = GUTTER + P * zoom <= scroll.clientWidth;
   $("room").style.height = "20000px"; // as much as there is room for
   const most = Math.floor((scroll.clientHeight - 2 - 2 * BAND - 20) / R), wanted = zoom >= 40 ? 24 : Math.max(7, Math.round(zoom * 0.62));
-  rowHeight = most >= wanted ? wanted : Math.max(most, Math.min(wanted, tight ? 3 : wide() ? 12 : 7));
+  rowHeight = most >= wanted ? wanted : Math.max(most, Math.min(wanted, tight ? 3 : !wide() ? 7 : narrow.matches ? 24 : 12)); // 24: what a finger hits (WCAG 2.5.8)
   $("room").style.height = 2 * BAND + R * rowHeight + 20 + "px";
   redraw();
 }
@@ -69,6 +69,7 @@ function draw() {
   pen.clip();
   for (let y = y0; y < y1; y++) for (let p = p0; p < p1; p++) cell(rowAt(y), p, GUTTER + p * zoom - left, BAND + y * rh - top, rh);
   for (let y = y0; y < y1; y++) for (let p = p0; p < p1; p++) marks(rowAt(y), p, GUTTER + p * zoom - left, BAND + y * rh - top, rh);
+  for (let y = y0; y < y1; y++) for (let p = p0; p < p1; p++) words(rowAt(y), p, GUTTER + p * zoom - left, BAND + y * rh - top, rh); // over their frames
   pen.restore();
   labels(y0, y1, top, rh, foot);
   band(p0, p1, left, w, BAND / 2, D.next, "next");
@@ -85,7 +86,11 @@ function cell(r, p, x, y, rh) {
   const plain = !view.values.length;
   pen.fillStyle = Number.isNaN(s) ? (plain ? css.panel : css.none) : RAMP[i];
   pen.fillRect(x, y, zoom - gap, rh - gap);
+}
+
+function words(r, p, x, y, rh) {
   if (!wide() || rh < 12) return;
+  const s = share(view, view.values.length ? view.values[at(r, p)] : NaN), i = Math.round(255 * s);
   pen.font = rh < 15 ? SMALL : FONT;
   pen.textAlign = "center";
   pen.fillStyle = Number.isNaN(s) ? css.ink : D.light[i] === "1" ? "#000" : "#fff";
