@@ -33,7 +33,7 @@ var (
 // above it; functions may call into the files below.
 var (
 	commonScripts = []string{"script/common.js", "script/share.js"}
-	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/picture.js", "script/start.js"}
+	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/ranks.js", "script/picture.js", "script/start.js"}
 )
 
 // joined puts files of html behind each other.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -52,6 +53,44 @@ func TestNoWindowScrollsThePageSideways(t *testing.T) {
 		b.Do(chromedp.EmulateViewport(width, 800))
 		require.LessOrEqual(t, browsertest.JS[int64](b.Page, `document.documentElement.scrollWidth`), width)
 	}
+}
+
+func TestOnePositionHasItsCandidatesSideBySide(t *testing.T) {
+	g := large(5, 4, 2)
+	g.Positions = g.Positions[4:]
+	for r := range g.Cells {
+		g.Cells[r] = g.Cells[r][4:]
+	}
+	g.Tracked = g.Tracked[4:]
+	g.Cells[29][0].Answer.Token = g.Cells[29][0].Top[0].Token
+	for r := range g.Cells {
+		g.Cells[r][0].Answer.Token = g.Cells[29][0].Answer.Token
+	}
+	b := browse(t, g, 1440, 800)
+	rows := browsertest.JS[[][]string](b.Page, `[...document.querySelectorAll("#ranks tr")].map(tr => [...tr.cells].map(c => c.textContent))`)
+	require.Len(t, rows, 31)
+	require.Equal(t, []string{"rank", "1", "2", "3", "4"}, rows[0])
+	for i, row := range rows[1:] {
+		top := g.Cells[29-i][0].Top
+		require.Equal(t, label(g.Rows[29-i]), row[0])
+		for k := range top {
+			require.Equal(t, fmt.Sprintf("·%s %.3f", strings.TrimSpace(top[k].Bytes), math.Exp(top[k].Logit-g.Cells[29-i][0].LogSumExp)), row[k+1])
+		}
+	}
+	require.Equal(t, 1, browsertest.JS[int](b.Page, `document.querySelectorAll("#ranks tr:nth-child(2) td.answer").length`))
+	require.Equal(t, browsertest.JS[float64](b.Page, `canvas.getBoundingClientRect().top + BAND`), browsertest.JS[float64](b.Page, `document.querySelector("#ranks tr:nth-child(2) td").getBoundingClientRect().top`), "they stand beside their rows")
+	require.InDelta(t, browsertest.JS[float64](b.Page, `R * height()`), browsertest.JS[float64](b.Page, `(t => t.rows[30].getBoundingClientRect().bottom - t.rows[1].getBoundingClientRect().top)(document.querySelector("#ranks table"))`), 1)
+	for _, size := range [][2]int64{{1440, 800}, {1920, 1080}, {390, 844}, {1000, 700}} {
+		b.Do(chromedp.EmulateViewport(size[0], size[1]))
+		require.LessOrEqual(t, browsertest.JS[int64](b.Page, `document.documentElement.scrollWidth`), size[0])
+		require.True(t, browsertest.JS[bool](b.Page, seen+`("ranks") && `+seen+`("legend")`), "%v", size)
+		require.Empty(t, b.Axe())
+		b.Shot(fmt.Sprintf("ranks-%d", size[0]))
+	}
+	browsertest.JS[any](b.Page, `document.querySelector("#ranks tr:nth-child(3) td:nth-child(3) button").click(); null`)
+	require.Equal(t, 1, browsertest.JS[int](b.Page, `pins.length`))
+	require.Equal(t, 120, browsertest.JS[int](b.Page, `[...drawn().querySelectorAll("text")].filter(t => /^0\.\d{3}$/.test(t.textContent)).length`), "so is the picture that it saves")
+	require.True(t, browsertest.JS[bool](browse(t, large(5, 4, 2), 1440, 800).Page, `$("ranks").hidden`))
 }
 
 func TestANewlineIsInSignsOfAnyFont(t *testing.T) {

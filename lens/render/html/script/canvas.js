@@ -43,6 +43,7 @@ function size() {
   const most = Math.floor((scroll.clientHeight - 2 - 2 * BAND - 20) / R), wanted = zoom >= 40 ? 24 : Math.max(7, Math.round(zoom * 0.62));
   rowHeight = most >= wanted ? wanted : Math.max(most, Math.min(wanted, tight ? 3 : !wide() ? 7 : narrow.matches ? 24 : 12)); // 24: what a finger hits (WCAG 2.5.8)
   $("room").style.height = 2 * BAND + R * rowHeight + 20 + "px";
+  $("ranks").style.setProperty("--row", rowHeight + "px");
   redraw();
 }
 

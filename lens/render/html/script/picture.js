@@ -1,7 +1,7 @@
 // picture.js: the grid as a drawing, for a printer or a file.
 
 // pictures are drawings of so many columns each; printed, one is as wide as a page.
-const pictures = columns => Array.from({ length: Math.ceil(P / columns) }, (_, i) => picture(i * columns, Math.min(P, (i + 1) * columns), 64, columns));
+const pictures = columns => single() ? [ranksPicture()] : Array.from({ length: Math.ceil(P / columns) }, (_, i) => picture(i * columns, Math.min(P, (i + 1) * columns), 64, columns));
 
 // picture draws the columns from p0 up to p1, in light colours; columns is for how many there is room.
 function picture(p0, p1, cellWidth, columns) {
@@ -38,4 +38,4 @@ function picture(p0, p1, cellWidth, columns) {
 }
 
 // drawn is all of the grid as one drawing.
-const drawn = () => picture(0, P, P > 60 ? 40 : 78, P);
+const drawn = () => single() ? ranksPicture() : picture(0, P, P > 60 ? 40 : 78, P);
