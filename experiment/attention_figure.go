@@ -109,7 +109,7 @@ func (a *Attending) matrix(h Head) render.Matrix {
 		m.Rows = append(m.Rows, strings.TrimSpace(fmt.Sprintf("%d %s", q, render.Visible(a.Tokens[q].Bytes))))
 	}
 	for _, k := range a.Keys {
-		m.Columns = append(m.Columns, render.Column{Token: a.Tokens[k].Bytes, Name: strconv.Itoa(k)})
+		m.Columns = append(m.Columns, render.Column{Token: render.Part(a.Tokens, k), Name: strconv.Itoa(k)})
 	}
 	for i, row := range a.Pattern[h] {
 		values := missing(len(row))

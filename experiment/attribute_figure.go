@@ -16,7 +16,7 @@ import (
 func (r *Run) tokenColumns(positions []int) []render.Column {
 	columns := make([]render.Column, len(positions))
 	for i, at := range positions {
-		columns[i] = render.Column{Token: r.Tokens[at].Bytes, Name: strconv.Itoa(at)}
+		columns[i] = render.Column{Token: render.Part(r.Tokens, at), Name: strconv.Itoa(at)}
 	}
 	return columns
 }

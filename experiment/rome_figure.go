@@ -38,7 +38,7 @@ func (t *Tracing) Figure() *render.Figure {
 			if slices.Contains(t.Subject, at) {
 				name += "*"
 			}
-			m.Columns = append(m.Columns, render.Column{Token: t.Run.Tokens[at].Bytes, Name: name})
+			m.Columns = append(m.Columns, render.Column{Token: render.Part(t.Run.Tokens, at), Name: name})
 		}
 		f.Grids = append(f.Grids, m)
 	}

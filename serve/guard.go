@@ -58,8 +58,7 @@ func (s *Service) guard(d Door, next http.Handler) http.Handler {
 			return
 		}
 		if d.Token != "" && guarded(r.URL.Path) {
-			got, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			is := sha256.Sum256([]byte(got))
+			is := sha256.Sum256([]byte(borne(r)))
 			if subtle.ConstantTimeCompare(is[:], want[:]) != 1 {
 				w.Header().Set("WWW-Authenticate", `Bearer realm="mlxlens"`)
 				s.turnAway(w, http.StatusUnauthorized, "token", "the request bears no token, or a wrong one: send \"Authorization: Bearer TOKEN\" with the one that the server printed when it started, or that is in its --token-file")
@@ -68,6 +67,15 @@ func (s *Service) guard(d Door, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// borne is the token of a request, "" for none. The name of the scheme is of any case (RFC 9110, 11.1).
+func borne(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(token, " ")
 }
 
 // guarded reports whether a path needs the token: all but the page's own files, which hold nothing of

@@ -289,6 +289,10 @@ func TestTheDoorKnowsHostsOriginsAndTokens(t *testing.T) {
 		{locked.URL, nil, 401},
 		{locked.URL, []string{"Authorization", "Bearer wrong"}, 401},
 		{locked.URL, []string{"Authorization", "Bearer correct horse battery"}, 200},
+		{locked.URL, []string{"Authorization", "bearer  correct horse battery"}, 200},
+		{locked.URL, []string{"Authorization", "BEARER correct horse battery"}, 200},
+		{locked.URL, []string{"Authorization", "Basic correct horse battery"}, 401},
+		{locked.URL, []string{"Authorization", "correct horse battery"}, 401},
 	} {
 		answer, text := asked(t, c.url+"/api/v1/trace", `{"prompt":"secret words"}`, c.header...)
 		require.Equal(t, c.status, answer.StatusCode, "%v: %s", c.header, text)

@@ -97,6 +97,21 @@ func TestASecondSignalEndsAServerAtOnce(t *testing.T) {
 	require.Equal(t, 143, s.cmd.ProcessState.ExitCode(), s.errs)
 }
 
+func TestAServerWithATokenOfAFileSaysHowItIsOpenedAndNotTheToken(t *testing.T) {
+	const token = "correct horse battery staple"
+	file := filepath.Join(t.TempDir(), "token.txt")
+	require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o600))
+	s := serving(t, "--token-file", file)
+	require.NotContains(t, s.address, "#")
+	alive, err := http.Get(s.address + "healthz")
+	require.NoError(t, err)
+	alive.Body.Close()
+	require.NoError(t, s.cmd.Process.Signal(os.Interrupt))
+	require.NoError(t, s.cmd.Wait(), s.errs)
+	require.Contains(t, s.errs.String(), "open "+s.address+"#token=TOKEN, or send")
+	require.NotContains(t, s.errs.String(), token)
+}
+
 func TestAServerThatOthersReachPrintsAToken(t *testing.T) {
 	s := serving(t, "--listen", "0.0.0.0:0")
 	address, token, ok := strings.Cut(s.address, "#token=")

@@ -24,13 +24,7 @@ type CompareOptions struct {
 // first differ.
 func Compare(w io.Writer, c *lens.Comparison, o CompareOptions) error {
 	b := bufio.NewWriter(w)
-	d := &compareDrawing{Writer: b, c: c, o: o}
-	for side, of := range []*lens.Compared{&c.A, &c.B} {
-		d.sides[side].tokens = of.Tokens
-		for _, at := range c.Positions {
-			d.sides[side].at = append(d.sides[side].at, at[side])
-		}
-	}
+	d := &compareDrawing{Writer: b, c: c, o: o, sides: sidesOf(c)}
 	if o.Last {
 		d.last()
 	} else {

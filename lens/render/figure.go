@@ -184,7 +184,7 @@ func (m *Matrix) colored(x float64) bool { return finite(x) && !m.Plain }
 // of is the colour of x: blue above 0, red below it, the darker the farther. Lightness alone
 // tells how far, and the text on it the sign.
 func (h hues) of(x float64) rgb {
-	if h.most == 0 {
+	if h.most == 0 || h.least == 0 && x < 0 { // what is shown of it is 0, and the scale has nothing below
 		return lch(0.97, 0, 0)
 	}
 	part := math.Sqrt(min(1, math.Abs(x)/h.most)) // small numbers are told apart too

@@ -30,12 +30,12 @@ func CompareFigure(c *lens.Comparison, kl bool) *Figure {
 			if values[i] = x.JS; kl {
 				values[i] = x.KL
 			}
-			texts[i] = both(bestOf(x.A), bestOf(x.B), x.Agree)
+			texts[i] = both(bestOf(c.A.Tokens, c.Positions[i][0], x.A), bestOf(c.B.Tokens, c.Positions[i][1], x.B), x.Agree)
 		}
 		m.Values, m.Texts = append(m.Values, values), append(m.Texts, texts)
 	}
 	for _, at := range c.Positions {
-		a, b := c.A.Tokens[at[0]].Bytes, c.B.Tokens[at[1]].Bytes
+		a, b := Part(c.A.Tokens, at[0]), Part(c.B.Tokens, at[1])
 		name := strconv.Itoa(at[0])
 		if at[0] != at[1] {
 			name = fmt.Sprintf("%d : %d", at[0], at[1])
@@ -57,9 +57,10 @@ func both(a, b string, agree bool) string {
 	return a + "≠" + b
 }
 
-func bestOf(all []lens.Candidate) string {
+// bestOf is the best token after a position.
+func bestOf(tokens []lens.Token, at int, all []lens.Candidate) string {
 	if len(all) == 0 {
 		return ""
 	}
-	return all[0].Bytes
+	return PartAfter(tokens, at, all[0].Bytes)
 }

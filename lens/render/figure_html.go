@@ -54,12 +54,12 @@ func FigureHTML(w io.Writer, f *Figure) error {
 			for c, x := range m.Values[r] {
 				cell := figureCell{Text: f.number(x), Says: kinded(m.RowsAre, m.Rows[r]) + ", " + kinded(m.Are, m.Columns[c].Name)}
 				if t := m.Columns[c].Token; t != "" {
-					cell.Says += " " + quote(t)
+					cell.Says += " " + quoteOnPage(t)
 				}
 				cell.Says += ": " + number(x)
 				if text := m.text(r, c); text != "" {
 					cell.Text = shownToken(text) + " " + cell.Text
-					cell.Says += " " + quote(text)
+					cell.Says += " " + quoteOnPage(text)
 				}
 				if m.colored(x) {
 					cell.Style = template.CSS(fmt.Sprintf("background:%s;color:%s", hex(scale.of(x)), hex(ink(scale.of(x)))))
@@ -83,12 +83,15 @@ func FigureHTML(w io.Writer, f *Figure) error {
 // kinded is a name behind what it is the name of, if that has one.
 func kinded(kind, name string) string { return strings.TrimSpace(kind + " " + name) }
 
+// quoteOnPage is quote in signs that any reader's fonts have.
+func quoteOnPage(raw string) string { return `"` + onPage(glyphs(raw)) + `"` }
+
 // shownToken is a token on the page, "" for none.
 func shownToken(raw string) string {
 	if raw == "" {
 		return ""
 	}
-	return draw(token(raw))
+	return onPage(token(raw))
 }
 
 type figureValues struct {

@@ -153,8 +153,8 @@ func TestNumbersOfAnotherKindHaveColoursOfTheirOwn(t *testing.T) {
 		style, _, _ := strings.Cut(cell, `"`)
 		return style
 	}
-	require.NotEqual(t, background(`layer 1, position 0 &#34; x␊&#34;: 1000`), background(`layer 0, position 0 &#34; x␊&#34;: 500`))
-	require.Empty(t, background(`layer 0, position 0 &#34; x␊&#34;: 5000`))
+	require.NotEqual(t, background(`layer 1, position 0 &#34; x‹\n›&#34;: 1000`), background(`layer 0, position 0 &#34; x‹\n›&#34;: 500`))
+	require.Empty(t, background(`layer 0, position 0 &#34; x‹\n›&#34;: 5000`))
 	b.Reset()
 	require.NoError(t, render.FigurePicture(&b, kinds(), render.PictureOptions{Format: render.SVG}))
 	require.Contains(t, b.String(), "colour: a thousand times as much")

@@ -33,7 +33,7 @@ var (
 // above it; functions may call into the files below.
 var (
 	commonScripts = []string{"script/common.js", "script/share.js"}
-	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/picture.js", "script/start.js"}
+	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/ranks.js", "script/picture.js", "script/start.js"}
 )
 
 // joined puts files of html behind each other.
@@ -73,7 +73,7 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	}
 	v.Embed = embedTag(v.Height)
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
-		v.Crystallisation = strings.TrimSpace(crystallisation(g, quote(g.Final.Token.Bytes)))
+		v.Crystallisation = strings.TrimSpace(crystallisation(g, answerOf(g)))
 		v.Last = lastPosition(g)
 	}
 	var b bytes.Buffer
@@ -169,12 +169,12 @@ func subtitle(g *lens.Grid) string {
 
 // lastPosition is the last position's candidates, the final row first.
 func lastPosition(g *lens.Grid) []pageRow {
-	last := len(g.Positions) - 1
+	last, of := len(g.Positions)-1, pieces{tokens: g.Tokens, at: g.Positions}
 	var rows []pageRow
 	for r := len(g.Rows) - 1; r >= 0; r-- {
 		row := pageRow{Name: label(g.Rows[r])}
 		for _, t := range g.Cells[r][last].Top {
-			row.Candidates = append(row.Candidates, fmt.Sprintf("%s %.3f", draw(token(t.Bytes)), t.Prob))
+			row.Candidates = append(row.Candidates, fmt.Sprintf("%s %.3f", onPage(of.candidate(last, t.Bytes)), t.Prob))
 		}
 		rows = append(rows, row)
 	}
@@ -187,7 +187,9 @@ type pageData struct {
 	Rows      []string       `json:"rows"` // names in short
 	Sites     []string       `json:"sites"`
 	Positions []int          `json:"positions"`
-	Total     int            `json:"total"`  // tokens of the prompt
+	Title     string         `json:"title"` // what it is of, and what was asked
+	About     string         `json:"about"`
+	Tokens    []int          `json:"tokens"` // all of the text, shown or not: index into IDs
 	IDs       []int          `json:"ids"`    // of the tokens that are named anywhere
 	Texts     []string       `json:"texts"`  // as they are shown
 	Input     []int          `json:"input"`  // [position] index into IDs, and so all tokens below
@@ -250,26 +252,43 @@ func (e *encoded) float(x float64) {
 
 func (e *encoded) uint(x int) { *e = binary.LittleEndian.AppendUint32(*e, uint32(int32(x))) }
 
-// names gives each token that is named a number.
+// names gives each token that is named a number, and another one where it is another part of a character.
 type names struct {
-	d  *pageData
-	of map[lens.Token]int
+	d      *pageData
+	of     map[name]int
+	pieces pieces
 }
 
-func (n *names) number(t lens.Token) int {
-	i, ok := n.of[t]
+type name struct {
+	id    int
+	shown string
+}
+
+func (n *names) number(id int, shown []glyph) int {
+	of := name{id, onPage(shown)}
+	i, ok := n.of[of]
 	if !ok {
 		i = len(n.d.IDs)
-		n.of[t] = i
-		n.d.IDs = append(n.d.IDs, t.ID)
-		n.d.Texts = append(n.d.Texts, draw(token(t.Bytes)))
+		n.of[of] = i
+		n.d.IDs = append(n.d.IDs, id)
+		n.d.Texts = append(n.d.Texts, of.shown)
 	}
 	return i
 }
 
+// given is a token of the prompt, candidate one that would come after a column, asked one of no place.
+func (n *names) given(i int) int { return n.number(n.pieces.tokens[i].ID, n.pieces.given(i)) }
+func (n *names) candidate(column int, t lens.Token) int {
+	return n.number(t.ID, n.pieces.candidate(column, t.Bytes))
+}
+func (n *names) asked(t lens.Token) int { return n.number(t.ID, token(t.Bytes)) }
+
 func newPageData(g *lens.Grid, view View) *pageData {
-	d := &pageData{Sites: g.Rows, Positions: g.Positions, Total: len(g.Tokens), View: views[view].name}
-	n := &names{d, map[lens.Token]int{}}
+	d := &pageData{Title: pageTitle(g), About: subtitle(g), Sites: g.Rows, Positions: g.Positions, View: views[view].name}
+	n := &names{d, map[name]int{}, pieces{tokens: g.Tokens, at: g.Positions}}
+	for i := range g.Tokens {
+		d.Tokens = append(d.Tokens, n.given(i))
+	}
 	for _, r := range g.Rows {
 		d.Rows = append(d.Rows, label(r))
 	}
@@ -279,14 +298,14 @@ func newPageData(g *lens.Grid, view View) *pageData {
 		d.Light += map[rgb]string{white: "0", black: "1"}[ink(c)]
 	}
 	for p, at := range g.Positions {
-		d.Input = append(d.Input, n.number(g.Tokens[at]))
+		d.Input = append(d.Input, n.given(at))
 		next := -1
 		if at+1 < len(g.Tokens) {
-			next = n.number(g.Tokens[at+1])
+			next = n.given(at + 1)
 		}
 		d.Next = append(d.Next, next)
 		if len(g.Rows) > 0 {
-			d.Answer = append(d.Answer, n.number(g.Cells[0][p].Answer.Token))
+			d.Answer = append(d.Answer, n.candidate(p, g.Cells[0][p].Answer.Token))
 		}
 	}
 	d.views(g)
@@ -294,7 +313,7 @@ func newPageData(g *lens.Grid, view View) *pageData {
 	for p := range g.Tracked {
 		var curves []pageCurve
 		for _, t := range g.Tracked[p] {
-			c := pageCurve{Token: n.number(t.Token)}
+			c := pageCurve{Token: n.candidate(p, t.Token)}
 			for r := range t.Rank {
 				c.Logits.float(t.Logit[r])
 				c.Ranks.uint(t.Rank[r])
@@ -346,11 +365,11 @@ func (d *pageData) cells(g *lens.Grid, n *names) {
 	}
 	if len(g.Cells) > 0 && len(g.Cells[0]) > 0 {
 		for _, t := range g.Cells[0][0].Targets {
-			d.Targets = append(d.Targets, pageTarget{Token: n.number(t.Token)})
+			d.Targets = append(d.Targets, pageTarget{Token: n.asked(t.Token)})
 		}
 	}
 	for _, c := range g.Contrasts {
-		d.Contrasts = append(d.Contrasts, pageContrast{Target: n.number(c.Target), Versus: n.number(c.Versus)})
+		d.Contrasts = append(d.Contrasts, pageContrast{Target: n.asked(c.Target), Versus: n.asked(c.Versus)})
 	}
 	for r := range g.Cells {
 		for p := range g.Cells[r] {
@@ -361,7 +380,7 @@ func (d *pageData) cells(g *lens.Grid, n *names) {
 					d.Logits.float(math.NaN())
 					continue
 				}
-				d.Top.uint(n.number(c.Top[k].Token))
+				d.Top.uint(n.candidate(p, c.Top[k].Token))
 				d.Logits.float(c.Top[k].Logit)
 				d.Scored = d.Scored || c.Top[k].Prob > 0
 			}

@@ -38,6 +38,23 @@ func Piece(tokens []lens.Token, i int) string {
 	return draw(p.given(i))
 }
 
+// Part returns a token of a text for [Figure]: its bytes, or of a part of a character which of its bytes that is.
+func Part(tokens []lens.Token, i int) string {
+	if utf8.ValidString(tokens[i].Bytes) {
+		return tokens[i].Bytes
+	}
+	return Piece(tokens, i)
+}
+
+// PartAfter is Part for a token that would come after position at of a text.
+func PartAfter(tokens []lens.Token, at int, raw string) string {
+	p := pieces{tokens: tokens, at: []int{at}}
+	if utf8.ValidString(raw) {
+		return raw
+	}
+	return draw(p.candidate(0, raw))
+}
+
 // candidate are the glyphs of a token that would come after a column.
 func (p *pieces) candidate(column int, raw string) []glyph {
 	if utf8.ValidString(raw) {
@@ -113,6 +130,26 @@ func partUnknown(lead byte, part string, first int) string {
 	return "‹" + strings.Repeat("--", first) + fmt.Sprintf("%X", part) + strings.Repeat("--", size-first-len(part)) + "›"
 }
 
+// sidesOf are those of the two sides of a comparison.
+func sidesOf(c *lens.Comparison) (sides [2]pieces) {
+	for side, of := range []*lens.Compared{&c.A, &c.B} {
+		sides[side].tokens = of.Tokens
+		for _, at := range c.Positions {
+			sides[side].at = append(sides[side].at, at[side])
+		}
+	}
+	return sides
+}
+
+// explainedOf says once what parts mean that several drew.
+func explainedOf(all []pieces) []string {
+	var both pieces
+	for i := range all {
+		both.known, both.unknown = both.known || all[i].known, both.unknown || all[i].unknown
+	}
+	return both.explained()
+}
+
 // letters are glyphs of one column each, which can be cut.
 func letters(text string) []glyph {
 	var out []glyph
@@ -163,6 +200,16 @@ func (p *pieces) saidAfter(column int, raw string) string {
 		return said(raw)
 	}
 	return unbroken(`"` + draw(p.candidate(column, raw)) + `"`)
+}
+
+// answerOf is the model's answer in a sentence of a page or a picture's description.
+func answerOf(g *lens.Grid) string {
+	raw := g.Final.Token.Bytes
+	if utf8.ValidString(raw) || len(g.Positions) == 0 {
+		return quote(raw)
+	}
+	p := pieces{tokens: g.Tokens, at: g.Positions}
+	return `"` + draw(p.candidate(len(g.Positions)-1, raw)) + `"`
 }
 
 // said is a token in a sentence on a terminal.

@@ -338,7 +338,7 @@ func (p *painter) describe() string {
 	if p.empty() {
 		return d
 	}
-	return d + " " + strings.TrimSpace(crystallisation(p.g, quote(p.g.Final.Token.Bytes))) + "."
+	return d + " " + strings.TrimSpace(crystallisation(p.g, answerOf(p.g))) + "."
 }
 
 // notice is a picture that says why there is none.

@@ -129,10 +129,12 @@ func (p *comparePainter) differences() *sheet {
 			}
 		}
 	}
+	of := sidesOf(c)
 	s := &sheet{
-		rows: p.rowNames(), columnsAre: "position", scale: scale{view: KL, lo: 0, hi: most}, coloured: true, numbersAre: "JS, nats", number: number,
+		explains: func() []string { return explainedOf(of[:]) },
+		rows:     p.rowNames(), columnsAre: "position", scale: scale{view: KL, lo: 0, hi: most}, coloured: true, numbersAre: "JS, nats", number: number,
 		says: sayer{func(r, i int) []glyph {
-			a, b := top(cell(r, i).A), top(cell(r, i).B)
+			a, b := top(&of[0], i, cell(r, i).A), top(&of[1], i, cell(r, i).B)
 			if cell(r, i).Agree {
 				return a
 			}
@@ -151,7 +153,7 @@ func (p *comparePainter) differences() *sheet {
 			name = fmt.Sprintf("%d:%d", at[0], at[1])
 		}
 		s.columns = append(s.columns, name)
-		a.tokens, b.tokens = append(a.tokens, tokenAt(c.A.Tokens, at[0])), append(b.tokens, tokenAt(c.B.Tokens, at[1]))
+		a.tokens, b.tokens = append(a.tokens, tokenAt(&of[0], at[0])), append(b.tokens, tokenAt(&of[1], at[1]))
 		same = same && c.A.Tokens[at[0]] == c.B.Tokens[at[1]]
 	}
 	s.below = []edge{a, b}
@@ -170,13 +172,15 @@ func (p *comparePainter) bothSides() *sheet {
 	for r := range p.at {
 		perSide = max(perSide, len(cell(r).A), len(cell(r).B))
 	}
+	of := sidesOf(p.c)
 	all := make([]string, len(p.at))
 	for i, r := range p.at {
 		all[i] = p.c.Rows[r]
 	}
 	s := ranked(all, 2*perSide, func(r int) []lens.Candidate {
 		return append(append(make([]lens.Candidate, 0, 2*perSide), cell(r).A...), cell(r).B...)
-	})
+	}, func(c int, raw string) []glyph { return of[min(1, c/perSide)].candidate(last, raw) })
+	s.explains = func() []string { return explainedOf(of[:]) }
 	s.rows, s.numbered, s.gaps = p.rowNames(), p.o.Numbers != NumbersHidden, []int{perSide}
 	sides := edge{name: "side"}
 	for c := range s.columns {
@@ -188,9 +192,9 @@ func (p *comparePainter) bothSides() *sheet {
 }
 
 // top returns the best token's glyphs, in a slice of their own.
-func top(candidates []lens.Candidate) []glyph {
+func top(of *pieces, column int, candidates []lens.Candidate) []glyph {
 	if len(candidates) == 0 {
 		return []glyph{plain("NaN")}
 	}
-	return append([]glyph(nil), token(candidates[0].Bytes)...)
+	return append([]glyph(nil), of.candidate(column, candidates[0].Bytes)...)
 }

@@ -73,10 +73,11 @@ func (p *painter) charts() (plan, error) {
 	return c, nil
 }
 
-// shownName is a token for a legend.
+// shownName is a token that would come after the position of the curves, for a legend.
 func (p *painter) shownName(t lens.Token) string {
 	const room = 15 * textSize
-	return p.short(token(t.Bytes), textSize, room)
+	of := pieces{tokens: p.g.Tokens, at: p.g.Positions}
+	return p.short(of.candidate(p.column(), t.Bytes), textSize, room)
 }
 
 // tokenPanels are probability and rank of the tracked tokens, or of the final row's

@@ -349,6 +349,9 @@ func (h *heatmap) foot() []string {
 		return nil
 	}
 	lines := slices.Clone(h.notes)
+	if h.explains != nil {
+		lines = append(lines, h.explains()...)
+	}
 	if h.cell.text == 0 {
 		lines = append(lines, "too many cells for their tokens")
 	}

@@ -20,10 +20,11 @@ type sheet struct {
 	number     func(r, c int) float64
 	says       sayer
 	framed     func(r, c int) bool
-	notes      []string // below the cells
-	numbered   bool     // cells show their numbers
-	gaps       []int    // columns before which there is one
-	widest     float64  // a cell, in ems; 0 is the usual
+	notes      []string        // below the cells
+	explains   func() []string // notes on what was drawn
+	numbered   bool            // cells show their numbers
+	gaps       []int           // columns before which there is one
+	widest     float64         // a cell, in ems; 0 is the usual
 }
 
 // edge is a row of tokens beside the cells.
@@ -51,10 +52,12 @@ func (v View) barTitle() string {
 // sheet is the grid in a view.
 func (p *painter) sheet() *sheet {
 	g, v := p.g, p.o.View
+	of := &pieces{tokens: g.Tokens, at: g.Positions}
 	s := &sheet{
+		explains:   of.explained,
 		columnsAre: "position", scale: v.scale(g), numbersAre: v.barTitle(), numbered: p.o.Numbers == NumbersShown && v != Token,
 		number: func(r, c int) float64 { return v.number(&g.Cells[r][c]) },
-		says:   sayer{func(r, c int) []glyph { return v.says(&g.Cells[r][c]) }, v.text},
+		says:   sayer{func(r, c int) []glyph { return v.saysOf(&g.Cells[r][c], of, c) }, v.text},
 	}
 	above, below := edge{name: "next"}, edge{name: "input"}
 	s.coloured = v != Token && finite(s.scale.lo) && finite(s.scale.hi)
@@ -63,8 +66,8 @@ func (p *painter) sheet() *sheet {
 	}
 	for _, at := range g.Positions {
 		s.columns = append(s.columns, fmt.Sprint(at))
-		above.tokens = append(above.tokens, tokenAt(g.Tokens, at+1))
-		below.tokens = append(below.tokens, tokenAt(g.Tokens, at))
+		above.tokens = append(above.tokens, tokenAt(of, at+1))
+		below.tokens = append(below.tokens, tokenAt(of, at))
 	}
 	s.above, s.below = []edge{above}, []edge{below}
 	s.framed = func(r, c int) bool {
@@ -89,11 +92,11 @@ func (s *sheet) anyFramed() bool {
 }
 
 // tokenAt is a prompt's token, and a dash behind its end.
-func tokenAt(tokens []lens.Token, at int) []glyph {
-	if at >= len(tokens) {
+func tokenAt(of *pieces, at int) []glyph {
+	if at >= len(of.tokens) {
 		return []glyph{plain("–")}
 	}
-	return token(tokens[at].Bytes)
+	return of.given(at)
 }
 
 // candidates lays out the tokens that each row ranks highest at one position.
@@ -102,7 +105,9 @@ func (p *painter) candidates() (plan, error) {
 		return nil, err
 	}
 	at, g := p.column(), p.g
-	s := ranked(g.Rows, 0, func(r int) []lens.Candidate { return g.Cells[r][at].Top })
+	of := &pieces{tokens: g.Tokens, at: g.Positions}
+	s := ranked(g.Rows, 0, func(r int) []lens.Candidate { return g.Cells[r][at].Top }, func(_ int, raw string) []glyph { return of.candidate(at, raw) })
+	s.explains = of.explained
 	s.numbered = p.o.Numbers != NumbersHidden
 	answer := g.Cells[len(g.Rows)-1][at].Answer.ID
 	s.framed = func(r, c int) bool {
@@ -115,8 +120,8 @@ func (p *painter) candidates() (plan, error) {
 	return p.lay(s)
 }
 
-// ranked is a sheet of candidates by row and rank; most is how many it shows at least.
-func ranked(rows []string, most int, of func(r int) []lens.Candidate) *sheet {
+// ranked is a sheet of candidates by row and rank; most is how many it shows at least, and says how a token is shown.
+func ranked(rows []string, most int, of func(r int) []lens.Candidate, says func(c int, raw string) []glyph) *sheet {
 	s := &sheet{
 		columnsAre: "rank", scale: scale{view: Prob, lo: 0, hi: 1}, coloured: true, numbersAre: "prob",
 		number: func(r, c int) float64 {
@@ -127,7 +132,7 @@ func ranked(rows []string, most int, of func(r int) []lens.Candidate) *sheet {
 		},
 		says: sayer{func(r, c int) []glyph {
 			if cs := of(r); c < len(cs) {
-				return token(cs[c].Bytes)
+				return says(c, cs[c].Bytes)
 			}
 			return nil
 		}, Prob.text},

@@ -189,11 +189,7 @@ func (d *drawing) tokens(name string, from, to, cell, shift int) {
 
 // says is what a cell says.
 func (d *drawing) says(r, p int) []glyph {
-	c := &d.g.Cells[r][p]
-	if d.o.View == Experts || len(c.Top) == 0 {
-		return d.o.View.says(c)
-	}
-	return d.candidate(p, c.Top[0].Bytes)
+	return d.o.View.saysOf(&d.g.Cells[r][p], &d.pieces, p)
 }
 
 // cell draws a row's own top token on the colour of the view, with a star where it
@@ -279,7 +275,7 @@ func (d *drawing) legend() {
 			lo, hi = hi, lo // the bar runs from dark to light
 		}
 		words[0] += ":"
-		words = append(words, bar(d.o.Color, view.text(lo), view.text(hi), ramp))
+		words = append(words, d.scaleBar(view, lo, hi))
 	}
 	if !d.o.Last {
 		if d.numbered() && view.ofAnswer() {
@@ -292,6 +288,14 @@ func (d *drawing) legend() {
 	words = append(words, d.explained()...)
 	d.flow(listed(words)...)
 	leftOut(d, d.o, d.left, "position")
+}
+
+// scaleBar is the scale's colours, or the one colour of numbers that are all the same.
+func (d *drawing) scaleBar(view View, lo, hi float64) string {
+	if lo == hi {
+		return d.o.Color.paint(ramp(d.scale.at(lo)), false) + noBreak + view.text(lo) + noBreak + reset
+	}
+	return bar(d.o.Color, view.text(lo), view.text(hi), ramp)
 }
 
 // answer draws the last row's candidates at the last position, and where the answer

@@ -141,6 +141,14 @@ func (v View) says(c *lens.Cell) []glyph {
 	return token(c.Top[0].Bytes)
 }
 
+// saysOf is says, where a token may be a part of a character that stands in a column.
+func (v View) saysOf(c *lens.Cell, of *pieces, column int) []glyph {
+	if v == Experts || len(c.Top) == 0 {
+		return v.says(c)
+	}
+	return of.candidate(column, c.Top[0].Bytes)
+}
+
 // text writes the view's number.
 func (v View) text(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -169,11 +177,19 @@ func (v View) scale(g *lens.Grid) scale {
 	if v == Prob || v == Own || v == Experts { // a share of 1 is a share of 1 in every picture
 		s.lo, s.hi = 0, 1
 	}
+	if v == Rank && s.lo <= s.hi { // the first is the first in every picture
+		s.lo = 1
+	}
 	return s
 }
 
 func (s scale) at(x float64) float64 {
-	if !(s.hi > s.lo) || math.IsNaN(x) || math.IsInf(x, 0) {
+	switch {
+	case math.IsNaN(x) || math.IsInf(x, 0):
+		return 0
+	case !(s.hi > s.lo) && s.fewer(): // all are as near to the answer as any
+		return 1
+	case !(s.hi > s.lo):
 		return 0
 	}
 	y := (x - s.lo) / (s.hi - s.lo)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +23,8 @@ type glyph struct {
 	text  string
 	width int  // terminal columns
 	rtl   bool // needs an isolate
+
+	page string // instead of text on a page, whose reader's fonts may lack the sign; "": none
 }
 
 // glyphs turns a token's bytes into what can be shown. Every byte leads to
@@ -48,11 +51,11 @@ func spelled(raw string, spell func(rune) string) []glyph {
 		case lone:
 			out = append(out, plain(fmt.Sprintf("<0x%02X>", text[0])))
 		case r == '\n':
-			out = append(out, plain("␊"))
+			out = append(out, glyph{text: "␊", width: 1, page: `‹\n›`})
 		case r == '\t':
-			out = append(out, plain("␉"))
+			out = append(out, glyph{text: "␉", width: 1, page: `‹\t›`})
 		case r == '\r':
-			out = append(out, plain("␍"))
+			out = append(out, glyph{text: "␍", width: 1, page: `‹\r›`})
 		case r < 0x80 && (r < ' ' || r == 0x7f):
 			out = append(out, plain(spell(r)))
 		case unseen(r):
@@ -73,7 +76,7 @@ func spelled(raw string, spell func(rune) string) []glyph {
 				out = append(out, plain(spell(r)))
 				continue
 			}
-			out = append(out, glyph{text, w, rightToLeft(r)})
+			out = append(out, glyph{text: text, width: w, rtl: rightToLeft(r)})
 		}
 	}
 	return out
@@ -109,6 +112,17 @@ func rightToLeft(r rune) bool {
 // characters, invisible characters and bytes that are not text are shown (␊, \x1b,
 // \u200d, <0xE2>), right-to-left text is isolated. Spaces stay spaces.
 func Visible(raw string) string { return draw(glyphs(raw)) }
+
+// onPage is draw in signs that the fonts of any reader have: of a newline ‹\n›, and not ␊.
+func onPage(gs []glyph) string {
+	gs = slices.Clone(gs)
+	for i := range gs {
+		if gs[i].page != "" {
+			gs[i].text = gs[i].page
+		}
+	}
+	return draw(gs)
+}
 
 // draw joins glyphs, in an isolate where one runs from right to left.
 func draw(gs []glyph) string {
@@ -173,10 +187,14 @@ func cut(gs []glyph, width int) ([]glyph, int) {
 	return out, n
 }
 
-// token returns a token's glyphs for a cell: a character that is not seen is its name in a frame.
+// token returns a token's glyphs for a cell: a character that is not seen is its name in a frame. Of the
+// tokens around it nothing is known.
 func token(raw string) []glyph {
-	if raw == "" {
+	switch {
+	case raw == "":
 		return []glyph{plain("∅")} // a token without bytes
+	case !utf8.ValidString(raw):
+		return (&pieces{}).parts("", raw, "")
 	}
 	return dotted(spelled(raw, framed))
 }

@@ -37,6 +37,8 @@ function reopen(ofLink) {
   if (mode !== "chat") { run(false); return; }
   wanted = null;
   shown = address();
+  quieted();
+  blank();
   retell();
   if (ofLink && values.say) run(false);
 }

@@ -34,14 +34,38 @@ const act = (name, change) => element("button", { type: "button", onclick: () =>
 const joined = (...edits) => edits.filter(e => e).join("\n");
 const listed = text => joined(given("edit"), text);
 
-// editing is a choice of site and operation, for an edit at a place.
-function editing(layer, position, sites) {
+// READ is what of a request has no place where its text is given by ids, and as it came.
+const READ = ["prompt", "ids", "chat", "system", "no_bos", "say", "positions", "span", "last", "max_tokens", "temperature", "top_p", "top_k", "min_p", "seed", "stop", "ignore_eos", "repetition_penalty", "repetition_context"];
+
+// ofWhole is an edit of a prompt of n tokens as it is for a text that goes on behind them: its positions count from the
+// prompt's end no more, and a mean is that over the prompt.
+function ofWhole(edit, n) {
+  const counted = at => at < 0 ? at + n : at;
+  const selected = all => all.split(",").map(one => /^\s*-\d+\s*$/.test(one) ? counted(Number(one)) : one.replace(/^\s*(-?\d*):(-?\d*)/, (_, from, to) => (from && counted(Number(from))) + ":" + (to ? counted(Number(to)) : n))).join(",");
+  const [, where, what] = /^([^=]*)(.*)$/s.exec(edit), [, site, at, keys, heads] = /^([^@/#]*)(@[^/#]*)?(\/[^#]*)?(#.*)?$/.exec(where);
+  const positions = at ? "@" + selected(at.slice(1)) : /^=swap-clamped\b/.test(what) ? "@0:" + n : ""; // whose new tokens are left alone
+  return site + positions + (keys ? "/" + selected(keys.slice(1)) : "") + (heads || "") + what.replace(/^=mean(:@(.*))?$/, (_, given, of) => "=mean:@" + (given ? selected(of) : "0:" + n));
+}
+
+// whole offers the lens of all of a text that went on, with an edit of one of its new tokens: the text stays, and the
+// edit holds where that token is processed. No request that goes on from the prompt has such a position.
+function whole(edit) {
+  const n = D.positions[0] + 1, ids = D.tokens.map(t => D.ids[t]).join(","), columns = D.positions[0] + ":";
+  return [act("lens of the whole text with this edit", () => {
+    const before = String(given("edit")).split("\n").filter(e => e).map(e => ofWhole(e, n));
+    lead("lens", GRID.filter(key => !READ.includes(key)), { ids, positions: columns, edit: joined(...before, edit()) }, READ);
+  }), element("span", { class: "sub" }, "the text stays, and the edit holds while its token is read")];
+}
+
+// editing is a choice of site and operation, for an edit at a place, and of what runs with it.
+function editing(layer, position, sites, runs) {
   const site = element("select", { "aria-label": "Site of the edit" }, ...sites.map(s => element("option", { value: s }, s)));
   const head = element("input", { "aria-label": "Heads of the edit, for z", placeholder: "heads of z" });
   const op = element("select", { "aria-label": "What the edit does" }, ...["zero", "mean", "scale:2", "scale:-1"].map(s => element("option", { value: s }, s)));
   const edit = () => "layers." + layer + "." + site.value + "@" + position + (head.value && site.value === "z" ? "#" + head.value : "") + "=" + op.value;
-  return [site, head, op, act("edit and run", () => { values.edit = listed(edit()); })];
+  return [site, head, op, ...runs(edit)];
 }
+const rerun = edit => [act("edit and run", () => { values.edit = listed(edit()); })];
 
 // spot offers what can be done with the active cell of the grid.
 function spot() {
@@ -58,7 +82,8 @@ function spot() {
     } }, "patch here from another prompt"),
     act("attention of this layer", () => lead("attn", INPUT, here, ["span", "last"])));
   if (given("edit")) more.push(act("without edits", () => { values.edit = ""; }));
-  $("spot").replaceChildren(element("b", {}, "layer " + layer + ", position " + position), ...editing(layer, position, sites), ...more);
+  const runs = MODES[mode].text && position > D.positions[0] ? whole : rerun; // behind the first column, which is of the prompt's end
+  $("spot").replaceChildren(element("b", {}, "layer " + layer + ", position " + position), ...editing(layer, position, sites, runs), ...more);
 }
 
 // sides are what can be done with a cell of a comparison.

@@ -132,6 +132,8 @@ function turn(to, with_) {
   conversation = [];
   wanted = null;
   shown = "";
+  undone = null;
   drawForm();
+  quieted();
   blank();
 }

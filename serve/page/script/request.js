@@ -28,7 +28,7 @@ async function api(path, body, headers, signal) {
 async function problem(answer) {
   let said = answer.status + " " + answer.statusText;
   try { said = (await answer.json()).detail; } catch { /* no JSON: the status is all there is */ }
-  if (answer.status === 401) said = "This server wants a token: open the address that it printed when it started, #token=… and all.";
+  if (answer.status === 401) said = "This server wants a token: open the address that it printed when it started, #token=… and all, or with the token of its --token-file behind #token=.";
   return Object.assign(new Error(said), { retry: Number(answer.headers.get("Retry-After")) });
 }
 

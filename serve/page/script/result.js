@@ -12,59 +12,93 @@ function status(text, wrong) {
   $("status").classList.toggle("wrong", Boolean(wrong));
 }
 
+// quieted takes back what was said of the run before.
+function quieted() {
+  $("notes").replaceChildren();
+  status("");
+}
+
 // blank empties what is shown; the turns of a chat that goes on stay.
 function blank(goesOn) {
   for (const id of ["spot", "lens", "figure", "saves", "tag"]) $(id).hidden = true;
   if (!goesOn) { $("said").hidden = true; $("said").replaceChildren(); }
   $("figure").replaceChildren();
-  $("notes").replaceChildren();
-  status("");
+  $("result").removeAttribute("aria-busy");
 }
+
+let unchanged = null; // of a run of which nothing came so far: what is to be told when it ends
 
 // leave ends the run at hand.
 function leave() {
   if (running) running.abort();
-  running = reply = null;
+  if (unchanged) unchanged();
+  running = reply = unchanged = null;
   $("halt").disabled = true;
   $("progress").hidden = true;
+  $("result").removeAttribute("aria-busy");
 }
+
+let undone = null; // the conversation of which an action of a cell asks the last message again, and how it was shown
 
 // again gives the form what it had when it asked for what is shown, for what is done with a cell of it.
 function again() {
   leave();
+  undone = mode === "chat" ? { conversation, turns: [...$("said").childNodes] } : null;
   values = { ...made.values };
   conversation = [...made.conversation];
   if (mode === "chat") retell();
 }
+
+const broken = "the answer broke off before its end: the connection or the server ended. Run it again";
 
 async function run(push) {
   settle();
   leave();
   const m = MODES[mode];
   if (mode === "chat" && !held(m.fields[0]).trim()) { status("write a message: there is none to answer", true); return; }
-  const body = request(), control = running = new AbortController();
-  made = { mode, values: { ...values }, conversation: [...conversation] };
+  const body = request(), control = running = new AbortController(), before = shown, whole = undone;
+  undone = null;
+  unchanged = () => { // what is shown stays, under its address; so does a conversation whose last message was asked again
+    shown = before;
+    if (!whole) return;
+    conversation = whole.conversation;
+    if (values.say === body.messages[body.messages.length - 1].content) values.say = $("f-say").value = "";
+    $("said").replaceChildren(...whole.turns);
+  };
+  const asks = { mode, values: { ...values }, conversation: [...conversation] };
   shown = mode === "chat" ? address([...conversation, body.messages[body.messages.length - 1]]) : address();
   if (push !== false && location.hash.replace(/&show=.*/, "") !== shown) history.pushState(null, "", shown);
   remember();
-  blank(mode === "chat");
+  $("notes").replaceChildren();
+  $("result").setAttribute("aria-busy", "true"); // what is shown is of the run before, until something comes of this one
   $("halt").disabled = false;
   $("progress").hidden = false;
   $("progress").removeAttribute("value");
   status("asking");
-  lines = [];
-  const say = m.text ? opening(body) : null, asked = m.figure ? { ...body, format: m.figure } : body;
-  let first = true; // of the grids of this run
+  const asked = m.figure ? { ...body, format: m.figure } : body;
+  let say = mode === "chat" ? opening(body) : null, begun = false, ended = false, first = true; // the first of the grids of this run
+  const begin = () => {
+    begun = true;
+    unchanged = null;
+    made = asks;
+    lines = [];
+    blank(mode === "chat");
+    if (m.text && !say) say = opening(body);
+  };
   try {
     await events(m.endpoint + (m.grid ? "?page=" + encodeURIComponent(body.view || "prob") : ""), asked, (name, data) => {
       if (running !== control) return;
+      if (!begun && ["grid", "token", "result"].includes(name)) begin();
+      ended = ended || name === "result" || name === "problem";
       if (name === "grid" && first && body.view) view = null; // what is asked for goes before what was chosen of another grid
       if (name === "grid") first = false;
       happened(name, data, m, body, say);
     }, control.signal);
+    if (running === control && !ended) status(broken, true);
   } catch (e) {
     if (running !== control) return;
-    if (e.name !== "AbortError") status(e.message, true);
+    if (e.name === "TypeError") status(broken, true); // of fetch and of its reader
+    else if (e.name !== "AbortError") status(e.message, true);
     else status("stopped" + (!reply ? "" : reply.text() ? ": what was answered so far belongs to the conversation" : ": your message was not answered, and does not belong to the conversation"));
   }
   if (running !== control) return;
@@ -77,7 +111,7 @@ function happened(name, data, m, body, say) {
   case "queued": status(plural(data.place) + " in line"); break;
   case "note": $("notes").append(element("li", {}, data.text)); break;
   case "progress": $("progress").value = data.done; if ($("status").textContent !== "computing") status("computing"); break; // once, for who hears it
-  case "grid": $("lens").hidden = false; show(data); spot(); break;
+  case "grid": $("lens").hidden = false; caption(data); show(data); spot(); break;
   case "token": say(data); lines.push(data); break;
   case "problem": status(data.detail, true); break;
   case "result":
@@ -96,12 +130,17 @@ function happened(name, data, m, body, say) {
   }
 }
 
+// caption says of which request a grid is, whatever stands in the fields by now: prompt, lens, model and edits.
+function caption(data) {
+  $("caption").querySelector("bdi").textContent = MODES[mode].text ? "" : data.title; // a text stands above
+  $("caption").querySelector(".sub").textContent = data.about;
+}
+
 // spoken is a turn of a conversation.
 const spoken = (role, what) => element("p", { class: "turn" }, element("b", {}, { user: "you", assistant: "model" }[role] || role), what);
 
 // retell shows the conversation as it is.
 function retell() {
-  blank();
   $("said").hidden = !conversation.length;
   $("said").replaceChildren(...conversation.map(m => spoken(m.role, m.content)));
 }

@@ -127,8 +127,11 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 		so.Log = slog.New(slog.NewTextHandler(s.err, nil))
 	}
 	address := "http://" + reached(l.Addr()) + "/"
-	if made {
+	switch {
+	case made:
 		address += "#token=" + token
+	case token != "" && !o.quiet: // whose file keeps it out of logs and of what is printed
+		s.say("open %s#token=TOKEN, or send \"Authorization: Bearer TOKEN\", where TOKEN is what %s has", address, o.tokenFile)
 	}
 	if _, err := fmt.Fprintln(s.out, address); err != nil {
 		return err

@@ -41,8 +41,9 @@ function size() {
   $("overview").hidden = GUTTER + P * zoom <= scroll.clientWidth;
   $("room").style.height = "20000px"; // as much as there is room for
   const most = Math.floor((scroll.clientHeight - 2 - 2 * BAND - 20) / R), wanted = zoom >= 40 ? 24 : Math.max(7, Math.round(zoom * 0.62));
-  rowHeight = most >= wanted ? wanted : Math.max(most, Math.min(wanted, tight ? 3 : wide() ? 12 : 7));
+  rowHeight = most >= wanted ? wanted : Math.max(most, Math.min(wanted, tight ? 3 : !wide() ? 7 : narrow.matches ? 24 : 12)); // 24: what a finger hits (WCAG 2.5.8)
   $("room").style.height = 2 * BAND + R * rowHeight + 20 + "px";
+  $("ranks").style.setProperty("--row", rowHeight + "px");
   redraw();
 }
 
@@ -69,6 +70,7 @@ function draw() {
   pen.clip();
   for (let y = y0; y < y1; y++) for (let p = p0; p < p1; p++) cell(rowAt(y), p, GUTTER + p * zoom - left, BAND + y * rh - top, rh);
   for (let y = y0; y < y1; y++) for (let p = p0; p < p1; p++) marks(rowAt(y), p, GUTTER + p * zoom - left, BAND + y * rh - top, rh);
+  for (let y = y0; y < y1; y++) for (let p = p0; p < p1; p++) words(rowAt(y), p, GUTTER + p * zoom - left, BAND + y * rh - top, rh); // over their frames
   pen.restore();
   labels(y0, y1, top, rh, foot);
   band(p0, p1, left, w, BAND / 2, D.next, "next");
@@ -85,7 +87,11 @@ function cell(r, p, x, y, rh) {
   const plain = !view.values.length;
   pen.fillStyle = Number.isNaN(s) ? (plain ? css.panel : css.none) : RAMP[i];
   pen.fillRect(x, y, zoom - gap, rh - gap);
+}
+
+function words(r, p, x, y, rh) {
   if (!wide() || rh < 12) return;
+  const s = share(view, view.values.length ? view.values[at(r, p)] : NaN), i = Math.round(255 * s);
   pen.font = rh < 15 ? SMALL : FONT;
   pen.textAlign = "center";
   pen.fillStyle = Number.isNaN(s) ? css.ink : D.light[i] === "1" ? "#000" : "#fff";
@@ -99,7 +105,7 @@ function marks(r, p, x, y, rh) {
     pen.lineWidth = width;
     pen.strokeRect(x + inset, y + inset, zoom - 1 - 2 * inset, rh - 1 - 2 * inset);
   };
-  if (t >= 0 && t === D.next[p] && zoom >= 12 && view.name !== "expert") {
+  if (same(t, D.next[p]) && zoom >= 12 && view.name !== "expert") {
     const s = share(view, view.values.length ? view.values[at(r, p)] : NaN);
     frame(Number.isNaN(s) ? css.ink : D.light[Math.round(255 * s)] === "1" ? "#000" : "#fff", 1.2, 1.6);
   }
@@ -161,10 +167,12 @@ function positions(p0, p1, left, w, y) {
 
 function legend() {
   $("means").textContent = view.means || "the tokens alone";
-  const shown = view.values.length > 0, ends = view.fewer ? [view.hi, view.lo] : [view.lo, view.hi];
-  for (const id of ["lo", "bar", "hi"]) $(id).hidden = !shown;
-  $("lo").textContent = shown ? fixed(ends[0], view.digits) : "";
-  $("hi").textContent = shown ? fixed(ends[1], view.digits) : "";
+  const shown = view.values.length > 0, [from, to] = shown ? ends(view) : [];
+  $("bar").hidden = !shown;
+  $("lo").hidden = to === undefined;
+  $("hi").hidden = !shown;
+  $("lo").textContent = to === undefined ? "" : from;
+  $("hi").textContent = !shown ? "" : to === undefined ? from : to;
   const bar = $("bar").getContext("2d");
-  for (let i = 0; i < 256; i++) { bar.fillStyle = RAMP[i]; bar.fillRect(i, 0, 1, 12); }
+  for (let i = 0; i < 256; i++) { bar.fillStyle = onScale(view, i); bar.fillRect(i, 0, 1, 12); }
 }

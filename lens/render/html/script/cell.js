@@ -23,7 +23,7 @@ function details() {
     if (t >= 0) candidates.append(line("td", tokenButton(t, p), percent(prob(LOGITS[i * K + k], r, p)), fixed(LOGITS[i * K + k], 2), String(D.ids[t])));
   }
   const scored = [[D.answer[p], number("logit", r, p), number("rank", r, p)]];
-  for (const t of D.targets || []) if (t.token !== D.answer[p]) scored.push([t.token, t.logits[i], t.ranks[i]]);
+  for (const t of D.targets || []) if (!same(t.token, D.answer[p])) scored.push([t.token, t.logits[i], t.ranks[i]]);
   const others = element("table", { class: "numbers", id: "asked" }, line("th", scored.length > 1 ? "final answer, targets" : "final answer", "prob", "logit", "rank"));
   for (const [t, logit, rank] of scored) if (t >= 0) others.append(line("td", tokenButton(t, p), percent(prob(logit, r, p)), fixed(logit, 2), whole(rank)));
   const numbers = element("table", { class: "numbers" });

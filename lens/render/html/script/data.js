@@ -28,17 +28,24 @@ function load(data) {
 
 const at = (r, p) => r * P + p;
 const prob = (logit, r, p) => !D.scored ? NaN : Math.exp(logit - LSE[at(r, p)]);
+const same = (a, b) => a >= 0 && b >= 0 && D.ids[a] === D.ids[b]; // a part of a character has a text in each place
 const best = (r, p) => TOP[at(r, p) * K];
 const text = t => t < 0 ? "NaN" : D.texts[t];
 const percent = x => Number.isFinite(x) ? (x >= 0.0005 || x === 0 ? (100 * x).toFixed(x > 0.9995 ? 1 : 2) + " %" : x.toExponential(1)) : "–";
 const fixed = (x, digits) => Number.isFinite(x) ? x.toFixed(digits).replace("-", "−") : "–";
 const whole = x => x > 0 ? x.toLocaleString("en-US") : "–";
 
+// numbered is a token by its id, with the text that it has in a column; −1 where the page has none.
+function numbered(id, p) {
+  for (let i = 0; p >= 0 && i < R * K; i++) { const t = TOP[at(Math.floor(i / K), p) * K + i % K]; if (t >= 0 && D.ids[t] === id) return t; }
+  return D.ids.indexOf(id);
+}
+
 // curve returns the rank and the probability that each row gives to token t at position p,
 // null in the rows whose numbers of t the page does not have.
 function curve(t, p) {
   const given = (D.tracked && D.tracked[p] || []).find(c => c.token === t);
-  const target = (D.targets || []).find(c => c.token === t);
+  const target = (D.targets || []).find(c => same(c.token, t));
   const answer = D.answer[p] === t;
   const out = { ranks: [], probs: [], whole: true };
   for (let r = 0; r < R; r++) {

@@ -1,7 +1,7 @@
 // picture.js: the grid as a drawing, for a printer or a file.
 
 // pictures are drawings of so many columns each; printed, one is as wide as a page.
-const pictures = columns => Array.from({ length: Math.ceil(P / columns) }, (_, i) => picture(i * columns, Math.min(P, (i + 1) * columns), 64, columns));
+const pictures = columns => single() ? [ranksPicture()] : Array.from({ length: Math.ceil(P / columns) }, (_, i) => picture(i * columns, Math.min(P, (i + 1) * columns), 64, columns));
 
 // picture draws the columns from p0 up to p1, in light colours; columns is for how many there is room.
 function picture(p0, p1, cellWidth, columns) {
@@ -23,19 +23,19 @@ function picture(p0, p1, cellWidth, columns) {
     for (let p = p0; p < p1; p++) {
       const s = share(view, view.values.length ? view.values[at(r, p)] : NaN), none = Number.isNaN(s), x = L + (p - p0) * cellWidth, ink = none || D.light[Math.round(255 * s)] === "1" ? "#000" : "#fff";
       root.append(svgNode("rect", { x, y: top + y * rh, width: cellWidth - 1, height: rh - 1, fill: none ? "#eee" : RAMP[Math.round(255 * s)] }));
-      if (best(r, p) >= 0 && best(r, p) === D.next[p]) root.append(svgNode("rect", { x: x + 1.5, y: top + y * rh + 1.5, width: cellWidth - 4, height: rh - 4, fill: "none", stroke: ink }));
+      if (same(best(r, p), D.next[p])) root.append(svgNode("rect", { x: x + 1.5, y: top + y * rh + 1.5, width: cellWidth - 4, height: rh - 4, fill: "none", stroke: ink }));
       put(x + cellWidth / 2, top + y * rh + 12, fitting(says(r, p), cellWidth - 6), ink);
     }
   }
   if (view.values.length) {
-    const ends = view.fewer ? [view.hi, view.lo] : [view.lo, view.hi];
-    for (let i = 0; i < 64; i++) root.append(svgNode("rect", { x: L + 44 + 2 * i, y: bottom + 37, width: 2.2, height: 10, fill: RAMP[4 * i] }));
-    put(L + 38, bottom + 46, fixed(ends[0], view.digits), "#000", "end");
-    put(L + 178, bottom + 46, fixed(ends[1], view.digits), "#000", "start");
+    const [from, to] = ends(view);
+    for (let i = 0; i < 64; i++) root.append(svgNode("rect", { x: L + 44 + 2 * i, y: bottom + 37, width: 2.2, height: 10, fill: onScale(view, 4 * i) }));
+    if (to !== undefined) put(L + 38, bottom + 46, from, "#000", "end");
+    put(L + 178, bottom + 46, to === undefined ? from : to, "#000", "start");
   }
   put(L + 230, bottom + 46, view.title, "#000", "start");
   return root;
 }
 
 // drawn is all of the grid as one drawing.
-const drawn = () => picture(0, P, P > 60 ? 40 : 78, P);
+const drawn = () => single() ? ranksPicture() : picture(0, P, P > 60 ? 40 : 78, P);

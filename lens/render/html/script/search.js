@@ -18,11 +18,12 @@ function search(value) {
   if (query) D.texts.forEach((s, t) => { if (bare(s).includes(wanted) || String(D.ids[t]) === query.trim()) matching.add(t); });
   if (matching.size) for (let y = 0; y < R; y++) for (let p = 0; p < P; p++) if (match(rowAt(y), p)) found.push({ r: rowAt(y), p });
   const tops = found.filter(c => match(c.r, c.p) === 2).length;
-  $("matches").textContent = query ? (found.length ? found.length + " cells, " + tops + " on top" : "no match") : "";
+  $("matches").textContent = query ? (found.length ? found.length + " cells, " + tops + " on top" : none()) : "";
   redraw();
 }
+const none = () => "no candidate has “" + query.trim() + "”";
 function step(by) {
-  if (!found.length) return;
+  if (!found.length) { $("live").textContent = query ? none() : "nothing is searched for"; return; }
   current = (current + by + found.length) % found.length;
   if (current < 0) current += found.length;
   go(found[current].r, found[current].p, true);

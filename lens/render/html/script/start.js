@@ -30,6 +30,7 @@ function show(data) {
   readColours();
   choose(view.name);
   search($("search").value);
+  drawRanks();
   size();
   stale = true;
   scroll.scrollLeft = scroll.scrollWidth; // the last positions first, as on a terminal
@@ -54,7 +55,7 @@ function start() {
   themed = () => { readColours(); redraw(); };
   startTheme();
 
-  scroll.addEventListener("scroll", () => { tip(); redraw(); }, { passive: true });
+  scroll.addEventListener("scroll", () => { $("ranks").scrollTop = scroll.scrollTop; tip(); redraw(); }, { passive: true });
   scroll.addEventListener("keydown", e => {
     const move = moves[e.key];
     if (move && !e.metaKey && !e.altKey) { move(e); e.preventDefault(); }

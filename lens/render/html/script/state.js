@@ -16,10 +16,14 @@ const wide = () => zoom >= 34;
 let RAMP = []; // 256 colours
 function share(v, x) {
   if (!Number.isFinite(x)) return NaN;
-  if (!(v.hi > v.lo)) return 0;
+  if (!(v.hi > v.lo)) return v.fewer ? 1 : 0; // all are the same, and as near to the answer as any
   const y = v.log ? Math.log(x / v.lo) / Math.log(v.hi / v.lo) : (x - v.lo) / (v.hi - v.lo);
   return Math.min(1, Math.max(0, v.fewer ? 1 - y : y));
 }
+
+// onScale is the colour of a scale's place, of 256, and the numbers at its ends: one where all numbers are the same.
+const onScale = (v, i) => RAMP[v.hi > v.lo ? i : Math.round(255 * share(v, v.lo))];
+const ends = v => (v.hi > v.lo ? v.fewer ? [v.hi, v.lo] : [v.lo, v.hi] : [v.lo]).map(x => fixed(x, v.digits));
 
 // take loads a grid, and keeps what the reader has chosen as far as the grid has it: the view, the cell
 // and the pins, by token and position. Without a cell it is the last of the last row.
@@ -32,7 +36,7 @@ function take(data) {
   const r = D.sites.indexOf(site), p = D.positions.indexOf(position);
   active = last || r < 0 || p < 0 ? { r: R - 1, p: P - 1 } : { r, p };
   hover = null;
-  pins = kept.map(pin => ({ colour: pin.colour, token: D.ids.indexOf(pin.id), p: D.positions.indexOf(pin.position) })).filter(pin => pin.token >= 0 && pin.p >= 0);
+  pins = kept.map(pin => ({ ...pin, p: D.positions.indexOf(pin.position) })).map(pin => ({ colour: pin.colour, token: numbered(pin.id, pin.p), p: pin.p })).filter(pin => pin.token >= 0 && pin.p >= 0);
 }
 
 let css = {};
@@ -57,7 +61,7 @@ function recall(from) {
   if (from.get("show") && !D.views.some(v => v.name === from.get("show"))) missing.push("colour " + from.get("show"));
   if (D.views.some(v => v.name === from.get("show"))) choose(from.get("show"));
   const [site, position] = (from.get("cell") || "").split("@"), r = D.sites.indexOf(site), p = D.positions.indexOf(Number(position));
-  const wanted = (from.get("pins") || "").split(",").map(s => s.split("@").map(Number)).map(([id, position]) => ({ token: D.ids.indexOf(id), p: D.positions.indexOf(position) }));
+  const wanted = (from.get("pins") || "").split(",").map(s => s.split("@").map(Number)).map(([id, position]) => ({ token: numbered(id, D.positions.indexOf(position)), p: D.positions.indexOf(position) }));
   if (from.get("cell") && (r < 0 || p < 0)) missing.push("cell " + from.get("cell"));
   if (from.get("pins") && wanted.some(pin => !(pin.token >= 0 && pin.p >= 0))) missing.push("pins " + from.get("pins").split(",").filter((_, i) => !(wanted[i].token >= 0 && wanted[i].p >= 0)).join(", "));
   for (const pin of wanted) if (pin.token >= 0 && pin.p >= 0 && !pins.some(had => had.token === pin.token && had.p === pin.p)) toggle(pin.token, pin.p);

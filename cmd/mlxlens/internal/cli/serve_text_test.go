@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/browsertest"
+	"github.com/mlxlens/mlxlens/serve"
+)
+
+// typed puts a text into a field.
+func typed(b *tab, id, text string) {
+	browsertest.JS[any](b.Page, `{ const e = document.getElementById("`+id+`"); e.value = `+"`"+text+"`"+`; e.dispatchEvent(new Event("input", { bubbles: true })); } null`)
+}
+
+// onCell goes to a cell of the grid, as a key does.
+func onCell(b *tab, row, position int) {
+	browsertest.JS[any](b.Page, fmt.Sprintf(`go(%d, %d, false); scroll.dispatchEvent(new KeyboardEvent("keyup", { bubbles: true })); null`, row, position))
+}
+
+const actions = `[...document.querySelectorAll("#spot button")].map(e => e.textContent).join()`
+
+func TestAnEditOfANewTokenIsALensOfTheWholeText(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "generate", "prompt": "The capital of France is", "max_tokens": "3", "layers": "20:", "edit": "layers.20.mlp_out@-3=scale:0.5\nlayers.3.mlp_out=mean"})
+	require.Equal(t, []int{4, 5, 6}, browsertest.JS[[]int](b.Page, `D.positions`))
+	onCell(b, 9, 0)
+	require.Contains(t, browsertest.JS[string](b.Page, actions), "edit and run", "the prompt's last token is of the prompt")
+	onCell(b, 9, 2)
+	require.NotContains(t, browsertest.JS[string](b.Page, actions), "edit and run")
+	require.Contains(t, b.Text("#spot"), "the text stays, and the edit holds while its token is read")
+	b.Shot("serve-whole-1440")
+	ids, said := browsertest.JS[string](b.Page, `D.tokens.map(t => D.ids[t]).join(",")`), browsertest.JS[string](b.Page, `text(D.input[1])`)
+	require.Len(t, strings.Split(ids, ","), 8)
+
+	require.Equal(t, map[string]any{"path": "trace", "ids": ids, "layers": "20:", "positions": "4:",
+		"edit": []any{"layers.20.mlp_out@2=scale:0.5", "layers.3.mlp_out=mean:@0:5", "layers.29.resid_post@6=zero"}}, asks(b, "lens of the whole text with this edit"))
+	require.Empty(t, b.Text("#notes"))
+	require.Equal(t, []int{4, 5, 6, 7}, browsertest.JS[[]int](b.Page, `D.positions`))
+	require.Equal(t, said, browsertest.JS[string](b.Page, `text(D.input[1])`), "it is the same text")
+}
+
+func TestEditsOfAPromptKeepTheirPlacesInTheWholeText(t *testing.T) {
+	b := openTab(t, serve.Door{}, "", 1440, 800)
+	b.Press("Generate")
+	// The server hears nothing of edits that are only to be moved, and nothing of where they go.
+	browsertest.JS[any](b.Page, `{ window.moved = null; const real = window.fetch; window.fetch = (path, o) => {
+		const { edit, ...rest } = JSON.parse(o.body);
+		if (path.includes("trace")) { window.moved = edit; return Promise.resolve(new Response("")); }
+		return real(path, { ...o, body: JSON.stringify(rest) });
+	}; } null`)
+	var from, to []string
+	for _, c := range [][2]string{
+		{"layers.1.mlp_out=zero", "layers.1.mlp_out=zero"},
+		{"layers.1.mlp_out@1,-1=zero", "layers.1.mlp_out@1,4=zero"},
+		{"layers.1.z@-2:#3,-1=scale:-1", "layers.1.z@3:5#3,-1=scale:-1"},
+		{"layers.1.z@:-1=scale:-1", "layers.1.z@:4=scale:-1"},
+		{"layers.1.attn_scores@-1/-2#3=mask", "layers.1.attn_scores@4/3#3=mask"},
+		{"layers.1.mlp_out=mean:@-2:", "layers.1.mlp_out=mean:@3:5"},
+		{"layers.1.mlp_out=mean:texts.txt", "layers.1.mlp_out=mean:texts.txt"},
+		{"layers.1.resid_post=swap-clamped:a", "layers.1.resid_post@0:5=swap-clamped:a"},
+	} {
+		from, to = append(from, c[0]), append(to, c[1])
+	}
+	typed(b, "f-prompt", "The capital of France is")
+	typed(b, "f-max_tokens", "2")
+	typed(b, "f-edit", strings.Join(from, `\n`))
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.done()
+	onCell(b, 0, 1)
+	b.Press("lens of the whole text with this edit")
+	b.until(`window.moved !== null`)
+	require.Equal(t, append(to, "layers.0.resid_post@5=zero"), browsertest.JS[[]string](b.Page, `window.moved`))
+}
+
+func TestWhatFailsLeavesWhatIsShown(t *testing.T) {
+	for _, values := range []map[string]string{
+		{"mode": "generate", "prompt": "The capital of France is", "max_tokens": "2", "layers": "29"},
+		{"mode": "chat", "say": "Name a river.", "max_tokens": "2", "layers": "29"},
+	} {
+		b := shownTab(t, values)
+		before := []string{b.Text("#said"), browsertest.JS[string](b.Page, `location.hash`)}
+		typed(b, "f-edit", "layers.99.mlp_out=zero")
+		if values["mode"] == "chat" {
+			typed(b, "f-say", "Another?")
+		}
+		b.Do(chromedp.Click("#run", chromedp.ByQuery))
+		b.until(`document.getElementById("status").classList.contains("wrong")`)
+		b.Expect("400 (Bad Request)")
+		require.Contains(t, b.Text("#status"), "layers.99")
+		require.Equal(t, before[0], b.Text("#said"))
+		require.True(t, browsertest.JS[bool](b.Page, `!document.getElementById("lens").hidden && !document.getElementById("saves").hidden && !document.getElementById("result").hasAttribute("aria-busy")`))
+		onCell(b, 0, 0)
+		b.Press("edit and run") // of what is shown, and not of what failed
+		b.until(`document.getElementById("f-edit").value === "layers.29.resid_post@" + D.positions[0] + "=zero"`)
+		b.done()
+		if values["mode"] == "chat" {
+			require.Equal(t, 2, browsertest.JS[int](b.Page, `document.querySelectorAll("#said .turn").length`), "the same message was asked again")
+			said := b.Text("#said")
+			onCell(b, 0, 0)
+			browsertest.JS[any](b.Page, `{ const z = document.querySelector('#spot select'); z.value = "z"; document.querySelector('#spot input').value = "99"; } null`)
+			b.Press("edit and run")
+			b.until(`document.getElementById("status").classList.contains("wrong")`)
+			b.Expect("400 (Bad Request)")
+			require.Equal(t, said, b.Text("#said"))
+			require.Empty(t, browsertest.JS[string](b.Page, `document.getElementById("f-say").value`))
+		}
+	}
+}
+
+func TestAnAnswerThatBreaksOffSaysSo(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b", "layers": "29"})
+	browsertest.JS[any](b.Page, `window.fetch = async () => new Response('event: progress\ndata: {"done": 0.5}\n\n', { status: 200 }); null`)
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.until(`document.getElementById("status").textContent.startsWith("the answer broke off before its end")`)
+	require.False(t, browsertest.JS[bool](b.Page, `document.getElementById("lens").hidden`), "what was shown stays")
+	browsertest.JS[any](b.Page, `window.fetch = async () => { throw new TypeError("network error"); }; null`)
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.until(`document.getElementById("status").textContent.startsWith("the answer broke off before its end")`)
+}
+
+func TestAGridSaysOfWhichRequestItIs(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b", "layers": "28:", "edit": "layers.29.mlp_out=zero"})
+	typed(b, "f-edit", "")
+	typed(b, "f-prompt", "another")
+	require.Regexp(t, `^a b\s+logit lens · .* · 2 tokens · edit layers\.29\.mlp_out=zero$`, b.Text("#caption"))
+	b.Press("Generate")
+	typed(b, "f-max_tokens", "2")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.done()
+	require.Regexp(t, `^logit lens · `, strings.TrimSpace(b.Text("#caption")), "the text stands above")
+}
+
+// small are buttons that a finger may miss (WCAG 2.5.8), but those in a line of text.
+const small = `[...document.querySelectorAll("button, select, input")].filter(e => e.getClientRects().length && !e.closest("#said") && e.type !== "checkbox" && (e.offsetHeight < 24 || e.offsetWidth < 24)).map(e => e.outerHTML.slice(0, 80))`
+
+func TestNoWindowScrollsTheServersPageSideways(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "The quick brown fox jumps over the lazy dog and goes on to run over the hills", "layers": "20:", "edit": "layers.29.mlp_out=scale:0.9"})
+	for _, mode := range []string{"lens", "patch"} {
+		for _, width := range []int64{320, 390, 860, 861, 900, 1000, 1149, 1151, 1440, 1920} {
+			b.Do(chromedp.EmulateViewport(width, 800))
+			b.Shot(fmt.Sprintf("serve-%s-%d", mode, width))
+			require.LessOrEqual(t, browsertest.JS[int64](b.Page, `document.documentElement.scrollWidth`), width, mode)
+			if mode == "lens" && width <= 860 {
+				require.Empty(t, browsertest.JS[[]string](b.Page, small), width)
+				require.GreaterOrEqual(t, browsertest.JS[float64](b.Page, `height()`), 24.0)
+			}
+		}
+		b.Press("Patch")
+		b.Do(chromedp.Click("#run", chromedp.ByQuery))
+		b.done()
+	}
+}
