@@ -257,10 +257,11 @@ const (
 // briefs counts the unknown ones in a row that were brief; the gate guards it.
 var briefs int
 
-// light reports whether it is not worth while to leave the gate.
+// light reports whether it is not worth while to leave the gate. What was not seen may wait for another process, where
+// there are any.
 func (e *evaluation) light() bool {
 	if e.plan.unknown {
-		return briefs >= lastFew && !gate.Hurried()
+		return !e.plan.remote && !together.Load() && briefs >= lastFew && !gate.Hurried()
 	}
 	return e.plan.light()
 }

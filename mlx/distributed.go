@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
@@ -54,7 +55,7 @@ type Group struct {
 // process that is alone gets a group of one. Binds mlx_distributed_init.
 //
 // A ring's host file and rank are checked before; it then waits for its neighbours, for ever if
-// they do not come. The end of ctx ends that wait, at most some 30 s later, for so long MLX tries
+// they do not come, the odd ranks by connecting again and again. The end of ctx ends that wait, at most some 30 s later, for so long MLX tries
 // to connect. The process has no ring after that, for MLX keeps what it has of one: it must be
 // started anew. Other backends look at ctx before they begin.
 //
@@ -87,6 +88,15 @@ func InitDistributed(ctx context.Context, backend Backend, strict bool) (*Group,
 	return joinRing(ctx, op, own, join)
 }
 
+// together says that this process computes with others, which may keep it waiting.
+var together atomic.Bool
+
+// fromOthers notes that a result comes when another process does its part.
+func fromOthers(r *Array) *Array {
+	r.from.remote = true
+	return r
+}
+
 // newGroup takes a group that f makes. Binds mlx_distributed_group_rank, _size, _free.
 func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 	g := &Group{}
@@ -95,6 +105,9 @@ func newGroup(op string, f func(*capi.DistributedGroup) int32) (*Group, error) {
 			return mlxError(op, nil)
 		}
 		g.rank, g.size = int(capi.DistributedGroupRank(g.h)), int(capi.DistributedGroupSize(g.h))
+		if g.size > 1 {
+			together.Store(true)
+		}
 		return nil
 	})
 	if err != nil {
@@ -157,7 +170,7 @@ func (g *Group) collect(op string, f collective, x *Array) *Array {
 		return bad
 	}
 	defer runtime.KeepAlive(g)
-	return build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, g.h, s) })
+	return fromOthers(build(op, []*Array{x}, func(res *capi.Array, s capi.Stream) int32 { return f(res, x.h, g.h, s) }))
 }
 
 // AllSum returns the sum of x over the processes. Binds mlx_distributed_all_sum.
@@ -214,9 +227,9 @@ func (g *Group) Recv(s *Scope, from int, d Dtype, shape ...int) *Array {
 		return bad
 	}
 	defer runtime.KeepAlive(g)
-	return create(op, s, shape, d, nil, func(res *capi.Array, st capi.Stream) int32 {
+	return fromOthers(create(op, s, shape, d, nil, func(res *capi.Array, st capi.Stream) int32 {
 		return capi.DistributedRecv(res, int32s(shape), capi.Dtype(d), c32(from), g.h, st)
-	})
+	}))
 }
 
 // RecvLike receives an array of x's shape and type. Binds mlx_distributed_recv_like.

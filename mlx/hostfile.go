@@ -74,7 +74,7 @@ func readHosts(file string) ([][]string, error) {
 func checkAddress(address string) error {
 	host, port, found := strings.Cut(address, ":")
 	n, err := strconv.ParseUint(port, 10, 16)
-	if !found || host == "" || err != nil || n == 0 {
+	if !found || host == "" || strings.ContainsAny(host, " \t\r\n") || err != nil || n == 0 {
 		return fmt.Errorf("the address %q: want IP:PORT, the port from 1 to 65535", address)
 	}
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {

@@ -17,6 +17,7 @@ func TestAWrongHostFileOrRankIsNamedBeforeAnyoneIsWaitedFor(t *testing.T) {
 		"not json": "want a list of each rank's addresses", "[]": "it has 0 ranks", "null": "it has 0 ranks", `{"a": 1}`: "want a list",
 		`["127.0.0.1:5000", "127.0.0.1:5001"]`: "want a list", `[["127.0.0.1:5000"]]`: "it has 1 ranks, and a ring takes 2 or more",
 		`[["127.0.0.1"], ["127.0.0.1:5001"]]`:                               `rank 0: the address "127.0.0.1": want IP:PORT`,
+		`[[" 127.0.0.1:5000"], ["127.0.0.1:5001"]]`:                         `rank 0: the address " 127.0.0.1:5000": want IP:PORT`,
 		`[["127.0.0.1:5000"], ["127.0.0.1:99999"]]`:                         `rank 1: the address "127.0.0.1:99999"`,
 		`[["127.0.0.1:0"], ["127.0.0.1:5001"]]`:                             `want IP:PORT, the port from 1`,
 		`[["0.0.0.0:5000"], ["127.0.0.1:5001"]]`:                            `rank 0: the address "0.0.0.0:5000" is where one listens`,

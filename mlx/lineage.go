@@ -19,6 +19,8 @@ type lineage struct {
 	more *[]kin
 	work uint32 // workUnits of the other operands, and 1; 0 when nobody told, as of what a trace becomes
 	seen uint32 // by which plan
+
+	remote bool // another process must come to it: nobody knows when
 }
 
 // kin is an operand. What the collector owns may not stay for this.
@@ -108,6 +110,7 @@ type plan struct {
 	ended   int64    // the work of those of them that no node counts yet
 	total   int64
 	unknown bool // not all that has to be computed was seen
+	remote  bool // it waits for another process
 
 	at     int // how many nodes are behind
 	budget int64
@@ -172,6 +175,7 @@ func (p *plan) add(a *Array) {
 	if a.from.work == 0 {
 		p.unknown = true
 	}
+	p.remote = p.remote || a.from.remote
 	work := int64(a.from.work) * workUnit
 	for i := 0; ; i++ {
 		from, ok := a.from.kin(i)
@@ -203,7 +207,7 @@ func (p *plan) add(a *Array) {
 
 // light reports whether the whole takes no longer than a part.
 func (p *plan) light() bool {
-	return !p.unknown && p.total <= firstWork && len(p.nodes)+len(p.passed) <= mostNodes
+	return !p.unknown && !p.remote && p.total <= firstWork && len(p.nodes)+len(p.passed) <= mostNodes
 }
 
 // next returns the next part and what it goes through, and whether it is the last.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -30,6 +33,9 @@ func joinRing(ctx context.Context, op string, own []string, join func() (*Group,
 		<-joined
 	})
 	g, err := join()
+	for err != nil && ctx.Err() == nil && connectsFirst() && strings.Contains(err.Error(), "Couldn't connect") {
+		g, err = join() // MLX has tried for half a minute, and keeps nothing of it
+	}
 	close(joined)
 	if stop() {
 		return g, err
@@ -40,6 +46,12 @@ func joinRing(ctx context.Context, op string, own []string, join func() (*Group,
 		text = " (" + err.Error() + ")"
 	}
 	return nil, fmt.Errorf("mlx: %s: the neighbours of %v in the ring have not come%s: %w", op, own, text, context.Cause(ctx))
+}
+
+// connectsFirst reports whether this rank connects to its right neighbour before its left one comes, as odd ones do.
+func connectsFirst() bool {
+	rank, err := strconv.Atoi(os.Getenv(envRank))
+	return err == nil && rank%2 == 1
 }
 
 // connect connects to an address, at which nobody may listen yet, until done is closed.

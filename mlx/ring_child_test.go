@@ -56,6 +56,15 @@ func ringChild(task string) {
 		x := mlx.Full(s, 1, mlx.Float32, 1<<(10*(1+g.Rank())))
 		ringSay("all_sum", nil, mlx.Do(ctx, func() error { return mlx.Eval(g.AllSum(x)) }))
 		os.Exit(0)
+	case "silent": // one sends nothing, and the other waits for a few numbers
+		ctx, stop := context.WithTimeout(context.Background(), 2*time.Second)
+		defer stop()
+		if g.Rank() == 1 {
+			time.Sleep(10 * time.Second)
+			os.Exit(0)
+		}
+		ringSay("recv", nil, mlx.Do(ctx, func() error { return mlx.Eval(g.Recv(s, 1, mlx.Float32, 2)) }))
+		os.Exit(0)
 	case "left": // by the others
 		tell("all_sum", g.AllSum(one))
 		time.Sleep(time.Minute) // until it is killed

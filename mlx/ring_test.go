@@ -193,6 +193,15 @@ func TestARankThatDiesIsAnErrorOfTheOthers(t *testing.T) {
 	require.Contains(t, said["after"].Error, "connection to a peer was lost")
 }
 
+// A few numbers that do not come are waited for no longer than the context allows, as many are.
+func TestASilentRankIsWaitedForNoLongerThanTheContext(t *testing.T) {
+	hosts := ringHosts(t, 2)
+	silent, waits := startGo(t, hosts, 1, "silent"), startGo(t, hosts, 0, "silent")
+	require.NoError(t, waits.Wait(), waits.err.String())
+	require.Contains(t, waits.lines(t)["recv"].Error, "deadline exceeded")
+	require.NoError(t, silent.Process.Kill(), "it is still there")
+}
+
 // Arrays whose sizes differ between ranks are an error on all of them, at the end of the context at the latest.
 func TestSizesThatDifferAreNoHang(t *testing.T) {
 	hosts := ringHosts(t, 2)

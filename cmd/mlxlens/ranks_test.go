@@ -201,6 +201,24 @@ func TestAKilledRankEndsTheOthers(t *testing.T) {
 	require.Positive(t, failed)
 }
 
+// A rank that lives and says nothing is waited for as long as was asked, whatever it was about to send.
+func TestAStoppedRankEndsTheOthers(t *testing.T) {
+	model := smollm2(t)
+	if testing.Short() {
+		t.Skip("long")
+	}
+	for victim := range 2 {
+		ranks := startRanks(t, model, alike(2, "generate", "The capital of France is", "-n", "8000", "--ignore-eos", "-q", "--rank-wait", "3s")...)
+		time.Sleep(2*time.Second + rand.N(2*time.Second))
+		require.NoError(t, ranks[victim].Process.Signal(syscall.SIGSTOP))
+		other := ranks[1-victim]
+		require.Error(t, other.Wait())
+		require.Equal(t, 1, other.ProcessState.ExitCode(), other.err.String())
+		require.Contains(t, other.err.String(), "within 3s")
+		require.NoError(t, ranks[victim].Process.Kill())
+	}
+}
+
 // serveOnRanks starts a server of two ranks, and returns where it answers.
 func serveOnRanks(t *testing.T) (ranks []*rankProcess, api string) {
 	t.Helper()

@@ -64,25 +64,7 @@ func Merge(lenses ...*Lens) (*Lens, error) {
 		}
 		all.Prompts += l.Prompts
 	}
-	for _, key := range ofShard {
-		delete(all.Metadata, key)
-	}
-	if len(parts) > 0 {
-		all.Metadata[keyDigests] = parts
-	}
-	if len(prompts) > 0 {
-		all.Metadata[Digests] = prompts
-	}
-	if len(corpora) > 0 {
-		text := fmt.Sprint(corpora[0])
-		for _, c := range corpora[1:] {
-			text += fmt.Sprintf(", %s", c)
-		}
-		all.Metadata[keyCorpus] = text
-	}
-	if _, ok := first.Metadata[keyPrompts]; ok {
-		all.Metadata[keyPrompts] = all.Prompts
-	}
+	all.mergeMetadata(first, parts, prompts, corpora)
 	errors, err := errorsOf(lenses)
 	if err != nil {
 		return nil, err
@@ -122,6 +104,29 @@ func meanOf(lenses []*Lens, layer int) ([]float32, error) {
 		all[i] = float32(v / float64(prompts))
 	}
 	return all, nil
+}
+
+// mergeMetadata puts together what parts say of themselves, the first one's in what they agree in.
+func (l *Lens) mergeMetadata(first *Lens, parts, prompts, corpora []any) {
+	for _, key := range ofShard {
+		delete(l.Metadata, key)
+	}
+	if len(parts) > 0 {
+		l.Metadata[keyDigests] = parts
+	}
+	if len(prompts) > 0 {
+		l.Metadata[Digests] = prompts
+	}
+	if len(corpora) > 0 {
+		text := fmt.Sprint(corpora[0])
+		for _, c := range corpora[1:] {
+			text += fmt.Sprintf(", %s", c)
+		}
+		l.Metadata[keyCorpus] = text
+	}
+	if _, ok := first.Metadata[keyPrompts]; ok {
+		l.Metadata[keyPrompts] = l.Prompts
+	}
 }
 
 // errorsOf returns the standard errors of the mean of all prompts, nil where a lens keeps none. Parts are of different prompts:

@@ -81,6 +81,12 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
 		group.flags(cmd)
 	}
 	o.drawFlags.flags(cmd, "prob", render.ViewNames()...)
+	o.flags(cmd)
+	return cmd
+}
+
+// flags adds what is of this command alone.
+func (o *generateOptions) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.IntVarP(&o.maxTokens, "max-tokens", "n", 256, "stop after so many tokens")
 	f.Float64Var(&o.Temperature, "temperature", 0, "0 takes the likeliest token; higher is more random")
@@ -97,7 +103,6 @@ Control characters of the text are shown (\x1b), wherever it goes; line feeds an
 	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	f.StringVar(&o.layers, "layers", "", "rows of the lens: 0,4,8:12,-1 (default all)")
 	f.BoolVar(&o.json, "json", false, "print a JSON object for each token: id, text, cut, logprob (nats), lens with --lens, end on the last")
-	return cmd
 }
 
 // runGenerate checks what can be checked before the model is opened, generates and
