@@ -162,7 +162,11 @@ func errorsOf(lenses []*Lens) ([]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, math.Sqrt(variance)/(float64(prompts)*frobenius(mean)))
+		if norm := frobenius(mean); norm > 0 {
+			all = append(all, math.Sqrt(variance)/(float64(prompts)*norm))
+		} else {
+			all = append(all, nil)
+		}
 	}
 	return all, nil
 }
