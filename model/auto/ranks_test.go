@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,17 +21,26 @@ import (
 
 var layerInName = regexp.MustCompile(`(?:^|\.)(?:layers|h)\.(\d+)\.`)
 
-// sharded rewrites a checkpoint with a shard for each layer, and one for all else.
+// What is in a shard of its own where the head has another matrix: the first rank's alone.
+var (
+	embedding = regexp.MustCompile(`(?:^|\.)(?:embed_tokens|embed_in|wte)\.`)
+	head      = regexp.MustCompile(`(?:^|\.)(?:lm_head|embed_out)\.weight$`)
+)
+
+// sharded rewrites a checkpoint with a shard for each layer, one for an embedding that is not the head, and one for all else.
 func sharded(t *testing.T, dir string) {
 	t.Helper()
 	ck, err := checkpoint.Open(dir)
 	require.NoError(t, err)
 	defer ck.Close()
 	shards, index := map[string][]checkpoint.Array{}, map[string]string{}
+	untied := slices.ContainsFunc(ck.Names(), head.MatchString)
 	for _, name := range ck.Names() {
 		shard := "rest.safetensors"
 		if m := layerInName.FindStringSubmatch(name); m != nil {
 			shard = fmt.Sprintf("layer%s.safetensors", m[1])
+		} else if untied && embedding.MatchString(name) {
+			shard = embeddingShard
 		}
 		a, err := ck.Tensor(name).Array()
 		require.NoError(t, err)
@@ -49,7 +59,9 @@ func sharded(t *testing.T, dir string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), text, 0o644))
 }
 
-// without copies a sharded checkpoint without the shards of layers that a rank does not hold.
+const embeddingShard = "embedding.safetensors"
+
+// without copies a sharded checkpoint without the shards that a rank does not need.
 func without(t *testing.T, dir string, held model.Span) string {
 	t.Helper()
 	own := t.TempDir()
@@ -58,6 +70,9 @@ func without(t *testing.T, dir string, held model.Span) string {
 	for _, f := range files {
 		var layer int
 		if _, err := fmt.Sscanf(f.Name(), "layer%d.safetensors", &layer); err == nil && !held.Has(layer) {
+			continue
+		}
+		if f.Name() == embeddingShard && held.From > 0 {
 			continue
 		}
 		require.NoError(t, os.Link(filepath.Join(dir, f.Name()), filepath.Join(own, f.Name())))

@@ -112,8 +112,8 @@ func (l *Loader) Experts(w ExpertWant) *model.ExpertLinear {
 		w.Stacked, w.Each, w.Fused = []string{path}, nil, nil
 	}
 	defer func() {
-		if r := &l.resolved[len(l.resolved)-1]; r.Role == w.Role {
-			r.Experts = w.Experts
+		if n := len(l.resolved); n > 0 && l.resolved[n-1].Role == w.Role {
+			l.resolved[n-1].Experts = w.Experts
 		}
 	}()
 	for i, path := range w.Stacked {
