@@ -67,7 +67,7 @@ type AttentionOptions struct {
 // Attending is what heads attend to in a prompt, or how much they are of a kind: plain data.
 type Attending struct {
 	Schema    string         `json:"schema"`
-	Made      *Made          `json:"made,omitempty"` // nil: by no command
+	Made      *lens.Made     `json:"made,omitempty"` // nil: by no command
 	Model     lens.ModelInfo `json:"model"`
 	Prompt    *string        `json:"prompt"` // nil when ids were given instead of text
 	BOSAdded  bool           `json:"bos_added"`

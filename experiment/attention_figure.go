@@ -106,7 +106,7 @@ func (a *Attending) scoreFigure(f *render.Figure) {
 func (a *Attending) matrix(h Head) render.Matrix {
 	m := render.Matrix{Name: "head " + h.String(), RowsAre: "query", Are: "key", TopDown: true}
 	for _, q := range a.Positions {
-		m.Rows = append(m.Rows, strings.TrimSpace(fmt.Sprintf("%d %s", q, render.Visible(a.Tokens[q].Bytes))))
+		m.Rows = append(m.Rows, strings.TrimSpace(fmt.Sprintf("%d %s", q, render.Piece(a.Tokens, q))))
 	}
 	for _, k := range a.Keys {
 		m.Columns = append(m.Columns, render.Column{Token: render.Part(a.Tokens, k), Name: strconv.Itoa(k)})

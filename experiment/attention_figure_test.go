@@ -12,6 +12,7 @@ import (
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
 
@@ -34,6 +35,15 @@ func attended(t testing.TB) []*experiment.Attending {
 	both := *pattern
 	both.Scoring = scores.Scoring
 	return []*experiment.Attending{pattern, scores, drawn, &both}
+}
+
+func TestRowsOfAPatternShowTheirTokensAsColumnsDo(t *testing.T) {
+	t.Parallel()
+	f := (&experiment.Attending{
+		Tokens: []lens.Token{{Bytes: "The"}, {Bytes: " capital"}, {Bytes: " \xf0\x9f"}, {Bytes: "\x9a\x80"}}, Positions: []int{1, 2, 3}, Keys: []int{0, 1},
+		Pattern: map[experiment.Head][][]float32{{}: {{1, 0}, {1, 0}, {1, 0}}},
+	}).Figure()
+	require.Equal(t, []string{"1 ·capital", "2 ·🚀‹1–2/4›", "3 🚀‹3–4/4›"}, f.Grids[0].Rows)
 }
 
 func TestAttendingFollowsThePublishedSchemaAndComesBack(t *testing.T) {

@@ -47,7 +47,7 @@ type AttributeOptions struct {
 // it: plain data. Numbers are by position, in the order of Positions.
 type Attribution struct {
 	Schema    string         `json:"schema"`
-	Made      *Made          `json:"made,omitempty"`
+	Made      *lens.Made     `json:"made,omitempty"`
 	Method    string         `json:"method"` // "direct"
 	Model     lens.ModelInfo `json:"model"`
 	Run       Run            `json:"run"`

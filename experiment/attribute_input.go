@@ -28,7 +28,7 @@ type InputOptions struct {
 // InputAttribution is what each token of a prompt does to a metric: plain data.
 type InputAttribution struct {
 	Schema   string         `json:"schema"`
-	Made     *Made          `json:"made,omitempty"`
+	Made     *lens.Made     `json:"made,omitempty"`
 	Method   Method         `json:"method"`
 	Steps    int            `json:"steps,omitempty"`
 	Model    lens.ModelInfo `json:"model"`

@@ -39,7 +39,7 @@ type DecomposeOptions struct {
 // Decomposition are states as sums of few directions of tokens: plain data.
 type Decomposition struct {
 	Schema    string         `json:"schema"`
-	Made      *Made          `json:"made,omitempty"`
+	Made      *lens.Made     `json:"made,omitempty"`
 	Model     lens.ModelInfo `json:"model"`
 	Lens      string         `json:"lens"`
 	Algorithm string         `json:"algorithm"`

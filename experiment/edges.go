@@ -29,10 +29,10 @@ type EdgeOptions struct {
 
 // Edges is what single edges of a model's graph are expected to do to a metric: plain data.
 type Edges struct {
-	Schema string `json:"schema"`
-	Made   *Made  `json:"made,omitempty"`
-	Method Method `json:"method"`
-	Steps  int    `json:"steps,omitempty"`
+	Schema string     `json:"schema"`
+	Made   *lens.Made `json:"made,omitempty"`
+	Method Method     `json:"method"`
+	Steps  int        `json:"steps,omitempty"`
 	Between
 	Edges []Edge `json:"edges"` // the greatest scores first, whatever their sign
 	Count int    `json:"count"` // of all edges

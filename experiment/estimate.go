@@ -33,10 +33,10 @@ type EstimateOptions struct {
 
 // Estimation is what patches are expected to do to a metric: plain data.
 type Estimation struct {
-	Schema string `json:"schema"`
-	Made   *Made  `json:"made,omitempty"`
-	Method Method `json:"method"`
-	Steps  int    `json:"steps,omitempty"`
+	Schema string     `json:"schema"`
+	Made   *lens.Made `json:"made,omitempty"`
+	Method Method     `json:"method"`
+	Steps  int        `json:"steps,omitempty"`
 	Between
 	Components []model.Site `json:"components"`
 	Rows       []int        `json:"rows"` // layers

@@ -22,7 +22,7 @@ const EvaluateSchema = "mlxlens.evaluate/1"
 // Evaluation says how near lenses come to what a model answers, layer by layer.
 type Evaluation struct {
 	Schema string         `json:"schema"`
-	Made   *Made          `json:"made,omitempty"`
+	Made   *lens.Made     `json:"made,omitempty"`
 	Model  lens.ModelInfo `json:"model"`
 	Corpus Corpus         `json:"corpus"`
 	Rows   []string       `json:"rows"`   // layers.N.resid_post

@@ -33,7 +33,7 @@ type FeaturesOptions struct {
 // Features are what a dictionary finds in a prompt: plain data.
 type Features struct {
 	Schema    string         `json:"schema"`
-	Made      *Made          `json:"made,omitempty"`
+	Made      *lens.Made     `json:"made,omitempty"`
 	Model     lens.ModelInfo `json:"model"`
 	Sparse    Dictionary     `json:"sparse"`
 	Prompt    *string        `json:"prompt"` // nil when ids were given instead of text

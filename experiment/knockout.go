@@ -35,7 +35,7 @@ type KnockoutOptions struct {
 // Knockouts is what becomes of a run whose tokens do not see each other: plain data.
 type Knockouts struct {
 	Schema   string         `json:"schema"`
-	Made     *Made          `json:"made,omitempty"` // nil: by no command
+	Made     *lens.Made     `json:"made,omitempty"` // nil: by no command
 	Model    lens.ModelInfo `json:"model"`
 	Run      Run            `json:"run"`
 	Metric   Metric         `json:"metric"`

@@ -62,8 +62,8 @@ type PatchOptions struct {
 
 // Patching is what patches of a run recover of another one: plain data.
 type Patching struct {
-	Schema string `json:"schema"`
-	Made   *Made  `json:"made,omitempty"`
+	Schema string     `json:"schema"`
+	Made   *lens.Made `json:"made,omitempty"`
 	Between
 	Components []model.Site `json:"components"`
 	Rows       []int        `json:"rows"` // layers

@@ -39,7 +39,7 @@ type PatchscopeOptions struct {
 // Scope is what a prompt goes on with when a state of another is put into it: plain data.
 type Scope struct {
 	Schema   string         `json:"schema"`
-	Made     *Made          `json:"made,omitempty"`
+	Made     *lens.Made     `json:"made,omitempty"`
 	Model    lens.ModelInfo `json:"model"`
 	Source   Run            `json:"source"` // Position is whose states are read
 	Into     Run            `json:"into"`   // Position is where they go

@@ -37,7 +37,7 @@ type ProbeOptions struct {
 // Probing is linear probes of states, layer by layer: plain data.
 type Probing struct {
 	Schema   string         `json:"schema"`
-	Made     *Made          `json:"made,omitempty"`
+	Made     *lens.Made     `json:"made,omitempty"`
 	Model    lens.ModelInfo `json:"model"`
 	Site     model.Site     `json:"site"`
 	Read     string         `json:"read,omitempty"` // which positions, as the user wrote it

@@ -11,18 +11,6 @@ import (
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// Made says how a result was made, so that it can be made again.
-type Made struct {
-	Version  string   `json:"version"`
-	Command  []string `json:"command"`             // the arguments
-	Ref      string   `json:"model_ref,omitempty"` // the model as it was opened, which the arguments need not name
-	Model    string   `json:"model_digest"`
-	Revision string   `json:"revision,omitempty"` // the commit, of a model of the hub
-	// Files are the digests of the files that were learnt from, of conversations, and of those that edits name, by the arguments that
-	// name them.
-	Files map[string]string `json:"files,omitempty"`
-}
-
 // Run is a run that an experiment is of.
 type Run struct {
 	Prompt   *string      `json:"prompt"` // nil when ids were given instead of text

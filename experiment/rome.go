@@ -41,7 +41,7 @@ type TracingOptions struct {
 // Student's t.
 type Tracing struct {
 	Schema  string         `json:"schema"`
-	Made    *Made          `json:"made,omitempty"`
+	Made    *lens.Made     `json:"made,omitempty"`
 	Model   lens.ModelInfo `json:"model"`
 	Run     Run            `json:"run"`
 	Subject []int          `json:"subject"`

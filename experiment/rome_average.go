@@ -60,7 +60,7 @@ func (t *Tracing) part(position int) Part {
 // intervals over them: plain data.
 type TracingAverage struct {
 	Schema     string                         `json:"schema"`
-	Made       *Made                          `json:"made,omitempty"`
+	Made       *lens.Made                     `json:"made,omitempty"`
 	Model      lens.ModelInfo                 `json:"model"`
 	Facts      int                            `json:"facts"`
 	Metric     Metric                         `json:"metric"`

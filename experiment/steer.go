@@ -58,7 +58,7 @@ type SteerOptions struct {
 // Steering is vectors that tell the positive prompts of pairs from the negative ones: plain data.
 type Steering struct {
 	Schema  string          `json:"schema"`
-	Made    *Made           `json:"made,omitempty"`
+	Made    *lens.Made      `json:"made,omitempty"`
 	Model   lens.ModelInfo  `json:"model"`
 	Site    model.Site      `json:"site"`
 	Method  SteeringMethod  `json:"method"`

@@ -76,7 +76,7 @@ func (s *Steering) File() *states.Vectors {
 }
 
 // vectorMetadata says what vectors are of.
-func vectorMetadata(info lens.ModelInfo, made *Made, site model.Site, read string) map[string]string {
+func vectorMetadata(info lens.ModelInfo, made *lens.Made, site model.Site, read string) map[string]string {
 	m := map[string]string{"model": info.Ref, "model_type": info.Type, "d_model": strconv.Itoa(info.DModel), "site": string(site), "read": read}
 	if made != nil {
 		m[states.ModelDigest], m["version"] = made.Model, made.Version

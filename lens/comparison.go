@@ -9,6 +9,7 @@ const CompareSchema = "mlxlens.compare/1"
 // position: plain data. Divergences are in nats.
 type Comparison struct {
 	Schema    string         `json:"schema"`
+	Made      *Made          `json:"made,omitempty"` // nil: by no command
 	A         Compared       `json:"a"`
 	B         Compared       `json:"b"`
 	Rows      []string       `json:"rows"`                // of a, in forward order

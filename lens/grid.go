@@ -16,6 +16,7 @@ const TraceSchema = "mlxlens.trace/1"
 // nats.
 type Grid struct {
 	Schema    string     `json:"schema"`
+	Made      *Made      `json:"made,omitempty"` // nil: by no command, or a line of many
 	Model     ModelInfo  `json:"model"`
 	Lens      string     `json:"lens"`   // "logit", a Translator's name, or several
 	Prompt    *string    `json:"prompt"` // nil when ids were given instead of text

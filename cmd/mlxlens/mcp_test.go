@@ -49,8 +49,8 @@ func (p *toolProcess) call(ctx context.Context, name string, arguments map[strin
 	return p.CallTool(ctx, asked)
 }
 
-// took is how long a trace took, its last key or not.
-var took = regexp.MustCompile(`,?"timing":\{[^}]*\}`)
+// took is how long a trace took, its last key or not, and by which command line.
+var took = regexp.MustCompile(`,?"(timing|made)":\{[^}]*\}`)
 
 func TestAToolOfAnotherProcessAnswersAsTheCommandLine(t *testing.T) {
 	p := startTools(t, nil)

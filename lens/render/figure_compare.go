@@ -13,7 +13,7 @@ import (
 func CompareFigure(c *lens.Comparison, kl bool) *Figure {
 	p := &comparePainter{c: c, kl: kl}
 	h := p.compareHeading()
-	f := &Figure{Title: draw(h.title), Notes: h.lines[:len(h.lines)-1], Means: "Jensen–Shannon divergence of the two sides in nats: 0 the same, ln 2 = 0.693 nothing in common; x≠y: a says x, b says y", Digits: 3}
+	f := &Figure{Title: draw(h.title), Notes: h.lines[:len(h.lines)-1], Means: "Jensen–Shannon divergence of the two sides in nats: 0 the same, ln 2 = 0.693 nothing in common; x≠y: a says x, b says y", Digits: 3, Made: madeText(c.Made)}
 	m := Matrix{Name: "JS", RowsAre: "layer", Are: "position"}
 	if kl {
 		f.Means, m.Name = "KL(a ‖ b) in nats; x≠y: a says x, b says y", "KL"

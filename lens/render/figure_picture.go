@@ -31,22 +31,15 @@ func FigurePicture(w io.Writer, f *Figure, o PictureOptions) error {
 		p.f = &titled
 	}
 	title := strings.Join(append([]string{p.f.Title}, p.f.Notes...), " · ")
-	says := f.Means
-	if f.Made != "" {
-		says += " · made: " + f.Made
-	}
 	height := p.height
 	if p.footed() {
 		height += madeHeight
 	}
-	if p.surface, err = newSurface(o, t, p.width, height, caption{title: title, describes: says, model: o.Origin.Model, crisp: true}); err != nil {
+	if p.surface, err = newSurface(o, t, p.width, height, caption{title: title, describes: f.Means, model: o.Origin.Model, made: f.Made, crisp: true}); err != nil {
 		return err
 	}
 	p.draw()
-	if o.Format != PNG || f.Made == "" {
-		return p.finish(w)
-	}
-	return p.finish(&pngText{w: w, key: "made", text: f.Made})
+	return p.finish(w)
 }
 
 // figurePicture is the layout of a figure.

@@ -194,7 +194,7 @@ func TestFilesOfAFigureSayHowItWasMade(t *testing.T) {
 	require.NoError(t, err)
 	b.Reset()
 	require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{Format: render.SVG}))
-	require.Contains(t, b.String(), "made: {&#34;version&#34;:&#34;v1&#34;,&#34;command&#34;:[&#34;patch&#34;,&#34;ü &lt;a&gt;&#34;]}")
+	require.Contains(t, b.String(), "<dcterms:provenance>{&#34;version&#34;:&#34;v1&#34;,&#34;command&#34;:[&#34;patch&#34;,&#34;ü &lt;a&gt;&#34;]}</dcterms:provenance>")
 	b.Reset()
 	require.NoError(t, render.FigureHTML(&b, f))
 	require.Contains(t, b.String(), `ü &lt;a&gt;`)

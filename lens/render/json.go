@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -60,7 +61,8 @@ func separator(i int) string {
 // CSV writes a grid in long form, one line for each candidate and target of each
 // cell, under a line of names. A number that is not finite is empty. Texts are for people:
 // control characters are shown, and an apostrophe stands before one that a spreadsheet would
-// take for a formula (OWASP, "CSV Injection"). The ids say which tokens they are.
+// take for a formula (OWASP, "CSV Injection"). The ids say which tokens they are. The grid's Made is not in it:
+// the same numbers have the same bytes, by whatever command.
 func CSV(w io.Writer, g *lens.Grid) error {
 	c := csv.NewWriter(w)
 	lines := [][]string{{"row", "position", "input_id", "input_text", "kind", "rank", "id", "text", "logit", "prob", "logsumexp", "entropy", "kl", "norm"}}
@@ -94,6 +96,15 @@ func CSV(w io.Writer, g *lens.Grid) error {
 		lines = lines[:0]
 	}
 	return nil
+}
+
+// madeText is how a result was made, as files have it beside what they show: JSON, "" for nil.
+func madeText(made *lens.Made) string {
+	if made == nil {
+		return ""
+	}
+	text, _ := json.Marshal(made) // strings only; the keys of a map are sorted
+	return string(text)
 }
 
 // csvText is a token's text in a cell of its own.

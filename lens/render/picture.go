@@ -126,7 +126,7 @@ func (p *painter) paint(w io.Writer, d plan) error {
 	if err != nil {
 		return err
 	}
-	about := caption{title: p.heading.whole, describes: p.heading.describes, model: p.heading.model, crisp: p.o.Kind == Heatmap || p.o.Kind == Candidates}
+	about := caption{title: p.heading.whole, describes: p.heading.describes, model: p.heading.model, made: p.heading.made, crisp: p.o.Kind == Heatmap || p.o.Kind == Candidates}
 	if p.surface, err = newSurface(p.o, p.typesetter, width, footed, about); err != nil {
 		return err
 	}
@@ -187,6 +187,7 @@ type heading struct {
 	whole     string   // all in one line, uncut
 	describes string   // for those who do not see it
 	model     string
+	made      string // how, as JSON
 }
 
 func (p *painter) empty() bool { return len(p.g.Rows) == 0 || len(p.g.Positions) == 0 }
@@ -205,7 +206,7 @@ const (
 
 // gridHeading is the prompt, the model and the lens, and what the numbers are.
 func (p *painter) gridHeading() heading {
-	h := heading{model: p.g.Model.Ref, describes: p.describe()}
+	h := heading{model: p.g.Model.Ref, made: madeText(p.g.Made), describes: p.describe()}
 	switch {
 	case p.o.Title != "":
 		h.title = glyphs(p.o.Title)

@@ -170,6 +170,7 @@ func (o PictureOptions) bounded(width, height float64) error {
 type caption struct {
 	title, describes string
 	model            string // as it was named
+	made             string // how, as JSON; "": by no command
 	crisp            bool   // it is made of boxes, whose edges stay sharp
 	origin           Origin
 }
@@ -186,7 +187,7 @@ func (c caption) program() string {
 // 11.3.3.2), and behind them ours.
 func (c caption) fields() [][2]string {
 	all := [][2]string{{"Title", c.title}, {"Description", c.describes}, {"Software", c.program()}, {"Source", c.model},
-		{"Comment", c.origin.Command}, {"Edits", strings.Join(c.origin.Edits, "\n")}}
+		{"Comment", c.origin.Command}, {"Edits", strings.Join(c.origin.Edits, "\n")}, {"made", c.made}}
 	var out [][2]string
 	for _, f := range all {
 		if f[1] != "" {

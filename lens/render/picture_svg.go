@@ -151,14 +151,14 @@ func escaped(s string) string {
 
 // metadata is how the picture was made, as RDF in the words of the Dublin Core, which Inkscape shows.
 func (c caption) metadata() string {
-	names := map[string]string{"Software": "creator", "Source": "source", "Comment": "description", "Edits": "subject"}
+	names := map[string]string{"Software": "dc:creator", "Source": "dc:source", "Comment": "dc:description", "Edits": "dc:subject", "made": "dcterms:provenance"}
 	var b strings.Builder
 	for _, f := range c.fields() {
 		if name := names[f[0]]; name != "" {
-			fmt.Fprintf(&b, "<dc:%s>%s</dc:%[1]s>\n", name, escaped(f[1]))
+			fmt.Fprintf(&b, "<%s>%s</%[1]s>\n", name, escaped(f[1]))
 		}
 	}
-	return `<metadata><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dc="http://purl.org/dc/elements/1.1/"><rdf:Description rdf:about="">` +
+	return `<metadata><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"><rdf:Description rdf:about="">` +
 		"\n" + b.String() + "</rdf:Description></rdf:RDF></metadata>\n"
 }
 

@@ -7,6 +7,7 @@ const prompt = { key: "prompt", label: "prompt", kind: "area", value: "The capit
 const layers = { key: "layers", label: "layers", hint: "all; or 0,4,8:12,-1" };
 const positions = { key: "positions", label: "positions", hint: "all; or 0,4,8:12,-1" };
 const edits = { key: "edit", label: "edits, one a line", kind: "lines", hint: "layers.5.mlp_out@3=zero" };
+const readBy = { key: "lens", label: "read by", kind: "lens" }; // of those that the server has open
 const target = { key: "target", label: "target token", hint: " Paris" };
 const versus = { key: "vs", label: "against the token", hint: " Rome" };
 const pair = [
@@ -18,9 +19,9 @@ const sampling = [
   { key: "temperature", label: "temperature", kind: "number", hint: "0: the likeliest" },
 ];
 const MODES = {
-  lens: { name: "Lens", endpoint: "trace", grid: true, help: "What the model would say after each layer.", fields: [prompt, layers, positions, { ...target, kind: "lines", label: "target tokens, one a line" }, { key: "lens", label: "read by", kind: "lens" }, edits] },
-  generate: { name: "Generate", endpoint: "generate", grid: true, text: true, help: "The model goes on, and each new token has its lens.", fields: [{ ...prompt, value: "Once upon a time" }, ...sampling, layers, edits], set: { lens: true } },
-  chat: { name: "Chat", endpoint: "chat", grid: true, text: true, help: "A conversation by the model's template; each token of the answer has its lens. Chat, pressed again, begins anew.", fields: [{ key: "say", label: "your message", kind: "area", value: "Name three rivers." }, { key: "system", label: "system message" }, ...sampling, layers, edits], set: { lens: true } },
+  lens: { name: "Lens", endpoint: "trace", grid: true, help: "What the model would say after each layer.", fields: [prompt, layers, positions, { ...target, kind: "lines", label: "target tokens, one a line" }, readBy, edits] },
+  generate: { name: "Generate", endpoint: "generate", grid: true, text: true, help: "The model goes on, and each new token has its lens.", fields: [{ ...prompt, value: "Once upon a time" }, ...sampling, layers, readBy, edits], set: { lens: true } },
+  chat: { name: "Chat", endpoint: "chat", grid: true, text: true, help: "A conversation by the model's template; each token of the answer has its lens. Chat, pressed again, begins anew.", fields: [{ key: "say", label: "your message", kind: "area", value: "Name three rivers." }, { key: "system", label: "system message" }, ...sampling, layers, readBy, edits], set: { lens: true } },
   patch: { name: "Patch", endpoint: "patch", figure: "html", help: "What the clean prompt computes is put into the corrupted one, place by place; a number is how much of the clean answer comes back.", fields: [...pair, target, versus, { key: "sites", label: "sites", hint: "resid_pre,attn_out,mlp_out" }, layers, { ...positions, hint: "each; or 0,4,-1, or all" }, { key: "heads", label: "a column for each head", kind: "check" }, edits] },
   attn: { name: "Attention", endpoint: "attn", figure: "html", help: "Without heads and layers each head is scored by what it looks at; with them patterns are shown.", fields: [{ ...prompt, value: "When Mary and John went to the store, John gave a drink to" }, { key: "heads", label: "heads", hint: "15.3,16.0" }, layers, { key: "knockout", label: "hide tokens from the last", kind: "choice", of: ["", "head", "key", "all"] }, edits] },
   attribute: { name: "Attribute", endpoint: "attribute", figure: "html", help: "Which parts, or which tokens, make the answer. With a corrupted prompt: estimated patches.", fields: [prompt, { key: "corrupted", label: "corrupted prompt, or none" }, target, versus, { key: "by", label: "by", kind: "choice", of: ["component", "head", "neuron", "token"] }, { key: "top", label: "the greatest so many", kind: "number" }, edits] },

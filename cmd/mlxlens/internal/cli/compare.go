@@ -89,7 +89,7 @@ func (o *compareOptions) checkFlags() (lens.Alignment, error) {
 	switch {
 	case o.view != "js" && o.view != "kl":
 		return 0, usagef("--view %q: want js or kl", o.view)
-	case o.lensB == "none" && o.lens.path == "":
+	case o.lensB == noLens && o.lens.path == "":
 		return 0, usagef("--lens-b none needs --lens: without it neither side has a lens")
 	case !(o.threshold > 0):
 		return 0, usagef("--threshold %g: want more than 0", o.threshold)
@@ -123,9 +123,12 @@ func (o *compareOptions) checkOutput() error {
 
 // write writes the comparison in the output's format.
 func (o *compareOptions) write(s *streams, w io.Writer, c *lens.Comparison) error {
+	if o.format() != "json" {
+		c.Made = unplaced(c.Made)
+	}
 	if o.format() == "html" {
 		f := render.CompareFigure(c, o.view == "kl")
-		f.Made, f.Command = commandLine(s.args), commandLine(s.args)
+		f.Command = commandLine(s.args)
 		return render.FigureHTML(w, f)
 	}
 	if !o.pictured() {
@@ -180,6 +183,9 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	}
 	a.describe(&c.A)
 	b.describe(&c.B)
+	if c.Made, err = o.made(s, a, b); err != nil {
+		return err
+	}
 	switch {
 	case file != nil:
 		return file.write(func(w io.Writer) error { return o.write(s, w, c) })
@@ -251,7 +257,7 @@ func (o *compareOptions) sides(ctx context.Context, s *streams) (a, b *side, clo
 		if o.lensB != "" {
 			second.path = o.lensB
 		}
-		if o.lensB == "none" {
+		if o.lensB == noLens {
 			second.path = ""
 		}
 		models := closeAll

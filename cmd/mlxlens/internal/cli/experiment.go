@@ -150,7 +150,7 @@ type foundFlags struct {
 	outputFlags
 	screenFlags
 	json    bool
-	how     *experiment.Made // what is kept was made; nil: nothing is kept
+	how     *lens.Made // what is kept was made; nil: nothing is kept
 	picture pictureFlags
 	edited  []string // edits of the run, for a picture to name
 	of      string   // the name of the model
@@ -196,7 +196,7 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 
 func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
 	how, err := json.Marshal(struct {
-		*experiment.Made
+		*lens.Made
 		Interrupted bool `json:"interrupted,omitempty"`
 	}{o.how, o.interrupted})
 	if err != nil {
@@ -220,21 +220,14 @@ func (o *foundFlags) write(s *streams, w io.Writer, result found) error {
 }
 
 // made says how a result is made, where it is kept: in a file or as JSON.
-func (o *foundFlags) made(s *streams, opened *auto.Opened) (*experiment.Made, error) {
+func (o *foundFlags) made(s *streams, opened *auto.Opened) (*lens.Made, error) {
 	if o.output == "" && !o.json {
 		return nil, nil
 	}
 	o.of = opened.Info.Ref
-	digest, err := s.digest(opened)
-	if err != nil {
-		return nil, err
-	}
-	files, err := s.dependencies()
-	if err != nil {
-		return nil, err
-	}
-	o.how = &experiment.Made{Files: files, Version: programVersion(), Command: s.args, Ref: opened.Info.Ref, Model: digest, Revision: hubCommit(opened.Info.Ref)}
-	return o.how, nil
+	var err error
+	o.how, err = s.made(opened)
+	return o.how, err
 }
 
 // describeRun says in a result what a run is of.

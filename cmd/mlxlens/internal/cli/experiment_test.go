@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
-	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
 
@@ -23,7 +23,7 @@ func (half) Arrays() []checkpoint.Array { return nil }
 func TestNumbersOfAnInterruptedRunSayThatTheyAre(t *testing.T) {
 	for _, name := range []string{"x.csv", "x.npz"} {
 		for _, interrupted := range []bool{false, true} {
-			o := foundFlags{how: &experiment.Made{Version: "1"}, interrupted: interrupted}
+			o := foundFlags{how: &lens.Made{Version: "1"}, interrupted: interrupted}
 			o.output = name
 			require.NoError(t, o.outputFlags.check(foundFormats...))
 			var out bytes.Buffer

@@ -133,15 +133,23 @@ var needsNoQuotes = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
 // bytes wherever it is written, and shows nobody's folders.
 func commandLine(args []string) string {
 	words := []string{"mlxlens"}
-	for i, a := range args {
-		named := strings.HasPrefix(a, "--output=") || strings.HasPrefix(a, "-o") && !strings.HasPrefix(a, "--")
-		if named || a == "--output" || i > 0 && (args[i-1] == "-o" || args[i-1] == "--output") {
-			continue
-		}
+	for _, a := range withoutOutput(args) {
 		if !needsNoQuotes.MatchString(a) {
 			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
 		}
 		words = append(words, a)
 	}
 	return strings.Join(words, " ")
+}
+
+// withoutOutput are arguments but those that name the output.
+func withoutOutput(args []string) (rest []string) {
+	for i, a := range args {
+		named := strings.HasPrefix(a, "--output=") || strings.HasPrefix(a, "-o") && !strings.HasPrefix(a, "--")
+		if named || a == "--output" || i > 0 && (args[i-1] == "-o" || args[i-1] == "--output") {
+			continue
+		}
+		rest = append(rest, a)
+	}
+	return rest
 }

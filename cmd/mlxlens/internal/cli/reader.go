@@ -13,6 +13,7 @@ const (
 	logitLens     = "logit"
 	embeddingLens = "embed"
 	negatedLens   = "negated"
+	noLens        = "none" // of the second side of a comparison
 )
 
 // named reports whether the lens is one that the model has of itself.

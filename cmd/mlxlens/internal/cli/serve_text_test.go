@@ -43,6 +43,31 @@ func TestAnEditOfANewTokenIsALensOfTheWholeText(t *testing.T) {
 	require.Equal(t, said, browsertest.JS[string](b.Page, `text(D.input[1])`), "it is the same text")
 }
 
+func TestNewTokensAreReadByTheLensThatIsNamed(t *testing.T) {
+	for mode, field := range map[string]string{"generate": "f-prompt", "chat": "f-say"} {
+		b := openTab(t, serve.Door{}, "#max_tokens=2&layers=28:&lens=negated&mode="+mode, 1440, 800)
+		b.until(`document.getElementById("f-lens").value === "negated"`)
+		if mode == "generate" {
+			b.done()
+		}
+		browsertest.JS[any](b.Page, listened)
+		typed(b, field, "One two")
+		require.Equal(t, "negated", asks(b, "Run")["lens"], mode)
+		require.Contains(t, b.Text("#caption"), "negated logit lens", mode)
+		if mode == "generate" {
+			b.Shot("serve-read-by-1440")
+			onCell(b, 1, 1)
+			require.Equal(t, "negated", asks(b, "lens of the whole text with this edit")["lens"], "as the tokens were")
+			require.Contains(t, b.Text("#caption"), "negated logit lens")
+			b.Press("Generate")
+		}
+		browsertest.JS[any](b.Page, `{ const e = document.getElementById("f-lens"); e.value = ""; e.dispatchEvent(new Event("change", { bubbles: true })); } null`)
+		typed(b, field, "Three four")
+		require.Equal(t, true, asks(b, "Run")["lens"], mode)
+		require.NotContains(t, b.Text("#caption"), "negated", mode)
+	}
+}
+
 func TestEditsOfAPromptKeepTheirPlacesInTheWholeText(t *testing.T) {
 	b := openTab(t, serve.Door{}, "", 1440, 800)
 	b.Press("Generate")

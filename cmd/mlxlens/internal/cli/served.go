@@ -23,10 +23,11 @@ type watch struct {
 // served are the models of a server, and the files that its requests may name: those that it was
 // started with, and no others.
 type served struct {
-	opened  *auto.Opened // kept, as all here: who runs a command closes nothing
-	others  map[string]*auto.Opened
-	lenses  map[string]lens.Translator // on opened
-	vectors []string                   // files that edits may read
+	opened      *auto.Opened // kept, as all here: who runs a command closes nothing
+	others      map[string]*auto.Opened
+	lenses      map[string]lens.Translator // on opened
+	lensDigests map[string]string          // of their files, when they were opened
+	vectors     []string                   // files that edits may read
 
 	asOpened []string // flags, beside its name, with which opened was opened
 }
@@ -119,7 +120,7 @@ func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) 
 		return nil, nil, err
 	}
 	ends = append(ends, opened.Close)
-	v = &served{opened: opened.Kept(), others: map[string]*auto.Opened{}, lenses: map[string]lens.Translator{}, vectors: o.vectors, asOpened: o.asGiven()}
+	v = &served{opened: opened.Kept(), others: map[string]*auto.Opened{}, lenses: map[string]lens.Translator{}, lensDigests: map[string]string{}, vectors: o.vectors, asOpened: o.asGiven()}
 	for _, ref := range o.modelsB {
 		second := o.modelOptions
 		second.ref = ref
@@ -137,6 +138,9 @@ func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) 
 		}
 		ends = append(ends, t.Close)
 		v.lenses[path] = t
+		if v.lensDigests[path], err = lensDigest(path); err != nil {
+			return nil, nil, err
+		}
 	}
 	if err := s.sameInput(o.originOfFiles); err != nil {
 		return nil, nil, err

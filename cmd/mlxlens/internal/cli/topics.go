@@ -176,6 +176,13 @@ Ctrl-C ends it at once.
 An output is refused that is a file which the command reads, by whatever name, or that
 lies in the folder of the model. Beside a model that is one file (GGUF) it may lie.
 
+JSON of one result has "made", from which it can be made again: the version, the arguments, digests
+of the model's files and of the files that the arguments name (lenses, values of edits,
+conversations, examples), and the commit of a model of the hub. CSV of an experiment has it in the
+first line of a last column, npz as an array of bytes, a picture and a page in their metadata. CSV of
+trace, a stream of tokens and the lines of --file (which have an origin) have none: the same numbers
+are the same bytes there.
+
 A picture (.png, .svg, .pdf) has a title, what its numbers are, and how it was made: the program,
 the command and the edits, which the file's metadata have too. --style paper leaves these to the
 paper's caption; --picture-width 6.75in makes it as wide as a page, and --title, --font-size,

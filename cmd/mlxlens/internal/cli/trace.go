@@ -249,7 +249,8 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 		return nil, err
 	}
 	o.describe(g, opened, p)
-	return g, nil
+	g.Made, err = o.made(s, opened)
+	return g, err
 }
 
 // prepared is a prompt as the model gets it.
@@ -318,10 +319,11 @@ func (o *traceOptions) write(s *streams, w io.Writer, g *lens.Grid, view render.
 	case "csv":
 		return render.CSV(w, g)
 	case "html":
+		g.Made = unplaced(g.Made)
 		return render.HTML(w, g, render.HTMLOptions{View: view, Command: commandLine(s.args)})
 	case "png", "svg", "pdf":
 		p := o.look.options(s, o.format())
-		p.Kind, p.View = o.kind(), view
+		p.Kind, p.View, g.Made = o.kind(), view, unplaced(g.Made)
 		if p.Kind == render.Heatmap && view == render.Prob && !o.quiet && render.Dark(g) {
 			s.say("few cells have a probability to see: --view rank shows more")
 		}
