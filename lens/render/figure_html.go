@@ -131,7 +131,7 @@ func (m *Matrix) kind() string {
 // embedHeight is the height, in CSS pixels, at which a frame of 720 shows all of a figure: lines above the grids,
 // then grids beside each other as far as there is room.
 func (f *Figure) embedHeight() int {
-	const width, row, line, glyph = 690, 22, 20, 7.2
+	const width, row, line, glyph = 690, 24, 20, 7.2
 	lines := 0
 	for _, text := range append(slices.Clone(f.Notes), f.Means) {
 		lines += 1 + int(float64(len(text))*6.6)/width

@@ -32,7 +32,7 @@ function reopen(ofLink) {
       if (!ofLink && !location.hash) turn("lens", {});
       return;
     }
-  } catch (e) { turn("chat", {}); status(e.message, true); return; }
+  } catch (e) { turn(mode, {}); status(e.message, true); return; }
   drawForm();
   if (mode !== "chat") { run(false); return; }
   wanted = null;

@@ -86,8 +86,17 @@ function request() {
     delete body.say;
     delete body.system;
   }
-  if (mode === "steer") body.pairs = (body.pairs || "").split("\n").filter(s => s.trim()).map(s => { const [positive, negative] = s.split("|").map(t => t.trim()); return { positive, negative: negative || "" }; });
+  if (mode === "steer") body.pairs = pairsOf(body.pairs || "");
   return body;
+}
+
+// pairsOf reads a pair a line. One blank on each side of the bar is of the bar.
+function pairsOf(text) {
+  return text.split("\n").filter(s => s.trim()).map((line, i) => {
+    const two = line.split(/ ?\| ?/);
+    if (two.length !== 2 || !two.every(s => s.trim())) throw new Error("pair " + (i + 1) + ", \"" + line.slice(0, 60) + "\": want two prompts and one | between them");
+    return { positive: two[0], negative: two[1] };
+  });
 }
 
 // address has the mode and each value that is not the built-in one, emptied ones too, so that a link leads to the
@@ -102,7 +111,11 @@ function address(messages = conversation) {
 // readAddress takes what the address asks for, and reports whether it asks for something.
 function readAddress() {
   const all = new URLSearchParams(location.hash.slice(1)), asked = all.get("mode");
-  if (!MODES[asked]) return false;
+  if (asked === null) return false;
+  if (!Object.hasOwn(MODES, asked)) {
+    history.replaceState(null, "", location.pathname + location.search);
+    throw new Error("the address has mode=" + asked.slice(0, 60) + ", which is none (have: " + Object.keys(MODES).join(", ") + ")");
+  }
   mode = asked;
   values = {};
   conversation = [];

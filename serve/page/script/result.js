@@ -56,7 +56,9 @@ async function run(push) {
   leave();
   const m = MODES[mode];
   if (mode === "chat" && !held(m.fields[0]).trim()) { status("write a message: there is none to answer", true); return; }
-  const body = request(), control = running = new AbortController(), before = shown, whole = undone;
+  let body;
+  try { body = request(); } catch (e) { status(e.message, true); return; }
+  const control = running = new AbortController(), before = shown, whole = undone;
   undone = null;
   unchanged = () => { // what is shown stays, under its address; so does a conversation whose last message was asked again
     shown = before;
@@ -214,7 +216,7 @@ const quoted = a => /^[\w@%+=:,./-]+$/.test(a) ? a : "'" + a.replaceAll("'", "'\
 function saves() {
   const formats = properties(last.lines ? "trace" : last.endpoint).format.enum;
   const buttons = formats.map(f => element("button", { type: "button", onclick: () => save(f) }, f.toUpperCase()));
-  const copy = (name, text) => element("button", { type: "button", onclick: async () => { await navigator.clipboard.writeText(text()); status(name + " copied"); } }, "copy " + name);
+  const copy = (name, text) => element("button", { type: "button", onclick: async () => status(await copied(text()) ? name + " copied" : "copy the " + name + " from below") }, "copy " + name);
   $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, element("button", { type: "button", onclick: embed }, "embed"), copy("link", () => location.origin + "/" + shown + (MODES[mode].grid ? "&" + chosen() : "")),
     copy("command", commandLine));
   $("saves").hidden = false;
@@ -249,6 +251,12 @@ async function save(format) {
   } catch (e) { status(e.message, true); }
 }
 
+// copied copies a text, and shows it where the clipboard is refused, as it is to pages that come over a network by plain HTTP.
+async function copied(text) {
+  $("tag").value = text;
+  try { await navigator.clipboard.writeText(text); return true; } catch { $("tag").hidden = false; $("tag").select(); return false; }
+}
+
 // embed saves the page of what is shown, and copies the tag that puts it into a page beside it: this server is for
 // who sits before it, and no frame of others shows it.
 async function embed() {
@@ -256,11 +264,9 @@ async function embed() {
   try {
     const blob = await file("html"), page = parsed(await blob.text());
     const name = await keep(blob, "html"), tag = frame(name + (MODES[mode].grid ? "#" + chosen() : ""), page.title, page.body.dataset.height);
+    const there = await copied(tag);
     $("tag").hidden = false;
-    $("tag").value = tag;
     $("tag").select();
-    let copied = true;
-    try { await navigator.clipboard.writeText(tag); } catch { copied = false; } // a clipboard may be refused: the tag is there to be seen
-    status("saved as " + name + "; " + (copied ? "the tag that embeds it is copied" : "copy the tag that embeds it from below"));
+    status("saved as " + name + "; " + (there ? "the tag that embeds it is copied" : "copy the tag that embeds it from below"));
   } catch (e) { status(e.message, true); }
 }

@@ -229,3 +229,27 @@ func TestWhatIsTypedWhileThePageLoadsStands(t *testing.T) {
 	b.done()
 	require.Equal(t, 3, browsertest.JS[int](b.Page, `document.querySelectorAll("#said .token").length`))
 }
+
+// What cannot be sent, or opened, is told and asks nothing.
+func TestWhatThePageCannotReadIsTold(t *testing.T) {
+	b := openHeard(t, "#mode=constructor")
+	b.until(`document.getElementById("status").textContent.startsWith("the address has mode=constructor, which is none (have: lens, generate, ")`)
+	require.Empty(t, browsertest.JS[string](b.Page, `location.hash`))
+	b.Press("Steer")
+	fill(b, "pairs", "I love | hate it. | I hate it.\ngood | bad")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.until(`document.getElementById("status").textContent === 'pair 1, "I love | hate it. | I hate it.": want two prompts and one | between them'`)
+	require.Zero(t, browsertest.JS[int](b.Page, `sent.length`))
+}
+
+// A page that comes over plain HTTP from another machine has no clipboard.
+func TestWithoutAClipboardTheTextStandsThereToCopy(t *testing.T) {
+	b := openHeard(t, "")
+	browsertest.JS[any](b.Page, `Object.defineProperty(navigator, "clipboard", { value: undefined }); null`)
+	fill(b, "layers", "28:")
+	runForm(t, b)
+	browsertest.JS[any](b.Page, `[...document.querySelectorAll("#saves button")].find(b => b.textContent === "copy command").click(); null`)
+	b.until(`document.getElementById("status").textContent === "copy the command from below"`)
+	require.Regexp(t, "^mlxlens trace .*--layers=28:", browsertest.JS[string](b.Page, `document.getElementById("tag").value`))
+	require.False(t, browsertest.JS[bool](b.Page, `document.getElementById("tag").hidden`))
+}

@@ -8,6 +8,7 @@ const onShare = share => { const i = Math.round(255 * Math.min(1, share)); retur
 function drawRanks() {
   $("ranks").hidden = !single();
   document.body.classList.toggle("single", single());
+  for (const mark of document.querySelectorAll("#legend .mark")) mark.textContent = "framed: the " + (single() ? "model's answer" : "token that came next");
   $("ranks").replaceChildren();
   if (!single()) return;
   const out = element("table", { "aria-label": "The candidates of each layer, the likeliest at the left, with their probabilities; framed: the model's answer" });
