@@ -129,6 +129,9 @@ func (s *streams) fail(text string) {
 func (s *streams) join(wait time.Duration) (*model.Ranks, error) {
 	backend := ranksAsked()
 	if backend == "" {
+		if rank := os.Getenv("MLX_RANK"); rank != "" {
+			s.say("MLX_RANK is %s, and nothing says where other ranks are (a ring: MLX_HOSTFILE): this process computes alone", rank)
+		}
 		return nil, nil
 	}
 	if s.ranks != nil {

@@ -289,6 +289,9 @@ func wrongFlag(cmd *cobra.Command, err error) error {
 		return wrongValue(invalid.GetFlag(), invalid.GetValue(), err)
 	}
 	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && cmd.Name() == "launch" {
+		return usagef("%w: flags of the command that is launched stand behind its name, as in mlxlens launch -n 2 trace -q \"…\"", err)
+	}
 	if !errors.As(err, &unknown) || len(unknown.GetSpecifiedName()) < 2 {
 		return usageError{err}
 	}
