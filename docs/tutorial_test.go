@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -53,8 +54,18 @@ func newShell(t *testing.T) *shell {
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
-	s.env = append(os.Environ(), "PATH="+s.bin+string(filepath.ListSeparator)+os.Getenv("PATH"), mlx.EnvLibrary+"="+lib.Path, "MLXLENS_MODEL="+filepath.Join(root, models[0][3:]))
+	s.env = append(os.Environ(), "PATH="+s.bin+string(filepath.ListSeparator)+os.Getenv("PATH"), mlx.EnvLibrary+"="+lib.Path, "MLXLENS_MODEL="+models[0][3:]) // from the root: pictures name it
 	return s
+}
+
+// model is the path of SmolLM2 from anywhere.
+func (s *shell) model() string {
+	for _, v := range slices.Backward(s.env) {
+		if path, ok := strings.CutPrefix(v, "MLXLENS_MODEL="); ok {
+			return filepath.Join(s.root, path)
+		}
+	}
+	return ""
 }
 
 func (s *shell) run(command string) string {
