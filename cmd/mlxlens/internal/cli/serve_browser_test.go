@@ -54,7 +54,7 @@ func TestThePageShowsTheLensOfAPrompt(t *testing.T) {
 	require.NotContains(t, browsertest.JS[string](b.Page, `text(best(29, 4))`), "Paris", "the stream was zero")
 	require.Contains(t, browsertest.JS[string](b.Page, `location.hash`), "edit=layers.20.resid_post")
 	require.Equal(t, 2, browsertest.JS[int](b.Page, `document.querySelectorAll("#history li").length`))
-	b.Do(chromedp.NavigateBack())
+	browsertest.JS[any](b.Page, `history.back(); null`)
 	b.done()
 	b.until(`text(best(29, 4)).includes("Paris")`)
 }

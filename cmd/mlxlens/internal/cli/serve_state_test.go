@@ -73,8 +73,8 @@ func TestAnAddressHoldsTheRequestThatWasRun(t *testing.T) {
 		require.Contains(t, browsertest.JS[string](b.Page, `location.hash + "&"`), c.address)
 		require.NotContains(t, browsertest.JS[string](b.Page, `location.hash`), "mid=")
 
-		b.Press("Chat") // and back
-		b.Do(chromedp.NavigateBack())
+		b.Press("Chat")                                     // and back
+		browsertest.JS[any](b.Page, `history.back(); null`) // behind what the page has pushed
 		b.until(`sent.length >= 2`)
 		b.done()
 		require.Equal(t, c.wants, browsertest.JS[string](b.Page, `sent[sent.length - 1]`), "%s: back", c.mode)
@@ -151,10 +151,10 @@ func TestAConversationOnTheScreenIsTheOneThatIsSent(t *testing.T) {
 	second := onScreen(b)
 	require.Len(t, second, 4)
 
-	b.Do(chromedp.NavigateBack())
+	browsertest.JS[any](b.Page, `history.back(); null`) // behind what the page has pushed
 	b.until(`document.querySelectorAll("#said .turn").length === 2`)
 	require.Equal(t, first, onScreen(b))
-	b.Do(chromedp.NavigateForward())
+	browsertest.JS[any](b.Page, `history.forward(); null`)
 	b.until(`document.querySelectorAll("#said .turn").length === 4`)
 	require.Equal(t, second, onScreen(b))
 	require.Equal(t, 2, browsertest.JS[int](b.Page, `sent.length`), "back and forward ask nothing")
