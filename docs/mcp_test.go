@@ -51,7 +51,7 @@ func TestTheConfigurationsOfThePageStartAServer(t *testing.T) {
 			require.Contains(t, e.Env, "MLXLENS_MODEL")
 		}
 		cmd := exec.Command(s.bin+"/mlxlens", e.Args...)
-		cmd.Dir, cmd.Env = t.TempDir(), append(slices.Clone(s.env), "MLXLENS_MODEL="+s.model()) // a working directory that has nothing
+		cmd.Dir, cmd.Env = t.TempDir(), append(slices.Clone(s.env), "MLXLENS_MODEL="+s.model) // a working directory that has nothing
 		ctx := context.Background()
 		client, err := sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, nil).Connect(ctx, &sdk.CommandTransport{Command: cmd}, nil)
 		require.NoError(t, err)

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +36,8 @@ type shell struct {
 	bin  string
 	tmp  string // stands for /tmp in a page's command, which so finds nothing of an earlier run
 	env  []string
+
+	model string // SmolLM2's path from anywhere
 }
 
 func newShell(t *testing.T) *shell {
@@ -49,23 +50,13 @@ func newShell(t *testing.T) *shell {
 	require.NoError(t, err)
 	lib, err := mlx.LoadedLibrary()
 	require.NoError(t, err)
-	s := &shell{t: t, root: root, bin: t.TempDir(), tmp: t.TempDir()}
+	s := &shell{t: t, root: root, bin: t.TempDir(), tmp: t.TempDir(), model: filepath.Join(root, models[0][3:])}
 	build := exec.Command("go", "build", "-buildvcs=false", "-o", s.bin, "./cmd/mlxlens", "./examples/...")
 	build.Dir = root
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	s.env = append(os.Environ(), "PATH="+s.bin+string(filepath.ListSeparator)+os.Getenv("PATH"), mlx.EnvLibrary+"="+lib.Path, "MLXLENS_MODEL="+models[0][3:]) // from the root: pictures name it
 	return s
-}
-
-// model is the path of SmolLM2 from anywhere.
-func (s *shell) model() string {
-	for _, v := range slices.Backward(s.env) {
-		if path, ok := strings.CutPrefix(v, "MLXLENS_MODEL="); ok {
-			return filepath.Join(s.root, path)
-		}
-	}
-	return ""
 }
 
 func (s *shell) run(command string) string {

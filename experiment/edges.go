@@ -205,7 +205,7 @@ func (w *wiredEdges) writers(ctx context.Context) error {
 	var stores [2]*store
 	for i, in := range []edit.Input{w.source.inputs[0], w.bases[0]} {
 		in.Positions = upTo(w.answer)
-		stores[i] = &store{m: w.m, inputs: []edit.Input{in}, most: w.source.most, sites: []model.Site{model.HeadOut, model.AttnRaw, model.AttnOut, model.MLPOut}}
+		stores[i] = &store{m: w.m, inputs: []edit.Input{in}, most: w.source.most, sites: []model.Site{model.HeadOut, model.AttnOut, model.MLPOut}}
 	}
 	var embeds [2]edit.Value
 	for i, s := range stores {

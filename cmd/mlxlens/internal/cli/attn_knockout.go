@@ -53,19 +53,25 @@ func (o *attnOptions) checkKnockout() error {
 	return o.questionFlags.check()
 }
 
-// kindsApart refuses a kind that stands apart from its flag: one whose value may be left out takes none from the
-// next word, which would be a word of the prompt.
+// kindsApart refuses a kind that stands apart from its flag.
 func kindsApart(cmd *cobra.Command, args []string) error {
 	for name, kinds := range map[string][]string{"knockout": {"head", "key", "all"}, "weighted": {string(experiment.OutputNorm), string(experiment.ValueNorm)}} {
-		f := cmd.Flags().Lookup(name)
-		if !f.Changed || f.Value.String() != f.NoOptDefVal {
-			continue
+		if err := standsApart(cmd, name, args, func(word string) bool { return slices.Contains(kinds, word) }); err != nil {
+			return err
 		}
-		for _, word := range args {
-			if slices.Contains(kinds, word) {
-				return usagef("%q stands apart from %v, and would be a word of the prompt: write %[2]v=%[1]s (or %[2]v=%[3]s, and the prompt in quotes)", word, theFlag(name), f.NoOptDefVal)
-			}
-		}
+	}
+	return nil
+}
+
+// standsApart refuses a value that stands apart from its flag: one whose value may be left out takes none from the
+// next word, which would be a word of the prompt.
+func standsApart(cmd *cobra.Command, name string, args []string, isValue func(word string) bool) error {
+	f := cmd.Flags().Lookup(name)
+	if !f.Changed || f.Value.String() != f.NoOptDefVal {
+		return nil
+	}
+	if i := slices.IndexFunc(args, isValue); i >= 0 {
+		return usagef("%q stands apart from %v, and would be a word of the prompt: write %[2]v=%[1]s (or %[2]v=%[3]s, and the prompt in quotes)", args[i], theFlag(name), f.NoOptDefVal)
 	}
 	return nil
 }

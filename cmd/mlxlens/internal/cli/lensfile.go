@@ -30,19 +30,12 @@ func (o *lensFlags) flags(cmd *cobra.Command) {
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
 
-// lensApart refuses a lens that stands apart from a --lens whose value may be left out: it would be a word of the prompt.
+// lensApart refuses a lens that stands apart from a --lens whose value may be left out.
 func lensApart(cmd *cobra.Command, args []string) error {
-	f := cmd.Flags().Lookup("lens")
-	if !f.Changed || f.Value.String() != f.NoOptDefVal {
-		return nil
-	}
-	for _, word := range args {
+	return standsApart(cmd, "lens", args, func(word string) bool {
 		one := lensFlags{path: word}
-		if ext := filepath.Ext(word); one.named() && len(args) > 1 || strings.HasPrefix(word, "hub:") || exists(word) && slices.Contains([]string{".pt", ".safetensors", ".npz"}, ext) {
-			return usagef("%q stands apart from --lens, and would be a word of the prompt: write --lens=%[1]s (or --lens=%[2]s, and the prompt in quotes)", word, f.NoOptDefVal)
-		}
-	}
-	return nil
+		return one.named() && len(args) > 1 || strings.HasPrefix(word, "hub:") || exists(word) && slices.Contains([]string{".pt", ".safetensors", ".npz"}, filepath.Ext(word))
+	})
 }
 
 // once is a file that a command takes one of. Elsewhere the same flag is taken several times, so that a second one

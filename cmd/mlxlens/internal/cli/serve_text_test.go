@@ -12,11 +12,6 @@ import (
 	"github.com/mlxlens/mlxlens/serve"
 )
 
-// typed puts a text into a field.
-func typed(b *tab, id, text string) {
-	browsertest.JS[any](b.Page, `{ const e = document.getElementById("`+id+`"); e.value = `+"`"+text+"`"+`; e.dispatchEvent(new Event("input", { bubbles: true })); } null`)
-}
-
 // onCell goes to a cell of the grid, as a key does.
 func onCell(b *tab, row, position int) {
 	browsertest.JS[any](b.Page, fmt.Sprintf(`go(%d, %d, false); scroll.dispatchEvent(new KeyboardEvent("keyup", { bubbles: true })); null`, row, position))
@@ -44,14 +39,14 @@ func TestAnEditOfANewTokenIsALensOfTheWholeText(t *testing.T) {
 }
 
 func TestNewTokensAreReadByTheLensThatIsNamed(t *testing.T) {
-	for mode, field := range map[string]string{"generate": "f-prompt", "chat": "f-say"} {
+	for mode, field := range map[string]string{"generate": "prompt", "chat": "say"} {
 		b := openTab(t, serve.Door{}, "#max_tokens=2&layers=28:&lens=negated&mode="+mode, 1440, 800)
 		b.until(`document.getElementById("f-lens").value === "negated"`)
 		if mode == "generate" {
 			b.done()
 		}
 		browsertest.JS[any](b.Page, listened)
-		typed(b, field, "One two")
+		fill(b, field, "One two")
 		require.Equal(t, "negated", asks(b, "Run")["lens"], mode)
 		require.Contains(t, b.Text("#caption"), "negated logit lens", mode)
 		if mode == "generate" {
@@ -62,7 +57,7 @@ func TestNewTokensAreReadByTheLensThatIsNamed(t *testing.T) {
 			b.Press("Generate")
 		}
 		browsertest.JS[any](b.Page, `{ const e = document.getElementById("f-lens"); e.value = ""; e.dispatchEvent(new Event("change", { bubbles: true })); } null`)
-		typed(b, field, "Three four")
+		fill(b, field, "Three four")
 		require.Equal(t, true, asks(b, "Run")["lens"], mode)
 		require.NotContains(t, b.Text("#caption"), "negated", mode)
 	}
@@ -90,9 +85,9 @@ func TestEditsOfAPromptKeepTheirPlacesInTheWholeText(t *testing.T) {
 	} {
 		from, to = append(from, c[0]), append(to, c[1])
 	}
-	typed(b, "f-prompt", "The capital of France is")
-	typed(b, "f-max_tokens", "2")
-	typed(b, "f-edit", strings.Join(from, `\n`))
+	fill(b, "prompt", "The capital of France is")
+	fill(b, "max_tokens", "2")
+	fill(b, "edit", strings.Join(from, "\n"))
 	b.Do(chromedp.Click("#run", chromedp.ByQuery))
 	b.done()
 	onCell(b, 0, 1)
@@ -108,9 +103,9 @@ func TestWhatFailsLeavesWhatIsShown(t *testing.T) {
 	} {
 		b := shownTab(t, values)
 		before := []string{b.Text("#said"), browsertest.JS[string](b.Page, `location.hash`)}
-		typed(b, "f-edit", "layers.99.mlp_out=zero")
+		fill(b, "edit", "layers.99.mlp_out=zero")
 		if values["mode"] == "chat" {
-			typed(b, "f-say", "Another?")
+			fill(b, "say", "Another?")
 		}
 		b.Do(chromedp.Click("#run", chromedp.ByQuery))
 		b.until(`document.getElementById("status").classList.contains("wrong")`)
@@ -149,11 +144,11 @@ func TestAnAnswerThatBreaksOffSaysSo(t *testing.T) {
 
 func TestAGridSaysOfWhichRequestItIs(t *testing.T) {
 	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b", "layers": "28:", "edit": "layers.29.mlp_out=zero"})
-	typed(b, "f-edit", "")
-	typed(b, "f-prompt", "another")
+	fill(b, "edit", "")
+	fill(b, "prompt", "another")
 	require.Regexp(t, `^a b\s+logit lens · .* · 2 tokens · edit layers\.29\.mlp_out=zero$`, b.Text("#caption"))
 	b.Press("Generate")
-	typed(b, "f-max_tokens", "2")
+	fill(b, "max_tokens", "2")
 	b.Do(chromedp.Click("#run", chromedp.ByQuery))
 	b.done()
 	require.Regexp(t, `^logit lens · `, strings.TrimSpace(b.Text("#caption")), "the text stands above")
