@@ -33,8 +33,9 @@ func (o *lensFlags) flags(cmd *cobra.Command) {
 // lensApart refuses a lens that stands apart from a --lens whose value may be left out.
 func lensApart(cmd *cobra.Command, args []string) error {
 	return standsApart(cmd, "lens", args, func(word string) bool {
-		one := lensFlags{path: word}
-		return one.named() && len(args) > 1 || strings.HasPrefix(word, "hub:") || exists(word) && slices.Contains([]string{".pt", ".safetensors", ".npz"}, filepath.Ext(word))
+		one, more := lensFlags{path: word}, len(args) > 1 // one word alone may be a prompt
+		isFile := slices.Contains([]string{".pt", ".safetensors", ".npz"}, filepath.Ext(word)) && !strings.Contains(word, " ")
+		return one.named() && more || strings.HasPrefix(word, "hub:") || isFile && (more || exists(word))
 	})
 }
 
