@@ -157,7 +157,7 @@ checksums: ## write dist/SHA256SUMS
 	@tools/release/checksums.sh
 
 test-gpu: mlx-c model ## run the tests where a GPU computes: CUDA rounds what goes into float32 products to 10 bits unless told not to
-	MLX_ENABLE_TF32=0 go test ./...
+	MLX_ENABLE_TF32=0 MLX_PTX_CACHE_DIR=$(CURDIR)/bin/kernels/mlx CUDA_CACHE_PATH=$(CURDIR)/bin/kernels/cuda go test -timeout 2h ./...
 
 test-arm64: ## run the vector loops for linux/arm64 under qemu-user, or with PART=all the short tests of what computes
 	@tools/arm64/test.sh $(PART)

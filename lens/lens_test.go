@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -230,16 +231,18 @@ func TestWrongRequestsAreErrors(t *testing.T) {
 
 func TestNothingGrowsOverAThousandTraces(t *testing.T) {
 	m := tiny(t)
-	trace(t, m, sixty[:20], lens.Options{})
+	o := lens.Options{Check: true, Mid: true, Targets: []int{1}}
+	trace(t, m, sixty[:20], o)
 	before := mlx.ActiveMemory()
 	n := 1000
 	if testing.Short() {
 		n = 50
 	}
 	for range n {
-		trace(t, m, sixty[:20], lens.Options{Check: true, Mid: true, Targets: []int{1}})
+		trace(t, m, sixty[:20], o)
 	}
-	require.Equal(t, before, mlx.ActiveMemory())
+	// a GPU's arrays are freed by a thread that hears of their end
+	require.Eventually(t, func() bool { return mlx.ActiveMemory() <= before }, 5*time.Second, time.Millisecond, "%d bytes before", before)
 }
 
 func TestTracesInParallelAgree(t *testing.T) {

@@ -23,8 +23,10 @@ const (
 )
 
 // SetCompileMode says for the whole process what compiling does. At first it is enabled where
-// there is a GPU and disabled elsewhere: on a CPU, fused operations are translated by g++ at
-// run time and are no faster. It counts for functions whose first call comes after it.
+// there is a GPU, for functions that are not first called with arrays of the CPU alone, and disabled
+// elsewhere: on a CPU, fused operations are translated by a C++ compiler at
+// run time, which not every machine has and not each of which takes MLX's code, and are no faster. It counts for functions
+// whose first call comes after it.
 // Binds mlx_set_compile_mode.
 func SetCompileMode(mode CompileMode) error {
 	const op = "set_compile_mode"
@@ -37,7 +39,7 @@ func SetCompileMode(mode CompileMode) error {
 	return inGate(op, func() error {
 		err := status(op, capi.SetCompileMode(capi.CompileMode(mode)))
 		if err == nil {
-			loaded.compiles = mode != CompileDisabled
+			loaded.compiles, loaded.compilesCPU = mode != CompileDisabled, mode != CompileDisabled
 		}
 		return err
 	})
@@ -68,13 +70,13 @@ func Compile(f Func, shapeless bool) Func {
 		}
 		return transformed(op, args, expect, func(in capi.VectorArray, results []capi.VectorArray) int32 {
 			if !shapeless || k.serves(args) {
-				if status := k.call(op, &results[0], in, &expect[0]); !shapeless || status != 0 || k.serves(args) {
+				if status := k.call(op, args, &results[0], in, &expect[0]); !shapeless || status != 0 || k.serves(args) {
 					return status
 				}
 				capi.VectorArrayFree(results[0]) // of a trace that does not even hold for these
 				results[0] = 0
 			}
-			return exact.call(op, &results[0], in, &expect[0])
+			return exact.call(op, args, &results[0], in, &expect[0])
 		})[0]
 	}
 }
@@ -102,11 +104,11 @@ func (k *kernel) serves(args []*Array) bool {
 }
 
 // call calls the compiled function inside the gate.
-func (k *kernel) call(op string, result *capi.VectorArray, in capi.VectorArray, returned *int) int32 {
-	if status := k.compile(op); status != 0 {
+func (k *kernel) call(op string, args []*Array, result *capi.VectorArray, in capi.VectorArray, returned *int) int32 {
+	if status := k.compile(op, args); status != 0 {
 		return status
 	}
-	if k.shapeless && loaded.compiles {
+	if k.shapeless && k.compiles {
 		trace.tape = &lengthsTape{fused: true}
 	}
 	status := withoutShapes(k.shapeless, func() int32 { return k.traces.call(result, in) })
@@ -135,6 +137,7 @@ type kernel struct {
 	f         Func
 	shapeless bool
 	once      sync.Once
+	compiles  bool // from the first call on: else f is called as it is
 	traces    *traces
 	tapes     []*lengthsTape // of the traces for other shapes, on any thread; used inside the gate
 }
@@ -153,12 +156,17 @@ type traces struct {
 // again. By the function's address, its own choice, one function would get another's trace.
 var lastTraced uintptr
 
-// compile makes the closure at the first call, inside the gate.
-func (k *kernel) compile(op string) (status int32) {
+// compile makes the closure at the first call, which has these arguments, inside the gate.
+func (k *kernel) compile(op string, args []*Array) (status int32) {
 	k.once.Do(func() {
 		lastTraced++
 		k.traces.id = lastTraced
-		f, results, traces := k.f, &k.traces.results, loaded.compiles
+		k.compiles = loaded.compiles && (loaded.compilesCPU || !ofCPU(args))
+		if loaded.compiles && !k.compiles {
+			capi.SetCompileMode(capi.CompileModeDisabled)
+			defer capi.SetCompileMode(capi.CompileModeEnabled)
+		}
+		f, results, traces := k.f, &k.traces.results, k.compiles
 		*results = 1
 		plain := capi.NewClosure(func(in capi.VectorArray) (capi.VectorArray, bool) {
 			called := counting(f, results)
@@ -174,6 +182,11 @@ func (k *kernel) compile(op string) (status int32) {
 		status = 1
 	}
 	return status
+}
+
+// ofCPU reports whether there are arrays, all of the CPU.
+func ofCPU(args []*Array) bool {
+	return len(args) > 0 && !slices.ContainsFunc(args, func(a *Array) bool { return a.Device() != CPU })
 }
 
 // call calls the function, and notes which thread's cache holds a trace of it now.

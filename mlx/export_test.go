@@ -42,3 +42,16 @@ func PlanOf(a *Array) (places int, whole bool) {
 
 // Aloft is how many parts of evaluations are under way.
 func Aloft() int { return gate.Aloft() }
+
+// BesideAGPU makes Compile do what it does at first where there is a GPU, until restore is called.
+func BesideAGPU() (restore func()) {
+	set := func(mode CompileMode, compiles bool) {
+		_ = inGate("compile", func() error {
+			capi.SetCompileMode(capi.CompileMode(mode))
+			loaded.compiles, loaded.compilesCPU = compiles, false
+			return nil
+		})
+	}
+	set(CompileEnabled, true)
+	return func() { set(CompileDisabled, false) }
+}

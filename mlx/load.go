@@ -42,7 +42,8 @@ var loaded struct {
 
 	memoryLimit atomic.Int64 // SetMemoryLimit changes it
 
-	compiles bool // whether Compile traces; the gate guards it
+	compiles    bool // whether Compile traces; the gate guards it
+	compilesCPU bool // also what the CPU alone computes
 
 	// written once, before done
 	room int64 // what the system gives the process at most

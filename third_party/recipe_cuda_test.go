@@ -32,6 +32,7 @@ func newLinux(t *testing.T, has ...string) *mac {
 	mlx-cuda-13)
 		mkdir -p mlx/lib mlx/include/{cccl,cute,cutlass,mlx} mlx_cuda_13.libs mlx.dist-info/licenses && echo MIT >mlx.dist-info/licenses/LICENSE && : >mlx/include/cccl/a >mlx/include/cute/a >mlx/include/cutlass/a >mlx_cuda_13.libs/libblas || exit
 		echo 'int mlx(void) { return 1; }' | `+cc+` -x c -shared -fPIC -Wl,-soname,libmlx.so -o mlx/lib/libmlx.so - || exit ;;
+	nvidia-cublas | nvidia-cuda-*) mkdir -p nvidia/cu13/lib && : >"nvidia/cu13/lib/lib$package.so" || exit ;;
 	nvidia-*) mkdir -p "nvidia/$package/lib" && : >"nvidia/$package/lib/lib$package.so" || exit ;;
 	*) exit 1 ;;
 	esac
@@ -58,7 +59,7 @@ func TestCUDAIsFetchedWhereTheSystemHasItNot(t *testing.T) {
 	m := newLinux(t)
 	said, err := m.run("MLX_C_BACKEND=cuda")
 	require.NoError(t, err, said)
-	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft", "nvidia-nccl-cu13", "nvidia-nvjitlink"}, m.fetched())
+	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft", "nvidia-nccl-cu13", "nvidia-nvjitlink", "nvidia-cuda-crt"}, m.fetched())
 	require.Contains(t, said, "made, and not loaded: libcuda.so.1, which NVIDIA's driver brings, is not here")
 	for _, name := range []string{"libmlxc.so", "mlx/lib/libmlx.so", "mlx/include/cccl/a", "mlx/include/cute/a", "mlx/include/cutlass/a", "mlx_cuda_13.libs/libblas", "nvidia/nvidia-cudnn-cu13/lib/libnvidia-cudnn-cu13.so"} {
 		require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", name))
@@ -79,6 +80,15 @@ func TestCUDAOfTheSystemIsUsed(t *testing.T) {
 	said, err = m.run()
 	require.Error(t, err)
 	require.Equal(t, "mlx-cpu", m.fetched()[2], said)
+}
+
+// libmlx compiles with the headers of nvidia/cu13 where that folder is, and those of the system's CUDA are not there.
+func TestHeadersAreFetchedWithAnyPartOfCUDA(t *testing.T) {
+	m := newLinux(t, "libcuda.so.1", "libnvrtc.so.13", "libcudart.so.13", "libcudnn.so.9", "libcufft.so.12", "libnccl.so.2", "libnvJitLink.so.13")
+	said, err := m.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-runtime", "nvidia-cuda-crt"}, m.fetched())
+	require.Contains(t, said, "downloading CUDA's headers")
 }
 
 func TestABackendThatNobodyHasIsRefused(t *testing.T) {

@@ -51,6 +51,11 @@ func TestScripts(t *testing.T) {
 				env.Setenv("MODEL", models[0])
 			}
 			env.Setenv("HOME", env.WorkDir)
+			for _, kept := range []string{"MLX_PTX_CACHE_DIR", "CUDA_CACHE_PATH"} { // a GPU's kernels, which it takes minutes to compile
+				if folder, ok := os.LookupEnv(kept); ok {
+					env.Setenv(kept, folder)
+				}
+			}
 			env.Setenv("HF_ENDPOINT", "http://127.0.0.1:1") // where nobody listens
 			return nil
 		},

@@ -47,10 +47,9 @@ func Path(t testing.TB, path string) string {
 	}
 }
 
-// Open opens a model, given from the repository's root, until the test ends. What a GPU would compute
-// in 16 bits or leave packed is float32 and unpacked there too, unless o asks otherwise: tests hold
-// their numbers to that.
-func Open(t testing.TB, path string, o auto.Options) *auto.Opened {
+// Float32 is o, with what a GPU would compute in 16 bits or leave packed float32 and unpacked there too, unless o
+// asks otherwise: tests hold their numbers to that.
+func Float32(t testing.TB, o auto.Options) auto.Options {
 	t.Helper()
 	require.NoError(t, mlx.Load())
 	if mlx.DefaultDevice() == mlx.GPU && o.Device == nil {
@@ -59,7 +58,13 @@ func Open(t testing.TB, path string, o auto.Options) *auto.Opened {
 			o.Weights = "dense"
 		}
 	}
-	opened, err := auto.Open(Path(t, path), o)
+	return o
+}
+
+// Open opens a model, given from the repository's root, as Float32 has it until the test ends.
+func Open(t testing.TB, path string, o auto.Options) *auto.Opened {
+	t.Helper()
+	opened, err := auto.Open(Path(t, path), Float32(t, o))
 	require.NoError(t, err)
 	t.Cleanup(opened.Close)
 	return opened

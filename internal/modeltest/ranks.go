@@ -102,6 +102,7 @@ func Divided(t testing.TB, a *golden.Architecture, n int, o auto.Options, do fun
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, a.Write(dir))
+	o = Float32(t, o)
 	OnRanks(t, n, func(r *model.Ranks) error {
 		own := o
 		own.Ranks, own.NoTokenizer = r, true

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -317,7 +318,14 @@ func TestCacheHoldsItsKeysAndValuesAlone(t *testing.T) {
 				s.Close()
 			}
 			require.Greater(t, cache.Len(), 512)
-			assert.InEpsilon(t, cache.Bytes(), mlx.ActiveMemory()-before, 0.03, "MLX rounds sizes up")
+			held := func() int { return mlx.ActiveMemory() - before }
+			if m.Device() == mlx.GPU { // whose allocator rounds to pages of 16 KiB, and gives arrays that are up to two larger
+				most := cache.Bytes() + 2*m.Shape().Layers*3*16<<10
+				assert.GreaterOrEqual(t, held(), cache.Bytes())
+				assert.Eventually(t, func() bool { return held() <= most }, 5*time.Second, time.Millisecond, "it holds %d bytes, more than %d", held(), most)
+				return
+			}
+			assert.InEpsilon(t, cache.Bytes(), held(), 0.03, "MLX rounds sizes up")
 		})
 	}
 }

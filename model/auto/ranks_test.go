@@ -104,7 +104,7 @@ func TestEveryArchitectureIsDivided(t *testing.T) {
 			want := twoPasses(t, whole, ids)
 			modeltest.OnRanks(t, 2, func(r *model.Ranks) error {
 				own := without(t, dir, parts[r.Rank()])
-				opened, err := auto.Open(own, auto.Options{Ranks: r, PerRank: []int{parts[0].Len(), parts[1].Len()}, NoTokenizer: true})
+				opened, err := auto.Open(own, modeltest.Float32(t, auto.Options{Ranks: r, PerRank: []int{parts[0].Len(), parts[1].Len()}, NoTokenizer: true}))
 				if err != nil && strings.Contains(err.Error(), "have other layers") {
 					return nil
 				}

@@ -93,12 +93,13 @@ step "downloading libmlx, 10 to 90 MB" wheel "$here/requirements/$backend.txt" "
 # What MLX for NVIDIA's GPUs needs of CUDA 13 is fetched where the system has it not. The driver's libcuda.so.1
 # comes with the driver alone.
 opens() { [ "$target" = "$host" ] && "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
+cuda_package() { # cuda_package PACKAGE WHAT-IT-HAS
+  grep -A 2 "^$1==" "$here/requirements/cuda-libraries.txt" >"$run/$1.txt"
+  step "downloading $2" wheel "$run/$1.txt" "$run/wheel" $platform
+}
 if [ "$backend" = cuda ]; then
   while read -r package library; do
-    if ! opens "$library"; then
-      grep -A 2 "^$package==" "$here/requirements/cuda-libraries.txt" >"$run/$package.txt"
-      step "downloading $library" wheel "$run/$package.txt" "$run/wheel" $platform
-    fi
+    opens "$library" || cuda_package "$package" "$library"
   done <<'PACKAGES'
 nvidia-cublas libcublasLt.so.13
 nvidia-cuda-nvrtc libnvrtc.so.13
@@ -108,6 +109,12 @@ nvidia-cufft libcufft.so.12
 nvidia-nccl-cu13 libnccl.so.2
 nvidia-nvjitlink libnvJitLink.so.13
 PACKAGES
+  # What libmlx compiles for the GPU at hand includes CUDA's headers: those of the fetched folder, once there is one.
+  if [ -d "$run/wheel/nvidia/cu13" ]; then
+    for package in nvidia-cuda-runtime nvidia-cuda-crt; do
+      [ -f "$run/$package.txt" ] || cuda_package "$package" "CUDA's headers"
+    done
+  fi
 fi
 
 # sources FOLDER puts mlx-c's folder there, which has the same files whoever fetched it.
