@@ -102,7 +102,8 @@ func (m *Matrix) hasTokens() bool {
 }
 
 // hues is a scale of colours, the same for all grids whose numbers are of a kind. Where no number is
-// negative they go from white to the far end; else white is 0, and both ends are as far from it.
+// negative they go from white to the far end; else white is 0, and both ends are as far from it. Numbers
+// that are all written as 0 have no scale: their differences are of no account.
 type hues struct {
 	means string
 	most  float64
@@ -130,6 +131,9 @@ func (f *Figure) scales() []hues {
 		}
 	}
 	for i := range all {
+		if all[i].most < math.Pow10(-f.Digits)/2 {
+			all[i].most = 0
+		}
 		all[i].least *= all[i].most
 	}
 	return all

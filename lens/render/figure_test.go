@@ -234,3 +234,17 @@ func TestIsolatesAreNoLettersOfAFigure(t *testing.T) {
 	require.NotContains(t, b.String(), "u2068")
 	require.NotContains(t, b.String(), "u2069")
 }
+
+// What rounding leaves is not stretched over the whole scale.
+func TestNumbersThatAreAllWrittenAsZeroHaveNoColour(t *testing.T) {
+	drawn := func(x float64) string {
+		f := &render.Figure{Title: "noise", Means: "KL", Digits: 3, Grids: []render.Matrix{{
+			Name: "g", Rows: []string{"a"}, Columns: []render.Column{{Name: "1"}, {Name: "2"}}, Values: [][]float64{{x, x / 3}},
+		}}}
+		var b bytes.Buffer
+		require.NoError(t, render.FigurePicture(&b, f, render.PictureOptions{Format: render.SVG}))
+		return b.String()
+	}
+	require.Equal(t, drawn(0), drawn(4e-4), "in colour and legend")
+	require.NotEqual(t, drawn(0), drawn(6e-4))
+}
