@@ -9,7 +9,7 @@ STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
 CYCLONEDX = go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 GOVULNCHECK = go run golang.org/x/vuln/cmd/govulncheck@v1.9.0
-SHELL_SCRIPTS = .ci/run tools/release/*.sh tools/mac/*.sh tools/arm64/*.sh
+SHELL_SCRIPTS = .ci/run tools/*/*.sh third_party/*.sh third_party/*/*.sh
 WITHOUT_MLX = ./tokenizer ./tokenizer/jinja ./checkpoint ./checkpoint/npz ./hub ./lens/render
 RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./lens ./lens/tuned ./generate ./serve/...
 
@@ -64,7 +64,7 @@ lint: ## check format, vet, staticcheck, workflows, shell scripts and known vuln
 	go vet ./...
 	$(STATICCHECK) ./...
 	$(ACTIONLINT)
-	@if command -v shellcheck >/dev/null; then shellcheck -x $(SHELL_SCRIPTS); else echo "shellcheck is not there: the shell scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x -S warning -P SCRIPTDIR $(SHELL_SCRIPTS); else echo "shellcheck is not there: the shell scripts are not checked"; fi
 	@if curl -fsI -m 10 "$${GOVULNDB:-https://vuln.go.dev}/index/db.json" >/dev/null 2>&1; then $(GOVULNCHECK) ./...; \
 	else echo "govulncheck is skipped: its database ($${GOVULNDB:-https://vuln.go.dev}) is out of reach"; fi
 
@@ -139,6 +139,7 @@ man: ## write the man pages into bin/man
 	@rm -rf bin/man
 	go run ./cmd/mlxlens/internal/pages man bin/man
 
+dist: export MLX_C_OWN = 1 # the archive has a library, also of a Mac where Homebrew has one
 dist: mlx-c build man ## make this machine's archive of a release in dist/
 	@tools/release/archive.sh "$(VERSION)"
 
@@ -156,7 +157,10 @@ formula: ## write the Homebrew formula of a tap, dist/mlxlens.rb, for what `make
 checksums: ## write dist/SHA256SUMS
 	@tools/release/checksums.sh
 
-test-gpu: mlx-c model ## run the tests where a GPU computes: CUDA rounds what goes into float32 products to 10 bits unless told not to
+test-gpu: model ## run the tests where a GPU computes: CUDA rounds what goes into float32 products to 10 bits unless told not to
+	@[ "$$(uname -s)" = Darwin ] || python3 -c 'import ctypes; ctypes.CDLL("libcuda.so.1")' 2>/dev/null || { echo "test-gpu: libcuda.so.1, which NVIDIA's driver brings, is not here" >&2; exit 1; }
+	@MLX_C_BACKEND=cuda third_party/mlx-c/build.sh
+	@go run ./cmd/mlxlens doctor --json 2>/dev/null | grep -q '"devices":\["cpu","gpu"\]' || { echo "test-gpu: no GPU is here that the library computes with: see bin/mlxlens doctor" >&2; exit 1; }
 	MLX_ENABLE_TF32=0 MLX_PTX_CACHE_DIR=$(CURDIR)/bin/kernels/mlx CUDA_CACHE_PATH=$(CURDIR)/bin/kernels/cuda go test -timeout 2h ./...
 
 test-arm64: ## run the vector loops for linux/arm64 under qemu-user, or with PART=all the short tests of what computes

@@ -1,6 +1,7 @@
 package mlx_test
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,6 +11,8 @@ import (
 
 // Beside a GPU, what the CPU alone computes is not translated by a compiler that a machine may not have, unless it is asked for.
 func TestFunctionsOfTheCPUAreCalledAsTheyAreBesideAGPU(t *testing.T) {
+	runtime.LockOSThread() // MLX keeps traces for each
+	defer runtime.UnlockOSThread()
 	s := scope(t)
 	calls := 0
 	f := func(a []*mlx.Array) []*mlx.Array {

@@ -73,11 +73,13 @@ func TestCUDAOfTheSystemIsUsed(t *testing.T) {
 	require.Equal(t, []string{"mlx-cuda-13", "nvidia-nccl-cu13"}, m.fetched())
 	require.Contains(t, said, "loading it … ")
 
-	// the backend is part of what the library is: another one is made anew
-	said, err = m.run("MLX_C_BACKEND=cuda")
-	require.NoError(t, err, said)
-	require.Empty(t, said)
-	said, err = m.run()
+	// the backend is part of what the library is: another one is made anew where it is asked for, and not by chance
+	for _, env := range []string{"MLX_C_BACKEND=cuda", "MLX_C_BACKEND="} {
+		said, err = m.run(env)
+		require.NoError(t, err, said)
+		require.Empty(t, said)
+	}
+	said, err = m.run("MLX_C_BACKEND=cpu")
 	require.Error(t, err)
 	require.Equal(t, "mlx-cpu", m.fetched()[2], said)
 }
@@ -89,6 +91,27 @@ func TestHeadersAreFetchedWithAnyPartOfCUDA(t *testing.T) {
 	require.NoError(t, err, said)
 	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-runtime", "nvidia-cuda-crt"}, m.fetched())
 	require.Contains(t, said, "downloading CUDA's headers")
+}
+
+func TestWhatGoDoesNotGetIsGotByCargo(t *testing.T) {
+	m := newLinux(t)
+	m.program("go", `case "$1 $2" in "env GOMODCACHE") echo /nowhere ;; *) echo "403 Forbidden" >&2; exit 1 ;; esac`)
+	m.program("id", "echo 1000")
+	said, err := m.run("MLX_C_BACKEND=cuda")
+	require.Error(t, err)
+	require.Contains(t, said, "| 403 Forbidden")
+	require.Contains(t, said, "go did not get it; cargo gets it from elsewhere\nmlx-c: missing: cargo (1.70 or later). Install ")
+
+	m.program("id", "echo 0")
+	m.program("apt-cache", "exit 1")
+	m.program("apt-get", `case "$*" in *"install "*" cargo") ln -s cargo-1.80 "`+m.bin+`/cargo" ;; esac`)
+	m.program("cargo-1.80", `case $1 in
+--version) echo "cargo 1.80.0" ;;
+vendor) mkdir -p "${@: -1}/mlx-sys/src/mlx-c/mlx/c" && cd "${@: -1}/mlx-sys/src/mlx-c" && echo MIT >LICENSE && : >mlx/c/array.h && printf 'int x;' >mlx/c/array.cpp ;;
+esac`)
+	said, err = m.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Contains(t, said, "downloading mlx-c by cargo, 1 MB … ")
 }
 
 func TestABackendThatNobodyHasIsRefused(t *testing.T) {

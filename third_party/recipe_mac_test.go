@@ -24,7 +24,7 @@ type mac struct {
 }
 
 // common are the programs of a bare Mac, by the names of POSIX, that need no stand-in.
-var common = []string{"bash", "cat", "cksum", "cp", "cut", "dirname", "env", "find", "getconf", "grep", "head", "id", "ln", "mkdir", "mv", "paste", "readlink", "rm", "sed", "sort", "tail", "tr", "wc", "xargs"}
+var common = []string{"awk", "bash", "cat", "cksum", "cp", "cut", "dirname", "env", "find", "getconf", "grep", "head", "id", "ln", "mkdir", "mv", "paste", "readlink", "rm", "sed", "sort", "tail", "tr", "wc", "xargs"}
 
 func newMac(t *testing.T) *mac {
 	if runtime.GOOS != "linux" {
@@ -43,15 +43,20 @@ func newMac(t *testing.T) *mac {
 	return m
 }
 
-// program puts a stand-in on the PATH.
+// program puts a stand-in on the PATH, in the place of a link to the system's own, which is not written through.
 func (m *mac) program(name, script string) {
-	require.NoError(m, os.WriteFile(filepath.Join(m.bin, name), []byte("#!"+filepath.Join(m.bin, "bash")+"\n"+script+"\n"), 0o755))
+	path := filepath.Join(m.bin, name)
+	if err := os.Remove(path); err != nil {
+		require.ErrorIs(m, err, fs.ErrNotExist)
+	}
+	require.NoError(m, os.WriteFile(path, []byte("#!"+filepath.Join(m.bin, "bash")+"\n"+script+"\n"), 0o755))
 }
 
 // homebrew installs an mlx-c of Homebrew's.
 func (m *mac) homebrew(version string) {
-	cellar := filepath.Join(m.prefix, "Cellar", "mlx-c", version)
-	require.NoError(m, os.MkdirAll(cellar, 0o755))
+	library := filepath.Join(m.prefix, "Cellar", "mlx-c", version, "lib")
+	require.NoError(m, os.MkdirAll(library, 0o755))
+	require.NoError(m, os.WriteFile(filepath.Join(library, "libmlxc.dylib"), nil, 0o644))
 	require.NoError(m, os.MkdirAll(filepath.Join(m.prefix, "opt"), 0o755))
 	require.NoError(m, os.Symlink("../Cellar/mlx-c/"+version, filepath.Join(m.prefix, "opt", "mlx-c")))
 }
@@ -125,6 +130,15 @@ func TestAMacWithHomebrewsLibraryBuildsNothing(t *testing.T) {
 	}
 }
 
+func TestALinkOfHomebrewsThatLeadsNowhereIsNoLibrary(t *testing.T) {
+	m := newMac(t)
+	m.homebrew("0.7.0")
+	require.NoError(t, os.RemoveAll(filepath.Join(m.prefix, "Cellar")))
+	said, err := m.run()
+	require.Error(t, err) // there is nothing to build with
+	require.Contains(t, said, "building it; with Homebrew, `brew install mlx-c` would do without")
+}
+
 func TestAMacWithAnOlderLibraryOfHomebrewsBuilds(t *testing.T) {
 	for _, version := range []string{"0.6.0", "0.6.0_2", "0.0.11"} {
 		m := newMac(t)
@@ -185,6 +199,16 @@ func TestAMacWithoutGoIsToldSo(t *testing.T) {
 	said, err := m.run()
 	require.Error(t, err)
 	require.Contains(t, said, "missing: go, which fetches the sources")
+}
+
+func TestAMacWhoseGoDoesNotGetTheSourcesIsToldOfBothRoads(t *testing.T) {
+	m := newMac(t)
+	m.developerTools()
+	m.program("go", `case "$1 $2" in "env GOMODCACHE") echo /nowhere ;; *) echo "403 Forbidden" >&2; exit 1 ;; esac`)
+	said, err := m.run()
+	require.Error(t, err)
+	require.Contains(t, said, "| 403 Forbidden")
+	require.Contains(t, said, "GOPROXY to a proxy that has github.com/ml-explore/mlx-c, or to direct, which takes git; or install cargo")
 }
 
 func TestOtherMachinesAreRefusedByName(t *testing.T) {

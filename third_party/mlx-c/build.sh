@@ -2,7 +2,7 @@
 # Makes lib/: libmlxc, libmlx and what they need. README.md beside this file says
 # from what, and why so.
 #
-# MLX_C_BACKEND=cuda   on Linux, of MLX for NVIDIA's GPUs, in lib/ too
+# MLX_C_BACKEND=cuda   on Linux, of MLX for NVIDIA's GPUs, in lib/ too, which stays so until MLX_C_BACKEND=cpu is asked for
 # MLX_C_OWN=1          on a Mac, even where Homebrew has a library
 # MLX_C_TARGET=…       for another machine (Linux-aarch64, Darwin-arm64), in lib-…/, compiled by $MLX_C_CXX
 set -euo pipefail
@@ -16,10 +16,12 @@ target=${MLX_C_TARGET:-$host}
 system=${target%%-*}
 recipe=mlx-c
 
+# What was made for GPUs is not lost to a run that asks for nothing.
+case $(cat "$lib/.stamp" 2>/dev/null) in *", cuda, "*) made=cuda ;; *) made=cpu ;; esac
 case $system in
-  Linux) ending=so backend=${MLX_C_BACKEND:-cpu} platform=manylinux_2_35_${target#*-} ;;
+  Linux) ending=so backend=${MLX_C_BACKEND:-$made} platform=manylinux_2_35_${target#*-} ;;
   Darwin) ending=dylib backend=metal platform=macosx_14_0_arm64 ;;
-  *) ending= backend= ;;
+  *) ending='' backend='' ;;
 esac
 
 # The stamp names all that the result depends on. A finished lib/ holds it.
@@ -48,8 +50,10 @@ esac
 # A Mac with Homebrew's mlx-c, 0.7.0 or later, needs nothing built: mlxlens looks there by itself.
 # MLX_C_OWN=1 builds all the same.
 if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}" ]; then
-  cellar=$(readlink "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c" || true)
+  brew=${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c
+  cellar=$(readlink "$brew" || true)
   version=${cellar##*/}
+  [ -e "$brew/lib/libmlxc.dylib" ] || version= # a link that leads nowhere
   case $version in
     '') say "building it; with Homebrew, \`brew install mlx-c\` would do without" ;;
     0.[0-6] | 0.[0-6].*) say "building it: Homebrew has mlx-c $version, and mlxlens needs 0.7.0 or later (\`brew upgrade mlx-c\`)" ;;
@@ -117,17 +121,16 @@ PACKAGES
   fi
 fi
 
-# sources FOLDER puts mlx-c's folder there, which has the same files whoever fetched it.
-sources() {
-  if [ -n "$cargo" ]; then
-    cp -R "$here/source" "$run/source" &&
-      "$cargo" vendor --locked --manifest-path "$run/source/Cargo.toml" "$run/vendor" &&
-      mv "$run/vendor/mlx-sys/src/mlx-c" "$1"
-  else
-    mkdir "$run/source" &&
-      (cd "$run/source" && GOMODCACHE=$run/modules GOFLAGS=-modcacherw GOWORK=off "$go" mod download github.com/ml-explore/mlx-c@v0.7.0) &&
-      mv "$run/modules/github.com/ml-explore/mlx-c@v0.7.0" "$1"
-  fi && same_sources "$1"
+# mlx-c's folder becomes $run/sources, which has the same files whoever fetched it.
+by_cargo() {
+  cp -R "$here/source" "$run/source" &&
+    "$cargo" vendor --locked --manifest-path "$run/source/Cargo.toml" "$run/vendor" &&
+    mv "$run/vendor/mlx-sys/src/mlx-c" "$run/sources"
+}
+by_go() {
+  mkdir "$run/module" &&
+    (cd "$run/module" && GOMODCACHE=$run/modules GOFLAGS=-modcacherw GOWORK=off "$go" mod download github.com/ml-explore/mlx-c@v0.7.0) &&
+    mv "$run/modules/github.com/ml-explore/mlx-c@v0.7.0" "$run/sources"
 }
 same_sources() {
   "$python" - "$1" "$here/sources.sha256" <<'PYTHON'
@@ -142,11 +145,21 @@ if whole.hexdigest() != want:
     sys.exit("these are not the sources of mlx-c 0.7.0: SHA-256 %s, want %s" % (whole.hexdigest(), want))
 PYTHON
 }
-step "downloading mlx-c, 1 MB" sources "$run/sources"
+if [ -n "$cargo" ]; then
+  step "downloading mlx-c, 1 MB" by_cargo
+elif ! try "downloading mlx-c, 1 MB" by_go; then # there are proxies of modules that have few, or none
+  [ "$system" = Linux ] || die "go did not get it: set GOPROXY to a proxy that has github.com/ml-explore/mlx-c, or to direct, which takes git; or install cargo, which gets it from elsewhere: https://rustup.rs"
+  say "go did not get it; cargo gets it from elsewhere"
+  require cargo
+  cargo=$(first cargo reads_sparse_index)
+  step "downloading mlx-c by cargo, 1 MB" by_cargo
+fi
+step "comparing it with what is known" same_sources "$run/sources"
 
 # The libraries find each other in their own folder, wherever it is moved; libmlx may also lie as its wheel has
 # it, below that folder, or beside the package of a wheel of mlxlens.
 flags=(-std=gnu++20 -O2 -fPIC -DNDEBUG -include "$here/format.h" -I "$run/sources" -I "$run/wheel/mlx/include")
+# shellcheck disable=SC2054 # the commas are the linker's
 if [ "$system" = Darwin ]; then
   flags+=(-D_METAL_ -DACCELERATE_NEW_LAPACK)
   link=(-dynamiclib -install_name "@rpath/libmlxc.dylib" -Wl,-rpath,@loader_path -Wl,-rpath,@loader_path/../../mlx/lib)

@@ -22,7 +22,7 @@ for tool in $tools; do
 done
 [ -e "$root/lib/ld-linux-aarch64.so.1" ] || die "$root has no arm64 libc: name a root in \$ARM64_ROOT"
 
-work=bin/arm64
+work=$PWD/bin/arm64
 mkdir -p "$work"
 
 # words checks that each instruction that lens/scan_arm64.s has as a number is the one beside it.
@@ -37,14 +37,32 @@ words() {
   echo "arm64: $(wc -l <"$work/words") instructions of lens/scan_arm64.s are what stands beside them"
 }
 
+# program NAME ARGUMENT… makes one of this machine that is an arm64 one under qemu, with its own arguments behind those.
+program() {
+  local file=$work/$1
+  shift
+  printf '#!/bin/sh\nexec qemu-aarch64 -L %q %s "$@"\n' "$root" "$*" >"$file"
+  chmod +x "$file"
+}
+
 # emulated PACKAGE ARGUMENT… runs the tests of a package.
 emulated() {
-  local package=$1 binary
-  binary=$PWD/$work/$(tr / - <<<"${1#./}").test
+  local package=$1 name
+  name=$(tr / - <<<"${1#./}")
   shift
-  CGO_ENABLED=0 GOOS=linux GOARCH=arm64 go test -c -o "$binary" "$package"
-  (cd "$package" && qemu-aarch64 -L "$root" ${library:+-E LD_LIBRARY_PATH="$library"} "$binary" "$@")
+  CGO_ENABLED=0 go test -c -o "$work/$name.test" "$package"
+  # shellcheck disable=SC2016 # its own name is the first argument that the test gets: what it starts anew by that is emulated too
+  program "$name" -0 '"$0"' "$(printf %q "$work/$name.test")"
+  (cd "$package" && "$work/$name" "$@")
 }
+
+# What tests compile or run by a toolchain is for arm64 as well.
+mkdir -p "$work/tools"
+export GOOS=linux GOARCH=arm64 PATH=$work/tools:$PATH
+program tools/go_linux_arm64_exec
+if compiler=$(command -v aarch64-linux-gnu-gcc); then
+  ln -sf "$compiler" "$work/tools/cc"
+fi
 
 words
 emulated ./lens -test.v -test.run '^(TestVector.*|TestScanInGo.*|TestAccumulatorAgrees.*|TestCountAbove.*|TestNaNIsNoCandidate)$' | tee "$work/scan.txt"

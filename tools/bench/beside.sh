@@ -14,7 +14,7 @@ out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 openblas=$(ldconfig -p 2>/dev/null | awk '/libopenblas\.so\.0 /{print $NF; exit}')
 go test -c -o "$out/mlx.test" ./mlx
-for round in 1 2 3; do
+for _ in 1 2 3; do
 	LD_PRELOAD=$openblas "$python" tools/bench/beside.py | sed 's/^/python /'
 	(cd mlx && "$out/mlx.test" -test.run '^$' -test.bench BesidePython -test.benchmem -test.count 5 -test.benchtime 0.2s) |
 		awk '/^BenchmarkBesidePython/{sub(/^BenchmarkBesidePython\//, ""); sub(/-[0-9]+$/, "", $1); print "go", $1, $3, $7}'

@@ -96,7 +96,7 @@ func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "library")))
 	out, code := run(t, dir, "tools/release/archive.sh", "v1.2.0")
 	require.Equal(t, 1, code)
-	require.Contains(t, out, "libmlxc is not there: make mlx-c")
+	require.Contains(t, out, "libmlxc is not there: MLX_C_OWN=1 make mlx-c")
 }
 
 func TestTheFormulaHasTheSumOfItsSource(t *testing.T) {
@@ -115,6 +115,28 @@ func TestTheFormulaHasTheSumOfItsSource(t *testing.T) {
 	out, code = run(t, dir, "tools/release/formula.sh", "v1.3.0")
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "dist/mlxlens-v1.3.0-source.tar.gz is not there: make source")
+}
+
+// Homebrew takes no formula by its path, and the release that it names is not there yet.
+func TestAFormulaIsTriedFromATapWithTheArchiveAtHand(t *testing.T) {
+	dir := checkout(t, map[string]string{"dist/mlxlens-v1.2.0-source.tar.gz": "source", "tools/fake/brew": `#!/bin/sh
+case $1 in
+tap-new) mkdir -p "$0.tap/Formula" ;;
+--repository) echo "$0.tap" ;;
+*) echo "brew $*" ;;
+esac
+`})
+	out, code := run(t, dir, "tools/release/try-formula.sh")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "dist/mlxlens.rb is not there: make source formula")
+	_, code = run(t, dir, "tools/release/formula.sh", "v1.2.0")
+	require.Zero(t, code)
+	out, code = run(t, dir, "tools/release/try-formula.sh")
+	require.Zero(t, code, out)
+	require.Equal(t, "brew install mlxlens/trial/mlxlens\nbrew test mlxlens/trial/mlxlens\nbrew untap mlxlens/trial\n", out)
+	formula, err := os.ReadFile(filepath.Join(dir, "tools/fake/brew.tap/Formula/mlxlens.rb"))
+	require.NoError(t, err)
+	require.Contains(t, string(formula), "url \"file://"+dir+"/dist/mlxlens-v1.2.0-source.tar.gz\"\n")
 }
 
 func TestChecksumsAreThoseOfAllFiles(t *testing.T) {

@@ -22,9 +22,9 @@ clean() { env -i HOME="$home" PATH="$PATH" LANG=C.UTF-8 ${network[@]+"${network[
 tries() {
   local what=$1 start=$SECONDS said
   shift
-  said=$(clean "$@" trace -m "$model" "The capital of France is" --last -k 1)
+  said=$(clean "$@" trace -m "$model" "The capital of France is" --last -k 1 --json)
   case $said in
-    *'" Paris" is top-1 from '*) printf '%s: installed and traced in %s s\n' "$what" $((SECONDS - start)) ;;
+    *'"final":{'*'"text":" Paris"}'*) printf '%s: installed and traced in %s s\n' "$what" $((SECONDS - start)) ;;
     *) printf '%s: the trace is wrong:\n%s\n' "$what" "$said" >&2 && exit 1 ;;
   esac
 }

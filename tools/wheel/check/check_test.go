@@ -2,6 +2,10 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
+	"debug/macho"
+	"encoding/binary"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +21,7 @@ type parts struct {
 	cc, packages string
 	files        map[string]string // in mlxlens/bin, by name
 	mode         os.FileMode       // the program's
+	metadata     string
 }
 
 const tag = "mlxlens-1.2.3-py3-none-manylinux_2_35_x86_64.whl"
@@ -27,7 +32,7 @@ func wheel(t *testing.T) *parts {
 	if err != nil || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("no C compiler for Linux on x86-64, which makes the wheel's parts")
 	}
-	p := &parts{t, cc, t.TempDir(), map[string]string{}, 0o755}
+	p := &parts{t, cc, t.TempDir(), map[string]string{}, 0o755, "Metadata-Version: 2.3\nName: mlxlens\n"}
 	blas := p.library("", "scipy_openblas32/lib/libscipy_openblas.so", "libscipy_openblas.so", "void scipy_cblas_sgemm(void) {} void scipy_sgeev_(void) {}")
 	mlx := p.library("", "mlx/lib/libmlx.so", "libmlx.so", "void cblas_sgemm(void); void mlx_core_add(void) { cblas_sgemm(); }")
 	p.bin("libopenblas.so.0", "void scipy_cblas_sgemm(void); void cblas_sgemm(void) { scipy_cblas_sgemm(); }", blas, "-nostdlib", "-Wl,-rpath,$ORIGIN/../../scipy_openblas32/lib")
@@ -76,6 +81,10 @@ func (p *parts) check(name string) ([]string, error) {
 		_, err = w.Write(data)
 		require.NoError(p, err)
 	}
+	w, err := archive.Create("mlxlens-1.2.3.dist-info/METADATA")
+	require.NoError(p, err)
+	_, err = io.WriteString(w, p.metadata)
+	require.NoError(p, err)
 	require.NoError(p, archive.Close())
 	require.NoError(p, out.Close())
 	return check(at, p.packages)
@@ -159,4 +168,48 @@ func TestAGoProgramForAMacIsRight(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, wrong, 1)
 	require.Contains(t, wrong[0], "and the tag promises 10.9")
+
+	file, err := macho.NewFile(bytes.NewReader(data))
+	require.NoError(t, err)
+	at := func(command uint32, field int) int { // in the file, of a load command's field
+		place := 32
+		for _, load := range file.Loads {
+			if binary.LittleEndian.Uint32(load.Raw()) == command {
+				return place + field
+			}
+			place += len(load.Raw())
+		}
+		t.Fatalf("no load command %#x", command)
+		return 0
+	}
+	signature := int(binary.LittleEndian.Uint32(data[at(loadCodeSignature, 8):]))
+	for _, c := range []struct {
+		what   string
+		change func(data []byte)
+	}{
+		{"a Mac would kill it: page 5 is not what was signed", func(data []byte) { data[5<<12+99] ^= 1 }},
+		{"a Mac would kill it: what stands at its signature's place is none", func(data []byte) { clear(data[signature:]) }},
+		{"a Mac would kill it: its signature has no SHA-256 of its pages", func(data []byte) { data[signature+20] = 0 }},
+		{"it is of the system 2, and macOS is 1", func(data []byte) { data[at(loadBuildVersion, 8)] = 2 }},
+		{"it does not say of which system it is", func(data []byte) { data[at(loadBuildVersion, 0)] = 0x7f }},
+		{"it is of type Bundle, and ought to be Exec", func(data []byte) { data[12] = 8 }},
+	} {
+		changed := bytes.Clone(data)
+		c.change(changed)
+		wrong, err := platform{"macosx", "arm64", 14, 0}.macho("mlxlens", changed, "")
+		require.NoError(t, err)
+		require.Contains(t, wrong, c.what)
+	}
+}
+
+func TestMetadataAreOfAVersionThatCanBePublished(t *testing.T) {
+	p := wheel(t)
+	p.metadata = "Metadata-Version: 2.4\n"
+	wrong, err := p.check(tag)
+	require.NoError(t, err)
+	require.Equal(t, []string{"METADATA: it is of version 2.4, and the action that publishes it reads 2.3 at most: see core-metadata-version in python/pyproject.toml"}, wrong)
+	p.metadata = ""
+	wrong, err = p.check(tag)
+	require.NoError(t, err)
+	require.Equal(t, []string{"METADATA: it does not say of which version it is"}, wrong)
 }

@@ -71,7 +71,7 @@ func (p platform) versions(file *elf.File) (wrong []string, err error) {
 		newest, known := p.newest()[kind]
 		if ok && known && later(version, newest) && !seen[s.Version] {
 			seen[s.Version] = true
-			wrong = append(wrong, fmt.Sprintf("it needs %s of %s, and the tag promises %s_%s", s.Version, s.Library, kind, newest))
+			wrong = append(wrong, fmt.Sprintf("it needs %s of %s, and the tag promises %s_%s: build it where glibc is %d.%d or older, by GCC 12 or older (MLX_C_CXX)", s.Version, s.Library, kind, newest, p.major, p.minor))
 		}
 	}
 	return wrong, nil

@@ -12,10 +12,13 @@ import (
 
 // Load commands that debug/macho leaves as bytes (mach-o/loader.h).
 const (
+	loadDylib         = 0xc
 	loadIDDylib       = 0xd
 	loadCodeSignature = 0x1d
 	loadBuildVersion  = 0x32
 )
+
+const platformMacOS = 1 // of loadBuildVersion
 
 // macho says what is wrong with one of a Mac wheel's files.
 func (p platform) macho(name string, data []byte, packages string) (wrong []string, err error) {
@@ -26,7 +29,14 @@ func (p platform) macho(name string, data []byte, packages string) (wrong []stri
 	if file.Cpu != macho.CpuArm64 {
 		wrong = append(wrong, fmt.Sprintf("it is for %v, and the tag for %s", file.Cpu, p.machine))
 	}
-	wrong = append(wrong, p.commands(file)...)
+	kind := macho.TypeDylib
+	if name == "mlxlens" {
+		kind = macho.TypeExec
+	}
+	if file.Type != kind {
+		wrong = append(wrong, fmt.Sprintf("it is of type %v, and ought to be %v", file.Type, kind))
+	}
+	wrong = append(wrong, p.commands(file, data)...)
 	needed, err := file.ImportedLibraries()
 	if err != nil {
 		return nil, err
@@ -59,12 +69,19 @@ func (p platform) macho(name string, data []byte, packages string) (wrong []stri
 		return nil, err
 	}
 	defer mlx.Close()
+	for _, load := range file.Loads {
+		raw := load.Raw()
+		if l, ok := load.(*macho.Dylib); ok && l.Name == "@rpath/libmlx.dylib" && binary.LittleEndian.Uint32(raw) == loadDylib && l.CompatVersion > compatible(mlx) {
+			wrong = append(wrong, fmt.Sprintf("it needs libmlx of the compatibility version %#x, and the package's is %#x", l.CompatVersion, compatible(mlx)))
+		}
+	}
 	return append(wrong, missing(undefined(file, "mlx"), defined(mlx), defined(file))...), nil
 }
 
-// commands says what a Mac would refuse: a file without a signature, which arm64 does not run, and one for a later macOS.
-func (p platform) commands(file *macho.File) (wrong []string) {
-	signed := false
+// commands says what a Mac would refuse: a file whose signature, without which arm64 runs nothing, is not of its bytes, one of another
+// system, and one for a later macOS.
+func (p platform) commands(file *macho.File, data []byte) (wrong []string) {
+	signature, system := "it has no signature, and a Mac would kill it: codesign -s -", "it does not say of which system it is"
 	for _, load := range file.Loads {
 		raw := load.Raw()
 		if len(raw) < 16 {
@@ -72,16 +89,24 @@ func (p platform) commands(file *macho.File) (wrong []string) {
 		}
 		switch binary.LittleEndian.Uint32(raw) {
 		case loadCodeSignature:
-			signed = true
+			at, size := binary.LittleEndian.Uint32(raw[8:]), binary.LittleEndian.Uint32(raw[12:])
+			if signature = ""; signed(data, at, size) != nil {
+				signature = "a Mac would kill it: " + signed(data, at, size).Error()
+			}
 		case loadBuildVersion:
+			if system = ""; binary.LittleEndian.Uint32(raw[8:]) != platformMacOS {
+				system = fmt.Sprintf("it is of the system %d, and macOS is %d", binary.LittleEndian.Uint32(raw[8:]), platformMacOS)
+			}
 			least := binary.LittleEndian.Uint32(raw[12:]) // xxxx.yy.zz
 			if major, minor := int(least>>16), int(least>>8&0xff); major > p.major || major == p.major && minor > p.minor {
 				wrong = append(wrong, fmt.Sprintf("it needs macOS %d.%d, and the tag promises %d.%d", major, minor, p.major, p.minor))
 			}
 		}
 	}
-	if !signed {
-		wrong = append(wrong, "it has no signature, and a Mac would kill it: codesign -s -")
+	for _, what := range []string{signature, system} {
+		if what != "" {
+			wrong = append(wrong, what)
+		}
 	}
 	return wrong
 }
@@ -99,6 +124,16 @@ func idOf(file *macho.File) string {
 		}
 	}
 	return ""
+}
+
+// compatible is the oldest version that a library can stand for.
+func compatible(file *macho.File) uint32 {
+	for _, load := range file.Loads {
+		if raw := load.Raw(); len(raw) >= 24 && binary.LittleEndian.Uint32(raw) == loadIDDylib {
+			return binary.LittleEndian.Uint32(raw[20:])
+		}
+	}
+	return 0
 }
 
 // Of a symbol's type (mach-o/nlist.h).

@@ -7,7 +7,7 @@
 //
 // A wheel is right when its program and libraries are for its tag's machine, need no library and no version of one
 // that the tag does not promise, find each other and the packages' by their own load commands, and have every symbol
-// that they need somewhere.
+// that they need somewhere; and when its metadata are of a version that whoever publishes it reads.
 package main
 
 import (
@@ -79,6 +79,9 @@ func check(wheel, packages string) (wrong []string, err error) {
 	if !slices.Equal(have, want) {
 		return nil, fmt.Errorf("mlxlens/bin has %s (want %s)", strings.Join(have, ", "), strings.Join(want, ", "))
 	}
+	if wrong, err = metadata(wheel); err != nil {
+		return nil, err
+	}
 	for _, name := range want {
 		bad, err := look(name, files[name], packages)
 		if err != nil {
@@ -117,6 +120,39 @@ func binaries(wheel string) (map[string][]byte, error) {
 		}
 	}
 	return files, nil
+}
+
+// newestMetadata is the newest version of metadata that twine 5.0.0 reads, which is in the action that publishes (release.yml).
+const newestMetadata = "2.3"
+
+var metadataVersion = regexp.MustCompile(`(?m)^Metadata-Version: (\S+)`)
+
+// metadata says whether the metadata are too new.
+func metadata(wheel string) (wrong []string, err error) {
+	archive, err := zip.OpenReader(wheel)
+	if err != nil {
+		return nil, err
+	}
+	defer archive.Close()
+	at := slices.IndexFunc(archive.File, func(f *zip.File) bool { return strings.HasSuffix(f.Name, ".dist-info/METADATA") })
+	if at < 0 {
+		return nil, fmt.Errorf("it has no METADATA")
+	}
+	r, err := archive.File[at].Open()
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	switch m := metadataVersion.FindSubmatch(text); {
+	case m == nil:
+		wrong = append(wrong, "METADATA: it does not say of which version it is")
+	case later(string(m[1]), newestMetadata):
+		wrong = append(wrong, fmt.Sprintf("METADATA: it is of version %s, and the action that publishes it reads %s at most: see core-metadata-version in python/pyproject.toml", m[1], newestMetadata))
+	}
+	return wrong, nil
 }
 
 // missing says which of the names are in none of the sets.

@@ -158,7 +158,7 @@ func (d *diagnosis) model(withLibrary bool) error {
 	path, err := quiet.locate(&streams{ctx: context.Background(), out: io.Discard, err: io.Discard})
 	var usage usageError
 	if errors.As(err, &usage) {
-		d.add("no model is there", "run `make model` in a checkout of mlxlens, or name one with -m or in $"+envModel)
+		d.add("no model is there", "fetch one with `mlxlens pull "+defaultHubModel+"`, or in a checkout with `make model`, or name one with -m or in $"+envModel)
 		return errors.New("no model is there to trace")
 	}
 	if err == nil {

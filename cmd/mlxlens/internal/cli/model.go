@@ -106,7 +106,7 @@ func (o *modelOptions) asGiven() []string {
 func (o *modelOptions) locate(s *streams) (string, error) {
 	ref, from, _ := o.choose()
 	if ref == "" {
-		return "", usagef("no model was named, and none is there: run `make model` in a checkout of mlxlens, or name one with -m (a directory, a .gguf file, or owner/name)")
+		return "", usagef("no model was named, and none is there: fetch one with `mlxlens pull %s`, or in a checkout with `make model`, or name one with -m (a directory, a .gguf file, or owner/name)", defaultHubModel)
 	}
 	if from != "" && !o.quiet {
 		s.say("model %s (from %s)", ref, from)
