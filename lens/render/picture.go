@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -335,11 +337,27 @@ func (p *painter) backward() error {
 
 // describe tells in words what the picture shows, for those who do not see it.
 func (p *painter) describe() string {
-	d := fmt.Sprintf("%s: %d rows, %d positions.", p.subtitle(), len(p.g.Rows), len(p.g.Positions))
+	d := p.subtitle() + ": " + extent(drawnRows(len(p.g.Rows), p.o.Every), len(p.g.Rows), len(p.g.Positions))
 	if p.empty() {
 		return d
 	}
-	return d + " " + strings.TrimSpace(crystallisation(p.g, answerOf(p.g))) + "."
+	read := shown
+	if p.o.Every > 1 {
+		read = "read" // not all of them are drawn
+	}
+	return d + " " + strings.TrimSpace(crystallisation(p.g, answerOf(p.g), read)) + "."
+}
+
+// drawnRows is how many of some rows everyRow draws.
+func drawnRows(rows, every int) int { return (rows + max(1, every) - 1) / max(1, every) }
+
+// extent says how large a grid is, and of how many rows those are that are drawn.
+func extent(drawn, rows, positions int) string {
+	of := english.Plural(drawn, "row", "")
+	if drawn < rows {
+		of = fmt.Sprintf("%d of the %s read", drawn, english.Plural(rows, "row", ""))
+	}
+	return of + ", " + english.Plural(positions, "position", "") + "."
 }
 
 // notice is a picture that says why there is none.
