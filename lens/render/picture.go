@@ -124,6 +124,9 @@ func (p *painter) paint(w io.Writer, d plan) error {
 	if p.footed() {
 		footed += madeHeight
 	}
+	if err := p.o.wideEnough(width); err != nil {
+		return err
+	}
 	err := p.o.bounded(width, footed)
 	if err != nil {
 		return err
@@ -367,10 +370,12 @@ type notice struct {
 }
 
 func (n *notice) size() (float64, float64) {
-	return max(narrowPage, n.o.room()), n.top() + margin + textSize
+	return n.o.across(narrowPage), n.top() + margin + textSize
 }
 
-func (n *notice) draw() { n.write(n.says, margin, n.top()+textSize, textSize, black, left) }
+func (n *notice) draw() {
+	n.write(n.short(laid(n.says), textSize, n.o.across(narrowPage)-2*margin), margin, n.top()+textSize, textSize, black, left)
+}
 
 // finite reports whether a number can be drawn.
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
