@@ -118,6 +118,9 @@ func (o *compareOptions) checkOutput() error {
 	if err := cmp.Or(o.outputFlags.check(compareFormats...), o.beside(o.json)); err != nil {
 		return err
 	}
+	if o.last && o.view == "kl" && o.pictured() {
+		return usagef("--view kl colours a grid, and a picture of --last has candidates on the colour of their probability: leave one of them out")
+	}
 	return o.look.check(&o.outputFlags)
 }
 

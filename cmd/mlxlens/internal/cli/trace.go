@@ -150,7 +150,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
-	if err := cmp.Or(o.outputFlags.check(traceFormats...), o.beside(o.json)); err != nil {
+	if err := cmp.Or(o.outputFlags.check(traceFormats...), o.beside(o.json), o.checkView(s)); err != nil {
 		return err
 	}
 	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
