@@ -70,7 +70,7 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
 	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
-	f.Var(&once{text: &o.lensB}, "lens-b", "the second side's lens, or the word none (default the first's)")
+	f.StringVar(&o.lensB, "lens-b", "", "the second side's lens, or the word none (default the first's)")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")

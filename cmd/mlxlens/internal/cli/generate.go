@@ -98,7 +98,7 @@ func (o *generateOptions) flags(cmd *cobra.Command) {
 	f.Uint64Var(&o.Seed, "seed", 0, "the same seed gives the same text (default: one is made up, and told)")
 	f.StringArrayVar(&o.stops, "stop", nil, "stop before this text (repeatable)")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after end-of-text tokens, and show them")
-	f.Var(&once{text: &o.lens.path}, "lens", "show the lens of each new token; with =LENS "+lensForms)
+	f.StringVar(&o.lens.path, "lens", "", "show the lens of each new token; with =LENS "+lensForms)
 	f.Lookup("lens").NoOptDefVal = logitLens
 	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	f.StringVar(&o.layers, "layers", "", "rows of the lens: 0,4,8:12,-1 (default all)")

@@ -281,12 +281,18 @@ unembedding, and shows what the model would say if it had to answer there.`,
 	root.PersistentFlags().BoolVar(&s.pager.off, "no-pager", false, "print text of more lines than the terminal has as it is, not in a pager")
 	describe(root, s)
 	offer(root)
+	if len(s.args) == 0 || !strings.HasPrefix(s.args[0], cobra.ShellCompRequestCmd) { // which parses a line several times
+		takeOnce(root)
+	}
 	return root
 }
 
 // wrongFlag is what is wrong with a flag, with the one that may be meant.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		if twice := (*givenTwice)(nil); errors.As(err, &twice) {
+			return usagef("%v %w", theFlag(invalid.GetFlag().Name), twice)
+		}
 		return wrongValue(invalid.GetFlag(), invalid.GetValue(), err)
 	}
 	var unknown *pflag.NotExistError
