@@ -80,7 +80,7 @@ var allowed = map[string][]string{
 	"lens/render/internal/pdf": {},
 
 	"serve":     {"internal/exactjson", "internal/rooms", "lens", "lens/render"},
-	"serve/mcp": {"lens", "lens/render", "serve"},
+	"serve/mcp": {"serve"},
 
 	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens", "lens/tuned", "mlx", "model"},
 

@@ -193,7 +193,10 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	case file != nil:
 		return file.write(func(w io.Writer) error { return o.write(s, w, c) })
 	case o.json:
-		return render.CompareJSON(s.out, c)
+		return cmp.Or(render.CompareJSON(s.out, c), s.inWords(render.CompareHeadline(c), func(w io.Writer, t render.TerminalOptions) error {
+			t.Last = o.last
+			return render.Compare(w, c, render.CompareOptions{TerminalOptions: t, KL: o.view == "kl"})
+		}))
 	}
 	t := o.screenFlags.options(s, o.left())
 	t.Last, t.Numbers = o.last, o.look.shown()

@@ -331,7 +331,7 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 		g.s.say("%d tokens after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
 			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
-	return nil
+	return g.inWords(by)
 }
 
 // words say why the text ended, and whose the bound on positions was.
