@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -66,7 +68,7 @@ func (f *Figure) fits() error {
 			return fmt.Errorf("render: figure: %s has texts that are not its cells'", m.Name)
 		}
 		if len(m.Values) != len(m.Rows) {
-			return fmt.Errorf("render: figure: %s has %d rows of numbers and %d names", m.Name, len(m.Values), len(m.Rows))
+			return fmt.Errorf("render: figure: %s has %s of numbers and %s", m.Name, english.Plural(len(m.Values), "row", ""), english.Plural(len(m.Rows), "name", ""))
 		}
 		for i, row := range m.Values {
 			if len(row) != len(m.Columns) {

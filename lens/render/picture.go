@@ -235,7 +235,7 @@ func (p *painter) gridHeading() heading {
 
 func (p *painter) prompt() string {
 	if p.g.Prompt == nil {
-		return fmt.Sprintf("%d token ids", len(p.g.Tokens))
+		return english.Plural(len(p.g.Tokens), "token id", "")
 	}
 	return quote(*p.g.Prompt)
 }

@@ -203,3 +203,14 @@ func TestDarkIsAGridWithoutProbabilitiesToSee(t *testing.T) {
 	require.True(t, Dark(g))
 	require.False(t, Dark(&lens.Grid{}))
 }
+
+func TestOneOfSomethingIsSaidSo(t *testing.T) {
+	g := wideGrid(1, 1)
+	g.Prompt = nil
+	require.Equal(t, "1 token", pageTitle(g))
+	require.Contains(t, subtitle(g), "1 layer")
+	require.NotContains(t, subtitle(g), "1 layers")
+	require.NotContains(t, subtitle(g), "1 tokens")
+	_, title, _ := svg(t, picture(t, g, PictureOptions{Format: SVG}))
+	require.Contains(t, title, "1 token id ")
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -328,8 +329,8 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.endGrid()
 	g.o.note(g.s, g.opened, g.gen.IDs())
 	if !g.o.quiet {
-		g.s.say("%d tokens after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
-			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
+		g.s.say("%s after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
+			english.Plural(n, "token", ""), prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
 	return g.inWords(by)
 }
