@@ -147,13 +147,18 @@ func (e *Error) Error() string { return fmt.Sprintf("edit %q: %v", e.Edit, e.Err
 // Unwrap gives errors.Is what is wrong.
 func (e *Error) Unwrap() error { return e.Err }
 
-// wrong is an error about the edit. Of numbers that are written in it the first are enough.
+// wrong is an error about the edit.
 func (e *Edit) wrong(format string, args ...any) error {
-	text := []rune(e.String())
-	if most := 200; len(text) > most {
-		text = append(text[:most], '…')
+	return &Error{Brief(e.String()), fmt.Errorf(format, args...)}
+}
+
+// Brief is the text of an edit in a sentence: of numbers that are written in it the first are enough.
+func Brief(text string) string {
+	const most = 200
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
 	}
-	return &Error{string(text), fmt.Errorf(format, args...)}
+	return text
 }
 
 func headAxis(s model.Site) int { return s.Axis(model.Head, model.KVHead) }

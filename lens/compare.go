@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/parallel"
 	"github.com/mlxlens/mlxlens/mlx"
@@ -199,7 +201,7 @@ func chosenPairs(pairs [][2]int, positions []int, tokens int) ([][2]int, error) 
 	}
 	kept := slices.DeleteFunc(pairs, func(p [2]int) bool { return !slices.Contains(chosen, p[0]) })
 	if len(kept) < len(chosen) {
-		return nil, fmt.Errorf("lens: compare: of the %d positions asked for, %d have a partner in the other prompt", len(chosen), len(kept))
+		return nil, fmt.Errorf("lens: compare: of the %s asked for, %d have a partner in the other prompt", english.Plural(len(chosen), "position", ""), len(kept))
 	}
 	return kept, nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
@@ -83,11 +85,11 @@ func whole(g *lens.Grid) error {
 		return fmt.Errorf("want a grid (%s)", lens.TraceSchema)
 	}
 	if len(g.Rows) == 0 || len(g.Positions) == 0 || len(g.Cells) != len(g.Rows) {
-		return fmt.Errorf("it has %d rows, %d positions and cells of %d rows", len(g.Rows), len(g.Positions), len(g.Cells))
+		return fmt.Errorf("it has %s, %s and cells of %s", english.Plural(len(g.Rows), "row", ""), english.Plural(len(g.Positions), "position", ""), english.Plural(len(g.Cells), "row", ""))
 	}
 	for i, p := range g.Positions {
 		if p < 0 || p >= len(g.Tokens) || i > 0 && p <= g.Positions[i-1] {
-			return fmt.Errorf("position %d: want ascending ones of %d tokens", p, len(g.Tokens))
+			return fmt.Errorf("position %d: want ascending ones of %s", p, english.Plural(len(g.Tokens), "token", ""))
 		}
 	}
 	if n := len(g.Tracked); n != 0 && n != len(g.Positions) {

@@ -40,8 +40,8 @@ func TestWhatIsNoGridIsNotDrawn(t *testing.T) {
 		`{"format":"npz","grid":` + grid + `}`:            `want one of [\"csv\"`,
 		`{"format":"svg","view":"x","grid":` + grid + `}`: `view \"x\" is unknown`,
 		`{"format":"svg","colour":1}`:                     "the request is no drawing",
-		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[1]`, 1) + `}`:      "position 1: want ascending ones of 1 tokens",
-		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[]`, 1) + `}`:       "it has 1 rows, 0 positions",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[1]`, 1) + `}`:      "position 1: want ascending ones of 1 token",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[]`, 1) + `}`:       "it has 1 row, 0 positions",
 		`{"format":"svg","grid":` + strings.Replace(grid, `"rows":[`, `"rows":["layers.1.mlp_out",`, 1) + `}`: "it has 2 rows",
 	} {
 		answer, text := asked(t, server.URL+"/api/v1/draw", request)

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/mlxlens/mlxlens/internal/rooms"
 )
 
 // problem is an error as RFC 9457 has it.
@@ -25,7 +27,7 @@ func (s *Service) newProblem(err error) *problem {
 	if mistake := (*panicked)(nil); errors.As(err, &mistake) && s.log != nil {
 		s.log.Error(mistake.Error(), "stack", string(mistake.stack))
 	}
-	p := &problem{Type: "about:blank", Status: http.StatusUnprocessableEntity, Detail: err.Error()}
+	p := &problem{Type: "about:blank", Status: http.StatusUnprocessableEntity, Detail: rooms.Text(err)}
 	var refusal *Refusal
 	var mistake *panicked
 	var tooLarge *http.MaxBytesError

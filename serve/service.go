@@ -35,6 +35,7 @@ type Watch struct {
 	Progress func(done float64)       // the part of the work that is done
 	Part     func(columns *lens.Grid) // columns of a grid that have just been read
 	Line     func(line []byte)        // a JSON object of an answer in lines
+	Words    func(text string)        // what the command line prints of an answer in JSON to who reads it
 	Ran      func(args []string)      // what is run, where the engine adds to the call's arguments
 }
 

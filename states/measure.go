@@ -87,7 +87,7 @@ func median(ctx context.Context, m model.Model, ids []int, edits []edit.Edit, i 
 	slices.Sort(lengths)
 	norm := lengths[(len(lengths)-1)/2]
 	if !(norm > 0 && norm <= math.MaxFloat32) {
-		return 0, fmt.Errorf("states: edit %q: the median length of the states is %v: there is nothing to steer by", e, norm)
+		return 0, fmt.Errorf("states: edit %q: the median length of the states is %v: there is nothing to steer by", edit.Brief(e.String()), norm)
 	}
 	return norm, nil
 }

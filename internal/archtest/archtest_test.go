@@ -79,15 +79,15 @@ var allowed = map[string][]string{
 
 	"lens/render/internal/pdf": {},
 
-	"serve":     {"internal/exactjson", "lens", "lens/render"},
-	"serve/mcp": {"lens", "lens/render", "serve"},
+	"serve":     {"internal/exactjson", "internal/rooms", "lens", "lens/render"},
+	"serve/mcp": {"serve"},
 
 	"lens/jacobian": {"checkpoint", "internal/exactjson", "internal/regular", "internal/torchfile", "lens", "lens/tuned", "mlx", "model"},
 
 	"cmd/mlxlens":                 {"cmd/mlxlens/internal/cli"},
 	"cmd/mlxlens/internal/output": {},
 	"cmd/mlxlens/internal/pages":  {"cmd/mlxlens/internal/cli"},
-	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "internal/spelling", "lens", "lens/render",
+	"cmd/mlxlens/internal/cli": {"", "audit", "checkpoint", "checkpoint/npz", "cmd/mlxlens/internal/output", "edit", "experiment", "generate", "hub", "internal/exactjson", "internal/origin", "internal/regular", "internal/rooms", "internal/spelling", "lens", "lens/render",
 		"lens/jacobian", "lens/sparse", "lens/tuned", "mlx", "model", "model/auto", "model/load", "serve", "serve/mcp", "states", "tokenizer"},
 
 	"docs":          {},
@@ -128,6 +128,7 @@ var allowed = map[string][]string{
 	"internal/notices":     {},
 	"internal/origin":      {},
 	"internal/parallel":    {},
+	"internal/rooms":       {},
 	"internal/spelling":    {},
 	"internal/regular":     {},
 	"internal/torchfile":   {"checkpoint"},

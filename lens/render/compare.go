@@ -227,7 +227,7 @@ func fourPlaces(x float64) string {
 func (d *compareDrawing) verdict() {
 	d.WriteString("\n")
 	var of []string // what the sentence is true of, where that is not all
-	if layers := ofLayers(d.c.Rows, d.c.A.Model.Layers); strings.HasSuffix(layers, "shown") {
+	if layers := ofLayers(d.c.Rows, d.c.A.Model.Layers, shown); strings.HasSuffix(layers, shown) {
 		of = append(of, layers)
 	}
 	if n := len(d.c.Positions); n < min(len(d.c.A.Tokens), len(d.c.B.Tokens)) {

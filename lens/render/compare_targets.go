@@ -34,7 +34,7 @@ func (d *compareDrawing) target(x *lens.Difference, i int, name string, versus b
 	a, b := x.Targets[i][0], x.Targets[i][1]
 	fmt.Fprintf(d, "  %-*s  %8d  %8d  %8.4f  %8.4f", d.labels, name, a.Rank, b.Rank, a.Prob, b.Prob)
 	if versus {
-		fmt.Fprintf(d, "  %+8.2f  %+8.2f", x.Contrasts[i][0], x.Contrasts[i][1])
+		fmt.Fprintf(d, "  %8s  %8s", unsigned(fmt.Sprintf("%+.2f", x.Contrasts[i][0])), unsigned(fmt.Sprintf("%+.2f", x.Contrasts[i][1])))
 	}
 	d.WriteString("\n")
 }

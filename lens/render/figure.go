@@ -9,6 +9,9 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
 
 	"github.com/mlxlens/mlxlens/lens"
 )
@@ -65,7 +68,7 @@ func (f *Figure) fits() error {
 			return fmt.Errorf("render: figure: %s has texts that are not its cells'", m.Name)
 		}
 		if len(m.Values) != len(m.Rows) {
-			return fmt.Errorf("render: figure: %s has %d rows of numbers and %d names", m.Name, len(m.Values), len(m.Rows))
+			return fmt.Errorf("render: figure: %s has %s of numbers and %s", m.Name, english.Plural(len(m.Values), "row", ""), english.Plural(len(m.Rows), "name", ""))
 		}
 		for i, row := range m.Values {
 			if len(row) != len(m.Columns) {
@@ -108,6 +111,7 @@ type hues struct {
 	means string
 	most  float64
 	least float64 // 0, or −most where a number is below 0 beyond what is shown of it
+	none  float64 // what is nearer to 0 than this is shown as 0, and has its colour
 }
 
 // scales are those of a figure's colours, none where all grids are plain.
@@ -121,19 +125,18 @@ func (f *Figure) scales() []hues {
 		means := cmp.Or(m.Means, f.Means)
 		at := slices.IndexFunc(all, func(h hues) bool { return h.means == means })
 		if at < 0 {
-			at, all = len(all), append(all, hues{means: means})
+			at, all = len(all), append(all, hues{means: means, none: math.Pow10(-f.Digits) / 2})
 		}
 		for x := range m.numbers() {
-			all[at].most = max(all[at].most, math.Abs(x))
-			if x < -math.Pow10(-f.Digits)/2 {
+			if math.Abs(x) >= all[at].none {
+				all[at].most = max(all[at].most, math.Abs(x))
+			}
+			if x < -all[at].none {
 				all[at].least = -1
 			}
 		}
 	}
 	for i := range all {
-		if all[i].most < math.Pow10(-f.Digits)/2 {
-			all[i].most = 0
-		}
 		all[i].least *= all[i].most
 	}
 	return all
@@ -188,7 +191,7 @@ func (m *Matrix) colored(x float64) bool { return finite(x) && !m.Plain }
 // of is the colour of x: blue above 0, red below it, the darker the farther. Lightness alone
 // tells how far, and the text on it the sign.
 func (h hues) of(x float64) rgb {
-	if h.most == 0 || h.least == 0 && x < 0 { // what is shown of it is 0, and the scale has nothing below
+	if h.most == 0 || math.Abs(x) < h.none || h.least == 0 && x < 0 { // what is shown of it is 0
 		return lch(0.97, 0, 0)
 	}
 	part := math.Sqrt(min(1, math.Abs(x)/h.most)) // small numbers are told apart too
@@ -224,9 +227,13 @@ func (f *Figure) number(x float64) string {
 	if !finite(x) {
 		return "–"
 	}
-	text := strconv.FormatFloat(x, 'f', f.Digits, 64)
-	if rounded, err := strconv.ParseFloat(text, 64); err == nil && rounded == 0 {
-		text = strconv.FormatFloat(0, 'f', f.Digits, 64)
+	return unsigned(strconv.FormatFloat(x, 'f', f.Digits, 64))
+}
+
+// unsigned is a number that was written, without the sign of a zero.
+func unsigned(text string) string {
+	if x, err := strconv.ParseFloat(text, 64); err == nil && x == 0 {
+		return strings.TrimLeft(text, "+-")
 	}
 	return text
 }

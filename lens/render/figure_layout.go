@@ -59,9 +59,10 @@ func (p *figurePicture) fit() error {
 
 // Bounds of a figure of a width, in points.
 const (
-	highestFigure = 9 * 72 // a page of a paper
-	leastPrinted  = 5      // text in cells
-	turnedSize    = 6      // of tokens that stand upright below narrow cells
+	highestFigure = 9 * 72    // a page of a paper
+	leastPrinted  = 5         // text in cells
+	turnedSize    = 6         // of tokens that stand upright below narrow cells
+	sliver        = 4 * pixel // the least that a cell is wide
 )
 
 // turned reports whether a grid's tokens stand upright below its cells.
@@ -121,7 +122,7 @@ func (p *figurePicture) measure() {
 		p.cell = cellSize{12 * pixel, 12 * pixel, 0}
 		if room := p.o.room(); room > 0 { // as wide as there is room for
 			grids := float64(p.abreast)
-			p.cell.w = max(pixel, math.Floor(((room-2*margin+2*gap)/grids-p.names-2*gap)/float64(max(1, most))/pixel)*pixel)
+			p.cell.w = max(sliver, math.Floor(((room-2*margin+2*gap)/grids-p.names-2*gap)/float64(max(1, most))/pixel)*pixel)
 			p.cell.w = min(p.cell.w, mostCell*textSize)
 			p.cell.h = max(3*pixel, min(p.cell.h, 2*p.cell.w))
 		}
@@ -129,6 +130,9 @@ func (p *figurePicture) measure() {
 	p.natural = 2*margin - 2*gap
 	for column := range p.abreast {
 		p.natural += p.columnWidth(column)
+	}
+	if p.o.Width > 0 && len(p.f.scales()) > 0 {
+		p.natural = max(p.natural, p.legendRoom()+shortLegend)
 	}
 	p.width = max(p.natural, p.o.room())
 	if p.o.Width == 0 {
@@ -153,9 +157,33 @@ func (p *figurePicture) columnWidth(column int) float64 {
 	w := 0.0
 	for i := column; i < len(p.f.Grids); i += p.abreast {
 		m := &p.f.Grids[i]
-		w = max(w, p.names+max(float64(len(m.Columns))*p.cell.w, p.wide(m.Name, textSize)))
+		cells := float64(len(m.Columns)) * p.cell.w
+		if p.o.Width == 0 { // else the name is cut where there is no room for it
+			cells = max(cells, p.wide(m.Name, textSize))
+		}
+		w = max(w, p.names+cells)
 	}
 	return snap(w + 2*gap)
+}
+
+// Lengths of a legend's colours, in points.
+const (
+	usualLegend = 240 * pixel
+	shortLegend = 80 * pixel // of a narrow picture
+)
+
+// legendRoom is the room for what stands beside a legend's colours.
+func (p *figurePicture) legendRoom() float64 {
+	most := 0.0
+	for _, h := range p.f.scales() {
+		most = max(most, p.wide(p.f.number(h.most), textSize))
+	}
+	return snap(2*margin + p.names + gap/2 + most)
+}
+
+// legendLength is how long a legend's colours are.
+func (p *figurePicture) legendLength() float64 {
+	return min(usualLegend, p.width-p.legendRoom())
 }
 
 // bandHeight is the height of the grids that stand beside each other.

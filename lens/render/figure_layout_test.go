@@ -64,6 +64,25 @@ func TestAFigureFollowsItsOptions(t *testing.T) {
 	require.Greater(t, find(texts, "grid 0")[0].y, 5.0, "the name is whole")
 }
 
+func TestANumberThatIsShownAsZeroHasItsColour(t *testing.T) {
+	f := &Figure{Title: "t", Means: "m", Digits: 2, Grids: []Matrix{{Name: "g", Rows: []string{"0"}, Columns: make([]Column, 4), Values: [][]float64{{-1, -0.004, 0.004, 0.5}}}}}
+	h := f.scales()[0]
+	require.Equal(t, -1.0, h.least)
+	for _, x := range f.Grids[0].Values[0][1:3] {
+		require.Equal(t, "0.00", f.number(x))
+		require.Equal(t, h.of(0), h.of(x), "%g", x)
+	}
+	f.Grids[0].Values = [][]float64{{1e-9, -1e-9, 2e-9, 0}}
+	require.Zero(t, f.scales()[0].most, "a scale of noise has no far end")
+	for _, v := range []View{Logit, Margin} {
+		require.NotContains(t, v.text(-0.0001), "-", "of view %d", v)
+	}
+	require.Equal(t, "0.00", unsigned("-0.00"))
+	require.Equal(t, "0.00", unsigned("+0.00"))
+	require.Equal(t, "-0.01", unsigned("-0.01"))
+	require.Equal(t, "0", plainNumber(-0.2, 0))
+}
+
 func TestTokensStandUprightWhereAFiguresCellsAreNarrow(t *testing.T) {
 	f := tall(3)
 	for i := range f.Grids {

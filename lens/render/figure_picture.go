@@ -35,6 +35,9 @@ func FigurePicture(w io.Writer, f *Figure, o PictureOptions) error {
 	if p.footed() {
 		height += madeHeight
 	}
+	if err := o.wideEnough(p.width); err != nil {
+		return err
+	}
 	if p.surface, err = newSurface(o, t, p.width, height, caption{title: title, describes: f.Means, model: o.Origin.Model, made: f.Made, crisp: true}); err != nil {
 		return err
 	}
@@ -121,7 +124,7 @@ func (p *figurePicture) draw() {
 func (p *figurePicture) grid(m *Matrix, y float64) {
 	p.hues = p.f.scale(m)
 	x := snap(p.x + p.names)
-	p.write(m.Name, x, y+2*textSize, textSize, black, left)
+	p.write(p.short(laid(m.Name), textSize, p.width-margin-x), x, y+2*textSize, textSize, black, left)
 	y = snap(y + 3*textSize)
 	top, every := y, max(1, int(textSize*1.1/p.cell.h+0.999))
 	for i, r := range m.order() {
@@ -186,8 +189,8 @@ func (p *figurePicture) number(m *Matrix, v float64, text string, b box) {
 // legend draws a scale of colours, and of several what it is of.
 func (p *figurePicture) legend(h hues, y float64) {
 	x := snap(margin + p.names)
-	steps := 120
 	wide := 2 * pixel
+	steps := int(p.legendLength() / wide)
 	for i := range steps {
 		p.fill(box{x + float64(i)*wide, y, float64(steps-i) * wide, textSize}, h.of(h.least+(h.most-h.least)*float64(i)/float64(steps-1)))
 	}

@@ -110,7 +110,7 @@ func TestAFigureWhoseNumbersDoNotFitIsRefused(t *testing.T) {
 	f.Grids[0].Values[1] = []float64{1}
 	require.ErrorContains(t, render.FigureHTML(&b, f), "row 1 of mlp_out has 1 numbers, and there are 2 columns")
 	f.Grids[0].Values = f.Grids[0].Values[:1]
-	require.ErrorContains(t, render.FigureTerminal(&b, f, render.TerminalOptions{}), "mlp_out has 1 rows of numbers and 2 names")
+	require.ErrorContains(t, render.FigureTerminal(&b, f, render.TerminalOptions{}), "mlp_out has 1 row of numbers and 2 names")
 	require.Zero(t, b.Len())
 }
 

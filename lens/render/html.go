@@ -15,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -73,7 +75,7 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	}
 	v.Embed = embedTag(v.Height)
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
-		v.Crystallisation = strings.TrimSpace(crystallisation(g, answerOf(g)))
+		v.Crystallisation = strings.TrimSpace(crystallisation(g, answerOf(g), shown))
 		v.Last = lastPosition(g)
 	}
 	var b bytes.Buffer
@@ -141,7 +143,7 @@ func pageTitle(g *lens.Grid) string {
 	if g.Prompt != nil {
 		return Visible(*g.Prompt)
 	}
-	return fmt.Sprintf("%d tokens", len(g.Tokens))
+	return english.Plural(len(g.Tokens), "token", "")
 }
 
 func subtitle(g *lens.Grid) string {
@@ -150,11 +152,11 @@ func subtitle(g *lens.Grid) string {
 		name := strings.TrimRight(strings.ReplaceAll(g.Model.Ref, `\`, "/"), "/")
 		parts = append(parts, name[strings.LastIndex(name, "/")+1:])
 	}
-	parts = append(parts, fmt.Sprintf("%d layers", g.Model.Layers), fmt.Sprintf("d_model %d", g.Model.DModel))
+	parts = append(parts, english.Plural(g.Model.Layers, "layer", ""), fmt.Sprintf("d_model %d", g.Model.DModel))
 	if q := g.Model.Quantization; q != "" && q != "none" {
 		parts = append(parts, q)
 	}
-	parts = append(parts, fmt.Sprintf("%d tokens", len(g.Tokens)))
+	parts = append(parts, english.Plural(len(g.Tokens), "token", ""))
 	if g.BOSAdded {
 		parts = append(parts, "BOS added")
 	}

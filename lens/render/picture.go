@@ -7,6 +7,8 @@ import (
 	"path"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -122,6 +124,9 @@ func (p *painter) paint(w io.Writer, d plan) error {
 	if p.footed() {
 		footed += madeHeight
 	}
+	if err := p.o.wideEnough(width); err != nil {
+		return err
+	}
 	err := p.o.bounded(width, footed)
 	if err != nil {
 		return err
@@ -230,7 +235,7 @@ func (p *painter) gridHeading() heading {
 
 func (p *painter) prompt() string {
 	if p.g.Prompt == nil {
-		return fmt.Sprintf("%d token ids", len(p.g.Tokens))
+		return english.Plural(len(p.g.Tokens), "token id", "")
 	}
 	return quote(*p.g.Prompt)
 }
@@ -335,11 +340,27 @@ func (p *painter) backward() error {
 
 // describe tells in words what the picture shows, for those who do not see it.
 func (p *painter) describe() string {
-	d := fmt.Sprintf("%s: %d rows, %d positions.", p.subtitle(), len(p.g.Rows), len(p.g.Positions))
+	d := p.subtitle() + ": " + extent(drawnRows(len(p.g.Rows), p.o.Every), len(p.g.Rows), len(p.g.Positions))
 	if p.empty() {
 		return d
 	}
-	return d + " " + strings.TrimSpace(crystallisation(p.g, answerOf(p.g))) + "."
+	read := shown
+	if p.o.Every > 1 {
+		read = "read" // not all of them are drawn
+	}
+	return d + " " + strings.TrimSpace(crystallisation(p.g, answerOf(p.g), read)) + "."
+}
+
+// drawnRows is how many of some rows everyRow draws.
+func drawnRows(rows, every int) int { return (rows + max(1, every) - 1) / max(1, every) }
+
+// extent says how large a grid is, and of how many rows those are that are drawn.
+func extent(drawn, rows, positions int) string {
+	of := english.Plural(drawn, "row", "")
+	if drawn < rows {
+		of = fmt.Sprintf("%d of the %s read", drawn, english.Plural(rows, "row", ""))
+	}
+	return of + ", " + english.Plural(positions, "position", "") + "."
 }
 
 // notice is a picture that says why there is none.
@@ -349,10 +370,12 @@ type notice struct {
 }
 
 func (n *notice) size() (float64, float64) {
-	return max(narrowPage, n.o.room()), n.top() + margin + textSize
+	return n.o.across(narrowPage), n.top() + margin + textSize
 }
 
-func (n *notice) draw() { n.write(n.says, margin, n.top()+textSize, textSize, black, left) }
+func (n *notice) draw() {
+	n.write(n.short(laid(n.says), textSize, n.o.across(narrowPage)-2*margin), margin, n.top()+textSize, textSize, black, left)
+}
 
 // finite reports whether a number can be drawn.
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -67,7 +67,7 @@ func (p *comparePainter) compareHeading() heading {
 	if p.o.Kind == Candidates {
 		means = "what each layer would say at the last position compared; colour: probability"
 	}
-	h := heading{title: glyphs("two sides compared"), model: p.c.A.Model.Ref, made: madeText(p.c.Made), describes: fmt.Sprintf("%s: %d rows, %d positions.", means, len(p.c.Rows), len(p.c.Positions))}
+	h := heading{title: glyphs("two sides compared"), model: p.c.A.Model.Ref, made: madeText(p.c.Made), describes: means + ": " + extent(len(p.at), len(p.c.Rows), len(p.c.Positions))}
 	if p.c.B.Model.Ref != p.c.A.Model.Ref {
 		h.model += "\n" + p.c.B.Model.Ref
 	}

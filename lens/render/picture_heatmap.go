@@ -87,7 +87,11 @@ func (h *heatmap) fit(natural float64) {
 	n := len(h.columns)
 	room := h.o.room() - 2*margin - h.names - h.bar - float64(len(h.gaps))*gap
 	smallest := cellSizes[len(cellSizes)-1]
-	least := min(natural, leastCell)*smallest + cellPadding
+	least := snap(min(natural, leastCell)*smallest + cellPadding)
+	if room < least { // not even one column: the picture is wider than was asked for, which is refused
+		h.bands, h.per, h.cell = n, 1, cellSize{least, h.cellHeight(smallest), smallest}
+		return
+	}
 	h.bands = min(n, int(math.Ceil(float64(n)/max(1, math.Floor(room/least)))))
 	h.per = (n + h.bands - 1) / h.bands
 	h.bands = (n + h.per - 1) / h.per
@@ -99,10 +103,7 @@ func (h *heatmap) fit(natural float64) {
 			break
 		}
 	}
-	h.cell = cellSize{max(w, pixel), h.cellHeight(size), size}
-	if w < smallest+cellPadding/2 {
-		h.cell = cellSize{max(w, pixel), max(min(w, 12*pixel), 4*pixel), 0}
-	}
+	h.cell = cellSize{w, h.cellHeight(size), size}
 }
 
 // naturalWidth is the width in ems that holds nine of ten of the rows' tokens and of the
@@ -357,6 +358,9 @@ func (h *heatmap) foot() []string {
 	}
 	if h.hatched {
 		lines = append(lines, "hatched, –: no number")
+	}
+	if room := h.o.room(); room > 0 {
+		return h.broken(lines, room-margin-h.left())
 	}
 	return lines
 }

@@ -1,5 +1,7 @@
 package render
 
+import "strings"
+
 // pen writes on a surface.
 type pen struct {
 	*typesetter
@@ -44,6 +46,25 @@ func (p *pen) short(gs []glyph, size, room float64) string {
 		}
 	}
 	return ellipsis.text
+}
+
+// broken are lines that are no longer than room, cut between words.
+func (p *pen) broken(lines []string, room float64) []string {
+	var out []string
+	for _, l := range lines {
+		line := ""
+		for word := range strings.SplitSeq(l, " ") {
+			if line != "" && p.wide(line+" "+word, textSize) > room {
+				out, line = append(out, line), ""
+			}
+			if line != "" {
+				line += " "
+			}
+			line += word
+		}
+		out = append(out, p.short(glyphs(line), textSize, room))
+	}
+	return out
 }
 
 var ellipsis = glyph{text: "…", width: 1}

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -89,6 +90,32 @@ func (o PictureOptions) room() float64 {
 		return 0
 	}
 	return o.Width/o.scale() + 2*o.crop()
+}
+
+// across is how wide a layout is that takes any width: as it was asked for, else the usual.
+func (o PictureOptions) across(usual float64) float64 {
+	if room := o.room(); room > 0 {
+		return room
+	}
+	return usual
+}
+
+// ErrNarrow is the kind of error of a picture for which the width that was asked for is too small.
+var ErrNarrow = errors.New("the picture is too narrow")
+
+// wideEnough returns an error for a layout that does not fit the width that was asked for, with what would.
+func (o PictureOptions) wideEnough(width float64) error {
+	if o.Width == 0 || width <= o.room()+pixel {
+		return nil
+	}
+	takes := (width - 2*o.crop()) * o.scale()
+	text := math.Floor(10*textSize*o.Width/(width-2*o.crop())) / 10 // all of a layout grows with its text
+	fits := ""
+	if text >= leastFont {
+		fits = fmt.Sprintf(", or text of %g points", text)
+	}
+	return fmt.Errorf("render: picture: %w: with text of %g points it takes %.2f inches (%.0f points), and %.2f (%.0f) were asked for: allow as many%s",
+		ErrNarrow, o.FontSize, takes/72, math.Ceil(takes), o.Width/72, o.Width, fits)
 }
 
 // fitted is a surface on which a layout is scaled and cropped.

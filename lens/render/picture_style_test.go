@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"fmt"
 	"image/png"
 	"io"
 	"math"
@@ -90,6 +91,73 @@ func TestEveryManiethLayerIsCountedFromTheLast(t *testing.T) {
 	require.Equal(t, []string{"7", "4", "1"}, rows)
 }
 
+func TestWhoDoesNotSeeAPictureIsToldOfTheRowsThatAreDrawn(t *testing.T) {
+	for _, c := range []struct {
+		rows, positions, every int
+		says                   string
+	}{
+		{8, 2, 0, ": 8 rows, 2 positions."},
+		{8, 1, 3, ": 3 of the 8 rows read, 1 position."},
+		{1, 1, 0, ": 1 row, 1 position."},
+		{1, 2, 5, ": 1 row, 2 positions."},
+	} {
+		g := wideGrid(c.rows, c.positions)
+		g.Model.Layers = 30
+		name := g.Rows[len(g.Rows)-1]
+		g.Final.FirstTop1, g.Final.StableFrom = &name, &name
+		_, _, desc := svg(t, picture(t, g, PictureOptions{Format: SVG, Every: c.every}))
+		require.Contains(t, desc, c.says)
+		if c.every == 3 {
+			require.Contains(t, desc, "only in the last of the 8 layers read.", "not of those that are shown")
+		}
+		require.Equal(t, c.every == 0 && c.rows > 1, strings.Contains(desc, "layers shown"), desc)
+	}
+	_, _, desc := svg(t, func() []byte {
+		var b bytes.Buffer
+		require.NoError(t, ComparePicture(&b, twoSides(), false, PictureOptions{Format: SVG, Every: 9}))
+		return b.Bytes()
+	}())
+	require.Contains(t, desc, ": 1 of the ")
+}
+
+func TestAPictureThatItsWidthHasNoRoomForSaysWhatFits(t *testing.T) {
+	g := withTargets(wideGrid(6, 5))
+	for _, k := range []Kind{Heatmap, Curves, Targets, Candidates} {
+		o := PictureOptions{Format: SVG, Kind: k, Width: 144, FontSize: 20}
+		err := Picture(io.Discard, g, o)
+		require.ErrorIs(t, err, ErrNarrow, "kind %d", k)
+		var inches, asked, text float64
+		var points, of int
+		_, scanErr := fmt.Sscanf(err.Error(), "render: picture: the picture is too narrow: with text of 20 points it takes %f inches (%d points), and %f (%d) were asked for: allow as many, or text of %f points", &inches, &points, &asked, &of, &text)
+		require.NoError(t, scanErr, err.Error())
+		require.InDelta(t, float64(points), 72*inches, 1)
+		require.Greater(t, points, 144)
+		o.FontSize = text
+		require.NoError(t, Picture(io.Discard, g, o), "the text that it names, %g", text)
+		o.FontSize, o.Width = 20, float64(points)
+		texts, _, _ := svg(t, picture(t, g, o))
+		for _, x := range texts {
+			require.NotContains(t, x.says, "too many cells", "kind %d", k)
+		}
+	}
+	err := FigurePicture(io.Discard, tall(3), PictureOptions{Width: 72})
+	require.ErrorIs(t, err, ErrNarrow)
+	require.ErrorContains(t, FigurePicture(io.Discard, tall(3), PictureOptions{Width: 72, FontSize: 72}), "and 1.00 (72) were asked for: allow as many, or text of 4.7 points")
+	require.NoError(t, FigurePicture(io.Discard, tall(3), PictureOptions{Width: 72, FontSize: 4.7}))
+}
+
+func TestLinesBelowANarrowPictureAreBrokenAndNotCut(t *testing.T) {
+	texts, _, _ := svg(t, picture(t, wideGrid(2, 3), PictureOptions{Format: SVG, Width: 150}))
+	var foot []string
+	for _, x := range texts {
+		if len(foot) > 0 || strings.HasPrefix(x.says, "framed:") {
+			foot = append(foot, x.says)
+		}
+	}
+	require.Greater(t, len(foot), 1)
+	require.Equal(t, "framed: the token that came next", strings.Join(foot, " "))
+}
+
 func TestNumbersStandInTheirCells(t *testing.T) {
 	g := wideGrid(2, 3)
 	texts, _, _ := svg(t, picture(t, g, PictureOptions{Format: SVG, View: KL, Numbers: NumbersShown}))
@@ -134,4 +202,15 @@ func TestDarkIsAGridWithoutProbabilitiesToSee(t *testing.T) {
 	}
 	require.True(t, Dark(g))
 	require.False(t, Dark(&lens.Grid{}))
+}
+
+func TestOneOfSomethingIsSaidSo(t *testing.T) {
+	g := wideGrid(1, 1)
+	g.Prompt = nil
+	require.Equal(t, "1 token", pageTitle(g))
+	require.Contains(t, subtitle(g), "1 layer")
+	require.NotContains(t, subtitle(g), "1 layers")
+	require.NotContains(t, subtitle(g), "1 tokens")
+	_, title, _ := svg(t, picture(t, g, PictureOptions{Format: SVG}))
+	require.Contains(t, title, "1 token id ")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 )
 
 // tick is a number on an axis.
@@ -29,11 +30,7 @@ func linearTicks(lo, hi float64, n int) []tick {
 }
 
 func plainNumber(x float64, places int) string {
-	s := strconv.FormatFloat(x, 'f', places, 64)
-	if x < 0 {
-		return "−" + s[1:]
-	}
-	return s
+	return strings.Replace(unsigned(strconv.FormatFloat(x, 'f', places, 64)), "-", "−", 1)
 }
 
 // niceStep is the least of 1, 2, 5 times a power of ten that is not less than x.

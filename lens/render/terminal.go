@@ -315,7 +315,7 @@ func (d *drawing) answer() {
 		}
 	}
 	d.WriteString("\n")
-	d.flow(crystallisation(g, d.saidAfter(last, g.Final.Token.Bytes)))
+	d.flow(crystallisation(g, d.saidAfter(last, g.Final.Token.Bytes), shown))
 	if g.Check != nil {
 		verdict := "agrees"
 		if !g.Check.OK {

@@ -29,9 +29,9 @@ func (d *drawing) targets() {
 		for r := len(d.g.Rows) - 1; r >= 0; r-- {
 			cell := &d.g.Cells[r][last]
 			t := cell.Targets[i]
-			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8.2f", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, t.Logit)
+			fmt.Fprintf(d, "  %-*s  %8d  %8.4f  %8s", d.labels, label(d.g.Rows[r]), t.Rank, t.Prob, unsigned(fmt.Sprintf("%.2f", t.Logit)))
 			if versus {
-				fmt.Fprintf(d, "  %+8.2f", cell.Contrasts[i])
+				fmt.Fprintf(d, "  %8s", unsigned(fmt.Sprintf("%+.2f", cell.Contrasts[i])))
 			}
 			d.WriteString("\n")
 		}

@@ -131,7 +131,7 @@ func TestSentenceOnWhereTheAnswerComesOutOnTop(t *testing.T) {
 		{at("0"), nil, `" b", the model's answer, is the likeliest token first at layer 0, of 3 layers, and does not stay so in the rows shown`},
 	} {
 		g := &lens.Grid{Model: lens.ModelInfo{Layers: 3}, Rows: []string{*at("0"), *at("1"), *at("2")}, Final: lens.Final{FirstTop1: c.first, StableFrom: c.stable}}
-		require.Equal(t, c.want, strings.ReplaceAll(crystallisation(g, said(" b")), noBreak, " "))
+		require.Equal(t, c.want, strings.ReplaceAll(crystallisation(g, said(" b"), shown), noBreak, " "))
 	}
 }
 

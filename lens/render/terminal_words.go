@@ -12,6 +12,9 @@ import (
 	"github.com/mlxlens/mlxlens/lens"
 )
 
+// shown is what the rows of a grid are.
+const shown = "shown"
+
 func rowName(row string) string {
 	if place, by, several := strings.Cut(row, " ("); several {
 		return rowName(place) + " (" + by
@@ -23,25 +26,25 @@ func rowName(row string) string {
 }
 
 // ofLayers says of which layers a sentence about rows is true: "of 30 layers", or where not
-// each has a row "of the 3 layers shown".
-func ofLayers(rows []string, layers int) string {
+// each has a row "of the 3 layers shown": are says what these were.
+func ofLayers(rows []string, layers int, are string) string {
 	of := map[string]bool{} // several lenses may read one
 	for _, row := range rows {
 		if place, _, _ := strings.Cut(row, " ("); strings.HasSuffix(place, ".resid_post") {
 			of[place] = true
 		}
 	}
-	shown := len(of)
-	if shown >= layers {
+	n := len(of)
+	if n >= layers {
 		return "of " + english.Plural(layers, "layer", "")
 	}
-	return fmt.Sprintf("of the %s shown", english.Plural(shown, "layer", ""))
+	return fmt.Sprintf("of the %s %s", english.Plural(n, "layer", ""), are)
 }
 
 // crystallisation is a sentence on where the final answer first comes out on top, and from
-// where it stays there.
-func crystallisation(g *lens.Grid, answer string) string {
-	of := ofLayers(g.Rows, g.Model.Layers)
+// where it stays there. The grid's rows are shown, or what are says.
+func crystallisation(g *lens.Grid, answer, are string) string {
+	of := ofLayers(g.Rows, g.Model.Layers, are)
 	last := g.Rows[len(g.Rows)-1]
 	end := "the last " + of
 	if strings.Contains(last, " (") || strings.HasPrefix(of, "of the 1 ") { // of several lenses, or of other rows than layers
@@ -49,11 +52,11 @@ func crystallisation(g *lens.Grid, answer string) string {
 	}
 	switch f := g.Final; {
 	case len(g.Rows) == 1 && f.FirstTop1 != nil:
-		return fmt.Sprintf("%s is the likeliest token at %s, the only row shown", answer, rowName(last))
+		return fmt.Sprintf("%s is the likeliest token at %s, the only row %s", answer, rowName(last), are)
 	case f.FirstTop1 == nil:
-		return fmt.Sprintf("%s, the model's answer, is the likeliest token of no row shown", answer)
+		return fmt.Sprintf("%s, the model's answer, is the likeliest token of no row %s", answer, are)
 	case f.StableFrom == nil:
-		return fmt.Sprintf("%s, the model's answer, is the likeliest token first at %s, %s, and does not stay so in the rows shown", answer, rowName(*f.FirstTop1), of)
+		return fmt.Sprintf("%s, the model's answer, is the likeliest token first at %s, %s, and does not stay so in the rows %s", answer, rowName(*f.FirstTop1), of, are)
 	case *f.FirstTop1 == *f.StableFrom && *f.FirstTop1 == last:
 		return fmt.Sprintf("%s is the likeliest token only in %s", answer, end)
 	case *f.FirstTop1 == *f.StableFrom:

@@ -154,7 +154,7 @@ func (v View) text(x float64) string {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return "–"
 	}
-	return fmt.Sprintf(views[v].format, x)
+	return unsigned(fmt.Sprintf(views[v].format, x))
 }
 
 // scale maps numbers to 0 (dark) … 1 (light): light is where the row is close to the

@@ -180,6 +180,23 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 
 // Check opens all but the weights: it fails where Open would fail before it reads them.
 func Check(ref string, o Options) error {
+	return planned(ref, o, func(*model.Transformer) {})
+}
+
+// Sites are those that a model has, in the order of [model.Sites]. Its weights are not read.
+func Sites(ref string) (have []model.Site, err error) {
+	err = planned(ref, Options{NoTokenizer: true}, func(m *model.Transformer) {
+		for _, site := range model.Sites() {
+			if site.PerLayer() && len(m.Paths().LayersWith(site)) > 0 || !site.PerLayer() && m.Check(model.Place{Site: site}) == nil {
+				have = append(have, site)
+			}
+		}
+	})
+	return have, err
+}
+
+// planned shows what Open would open, before weights are read.
+func planned(ref string, o Options, show func(m *model.Transformer)) error {
 	if err := mlx.Load(); err != nil {
 		return err
 	}
@@ -201,10 +218,11 @@ func Check(ref string, o Options) error {
 	if o.Device != nil {
 		device = *o.Device
 	}
-	_, _, loader, err := fitting(ck, quant, device, o, nil)
+	m, _, loader, err := fitting(ck, quant, device, o, nil)
 	if err != nil {
 		return err
 	}
+	show(m)
 	loader.Weights().Free()
 	return nil
 }

@@ -10,21 +10,23 @@ import (
 
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"github.com/mlxlens/mlxlens/lens"
-	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/serve"
 )
 
 // longest is how many bytes of JSON are repeated as text, for clients that read no structured content.
 const longest = 8 << 10
 
-// result is an answer in the protocol's terms: structured content, then text, then remarks.
-func (t *tool) result(a *serve.Answer) *sdk.CallToolResult {
+// longestWords is how many bytes of what the command line prints stand in a text. A client may take no more for one answer.
+const longestWords = 24 << 10
+
+// result is an answer in the protocol's terms: structured content, then text, then remarks. words are what the command
+// line prints of it, "" where that is nothing else.
+func (t *tool) result(a *serve.Answer, words string) *sdk.CallToolResult {
 	r := &sdk.CallToolResult{Meta: sdk.Meta{"mlxlens/command": append([]string{"mlxlens"}, a.Args...)}}
 	if a.Format == "json" {
 		structured := t.structured(a)
 		r.StructuredContent = structured
-		r.Content = []sdk.Content{&sdk.TextContent{Text: t.text(structured)}}
+		r.Content = []sdk.Content{&sdk.TextContent{Text: t.text(structured, words)}}
 	} else {
 		r.StructuredContent = map[string]any{"format": a.Format, "bytes": len(a.Body)}
 		r.Content = []sdk.Content{t.file(a)}
@@ -73,9 +75,9 @@ func outline(structured json.RawMessage) (text string, out []string) {
 	return "", nil
 }
 
-// text is an answer for who reads no structured content: the same where it is short, else of a grid the table
-// of the command line, and of others what is short in it. How to ask for less stands below.
-func (t *tool) text(structured json.RawMessage) string {
+// text is an answer for who reads no structured content, such as the model of a client that hands it texts: the same
+// where it is short, else what the command line prints, or what is short in it. How to ask for less stands below.
+func (t *tool) text(structured json.RawMessage, words string) string {
 	if len(structured) <= longest {
 		return string(structured)
 	}
@@ -84,16 +86,27 @@ func (t *tool) text(structured json.RawMessage) string {
 		said += " (" + t.command.Schema + ")"
 	}
 	said += "." + t.advice()
-	if g := new(lens.Grid); t.command.Schema == lens.TraceSchema && json.Unmarshal(structured, g) == nil && len(g.Rows) > 0 {
-		var b strings.Builder
-		if render.Terminal(&b, g, render.TerminalOptions{Width: 100, Last: len(g.Positions) == 1, OneLine: true}) == nil {
-			return b.String() + "\n" + said
-		}
+	if words != "" {
+		return within(words, longestWords) + "\n" + said
 	}
 	if kept, out := outline(structured); len(out) > 0 && kept != "{}" {
 		return kept + "\n" + said + " Left out of this text: " + strings.Join(out, ", ") + "."
 	}
 	return said
+}
+
+// within is a text of no more than so many bytes, or little more: without the lines in its middle, for what is asked
+// for begins it, and what it comes to ends it.
+func within(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	from := strings.LastIndexByte(text[:most*3/4], '\n') + 1
+	to := len(text) - most/4
+	if next := strings.IndexByte(text[to:], '\n'); next >= 0 {
+		to += next + 1
+	}
+	return fmt.Sprintf("%s… (%d lines left out)\n%s", text[:from], strings.Count(text[from:to], "\n"), text[to:])
 }
 
 // file is an answer in a format of its own.

@@ -118,9 +118,10 @@ func (t *tool) call(ctx context.Context, request *sdk.CallToolRequest) (*sdk.Cal
 	}
 	p := tellProgress(ctx, request)
 	defer p.keepTelling(t.beat)()
+	words := ""
 	a, err := t.service.Run(ctx, t.command.Name, asked, serve.Watch{
 		Queued: func(place int) { p.say(fmt.Sprintf("waiting in line, place %d", place)) },
-		Note:   p.say, Progress: p.done, Line: p.line,
+		Note:   p.say, Progress: p.done, Line: p.line, Words: func(text string) { words = text },
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -130,5 +131,5 @@ func (t *tool) call(ctx context.Context, request *sdk.CallToolRequest) (*sdk.Cal
 		r.IsError = true
 		return r, nil
 	}
-	return t.result(a), nil
+	return t.result(a, words), nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/regular"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
@@ -90,7 +91,10 @@ func (o *chatFlags) load(s *streams) error {
 		o.long = len(data) > surelyEncoded
 		o.conversation, err = tokenizer.ParseChat([]byte(textOf(s, named, data)))
 	}
-	if err != nil {
+	switch {
+	case err != nil && inlineJSON(o.messages): // what was asked, and no file
+		return usageError{fmt.Errorf("%s: %w", named, err)}
+	case err != nil:
 		return fmt.Errorf("%s: %w", named, err)
 	}
 	return nil
@@ -231,7 +235,7 @@ func (t turns) inEdit(text string) (string, error) {
 		}
 		resolved, err := t.resolve(*part.text)
 		if err != nil {
-			return "", fmt.Errorf("edit %q: %w", text, err)
+			return "", fmt.Errorf("edit %q: %w", edit.Brief(text), err)
 		}
 		where += part.mark + resolved
 	}

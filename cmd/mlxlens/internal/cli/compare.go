@@ -70,7 +70,7 @@ Prompts of different length need --align start or end.`,
 	f.StringVar(&o.modelB, "model-b", "", "the second side's model (default the first's)")
 	f.StringVar(&o.weightsB, "weights-b", "", "how the second side's quantized weights are held: auto, packed or dense")
 	f.StringArrayVar(&o.editsB, "edit-b", nil, "an `EDIT` of the second side only, made after those of --edit (repeatable)")
-	f.Var(&once{text: &o.lensB}, "lens-b", "the second side's lens, or the word none (default the first's)")
+	f.StringVar(&o.lensB, "lens-b", "", "the second side's lens, or the word none (default the first's)")
 	f.StringVar(&o.align, "align", "", "how to pair the positions of prompts of different length: start (the first with the first) or end")
 	f.Float64Var(&o.threshold, "threshold", 0.1, "the JS, in nats, above which two distributions diverge")
 	f.BoolVar(&o.json, "json", false, "print JSON (schema "+lens.CompareSchema+")")
@@ -117,6 +117,9 @@ var compareFormats = []string{"json", "html", "png", "svg", "pdf"}
 func (o *compareOptions) checkOutput() error {
 	if err := cmp.Or(o.outputFlags.check(compareFormats...), o.beside(o.json)); err != nil {
 		return err
+	}
+	if o.last && o.view == "kl" && o.pictured() {
+		return usagef("--view kl colours a grid, and a picture of --last has candidates on the colour of their probability: leave one of them out")
 	}
 	return o.look.check(&o.outputFlags)
 }
@@ -190,7 +193,10 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	case file != nil:
 		return file.write(func(w io.Writer) error { return o.write(s, w, c) })
 	case o.json:
-		return render.CompareJSON(s.out, c)
+		return cmp.Or(render.CompareJSON(s.out, c), s.inWords(render.CompareHeadline(c), func(w io.Writer, t render.TerminalOptions) error {
+			t.Last = o.last
+			return render.Compare(w, c, render.CompareOptions{TerminalOptions: t, KL: o.view == "kl"})
+		}))
 	}
 	t := o.screenFlags.options(s, o.left())
 	t.Last, t.Numbers = o.last, o.look.shown()

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,8 +11,10 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
+	"github.com/mlxlens/mlxlens/hub"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/model"
+	"github.com/mlxlens/mlxlens/model/auto"
 )
 
 // A completer offers the values of a flag that begin with what is typed.
@@ -50,7 +53,7 @@ func completers() map[string]completer {
 		"direction": fixed("alone", "restored"), "attribute method": fixed("gradient", "ig"), "steer method": fixed(experiment.SteeringMethods()...),
 		"recipe": fixed(tuned.Recipes()...), "optimizer": fixed(tuned.SGD, tuned.AdamW), "fit site": fixed(model.ResidPost, model.ResidPre),
 		"lens": orFiles("logit", "embed", "negated"), "lens-b": orFiles("none", "logit", "embed", "negated"),
-		"site": fixed(sitesOfLayers()...), "sites": completeList(sitesOfLayers()), "features site": completePlaces, "site-out": completePlaces,
+		"site": completeSites, "sites": completeSites, "features site": completePlaces, "site-out": completePlaces,
 		"keep": completePlaces, "to": completePlaces, "edit": completeEdit, "edit-b": completeEdit,
 	}
 }
@@ -89,15 +92,49 @@ func completeModel(*cobra.Command, []string, string) ([]string, cobra.ShellCompD
 	return refs, cobra.ShellCompDirectiveDefault
 }
 
-// sitesOfLayers are the names of the sites that layers have.
-func sitesOfLayers() []string {
+// sitesOf are the sites of the model that the command line names, or that is opened without; all sites where it is
+// not there, or cannot be opened.
+func sitesOf(cmd *cobra.Command) []model.Site {
+	o := &modelOptions{}
+	if f := cmd.Flags().Lookup("model"); f != nil {
+		o.ref = f.Value.String()
+	}
+	ref, _, _ := o.choose()
+	if _, err := os.Stat(ref); err != nil {
+		ref = cachedPath(ref)
+	}
+	if have, err := auto.Sites(ref); err == nil {
+		return have
+	}
+	return model.Sites()
+}
+
+// cachedPath is where the cache has a model, "" where it has none.
+func cachedPath(name string) string {
+	ref, err := hub.ParseRef(name)
+	if err != nil {
+		return ""
+	}
+	c, err := newCache()
+	if err != nil {
+		return ""
+	}
+	snapshot, err := c.Find(ref)
+	if err != nil {
+		return ""
+	}
+	return snapshot.Path
+}
+
+// completeSites offers sites of layers, after those before the last comma.
+func completeSites(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	var names []string
-	for _, site := range model.Sites() {
+	for _, site := range sitesOf(cmd) {
 		if site.PerLayer() {
 			names = append(names, string(site))
 		}
 	}
-	return names
+	return completeList(names)(cmd, args, typed)
 }
 
 // completeList offers words of a list with commas.
@@ -116,14 +153,14 @@ func completeList(words []string) completer {
 
 var layerPrefix = regexp.MustCompile(`^layers\.[^.]*\.`)
 
-// places are those that go on with what is typed of one: in the layers that it names, or in all.
-func places(typed string) []string {
+// places are those of some sites that go on with what is typed of one: in the layers that it names, or in all.
+func places(sites []model.Site, typed string) []string {
 	layers := layerPrefix.FindString(typed)
 	if layers == "" {
 		layers = "layers.*."
 	}
 	var out []string
-	for _, site := range model.Sites() {
+	for _, site := range sites {
 		if site.PerLayer() {
 			out = append(out, layers+string(site))
 		} else {
@@ -135,14 +172,15 @@ func places(typed string) []string {
 
 // completePlaces offers places, after those before the last comma.
 func completePlaces(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
-	return completeList(places(typed[strings.LastIndex(typed, ",")+1:]))(cmd, args, typed)
+	return completeList(places(sitesOf(cmd), typed[strings.LastIndex(typed, ",")+1:]))(cmd, args, typed)
 }
 
 // completeEdit offers the place of an edit, and after the = what may be done there.
-func completeEdit(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-	all := places(typed)
-	if place, _, done := strings.Cut(typed, "="); done {
-		all = nil
+func completeEdit(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	var all []string
+	if place, _, done := strings.Cut(typed, "="); !done {
+		all = places(sitesOf(cmd), typed)
+	} else {
 		for _, op := range edit.Ops() {
 			all = append(all, place+"="+string(op))
 		}

@@ -176,7 +176,7 @@ func originOfEdits(edits []string, options map[string]string) error {
 		for _, path := range filesOfEdit(text) {
 			sum, err := pathDigest(path)
 			if err != nil {
-				return fmt.Errorf("edit %q: %w", text, err)
+				return fmt.Errorf("edit %q: %w", edit.Brief(text), err)
 			}
 			edits[i] += " (" + sum + ")"
 		}

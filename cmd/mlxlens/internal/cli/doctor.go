@@ -16,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -171,7 +172,7 @@ func (d *diagnosis) model(withLibrary bool) error {
 		}
 	}
 	if err != nil {
-		d.add(err.Error(), "name another model in $"+envModel+", or download it again")
+		d.add(rooms.Text(err), "name another model in $"+envModel+", or download it again")
 		return fmt.Errorf("the model %s cannot be opened", path)
 	}
 	for _, refused := range d.Refused {

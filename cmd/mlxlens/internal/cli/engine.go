@@ -194,7 +194,7 @@ func (e *engine) run(ctx context.Context, call serve.Call, answer io.Writer, w s
 	}
 	s := &streams{
 		ctx: ctx, args: call.Args, in: strings.NewReader(""), out: answer, err: io.Discard, answer: output.Stdout(answer),
-		digests: e.digests, served: e.served, naming: e.keysOf(call), ranks: e.ranks, rank: e.rank, watch: watch{note: w.Note, progress: w.Progress, part: w.Part},
+		digests: e.digests, served: e.served, naming: e.keysOf(call), ranks: e.ranks, rank: e.rank, watch: watch{note: w.Note, progress: w.Progress, part: w.Part, words: w.Words},
 	}
 	if s.watch.progress == nil {
 		s.watch.progress = func(float64) {} // layers are computed one by one, and the context is looked at between

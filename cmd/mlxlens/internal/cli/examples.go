@@ -130,23 +130,24 @@ func sameFile(a, b string) bool {
 
 // readLines reads the file that a flag names, of which every line must be right.
 func (o *exampleFlags) readLines(s *streams, flag theFlag, given string, quiet bool, parse func(line int, text string) task) ([]task, error) {
-	from, file := *s, given
-	if inlineJSON(file) {
+	from, file, wrong := *s, given, failf
+	if inlineJSON(file) { // what was asked, and no file
+		wrong = usagef
 		lines, err := linesOf(file)
 		if err != nil {
-			return nil, failf("%v: %w", flag, err)
+			return nil, wrong("%v: %w", flag, err)
 		}
 		from.in, file = strings.NewReader(lines), "-"
 	}
 	p, err := readPrompts(&from, file, stdinLines, quiet, parse)
 	if err != nil {
-		return nil, failf("%v: %w", flag, err)
+		return nil, wrong("%v: %w", flag, err)
 	}
 	o.digests[flag.String()] = p.digest
 	s.depends(flag.String(), p.digest)
 	for _, t := range p.tasks {
 		if t.err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", listed(given), t.line, t.err)
+			return nil, wrong("%s: line %d: %w", listed(given), t.line, t.err)
 		}
 	}
 	return p.tasks, nil

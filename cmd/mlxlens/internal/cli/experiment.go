@@ -186,12 +186,20 @@ func (o *foundFlags) show(s *streams, file *answer, result found) error {
 	if file != nil {
 		return file.write(func(w io.Writer) error { return o.write(s, w, result) })
 	}
-	if o.json {
-		return render.WriteJSON(s.out, result)
-	}
 	figure := result.Figure()
+	if o.json {
+		return cmp.Or(render.WriteJSON(s.out, result), s.inWords(o.editedLine(), func(w io.Writer, t render.TerminalOptions) error { return render.FigureTerminal(w, figure, t) }))
+	}
 	t := o.screenFlags.options(s, "a larger --width shows them, and --output x.html all")
 	return s.paged(func(w io.Writer) error { return render.FigureTerminal(w, figure, t) })
+}
+
+// editedLine names the edits of the run, where there are some.
+func (o *foundFlags) editedLine() []string {
+	if len(o.edited) == 0 {
+		return nil
+	}
+	return []string{"edited: " + render.Visible(strings.Join(o.edited, ", "))}
 }
 
 func (o *foundFlags) write(s *streams, w io.Writer, result found) error {

@@ -62,7 +62,7 @@ A feature's direction is an edit of its place, in every command that takes edits
 		group.flags(cmd)
 	}
 	f := cmd.Flags()
-	f.Var(&once{text: &o.sae}, "sae", "the dictionary: SAELens' or Gemma Scope's folder, or one of its files; or hub:owner/name/path of one")
+	f.StringVar(&o.sae, "sae", "", "the dictionary: SAELens' or Gemma Scope's folder, or one of its files; or hub:owner/name/path of one")
 	f.StringVar(&o.in, "site", "", "the place that it reads, such as layers.12.resid_post (default what the file says)")
 	f.StringVar(&o.out, "site-out", "", "the place that a transcoder reconstructs, such as layers.12.mlp_out (default what the file says)")
 	f.StringVar(&o.positions, "positions", "", "positions: 0,4,8:12,-1, or turns of a conversation such as user:0 (default all)")

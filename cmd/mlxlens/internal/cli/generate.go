@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/edit"
@@ -98,7 +99,7 @@ func (o *generateOptions) flags(cmd *cobra.Command) {
 	f.Uint64Var(&o.Seed, "seed", 0, "the same seed gives the same text (default: one is made up, and told)")
 	f.StringArrayVar(&o.stops, "stop", nil, "stop before this text (repeatable)")
 	f.BoolVar(&o.ignoreEOS, "ignore-eos", false, "go on after end-of-text tokens, and show them")
-	f.Var(&once{text: &o.lens.path}, "lens", "show the lens of each new token; with =LENS "+lensForms)
+	f.StringVar(&o.lens.path, "lens", "", "show the lens of each new token; with =LENS "+lensForms)
 	f.Lookup("lens").NoOptDefVal = logitLens
 	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	f.StringVar(&o.layers, "layers", "", "rows of the lens: 0,4,8:12,-1 (default all)")
@@ -328,10 +329,10 @@ func (g *generation) generate(ctx context.Context, in edit.Input) error {
 	g.endGrid()
 	g.o.note(g.s, g.opened, g.gen.IDs())
 	if !g.o.quiet {
-		g.s.say("%d tokens after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
-			n, prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
+		g.s.say("%s after a prompt of %d, stopped by %v; %.1f tokens/s of the prompt, %.1f generated",
+			english.Plural(n, "token", ""), prompt, g.words(by), rate(prompt, first.Sub(start)), rate(n-1, time.Since(first)))
 	}
-	return nil
+	return g.inWords(by)
 }
 
 // words say why the text ended, and whose the bound on positions was.

@@ -2,9 +2,12 @@ package cli
 
 import (
 	"context"
+	"io"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/generate"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -76,6 +79,20 @@ func (g *generation) tell(column *lens.Grid, ids []int, at int) {
 	of.Positions, of.Tokens = []int{at}, g.tokens(ids)
 	of.Model.Ref, of.Model.Type, of.Model.Quantization = g.opened.Info.Ref, g.opened.Info.Type, g.opened.Info.Quantization
 	g.s.watch.part(&of)
+}
+
+// inWords tells who follows an answer in JSON the text, why it ended, and the lens of its tokens.
+func (g *generation) inWords(by string) error {
+	of := []string{"generated: " + render.Visible(g.text.words.String()), g.s.naming.write("ended by: %v", g.words(by))}
+	if len(g.o.edits) > 0 {
+		of = append(of, "edited: "+render.Visible(strings.Join(g.o.edits, ", ")))
+	}
+	return g.s.inWords(of, func(w io.Writer, t render.TerminalOptions) error {
+		if g.grid == nil {
+			return nil
+		}
+		return render.Terminal(w, g.grid, t)
+	})
 }
 
 func (g *generation) tokens(ids []int) []lens.Token {

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"io"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/generate"
 	"github.com/mlxlens/mlxlens/lens"
@@ -33,8 +34,9 @@ type generatedText struct {
 	label   func(int) string
 	seed    *uint64 // of the draws, if there are any
 
-	length int         // of the decoded text so far, in bytes
-	lines  []tokenLine // that wait
+	words  strings.Builder // all that is shown
+	length int             // of the decoded text so far, in bytes
+	lines  []tokenLine     // that wait
 }
 
 // tokenLine is the JSON of a token.
@@ -79,6 +81,7 @@ func (g *generatedText) add(token generate.Token, column *tokenLens, ends bool) 
 		shown, stopped = g.stops.Add(text)
 	}
 	g.length += len(text)
+	g.words.WriteString(shown)
 	if !g.json {
 		_, err = io.WriteString(g.out, render.Safe(shown))
 		return stopped, err
@@ -124,6 +127,7 @@ func (g *generatedText) finish(by string) (string, error) {
 	if end.Stop != "" {
 		end.By = endStop
 	}
+	g.words.WriteString(rest)
 	if !g.json {
 		_, err := io.WriteString(g.out, render.Safe(rest+"\n"))
 		return end.By, err

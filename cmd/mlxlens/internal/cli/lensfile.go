@@ -26,7 +26,7 @@ type lensFlags struct {
 
 func (o *lensFlags) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Var(&once{text: &o.path}, "lens", "what reads the rows: "+lensForms)
+	f.StringVar(&o.path, "lens", "", "what reads the rows: "+lensForms)
 	f.BoolVar(&o.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 }
 
@@ -38,25 +38,6 @@ func lensApart(cmd *cobra.Command, args []string) error {
 		return one.named() && more || strings.HasPrefix(word, "hub:") || isFile && (more || exists(word))
 	})
 }
-
-// once is a file that a command takes one of. Elsewhere the same flag is taken several times, so that a second one
-// is no correction of the first.
-type once struct {
-	text  *string
-	given bool
-}
-
-func (o *once) Set(text string) error {
-	if o.given {
-		return fmt.Errorf("it is given twice, and one is taken here (first %q)", *o.text)
-	}
-	*o.text, o.given = text, true
-	return nil
-}
-
-func (o *once) String() string { return *o.text }
-
-func (*once) Type() string { return "string" }
 
 func (o *lensFlags) check() error {
 	if o.any && o.path == "" {

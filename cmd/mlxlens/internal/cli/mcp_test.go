@@ -164,6 +164,37 @@ func TestALongTraceIsATableInWords(t *testing.T) {
 	require.NotContains(t, text, "\x1b")
 }
 
+// A client may hand its model the texts of an answer alone.
+func TestTheTextOfALongAnswerHasTheNumbersThatWereAskedFor(t *testing.T) {
+	t.Setenv("CLICOLOR_FORCE", "1")
+	smol := modeltest.SmolLM2(t).Info.Ref
+	c := tooled(t, "-m", smol)
+	for _, x := range []struct {
+		tool, request string
+		says          []string
+	}{
+		{"generate", `{"prompt":"The capital of France is","max_tokens":3,"lens":true,"edit":"layers.29.mlp_out=zero"}`, []string{"generated: ", "ended by: \"max_tokens\"", "edited: layers.29.mlp_out=zero", "→"}},
+		{"chat", `{"messages":[{"role":"user","content":"Say hello."}],"max_tokens":2,"lens":true}`, []string{"generated: "}},
+		{"trace", `{"prompt":"The capital of France is","view":"rank","edit":"layers.29.mlp_out=zero"}`, []string{`"The capital of France is"`, "edited: layers.29.mlp_out=zero", "rank that the row gives to the final answer"}},
+		{"trace", `{"prompt":"The capital of France is","view":"kl","last":true,"top":20}`, []string{"KL(final ‖ row) in nats"}},
+		{"trace", `{"prompt":"The capital of France is","last":true,"top":20}`, []string{"probability of each candidate", "·Paris 0."}},
+		{"patch", `{"clean":"The capital of France is","corrupted":"The capital of Italy is","layers":"12:"}`, []string{"resid_pre", "mlp_out", "1.00", "The capital of Italy is"}},
+		{"attn", `{"prompt":"The capital of France is"}`, []string{"previous", "0."}},
+		{"compare", `{"prompt":"The capital of France is","prompt_b":"The capital of Italy is","edit_b":"layers.2.mlp_out=zero","layers":"20:"}`, []string{"b: ", "edited: layers.2.mlp_out=zero", "≠"}},
+		{"decompose", `{"prompt":"The capital of France is","edit":"layers.2.mlp_out=zero","layers":"25:"}`, []string{"·in ", "edited: layers.2.mlp_out=zero"}},
+	} {
+		r := toolAnswer(t, c, x.tool, x.request)
+		text := r.Content[0].(*sdk.TextContent).Text
+		require.False(t, r.IsError, text)
+		require.Contains(t, text, "The structured content has", x.request)
+		require.NotContains(t, text, "\x1b", x.request)
+		require.Less(t, len(text), 30_000, x.request)
+		for _, says := range x.says {
+			require.Contains(t, text, says, x.request)
+		}
+	}
+}
+
 func TestToolsRefuseInTheWordsOfTheCommandLine(t *testing.T) {
 	model := modeltest.Path(t, modeltest.TinyLlama)
 	c := tooled(t, "-m", model)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/hub"
 	provenance "github.com/mlxlens/mlxlens/internal/origin" // origin is what an answer is of
+	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -191,15 +192,15 @@ func pathLike(path string) string {
 func defaultFromCache() (path, why string) {
 	ref, err := hub.ParseRef(defaultHubModel)
 	if err != nil {
-		return "", err.Error()
+		return "", rooms.Text(err)
 	}
 	c, err := hub.New(hub.Options{})
 	if err != nil {
-		return "", err.Error()
+		return "", rooms.Text(err)
 	}
 	snapshot, err := c.Find(ref)
 	if err != nil {
-		return "", err.Error()
+		return "", rooms.Text(err)
 	}
 	return snapshot.Path, ""
 }

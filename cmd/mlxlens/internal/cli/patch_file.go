@@ -17,6 +17,7 @@ import (
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/exactjson"
+	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -156,7 +157,7 @@ func (b *fileBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerLi
 			}
 			line := foundLine{head: b.batch.head(t, ids), Version: programVersion(), Input: t.input, Result: result}
 			if err != nil {
-				line.Result, line.Error = nil, &failure{Reason: err.Error()}
+				line.Result, line.Error = nil, &failure{Reason: rooms.Text(err)}
 			}
 			if !yield(line) {
 				return

@@ -72,7 +72,7 @@ prompt go on, greedily.
 	f.StringVar(&o.target, "target", "", "the token whose probability is shown, such as \" Paris\" (default what the prompt itself goes on with)")
 	f.IntVarP(&o.top, "top", "k", 5, "candidates of each cell in JSON")
 	f.IntVarP(&o.n, "tokens", "n", 0, "let each prompt go on by so many tokens, the likeliest")
-	f.Var(&once{text: &o.lens.path}, "map", "a lens that maps states on their way")
+	f.StringVar(&o.lens.path, "map", "", "a lens that maps states on their way")
 	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	o.foundFlags.flags(cmd, experiment.PatchscopeSchema)
 	return cmd

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/hub"
+	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/internal/spelling"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
@@ -233,11 +234,17 @@ func (o *modelOptions) fromHub(s *streams, ref hub.Ref) (string, error) {
 		}
 		snapshot, err = c.Fetch(s.ctx, plan, progress)
 	default:
-		where := fmt.Sprintf("model %q is neither a path nor in the Hugging Face cache %s", ref, c.Cache())
-		if errors.Is(missing, hub.ErrIncomplete) {
-			where = missing.Error()
+		where, like := fmt.Sprintf("model %q is neither a path nor in the Hugging Face cache %s", ref, c.Cache()), cachedLike(c, ref.String())
+		if errors.Is(missing, hub.ErrIncomplete) { // which is the one that is meant
+			where, like = rooms.Text(missing), ""
 		}
-		return "", failf("%s: run `mlxlens pull %s`, or pass --yes to download it%s", where, ref, cachedLike(c, ref.String()))
+		switch {
+		case ref.Owner == "" && !errors.Is(missing, hub.ErrIncomplete): // most likely a name that was shortened, and almost no model has it on the hub
+			return "", failf("%s%s (a model of the hub has an owner before its name: owner/name)", where, like)
+		case like != "":
+			return "", failf("%s%s Else run `mlxlens pull %s`, or pass --yes to download it", where, like, ref)
+		}
+		return "", failf("%s: run `mlxlens pull %s`, or pass --yes to download it", where, ref)
 	}
 	return snapshot.Path, err
 }

@@ -60,7 +60,7 @@ func (s *streams) say(format string, args ...any) {
 		s.watch.note(visible(strings.TrimSpace(s.naming.write(format, args...))))
 		return
 	}
-	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(fmt.Sprintf(format, args...))))
+	fmt.Fprintf(s.err, "mlxlens: %s\n", visible(strings.TrimSpace(s.naming.write(format, args...))))
 }
 
 // visible is a text in a sentence that is printed.
@@ -162,7 +162,7 @@ func exitCode(err error) int {
 		return exitNoLibrary
 	case errors.As(err, &damaged):
 		return exitFailed
-	case errors.As(err, &usage), errors.As(err, &wrongEdit), errors.As(err, &refused), errors.Is(err, auto.ErrNoTokenizer), errors.Is(err, tokenizer.ErrNoTemplate), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
+	case errors.As(err, &usage), errors.As(err, &wrongEdit), errors.As(err, &refused), errors.Is(err, auto.ErrNoTokenizer), errors.Is(err, tokenizer.ErrNoTemplate), errors.Is(err, render.ErrNarrow), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
 		return exitUsage
 	}
 	return exitFailed
@@ -228,11 +228,12 @@ func run(ctx context.Context, p *pager, args []string, in io.Reader, stdout, err
 	if rank := (*rankError)(nil); errors.As(err, &rank) && rank.spoke() {
 		return code
 	}
-	s.fail(err.Error() + suggestions(root, err, args))
+	said := s.naming.of(err)
+	s.fail(said + suggestions(root, err, args))
 	if code == exitUsage {
 		fmt.Fprintf(errs, "Run `%s --help` for usage.\n", cmd.CommandPath())
 		if asked, _ := cmd.Flags().GetBool("json"); asked {
-			_ = render.WriteJSON(s.out, map[string]string{"error": err.Error()}) // the exit code says it too
+			_ = render.WriteJSON(s.out, map[string]string{"error": said}) // the exit code says it too
 		}
 	}
 	return code
@@ -280,12 +281,18 @@ unembedding, and shows what the model would say if it had to answer there.`,
 	root.PersistentFlags().BoolVar(&s.pager.off, "no-pager", false, "print text of more lines than the terminal has as it is, not in a pager")
 	describe(root, s)
 	offer(root)
+	if len(s.args) == 0 || !strings.HasPrefix(s.args[0], cobra.ShellCompRequestCmd) { // which parses a line several times
+		takeOnce(root)
+	}
 	return root
 }
 
 // wrongFlag is what is wrong with a flag, with the one that may be meant.
 func wrongFlag(cmd *cobra.Command, err error) error {
 	if invalid := (*pflag.InvalidValueError)(nil); errors.As(err, &invalid) {
+		if twice := (*givenTwice)(nil); errors.As(err, &twice) {
+			return usagef("%v %w", theFlag(invalid.GetFlag().Name), twice)
+		}
 		return wrongValue(invalid.GetFlag(), invalid.GetValue(), err)
 	}
 	var unknown *pflag.NotExistError

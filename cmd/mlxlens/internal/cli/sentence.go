@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/mlxlens/mlxlens/internal/rooms"
 )
 
 // theFlag is a flag in a sentence whose format does not name it.
@@ -55,11 +57,8 @@ func (n naming) name(flag string) string {
 
 var namedFlag = regexp.MustCompile(`--([a-z][a-z0-9-]*)`)
 
-// write is fmt.Sprintf with the flags that a sentence names called so.
+// write is fmt.Sprintf with the flags that a sentence names called so, and errors as of writes them.
 func (n naming) write(format string, args ...any) string {
-	if n == nil {
-		return fmt.Sprintf(format, args...)
-	}
 	written := make([]any, len(args))
 	for i, arg := range args {
 		switch arg := arg.(type) {
@@ -79,13 +78,14 @@ func (n naming) in(text string) string {
 	return namedFlag.ReplaceAllStringFunc(text, func(flag string) string { return n.name(flag[len("--"):]) })
 }
 
-// of is an error's text. Others may have been wrapped around the sentence, which hold its text as it was.
+// of is an error's text, without the names of packages. Others may have been wrapped around the sentence, which hold
+// its text as it was.
 func (n naming) of(err error) string {
-	var s *sentence
-	if n == nil || !errors.As(err, &s) {
-		return err.Error()
+	text := err.Error()
+	if s := (*sentence)(nil); errors.As(err, &s) {
+		text = strings.Replace(text, s.Error(), n.write(s.format, s.args...), 1)
 	}
-	return strings.Replace(err.Error(), s.Error(), n.write(s.format, s.args...), 1)
+	return rooms.Cut(err, text)
 }
 
 // reworded is an error in the words of whoever asked.

@@ -133,12 +133,13 @@ func runServe(ctx context.Context, s *streams, o *serveOptions) error {
 	case token != "" && !o.quiet: // whose file keeps it out of logs and of what is printed
 		s.say("open %s#token=TOKEN, or send \"Authorization: Bearer TOKEN\", where TOKEN is what %s has", address, o.tokenFile)
 	}
+	stopping := stops(ctx) // before anyone reads where it is: who does may stop it at once
 	if _, err := fmt.Fprintln(s.out, address); err != nil {
 		return err
 	}
 	e := newEngine(v, o.maxMemory)
 	return e.onRanks(ctx, s, func(ctx context.Context) error {
-		return serve.New(e, so).Serve(ctx, l, serve.Door{Token: token, Names: o.hosts}, stops(ctx), o.finish)
+		return serve.New(e, so).Serve(ctx, l, serve.Door{Token: token, Names: o.hosts}, stopping, o.finish)
 	})
 }
 

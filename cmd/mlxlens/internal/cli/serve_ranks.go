@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/serve"
 )
 
@@ -92,7 +93,7 @@ func (e *engine) lead(ctx context.Context, call serve.Call, answer io.Writer, w 
 func (e *engine) ended(err error) error {
 	said := ""
 	if err != nil {
-		said = err.Error()
+		said = rooms.Text(err)
 	}
 	all, gone := told(e.ranks, said, nil)
 	if gone != nil {

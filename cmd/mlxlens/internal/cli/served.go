@@ -18,6 +18,7 @@ type watch struct {
 	note     func(text string)
 	progress func(done float64)
 	part     func(columns *lens.Grid)
+	words    func(text string) // what is printed without --json
 }
 
 // served are the models of a server, and the files that its requests may name: those that it was

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
@@ -282,6 +283,6 @@ func (o *tokenizeOptions) write(w io.Writer, t *tokenizer.Tokenizer, e encoded, 
 	case prompt != nil:
 		added = "by the chat template"
 	}
-	_, err := fmt.Fprintf(w, "%d tokens, %s\n", len(e.ids), added)
+	_, err := fmt.Fprintf(w, "%s, %s\n", english.Plural(len(e.ids), "token", ""), added)
 	return err
 }

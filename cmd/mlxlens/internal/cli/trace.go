@@ -150,7 +150,7 @@ func runTrace(ctx context.Context, s *streams, o *traceOptions) error {
 	if o.file != "" {
 		return runTraceFile(ctx, s, o)
 	}
-	if err := cmp.Or(o.outputFlags.check(traceFormats...), o.beside(o.json)); err != nil {
+	if err := cmp.Or(o.outputFlags.check(traceFormats...), o.beside(o.json), o.checkView(s)); err != nil {
 		return err
 	}
 	file, err := o.create(s, o.quiet) // before stdin is read, which it may not be
@@ -382,7 +382,10 @@ func (o *traceOptions) writeJSON(w io.Writer, g *lens.Grid) error {
 // print writes the grid on stdout.
 func (o *traceOptions) print(s *streams, g *lens.Grid, view render.View) error {
 	if o.json || o.export != "" {
-		return o.writeJSON(s.out, g)
+		return cmp.Or(o.writeJSON(s.out, g), s.inWords(render.Headline(g), func(w io.Writer, t render.TerminalOptions) error {
+			t.View, t.Last = view, o.last && view == render.Prob // another view is of a grid, be it of one position
+			return render.Terminal(w, g, t)
+		}))
 	}
 	t := o.screenFlags.options(s, o.left())
 	t.View, t.Last, t.Numbers = view, o.last, o.look.shown()

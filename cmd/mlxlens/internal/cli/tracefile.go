@@ -7,6 +7,7 @@ import (
 
 	"github.com/mlxlens/mlxlens/cmd/mlxlens/internal/output"
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/model/auto"
 )
@@ -139,7 +140,7 @@ func (t *traceBatch) result(of *task, p prepared, g *lens.Grid, err error) fileR
 		err = checkFailure(g)
 	}
 	if r.Grid = g; err != nil {
-		r.Grid, r.Error = nil, &failure{of.prompt, err.Error()}
+		r.Grid, r.Error = nil, &failure{of.prompt, rooms.Text(err)}
 	}
 	return r
 }

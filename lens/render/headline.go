@@ -1,0 +1,25 @@
+package render
+
+import "github.com/mlxlens/mlxlens/lens"
+
+// Headline says of what a grid is, in the words of a picture's heading: the prompt, the model and the lens, and the
+// edits where there are some, a line each.
+func Headline(g *lens.Grid) []string {
+	p := &painter{g: g, o: PictureOptions{Origin: Origin{Edits: g.Edits}}}
+	return p.gridHeading().said()
+}
+
+// CompareHeadline is Headline of a comparison, whose sides have a line each.
+func CompareHeadline(c *lens.Comparison) []string {
+	p := &comparePainter{painter: painter{g: &lens.Grid{Rows: c.Rows}}, c: c}
+	return p.compareHeading().said()
+}
+
+// said are the title and the lines below it, but for the last, which is of colours.
+func (h heading) said() []string {
+	title := draw(h.title)
+	if h.quoted {
+		title = `"` + title + `"`
+	}
+	return append([]string{title}, h.lines[:len(h.lines)-1]...)
+}
