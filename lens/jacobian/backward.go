@@ -133,9 +133,12 @@ func (b *backward) through(s *segment, h, tokens *mlx.Array, cache *model.Cache,
 	return b.m.Resume(h, tokens, cache, tap, s.from, s.to)
 }
 
-// rows calls visit with the rows of J that cotangents give, [cotangent, d_model] float32, for each source
-// layer, the last first. cotangents: [n, d_model].
-func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(layer int, rows []float32) error) error {
+// visitor takes rows of a layer's J, [row, d_model] float32, of the cotangents from that index on.
+type visitor func(layer, from int, rows []float32) error
+
+// rows calls visit with the rows of J that cotangents give, for each source layer, the last first: with all at once, or from several
+// goroutines with some each. cotangents: [n, d_model].
+func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
 	if b.parted != nil {
 		return b.closedRows(ctx, cotangents, visit)
 	}
@@ -173,14 +176,14 @@ func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(l
 func (b *backward) source(layer int) bool { return slices.Contains(b.sources, layer) }
 
 // mean is that over the positions, [n, d_model].
-func mean(gradient *mlx.Array, layer int, visit func(layer int, rows []float32) error) error {
+func mean(gradient *mlx.Array, layer int, visit visitor) error {
 	rows := mlx.Mean(mlx.AsType(gradient, mlx.Float32), 1)
 	defer rows.Free()
 	x, err := mlx.Data[float32](rows)
 	if err != nil {
 		return err
 	}
-	return visit(layer, x)
+	return visit(layer, 0, x)
 }
 
 // back takes cotangents [n, pos, d_model] of what leaves a segment to those of what enters it, if it is

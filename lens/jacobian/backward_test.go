@@ -81,10 +81,13 @@ func requireGradients(t *testing.T, name string, m model.Model, skip int, ways m
 		units[i*d+r] = 1
 	}
 	got := map[int][]float32{}
+	for _, l := range layers {
+		got[l] = make([]float32, len(rows)*d)
+	}
 	scope := mlx.NewScope(m.Device())
 	defer scope.Close()
-	require.NoError(t, b.rows(context.Background(), mlx.FromSlice(scope, units, len(rows), d), func(layer int, x []float32) error {
-		got[layer] = x
+	require.NoError(t, b.rows(context.Background(), mlx.FromSlice(scope, units, len(rows), d), func(layer, from int, x []float32) error {
+		copy(got[layer][from*d:], x)
 		return nil
 	}), name)
 	for i, r := range rows {
