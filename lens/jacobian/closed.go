@@ -137,14 +137,11 @@ func (c *closing) block(ctx context.Context, i int, visit visitor) error {
 
 	mid := make([]*mlx.Array, len(c.pieces))
 	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) (err error) {
-		p := c.pieces[k]
-		mid[k], err = done(between, work, func(w *mlx.Scope) *mlx.Array {
-			var all []*mlx.Array
-			for _, x := range state {
-				all = append(all, p.of(w.Hold(x), 0))
-			}
-			return m.mlp(w, mlx.Concatenate(1, all...), p)
-		})
+		y, err := joined(work, state, 1, c.pieces[k], 0)
+		if err != nil {
+			return err
+		}
+		mid[k], err = done(between, work, func(w *mlx.Scope) *mlx.Array { return m.mlp(w.Hold(y), c.pieces[k]) })
 		return err
 	})
 	if err != nil {
@@ -161,17 +158,17 @@ func (c *closing) block(ctx context.Context, i int, visit visitor) error {
 			return err
 		}
 		k, rows := k-1, c.rows[k-1]
-		c.state[k], err = done(behind, work, func(w *mlx.Scope) *mlx.Array {
-			var all []*mlx.Array
-			for _, x := range mid {
-				all = append(all, rows.of(w.Hold(x), 1))
-			}
-			return m.attention(w, mlx.Concatenate(0, all...))
-		})
-		if layer := c.segments[i].from - 1; err == nil && c.source(layer) {
+		y, err := joined(work, mid, 0, rows, 1)
+		if err != nil {
+			return err
+		}
+		if c.state[k], err = m.attention(behind, work, y); err != nil {
+			return err
+		}
+		if layer := c.segments[i].from - 1; c.source(layer) {
 			return c.visit(work, layer, rows, c.state[k], visit)
 		}
-		return err
+		return nil
 	})
 }
 

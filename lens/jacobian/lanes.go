@@ -15,8 +15,8 @@ import (
 // stream of the CPU on one thread, and operations by elements on one core: what is between the products would leave the others idle.
 type lanes []mlx.Stream
 
-// mostLanes bounds them: each holds some pieces, and there are no more than some tens of pieces to share.
-const mostLanes = 16
+// mostLanes bounds them: MLX has work for no more at a time, and each holds some pieces.
+const mostLanes = 8
 
 // processors are the lanes of the CPU, one for each processor that Go may use. Streams last as long as the process.
 var processors = sync.OnceValues(func() (lanes, error) {
@@ -68,9 +68,23 @@ func (l lanes) each(ctx context.Context, n int, do func(work *mlx.Scope, i int) 
 
 // done evaluates what make makes in a scope that it gets, and holds it in scope. Nothing else holds what it is made of by then, so
 // that MLX lets go of each array with its last use, or computes in its memory.
+//
+// A piece is done in steps of a few operations: MLX hands out some hundred, views among them, on all streams together, and then keeps
+// all lanes from handing out more until ten are through.
 func done(scope, work *mlx.Scope, make func(*mlx.Scope) *mlx.Array) (*mlx.Array, error) {
 	inner := work.NewScope()
 	x := scope.Hold(make(inner))
 	inner.Close()
 	return x, mlx.Eval(x)
+}
+
+// joined are parts of pieces, side by side on an axis.
+func joined(work *mlx.Scope, pieces []*mlx.Array, axis int, at span, of int) (*mlx.Array, error) {
+	return done(work, work, func(w *mlx.Scope) *mlx.Array {
+		var all []*mlx.Array
+		for _, x := range pieces {
+			all = append(all, at.of(w.Hold(x), of))
+		}
+		return mlx.Concatenate(axis, all...)
+	})
 }

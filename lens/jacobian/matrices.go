@@ -152,7 +152,8 @@ func (b *backward) normal(x *mlx.Array, eps float64) normal {
 //	W_down·(byGate⊙W_gate + byUp⊙W_up)
 //
 // with the norm's projection, for each position. It is made transposed, so that one product makes that of all positions of a piece.
-func (m *matrices) mlp(work *mlx.Scope, y *mlx.Array, at span) *mlx.Array {
+func (m *matrices) mlp(y *mlx.Array, at span) *mlx.Array {
+	work := y.Scope()
 	of := func(x *mlx.Array) *mlx.Array { return at.of(work.Hold(x), 0) }
 	n, d := at.to-at.from, y.Dim(2)
 	gated := mlx.Add(mlx.Multiply(work.Hold(m.gate), of(m.byGate)), mlx.Multiply(work.Hold(m.up), of(m.byUp))) // [T', d_model, d_mlp]
@@ -161,23 +162,40 @@ func (m *matrices) mlp(work *mlx.Scope, y *mlx.Array, at span) *mlx.Array {
 	return mlx.Addmm(y, y, mlx.Swapaxes(mlx.Reshape(all, n, d, d), 1, 2), 1, 1)
 }
 
-// attention takes some rows' cotangents behind the attention at all positions, [T, row, d_model], to those before its norm.
-func (m *matrices) attention(work *mlx.Scope, y *mlx.Array) *mlx.Array {
+// attention takes some rows' cotangents behind the attention at all positions, [T, row, d_model], to those before its norm, which scope owns.
+func (m *matrices) attention(scope, work *mlx.Scope, y *mlx.Array) (*mlx.Array, error) {
 	t, rows, d := y.Dim(0), y.Dim(1), y.Dim(2)
-	z := mlx.Reshape(mlx.Matmul(y, work.Hold(m.out)), t, rows, -1, m.dValue)
-	z = mlx.Contiguous(mlx.Transpose(z, 2, 0, 1, 3)) // [head, T, row, d_v]
-	flat := func(x *mlx.Array, axes ...int) *mlx.Array { return mlx.Reshape(mlx.Transpose(x, axes...), t*rows, -1) }
-
-	q := flat(mlx.Matmul(z, work.Hold(m.own)), 1, 2, 0, 3)
-	scores := mlx.Reshape(mlx.Matmul(z, work.Hold(m.scores)), m.kvHeads, m.group*t, rows*t)
-	k := mlx.Reshape(mlx.Matmul(mlx.Swapaxes(scores, 1, 2), work.Hold(m.queries)), m.kvHeads, rows, t, m.dHead)
-	k = mlx.Matmul(mlx.Reshape(mlx.Transpose(k, 2, 1, 0, 3), t, rows*m.kvHeads, m.dHead), work.Hold(m.back))
-	v := mlx.Matmul(work.Hold(m.pattern), mlx.Reshape(z, m.kvHeads, m.group*t, rows*m.dValue))
-	v = flat(mlx.Reshape(v, m.kvHeads, t, rows, m.dValue), 1, 2, 0, 3)
-
-	x := mlx.Matmul(q, work.Hold(m.q))
-	x = mlx.Addmm(x, mlx.Reshape(k, t*rows, -1), work.Hold(m.k), 1, 1)
-	x = mlx.Reshape(mlx.Addmm(x, v, work.Hold(m.v), 1, 1), t, rows, d)
-	x = mlx.Addmm(x, mlx.Matmul(x, work.Hold(m.attnNorm.x)), work.Hold(m.attnNorm.projection), 1, 1)
-	return mlx.Add(x, y)
+	flat := func(x *mlx.Array) *mlx.Array { // [head, T, row, d] to [T·row, head·d]
+		return mlx.Reshape(mlx.Transpose(x, 1, 2, 0, 3), t*rows, -1)
+	}
+	z, err := done(work, work, func(w *mlx.Scope) *mlx.Array {
+		z := mlx.Reshape(mlx.Matmul(w.Hold(y), w.Hold(m.out)), t, rows, -1, m.dValue)
+		return mlx.Contiguous(mlx.Transpose(z, 2, 0, 1, 3)) // [head, T, row, d_v]
+	})
+	if err != nil {
+		return nil, err
+	}
+	k, err := done(work, work, func(w *mlx.Scope) *mlx.Array {
+		scores := mlx.Reshape(mlx.Matmul(w.Hold(z), w.Hold(m.scores)), m.kvHeads, m.group*t, rows*t)
+		turned := mlx.Reshape(mlx.Matmul(mlx.Swapaxes(scores, 1, 2), w.Hold(m.queries)), m.kvHeads, rows, t, m.dHead)
+		k := mlx.Matmul(mlx.Reshape(mlx.Transpose(turned, 2, 1, 0, 3), t, rows*m.kvHeads, m.dHead), w.Hold(m.back))
+		return mlx.Reshape(k, t*rows, -1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	x, err := done(work, work, func(w *mlx.Scope) *mlx.Array {
+		q := flat(mlx.Matmul(w.Hold(z), w.Hold(m.own)))
+		v := mlx.Matmul(w.Hold(m.pattern), mlx.Reshape(w.Hold(z), m.kvHeads, m.group*t, rows*m.dValue))
+		v = flat(mlx.Reshape(v, m.kvHeads, t, rows, m.dValue))
+		x := mlx.Addmm(mlx.Matmul(q, w.Hold(m.q)), v, w.Hold(m.v), 1, 1)
+		return mlx.Reshape(mlx.Addmm(x, w.Hold(k), w.Hold(m.k), 1, 1), t, rows, d)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return done(scope, work, func(w *mlx.Scope) *mlx.Array {
+		along := mlx.Matmul(w.Hold(x), w.Hold(m.attnNorm.x))
+		return mlx.Add(mlx.Addmm(w.Hold(x), along, w.Hold(m.attnNorm.projection), 1, 1), w.Hold(y))
+	})
 }
