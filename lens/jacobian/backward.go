@@ -24,8 +24,11 @@ type backward struct {
 	kept     int         // positions in V
 	ways     map[int]way // by a segment's first block; the same for all prompts
 
-	parted map[int]*model.Parts // by block, where the rows go back by the blocks' matrices; else nil
-	all    *mlx.Array           // the tokens of all positions, [1, n]
+	// where the rows go back by the blocks' matrices
+	parted map[int]*model.Parts // by block; else nil
+	on     lanes
+	piece  int        // about what the largest array of a piece takes, in bytes
+	all    *mlx.Array // the tokens of all positions, [1, n]
 }
 
 // segment is a run of blocks that are gone through together: one, where a pass can begin
@@ -40,7 +43,11 @@ type segment struct {
 
 // newBackward runs a prompt forward once. ids: at least skip + 2. parted: of the blocks, where their matrices are wanted.
 func newBackward(ctx context.Context, m model.Model, ids, sources []int, skip int, ways map[int]way, parted map[int]*model.Parts) (*backward, error) {
-	b := &backward{m: m, sources: sources, ways: ways, parted: parted, scope: mlx.NewScope(m.Device()), kept: len(ids) - 1 - skip, tap: &model.Tap{Lengths: []int{len(ids)}}}
+	on, err := lanesOf(m.Device())
+	if err != nil {
+		return nil, err
+	}
+	b := &backward{m: m, sources: sources, ways: ways, parted: parted, on: on, piece: pieceBytes, scope: mlx.NewScope(m.Device()), kept: len(ids) - 1 - skip, tap: &model.Tap{Lengths: []int{len(ids)}}}
 	if err := b.forward(ctx, ids[:len(ids)-1], skip); err != nil {
 		b.Close()
 		return nil, err

@@ -80,7 +80,6 @@ func spans(n, most int) []span {
 // closing is rows on their way back by the blocks' matrices.
 type closing struct {
 	*backward
-	on     lanes
 	rows   []span // of which each goes through attention by itself
 	pieces []span // of positions, of which each goes through the MLP by itself
 
@@ -91,20 +90,16 @@ type closing struct {
 
 // closedRows is rows by the blocks' matrices.
 func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
-	on, err := lanesOf(b.m.Device())
-	if err != nil {
-		return err
-	}
-	if len(on) > 1 {
+	if len(b.on) > 1 {
 		defer mlx.OneBLASThread()()
 	}
 	shape := b.m.Shape()
 	n, d := cotangents.Dim(0), cotangents.Dim(1)
 	c := &closing{
-		backward: b, on: on,
-		rows:   spans(n, max(1, 3*pieceBytes/2/(4*b.kept*max(d, shape.Heads*max(b.kept, shape.DHead))))),
-		pieces: spans(b.kept, max(1, pieceBytes/(4*d*max(shape.DMLP, n)))),
-		scope:  mlx.NewScope(b.m.Device()),
+		backward: b,
+		rows:     spans(n, max(1, 3*b.piece/2/(4*b.kept*max(d, shape.Heads*max(b.kept, shape.DHead))))),
+		pieces:   spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n)))),
+		scope:    mlx.NewScope(b.m.Device()),
 	}
 	defer func() { c.scope.Close() }()
 	for _, rows := range c.rows {
@@ -115,6 +110,7 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 		return err
 	}
 	last := len(b.segments) - 1
+	var err error
 	if c.next, err = b.matrices(c.scope, c.scope, b.segments[last]); err != nil {
 		return err
 	}
