@@ -44,11 +44,11 @@ func partsOf(m model.Model, sources []int) map[int]*model.Parts {
 	return all
 }
 
-// closedPays reports whether putting the matrices together takes clearly fewer multiplications than n rows save by them: what
-// is done to matrices by elements, a row's operations do too, but with less to copy.
+// closedPays reports whether putting the MLP's matrices together takes no more multiplications than n rows save by them. What is left
+// besides, by elements, takes less than the operations of so many rows, and lanes share it.
 func closedPays(shape model.Shape, n int) bool {
-	saved, made := 3*shape.DMLP-shape.DModel, shape.DModel*(shape.DMLP+shape.DHead)
-	return 3*n*saved >= 4*made
+	saved, made := 3*shape.DMLP-shape.DModel, shape.DModel*shape.DMLP
+	return n*saved >= made
 }
 
 // closedBytes estimates what n rows take, the matrices, and what is under way in lanes.
