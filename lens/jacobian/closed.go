@@ -127,7 +127,7 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 func (c *closing) block(ctx context.Context, i int, visit visitor) error {
 	m, state := c.next, c.state
 	before, between, behind := c.scope, mlx.NewScope(c.m.Device()), mlx.NewScope(c.m.Device())
-	defer func() { before.Close() }()
+	defer before.Close()
 	defer between.Close()
 	c.next, c.state, c.scope = nil, make([]*mlx.Array, len(c.rows)), behind
 
