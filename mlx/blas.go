@@ -3,6 +3,7 @@ package mlx
 import (
 	"os"
 	"slices"
+	"sync"
 
 	"golang.org/x/sys/cpu"
 
@@ -50,4 +51,32 @@ func openKernels(path string) (string, error) {
 		return "", err
 	}
 	return blas.Core(), nil
+}
+
+// oneThread counts who has asked for one thread, and keeps how many there were.
+var oneThread struct {
+	sync.Mutex
+	callers, before int
+}
+
+// OneBLASThread has OpenBLAS compute each product on the thread that asks for it, in the whole process, until the last of those who
+// have asked for it calls release. For work that goes through several streams of the CPU at once: OpenBLAS computes one product at a
+// time with many threads, which spin while they wait for the next, and any number with one. It does nothing where the BLAS is another.
+func OneBLASThread() (release func()) {
+	if Load() != nil {
+		return func() {}
+	}
+	oneThread.Lock()
+	defer oneThread.Unlock()
+	if oneThread.callers++; oneThread.callers == 1 {
+		oneThread.before = capi.BLASThreads()
+		capi.SetBLASThreads(1)
+	}
+	return sync.OnceFunc(func() {
+		oneThread.Lock()
+		defer oneThread.Unlock()
+		if oneThread.callers--; oneThread.callers == 0 {
+			capi.SetBLASThreads(oneThread.before)
+		}
+	})
 }

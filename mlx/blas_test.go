@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
 
 // As OpenBLAS does: it chooses as it is opened, by its variable, or as an old one that does not know the processor.
@@ -61,4 +63,19 @@ func TestTheBLASHasNoKernelsOlderThanTheProcessor(t *testing.T) {
 		t.Skip("the BLAS does not say, or was told")
 	}
 	require.NotContains(t, dated, lib.Kernels)
+}
+
+func TestOneBLASThreadLastsUntilAllHaveReleasedIt(t *testing.T) {
+	require.NoError(t, Load())
+	usual := capi.BLASThreads()
+	if usual == 0 {
+		t.Skip("the BLAS is not OpenBLAS")
+	}
+	first, second := OneBLASThread(), OneBLASThread()
+	require.Equal(t, 1, capi.BLASThreads())
+	first()
+	first() // once more does nothing
+	require.Equal(t, 1, capi.BLASThreads())
+	second()
+	require.Equal(t, usual, capi.BLASThreads())
 }

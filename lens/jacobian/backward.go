@@ -24,8 +24,11 @@ type backward struct {
 	kept     int         // positions in V
 	ways     map[int]way // by a segment's first block; the same for all prompts
 
-	parted map[int]*model.Parts // by block, where the rows go back by the blocks' matrices; else nil
-	all    *mlx.Array           // the tokens of all positions, [1, n]
+	// where the rows go back by the blocks' matrices
+	parted map[int]*model.Parts // by block; else nil
+	on     lanes
+	piece  int        // about what the largest array of a piece takes, in bytes
+	all    *mlx.Array // the tokens of all positions, [1, n]
 }
 
 // segment is a run of blocks that are gone through together: one, where a pass can begin
@@ -40,7 +43,11 @@ type segment struct {
 
 // newBackward runs a prompt forward once. ids: at least skip + 2. parted: of the blocks, where their matrices are wanted.
 func newBackward(ctx context.Context, m model.Model, ids, sources []int, skip int, ways map[int]way, parted map[int]*model.Parts) (*backward, error) {
-	b := &backward{m: m, sources: sources, ways: ways, parted: parted, scope: mlx.NewScope(m.Device()), kept: len(ids) - 1 - skip, tap: &model.Tap{Lengths: []int{len(ids)}}}
+	on, err := lanesOf(m.Device())
+	if err != nil {
+		return nil, err
+	}
+	b := &backward{m: m, sources: sources, ways: ways, parted: parted, on: on, piece: pieceBytes, scope: mlx.NewScope(m.Device()), kept: len(ids) - 1 - skip, tap: &model.Tap{Lengths: []int{len(ids)}}}
 	if err := b.forward(ctx, ids[:len(ids)-1], skip); err != nil {
 		b.Close()
 		return nil, err
@@ -133,9 +140,12 @@ func (b *backward) through(s *segment, h, tokens *mlx.Array, cache *model.Cache,
 	return b.m.Resume(h, tokens, cache, tap, s.from, s.to)
 }
 
-// rows calls visit with the rows of J that cotangents give, [cotangent, d_model] float32, for each source
-// layer, the last first. cotangents: [n, d_model].
-func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(layer int, rows []float32) error) error {
+// visitor takes rows of a layer's J, [row, d_model] float32, of the cotangents from that index on.
+type visitor func(layer, from int, rows []float32) error
+
+// rows calls visit with the rows of J that cotangents give, for each source layer, the last first: with all at once, or from several
+// goroutines with some each. cotangents: [n, d_model].
+func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
 	if b.parted != nil {
 		return b.closedRows(ctx, cotangents, visit)
 	}
@@ -173,14 +183,14 @@ func (b *backward) rows(ctx context.Context, cotangents *mlx.Array, visit func(l
 func (b *backward) source(layer int) bool { return slices.Contains(b.sources, layer) }
 
 // mean is that over the positions, [n, d_model].
-func mean(gradient *mlx.Array, layer int, visit func(layer int, rows []float32) error) error {
+func mean(gradient *mlx.Array, layer int, visit visitor) error {
 	rows := mlx.Mean(mlx.AsType(gradient, mlx.Float32), 1)
 	defer rows.Free()
 	x, err := mlx.Data[float32](rows)
 	if err != nil {
 		return err
 	}
-	return visit(layer, x)
+	return visit(layer, 0, x)
 }
 
 // back takes cotangents [n, pos, d_model] of what leaves a segment to those of what enters it, if it is

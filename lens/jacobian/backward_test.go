@@ -81,10 +81,13 @@ func requireGradients(t *testing.T, name string, m model.Model, skip int, ways m
 		units[i*d+r] = 1
 	}
 	got := map[int][]float32{}
+	for _, l := range layers {
+		got[l] = make([]float32, len(rows)*d)
+	}
 	scope := mlx.NewScope(m.Device())
 	defer scope.Close()
-	require.NoError(t, b.rows(context.Background(), mlx.FromSlice(scope, units, len(rows), d), func(layer int, x []float32) error {
-		got[layer] = x
+	require.NoError(t, b.rows(context.Background(), mlx.FromSlice(scope, units, len(rows), d), func(layer, from int, x []float32) error {
+		copy(got[layer][from*d:], x)
 		return nil
 	}), name)
 	for i, r := range rows {
@@ -121,4 +124,35 @@ func TestRowsAreTheGradientOfTheWholeModel(t *testing.T) {
 	require.NotZero(t, rerunning, "mixtures have products that MLX cannot map")
 	require.Contains(t, closed, "llama")
 	require.Contains(t, closed, "gemma")
+}
+
+func TestRowsAreTheSameOnAnyNumberOfLanes(t *testing.T) {
+	m := modeltest.Architecture(t, "llama", nil)
+	layers, d := below(m), m.Shape().DModel
+	b, err := newBackward(context.Background(), m, someIDs(m, 13), layers, 3, nil, partsOf(m, layers))
+	require.NoError(t, err)
+	defer b.Close()
+	b.piece = 4 * 3 * d * max(d, m.Shape().DMLP) // of three positions, and of some rows
+	var all []map[int][]float32
+	for range 3 {
+		s, err := mlx.NewStream(m.Device())
+		require.NoError(t, err)
+		b.on = append(b.on, s)
+	}
+	several := b.on
+	for _, b.on = range []lanes{several[:1], several[:2], several} {
+		got := map[int][]float32{}
+		for _, l := range layers {
+			got[l] = make([]float32, d*d)
+		}
+		scope := mlx.NewScope(m.Device())
+		require.NoError(t, b.rows(context.Background(), mlx.Identity(scope, d, mlx.Float32), func(layer, from int, x []float32) error {
+			copy(got[layer][from*d:], x)
+			return nil
+		}))
+		scope.Close()
+		all = append(all, got)
+	}
+	require.Equal(t, all[0], all[1])
+	require.Equal(t, all[0], all[2])
 }

@@ -10,14 +10,15 @@ import (
 
 // Where many rows go back at once, what a block does to a position's cotangents is put together
 // first, as matrices that serve all of them. Of the MLP at a position it is one [d_model, d_model], made by
-// d_model·d_mlp·d_model multiplications instead of 3·d_model·d_mlp for each row. What comes back from z through a position's own
-// query is one of each head, and through another's key and value one for each pair of positions, which the pattern's
-// softmax is part of. Nothing is left to do by elements on the rows.
+// d_model·d_mlp·d_model multiplications instead of 3·d_model·d_mlp for each row. What comes back from z to a position's own
+// query is one [d_v, d_head] of each head, and to another's key and value one for each pair of positions, which the pattern's
+// softmax is part of. Of what is done by elements, the projection of a norm is left, and one sum.
 //
-// Cotangents are kept position by position, [pos, row, d_model], in pieces of a few positions: arrays so small that the
-// processor's caches have them, and that the C library reuses their memory.
+// Rows are kept as cotangents [pos, row, d_model]. A block's MLP goes through in pieces of a few positions with all rows, which share its
+// matrix, its attention in pieces of a few rows with all positions. Pieces do not depend on each other, and go through lanes. What they hold is
+// small: the processor's caches have much of it, and the C library reuses its memory. They are the same for any number of lanes, and so are the sums.
 
-// pieceBytes is about what an array of a piece takes.
+// pieceBytes is about what the largest array of a piece takes.
 const pieceBytes = 16 << 20
 
 // parted is a model whose blocks may have parts.
@@ -43,19 +44,20 @@ func partsOf(m model.Model, sources []int) map[int]*model.Parts {
 	return all
 }
 
-// closedPays reports whether putting the matrices together takes clearly fewer multiplications than n rows save by them: what
-// is done to matrices by elements, a row's operations do too, but with less to copy.
+// closedPays reports whether putting the MLP's matrices together takes no more multiplications than n rows save by them. What is left
+// besides, by elements, takes less than the operations of so many rows, and lanes share it.
 func closedPays(shape model.Shape, n int) bool {
-	saved, made := 3*shape.DMLP-shape.DModel, shape.DModel*(shape.DMLP+shape.DHead)
-	return 3*n*saved >= 4*made
+	saved, made := 3*shape.DMLP-shape.DModel, shape.DModel*shape.DMLP
+	return n*saved >= made
 }
 
-// closedBytes estimates what n rows take, and the matrices.
-func closedBytes(shape model.Shape, n, positions, keys int) int64 {
+// closedBytes estimates what n rows take, the matrices, and what is under way in lanes.
+func closedBytes(shape model.Shape, lanes, n, positions, keys int) int64 {
 	d := shape.DModel
-	streams := positions * n * (3*d + (shape.Heads+2*shape.KVHeads)*shape.DHead)
-	pairs := shape.Heads * positions * keys * (3 + 2*shape.DHead)
-	return 4*int64(streams+pairs) + 8*pieceBytes
+	streams := 2 * positions * n * d
+	pairs := 2 * shape.Heads * positions * keys * (2 + 2*shape.DHead) // of a block, and of the next
+	weights := 2 * d * (3*shape.DMLP + 2*(shape.Heads+shape.KVHeads)*shape.DHead)
+	return 4*int64(streams+pairs+weights) + int64(lanes)*5*pieceBytes
 }
 
 // span are positions of V.
@@ -75,119 +77,102 @@ func spans(n, most int) []span {
 	return all
 }
 
+// closing is rows on their way back by the blocks' matrices.
+type closing struct {
+	*backward
+	rows   []span // of which each goes through attention by itself
+	pieces []span // of positions, of which each goes through the MLP by itself
+
+	state []*mlx.Array // by rows: [pos, row, d_model]
+	scope *mlx.Scope   // owns state and next
+	next  *matrices    // of the block that comes next
+}
+
 // closedRows is rows by the blocks' matrices.
-func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit func(layer int, rows []float32) error) error {
+func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
+	if len(b.on) > 1 {
+		defer mlx.OneBLASThread()()
+	}
 	shape := b.m.Shape()
 	n, d := cotangents.Dim(0), cotangents.Dim(1)
-	pieces := spans(b.kept, max(1, pieceBytes/(4*d*max(shape.DMLP, n))))
-	scope := mlx.NewScope(b.m.Device())
-	defer func() { scope.Close() }()
-	var state []*mlx.Array // by piece: [pos, row, d_model]
-	for _, p := range pieces {
-		state = append(state, mlx.BroadcastTo(mlx.ExpandDims(scope.Hold(cotangents), 0), p.to-p.from, n, d))
+	c := &closing{
+		backward: b,
+		rows:     spans(n, max(1, 3*b.piece/2/(4*b.kept*max(d, shape.Heads*max(b.kept, shape.DHead))))),
+		pieces:   spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n)))),
+		scope:    mlx.NewScope(b.m.Device()),
 	}
-	for i := len(b.segments) - 1; i >= 0; i-- {
-		next := mlx.NewScope(b.m.Device())
-		out, err := b.closedBlock(ctx, next, b.segments[i], pieces, state)
-		scope.Close()
-		scope, state = next, out
-		if err != nil {
+	defer func() { c.scope.Close() }()
+	for _, rows := range c.rows {
+		x := mlx.ExpandDims(rows.of(c.scope.Hold(cotangents), 0), 0)
+		c.state = append(c.state, mlx.BroadcastTo(x, b.kept, rows.to-rows.from, d))
+	}
+	if err := mlx.Eval(c.state...); err != nil {
+		return err
+	}
+	last := len(b.segments) - 1
+	var err error
+	if c.next, err = b.matrices(c.scope, c.scope, b.segments[last]); err != nil {
+		return err
+	}
+	for i := last; i >= 0; i-- {
+		if err := c.block(ctx, i, visit); err != nil {
 			return fmt.Errorf("jacobian: from behind block %d to before it: %w", b.segments[i].from, err)
-		}
-		if err := b.closedMean(state, b.segments[i].from-1, visit); err != nil {
-			return err
 		}
 	}
 	return nil
 }
 
-// closedMean visits the mean over the positions, if the layer is a source.
-func (b *backward) closedMean(state []*mlx.Array, layer int, visit func(layer int, rows []float32) error) error {
-	if !b.source(layer) {
-		return nil
-	}
-	work := state[0].Scope().NewScope()
-	defer work.Close()
-	var sum *mlx.Array
-	for _, s := range state {
-		of := mlx.Sum(work.Hold(s), 0)
-		if sum != nil {
-			of = mlx.Add(sum, of)
+// block takes cotangents of what leaves the block of segment i to those of what enters it, visits their mean, and makes the
+// matrices of the next.
+func (c *closing) block(ctx context.Context, i int, visit visitor) error {
+	m, state := c.next, c.state
+	before, between, behind := c.scope, mlx.NewScope(c.m.Device()), mlx.NewScope(c.m.Device())
+	defer before.Close()
+	defer between.Close()
+	c.next, c.state, c.scope = nil, make([]*mlx.Array, len(c.rows)), behind
+
+	mid := make([]*mlx.Array, len(c.pieces))
+	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) (err error) {
+		y, err := joined(work, state, 1, c.pieces[k], 0)
+		if err != nil {
+			return err
 		}
-		sum = of
-	}
-	x, err := mlx.Data[float32](mlx.Scale(sum, 1/float64(b.kept)))
+		mid[k], err = done(between, work, func(w *mlx.Scope) *mlx.Array { return m.mlp(w.Hold(y), c.pieces[k]) })
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	return visit(layer, x)
+	for _, x := range state {
+		x.Free()
+	}
+	return c.on.each(ctx, 1+len(c.rows), func(work *mlx.Scope, k int) (err error) {
+		if k == 0 {
+			if i > 0 {
+				c.next, err = c.matrices(work, behind, c.segments[i-1])
+			}
+			return err
+		}
+		k, rows := k-1, c.rows[k-1]
+		y, err := joined(work, mid, 0, rows, 1)
+		if err != nil {
+			return err
+		}
+		if c.state[k], err = m.attention(behind, work, y); err != nil {
+			return err
+		}
+		if layer := c.segments[i].from - 1; c.source(layer) {
+			return c.visit(work, layer, rows, c.state[k], visit)
+		}
+		return nil
+	})
 }
 
-// closedBlock takes cotangents of what leaves a block to those of what enters it. scope owns them.
-func (b *backward) closedBlock(ctx context.Context, scope *mlx.Scope, s *segment, pieces []span, state []*mlx.Array) ([]*mlx.Array, error) {
-	work := scope.NewScope()
-	defer work.Close()
-	m, err := b.matrices(work, s)
+// visit visits the mean of some rows over the positions.
+func (c *closing) visit(work *mlx.Scope, layer int, rows span, x *mlx.Array, visit visitor) error {
+	mean, err := mlx.Data[float32](mlx.Scale(mlx.Sum(work.Hold(x), 0), 1/float64(c.kept)))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	mid := make([]*mlx.Array, len(pieces))
-	for i, p := range pieces {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		y := work.Hold(state[i])
-		if mid[i], err = done(work, func(w *mlx.Scope) *mlx.Array { y := w.Hold(y); return mlx.Addmm(y, y, m.mlp(w, p), 1, 1) }); err != nil {
-			return nil, err
-		}
-		state[i].Free()
-	}
-	n, d := mid[0].Dim(1), mid[0].Dim(2)
-	widest := max(d, m.group*b.kept, m.kvHeads*(m.dHead+(m.group+1)*m.dValue))
-	var seen []*mlx.Array // by some rows: [pos, row, kv_head·(group·d_v + d_head + d_v)], of z, keys and values
-	for _, rows := range spans(n, max(1, 3*pieceBytes/2/(4*b.kept*widest))) {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		x, err := done(work, func(w *mlx.Scope) *mlx.Array {
-			var some []*mlx.Array
-			for _, y := range mid {
-				some = append(some, rows.of(w.Hold(y), 1))
-			}
-			return m.seen(w, mlx.Concatenate(0, some...))
-		})
-		if err != nil {
-			return nil, err
-		}
-		seen = append(seen, x)
-	}
-	out := make([]*mlx.Array, len(pieces))
-	for i, p := range pieces {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		out[i], err = done(scope, func(w *mlx.Scope) *mlx.Array {
-			var some []*mlx.Array
-			for _, x := range seen {
-				some = append(some, p.of(w.Hold(x), 0))
-			}
-			return mlx.Addmm(w.Hold(mid[i]), mlx.Concatenate(1, some...), m.attention(w, p), 1, 1)
-		})
-		if err != nil {
-			return nil, err
-		}
-		mid[i].Free()
-	}
-	return out, nil
-}
-
-// done evaluates what make makes in a scope that it gets, and holds it in scope.
-func done(scope *mlx.Scope, make func(*mlx.Scope) *mlx.Array) (*mlx.Array, error) {
-	work := scope.NewScope()
-	defer work.Close()
-	x := make(work)
-	if err := mlx.Eval(x); err != nil {
-		return nil, err
-	}
-	return scope.Hold(x), nil
+	return visit(layer, rows.from, mean)
 }

@@ -140,9 +140,13 @@ func (f *Fit) fitBatch() error {
 		free = f.o.MaxMemory - int64(mlx.ActiveMemory()) - sums - streams
 		most = free
 	}
+	on, err := lanesOf(f.m.Device())
+	if err != nil {
+		return err
+	}
 	rows := cmp.Or(f.o.Rows, shape.DModel)
 	for n := rows; closed != nil && closedPays(shape, n); n = (n + 1) / 2 {
-		if closedBytes(shape, n, positions, f.o.Length-1) <= most {
+		if closedBytes(shape, len(on), n, positions, f.o.Length-1) <= most {
 			f.parted, f.o.Batch = closed, n
 			return nil
 		}
@@ -176,7 +180,7 @@ func (f *Fit) Short() int { return f.short }
 func (f *Fit) Shortest() int { return f.o.Skip + 2 }
 
 // Add adds a prompt, or leaves one out that has no position in V. progress is called with the part of the prompt that is done; it may
-// be nil. After an error the fit is of no use: go on from what was saved.
+// be nil. Several goroutines compute, which cannot inside mlx.Do. After an error the fit is of no use: go on from what was saved.
 func (f *Fit) Add(ctx context.Context, ids []int, progress func(done float64)) error {
 	if len(ids) < f.Shortest() {
 		f.short++
@@ -217,9 +221,9 @@ func (f *Fit) add(ctx context.Context, b *backward, rows []int) error {
 	for i, r := range rows {
 		units[i*d+r] = 1
 	}
-	return b.rows(ctx, mlx.FromSlice(scope, units, len(rows), d), func(layer int, x []float32) error {
+	return b.rows(ctx, mlx.FromSlice(scope, units, len(rows), d), func(layer, from int, x []float32) error {
 		sum, squares := f.sums[layer], f.squares[layer]
-		for i, r := range rows {
+		for i, r := range rows[from : from+len(x)/d] {
 			square := 0.0
 			for j, v := range x[i*d : (i+1)*d] {
 				sum[r*d+j] += v

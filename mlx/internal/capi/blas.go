@@ -1,6 +1,10 @@
 package capi
 
-import "github.com/ebitengine/purego"
+import (
+	"sync"
+
+	"github.com/ebitengine/purego"
+)
 
 // BLAS is a BLAS that is open, whose symbols later libraries bind to.
 type BLAS struct{ lib uintptr }
@@ -23,3 +27,27 @@ func (b BLAS) Core() string {
 
 // Close lets the library go, before anything else was bound to it: it ends its threads then.
 func (b BLAS) Close() error { return dlclose(b.lib) }
+
+// OpenBLAS' own functions, 0 where the BLAS that is open for all is another.
+var (
+	blasThreads    = sync.OnceValue(func() uintptr { return symbol(everywhere, "openblas_get_num_threads") })
+	setBLASThreads = sync.OnceValue(func() uintptr { return symbol(everywhere, "openblas_set_num_threads") })
+)
+
+// BLASThreads returns how many threads OpenBLAS computes a product with, 0 where the BLAS is another.
+func BLASThreads() int {
+	f := blasThreads()
+	if f == 0 {
+		return 0
+	}
+	n, _, _ := purego.SyscallN(f)
+	return int(int32(n))
+}
+
+// SetBLASThreads has OpenBLAS compute products with n threads from now on. Products that are under way are not disturbed: each has read the number as it
+// began.
+func SetBLASThreads(n int) {
+	if f := setBLASThreads(); f != 0 {
+		purego.SyscallN(f, uintptr(n))
+	}
+}
