@@ -154,6 +154,32 @@ func TestAGridSaysOfWhichRequestItIs(t *testing.T) {
 	require.Regexp(t, `^logit lens · `, strings.TrimSpace(b.Text("#caption")), "the text stands above")
 }
 
+func TestATextsGridAndItsPicturesNameTheEdits(t *testing.T) {
+	edit := "layers.29.mlp_out=zero"
+	for mode, values := range map[string]map[string]string{
+		"generate": {"prompt": "The capital of France is"},
+		"chat":     {"say": "The capital of France is"},
+	} {
+		values["mode"], values["edit"], values["max_tokens"], values["layers"] = mode, edit, "3", "28:"
+		b := openTab(t, serve.Door{}, "", 1440, 800)
+		b.Press(map[string]string{"generate": "Generate", "chat": "Chat"}[mode])
+		for key, value := range values {
+			if key != "mode" {
+				fill(b, key, value)
+			}
+		}
+		b.Do(chromedp.Click("#run", chromedp.ByQuery))
+		b.done()
+		require.Contains(t, b.Text("#caption"), "the last 3 its own · edit "+edit)
+		require.Equal(t, mode == "chat", strings.Contains(b.Text("#caption"), "chat template"))
+		picture := saved(b, "svg", mode)
+		for _, part := range []string{"<title>", "The capital of France is", "edited: " + edit, "the last 3 of"} {
+			require.Contains(t, strings.Split(picture, "<metadata>")[0]+picture[strings.Index(picture, "</metadata>"):], part, mode)
+		}
+		require.Contains(t, saved(b, "html", mode), "· edit "+edit+"</p>")
+	}
+}
+
 // small are buttons that a finger may miss (WCAG 2.5.8), but those in a line of text.
 const small = `[...document.querySelectorAll("button, select, input")].filter(e => e.getClientRects().length && !e.closest("#said") && e.type !== "checkbox" && (e.offsetHeight < 24 || e.offsetWidth < 24)).map(e => e.outerHTML.slice(0, 80))`
 
