@@ -32,7 +32,7 @@ var (
 // The files of a page's one script. What a file computes while it is read uses only the files
 // above it; functions may call into the files below.
 var (
-	commonScripts = []string{"script/common.js", "script/share.js"}
+	commonScripts = []string{"script/common.js", "script/caption.js", "script/share.js"}
 	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/ranks.js", "script/picture.js", "script/start.js"}
 )
 
@@ -145,6 +145,8 @@ type pageData struct {
 	Positions []int          `json:"positions"`
 	Title     string         `json:"title"` // what it is of, and what was asked
 	About     string         `json:"about"`
+	Model     string         `json:"model"` // as it was named
+	Edits     []string       `json:"edits"`
 	Tokens    []int          `json:"tokens"` // all of the text, shown or not: index into IDs
 	IDs       []int          `json:"ids"`    // of the tokens that are named anywhere
 	Texts     []string       `json:"texts"`  // as they are shown
@@ -240,7 +242,7 @@ func (n *names) candidate(column int, t lens.Token) int {
 func (n *names) asked(t lens.Token) int { return n.number(t.ID, token(t.Bytes)) }
 
 func newPageData(g *lens.Grid, view View) *pageData {
-	d := &pageData{Title: pageTitle(g), About: subtitle(g), Sites: g.Rows, Positions: g.Positions, View: views[view].name}
+	d := &pageData{Title: pageTitle(g), About: subtitle(g), Model: g.Model.Ref, Edits: append([]string{}, g.Edits...), Sites: g.Rows, Positions: g.Positions, View: views[view].name}
 	n := &names{d, map[name]int{}, pieces{tokens: g.Tokens, at: g.Positions}}
 	for i := range g.Tokens {
 		d.Tokens = append(d.Tokens, n.given(i))

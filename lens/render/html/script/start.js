@@ -100,6 +100,6 @@ function start() {
 start();
 if ($("data")) {
   show(JSON.parse($("data").textContent));
-  if (R && P) startShare({ chosen, recall, drawing: drawn });
+  if (R && P) startShare({ chosen, recall, drawing: drawn, says: () => ({ Title: D.title + " · " + D.about, Description: (single() ? "left: " : "") + shows() + (single() ? "; right: " + candidatesAre : ""), Source: D.model, Edits: D.edits.join("\n") }) });
   else $("share").hidden = true;
 }
