@@ -75,7 +75,7 @@ func TestACellOfATableLeadsToALensWithoutItsPlace(t *testing.T) {
 	b.Do(chromedp.Click("#figure tr:first-child td:nth-child(3)", chromedp.ByQuery)) // head 1 of the last layer
 	b.Press("lens of the prompt without it")
 	b.done()
-	require.Equal(t, "layers.29.z#1=zero", browsertest.JS[string](b.Page, `document.getElementById("f-edit").value`))
+	require.Equal(t, "layers.29.z@4#1=zero", browsertest.JS[string](b.Page, `document.getElementById("f-edit").value`))
 }
 
 func TestThePageTakesItsTokenOutOfTheAddress(t *testing.T) {
