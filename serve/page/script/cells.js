@@ -67,6 +67,17 @@ function editing(layer, position, sites, runs) {
 }
 const rerun = edit => [act("edit and run", () => { values.edit = listed(edit()); })];
 
+// reaching are the edits that change the patterns of a layer, and those that come behind them, which a request
+// for the patterns is refused with.
+function reaching(layer) {
+  const before = ["resid_pre", "attn_norm", "conv_out", "q", "k", "v", "q_normed", "k_normed", "rot_q", "rot_k", "attn_scores", "pattern"];
+  const all = String(given("edit")).split("\n").filter(e => e), late = e => {
+    const at = /^layers\.(\d+)\.(\w+)/.exec(e);
+    return at && (Number(at[1]) > Number(layer) || Number(at[1]) === Number(layer) && !before.includes(at[2]));
+  };
+  return [all.filter(e => !late(e)), all.filter(late)];
+}
+
 // spot offers what can be done with the active cell of the grid.
 function spot() {
   const at = /^layers\.(\d+)\.(\w+)/.exec(D && R ? D.sites[active.r] : "");
@@ -80,7 +91,11 @@ function spot() {
       remark();
       $("f-corrupted").focus();
     } }, "patch here from another prompt"),
-    act("attention of this layer", () => lead("attn", INPUT, here, ["span", "last"])));
+    act("attention of this layer", () => {
+      const [kept, left] = reaching(layer);
+      lead("attn", INPUT, { ...here, edit: joined(...kept) }, ["span", "last"]);
+      if (left.length) behind.push("edit " + left.join(", ") + " (behind what attention reads there)");
+    }));
   if (given("edit")) more.push(act("without edits", () => { values.edit = ""; }));
   const runs = MODES[mode].text && position > D.positions[0] ? whole : rerun; // behind the first column, which is of the prompt's end
   $("spot").replaceChildren(element("b", {}, "layer " + layer + ", position " + position), ...editing(layer, position, sites, runs), ...more);
@@ -97,6 +112,9 @@ function sides(number, key, row, column) {
   return [act("lens of side a", () => lead("lens", [...INPUT, ...GRID], {}, own)), b,
     act("compare with b's layer " + rowB + ", position " + ofB + " zeroed", () => { values.edit_b = joined(given("edit_b"), "layers." + rowB + ".resid_post@" + ofB + "=zero"); })];
 }
+
+// footOf is the name of what the columns of a table are, and of a column.
+const footOf = (table, column) => table.rows[table.rows.length - 1].cells[column].textContent.trim();
 
 // places are what can be done with a place of a grid: a site by layer and position or head, the heads of an
 // attribution, or a row that is a place. A part is left out where the table speaks of it, and nowhere else.
@@ -117,9 +135,6 @@ function places(number, key, row, caption, are) {
 // picked offers what can be done with a cell of a table.
 function picked(cell) {
   const table = cell.closest("table"), caption = table.closest("figure").querySelector("figcaption").firstChild.textContent.trim();
-// footOf is the name of what the columns of a table are, and of a column.
-const footOf = (table, column) => table.rows[table.rows.length - 1].cells[column].textContent.trim();
-
   const row = cell.parentElement.cells[0].textContent.trim(), column = footOf(table, cell.cellIndex), are = footOf(table, 0);
   const number = /^\d+/.exec(row), key = /^\d+/.exec(column), pattern = /(\d+)\.(\d+)/.exec(caption);
   let actions = [];

@@ -128,6 +128,14 @@ func TestAPlaceIsTakenAwayWhereItsCellSpeaksOfIt(t *testing.T) {
 	}
 }
 
+func TestTheWayToALayersAttentionLeavesLaterEditsBehind(t *testing.T) {
+	early := "layers.28.mlp_out=zero"
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b a", "layers": "28:", "edit": early + "\nlayers.29.attn_out@2=zero"})
+	onCell(b, 1, 2)
+	require.Equal(t, []any{early}, asks(b, "attention of this layer")["edit"])
+	require.Contains(t, b.Text("#notes"), "Attention was asked without: edit layers.29.attn_out@2=zero (behind what attention reads there)")
+}
+
 func TestASecondModelsLensIsNotTheFirsts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a browser takes seconds to start")
