@@ -4,10 +4,11 @@ const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds))
 
 // token is what the address had, kept for this tab and taken out of sight.
 function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  const rest = new URLSearchParams(location.hash.slice(1)), given = rest.get("token");
   if (given) {
     sessionStorage.setItem("mlxlens-token", given);
-    history.replaceState(null, "", location.pathname);
+    rest.delete("token");
+    history.replaceState(null, "", location.pathname + (String(rest) && "#" + rest));
   }
   return sessionStorage.getItem("mlxlens-token");
 }
