@@ -113,7 +113,8 @@ function happened(name, data, m, body, say) {
   case "queued": status(plural(data.place) + " in line"); break;
   case "note": $("notes").append(element("li", {}, data.text)); break;
   case "progress": $("progress").value = data.done; if ($("status").textContent !== "computing") status("computing"); break; // once, for who hears it
-  case "grid": $("lens").hidden = false; caption(data); show(data); spot(); break;
+  case "columns": grow(data); break;
+  case "grid": told(data); $("lens").hidden = false; caption(data); show(data); spot(); break;
   case "token": say(data); lines.push(data); break;
   case "problem": status(data.detail, true); break;
   case "result":
@@ -166,7 +167,14 @@ function settle(whole) {
   values.say = $("f-say").value = asked;
 }
 
-// opening shows what is said before the model's tokens, and returns what takes these.
+// told shows the text of a prompt that was given by ids, where its tokens are known.
+function told(data) {
+  const out = $("said").querySelector(".given");
+  if (out && data.positions.length) out.textContent = data.tokens.slice(0, data.positions[0] + 1).map(t => data.texts[t]).join("").replaceAll("·", " ");
+}
+
+// opening shows what is said before the model's tokens, and returns what takes these. Between a prompt and an answer
+// by the chat template stands what the template wrote, so that they are told apart.
 function opening(body) {
   $("said").hidden = false;
   const asked = mode === "chat" ? body.messages[body.messages.length - 1].content : body.prompt || "", out = element("span", {});
@@ -175,7 +183,8 @@ function opening(body) {
     $("said").append(...turns);
     reply = { asked, text: () => text, turns };
     values.say = $("f-say").value = ""; // what is typed from now on is the next message
-  } else $("said").replaceChildren(element("span", {}, asked), out);
+  } else if (body.chat) $("said").replaceChildren(...(body.system ? [spoken("system", body.system)] : []), spoken("user", asked), spoken("assistant", out));
+  else $("said").replaceChildren(element("span", body.ids ? { class: "given" } : {}, asked), out);
   let text = "";
   const take = line => {
     const position = line.lens ? line.lens.position : -1;

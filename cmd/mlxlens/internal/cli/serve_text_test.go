@@ -180,6 +180,15 @@ func TestATextsGridAndItsPicturesNameTheEdits(t *testing.T) {
 	}
 }
 
+func TestAPromptAndItsAnswerAreToldApart(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "generate", "prompt": "Hi", "chat": "true", "system": "Be brief.", "max_tokens": "2", "layers": "29"})
+	require.Regexp(t, `^system ?Be brief\.\s+you ?Hi\s+model ?\S`, b.Text("#said"))
+	require.Contains(t, b.Text("#caption"), "chat template")
+	b.Shot("serve-generate-chat")
+	b = shownTab(t, map[string]string{"mode": "generate", "prompt": "", "ids": "504,3575,282,4649,314", "max_tokens": "2", "layers": "29"})
+	require.Regexp(t, `^The capital of France is\S* `, b.Text("#said"))
+}
+
 // small are buttons that a finger may miss (WCAG 2.5.8), but those in a line of text.
 const small = `[...document.querySelectorAll("button, select, input")].filter(e => e.getClientRects().length && !e.closest("#said") && e.type !== "checkbox" && (e.offsetHeight < 24 || e.offsetWidth < 24)).map(e => e.outerHTML.slice(0, 80))`
 
