@@ -91,6 +91,10 @@ func TestOnePositionHasItsCandidatesSideBySide(t *testing.T) {
 		require.True(t, browsertest.JS[bool](b.Page, seen+`("ranks") && `+seen+`("legend")`), "%v", size)
 		require.Empty(t, b.Axe())
 		b.Shot(fmt.Sprintf("ranks-%d", size[0]))
+		if size[0] == 390 {
+			browsertest.JS[any](b.Page, `$("ranks").scrollTop = 100; null`)
+			b.Until(`scroll.scrollTop === 100 && $("ranks").scrollTop === 100`, "#live")
+		}
 	}
 	browsertest.JS[any](b.Page, `document.querySelector("#ranks tr:nth-child(3) td:nth-child(3) button").click(); null`)
 	require.Equal(t, 1, browsertest.JS[int](b.Page, `pins.length`))

@@ -56,6 +56,7 @@ function start() {
   startTheme();
 
   scroll.addEventListener("scroll", () => { $("ranks").scrollTop = scroll.scrollTop; tip(); redraw(); }, { passive: true });
+  $("ranks").addEventListener("scroll", () => { scroll.scrollTop = $("ranks").scrollTop; }, { passive: true }); // rows stay beside each other
   scroll.addEventListener("keydown", e => {
     const move = moves[e.key];
     if (move && !e.metaKey && !e.altKey) { move(e); e.preventDefault(); }
