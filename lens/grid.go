@@ -18,8 +18,9 @@ type Grid struct {
 	Schema    string     `json:"schema"`
 	Made      *Made      `json:"made,omitempty"` // nil: by no command, or a line of many
 	Model     ModelInfo  `json:"model"`
-	Lens      string     `json:"lens"`   // "logit", a Translator's name, or several
-	Prompt    *string    `json:"prompt"` // nil when ids were given instead of text
+	Lens      string     `json:"lens"`           // "logit", a Translator's name, or several
+	Prompt    *string    `json:"prompt"`         // nil when ids were given instead of text
+	Chat      bool       `json:"chat,omitempty"` // the model's chat template wrote the tokens: around the prompt, or with --messages the prompt too
 	BOSAdded  bool       `json:"bos_added"`
 	Tokens    []Token    `json:"tokens"`              // the whole prompt
 	Rows      []string   `json:"rows"`                // sites in forward order; of several lenses with the kind of a fitted one: "layers.3.resid_post (jacobian)"

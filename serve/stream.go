@@ -166,7 +166,7 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request, c *Command, bod
 	e := &events{w: w, control: http.NewResponseController(w), drop: drop, patience: s.o.Patience}
 	defer e.end()
 	defer e.keepOpen()()
-	paged := newPaged(r, e)
+	paged := newPaged(r, e, c.Streams)
 	watch := Watch{
 		Queued:   func(place int) { e.send("queued", map[string]int{"place": place}) },
 		Note:     func(text string) { e.send("note", map[string]string{"text": text}) },
@@ -221,22 +221,26 @@ func everySoOften(tell func(done float64)) func(done float64) {
 	}
 }
 
-// paged sends columns of a grid, or with ?page the whole of the grid so far in the form of the page.
+// paged sends columns of a grid, or with ?page the whole of the grid so far in the form of the page. Of a text it
+// sends the page its columns too: what has come of one that is stopped has no result to be saved from.
 type paged struct {
 	e    *events
 	view string // of the page; "" for columns
+	text bool
 	so   *lens.Grid
 	last time.Time
 }
 
-func newPaged(r *http.Request, e *events) *paged {
-	return &paged{e: e, view: r.URL.Query().Get("page")}
+func newPaged(r *http.Request, e *events, text bool) *paged {
+	return &paged{e: e, view: r.URL.Query().Get("page"), text: text}
 }
 
 // part takes columns.
 func (p *paged) part(columns *lens.Grid) {
-	if p.view == "" {
+	if p.view == "" || p.text {
 		p.e.send("columns", columns)
+	}
+	if p.view == "" {
 		return
 	}
 	if p.so == nil {

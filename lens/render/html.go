@@ -15,8 +15,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/mlxlens/mlxlens/lens"
 )
 
@@ -34,7 +32,7 @@ var (
 // The files of a page's one script. What a file computes while it is read uses only the files
 // above it; functions may call into the files below.
 var (
-	commonScripts = []string{"script/common.js", "script/share.js"}
+	commonScripts = []string{"script/common.js", "script/caption.js", "script/share.js"}
 	lensScripts   = []string{"script/data.js", "script/state.js", "script/canvas.js", "script/overview.js", "script/cell.js", "script/pins.js", "script/search.js", "script/moving.js", "script/ranks.js", "script/picture.js", "script/start.js"}
 )
 
@@ -139,50 +137,6 @@ type pageRow struct {
 	Candidates []string
 }
 
-func pageTitle(g *lens.Grid) string {
-	if g.Prompt != nil {
-		return Visible(*g.Prompt)
-	}
-	return english.Plural(len(g.Tokens), "token", "")
-}
-
-func subtitle(g *lens.Grid) string {
-	parts := []string{g.Lens + " lens"}
-	if g.Model.Ref != "" {
-		name := strings.TrimRight(strings.ReplaceAll(g.Model.Ref, `\`, "/"), "/")
-		parts = append(parts, name[strings.LastIndex(name, "/")+1:])
-	}
-	parts = append(parts, english.Plural(g.Model.Layers, "layer", ""), fmt.Sprintf("d_model %d", g.Model.DModel))
-	if q := g.Model.Quantization; q != "" && q != "none" {
-		parts = append(parts, q)
-	}
-	parts = append(parts, english.Plural(len(g.Tokens), "token", ""))
-	if g.BOSAdded {
-		parts = append(parts, "BOS added")
-	}
-	if g.Continued > 0 {
-		parts = append(parts, fmt.Sprintf("the last %d its own", g.Continued))
-	}
-	for _, e := range g.Edits {
-		parts = append(parts, "edit "+e)
-	}
-	return strings.Join(parts, " · ")
-}
-
-// lastPosition is the last position's candidates, the final row first.
-func lastPosition(g *lens.Grid) []pageRow {
-	last, of := len(g.Positions)-1, pieces{tokens: g.Tokens, at: g.Positions}
-	var rows []pageRow
-	for r := len(g.Rows) - 1; r >= 0; r-- {
-		row := pageRow{Name: label(g.Rows[r])}
-		for _, t := range g.Cells[r][last].Top {
-			row.Candidates = append(row.Candidates, fmt.Sprintf("%s %.3f", onPage(of.candidate(last, t.Bytes)), t.Prob))
-		}
-		rows = append(rows, row)
-	}
-	return rows
-}
-
 // pageData is what the script reads. Numbers of cells are arrays [row][position] of
 // 32-bit elements, little-endian, in base64; rows are in forward order.
 type pageData struct {
@@ -191,6 +145,8 @@ type pageData struct {
 	Positions []int          `json:"positions"`
 	Title     string         `json:"title"` // what it is of, and what was asked
 	About     string         `json:"about"`
+	Model     string         `json:"model"` // as it was named
+	Edits     []string       `json:"edits"`
 	Tokens    []int          `json:"tokens"` // all of the text, shown or not: index into IDs
 	IDs       []int          `json:"ids"`    // of the tokens that are named anywhere
 	Texts     []string       `json:"texts"`  // as they are shown
@@ -286,7 +242,7 @@ func (n *names) candidate(column int, t lens.Token) int {
 func (n *names) asked(t lens.Token) int { return n.number(t.ID, token(t.Bytes)) }
 
 func newPageData(g *lens.Grid, view View) *pageData {
-	d := &pageData{Title: pageTitle(g), About: subtitle(g), Sites: g.Rows, Positions: g.Positions, View: views[view].name}
+	d := &pageData{Title: pageTitle(g), About: subtitle(g), Model: g.Model.Ref, Edits: append([]string{}, g.Edits...), Sites: g.Rows, Positions: g.Positions, View: views[view].name}
 	n := &names{d, map[name]int{}, pieces{tokens: g.Tokens, at: g.Positions}}
 	for i := range g.Tokens {
 		d.Tokens = append(d.Tokens, n.given(i))

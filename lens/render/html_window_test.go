@@ -2,13 +2,17 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
+	"image/png"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/browsertest"
+	"github.com/mlxlens/mlxlens/lens"
 )
 
 // seen is true where an element is wholly in the window.
@@ -86,11 +91,30 @@ func TestOnePositionHasItsCandidatesSideBySide(t *testing.T) {
 		require.True(t, browsertest.JS[bool](b.Page, seen+`("ranks") && `+seen+`("legend")`), "%v", size)
 		require.Empty(t, b.Axe())
 		b.Shot(fmt.Sprintf("ranks-%d", size[0]))
+		if size[0] == 390 {
+			browsertest.JS[any](b.Page, `$("ranks").scrollTop = 100; null`)
+			b.Until(`scroll.scrollTop === 100 && $("ranks").scrollTop === 100`, "#live")
+		}
 	}
 	browsertest.JS[any](b.Page, `document.querySelector("#ranks tr:nth-child(3) td:nth-child(3) button").click(); null`)
 	require.Equal(t, 1, browsertest.JS[int](b.Page, `pins.length`))
-	require.Equal(t, 120, browsertest.JS[int](b.Page, `[...drawn().querySelectorAll("text")].filter(t => /^0\.\d{3}$/.test(t.textContent)).length`), "so is the picture that it saves")
-	require.True(t, browsertest.JS[bool](browse(t, large(5, 4, 2), 1440, 800).Page, `$("ranks").hidden`))
+	require.Equal(t, "at the left: "+views[Prob].means, b.Text("#means"))
+	browsertest.JS[any](b.Page, `turnTo("rank"); null`)
+	require.Equal(t, "at the left: "+views[Rank].means, b.Text("#means"))
+	require.Regexp(t, `^at the right: each candidate's own probability\s*0\.000\s*1\.000\s*framed: the model's answer$`, b.Text("#ranks-legend"), "whatever the grid's colours are")
+	require.Equal(t, []bool{true, true}, browsertest.JS[[]bool](b.Page, `[$("ranks-legend").getBoundingClientRect().left >= $("ranks").getBoundingClientRect().left, $("legend").getBoundingClientRect().right <= $("ranks").getBoundingClientRect().left]`), "each stands under its own")
+	texts := browsertest.JS[[]string](b.Page, `[...drawn().querySelectorAll("text")].map(t => t.textContent)`)
+	require.Len(t, slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return !regexp.MustCompile(`^0\.\d{3}$`).MatchString(s) }), 120+1, "so is the picture that it saves, and its scale begins at 0.000")
+	for _, says := range []string{views[Rank].means, "each candidate's own probability", "the candidates of each layer; framed: the model's answer"} {
+		require.True(t, slices.ContainsFunc(texts, func(s string) bool { return strings.HasSuffix(s, says) }), says)
+	}
+	b.Shot("ranks-rank")
+	require.True(t, browsertest.JS[bool](browse(t, large(5, 4, 2), 1440, 800).Page, `$("ranks").hidden && $("ranks-legend").hidden`))
+
+	g.Rows, g.Cells, g.Tracked = g.Rows[29:], g.Cells[29:], nil
+	b = browse(t, g, 390, 844)
+	require.Less(t, browsertest.JS[float64](b.Page, `$("legend").getBoundingClientRect().bottom - $("scroll").getBoundingClientRect().top`), 300.0, "one row takes the room of one")
+	b.Shot("ranks-one-390")
 }
 
 func TestANewlineIsInSignsOfAnyFont(t *testing.T) {
@@ -223,7 +247,7 @@ func TestThePageSavesPicturesAndCopiesItsCommand(t *testing.T) {
 	b.Until(`window.kept !== null`, "#told")
 	require.Equal(t, 1, browsertest.JS[int](b.Page, `(() => { const d = new DOMParser().parseFromString(kept[0], "image/svg+xml"); return d.querySelectorAll("parsererror").length ? 0 : 1; })()`))
 	require.Equal(t, 10*30, browsertest.JS[int](b.Page, `[...new DOMParser().parseFromString(kept[0], "image/svg+xml").querySelectorAll("rect")].filter(e => e.getAttribute("height") === "16").length`), "a rectangle a cell")
-	require.Equal(t, []int{2 * (62 + 10*78 + 4), 2 * (20 + 30*17 + 62)}, browsertest.JS[[]int](b.Page, `[kept[1].width, kept[1].height]`))
+	require.Equal(t, browsertest.JS[[]int](b.Page, `(d => [2 * d.w, 2 * d.h])(sizeOf(drawn()))`), browsertest.JS[[]int](b.Page, `[kept[1].width, kept[1].height]`))
 	for _, id := range []string{"copy-link", "copy-command", "copy-embed"} {
 		b.Do(chromedp.Click("#"+id, chromedp.ByQuery))
 	}
@@ -238,7 +262,9 @@ func TestThePageSavesPicturesAndCopiesItsCommand(t *testing.T) {
 
 // TestThePagePrintsWhole prints a dark page of 23 positions, whose columns do not fit a sheet side by side.
 func TestThePagePrintsWhole(t *testing.T) {
-	b := browse(t, large(23, 4, 2), 1440, 800)
+	g, prompt := large(23, 4, 2), strings.Repeat("as long as a page ", 300)
+	g.Prompt = &prompt
+	b := browse(t, g, 1440, 800)
 	browsertest.JS[any](b.Page, `theme("dark"); null`)
 	browsertest.JS[any](b.Page, `dispatchEvent(new Event("beforeprint")); null`)
 	b.Do(emulation.SetEmulatedMedia().WithMedia("print"), chromedp.EmulateViewport(700, 990))
@@ -247,6 +273,8 @@ func TestThePagePrintsWhole(t *testing.T) {
 	require.Equal(t, 30*23, browsertest.JS[int](b.Page, `[...document.querySelectorAll("#print rect")].filter(e => e.getAttribute("height") === "16").length`), "every cell")
 	require.True(t, browsertest.JS[bool](b.Page, `[...document.querySelectorAll("#print rect, #print text")].every(e => { const x = e.getBoundingClientRect(); return x.left >= 0 && x.right <= innerWidth; })`), "no column is cut")
 	require.LessOrEqual(t, browsertest.JS[int](b.Page, `document.documentElement.scrollWidth`), 700)
+	require.Less(t, browsertest.JS[float64](b.Page, `document.querySelector("h1").getBoundingClientRect().height`), 180.0, "six lines of the prompt, whose tokens are in the grid")
+	require.Equal(t, 3, browsertest.JS[int](b.Page, `[...document.querySelectorAll("#print text")].filter(e => e.textContent === "framed: the token that came next").length`), "a sheet says what its frames are")
 	b.Shot("print")
 	browsertest.JS[any](b.Page, `dispatchEvent(new Event("afterprint")); null`)
 	require.Zero(t, browsertest.JS[int](b.Page, `$("print").childElementCount`))
@@ -296,5 +324,48 @@ func TestThePageFitsTheFrameOfAnother(t *testing.T) {
 			require.Equal(t, []bool{true, true, true}, browsertest.JS[[]bool](b, `(() => { const d = document.querySelector("iframe").contentDocument, l = d.getElementById("legend").getBoundingClientRect(), s = d.getElementById("scroll");
 				return [l.bottom <= 830, s.scrollHeight <= s.clientHeight, d.getElementById("view").value === "rank"]; })()`))
 		}
+	}
+}
+
+// TestASavedPictureSaysWhatItIs opens what the buttons save, which has what the pictures of -o have.
+func TestASavedPictureSaysWhatItIs(t *testing.T) {
+	prompt := "a <b> & c"
+	for _, last := range []bool{false, true} {
+		g := large(5, 4, 2)
+		g.Prompt, g.Edits, g.Chat, g.Model.Ref, g.Made = &prompt, []string{"layers.29.mlp_out=zero"}, true, "org/model-1b", &lens.Made{Version: "1.2.3", Command: []string{"trace"}}
+		if last {
+			g.Positions, g.Tracked = g.Positions[4:], nil
+			for r := range g.Cells {
+				g.Cells[r] = g.Cells[r][4:]
+			}
+		}
+		b := browse(t, g, 1440, 800)
+		browsertest.JS[any](b.Page, `{ window.blobs = []; const make = URL.createObjectURL; URL.createObjectURL = blob => { blobs.push(blob); return make(blob); }; turnTo("rank"); } null`)
+		b.Do(chromedp.Click("#share summary", chromedp.ByQuery), chromedp.Click("#save-svg", chromedp.ByQuery))
+		b.Until(`$("told").textContent === "saved as lens.svg"`, "#told")
+		b.Do(chromedp.Click("#save-png", chromedp.ByQuery))
+		b.Until(`$("told").textContent === "saved as lens.png"`, "#told")
+		browsertest.JS[any](b.Page, `window.kept = null; Promise.all([blobs[0].text(), blobs[blobs.length - 1].arrayBuffer().then(a => Array.from(new Uint8Array(a), c => String.fromCharCode(c)).join(""))]).then(all => { window.kept = all; }); null`)
+		b.Until(`window.kept !== null`, "#told")
+		svg := browsertest.JS[string](b.Page, `kept[0]`)
+		shown := strings.Join(browsertest.JS[[]string](b.Page, `[...new DOMParser().parseFromString(kept[0], "image/svg+xml").querySelectorAll("text")].map(t => t.textContent)`), "")
+		for _, part := range []string{prompt, "chat template", "model-1b", "edit layers.29.mlp_out=zero", views[Rank].means, "mlxlens trace 'a b'"} {
+			require.Contains(t, shown, part, "in the caption")
+		}
+		require.Contains(t, svg, "<title>a &lt;b&gt; &amp; c · ")
+		for _, part := range []string{"<dc:source[^>]*>org/model-1b<", "<dc:description[^>]*>mlxlens trace 'a b'<", "<dc:subject[^>]*>layers.29.mlp_out=zero<", `<dcterms:provenance[^>]*>{"version":"1.2.3"`} {
+			require.True(t, regexp.MustCompile(part).MatchString(svg), "%s, in the file", part)
+		}
+		raw := []rune(browsertest.JS[string](b.Page, `kept[1]`)) // a rune a byte
+		data := make([]byte, len(raw))
+		for i, r := range raw {
+			data[i] = byte(r)
+		}
+		_, err := png.Decode(bytes.NewReader(data))
+		require.NoError(t, err, "its chunks have the right checks")
+		for _, part := range []string{"Title\x00\x00\x00\x00\x00a <b> & c · ", "Source\x00\x00\x00\x00\x00org/model-1b", "Comment\x00\x00\x00\x00\x00mlxlens trace 'a b'", "Edits\x00\x00\x00\x00\x00layers.29.mlp_out=zero", "made\x00\x00\x00\x00\x00{"} {
+			require.True(t, strings.Contains(string(data), "iTXt"+part), "%q, in the file", part)
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(cmp.Or(os.Getenv(browsertest.EnvScreenshots), t.TempDir()), fmt.Sprintf("saved-%v.png", last)), data, 0o600))
 	}
 }

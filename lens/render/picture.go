@@ -220,12 +220,19 @@ func (p *painter) gridHeading() heading {
 	default:
 		h.title = laid(p.prompt())
 	}
-	h.lines = append(h.lines, p.model()+" · "+p.g.Lens+" lens")
+	reads := p.g.Lens + " lens"
+	if p.g.Chat {
+		reads += " · chat template"
+	}
+	if n := p.g.Continued; n > 0 {
+		reads += fmt.Sprintf(" · the last %d of %d tokens its own", n, len(p.g.Tokens))
+	}
+	h.lines = append(h.lines, p.model()+" · "+reads)
 	if e := edited(p.o.Origin.Edits); e != "" {
 		h.lines = append(h.lines, e)
 	}
 	h.lines = append(h.lines, p.subtitle())
-	parts := []string{p.prompt(), p.model(), p.g.Lens + " lens"}
+	parts := []string{p.prompt(), p.model(), reads}
 	if p.o.Title != "" {
 		parts = append([]string{p.o.Title}, parts...)
 	}

@@ -67,6 +67,17 @@ function editing(layer, position, sites, runs) {
 }
 const rerun = edit => [act("edit and run", () => { values.edit = listed(edit()); })];
 
+// reaching are the edits that change the patterns of a layer, and those that come behind them, which a request
+// for the patterns is refused with.
+function reaching(layer) {
+  const before = ["resid_pre", "attn_norm", "conv_out", "q", "k", "v", "q_normed", "k_normed", "rot_q", "rot_k", "attn_scores", "pattern"];
+  const all = String(given("edit")).split("\n").filter(e => e), late = e => {
+    const at = /^layers\.(\d+)\.(\w+)/.exec(e);
+    return at && (Number(at[1]) > Number(layer) || Number(at[1]) === Number(layer) && !before.includes(at[2]));
+  };
+  return [all.filter(e => !late(e)), all.filter(late)];
+}
+
 // spot offers what can be done with the active cell of the grid.
 function spot() {
   const at = /^layers\.(\d+)\.(\w+)/.exec(D && R ? D.sites[active.r] : "");
@@ -80,7 +91,11 @@ function spot() {
       remark();
       $("f-corrupted").focus();
     } }, "patch here from another prompt"),
-    act("attention of this layer", () => lead("attn", INPUT, here, ["span", "last"])));
+    act("attention of this layer", () => {
+      const [kept, left] = reaching(layer);
+      lead("attn", INPUT, { ...here, edit: joined(...kept) }, ["span", "last"]);
+      if (left.length) behind.push("edit " + left.join(", ") + " (behind what attention reads there)");
+    }));
   if (given("edit")) more.push(act("without edits", () => { values.edit = ""; }));
   const runs = MODES[mode].text && position > D.positions[0] ? whole : rerun; // behind the first column, which is of the prompt's end
   $("spot").replaceChildren(element("b", {}, "layer " + layer + ", position " + position), ...editing(layer, position, sites, runs), ...more);
@@ -98,12 +113,19 @@ function sides(number, key, row, column) {
     act("compare with b's layer " + rowB + ", position " + ofB + " zeroed", () => { values.edit_b = joined(given("edit_b"), "layers." + rowB + ".resid_post@" + ofB + "=zero"); })];
 }
 
+// footOf is the name of what the columns of a table are, and of a column.
+const footOf = (table, column) => table.rows[table.rows.length - 1].cells[column].textContent.trim();
+
 // places are what can be done with a place of a grid: a site by layer and position or head, the heads of an
-// attribution, or a row that is a place.
-function places(number, key, row, caption) {
-  const site = caption === "heads" ? "z" : caption, heads = given("heads") === true || site === "z", actions = [];
-  let place = /^layers\.\d+\.\w+$/.test(row) ? row : "";
-  if (number && key && /^(z|attn_out|mlp_out|resid_(pre|mid|post))$/.test(site)) place = "layers." + number + "." + site + (heads ? "#" + key : "@" + key);
+// attribution, or a row that is a place. A part is left out where the table speaks of it, and nowhere else.
+function places(number, key, row, caption, are) {
+  const actions = [];
+  let place = are === "position" && key && /^layers\.\d+\.\w+$/.test(row) ? row + "@" + key : "";
+  if (number && key && are === "head") {
+    const parts = [...$("figure").querySelectorAll("table")].find(t => footOf(t, 0) === "position"); // of the attribution of one position
+    const at = mode === "patch" ? String(given("positions") || given("span")).replaceAll("\n", ",").replace(/^all$/, "") : parts ? footOf(parts, 1) : "";
+    place = "layers." + number + "." + (caption === "heads" ? "z" : caption) + (at && "@" + at) + "#" + key;
+  } else if (number && key && /^(z|attn_out|mlp_out|resid_(pre|mid|post))$/.test(caption)) place = "layers." + number + "." + caption + "@" + key;
   const m = MODES[mode], clean = mode === "patch" ? "clean" : "prompt", asked = [...m.fields.map(f => f.key), ...Object.keys(made.values)].filter(key => !INPUT.includes(key)); // what was asked of the place, and not of a lens
   if (place && !given("window") && (given(clean) || given("ids"))) actions.push(act("lens of the " + clean + (clean === "clean" ? " prompt" : "") + " without it", () => lead("lens", INPUT, { prompt: given(clean), edit: listed(place + "=zero") }, asked)));
   if (mode === "patch" && (given("corrupted") || given("ids_b"))) actions.push(act("lens of the corrupted prompt", () => lead("lens", INPUT, { prompt: given("corrupted"), ids: given("ids_b") }, asked)));
@@ -113,17 +135,18 @@ function places(number, key, row, caption) {
 // picked offers what can be done with a cell of a table.
 function picked(cell) {
   const table = cell.closest("table"), caption = table.closest("figure").querySelector("figcaption").firstChild.textContent.trim();
-  const row = cell.parentElement.cells[0].textContent.trim(), column = table.rows[table.rows.length - 1].cells[cell.cellIndex].textContent.trim();
+  const row = cell.parentElement.cells[0].textContent.trim(), column = footOf(table, cell.cellIndex), are = footOf(table, 0);
   const number = /^\d+/.exec(row), key = /^\d+/.exec(column), pattern = /(\d+)\.(\d+)/.exec(caption);
   let actions = [];
   if (mode === "attn" && pattern && number && key) {
-    actions = [act("hide token " + key[0] + " from token " + number[0] + " in this head", () => { values.edit = listed("layers." + pattern[1] + ".attn_scores@" + number[0] + "/" + key[0] + "#" + pattern[2] + "=mask"); })];
-  } else if (mode === "attn" && number && key) {
+    if (cell.textContent.trim() !== "–") actions = [ // what stands behind a token is not looked at
+      act("hide token " + key[0] + " from token " + number[0] + " in this head", () => { values.edit = listed("layers." + pattern[1] + ".attn_scores@" + number[0] + "/" + key[0] + "#" + pattern[2] + "=mask"); })];
+  } else if (mode === "attn" && number && key && are === "head") {
     actions = [act("pattern of head " + number[0] + "." + key[0], () => { values.heads = number[0] + "." + key[0]; values.layers = ""; values.knockout = ""; })];
   } else if (mode === "compare" && number && key) {
     actions = sides(number[0], key[0], row, column);
   } else {
-    actions = places(number && number[0], key && key[0], row, caption);
+    actions = places(number && number[0], key && key[0], row, caption, are);
   }
   $("spot").hidden = false;
   $("spot").replaceChildren(element("b", {}, cell.getAttribute("aria-label") || caption), ...actions);

@@ -2,12 +2,13 @@
 
 const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
 
-// token is what the address had, kept for this tab and taken out of sight.
+// token is what the address had, kept for this tab and taken out of sight. What else it asks for stays.
 function token() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  const rest = new URLSearchParams(location.hash.slice(1)), given = rest.get("token");
   if (given) {
     sessionStorage.setItem("mlxlens-token", given);
-    history.replaceState(null, "", location.pathname);
+    rest.delete("token");
+    history.replaceState(null, "", location.pathname + (String(rest) && "#" + rest));
   }
   return sessionStorage.getItem("mlxlens-token");
 }
@@ -20,7 +21,9 @@ async function api(path, body, headers, signal) {
   const all = { ...headers };
   if (bearer) all.Authorization = "Bearer " + bearer;
   if (body) all["Content-Type"] = "application/json";
-  const answer = await fetch("/api/v1/" + path, { method: body ? "POST" : "GET", headers: all, body: body && written(body), signal });
+  const answer = await fetch("/api/v1/" + path, { method: body ? "POST" : "GET", headers: all, body: body && written(body), signal }).catch(e => {
+    throw e.name === "TypeError" ? new Error("nobody answers at " + location.origin + ": the server has ended, or cannot be reached. Start it again, or open the address that it prints") : e;
+  });
   if (!answer.ok) throw await problem(answer);
   return answer;
 }

@@ -3,7 +3,7 @@
 let running = null, last = null; // the run at hand, and the one that is shown: {body, endpoint, command, lines, grid}
 let shown = "";                  // the address of what is shown, without what is chosen of the grid
 let reply = null;                // the turn of the chat at hand: {asked, text(), turns: its elements}
-let lines = [];                  // of the tokens of the run at hand
+let lines = [], grown = null;    // of the run at hand: its tokens, and of a text its columns so far, as a grid
 
 const plural = n => n + (n === 1 ? "st" : n === 2 ? "nd" : n === 3 ? "rd" : "th");
 
@@ -84,13 +84,14 @@ async function run(push) {
     unchanged = null;
     made = asks;
     lines = [];
+    grown = null;
     blank(mode === "chat");
     if (m.text && !say) say = opening(body);
   };
   try {
     await events(m.endpoint + (m.grid ? "?page=" + encodeURIComponent(body.view || "prob") : ""), asked, (name, data) => {
       if (running !== control) return;
-      if (!begun && ["grid", "token", "result"].includes(name)) begin();
+      if (!begun && ["columns", "grid", "token", "result"].includes(name)) begin();
       ended = ended || name === "result" || name === "problem";
       if (name === "grid" && first && body.view) view = null; // what is asked for goes before what was chosen of another grid
       if (name === "grid") first = false;
@@ -99,13 +100,29 @@ async function run(push) {
     if (running === control && !ended) status(broken, true);
   } catch (e) {
     if (running !== control) return;
-    if (e.name === "TypeError") status(broken, true); // of fetch and of its reader
+    if (e.name === "TypeError") status(broken, true); // of the answer's reader
     else if (e.name !== "AbortError") status(e.message, true);
     else status("stopped" + (!reply ? "" : reply.text() ? ": what was answered so far belongs to the conversation" : ": your message was not answered, and does not belong to the conversation"));
   }
   if (running !== control) return;
   settle();
   leave();
+  if (!begun && before && push !== false) history.replaceState(null, "", before + here()); // of what is shown, and not of what failed
+  if (begun && !ended && lines.length) { // what has come can be saved all the same
+    last = { body, endpoint: m.endpoint, command: null, lines, grid: grown };
+    saves();
+  }
+}
+
+// here is what is chosen of the grid that is shown, for an address; "" without a grid.
+const here = () => $("lens").hidden ? "" : "&" + chosen();
+
+// grow adds a text's new columns to those that came before.
+function grow(columns) {
+  if (!grown) { grown = columns; return; }
+  Object.assign(grown, { tokens: columns.tokens, continued: columns.continued, final: columns.final });
+  grown.positions.push(...columns.positions);
+  columns.cells.forEach((row, r) => grown.cells[r].push(...row));
 }
 
 function happened(name, data, m, body, say) {
@@ -113,7 +130,8 @@ function happened(name, data, m, body, say) {
   case "queued": status(plural(data.place) + " in line"); break;
   case "note": $("notes").append(element("li", {}, data.text)); break;
   case "progress": $("progress").value = data.done; if ($("status").textContent !== "computing") status("computing"); break; // once, for who hears it
-  case "grid": $("lens").hidden = false; caption(data); show(data); spot(); break;
+  case "columns": grow(data); break;
+  case "grid": told(data); $("lens").hidden = false; caption(data); show(data); spot(); break;
   case "token": say(data); lines.push(data); break;
   case "problem": status(data.detail, true); break;
   case "result":
@@ -166,7 +184,14 @@ function settle(whole) {
   values.say = $("f-say").value = asked;
 }
 
-// opening shows what is said before the model's tokens, and returns what takes these.
+// told shows the text of a prompt that was given by ids, where its tokens are known.
+function told(data) {
+  const out = $("said").querySelector(".given");
+  if (out && data.positions.length) out.textContent = data.tokens.slice(0, data.positions[0] + 1).map(t => data.texts[t]).join("").replaceAll("·", " ");
+}
+
+// opening shows what is said before the model's tokens, and returns what takes these. Between a prompt and an answer
+// by the chat template stands what the template wrote, so that they are told apart.
 function opening(body) {
   $("said").hidden = false;
   const asked = mode === "chat" ? body.messages[body.messages.length - 1].content : body.prompt || "", out = element("span", {});
@@ -175,7 +200,8 @@ function opening(body) {
     $("said").append(...turns);
     reply = { asked, text: () => text, turns };
     values.say = $("f-say").value = ""; // what is typed from now on is the next message
-  } else $("said").replaceChildren(element("span", {}, asked), out);
+  } else if (body.chat) $("said").replaceChildren(...(body.system ? [spoken("system", body.system)] : []), spoken("user", asked), spoken("assistant", out));
+  else $("said").replaceChildren(element("span", body.ids ? { class: "given" } : {}, asked), out);
   let text = "";
   const take = line => {
     const position = line.lens ? line.lens.position : -1;
@@ -217,14 +243,14 @@ function saves() {
   const formats = properties(last.lines ? "trace" : last.endpoint).format.enum;
   const buttons = formats.map(f => element("button", { type: "button", onclick: () => save(f) }, f.toUpperCase()));
   const copy = (name, text) => element("button", { type: "button", onclick: async () => status(await copied(text()) ? name + " copied" : "copy the " + name + " from below") }, "copy " + name);
-  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, element("button", { type: "button", onclick: embed }, "embed"), copy("link", () => location.origin + "/" + shown + (MODES[mode].grid ? "&" + chosen() : "")),
-    copy("command", commandLine));
+  $("saves").replaceChildren(element("span", { class: "sub" }, "save as"), ...buttons, element("button", { type: "button", onclick: embed }, "embed"), copy("link", () => location.origin + "/" + shown + here()),
+    ...(last.command ? [copy("command", commandLine)] : []));
   $("saves").hidden = false;
   $("tag").hidden = true;
 }
 
-// commandLine is what computes the same on a command line.
-const commandLine = () => ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ");
+// commandLine is what computes the same on a command line; "" for what was stopped, which nothing computes again.
+const commandLine = () => !last.command ? "" : ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ");
 
 // file is the result in a format, and in the colour that is shown. Of a text it is what was shown, lines as JSON and
 // the grid in other formats, since the text may have been drawn by chance, and its edits speak of its prompt.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/internal/regular"
+	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/model/auto"
 	"github.com/mlxlens/mlxlens/tokenizer"
 )
 
@@ -106,6 +108,13 @@ type encoded struct {
 	bos   bool    // was added by the tokenizer
 	text  *string // the prompt; of --messages what the template wrote
 	turns turns
+	chat  bool // the chat template wrote the ids
+}
+
+// describe says in a grid of which prompt and model it is.
+func (e *encoded) describe(g *lens.Grid, model auto.Info) {
+	g.Prompt, g.Chat, g.BOSAdded = e.text, e.chat, e.bos
+	g.Model.Ref, g.Model.Type, g.Model.Quantization = model.Ref, model.Type, model.Quantization
 }
 
 // encode writes a prompt, or the conversation, by the chat template. The answer's beginning follows unless the last
@@ -122,6 +131,7 @@ func (o *chatFlags) encode(t *tokenizer.Tokenizer, prompt *string) (e encoded, w
 	if written, e.ids, e.turns, err = t.EncodeChat(c, !c.EndsWithAssistant()); err != nil {
 		return e, "", err
 	}
+	e.chat = true
 	if e.text = prompt; o.conversation != nil {
 		e.text = &written
 	}

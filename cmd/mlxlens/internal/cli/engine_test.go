@@ -269,6 +269,33 @@ func TestColumnsOfATextAreThoseOfItsTrace(t *testing.T) {
 	}
 }
 
+func TestColumnsSayOfWhichRequestTheyAre(t *testing.T) {
+	s := serve.New(newEngine(&served{opened: modeltest.SmolLM2(t).Kept()}, ""), serve.Options{})
+	prompt, edit := "The capital of France is", "layers.29.mlp_out@-1=zero"
+	for _, c := range []struct {
+		endpoint, request string
+		prompt            *string
+		chat              bool
+		own               int
+	}{
+		{"generate", `{"prompt":"The capital of France is","max_tokens":2,"lens":true,"layers":"29","edit":"layers.29.mlp_out@-1=zero"}`, &prompt, false, 2},
+		{"generate", `{"prompt":"The capital of France is","chat":true,"max_tokens":2,"lens":true,"layers":"29","edit":"layers.29.mlp_out@-1=zero"}`, &prompt, true, 2},
+		{"generate", `{"ids":[504,3575],"max_tokens":2,"lens":true,"layers":"29","edit":"layers.29.mlp_out@-1=zero"}`, nil, false, 2},
+		{"trace", `{"prompt":"The capital of France is","chat":true,"layers":"29","edit":"layers.29.mlp_out@-1=zero"}`, &prompt, true, 0},
+	} {
+		own := 0
+		_, err := s.Run(context.Background(), c.endpoint, []byte(c.request), serve.Watch{Part: func(g *lens.Grid) {
+			require.Equal(t, c.prompt, g.Prompt, c.request)
+			require.Equal(t, []string{edit}, g.Edits, c.request)
+			require.Equal(t, c.chat, g.Chat, c.request)
+			require.NotEmpty(t, g.Model.Type, c.request)
+			own = g.Continued
+		}})
+		require.NoError(t, err, c.request)
+		require.Equal(t, c.own, own, c.request)
+	}
+}
+
 func TestSixtyFourClientsOfOneModel(t *testing.T) {
 	server := httptest.NewServer(serve.New(tinyServed(t), serve.Options{}).Handler(serve.Door{}))
 	defer server.Close()

@@ -149,7 +149,7 @@ func runGenerate(ctx context.Context, s *streams, o *generateOptions) error {
 	if o.conversation != nil && o.conversation.EndsWithAssistant() && !o.quiet {
 		s.say("the last message is the assistant's, and the text goes on behind its end: leave it out for an answer to the one before")
 	}
-	run, err := newGeneration(s, o, opened)
+	run, err := newGeneration(s, o, opened, at, in.Edits)
 	if err != nil {
 		return err
 	}
@@ -233,6 +233,8 @@ type generation struct {
 	s      *streams
 	o      *generateOptions
 	opened *auto.Opened
+	prompt encoded
+	edits  []edit.Edit
 	gen    *generate.Generator
 	reader *lens.Reader // nil without --lens
 	done   func()       // ends what it reads by
@@ -241,8 +243,8 @@ type generation struct {
 	label  func(int) string
 }
 
-func newGeneration(s *streams, o *generateOptions, opened *auto.Opened) (*generation, error) {
-	g := &generation{s: s, o: o, opened: opened, label: labels(opened.Tokenizer)}
+func newGeneration(s *streams, o *generateOptions, opened *auto.Opened, prompt encoded, edits []edit.Edit) (*generation, error) {
+	g := &generation{s: s, o: o, opened: opened, prompt: prompt, edits: edits, label: labels(opened.Tokenizer)}
 	g.text = generatedText{out: s.out, json: o.json, t: opened.Tokenizer, stops: generate.NewStops(o.stops...), label: g.label}
 	if opened.Tokenizer != nil {
 		g.text.decoder = opened.Tokenizer.NewDecoder()

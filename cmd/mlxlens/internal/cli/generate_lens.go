@@ -77,7 +77,11 @@ func (g *generation) tell(column *lens.Grid, ids []int, at int) {
 	}
 	of := *column
 	of.Positions, of.Tokens = []int{at}, g.tokens(ids)
-	of.Model.Ref, of.Model.Type, of.Model.Quantization = g.opened.Info.Ref, g.opened.Info.Type, g.opened.Info.Quantization
+	g.prompt.describe(&of, g.opened.Info)
+	of.Continued, of.Final.Position = len(ids)-len(g.prompt.ids), -2 // its token is the last
+	for i := range g.edits {
+		of.Edits = append(of.Edits, g.edits[i].String())
+	}
 	g.s.watch.part(&of)
 }
 

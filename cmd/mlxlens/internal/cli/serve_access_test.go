@@ -75,7 +75,17 @@ func TestACellOfATableLeadsToALensWithoutItsPlace(t *testing.T) {
 	b.Do(chromedp.Click("#figure tr:first-child td:nth-child(3)", chromedp.ByQuery)) // head 1 of the last layer
 	b.Press("lens of the prompt without it")
 	b.done()
-	require.Equal(t, "layers.29.z#1=zero", browsertest.JS[string](b.Page, `document.getElementById("f-edit").value`))
+	require.Equal(t, "layers.29.z@4#1=zero", browsertest.JS[string](b.Page, `document.getElementById("f-edit").value`))
+}
+
+func TestATokenStandsBesideAState(t *testing.T) {
+	for _, fragment := range []string{"#mode=lens&prompt=a+b&layers=29&token=correct+horse", "#token=correct+horse&mode=lens&prompt=a+b&layers=29"} {
+		b := openTab(t, serve.Door{Token: "correct horse"}, fragment, 1440, 800)
+		b.done()
+		require.Equal(t, []int{1, 2}, browsertest.JS[[]int](b.Page, `[R, P]`))
+		require.Regexp(t, `^#mode=lens&prompt=a\+b&layers=29`, browsertest.JS[string](b.Page, `location.hash`))
+		require.NotContains(t, browsertest.JS[string](b.Page, `location.hash`), "token")
+	}
 }
 
 func TestThePageTakesItsTokenOutOfTheAddress(t *testing.T) {

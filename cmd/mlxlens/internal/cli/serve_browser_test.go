@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
@@ -142,5 +143,7 @@ func TestThePageEmbedsWhatItShows(t *testing.T) {
 		b.until(`document.getElementById("status").textContent.startsWith("saved as mlxlens-") && blobs.length === 1`)
 		require.Regexp(t, tag, browsertest.JS[string](b.Page, `document.getElementById("tag").value`))
 		require.Empty(t, b.Axe())
+		b.Do(emulation.SetEmulatedMedia().WithMedia("print"))
+		require.Equal(t, "none", browsertest.JS[string](b.Page, `getComputedStyle(document.getElementById("tag")).display`), "it is no part of a sheet")
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"testing"
@@ -80,6 +81,59 @@ func TestAViewThatACellLeadsToHasTheEdits(t *testing.T) {
 	b = shownTab(t, map[string]string{"mode": "patch", "clean": "a b a", "corrupted": "a c a", "edit": edit, "sites": "mlp_out", "layers": "20"})
 	browsertest.JS[any](b.Page, clickCell)
 	require.Equal(t, map[string]any{"path": "trace", "prompt": "a c a", "edit": []any{edit}}, asks(b, "lens of the corrupted prompt"))
+}
+
+// clickOn clicks on the cell of a figure whose words begin so.
+func clickOn(t *testing.T, b *tab, says string) {
+	t.Helper()
+	require.True(t, browsertest.JS[bool](b.Page, `(c => { if (c) c.click(); return Boolean(c); })([...document.querySelectorAll("#figure td")].find(c => c.getAttribute("aria-label").startsWith(`+quotedJS(says)+`)))`), says)
+}
+
+func TestAColumnOfKeysIsNoHead(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "attn", "prompt": "The capital of France is", "knockout": "key", "layers": "10:14"})
+	clickOn(t, b, "layer 13, key 2")
+	require.Contains(t, b.Text("#spot"), "layer 13, key 2")
+	require.Empty(t, browsertest.JS[string](b.Page, actions))
+
+	b = shownTab(t, map[string]string{"mode": "attn", "prompt": "The capital of France is", "knockout": "head", "layers": "13"})
+	clickOn(t, b, "layer 13, head 2")
+	require.Equal(t, "13.2", asks(b, "pattern of head 13.2")["heads"])
+	clickOn(t, b, "query 1 ·capital, key 2")
+	require.Empty(t, browsertest.JS[string](b.Page, actions), "no token looks at those behind it")
+	clickOn(t, b, "query 2 ·of, key 1")
+	require.Equal(t, []any{"layers.13.attn_scores@2/1#2=mask"}, asks(b, "hide token 1 from token 2 in this head")["edit"])
+}
+
+func TestAPlaceIsTakenAwayWhereItsCellSpeaksOfIt(t *testing.T) {
+	pair := map[string]string{"clean": "The capital of France is", "corrupted": "The capital of Italy is", "layers": "20"}
+	for _, c := range []struct {
+		asked      map[string]string
+		cell, edit string
+	}{
+		{map[string]string{"mode": "attribute"}, "layers.9.attn_out, position 4", "layers.9.attn_out@4=zero"},
+		{map[string]string{"mode": "attribute", "by": "head"}, "layer 18, head 6", "layers.18.z@4#6=zero"},
+		{map[string]string{"mode": "attribute", "corrupted": "The capital of Italy is"}, "layer 9, position 3", "layers.9.resid_pre@3=zero"},
+		{map[string]string{"mode": "attribute", "corrupted": "The capital of Italy is", "by": "head"}, "layer 9, head 3", "layers.9.z#3=zero"},
+		{map[string]string{"mode": "patch", "sites": "z", "heads": "true"}, "layer 20, head 3", "layers.20.z#3=zero"},
+		{map[string]string{"mode": "patch", "sites": "z", "heads": "true", "positions": "-1"}, "layer 20, head 3", "layers.20.z@-1#3=zero"},
+	} {
+		action := "lens of the prompt without it"
+		if c.asked["mode"] == "patch" {
+			action = "lens of the clean prompt without it"
+			maps.Copy(c.asked, pair)
+		}
+		b := shownTab(t, c.asked)
+		clickOn(t, b, c.cell)
+		require.Equal(t, []any{c.edit}, asks(b, action)["edit"], c.cell)
+	}
+}
+
+func TestTheWayToALayersAttentionLeavesLaterEditsBehind(t *testing.T) {
+	early := "layers.28.mlp_out=zero"
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b a", "layers": "28:", "edit": early + "\nlayers.29.attn_out@2=zero"})
+	onCell(b, 1, 2)
+	require.Equal(t, []any{early}, asks(b, "attention of this layer")["edit"])
+	require.Contains(t, b.Text("#notes"), "Attention was asked without: edit layers.29.attn_out@2=zero (behind what attention reads there)")
 }
 
 func TestASecondModelsLensIsNotTheFirsts(t *testing.T) {

@@ -102,7 +102,8 @@ func TestWhatFailsLeavesWhatIsShown(t *testing.T) {
 		{"mode": "chat", "say": "Name a river.", "max_tokens": "2", "layers": "29"},
 	} {
 		b := shownTab(t, values)
-		before := []string{b.Text("#said"), browsertest.JS[string](b.Page, `location.hash`)}
+		const asked = `String([...new URLSearchParams(location.hash.slice(1))].filter(([key]) => !["show", "cell", "pins"].includes(key)).sort())`
+		before := []string{b.Text("#said"), browsertest.JS[string](b.Page, asked)}
 		fill(b, "edit", "layers.99.mlp_out=zero")
 		if values["mode"] == "chat" {
 			fill(b, "say", "Another?")
@@ -112,6 +113,7 @@ func TestWhatFailsLeavesWhatIsShown(t *testing.T) {
 		b.Expect("400 (Bad Request)")
 		require.Contains(t, b.Text("#status"), "layers.99")
 		require.Equal(t, before[0], b.Text("#said"))
+		require.Equal(t, before[1], browsertest.JS[string](b.Page, asked), "so is its address")
 		require.True(t, browsertest.JS[bool](b.Page, `!document.getElementById("lens").hidden && !document.getElementById("saves").hidden && !document.getElementById("result").hasAttribute("aria-busy")`))
 		onCell(b, 0, 0)
 		b.Press("edit and run") // of what is shown, and not of what failed
@@ -137,9 +139,52 @@ func TestAnAnswerThatBreaksOffSaysSo(t *testing.T) {
 	b.Do(chromedp.Click("#run", chromedp.ByQuery))
 	b.until(`document.getElementById("status").textContent.startsWith("the answer broke off before its end")`)
 	require.False(t, browsertest.JS[bool](b.Page, `document.getElementById("lens").hidden`), "what was shown stays")
-	browsertest.JS[any](b.Page, `window.fetch = async () => { throw new TypeError("network error"); }; null`)
+	browsertest.JS[any](b.Page, `window.fetch = async () => { throw new TypeError("Failed to fetch"); }; null`)
 	b.Do(chromedp.Click("#run", chromedp.ByQuery))
-	b.until(`document.getElementById("status").textContent.startsWith("the answer broke off before its end")`)
+	b.until(`document.getElementById("status").textContent.startsWith("nobody answers at " + location.origin)`)
+}
+
+func TestAFailedRunLeavesTheAddressOfWhatIsShown(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b", "layers": "29"})
+	fill(b, "layers", "99")
+	b.Do(chromedp.Click("#run", chromedp.ByQuery))
+	b.until(`document.getElementById("status").classList.contains("wrong")`)
+	b.Expect("400 (Bad Request)")
+	b.until(`location.hash.includes("layers=29") && location.hash.includes("show=prob")`)
+	require.Equal(t, "99", browsertest.JS[string](b.Page, `document.getElementById("f-layers").value`), "the form keeps what is to be mended")
+	b.Do(chromedp.Reload())
+	b.done()
+	require.Equal(t, []int{1, 2}, browsertest.JS[[]int](b.Page, `[R, P]`))
+	browsertest.JS[any](b.Page, `history.back(); null`)
+	b.done()
+	require.Equal(t, []int{1, 2}, browsertest.JS[[]int](b.Page, `[R, P]`))
+}
+
+func TestAStoppedTextCanBeSavedAndLinked(t *testing.T) {
+	b := openTab(t, serve.Door{}, "#mode=generate&prompt=Once+upon+a+time&max_tokens=2000&ignore_eos=true&layers=28:&edit=layers.3.mlp_out%3Dscale:0.9", 1440, 800)
+	b.until(`document.querySelectorAll("#said .token").length >= 3`)
+	b.Do(chromedp.Click("#halt", chromedp.ByQuery))
+	b.until(`document.getElementById("status").textContent === "stopped" && !document.getElementById("saves").hidden`)
+	require.NotContains(t, b.Text("#saves"), "copy command", "nothing computes it again")
+	require.Contains(t, b.Text("#saves"), "copy link")
+	tokens := browsertest.JS[[]string](b.Page, `[...document.querySelectorAll("#said .token")].map(e => e.textContent)`)
+	require.Equal(t, len(tokens), strings.Count(saved(b, "json", "generate"), "\n"))
+	csv := saved(b, "csv", "generate")
+	require.GreaterOrEqual(t, strings.Count(csv, "layers.29.resid_post,"), 5*len(tokens))
+	picture := saved(b, "svg", "generate")
+	require.Contains(t, picture, "edited: layers.3.mlp_out=scale:0.9")
+	require.Contains(t, picture, "Once upon a time")
+	require.Contains(t, browsertest.JS[string](b.Page, `location.hash`), "prompt=Once+upon+a+time")
+	b.Shot("serve-stopped")
+}
+
+func TestAPromptAndItsAnswerAreToldApart(t *testing.T) {
+	b := shownTab(t, map[string]string{"mode": "generate", "prompt": "Hi", "chat": "true", "system": "Be brief.", "max_tokens": "2", "layers": "29"})
+	require.Regexp(t, `^system ?Be brief\.\s+you ?Hi\s+model ?\S`, b.Text("#said"))
+	require.Contains(t, b.Text("#caption"), "chat template")
+	b.Shot("serve-generate-chat")
+	b = shownTab(t, map[string]string{"mode": "generate", "prompt": "", "ids": "504,3575,282,4649,314", "max_tokens": "2", "layers": "29"})
+	require.Regexp(t, `^The capital of France is\S* `, b.Text("#said"))
 }
 
 func TestAGridSaysOfWhichRequestItIs(t *testing.T) {
@@ -152,6 +197,32 @@ func TestAGridSaysOfWhichRequestItIs(t *testing.T) {
 	b.Do(chromedp.Click("#run", chromedp.ByQuery))
 	b.done()
 	require.Regexp(t, `^logit lens · `, strings.TrimSpace(b.Text("#caption")), "the text stands above")
+}
+
+func TestATextsGridAndItsPicturesNameTheEdits(t *testing.T) {
+	edit := "layers.29.mlp_out=zero"
+	for mode, values := range map[string]map[string]string{
+		"generate": {"prompt": "The capital of France is"},
+		"chat":     {"say": "The capital of France is"},
+	} {
+		values["mode"], values["edit"], values["max_tokens"], values["layers"] = mode, edit, "3", "28:"
+		b := openTab(t, serve.Door{}, "", 1440, 800)
+		b.Press(map[string]string{"generate": "Generate", "chat": "Chat"}[mode])
+		for key, value := range values {
+			if key != "mode" {
+				fill(b, key, value)
+			}
+		}
+		b.Do(chromedp.Click("#run", chromedp.ByQuery))
+		b.done()
+		require.Contains(t, b.Text("#caption"), "the last 3 its own · edit "+edit)
+		require.Equal(t, mode == "chat", strings.Contains(b.Text("#caption"), "chat template"))
+		picture := saved(b, "svg", mode)
+		for _, part := range []string{"<title>", "The capital of France is", "edited: " + edit, "the last 3 of"} {
+			require.Contains(t, strings.Split(picture, "<metadata>")[0]+picture[strings.Index(picture, "</metadata>"):], part, mode)
+		}
+		require.Contains(t, saved(b, "html", mode), "· edit "+edit+"</p>")
+	}
 }
 
 // small are buttons that a finger may miss (WCAG 2.5.8), but those in a line of text.

@@ -244,6 +244,12 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 		return nil, err
 	}
 	o.note(s, opened, p.in.IDs)
+	if part := lo.Part; part != nil {
+		lo.Part = func(columns *lens.Grid) {
+			o.describe(columns, opened, p)
+			part(columns)
+		}
+	}
 	g, err := lens.Run(ctx, opened.Model, p.in, lo)
 	if err != nil {
 		return nil, err
@@ -288,9 +294,8 @@ func (o *traceOptions) prepare(ctx context.Context, opened *auto.Opened, e *edit
 
 // describe says in the grid what it is of.
 func (o *traceOptions) describe(g *lens.Grid, opened *auto.Opened, p prepared) {
-	g.Prompt, g.BOSAdded, g.Continued = p.text, p.bos, p.continued
-	g.Model.Ref, g.Model.Type, g.Model.Quantization = opened.Info.Ref, opened.Info.Type, opened.Info.Quantization
-	g.Timing.Load = opened.Info.LoadSeconds
+	p.describe(g, opened.Info)
+	g.Continued, g.Timing.Load = p.continued, opened.Info.LoadSeconds
 }
 
 // checkExport refuses what the other tool's shape has no place for.

@@ -166,7 +166,8 @@ function positions(p0, p1, left, w, y) {
 }
 
 function legend() {
-  $("means").textContent = view.means || "the tokens alone";
+  $("means").textContent = (single() ? "at the left: " : "") + shows();
+  document.querySelector("#legend .mark").hidden = single() && D.next[0] < 0; // nothing came next
   const shown = view.values.length > 0, [from, to] = shown ? ends(view) : [];
   $("bar").hidden = !shown;
   $("lo").hidden = to === undefined;

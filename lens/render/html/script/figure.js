@@ -114,6 +114,7 @@ function startFigure() {
       return asked && !(to && to.tagName === "TD") ? ["cell " + asked] : [];
     },
     drawing: () => figureDrawing(article),
+    says: () => ({ Title: article.querySelector("h1").textContent, Description: [...article.querySelectorAll(":scope > .sub")].map(p => p.textContent).join(". ") }),
   });
 }
 startFigure();

@@ -5,13 +5,17 @@ const single = () => P === 1 && K > 1 && D.scored;
 const candidate = (r, k) => ({ t: TOP[r * K + k], share: prob(LOGITS[r * K + k], r, 0) });
 const onShare = share => { const i = Math.round(255 * Math.min(1, share)); return { fill: RAMP[i], ink: D.light[i] === "1" ? "#000" : "#fff" }; };
 
+// candidatesAre says what the table's colours are, whatever the grid's are.
+const candidatesAre = "each candidate's own probability";
+
 function drawRanks() {
-  $("ranks").hidden = !single();
+  $("ranks").hidden = $("ranks-legend").hidden = !single();
   document.body.classList.toggle("single", single());
-  for (const mark of document.querySelectorAll("#legend .mark")) mark.textContent = "framed: the " + (single() ? "model's answer" : "token that came next");
   $("ranks").replaceChildren();
   if (!single()) return;
-  const out = element("table", { "aria-label": "The candidates of each layer, the likeliest at the left, with their probabilities; framed: the model's answer" });
+  const bar = $("ranks-bar").getContext("2d");
+  RAMP.forEach((colour, i) => { bar.fillStyle = colour; bar.fillRect(i, 0, 1, 12); });
+  const out = element("table", { "aria-label": "The candidates of each layer, the likeliest at the left; colour: " + candidatesAre + "; framed: the model's answer" });
   out.append(element("tr", {}, element("th", { scope: "col" }, "rank"), ...Array.from({ length: K }, (_, k) => element("th", { scope: "col" }, String(k + 1)))));
   for (let r = R - 1; r >= 0; r--) {
     const line = element("tr", {}, element("th", { scope: "row" }, D.rows[r]));
@@ -34,10 +38,10 @@ function drawRanks() {
 
 // ranksPicture draws them, in light colours.
 function ranksPicture() {
-  const L = 62, wide = 104, rh = 17, top = 20, w = L + Math.max(K * wide, 620) + 4, bottom = top + R * rh, h = bottom + 44;
-  const root = svgNode("svg", { viewBox: `0 0 ${w} ${h}`, width: w, height: h, "font-family": "system-ui, sans-serif", "font-size": 11, class: "picture" }, svgNode("rect", { width: w, height: h, fill: "#fff" }));
-  const put = (x, y, s, fill, anchor) => root.append(svgNode("text", { x, y, fill, "text-anchor": anchor }, s));
   pen.font = SMALL;
+  const what = context(R - 1, 0) + ": the candidates of each layer; framed: the model's answer", L = 62, wide = 104, rh = 17, top = 20, bottom = top + R * rh;
+  const root = sheetOf(Math.ceil(L + Math.max(K * wide, pen.measureText(what).width, 178 + pen.measureText(candidatesAre).width + 52) + 4), bottom + 62);
+  const put = (x, y, s, fill, anchor) => root.append(svgNode("text", { x, y, fill, "text-anchor": anchor }, s));
   put(L - 6, 14, "rank", "#444", "end");
   for (let k = 0; k < K; k++) put(L + (k + 0.5) * wide, 14, k + 1, "#444", "middle");
   for (let y = 0; y < R; y++) {
@@ -52,6 +56,10 @@ function ranksPicture() {
       put(x + wide - 6, at + 12, share.toFixed(3), ink, "end");
     }
   }
-  put(L, bottom + 16, context(R - 1, 0) + ": the candidates of each layer with their probabilities; framed: the model's answer", "#000", "start");
+  put(L, bottom + 16, what, "#000", "start");
+  for (let i = 0; i < 64; i++) root.append(svgNode("rect", { x: L + 44 + 2 * i, y: bottom + 37, width: 2.2, height: 10, fill: RAMP[4 * i] }));
+  put(L + 38, bottom + 46, "0.000", "#000", "end");
+  put(L + 178, bottom + 46, "1.000", "#000", "start");
+  put(L + 230, bottom + 46, candidatesAre, "#000", "start");
   return root;
 }

@@ -10,7 +10,7 @@ function download(blob, extension) {
 const svgBlob = svg => new Blob([new XMLSerializer().serializeToString(svg)], { type: "image/svg+xml" });
 
 // savePNG draws an SVG, at two dots a pixel as far as canvases are so large.
-function savePNG(svg) {
+function savePNG(svg, fields) {
   const image = new Image(), url = URL.createObjectURL(svgBlob(svg)), out = document.createElement("canvas");
   image.addEventListener("load", () => {
     const w = Number(svg.getAttribute("width")), h = Number(svg.getAttribute("height")), dots = Math.min(2, 16000 / w, 16000 / h);
@@ -18,7 +18,7 @@ function savePNG(svg) {
     out.height = Math.round(h * dots);
     out.getContext("2d").drawImage(image, 0, 0, out.width, out.height);
     URL.revokeObjectURL(url);
-    out.toBlob(png => download(png, ".png"));
+    out.toBlob(async png => download(await captionedPNG(png, fields), ".png"));
   });
   image.src = url;
 }
@@ -37,8 +37,9 @@ const escaped = s => s.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replac
 const frame = (address, title, height) => `<iframe src="${escaped(address)}" title="${escaped(title)}" width="100%" height="${height}" frameborder="0" loading="lazy"></iframe>`;
 
 // startShare keeps what is chosen in the address, and connects the buttons: chosen tells it for an address,
-// recall chooses it again and returns what the page has not, and drawing draws the page.
-function startShare({ chosen, recall, drawing }) {
+// recall chooses it again and returns what the page has not, drawing draws the page, and says tells what a picture
+// of it says of itself.
+function startShare({ chosen, recall, drawing, says }) {
   const here = () => location.href.split("#")[0], state = () => { const s = chosen().toString(); return s && "#" + s; };
   const again = () => {
     const missing = recall(new URLSearchParams(location.hash.slice(1)));
@@ -51,10 +52,10 @@ function startShare({ chosen, recall, drawing }) {
   let soon = 0;
   changed = () => { clearTimeout(soon); soon = setTimeout(() => history.replaceState(null, "", state() || here()), 150); };
   addEventListener("hashchange", again);
-  $("save-svg").addEventListener("click", () => download(svgBlob(drawing()), ".svg"));
-  $("save-png").addEventListener("click", () => savePNG(drawing()));
+  $("save-svg").addEventListener("click", () => download(svgBlob(captionedSVG(drawing(), fieldsOf(says()))), ".svg"));
+  $("save-png").addEventListener("click", () => savePNG(drawing(), fieldsOf(says())));
   $("copy-link").addEventListener("click", () => copy("link", here() + state()));
   $("copy-embed").addEventListener("click", () => copy("tag", frame((location.protocol === "file:" ? encodeURIComponent(file()) : here()) + state(), document.title, document.body.dataset.height)));
-  if ($("copy-command")) $("copy-command").addEventListener("click", () => copy("command", $("copy-command").dataset.command));
+  if ($("copy-command")) $("copy-command").addEventListener("click", () => copy("command", command()));
   if (parent !== window) parent.postMessage({ mlxlens: "size", height: Number(document.body.dataset.height) }, "*"); // a frame's page may set its height by this
 }

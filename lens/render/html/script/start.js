@@ -56,6 +56,7 @@ function start() {
   startTheme();
 
   scroll.addEventListener("scroll", () => { $("ranks").scrollTop = scroll.scrollTop; tip(); redraw(); }, { passive: true });
+  $("ranks").addEventListener("scroll", () => { scroll.scrollTop = $("ranks").scrollTop; }, { passive: true }); // rows stay beside each other
   scroll.addEventListener("keydown", e => {
     const move = moves[e.key];
     if (move && !e.metaKey && !e.altKey) { move(e); e.preventDefault(); }
@@ -100,6 +101,6 @@ function start() {
 start();
 if ($("data")) {
   show(JSON.parse($("data").textContent));
-  if (R && P) startShare({ chosen, recall, drawing: drawn });
+  if (R && P) startShare({ chosen, recall, drawing: drawn, says: () => ({ Title: D.title + " · " + D.about, Description: (single() ? "left: " : "") + shows() + (single() ? "; right: " + candidatesAre : ""), Source: D.model, Edits: D.edits.join("\n") }) });
   else $("share").hidden = true;
 }
