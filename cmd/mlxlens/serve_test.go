@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,10 @@ func serving(t *testing.T, args ...string) *server {
 	require.NoError(t, err)
 	tiny, err := filepath.Abs("../../testdata/models/tiny-llama-b-4bit-mixed")
 	require.NoError(t, err)
-	s := &server{cmd: exec.Command(self, append([]string{"serve", "-m", tiny, "--listen", "127.0.0.1:0"}, args...)...), errs: &bytes.Buffer{}}
+	if !slices.Contains(args, "--listen") {
+		args = append(args, "--listen", "127.0.0.1:0")
+	}
+	s := &server{cmd: exec.Command(self, append([]string{"serve", "-m", tiny}, args...)...), errs: &bytes.Buffer{}}
 	s.cmd.Env = append(os.Environ(), envChild+"=1", mlx.EnvLibrary+"="+lib.Path)
 	s.cmd.Stderr = s.errs
 	out, err := s.cmd.StdoutPipe()
