@@ -130,9 +130,9 @@ func sameFile(a, b string) bool {
 
 // readLines reads the file that a flag names, of which every line must be right.
 func (o *exampleFlags) readLines(s *streams, flag theFlag, given string, quiet bool, parse func(line int, text string) task) ([]task, error) {
-	from, file, wrong := *s, given, failf
+	from, file, where, wrong := *s, given, any(given), failf
 	if inlineJSON(file) { // what was asked, and no file
-		wrong = usagef
+		where, wrong = flag, usagef
 		lines, err := linesOf(file)
 		if err != nil {
 			return nil, wrong("%v: %w", flag, err)
@@ -147,7 +147,7 @@ func (o *exampleFlags) readLines(s *streams, flag theFlag, given string, quiet b
 	s.depends(flag.String(), p.digest)
 	for _, t := range p.tasks {
 		if t.err != nil {
-			return nil, wrong("%s: line %d: %w", listed(given), t.line, t.err)
+			return nil, wrong("%v: line %d: %w", where, t.line, t.err)
 		}
 	}
 	return p.tasks, nil

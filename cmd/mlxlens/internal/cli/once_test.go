@@ -86,7 +86,7 @@ func TestWhatIsWrongInAListOfARequestIsWhatWasAsked(t *testing.T) {
 		{"chat", `{"messages":[]}`, `"messages": want a list of messages`},
 		{"chat", `{"messages":[1]}`, `"messages": number 0 is no object`},
 		{"steer", `{"pairs":[]}`, `"pairs": the list is empty`},
-		{"steer", `{"pairs":[{"positive":1}]}`, "the list: line 1: "},
+		{"steer", `{"pairs":[{"positive":1}]}`, `"pairs": line 1: `},
 		{"trace", `{"ids":[1],"view":"rnk","format":"png"}`, `view "rnk" is unknown`},
 		{"trace", `{"ids":[1],"edit":"layers.0.mlp_ot=zero"}`, `edit "layers.0.mlp_ot=zero": site`},
 		{"trace", `{"ids":[1,2,3],"picture_width":"1in","font_size":40,"format":"png"}`, "too narrow"},

@@ -39,8 +39,8 @@ function picture(p0, p1, cellWidth, columns) {
     if (to !== undefined) put(L + 38, bottom + 46, from, "#000", "end");
     put(L + 178, bottom + 46, to === undefined ? from : to, "#000", "start");
   }
-  put(beside ? L + 230 : 4, below, shows(), "#000", "start");
-  if (anyFramed()) put(4, below + 16, "framed: the token that came next", "#444", "start");
+  put(beside ? L + 230 : 8, below, shows(), "#000", "start");
+  if (anyFramed()) put(8, below + 16, "framed: the token that came next", "#444", "start");
   return root;
 }
 
