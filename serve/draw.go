@@ -23,9 +23,9 @@ type drawing struct {
 	Command string     `json:"command"` // that made the grid, for the file to name; "" is none
 }
 
-// drawn are the formats of a drawing; those of pictures have a number.
+// drawn are the formats of a drawing; those of pictures have a number. page is what this server's own page shows a grid from.
 var (
-	drawn    = []string{"csv", "html", "png", "svg", "pdf"}
+	drawn    = []string{"csv", "html", "png", "svg", "pdf", "page"}
 	pictures = map[string]render.Format{"png": render.PNG, "svg": render.SVG, "pdf": render.PDF}
 )
 
@@ -71,6 +71,10 @@ func drawAnswer(body []byte) (*Answer, error) {
 	switch d.Format {
 	case "csv":
 		err = render.CSV(&out, d.Grid)
+	case "page":
+		var data []byte
+		data, err = render.PageData(d.Grid, view)
+		out.Write(data)
 	case "html":
 		err = render.HTML(&out, d.Grid, render.HTMLOptions{View: view, Command: d.Command})
 	default:

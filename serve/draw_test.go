@@ -24,7 +24,7 @@ func drawnGrid(t *testing.T) string {
 
 func TestAGridThatIsThereIsDrawn(t *testing.T) {
 	_, server := started(t, Options{}, echo)
-	for format, has := range map[string]string{"csv": `layers.0.resid_post,0,1,a,top,1,2,b,1,0.5`, "svg": "KL(final", "html": `"view":"kl"`, "png": "PNG", "pdf": "%PDF"} {
+	for format, has := range map[string]string{"csv": `layers.0.resid_post,0,1,a,top,1,2,b,1,0.5`, "svg": "KL(final", "html": `"view":"kl"`, "png": "PNG", "pdf": "%PDF", "page": `"view":"kl"`} {
 		answer, text := asked(t, server.URL+"/api/v1/draw", `{"format":"`+format+`","view":"kl","command":"mlxlens generate","grid":`+drawnGrid(t)+`}`)
 		require.Equal(t, http.StatusOK, answer.StatusCode, text)
 		require.Equal(t, types[format], answer.Header.Get("Content-Type"))

@@ -18,7 +18,7 @@ const maxBody = 16 << 20
 
 // types are those of answers by their format.
 var types = map[string]string{
-	"json": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf",
+	"json": "application/json", "page": "application/json", "csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8", "png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf",
 	"npz": "application/octet-stream", "safetensors": "application/octet-stream",
 }
 

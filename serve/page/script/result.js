@@ -111,7 +111,16 @@ async function run(push) {
   if (begun && !ended && lines.length) { // what has come can be saved all the same
     last = { body, endpoint: m.endpoint, command: null, lines, grid: grown };
     saves();
+    if (grown) catchUp(lines, data => happened("grid", data, m, body));
   }
+}
+
+// catchUp shows all columns of a text that was stopped: grids come a few times a second, and the last tokens after the last of them.
+async function catchUp(of, showGrid) {
+  try {
+    const data = await (await api("draw", { grid: grown, format: "page", view: view.name })).json();
+    if (!running && lines === of) showGrid(data);
+  } catch (e) { status(e.message, true); }
 }
 
 // here is what is chosen of the grid that is shown, for an address; "" without a grid.
@@ -252,11 +261,18 @@ function saves() {
 // commandLine is what computes the same on a command line; "" for what was stopped, which nothing computes again.
 const commandLine = () => !last.command ? "" : ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ");
 
+let noted = ""; // what the server said of the file that was saved last
+
 // file is the result in a format, and in the colour that is shown. Of a text it is what was shown, lines as JSON and
 // the grid in other formats, since the text may have been drawn by chance, and its edits speak of its prompt.
 async function file(format) {
+  noted = "";
   const { body, endpoint } = last, colour = MODES[mode].grid && !["json", "csv"].includes(format) ? { view: view.name } : {};
-  if (!last.lines) return (await api(endpoint, { ...body, ...colour, ...(format === "json" ? {} : { format }) })).blob();
+  if (!last.lines) {
+    const answer = await api(endpoint, { ...body, ...colour, ...(format === "json" ? {} : { format }) });
+    noted = answer.headers.get("Mlxlens-Note") || "";
+    return answer.blob();
+  }
   if (format === "json") return new Blob(last.lines.map(l => JSON.stringify(l) + "\n"));
   return (await api("draw", { grid: last.grid, format, ...colour, command: commandLine() })).blob();
 }
@@ -273,7 +289,8 @@ async function keep(blob, format) {
 async function save(format) {
   status("computing " + format.toUpperCase());
   try {
-    status("saved as " + await keep(await file(format), format));
+    const blob = await file(format), said = noted;
+    status("saved as " + await keep(blob, format) + (said && ": " + said));
   } catch (e) { status(e.message, true); }
 }
 

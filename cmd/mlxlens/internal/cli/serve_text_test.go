@@ -168,6 +168,7 @@ func TestAStoppedTextCanBeSavedAndLinked(t *testing.T) {
 	require.NotContains(t, b.Text("#saves"), "copy command", "nothing computes it again")
 	require.Contains(t, b.Text("#saves"), "copy link")
 	tokens := browsertest.JS[[]string](b.Page, `[...document.querySelectorAll("#said .token")].map(e => e.textContent)`)
+	b.until(fmt.Sprintf(`document.getElementById("caption").textContent.includes("the last %d its own")`, len(tokens)))
 	require.Equal(t, len(tokens), strings.Count(saved(b, "json", "generate"), "\n"))
 	csv := saved(b, "csv", "generate")
 	require.GreaterOrEqual(t, strings.Count(csv, "layers.29.resid_post,"), 5*len(tokens))
