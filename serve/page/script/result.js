@@ -261,16 +261,16 @@ function saves() {
 // commandLine is what computes the same on a command line; "" for what was stopped, which nothing computes again.
 const commandLine = () => !last.command ? "" : ["mlxlens", ...last.command].filter(a => !["--output=-", "--format=html"].includes(a)).map(quoted).join(" ");
 
-let noted = ""; // what the server said of the file that was saved last
+let noted = []; // what the server said of the file that was saved last
 
 // file is the result in a format, and in the colour that is shown. Of a text it is what was shown, lines as JSON and
 // the grid in other formats, since the text may have been drawn by chance, and its edits speak of its prompt.
 async function file(format) {
-  noted = "";
+  noted = [];
   const { body, endpoint } = last, colour = MODES[mode].grid && !["json", "csv"].includes(format) ? { view: view.name } : {};
   if (!last.lines) {
     const answer = await api(endpoint, { ...body, ...colour, ...(format === "json" ? {} : { format }) });
-    noted = answer.headers.get("Mlxlens-Note") || "";
+    noted = JSON.parse("[" + (answer.headers.get("Mlxlens-Note") || "") + "]");
     return answer.blob();
   }
   if (format === "json") return new Blob(last.lines.map(l => JSON.stringify(l) + "\n"));
@@ -289,8 +289,10 @@ async function keep(blob, format) {
 async function save(format) {
   status("computing " + format.toUpperCase());
   try {
-    const blob = await file(format), said = noted;
-    status("saved as " + await keep(blob, format) + (said && ": " + said));
+    const blob = await file(format);
+    for (const before of $("notes").querySelectorAll(".saved")) before.remove();
+    $("notes").append(...noted.map(text => element("li", { class: "saved" }, text)));
+    status("saved as " + await keep(blob, format));
   } catch (e) { status(e.message, true); }
 }
 

@@ -51,4 +51,7 @@ func TestAGridIsSavedInTheColourThatIsShown(t *testing.T) {
 		require.Contains(t, saved(b, "html", endpoint), `"view":"rank"`)
 		require.NotEmpty(t, saved(b, "csv", endpoint), "a table has no colour")
 	}
+	b := shownTab(t, map[string]string{"mode": "lens", "prompt": "a b", "layers": "20:", "last": "true", "view": "rank"})
+	saved(b, "svg", "trace")
+	require.Contains(t, b.Text("#notes"), `"view" rank colours a grid`, "and the file has candidates")
 }
