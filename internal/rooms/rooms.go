@@ -14,7 +14,7 @@ var names = []string{
 }
 
 // Text is an error's text without the names of packages at the beginnings of the errors that it is made of. What
-// users wrote stays, also where it looks like one.
+// users wrote within an error stays, also where it looks like one; a path at its beginning that looks like one does not.
 func Text(err error) string { return Cut(err, err.Error()) }
 
 // Cut is Text of an error whose text has been written otherwise, by which those that it wraps may be whole.

@@ -90,8 +90,9 @@ func (p platform) commands(file *macho.File, data []byte) (wrong []string) {
 		switch binary.LittleEndian.Uint32(raw) {
 		case loadCodeSignature:
 			at, size := binary.LittleEndian.Uint32(raw[8:]), binary.LittleEndian.Uint32(raw[12:])
-			if signature = ""; signed(data, at, size) != nil {
-				signature = "a Mac would kill it: " + signed(data, at, size).Error()
+			signature = ""
+			if err := signed(data, at, size); err != nil {
+				signature = "a Mac would kill it: " + err.Error()
 			}
 		case loadBuildVersion:
 			if system = ""; binary.LittleEndian.Uint32(raw[8:]) != platformMacOS {
