@@ -147,9 +147,10 @@ source: ## make the source archive of a release in dist/
 	@mkdir -p dist
 	git archive --format tar.gz --prefix "mlxlens-$(VERSION)/" -o "dist/mlxlens-$(VERSION)-source.tar.gz" HEAD
 
-sbom: build ## list the modules in the program, as CycloneDX, in dist/
+sbom: build ## list what a release holds, with licences, as CycloneDX, in dist/
 	@mkdir -p dist
-	$(CYCLONEDX) bin -json -licenses -version "$(VERSION)" -output "dist/mlxlens-$(VERSION).cdx.json" bin/mlxlens
+	GOFLAGS=-trimpath $(CYCLONEDX) bin -json -std -noserial -notimestamp -version "$(VERSION)" -output bin/modules.cdx.json bin/mlxlens
+	go run ./internal/notices bin/modules.cdx.json "dist/mlxlens-$(VERSION).cdx.json"
 
 formula: ## write the Homebrew formula of a tap, dist/mlxlens.rb, for what `make source` made
 	@tools/release/formula.sh "$(VERSION)"

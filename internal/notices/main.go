@@ -1,5 +1,7 @@
 // Command notices writes NOTICES.md: the licence texts of all that the program is built of and
-// of the libraries that are installed beside it. `make generate` runs it.
+// of the libraries that are installed beside it. `make generate` runs it. With two names of files it
+// reads the first, a CycloneDX list of the program's modules, and writes it into the second with the
+// licences, the fonts and the libraries. `make sbom` runs that.
 package main
 
 import (
@@ -23,13 +25,26 @@ var libraries string
 
 func main() {
 	log.SetFlags(0)
-	text, err := notices()
-	if err == nil {
-		err = os.WriteFile("NOTICES.md", text, 0o644)
+	var err error
+	switch len(os.Args) {
+	case 1:
+		err = write("NOTICES.md", notices)
+	case 3:
+		err = write(os.Args[2], func() ([]byte, error) { return readSBOM(os.Args[1]) })
+	default:
+		err = errors.New("want no argument, or a CycloneDX list of modules and the file to write")
 	}
 	if err != nil {
 		log.Fatal("notices: ", err)
 	}
+}
+
+func write(name string, text func() ([]byte, error)) error {
+	b, err := text()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o644)
 }
 
 const head = `# Notices
@@ -40,15 +55,9 @@ beside it. ` + "`mlxlens licenses`" + ` prints all of this. Written by internal/
 
 ## Fonts
 
-| font | module | licence |
-|---|---|---|
-| Liberation Sans | codeberg.org/go-fonts/liberation | SIL Open Font License 1.1 |
-| DejaVu Sans | codeberg.org/go-fonts/dejavu | Bitstream Vera and Arev licences; changes in the public domain |
-| Baekmuk Gulim | github.com/hajimehoshi/bitmapfont | Baekmuk, below |
-| Cubic 11; Arabic glyphs by Mansour Sorosoro | github.com/hajimehoshi/bitmapfont | SIL Open Font License 1.1, as Liberation's |
-| M+ Bitmap Font, © 2002–2005 COZ | github.com/hajimehoshi/bitmapfont | free use, copying and distribution, modified or not; provided "as is" without warranty |
-| misc-fixed | github.com/hajimehoshi/bitmapfont | public domain |
+`
 
+const afterFonts = `
 Copyright (c) 1986-2002 Kim Jeong-Hwan. All rights reserved. Permission to use, copy, modify and distribute this font is
 hereby granted, provided that both the copyright notice and this permission notice appear in all copies of the font,
 derivative works or modified versions, and that the following acknowledgement appear in supporting documentation: Baekmuk
@@ -65,14 +74,22 @@ func notices() ([]byte, error) {
 		return nil, err
 	}
 	var b bytes.Buffer
-	b.WriteString(head)
+	b.WriteString(head + "| font | module | licence | SPDX |\n|---|---|---|---|\n")
+	for _, f := range fonts {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", f.name, f.module, f.terms, f.spdx)
+	}
+	b.WriteString(afterFonts)
 	goroot, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return nil, err
 	}
-	modules = append([]module{{Path: "Go, the standard library and the runtime", Dir: strings.TrimSpace(string(goroot))}}, modules...)
+	modules = append([]module{{Path: goItself, Dir: strings.TrimSpace(string(goroot))}}, modules...)
 	for _, m := range modules {
-		fmt.Fprintf(&b, "### %s\n\n", strings.TrimSpace(m.Path+" "+m.Version))
+		spdx, err := moduleLicence(m.Path)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "### %s\n\n%s\n\n", m.heading(), spdx)
 		texts, err := licences(m.Dir)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.Path, err)
@@ -88,6 +105,13 @@ func notices() ([]byte, error) {
 type module struct {
 	Path, Version, Dir string
 	Main               bool
+}
+
+func (m module) heading() string {
+	if m.Path == goItself {
+		return "Go, the standard library and the runtime"
+	}
+	return m.Path + " " + m.Version
 }
 
 // modulesOf returns the modules whose packages are in the program, on some systems, by path.

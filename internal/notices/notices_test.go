@@ -20,7 +20,7 @@ func TestNoticesAreThoseOfTheModulesInTheProgram(t *testing.T) {
 	require.NoError(t, err)
 	require.Greater(t, len(modules), 20)
 	for _, m := range modules {
-		require.Contains(t, string(got), "### "+m.Path+" "+m.Version+"\n\n~~~text\n")
+		require.Contains(t, string(got), "### "+m.Path+" "+m.Version+"\n\n"+moduleLicences[m.Path]+"\n\n~~~text\n")
 	}
 	for _, library := range []string{"MLX", "mlx-c", "PocketFFT", "JSON for Modern C++", "gguflib (gguf-tools)", "FP16", "{fmt}", "metal-cpp", "OpenBLAS", "GCC runtime library", "libquadmath"} {
 		require.Contains(t, string(got), "### "+library+"\n")
