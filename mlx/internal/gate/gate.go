@@ -172,6 +172,9 @@ func takeThread() {
 }
 
 func leave() {
+	if devices[capi.DeviceTypeGpu] != 0 {
+		capi.KeepSignalStacks()
+	}
 	for {
 		drain()
 		capi.LeaveGate()
