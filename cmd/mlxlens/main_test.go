@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -28,7 +31,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs whole command lines. $TINY is a random Llama without a
 // tokenizer, $TESTDATA the folder of the repository, $MODEL the SmolLM2 of `make model`; a script that needs the latter
 // starts with [!model] skip. The command hub starts a model hub on loopback; no
-// script reaches another. The command recorded NAME writes a recorded model to the folder NAME.
+// script reaches another. The command recorded NAME writes a recorded model to the folder NAME; equal compares texts.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -41,9 +44,10 @@ func TestScripts(t *testing.T) {
 	models, _ := filepath.Glob(filepath.Join(root, "models/smollm2/*.gguf"))
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata/script",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "hub": startHub, "recorded": writeRecorded},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"equal": equalTexts, "exits": exits, "hub": startHub, "recorded": writeRecorded},
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(mlx.EnvLibrary, lib.Path)
+			env.Setenv("LIBRARY", lib.Path)
 			env.Setenv("TINY", filepath.Join(root, "testdata/models/tiny-llama-b-4bit-mixed"))
 			env.Setenv("TESTDATA", filepath.Join(root, "testdata"))
 			env.Setenv("MLXLENS_MODEL", env.Getenv("TINY"))
@@ -51,9 +55,10 @@ func TestScripts(t *testing.T) {
 				env.Setenv("MODEL", models[0])
 			}
 			env.Setenv("HOME", env.WorkDir)
-			for _, kept := range []string{"MLX_PTX_CACHE_DIR", "CUDA_CACHE_PATH"} { // a GPU's kernels, which it takes minutes to compile
-				if folder, ok := os.LookupEnv(kept); ok {
-					env.Setenv(kept, folder)
+			// of an Nvidia GPU: its kernels, which it takes minutes to compile, and float32 products of all bits
+			for _, kept := range []string{"MLX_PTX_CACHE_DIR", "CUDA_CACHE_PATH", "MLX_ENABLE_TF32"} {
+				if value, ok := os.LookupEnv(kept); ok {
+					env.Setenv(kept, value)
 				}
 			}
 			env.Setenv("HF_ENDPOINT", "http://127.0.0.1:1") // where nobody listens
@@ -63,6 +68,8 @@ func TestScripts(t *testing.T) {
 			switch cond {
 			case "model":
 				return len(models) > 0, nil
+			case "gpu":
+				return mlx.DefaultDevice() == mlx.GPU, nil
 			case "root":
 				return os.Getuid() == 0, nil
 			}
@@ -80,6 +87,38 @@ func writeRecorded(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	ts.Check(os.Mkdir(ts.MkAbs(args[0]), 0o755))
 	ts.Check(a.Write(ts.MkAbs(args[0])))
+}
+
+// number is one of a text, and digest what is computed of others.
+var (
+	digest = regexp.MustCompile(`"sum":"[0-9a-f]+"`)
+	number = regexp.MustCompile(`\d+(\.\d+)?(e[+-]\d+)?`)
+)
+
+// equalTexts compares two texts: equal FILE FILE. On a CPU they are equal. A GPU rounds rows otherwise that are not computed together: there
+// numbers with a point may be apart by a thousandth.
+func equalTexts(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: equal FILE FILE")
+	}
+	one, other := ts.ReadFile(args[0]), ts.ReadFile(args[1])
+	if mlx.DefaultDevice() == mlx.GPU {
+		one, other = digest.ReplaceAllString(one, ""), digest.ReplaceAllString(other, "")
+	}
+	if mlx.DefaultDevice() == mlx.GPU && number.ReplaceAllString(one, "#") == number.ReplaceAllString(other, "#") {
+		a, b := number.FindAllString(one, -1), number.FindAllString(other, -1)
+		for i := range a {
+			x, _ := strconv.ParseFloat(a[i], 64)
+			y, _ := strconv.ParseFloat(b[i], 64)
+			if whole := !strings.ContainsAny(a[i], ".e"); whole && x != y || math.Abs(x-y) > 1e-3*max(1, x) {
+				ts.Fatalf("%s has %s and %s has %s", args[0], a[i], args[1], b[i])
+			}
+		}
+		return
+	}
+	if one != other {
+		ts.Fatalf("%s and %s differ:\n%s\n%s", args[0], args[1], one, other)
+	}
 }
 
 // startHub starts a hub that has $TINY as someone/tiny, the same gated as

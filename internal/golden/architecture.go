@@ -19,7 +19,8 @@ type Architecture struct {
 	Tensors  []Drawn         `json:"tensors"`
 	Runs     []LogitRun      `json:"runs"`
 	Greedy   GreedyRun       `json:"greedy"`
-	BFloat16 *LogitRun       `json:"bfloat16"` // in that type; the others in float32
+	BFloat16 *LogitRun       `json:"bfloat16"`      // in that type; the others in float32
+	CUDA     *LogitRun       `json:"bfloat16_cuda"` // BFloat16 on an Nvidia GPU
 
 	HF       []Rule            `json:"hf"`        // the layout of Hugging Face's files; nil: no such layout, or an old case
 	HFConfig json.RawMessage   `json:"hf_config"` // the config.json beside it; nil: Config

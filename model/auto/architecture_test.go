@@ -23,10 +23,6 @@ import (
 // logit (or of the norm). Both compute in float32.
 const relative = 1e-4
 
-// bfloatBound is the bound where both compute in bfloat16, by the same operations but
-// for the order inside of activations: two steps of its 8 bits.
-const bfloatBound = 1.0 / 64
-
 func architecture(t testing.TB, name string) *golden.Architecture { return modeltest.Recorded(t, name) }
 
 func openArchitecture(t testing.TB, a *golden.Architecture, o auto.Options) model.Model {
@@ -199,23 +195,6 @@ func TestATiedHeadHasItsBias(t *testing.T) {
 		_, err := auto.Open(dir, auto.Options{})
 		require.ErrorContains(t, err, "1 missing: lm_head.bias")
 	}
-}
-
-// What a GPU computes, in the checkpoint's own types, computed on the CPU.
-func TestStoredTypesGiveMLXLMsBFloat16Numbers(t *testing.T) {
-	seen := 0
-	for _, name := range modeltest.Every(t) {
-		a := architecture(t, name)
-		if a.BFloat16 == nil {
-			continue
-		}
-		seen++
-		t.Run(a.Name, func(t *testing.T) {
-			m := openArchitecture(t, a, auto.Options{AsStored: true, Weights: load.Packed})
-			require.Empty(t, firstDifference(t, m, *a.BFloat16, bfloatBound))
-		})
-	}
-	require.Equal(t, 3, seen)
 }
 
 // following returns the likeliest id after ids that continue a cache, the lowest of several.

@@ -2,6 +2,7 @@
 """Record logits of tiny random models of every architecture and option with mlx-lm.
 
     python architectures.py OUTPUT_DIR [NAME ...]
+    python architectures.py OUTPUT_DIR --cuda
 
 The cases are those of architecture_cases.py, recorded here, and those of families/*.py, which
 families/__init__.py records.
@@ -15,7 +16,8 @@ generator's high half & amplitude; a uint8 is center + (bits mod amplitude).
 Each case (docs/golden.md) holds, for ids of length 1, 7 and 60, logits and the L2 norm
 of every layer's output, and a greedy continuation with mlx-lm's own cache. All is
 computed in float32: 16-bit tensors are widened. Cases of bfloat16 weights also hold the
-logits of mlx-lm in bfloat16.
+logits of mlx-lm in bfloat16, on a CPU, and what --cuda adds to them: those of mlx-lm on an Nvidia
+GPU, which adds up in another order, so that each number is rounded otherwise.
 
 Where mlx-lm ignores a window that a config states (Mistral, Qwen2, Qwen3, Phi-3,
 Gemma 2), its own layers are called with that window's mask. What mlx-lm has no key for is
@@ -34,6 +36,8 @@ largest logit. Of the packed model they are mlx-lm's, and transformers has its w
 unpacked.
 """
 
+import gzip
+import json
 import pathlib
 import sys
 
@@ -204,9 +208,23 @@ def record(name, config):
     return case
 
 
+def add_cuda(out):
+    mx.set_default_device(mx.gpu)
+    for path in sorted(out.glob("bfloat16-*.json.gz")):
+        case = json.loads(gzip.decompress(path.read_bytes()))
+        run = case["bfloat16"]
+        model = filled(build(case["config"]), case["tensors"], mx.bfloat16)
+        logits = rows(forward(model, run["ids"], WINDOWS.get(case["name"]))[0], run["positions"])
+        device = f"{mx.device_info()['device_name']}, MLX {mx.__version__}"
+        case["bfloat16_cuda"] = run | {"logits": logits, "device": device}
+        write(out, case)
+
+
 def main():
-    mx.set_default_device(mx.cpu)
     out = pathlib.Path(sys.argv[1])
+    if sys.argv[2:] == ["--cuda"]:
+        return add_cuda(out)
+    mx.set_default_device(mx.cpu)
     out.mkdir(parents=True, exist_ok=True)
     of_families = families.cases()
     for name in sys.argv[2:] or [*CASES, *of_families]:
