@@ -157,7 +157,11 @@ func open() error {
 }
 
 func remedy() string {
-	get := "get one with `" + LibraryCommand + "` (in a checkout of mlxlens with `make mlx-c`), or set $" + EnvLibrary + " to a folder that has it"
+	get := "get one with `" + LibraryCommand + "` (in a checkout of mlxlens with `make mlx-c`)"
+	if os.Getenv(EnvLibrary) != "" {
+		return "set $" + EnvLibrary + " to a folder that has one, or unset it: no other place is looked at while it is set; where there is none, " + get
+	}
+	get += ", or set $" + EnvLibrary + " to a folder that has it"
 	if runtime.GOOS == "darwin" {
 		return "install it with `brew install mlx-c`, or " + get
 	}
@@ -191,7 +195,10 @@ func (p place) open() (reason string) {
 			return "its libmlx: " + reason
 		}
 	}
-	blas, kernels := openBLAS(folder)
+	blas, kernels, reason := openBLAS(folder)
+	if reason != "" {
+		return reason
+	}
 	if mlxPath != "" && opensMLX(runtime.GOOS) {
 		if err := capi.OpenGlobal(mlxPath); err != nil {
 			return "its libmlx cannot be opened: " + lacking(err.Error())
@@ -209,7 +216,7 @@ func lacking(said string) string {
 	switch name, _, missing := strings.Cut(said, ": cannot open shared object file"); {
 	case !missing:
 	case name == "libcuda.so.1":
-		said += "; it comes with NVIDIA's driver, which this library needs: install that, or make the library for the CPU (in a checkout with `make mlx-c`)"
+		said += "; it comes with NVIDIA's driver, which this library needs: install that, or make the library for the CPU (in a checkout with `MLX_C_BACKEND=cpu make mlx-c`)"
 	case strings.HasPrefix(name, "libcu") || strings.HasPrefix(name, "libnv") || strings.HasPrefix(name, "libnccl"):
 		said += "; it is a part of CUDA 13: `MLX_C_BACKEND=cuda make mlx-c` in a checkout fetches what is missing"
 	}
@@ -287,13 +294,13 @@ const blasRoom = 1 << 30
 
 // openBLAS opens an OpenBLAS so that libmlx's cblas functions bind to it: the
 // reference BLAS that Linux wheels of MLX carry multiplies 50 times slower. On a
-// Mac MLX uses Accelerate, and there is nothing to do.
-func openBLAS(folder string) (path, kernels string) {
+// Mac MLX uses Accelerate, and there is nothing to do. reason is why the one that the user names cannot be used.
+func openBLAS(folder string) (path, kernels, reason string) {
 	if runtime.GOOS != "linux" {
-		return "", ""
+		return "", "", ""
 	}
 	if addressSpace() < blasRoom {
-		return "", ""
+		return "", "", ""
 	}
 	var names []string
 	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && (place{}).suspect(beside) == "" {
@@ -305,14 +312,21 @@ func openBLAS(folder string) (path, kernels string) {
 	switch named := os.Getenv(EnvBLAS); named {
 	case "":
 	case "none":
-		return "", ""
+		return "", "", ""
 	default:
-		names = []string{named}
+		kernels, err := openKernels(named)
+		if err == nil && !capi.Multiplies() {
+			err = errors.New("it is no BLAS: it has no cblas_sgemm")
+		}
+		if err != nil {
+			return "", "", "$" + EnvBLAS + " names " + named + ", which cannot be used: " + err.Error() + "; name another, or unset it"
+		}
+		return named, kernels, ""
 	}
 	for _, name := range names {
 		if kernels, err := openKernels(name); err == nil {
-			return name, kernels
+			return name, kernels, ""
 		}
 	}
-	return "", ""
+	return "", "", ""
 }

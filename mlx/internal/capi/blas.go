@@ -15,6 +15,9 @@ func OpenBLAS(path string) (BLAS, error) {
 	return BLAS{lib}, err
 }
 
+// Multiplies reports whether a BLAS is open for what is opened from now on.
+func Multiplies() bool { return symbol(everywhere, "cblas_sgemm") != 0 }
+
 // Core names the processor whose kernels OpenBLAS chose, in its own words; "" where the library does not say.
 func (b BLAS) Core() string {
 	name := symbol(b.lib, "openblas_get_corename")

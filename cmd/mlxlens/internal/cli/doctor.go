@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -109,6 +110,10 @@ func (d *diagnosis) library() error {
 		return err
 	}
 	if err != nil {
+		if named := os.Getenv(mlx.EnvLibrary); named != "" {
+			d.add("there is no usable MLX library where $"+mlx.EnvLibrary+" says", "unset it, or name a folder that has one: while it is set, no other place is looked at; why "+named+" is not usable is said on stderr")
+			return err
+		}
 		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		return err
 	}
@@ -120,7 +125,9 @@ func (d *diagnosis) library() error {
 		d.add("the library fails the self-check: "+r, fmt.Sprintf("get the library of MLX %s, which mlxlens was proven with: `%s`", lib.Proven, lib.Remedy))
 	}
 	d.matrixUnits()
-	if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
+	if asked := os.Getenv(mlx.EnvBLAS) == "none"; runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 && asked {
+		d.add("no OpenBLAS is opened: matrix products run 50 times slower than they could", "$"+mlx.EnvBLAS+" is none: unset it")
+	} else if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
 		d.add("OpenBLAS was not found: matrix products run 50 times slower than they could", "install it (Debian, Ubuntu: sudo apt-get install -y libopenblas0-pthread), or name one in $"+mlx.EnvBLAS)
 	}
 	return nil
