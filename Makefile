@@ -16,7 +16,7 @@ RACE = ./mlx/... ./hub ./tokenizer ./checkpoint ./model/... ./edit ./states ./le
 .PHONY: help serve-load browser run mlx-c model build quick test coverage lint race cross site man dist source sbom formula checksums test-gpu test-arm64 mac-report generate bench fuzz chat-fuzz hostile kill install wheel wheel-try clean fuzz-tokenizers
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 run: mlx-c model build ## fetch and build all that is needed, and trace a prompt
 	bin/mlxlens trace "The capital of France is"
@@ -120,10 +120,7 @@ fuzz-tokenizers: ## compare 20,000 random texts a tokenizer with Hugging Face's 
 
 install: mlx-c ## install what `make build` built, and its library, under PREFIX
 	@test -x bin/mlxlens || $(MAKE) --no-print-directory build
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/mlxlens"
-	install -m 755 bin/mlxlens "$(DESTDIR)$(PREFIX)/bin"
-	install -m 644 LICENSE NOTICES.md "$(DESTDIR)$(PREFIX)/lib/mlxlens"
-	@test ! -d third_party/mlx-c/lib || set -x && cp -R third_party/mlx-c/lib/* "$(DESTDIR)$(PREFIX)/lib/mlxlens" && rm -rf "$(DESTDIR)$(PREFIX)/lib/mlxlens/include"
+	@tools/release/install.sh "$(DESTDIR)$(PREFIX)"
 
 wheel: ## build the Python wheel for this machine into dist/, or with TARGET=Linux-aarch64 or Darwin-arm64 (and MLX_C_CXX) for another; check it
 	@tools/wheel/build.sh $(TARGET)
@@ -139,12 +136,14 @@ man: ## write the man pages into bin/man
 	@rm -rf bin/man
 	go run ./cmd/mlxlens/internal/pages man bin/man
 
-dist: export MLX_C_OWN = 1 # the archive has a library, also of a Mac where Homebrew has one
+dist: export MLX_C_OWN = 1 # the archive has a library, also of a Mac where Homebrew has one,
+dist: export MLX_C_BACKEND = cpu # and no part of CUDA, which is not ours to give away
 dist: mlx-c build man ## make this machine's archive of a release in dist/
 	@tools/release/archive.sh "$(VERSION)"
 
 source: ## make the source archive of a release in dist/
 	@mkdir -p dist
+	@git rev-parse HEAD >/dev/null
 	git archive --format tar.gz --prefix "mlxlens-$(VERSION)/" -o "dist/mlxlens-$(VERSION)-source.tar.gz" HEAD
 
 sbom: build ## list what a release holds, with licences, as CycloneDX, in dist/

@@ -104,7 +104,7 @@ esac`)
 	m.program("c++", `echo "c++ $*" >>"`+log+`"
 case "$1" in
 --version) echo "Apple clang version 17.0.0" ;;
--dynamiclib) exec env `+cc+` -x c -shared -fPIC -Wl,-soname,libmlxc.dylib -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN' -o "${@: -3:1}" - -x none "${@: -1}" -Wl,-rpath-link,"$(dirname "${@: -1}")" <<<'int mlx(void); int mlx_compile_cache_new(void) { return mlx(); }' ;;
+-dynamiclib) [ "$MACOSX_DEPLOYMENT_TARGET" = 14.0 ] || exit 9; exec env `+cc+` -x c -shared -fPIC -Wl,-soname,libmlxc.dylib -Wl,--disable-new-dtags -Wl,-rpath,'$ORIGIN' -o "${@: -3:1}" - -x none "${@: -1}" -Wl,-rpath-link,"$(dirname "${@: -1}")" <<<'int mlx(void); int mlx_compile_cache_new(void) { return mlx(); }' ;;
 *) source="${@: -1}"; name="${source##*/}"; cat "$source" >"${name%.cpp}.o" ;;
 esac`)
 }

@@ -162,6 +162,7 @@ flags=(-std=gnu++20 -O2 -fPIC -DNDEBUG -include "$here/format.h" -I "$run/source
 # shellcheck disable=SC2054 # the commas are the linker's
 if [ "$system" = Darwin ]; then
   flags+=(-D_METAL_ -DACCELERATE_NEW_LAPACK)
+  export MACOSX_DEPLOYMENT_TARGET=14.0 # the oldest that libmlx runs on; else that of the machine
   link=(-dynamiclib -install_name "@rpath/libmlxc.dylib" -Wl,-rpath,@loader_path -Wl,-rpath,@loader_path/../../mlx/lib)
 else
   link=(-shared -Wl,-soname,libmlxc.so -Wl,--enable-new-dtags "-Wl,-rpath,\$ORIGIN:\$ORIGIN/mlx/lib:\$ORIGIN/../../mlx/lib" -Wl,--no-undefined -Wl,--allow-shlib-undefined)

@@ -75,11 +75,11 @@ library() {
 part_machine() {
 	try uname -a
 	mac sw_vers
-	mac sysctl -n machdep.cpu.brand_string hw.memsize hw.perflevel0.physicalcpu hw.perflevel1.physicalcpu
-	mac sysctl -n iogpu.wired_limit_mb
+	mac sysctl -n machdep.cpu.brand_string hw.memsize hw.physicalcpu
+	mac sh -c 'sysctl hw.perflevel0.physicalcpu hw.perflevel1.physicalcpu iogpu.wired_limit_mb || true' # which virtual machines lack
 	mac xcode-select -p
 	mac /usr/bin/c++ --version
-	mac sh -c 'command -v brew && brew list --versions mlx mlx-c'
+	mac sh -c 'brew list --versions mlx mlx-c || echo "not of Homebrew"'
 	try sh -c 'command -v python3 && python3 --version'
 	try go version
 	try git describe --tags --always --dirty

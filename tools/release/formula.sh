@@ -8,11 +8,16 @@ version=$1
 source=dist/mlxlens-$version-source.tar.gz
 [ -f "$source" ] || { echo "formula.sh: $source is not there: make source" >&2; exit 1; }
 if command -v sha256sum >/dev/null; then sum=$(sha256sum "$source"); else sum=$(shasum -a 256 "$source"); fi
+case $version in
+v[0-9]*.[0-9]*) own= ;; # Homebrew reads it in the address
+*) own="
+  version \"0.0.0-g$version\"" ;;
+esac
 cat >dist/mlxlens.rb <<RUBY
 class Mlxlens < Formula
   desc "Logit lens for language models on MLX"
   homepage "https://github.com/mlxlens/mlxlens"
-  url "https://github.com/mlxlens/mlxlens/releases/download/$version/mlxlens-$version-source.tar.gz"
+  url "https://github.com/mlxlens/mlxlens/releases/download/$version/mlxlens-$version-source.tar.gz"$own
   sha256 "${sum%% *}"
   license "MIT"
 
@@ -31,7 +36,7 @@ class Mlxlens < Formula
   end
 
   test do
-    assert_match version.to_s, shell_output("#{bin}/mlxlens version")
+    assert_match "$version", shell_output("#{bin}/mlxlens version")
     system bin/"mlxlens", "help", "sites"
   end
 end

@@ -18,7 +18,7 @@ case $target in
 esac
 lib=third_party/mlx-c/lib
 [ "$target" = "$host" ] || lib=$lib-$target
-MLX_C_OWN=1 MLX_C_TARGET=$target third_party/mlx-c/build.sh
+MLX_C_OWN=1 MLX_C_BACKEND=cpu MLX_C_TARGET=$target third_party/mlx-c/build.sh
 
 begin "$PWD/bin/wheel"
 tree=$run/tree
