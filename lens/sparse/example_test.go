@@ -11,12 +11,12 @@ import (
 
 // The activations of features in the states of a place.
 func Example() {
-	opened, err := auto.Open("models/gemma-2-2b", auto.Options{})
+	opened, err := auto.Open("../../testdata/models/tiny-llama-b-4bit-mixed", auto.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer opened.Close()
-	a, err := sparse.Open("gemma-scope-2b-pt-res/layer_12/width_16k/average_l0_82")
+	a, err := sparse.Open("../../testdata/sparse/tiny-llama-b")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -27,7 +27,9 @@ func Example() {
 	defer e.Close()
 	scope := mlx.NewScope(opened.Model.Device())
 	defer scope.Close()
-	h := mlx.Zeros(scope, mlx.Float32, 1, e.DIn) // states that pass e.In
+	h := mlx.Ones(scope, mlx.Float32, 1, e.DIn) // states that pass e.In
 	acts := e.Encode(h)
-	fmt.Println(acts.Shape(), e.Decode(acts, h).Shape())
+	fmt.Println(e.In, acts.Shape(), e.Decode(acts, h).Shape())
+	// Output:
+	// layers.1.resid_post [1 24] [1 128]
 }

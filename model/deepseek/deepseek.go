@@ -1,3 +1,6 @@
+// Package deepseek is the DeepSeek V2 and V3 architecture (DeepSeek-AI 2024, arXiv:2405.04434 and 2412.19437): keys and values of all heads
+// are made of one latent a position, a part of each key turns and is shared by the heads, and most layers are mixtures of experts, a few of which
+// every token goes through.
 package deepseek
 
 import (

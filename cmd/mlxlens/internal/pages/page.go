@@ -38,7 +38,7 @@ func pagesOf(c *cobra.Command) []page {
 }
 
 func pageOf(c *cobra.Command) page {
-	p := page{name: c.CommandPath(), short: c.Short, long: strings.TrimSpace(cmp.Or(c.Long, c.Short+"."))}
+	p := page{name: c.CommandPath(), short: c.Short, long: strings.Trim(cmp.Or(c.Long, c.Short+"."), "\n")}
 	if c.Parent() != nil && !c.Runnable() && !c.HasSubCommands() {
 		p.name = "mlxlens help " + c.Name()
 		return p

@@ -41,6 +41,8 @@ func TestEveryCommandAndTopicHasAPageWithAllThatItsHelpSays(t *testing.T) {
 			require.Contains(t, text, "| 3 | no usable MLX library")
 		}
 	}
+	codes := byName["mlxlens-exit-codes"]
+	require.Contains(t, codes.markdown(), "```text\n    0  done\n", "a topic that begins with a list")
 	require.Equal(t, "mlxlens help sites", byName["mlxlens-sites"].name)
 	group := byName["mlxlens-lens"]
 	require.Contains(t, group.markdown(), "| [`mlxlens lens fit`](mlxlens-lens-fit.md) |")
