@@ -136,8 +136,10 @@ man: ## write the man pages into bin/man
 	@rm -rf bin/man
 	go run ./cmd/mlxlens/internal/pages man bin/man
 
-dist: export MLX_C_OWN = 1 # the archive has a library, also of a Mac where Homebrew has one,
-dist: export MLX_C_BACKEND = cpu # and no part of CUDA, which is not ours to give away
+# The archive has a library, also of a Mac where Homebrew has one, and no part of CUDA, which is not ours to give away. Make would
+# take blanks before a comment into the value.
+dist: export MLX_C_OWN = 1
+dist: export MLX_C_BACKEND = cpu
 dist: mlx-c build man ## make this machine's archive of a release in dist/
 	@tools/release/archive.sh "$(VERSION)"
 

@@ -50,3 +50,11 @@ func TestAFormulaWithoutATagSaysItsVersion(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "source.tar.gz\"\n  version \"0.0.0-gc4843c2\"\n  sha256 ")
 }
+
+// Make takes the blanks before a comment into a value, and MLX_C_BACKEND "cpu " is none.
+func TestWhatMakeExportsEndsWithItsLine(t *testing.T) {
+	text, err := os.ReadFile("../../Makefile")
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\ndist: export MLX_C_BACKEND = cpu\n")
+	require.NotRegexp(t, `(?m)^[a-z-]+: export .*(#| $)`, string(text))
+}
