@@ -298,13 +298,13 @@ func TestCacheHoldsItsKeysAndValuesAlone(t *testing.T) {
 			}
 			require.Greater(t, cache.Len(), 512)
 			held := func() int { return mlx.ActiveMemory() - before }
-			if m.Device() == mlx.GPU { // whose allocator rounds to pages of 16 KiB, and gives arrays that are up to two larger
-				most := cache.Bytes() + 2*m.Shape().Layers*3*16<<10
-				assert.GreaterOrEqual(t, held(), cache.Bytes())
-				assert.Eventually(t, func() bool { return held() <= most }, 5*time.Second, time.Millisecond, "it holds %d bytes, more than %d", held(), most)
-				return
+			spare := 16 << 10 // an operation may write into an input's buffer that is up to 16 KiB larger than what it needs
+			if m.Device() == mlx.GPU {
+				spare *= 3 // whose allocator rounds to pages of 16 KiB, and gives buffers that are up to two larger
 			}
-			assert.InEpsilon(t, cache.Bytes(), held(), 0.03, "MLX rounds sizes up")
+			most := cache.Bytes() + 2*m.Shape().Layers*spare
+			assert.GreaterOrEqual(t, held(), cache.Bytes())
+			assert.Eventually(t, func() bool { return held() <= most }, 5*time.Second, time.Millisecond, "it holds %d bytes, more than %d", held(), most)
 		})
 	}
 }
