@@ -19,7 +19,7 @@ type Options struct {
 	Cache    string // the cache's folder
 	Endpoint string // the hub's URL
 	Token    string // sent to the endpoint only
-	Offline  bool   // true: never use the network; false: as HF_HUB_OFFLINE says
+	Offline  bool   // true: never use the network; false: as HF_HUB_OFFLINE, else TRANSFORMERS_OFFLINE, says
 	Agent    string // the User-Agent header
 
 	Parallel int           // files fetched at a time; 3
@@ -34,8 +34,8 @@ type Client struct {
 	cache      string
 	endpoint   *url.URL
 	token      string
-	offline    bool
-	noSymlinks bool // HF_HUB_DISABLE_SYMLINKS
+	offline    string // what forbids the network: a variable's name or Options.Offline, "" for nothing
+	noSymlinks bool   // HF_HUB_DISABLE_SYMLINKS
 	agent      string
 
 	parallel, attempts int
@@ -65,7 +65,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		cache:      first(o.Cache, envPath("HF_HUB_CACHE"), envPath("HUGGINGFACE_HUB_CACHE")),
 		token:      first(o.Token, token(home)),
-		offline:    o.Offline || truth(first(os.Getenv("HF_HUB_OFFLINE"), os.Getenv("TRANSFORMERS_OFFLINE"))),
+		offline:    forbids(o),
 		noSymlinks: truth(os.Getenv("HF_HUB_DISABLE_SYMLINKS")),
 		agent:      first(o.Agent, "mlxlens"),
 		parallel:   positive(o.Parallel, 3),
@@ -104,7 +104,7 @@ func New(o Options) (*Client, error) {
 func (c *Client) Cache() string { return c.cache }
 
 // Offline reports whether the network is switched off.
-func (c *Client) Offline() bool { return c.offline }
+func (c *Client) Offline() bool { return c.offline != "" }
 
 // Endpoint is the address of the hub.
 func (c *Client) Endpoint() string { return c.endpoint.String() }

@@ -19,7 +19,9 @@
 // for a model.
 //
 // [New] reads the variables that huggingface_hub reads: HF_HOME, HF_HUB_CACHE,
-// HF_TOKEN, HF_TOKEN_PATH, HF_ENDPOINT, HF_HUB_OFFLINE, XDG_CACHE_HOME. The token is
+// HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE,
+// HF_HUB_DISABLE_SYMLINKS, XDG_CACHE_HOME, and the older names HUGGINGFACE_HUB_CACHE,
+// HUGGING_FACE_HUB_TOKEN and TRANSFORMERS_OFFLINE. The token is
 // sent to the endpoint and to no other host, wherever the endpoint redirects.
 //
 //	c, err := hub.New(hub.Options{})

@@ -13,9 +13,28 @@ import (
 // maxSmall bounds a file that holds a token or a revision, in bytes.
 const maxSmall = 64 << 10
 
+// forbids is what switches the network off, "" where nothing does. As in huggingface_hub the second variable counts only
+// where the first is not set.
+func forbids(o Options) string {
+	if o.Offline {
+		return "Options.Offline"
+	}
+	for _, name := range []string{"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"} {
+		if value := os.Getenv(name); truth(value) {
+			return name
+		} else if value != "" {
+			break
+		}
+	}
+	return ""
+}
+
+// withheld reports whether the user's token is kept back, unless a program gives it.
+func withheld() bool { return truth(os.Getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) }
+
 // token is the user's, "" when there is none.
 func token(home string) string {
-	if truth(os.Getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
+	if withheld() {
 		return ""
 	}
 	if t := clean(first(os.Getenv("HF_TOKEN"), os.Getenv("HUGGING_FACE_HUB_TOKEN"))); t != "" {

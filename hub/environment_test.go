@@ -56,6 +56,18 @@ func TestTheEnvironmentIsReadAsPythonReadsIt(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, c.Offline(), value)
 	}
+	for name, c := range map[string]struct{ hub, transformers, want string }{
+		"the older name alone":     {"", "1", "TRANSFORMERS_OFFLINE"},
+		"both":                     {"1", "1", "HF_HUB_OFFLINE"},
+		"the newer one says no":    {"0", "1", ""},
+		"the older one, not a yes": {"", "0", ""},
+	} {
+		t.Setenv("HF_HUB_OFFLINE", c.hub)
+		t.Setenv("TRANSFORMERS_OFFLINE", c.transformers)
+		got, err := New(Options{})
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.offline, name)
+	}
 	for _, bad := range []string{"hub.example", "ftp://hub.example", "http://", "http://me:secret@hub.example", "http://hub.example?x=secret"} {
 		t.Setenv("HF_ENDPOINT", bad)
 		_, err := New(Options{})
@@ -79,8 +91,26 @@ func TestTheTokenIsFound(t *testing.T) {
 	require.NoError(t, os.WriteFile(other, []byte(" hf_other\r\n"), 0o600))
 	t.Setenv("HF_TOKEN_PATH", other)
 	require.Equal(t, "hf_other", got())
+	t.Setenv("HUGGING_FACE_HUB_TOKEN", "hf_older")
+	require.Equal(t, "hf_older", got())
 	t.Setenv("HF_TOKEN", "hf_env\n")
 	require.Equal(t, "hf_env", got())
 	t.Setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
 	require.Empty(t, got())
+	c, err := New(Options{Token: "hf_given"})
+	require.NoError(t, err)
+	require.Equal(t, "hf_given", c.token, "a program gives it")
+}
+
+func TestARefusalForATokenThatIsKeptBackSaysSo(t *testing.T) {
+	s := serve(t)
+	s.Repos[repoName].Gated = "hf_good"
+	t.Setenv("HF_TOKEN", "hf_good")
+	t.Setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+	_, err := client(t, s).Pull(t.Context(), ref, PullOptions{})
+	require.ErrorIs(t, err, ErrUnauthorized)
+	require.ErrorContains(t, err, "unset HF_HUB_DISABLE_IMPLICIT_TOKEN, with which no token is sent, and set HF_TOKEN")
+	for _, r := range s.Requests() {
+		require.Empty(t, r.Authorization, r.Path)
+	}
 }

@@ -103,7 +103,7 @@ func (c *Client) planFiles(ctx context.Context, f Files, verify bool, t *tally) 
 // PullFiles fetches what the cache lacks of files, as Pull does of a model; Path of what it returns is
 // the snapshot that the names are in.
 func (c *Client) PullFiles(ctx context.Context, f Files, o PullOptions) (Snapshot, error) {
-	if c.offline {
+	if c.Offline() {
 		if s, err := c.FindFiles(f); err == nil {
 			return s, err
 		}

@@ -298,7 +298,11 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 	page := c.endpoint.JoinPath(ref.Repo()).String()
 	code, says := r.Header.Get("X-Error-Code"), r.Header.Get("X-Error-Message")
 	fail := func(text string, kinds ...error) error { return &failure{text: "hub: " + text, kinds: kinds} }
-	ask := fmt.Sprintf("if it is private, or its licence must be accepted first (at %s), set HF_TOKEN to a token of an account that may read it", page)
+	set := "set HF_TOKEN to a token"
+	if c.token == "" && withheld() {
+		set = "unset HF_HUB_DISABLE_IMPLICIT_TOKEN, with which no token is sent, and " + set
+	}
+	ask := fmt.Sprintf("if it is private, or its licence must be accepted first (at %s), %s of an account that may read it", page, set)
 	if c.token != "" {
 		ask = fmt.Sprintf("if it is private, or its licence must be accepted first (at %s), use a token (HF_TOKEN) of an account that may read it", page)
 	}
@@ -314,7 +318,7 @@ func (c *Client) refusal(r *http.Response, ref Ref, file string) error {
 	case elsewhere:
 		return fail(fmt.Sprintf("%s: %s, to which the hub redirects, answers %d %s", what, r.Request.URL.Host, status, http.StatusText(status)), ErrProtocol)
 	case code == "GatedRepo" || status == http.StatusForbidden:
-		text := fmt.Sprintf("%s is gated: accept its licence at %s, then set HF_TOKEN to a token of the account that did", what, page)
+		text := fmt.Sprintf("%s is gated: accept its licence at %s, then %s of the account that did", what, page, set)
 		if code != "GatedRepo" && says != "" {
 			text += fmt.Sprintf(" (the hub says %q)", says)
 		}

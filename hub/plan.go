@@ -121,9 +121,9 @@ func (c *Client) modelFiles(ref Ref, names []string) ([]string, error) {
 // plan is Plan for the files that choose picks from those of the repository.
 func (c *Client) plan(ctx context.Context, ref Ref, verify bool, t *tally, choose func(Ref, []string) ([]string, error)) (Plan, error) {
 	notify := func(err error, wait time.Duration) { t.retrying(File{}, err, wait) }
-	if c.offline {
+	if c.Offline() {
 		return Plan{}, &failure{
-			text:  fmt.Sprintf("hub: %s is not in the cache %s, and HF_HUB_OFFLINE forbids to fetch it: unset it, or give a path", ref, c.cache),
+			text:  fmt.Sprintf("hub: %s is not in the cache %s, and %s forbids to fetch it: unset it, or give a path", ref, c.cache, c.offline),
 			kinds: []error{ErrOffline},
 		}
 	}

@@ -35,7 +35,7 @@ type PullOptions struct {
 // the hub which commit the revision stands for now; offline it takes what the cache has.
 // When ctx ends it ends at once, and another Pull goes on where it stopped.
 func (c *Client) Pull(ctx context.Context, ref Ref, o PullOptions) (Snapshot, error) {
-	if c.offline {
+	if c.Offline() {
 		if s, err := c.Find(ref); err == nil {
 			if o.Verify {
 				err = c.sound(ctx, s, time.Time{})

@@ -233,26 +233,58 @@ program in Go can catch it.`)
 	return b.String()
 }
 
-func environmentTopic() string {
-	var b strings.Builder
-	for _, v := range [][2]string{
+// environment holds, group by group, the variables that the program reads, and what each says.
+var environment = [][][2]string{
+	{
 		{envModel, "the model when -m names none"},
 		{mlx.EnvLibrary, "libmlxc, or the folder that holds it, instead of the search"},
 		{mlx.EnvBLAS, "the BLAS to open before libmlx, or none (Linux)"},
-		{"HF_HUB_CACHE, HF_HOME", "where the Hugging Face cache is: $HF_HUB_CACHE, else $HF_HOME/hub,"},
+		{"XDG_DATA_HOME", "where a library is looked for: in $XDG_DATA_HOME/mlxlens/lib (default ~/.local/share)"},
+		{"HOMEBREW_PREFIX", "Homebrew's folder, in which a library is looked for too"},
+		{"LD_LIBRARY_PATH", "where the system looks for a library and a BLAS; not asked where a folder in it is not an absolute path (Linux)"},
+		{mlx.EnvBLASCore, "whose kernels OpenBLAS takes, instead of those that suit the processor"},
+		{"OPENBLAS_NUM_THREADS,", "how many threads OpenBLAS computes with: the first that is set"},
+		{"GOTO_NUM_THREADS,", ""},
+		{"OMP_NUM_THREADS", ""},
+		{"MLX_ENABLE_CACHE_THRASHING_CHECK", "MLX's check of how many graphs it keeps for an NVIDIA GPU: mlxlens turns it off unless it is set"},
+	}, {
+		{"HF_HUB_CACHE, HF_HOME,", "where the Hugging Face cache is: $HF_HUB_CACHE, else $HF_HOME/hub,"},
 		{"XDG_CACHE_HOME", "else $XDG_CACHE_HOME/huggingface/hub, else ~/.cache/huggingface/hub"},
+		{"HUGGINGFACE_HUB_CACHE", "an older name of HF_HUB_CACHE"},
 		{"HF_TOKEN, HF_TOKEN_PATH", "the token for the hub, or its file (default $HF_HOME/token)"},
+		{"HUGGING_FACE_HUB_TOKEN", "an older name of HF_TOKEN"},
+		{"HF_HUB_DISABLE_IMPLICIT_TOKEN", "1: send the hub no token"},
 		{"HF_ENDPOINT", "the hub's address"},
 		{"HF_HUB_OFFLINE", "1: take models from the cache only, and download nothing"},
+		{"TRANSFORMERS_OFFLINE", "the same, where HF_HUB_OFFLINE is not set"},
 		{"HF_HUB_DISABLE_SYMLINKS", "1: keep files, not links, in the snapshots of the cache"},
 		{"HTTPS_PROXY, NO_PROXY", "the proxy for downloads"},
+	}, {
+		{"MLX_RANK", "which of several processes this is, as mlxlens launch and mlx.launch set it, and one of the next three beside it"},
+		{"MLX_HOSTFILE", "a file with the addresses of a ring"},
+		{"MLX_JACCL_COORDINATOR", "the first process' address, over Thunderbolt"},
+		{"NCCL_HOST_IP", "the first process' address, on NVIDIA GPUs"},
+		{"OMPI_COMM_WORLD_RANK,", "the same, as mpirun sets it"},
+		{"OMPI_COMM_WORLD_SIZE", ""},
+	}, {
 		{envPager + ", PAGER", "what shows text of more lines than the terminal has (less; cat or an empty one: nothing does)"},
+		{"LESS, LV", "options of these pagers; less gets FRX, and lv -c, unless they are set"},
 		{"NO_COLOR", "no colour when it is set, unless --color says always"},
 		{"CLICOLOR_FORCE", "other than 0: colour in a pipe too, unless NO_COLOR is set"},
 		{"CLICOLOR", "0: no colour, as on a terminal whose TERM is dumb"},
 		{"COLORTERM", "truecolor or 24bit: 16 million colours instead of 256"},
-	} {
-		fmt.Fprintf(&b, "  %-24s %s\n", v[0], v[1])
+	},
+}
+
+func environmentTopic() string {
+	var b strings.Builder
+	for i, group := range environment {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		for _, v := range group {
+			b.WriteString(strings.TrimRight(fmt.Sprintf("  %-33s%s", v[0], v[1]), " ") + "\n")
+		}
 	}
 	return strings.TrimRight(b.String(), "\n")
 }
