@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
@@ -24,7 +26,7 @@ func (a *Attending) Figure() *render.Figure {
 	if a.Scoring != nil {
 		if r := a.Repeated; r != nil {
 			f.Title = fmt.Sprintf("attention in %d random tokens that come twice", r.Length)
-			f.Notes = append(f.Notes, fmt.Sprintf("%d samples, seed %d, %s", r.Samples, r.Seed, r.before()))
+			f.Notes = append(f.Notes, fmt.Sprintf("%s, seed %d, %s", english.Plural(r.Samples, "sample", ""), r.Seed, r.before()))
 		}
 		a.scoreFigure(f)
 		f.Means = a.Measure.means()

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -140,7 +142,7 @@ func (e *Estimation) Figure() *render.Figure {
 // words say how effects are estimated.
 func (m Method) words(steps int) string {
 	if m == IntegratedGradients {
-		return fmt.Sprintf("integrated gradients of %d points", steps)
+		return "integrated gradients of " + english.Plural(steps, "point", "")
 	}
 	return "its gradient"
 }
@@ -160,7 +162,7 @@ func namesArray(names []string) checkpoint.Array {
 // Figure lists the edges.
 func (e *Edges) Figure() *render.Figure {
 	f := e.figure(3, "by how much an edge is expected to change the "+e.question()+", by "+e.Method.words(e.Steps))
-	f.Notes = append(f.Notes, fmt.Sprintf("the %d greatest of %d edges", len(e.Edges), e.Count))
+	f.Notes = append(f.Notes, fmt.Sprintf("the %d greatest of %s", len(e.Edges), english.Plural(e.Count, "edge", "")))
 	m := render.Matrix{Name: "edges", TopDown: true, Columns: []render.Column{{Name: "score"}}}
 	for _, x := range e.Edges {
 		m.Rows, m.Values = append(m.Rows, x.From+" → "+x.To), append(m.Values, []float64{float64(x.Score)})

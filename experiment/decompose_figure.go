@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -17,7 +19,7 @@ func (d *Decomposition) Figure() *render.Figure {
 	run := Run{Prompt: d.Prompt, Tokens: d.Tokens}
 	f := &render.Figure{
 		Title: "directions of tokens in " + run.text(), Digits: 2, Means: "length c·|v| of a token's part of the state",
-		Notes: append(named(d.Model), fmt.Sprintf("lens %s; %s, at most %d tokens", d.Lens, d.Algorithm, d.K)),
+		Notes: append(named(d.Model), fmt.Sprintf("lens %s; %s, at most %s", d.Lens, d.Algorithm, english.Plural(d.K, "token", ""))),
 	}
 	columns := run.tokenColumns(d.Positions)
 	names, are := d.rowNames()

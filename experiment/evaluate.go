@@ -183,7 +183,7 @@ func (v *evaluating) readings(rows []string) ([]Reading, error) {
 // Figure shows both measures, a column a lens.
 func (e *Evaluation) Figure() *render.Figure {
 	f := &render.Figure{Title: "lenses against the model's answer", Digits: 3, Means: "KL(final ‖ row) in nats, and the part of positions with the same likeliest token: means over positions"}
-	f.Notes = append(named(e.Model), fmt.Sprintf("%s: %s, %d positions", render.Visible(e.Corpus.Name), english.Plural(e.Corpus.Sequences, "sequence", ""), e.Corpus.Positions))
+	f.Notes = append(named(e.Model), fmt.Sprintf("%s: %s, %s", render.Visible(e.Corpus.Name), english.Plural(e.Corpus.Sequences, "sequence", ""), english.Plural(e.Corpus.Positions, "position", "")))
 	kl := render.Matrix{Name: "KL", RowsAre: "layer"}
 	same := render.Matrix{Name: "agreement", RowsAre: "layer"}
 	for i, l := range e.Lenses {

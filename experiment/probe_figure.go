@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/model"
@@ -19,7 +21,7 @@ func (p *Probing) Figure() *render.Figure {
 	for _, c := range p.Classes {
 		classes = append(classes, fmt.Sprintf("%s %d + %d", render.Visible(c.Label), c.Prompts, c.HeldOut))
 	}
-	f.Notes = append(f.Notes, fmt.Sprintf("%d prompts and %d held out%s, by label: %s", p.Prompts, p.HeldOut, ofThese(p.Seen), strings.Join(classes, ", ")))
+	f.Notes = append(f.Notes, fmt.Sprintf("%s and %d held out%s, by label: %s", english.Plural(p.Prompts, "prompt", ""), p.HeldOut, ofThese(p.Seen), strings.Join(classes, ", ")))
 	table := render.Matrix{Name: "accuracy", RowsAre: "layer", Columns: []render.Column{{Name: "held out"}, {Name: "majority"}, {Name: "training"}}}
 	for _, l := range p.Layers {
 		table.Rows = append(table.Rows, strconv.Itoa(l.Layer))

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/checkpoint"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/render"
@@ -157,7 +159,7 @@ func (a *Averaging) Average() *TracingAverage {
 // Figure shows the average indirect effects, a grid for each component.
 func (t *TracingAverage) Figure() *render.Figure {
 	f := &render.Figure{
-		Title: fmt.Sprintf("average indirect effect over %d facts", t.Facts), Digits: 3,
+		Title: "average indirect effect over " + english.Plural(t.Facts, "fact", ""), Digits: 3,
 		Means: "indirect effect on " + string(t.Metric) + " of restoring a clean state",
 		Notes: append(named(t.Model), fmt.Sprintf("%s: clean %s, corrupted %s; total effect %s", t.Metric, t.Clean.text(), t.Corrupted.text(), t.Total.text())),
 	}

@@ -8,6 +8,8 @@ import (
 	"log"
 	"os"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/mlxlens/mlxlens/edit"
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -41,7 +43,7 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("%d tokens of BOS before\n", len(first))
+		fmt.Printf("%s of BOS before\n", english.Plural(len(first), "token", ""))
 		for _, kind := range scores.Kinds {
 			fmt.Printf("  %-10s", kind)
 			for _, h := range scores.Best(kind)[:4] {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // maxMessage is how many characters of a message are shown.
@@ -44,7 +46,7 @@ func shorten(text string) string {
 		_, n := utf8.DecodeLastRuneInString(text[:to])
 		to -= n
 	}
-	return fmt.Sprintf("%s … (%d bytes left out) … %s", text[:from], to-from, text[to:])
+	return fmt.Sprintf("%s … (%s left out) … %s", text[:from], english.Plural(to-from, "byte", ""), text[to:])
 }
 
 // Safe returns running text as it can be sent to a terminal: characters that would control

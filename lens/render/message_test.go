@@ -31,7 +31,7 @@ func TestALongMessageKeepsBothEnds(t *testing.T) {
 	require.LessOrEqual(t, utf8.RuneCountInString(got), maxMessage+50)
 	require.True(t, strings.HasPrefix(got, "begin"))
 	require.True(t, strings.HasSuffix(got, "what to do"))
-	require.Contains(t, got, "… (2089182 bytes left out) …")
+	require.Contains(t, got, "… (2,089,182 bytes left out) …")
 	short := strings.Repeat("é", maxMessage)
 	require.Equal(t, short, Message(short))
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
 	sdk "github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/mlxlens/mlxlens/serve"
@@ -106,7 +107,7 @@ func within(text string, most int) string {
 	if next := strings.IndexByte(text[to:], '\n'); next >= 0 {
 		to += next + 1
 	}
-	return fmt.Sprintf("%s… (%d lines left out)\n%s", text[:from], strings.Count(text[from:to], "\n"), text[to:])
+	return fmt.Sprintf("%s… (%s left out)\n%s", text[:from], english.Plural(strings.Count(text[from:to], "\n"), "line", ""), text[to:])
 }
 
 // file is an answer in a format of its own.

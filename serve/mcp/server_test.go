@@ -121,7 +121,7 @@ func TestAnAnswerIsStructuredAndAText(t *testing.T) {
 func TestTheTextOfALongAnswerIsWhatTheCommandLinePrints(t *testing.T) {
 	long := `{"schema":"test/1","x":"` + strings.Repeat("a", longest) + `"}`
 	words := "of it\n" + strings.Repeat("a line of numbers 1 2 3\n", longest) + "it comes to this\n"
-	for printed, want := range map[string]string{long: `(?s)^of it\na line.*\n… \(\d+ lines left out\)\na line.*it comes to this\n\nThe structured content has`, `{"schema":"test/1"}`: `^{"schema":"test/1"}$`} {
+	for printed, want := range map[string]string{long: `(?s)^of it\na line.*\n… \([0-9,]+ lines left out\)\na line.*it comes to this\n\nThe structured content has`, `{"schema":"test/1"}`: `^{"schema":"test/1"}$`} {
 		r := called(t, connected(t, func(_ context.Context, _ serve.Call, answer io.Writer, w serve.Watch) error {
 			w.Words(words)
 			_, err := io.WriteString(answer, printed)

@@ -311,5 +311,5 @@ func (c *corpus) say(s *streams) {
 	if c.cut > 0 {
 		cut = fmt.Sprintf(" (%s longer, and cut: --length)", english.Plural(c.cut, "text was", "texts were"))
 	}
-	s.say("%s: %s, %d tokens%s", c.name, english.Plural(len(c.sequences), "sequence", ""), c.tokens, cut)
+	s.say("%s: %s, %s%s", c.name, english.Plural(len(c.sequences), "sequence", ""), english.Plural(c.tokens, "token", ""), cut)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/internal/rooms"
@@ -218,7 +219,7 @@ func (d *diagnosis) print(s *streams, verbose bool) error {
 		fmt.Fprintf(w, "speed\t%.1f GMAC/s, float32\n", d.Speed)
 		check := "passed"
 		if len(d.Refused) > 0 {
-			check = fmt.Sprintf("%d functions are refused", len(d.Refused))
+			check = english.Plural(len(d.Refused), "function is", "functions are") + " refused"
 		}
 		fmt.Fprintf(w, "self-check\t%s\n", check)
 	}

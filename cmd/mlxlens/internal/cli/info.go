@@ -196,9 +196,9 @@ func (i *infoResult) print(to io.Writer, all bool) error {
 	case !i.Tokenizer:
 		line("tokenizer", "none: give prompts with --ids")
 	case i.AddsBOS:
-		line("tokenizer", "%d tokens, adds BOS", i.TokenizerVocab)
+		line("tokenizer", "%s, adds BOS", english.Plural(i.TokenizerVocab, "token", ""))
 	default:
-		line("tokenizer", "%d tokens, adds no BOS", i.TokenizerVocab)
+		line("tokenizer", "%s, adds no BOS", english.Plural(i.TokenizerVocab, "token", ""))
 	}
 	i.sites(line, all)
 	if !all {

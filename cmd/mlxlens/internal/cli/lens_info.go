@@ -85,7 +85,8 @@ func (i lensInfo) trained() string {
 	if f.Steps == 0 {
 		return "the file does not say"
 	}
-	return fmt.Sprintf("%d steps of %s, on %s, %d tokens, digest %s", f.Steps, f.Recipe, english.Plural(f.Sequences, "sequence", ""), f.Tokens, cmp.Or(f.Corpus, "none"))
+	return fmt.Sprintf("%s of %s, on %s, %s, digest %s", english.Plural(f.Steps, "step", ""), f.Recipe,
+		english.Plural(f.Sequences, "sequence", ""), english.Plural(f.Tokens, "token", ""), cmp.Or(f.Corpus, "none"))
 }
 
 // print writes it as a table, or as JSON.

@@ -119,7 +119,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	if d, n := opened.Model.Shape().DModel, len(c.sequences); fo.Rows > 0 && fo.Rows*n < d {
-		return usagef("--rows %d of %d sequences are %d rows, and the matrices have %d: give --rows %d or more", fo.Rows, n, fo.Rows*n, d, (d+n-1)/n)
+		return usagef("--rows %d of %s, %s: the matrices have %d; give --rows %d or more", fo.Rows, english.Plural(n, "sequence", ""), english.Plural(fo.Rows*n, "row", ""), d, (d+n-1)/n)
 	}
 	if run.about, err = o.about(opened, c); err != nil {
 		return err
@@ -236,7 +236,8 @@ func (r *fitting) run(ctx context.Context, sequences [][]int) error {
 		return nil
 	}
 	if n := r.f.Short(); n > 0 {
-		r.s.say("%d of %d sequences are too short to have a position that counts, and are left out", n, len(sequences))
+		is := english.PluralWord(n, "is", "are")
+		r.s.say("%d of %s %s too short to have a position that counts, and %s left out", n, english.Plural(len(sequences), "sequence", ""), is, is)
 	}
 	sayErrors(r.s, r.f.Done(), r.f.Errors(), r.f.Sources())
 	return nil
@@ -270,7 +271,7 @@ func (r *fitting) progress(left int) func(done float64) {
 	return func(done float64) {
 		if since, due := rhythm.due(); due && done < float64(left) {
 			rest := time.Duration(float64(since) * (float64(left) - done) / done)
-			r.s.say("fitting: %.1f of %d sequences after %v, about %v left", done, left, since, rest.Round(time.Second))
+			r.s.say("fitting: %.1f of %s after %v, about %v left", done, english.Plural(left, "sequence", ""), since, rest.Round(time.Second))
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/lens/tuned"
@@ -141,7 +142,8 @@ func (r *training) run(ctx context.Context) error {
 		if n := len(done[0].KL); n < r.layers { // a loss is compared with the peers', which have it so
 			of = fmt.Sprintf(", %d without a translator among them, 0 each", r.layers-n)
 		}
-		r.s.say("%d steps: loss %.4f at the first, %.4f at the last, mean of all %d layers' KL in nats%s", r.steps, r.t.Loss(done[0]), r.t.Loss(done[len(done)-1]), r.layers, of)
+		r.s.say("%s: loss %.4f at the first, %.4f at the last, mean of the KL of %s in nats%s", english.Plural(r.steps, "step", ""),
+			r.t.Loss(done[0]), r.t.Loss(done[len(done)-1]), english.Plural(r.layers, "layer", ""), of)
 	}
 	return nil
 }

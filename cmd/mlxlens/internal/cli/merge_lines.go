@@ -43,7 +43,7 @@ func (p *parts) lacking() string {
 		gap(prompt, p.lines[prompt].line)
 	}
 	gap(of.Prompts+1, of.Last+1)
-	text := fmt.Sprintf("%d of %s %s no answer: %s", n, english.Plural(of.Prompts, "prompt", ""), map[bool]string{true: "has", false: "have"}[n == 1], english.OxfordWordSeries(firstOf(gaps), "and"))
+	text := fmt.Sprintf("%d of %s %s no answer: %s", n, english.Plural(of.Prompts, "prompt", ""), english.PluralWord(n, "has", "have"), english.OxfordWordSeries(firstOf(gaps), "and"))
 	if absent := p.absent(); len(absent) > 0 {
 		text += fmt.Sprintf(" (not among the files: --shard %s)", english.OxfordWordSeries(firstOf(absent), "and"))
 	}

@@ -126,7 +126,7 @@ func (o *pullOptions) progress(s *streams, result *pullResult) func(hub.Event) {
 // print says what was checked, and where what was fetched is.
 func (o *pullOptions) print(s *streams, r *pullResult) error {
 	if !o.quiet && r.VerifiedFiles > 0 {
-		s.say("%s of the cache %s what the hashes say", english.Plural(r.VerifiedFiles, "file", ""), map[bool]string{true: "is", false: "are"}[r.VerifiedFiles == 1])
+		s.say("%s of the cache %s what the hashes say", english.Plural(r.VerifiedFiles, "file", ""), english.PluralWord(r.VerifiedFiles, "is", "are"))
 	}
 	if o.json {
 		return render.WriteJSON(s.out, r)
@@ -184,13 +184,10 @@ func showBar(s *streams) func(hub.Event) {
 }
 
 func started(e hub.Event) string {
-	switch e.Files {
-	case 0:
+	if e.Files == 0 {
 		return "all files are in the cache"
-	case 1:
-		return "fetching 1 file, " + humanize.Bytes(uint64(e.Total))
 	}
-	return fmt.Sprintf("fetching %d files, %s", e.Files, humanize.Bytes(uint64(e.Total)))
+	return fmt.Sprintf("fetching %s, %s", english.Plural(e.Files, "file", ""), humanize.Bytes(uint64(e.Total)))
 }
 
 // hitch says why nothing comes for a while.

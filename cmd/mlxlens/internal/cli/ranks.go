@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"github.com/mlxlens/mlxlens/mlx"
@@ -280,7 +281,7 @@ func (s *streams) leave() {
 		return
 	}
 	if !s.quiet {
-		s.say("%d ranks; this one sent %s to the others", s.ranks.Size(), humanize.Bytes(uint64(s.ranks.Sent())))
+		s.say("%s; this one sent %s to the others", english.Plural(s.ranks.Size(), "rank", ""), humanize.Bytes(uint64(s.ranks.Sent())))
 	}
 	mlx.FinalizeMPI()
 }

@@ -18,7 +18,7 @@ function search(value) {
   if (query) D.texts.forEach((s, t) => { if (bare(s).includes(wanted) || String(D.ids[t]) === query.trim()) matching.add(t); });
   if (matching.size) for (let y = 0; y < R; y++) for (let p = 0; p < P; p++) if (match(rowAt(y), p)) found.push({ r: rowAt(y), p });
   const tops = found.filter(c => match(c.r, c.p) === 2).length;
-  $("matches").textContent = query ? (found.length ? found.length + " cells, " + tops + " on top" : none()) : "";
+  $("matches").textContent = query ? (found.length ? found.length + (found.length === 1 ? " cell, " : " cells, ") + tops + " on top" : none()) : "";
   redraw();
 }
 const none = () => "no candidate has “" + query.trim() + "”";
