@@ -13,6 +13,7 @@ import (
 // What an error is about, for errors.Is.
 var (
 	ErrLibrary = errors.New("no usable MLX library")           // not found, too old, wrong architecture
+	ErrBLAS    = errors.New("no usable BLAS")                  // the one that $MLX_C_BLAS names; it is ErrLibrary too
 	ErrSystem  = errors.New("too few threads or memory")       // of the process, when the library is opened: no fault of the library
 	ErrRefused = errors.New("refused by the self-check")       // this library computes the function wrongly
 	ErrFreed   = errors.New("array used after it was freed")   // by Free, or by its scope's Close

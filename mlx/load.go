@@ -90,7 +90,11 @@ func Load() error {
 		if system := (*systemError)(nil); errors.As(err, &system) {
 			kind = ErrSystem
 		}
-		loaded.err = newError("", kind, err.Error())
+		failure := newError("", kind, err.Error())
+		if blas := (*blasError)(nil); errors.As(err, &blas) {
+			failure.cause = ErrBLAS
+		}
+		loaded.err = failure
 		return loaded.err
 	}
 	loaded.done.Store(true)
@@ -99,10 +103,10 @@ func Load() error {
 
 // LoadedLibrary returns what Load opened.
 //
-// Where none is usable, Searched alone is told.
+// Where none is usable, Searched alone is told, and Path where it is [ErrBLAS] alone that is in the way.
 func LoadedLibrary() (Library, error) {
 	if err := Load(); err != nil {
-		return Library{Searched: loaded.library.Searched}, err
+		return Library{Path: loaded.library.Path, Searched: loaded.library.Searched}, err
 	}
 	return loaded.library, nil
 }

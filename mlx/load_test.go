@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		lib, err := mlx.LoadedLibrary()
 		fmt.Printf("%v\n%s\n%s\nis ErrLibrary: %v\n", err, lib.Path, lib.BLAS, errors.Is(err, mlx.ErrLibrary))
+		if errors.Is(err, mlx.ErrBLAS) {
+			fmt.Println("is ErrBLAS")
+		}
 		os.Exit(0)
 	}
 	if task := os.Getenv(ringEnv); task != "" {
@@ -133,6 +136,28 @@ func TestBLASCanBeChosen(t *testing.T) {
 	require.NoError(t, err)
 	out := loadWith(t, mlx.EnvLibrary+"="+filepath.Dir(lib.Path), mlx.EnvBLAS+"=none")
 	require.Equal(t, "<nil>\n"+lib.Path+"\n\nis ErrLibrary: false\n", out)
+}
+
+func TestABLASThatIsNoneIsToldBesideTheLibrary(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("MLX uses Accelerate on a Mac, and no BLAS is opened")
+	}
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	const blas = "mlx: $MLX_C_BLAS names /nowhere.so, which cannot be used: "
+	out := loadWith(t, mlx.EnvLibrary+"="+lib.Path, mlx.EnvBLAS+"=/nowhere.so")
+	require.True(t, strings.HasPrefix(out, blas), out)
+	require.True(t, strings.HasSuffix(out, "; name another, or unset it\n"+lib.Path+"\n\nis ErrLibrary: true\nis ErrBLAS\n"), out)
+	for _, env := range [][]string{
+		{mlx.EnvLibrary + "=/nowhere", "; name another, or unset it; and $MLX_C_LIBRARY names /nowhere, but there is no such file; "},
+		{mlx.EnvLibrary + "=" + cLibrary(t, "int unrelated(void) { return 0; }"), "it is not mlx-c"},
+		{mlx.EnvLibrary + "=", "; name another, or unset it; and no usable mlx-c "},
+	} {
+		out = loadWith(t, env[0], mlx.EnvBLAS+"=/nowhere.so", "HOME="+t.TempDir(), "XDG_DATA_HOME=", "XDG_CACHE_HOME=")
+		require.True(t, strings.HasPrefix(out, blas), out)
+		require.Contains(t, out, env[1])
+		require.True(t, strings.HasSuffix(out, "\n\n\nis ErrLibrary: true\nis ErrBLAS\n"), out)
+	}
 }
 
 func TestSetLibraryAfterTheFirstUseIsAnError(t *testing.T) {

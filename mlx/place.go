@@ -117,7 +117,7 @@ func userData() string {
 	return filepath.Join(home, ".local", "share")
 }
 
-// open tries the places in order and prepares the first library that is right.
+// open opens a library, with the BLAS that the user names, and prepares it. Where both are wrong its error tells of both.
 func open() error {
 	if err := enoughRoom(); err != nil {
 		return err
@@ -125,6 +125,24 @@ func open() error {
 	if err := enoughThreads(); err != nil { // each takes a stack
 		return err
 	}
+	blas := openNamedBLAS()
+	if system := (*systemError)(nil); errors.As(blas, &system) {
+		return blas
+	}
+	library := search()
+	switch system := (*systemError)(nil); {
+	case blas == nil && library == nil:
+		return prepare()
+	case blas == nil, errors.As(library, &system):
+		return library
+	case library == nil:
+		return blas
+	}
+	return fmt.Errorf("%w; and %w", blas, library)
+}
+
+// search tries the places in order and opens the first library that is right.
+func search() error {
 	if p, ok := namedPlace(); ok {
 		if reason := p.open(); reason != "" {
 			loaded.library.Searched = []string{fmt.Sprintf("%s (%s): %s", p.path, p.by, reason)}
@@ -134,7 +152,7 @@ func open() error {
 			return fmt.Errorf("%s names %s, but %s; %s", p.by, p.path, reason, remedy())
 		}
 		loaded.library.Searched = []string{fmt.Sprintf("%s (%s): taken, and no other place is looked at", p.path, p.by)}
-		return prepare()
+		return nil
 	}
 	var looked []string
 	found := false
@@ -153,7 +171,7 @@ func open() error {
 	if !found {
 		return fmt.Errorf("no usable mlx-c %s library was found; %s. Tried:\n  %s", capi.Release, remedy(), strings.Join(looked, "\n  "))
 	}
-	return prepare()
+	return nil
 }
 
 func remedy() string {
@@ -195,10 +213,7 @@ func (p place) open() (reason string) {
 			return "its libmlx: " + reason
 		}
 	}
-	blas, kernels, reason := openBLAS(folder)
-	if reason != "" {
-		return reason
-	}
+	openBLAS(folder)
 	if mlxPath != "" && opensMLX(runtime.GOOS) {
 		if err := capi.OpenGlobal(mlxPath); err != nil {
 			return "its libmlx cannot be opened: " + lacking(err.Error())
@@ -207,7 +222,7 @@ func (p place) open() (reason string) {
 	if err := capi.Open(p.path); err != nil {
 		return lacking(err.Error())
 	}
-	loaded.library.Path, loaded.library.MLXPath, loaded.library.BLAS, loaded.library.Kernels = p.path, mlxPath, blas, kernels
+	loaded.library.Path, loaded.library.MLXPath = p.path, mlxPath
 	return ""
 }
 
@@ -292,15 +307,39 @@ func exists(path string) bool {
 // again for ever.
 const blasRoom = 1 << 30
 
-// openBLAS opens an OpenBLAS so that libmlx's cblas functions bind to it: the
-// reference BLAS that Linux wheels of MLX carry multiplies 50 times slower. On a
-// Mac MLX uses Accelerate, and there is nothing to do. reason is why the one that the user names cannot be used.
-func openBLAS(folder string) (path, kernels, reason string) {
-	if runtime.GOOS != "linux" {
-		return "", "", ""
+// blasError says why the BLAS that the user names cannot be used.
+type blasError struct{ text string }
+
+func (e *blasError) Error() string { return e.text }
+
+// openNamedBLAS opens the BLAS that $MLX_C_BLAS names, if it names one, before any library is opened.
+func openNamedBLAS() error {
+	named := os.Getenv(EnvBLAS)
+	if named == "" || named == "none" || !opensBLAS() {
+		return nil
 	}
-	if addressSpace() < blasRoom {
-		return "", "", ""
+	kernels, err := openKernels(named)
+	switch {
+	case err != nil && starved(err.Error()):
+		return fmt.Errorf("%s cannot be opened: %w", named, starvedError(err.Error()))
+	case err == nil && !capi.Multiplies():
+		err = errors.New("it is no BLAS: it has no cblas_sgemm")
+	}
+	if err != nil {
+		return &blasError{"$" + EnvBLAS + " names " + named + ", which cannot be used: " + err.Error() + "; name another, or unset it"}
+	}
+	loaded.library.BLAS, loaded.library.Kernels = named, kernels
+	return nil
+}
+
+// opensBLAS reports whether a BLAS is opened beside libmlx: on a Mac MLX uses Accelerate.
+func opensBLAS() bool { return runtime.GOOS == "linux" && addressSpace() >= blasRoom }
+
+// openBLAS opens an OpenBLAS, unless $MLX_C_BLAS says which or none, so that libmlx's cblas functions bind to it: the
+// reference BLAS that Linux wheels of MLX carry multiplies 50 times slower.
+func openBLAS(folder string) {
+	if os.Getenv(EnvBLAS) != "" || !opensBLAS() {
+		return
 	}
 	var names []string
 	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && (place{}).suspect(beside) == "" {
@@ -309,24 +348,10 @@ func openBLAS(folder string) (path, kernels, reason string) {
 	if loaderStrays() == "" {
 		names = append(names, "libopenblas.so.0", "libopenblas.so")
 	}
-	switch named := os.Getenv(EnvBLAS); named {
-	case "":
-	case "none":
-		return "", "", ""
-	default:
-		kernels, err := openKernels(named)
-		if err == nil && !capi.Multiplies() {
-			err = errors.New("it is no BLAS: it has no cblas_sgemm")
-		}
-		if err != nil {
-			return "", "", "$" + EnvBLAS + " names " + named + ", which cannot be used: " + err.Error() + "; name another, or unset it"
-		}
-		return named, kernels, ""
-	}
 	for _, name := range names {
 		if kernels, err := openKernels(name); err == nil {
-			return name, kernels, ""
+			loaded.library.BLAS, loaded.library.Kernels = name, kernels
+			return
 		}
 	}
-	return "", "", ""
 }

@@ -111,11 +111,17 @@ func (d *diagnosis) library() error {
 		return err
 	}
 	if err != nil {
-		if named := os.Getenv(mlx.EnvLibrary); named != "" {
+		named := os.Getenv(mlx.EnvLibrary)
+		switch {
+		case lib.Path != "": // it would be usable
+		case named != "":
 			d.add("there is no usable MLX library where $"+mlx.EnvLibrary+" says", "unset it, or name a folder that has one: while it is set, no other place is looked at; why "+named+" is not usable is said on stderr")
-			return err
+		default:
+			d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
 		}
-		d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
+		if errors.Is(err, mlx.ErrBLAS) {
+			d.add("there is no usable BLAS where $"+mlx.EnvBLAS+" says", "unset it, or name another: why "+os.Getenv(mlx.EnvBLAS)+" is not usable is said on stderr")
+		}
 		return err
 	}
 	d.Library, d.MLX, d.Proven, d.BLAS, d.Kernels, d.Memory, d.Refused = lib.Path, lib.MLX, lib.Proven, lib.BLAS, lib.Kernels, lib.Memory, lib.Refused
