@@ -2,8 +2,8 @@
 
 PREFIX ?= /usr/local
 FUZZ_DIR ?= bin/fuzz
-VERSION = $(shell git describe --tags --always --dirty 2>/dev/null)
-# git has told the version: go need not ask it, and fail where git will not answer
+VERSION = $(shell tools/release/version.sh)
+# git, or the archive, has told the version: go need not ask it, and fail where git will not answer
 GO_BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w -X github.com/mlxlens/mlxlens/cmd/mlxlens/internal/cli.version=$(VERSION)"
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 ACTIONLINT = go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
@@ -144,9 +144,7 @@ dist: mlx-c build man ## make this machine's archive of a release in dist/
 	@tools/release/archive.sh "$(VERSION)"
 
 source: ## make the source archive of a release in dist/
-	@mkdir -p dist
-	@git rev-parse HEAD >/dev/null
-	git archive --format tar.gz --prefix "mlxlens-$(VERSION)/" -o "dist/mlxlens-$(VERSION)-source.tar.gz" HEAD
+	@tools/release/source.sh "$(VERSION)"
 
 sbom: build ## list what a release holds, with licences, as CycloneDX, in dist/
 	@mkdir -p dist

@@ -99,6 +99,54 @@ func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
 	require.Contains(t, out, "libmlxc is not there: MLX_C_OWN=1 make mlx-c")
 }
 
+func TestASourceArchiveIsNamedForTheVersionThatItSays(t *testing.T) {
+	const archived = "cmd/mlxlens/internal/cli/archived.txt"
+	files := map[string]string{}
+	for _, name := range []string{archived, ".gitattributes"} {
+		text, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		files[name] = string(text)
+	}
+	if !strings.HasPrefix(files[archived], "$Format:") {
+		t.Skip("this tree is a source archive's, and no checkout to make one of")
+	}
+	dir := checkout(t, files)
+	git := func(args ...string) string {
+		out, err := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=a", "-c", "user.email=a@example.org"}, args...)...).CombinedOutput()
+		require.NoError(t, err, "git %v: %s", args, out)
+		return strings.TrimSpace(string(out))
+	}
+	git("init", "-q")
+	git("add", ".")
+	git("commit", "-q", "-m", "all")
+	archive := func() string {
+		version, code := run(t, dir, "tools/release/version.sh")
+		require.Zero(t, code, version)
+		version = strings.TrimSpace(version)
+		out, code := run(t, dir, "tools/release/source.sh", version)
+		require.Zero(t, code, out)
+		require.Equal(t, "dist/mlxlens-"+version+"-source.tar.gz\n", out)
+		unpacked := t.TempDir()
+		said, err := exec.Command("tar", "-xzf", filepath.Join(dir, "dist/mlxlens-"+version+"-source.tar.gz"), "-C", unpacked).CombinedOutput()
+		require.NoError(t, err, string(said))
+		says, code := run(t, unpacked, "mlxlens-"+version+"/tools/release/version.sh")
+		require.Zero(t, code, says)
+		require.Equal(t, version+"\n", says)
+		return version
+	}
+	require.Equal(t, git("rev-parse", "--short", "HEAD"), archive())
+	git("tag", "v1.2.0")
+	require.Equal(t, "v1.2.0", archive())
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "more"), []byte("more"), 0o644))
+	git("add", "more")
+	out, code := run(t, dir, "tools/release/source.sh", "v1.2.0-dirty")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "the archive of HEAD is v1.2.0, and was to be named v1.2.0-dirty: commit what has changed")
+	require.NoFileExists(t, filepath.Join(dir, "dist/mlxlens-v1.2.0-dirty-source.tar.gz"))
+	git("commit", "-q", "-m", "more")
+	require.Regexp(t, `^v1\.2\.0-1-g[0-9a-f]{7,}$`, archive())
+}
+
 func TestTheFormulaHasTheSumOfItsSource(t *testing.T) {
 	dir := checkout(t, map[string]string{"dist/mlxlens-v1.2.0-source.tar.gz": "source"})
 	out, code := run(t, dir, "tools/release/formula.sh", "v1.2.0")

@@ -24,7 +24,7 @@ begin "$PWD/bin/wheel"
 tree=$run/tree
 # The version of a tag v1.2.3 is 1.2.3, and of what follows it 1.2.3.dev4+gabcdef (PEP 440).
 version() {
-  git describe --tags --always --dirty=.dirty 2>/dev/null | sed -E \
+  tools/release/version.sh | sed -E -e 's/-dirty$/.dirty/' \
     -e 's/^v?([0-9]+(\.[0-9]+)*)-([0-9]+)-(g[0-9a-f]+)(\.dirty)?$/\1.dev\3+\4\5/' \
     -e 's/^v?([0-9]+(\.[0-9]+)*)(\.dirty)?$/\1\3/' -e 's/^([0-9]+(\.[0-9]+)*)\.dirty$/\1+dirty/' \
     -e '/^[0-9]+(\.[0-9]+)+/!s/^([0-9a-f]+)(\.dirty)?$/0.0.dev0+g\1\2/'

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	_ "embed"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -12,6 +13,12 @@ import (
 // version is set by the linker in what `make build` builds, and empty in what `go build`
 // and `go install` do.
 var version string
+
+// archived is what `git archive`, by which release and GitHub make source archives, writes of the commit (.gitattributes); in
+// a checkout and in Go's module cache it is the form that git fills in.
+//
+//go:embed archived.txt
+var archived string
 
 // unversioned is what Go calls a module that was built where it was worked on.
 const unversioned = "(devel)"
@@ -39,16 +46,28 @@ func versionLine() string {
 	return fmt.Sprintf("mlxlens %s %s %s/%s", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-// programVersion is the linker's version, else what Go knows of the build.
+// programVersion is the linker's version, else that of the source archive, else what Go knows of the build: of an archive
+// that lies within somebody's repository Go tells the revision of that.
 func programVersion() string {
 	if version != "" {
 		return version
+	}
+	if v := archivedVersion(archived); v != "" {
+		return v
 	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return unversioned
 	}
 	return builtVersion(info)
+}
+
+// archivedVersion is the version that an archive's text begins with, "" where the text is the form.
+func archivedVersion(text string) string {
+	if words := strings.Fields(text); len(words) > 0 && !strings.HasPrefix(words[0], "$Format:") {
+		return words[0]
+	}
+	return ""
 }
 
 // builtVersion is the version of the module that `go install …@version` fetched, or the

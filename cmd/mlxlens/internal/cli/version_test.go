@@ -7,6 +7,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+func TestAnArchivesVersionIsTheOneThatGitWroteIntoIt(t *testing.T) {
+	for text, want := range map[string]string{
+		"v1.2.3 084ebb3\n":            "v1.2.3",
+		"v1.2.3-4-g084ebb3 084ebb3\n": "v1.2.3-4-g084ebb3",
+		" 084ebb3\n":                  "084ebb3", // no tag leads to it
+		"$Format:%(describe) %h$\n":   "",
+	} {
+		require.Equal(t, want, archivedVersion(text), text)
+	}
+}
+
 func TestVersionIsWhatTheBuildTells(t *testing.T) {
 	const (
 		revision = "047e8e305e2522b8bc24a2086efc914f9070e9b1"
