@@ -50,10 +50,7 @@ func sbom(list []byte) ([]byte, error) {
 	}
 	var refs []any
 	for _, l := range beside {
-		c := map[string]any{"type": "library", "bom-ref": "library:" + l.name, "name": l.name, "description": l.where, "licenses": licensed(l.spdx)}
-		if l.version != "" {
-			c["version"] = l.version
-		}
+		c := l.component()
 		modules, refs = append(modules, c), append(refs, c["bom-ref"])
 	}
 	bom["components"] = modules
@@ -66,6 +63,28 @@ func sbom(list []byte) ([]byte, error) {
 	e.SetIndent("", "  ")
 	err = e.Encode(bom)
 	return b.Bytes(), err
+}
+
+// component is a library as CycloneDX has it. Where no version is known it says so, in the word that SPDX 2.3 has for that.
+func (l library) component() map[string]any {
+	c := map[string]any{"type": "library", "bom-ref": "library:" + l.name, "name": l.name, "description": l.where, "licenses": licensed(l.spdx)}
+	if l.version == "" {
+		c["properties"] = []any{map[string]any{"name": "mlxlens:version", "value": "NOASSERTION"}}
+		return c
+	}
+	c["version"], c["purl"] = l.version, l.purl
+	var from []any
+	for _, d := range l.from {
+		reference := map[string]any{"type": "distribution", "url": d.purl}
+		if d.sha256 != "" {
+			reference["hashes"] = []any{map[string]any{"alg": "SHA-256", "content": d.sha256}}
+		}
+		from = append(from, reference)
+	}
+	if from != nil {
+		c["externalReferences"] = from
+	}
+	return c
 }
 
 // describeModule adds a module's licence, and the fonts that it carries as its parts.

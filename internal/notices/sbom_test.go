@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -79,7 +80,13 @@ func list(modules ...string) []byte {
 type component struct {
 	Type, Name, Version string
 	Ref                 string `json:"bom-ref"`
-	Licenses            []struct {
+	PURL                string
+	References          []struct {
+		Type, URL string
+		Hashes    []struct{ Alg, Content string }
+	} `json:"externalReferences"`
+	Properties []struct{ Name, Value string }
+	Licenses   []struct {
 		License    struct{ ID string }
 		Expression string
 	}
@@ -126,11 +133,88 @@ func TestSBOMHasTheLicencesOfAllThatAReleaseHolds(t *testing.T) {
 		require.Equal(t, f.spdx, byName[f.name].licence(t))
 	}
 	require.Equal(t, strings.Count(libraries, "\n\n### ")+1, len(bom.Components)-len(moduleLicences))
-	for name, want := range map[string][2]string{
-		"MLX": {"0.32.2", "MIT"}, "mlx-c": {"0.7.0", "MIT"}, "{fmt}": {"12.1.0", "MIT"}, "metal-cpp": {"", "Apache-2.0"}, "OpenBLAS": {"", "BSD-3-Clause"},
-		"GCC runtime library": {"", "GPL-3.0-or-later WITH GCC-exception-3.1"}, "libquadmath": {"", "LGPL-2.1-or-later"},
+	for name, want := range map[string][3]string{
+		"MLX": {"0.32.2", "MIT", "pkg:github/ml-explore/mlx@v0.32.2"}, "mlx-c": {"0.7.0", "MIT", "pkg:github/ml-explore/mlx-c@v0.7.0"},
+		"{fmt}": {"12.1.0", "MIT", "pkg:github/fmtlib/fmt@12.1.0"}, "metal-cpp": {"26", "Apache-2.0", "pkg:generic/metal-cpp@26"},
+		"OpenBLAS": {"", "BSD-3-Clause", ""}, "GCC runtime library": {"", "GPL-3.0-or-later WITH GCC-exception-3.1", ""}, "libquadmath": {"", "LGPL-2.1-or-later", ""},
 	} {
-		require.Equal(t, want, [2]string{byName[name].Version, byName[name].licence(t)}, name)
+		require.Equal(t, want, [3]string{byName[name].Version, byName[name].licence(t), byName[name].PURL}, name)
+	}
+}
+
+// Of each library the list says which one it is, or that it does not know.
+func TestSBOMHasAVersionAndAPackageURLOfALibraryOrNoAssertion(t *testing.T) {
+	t.Chdir("../..")
+	text, err := sbom(list(goItself))
+	require.NoError(t, err)
+	var bom struct{ Components []component }
+	require.NoError(t, json.Unmarshal(text, &bom))
+	purl := regexp.MustCompile(`^pkg:(github|generic|pypi|cargo|golang)/([a-z0-9.-]+/)*[a-z0-9.-]+@v?([0-9a-f.]+)$`)
+	from := map[string][]string{}
+	var unknown []string
+	for _, c := range bom.Components[1:] {
+		if c.Version == "" {
+			require.Equal(t, []struct{ Name, Value string }{{"mlxlens:version", "NOASSERTION"}}, c.Properties, c.Name)
+			require.Empty(t, c.PURL, c.Name)
+			unknown = append(unknown, c.Name)
+			continue
+		}
+		require.Empty(t, c.Properties, c.Name)
+		require.Equal(t, c.Version, purl.FindStringSubmatch(c.PURL)[3], c.Name)
+		for _, r := range c.References {
+			require.Equal(t, "distribution", r.Type)
+			require.Equal(t, c.Version, purl.FindStringSubmatch(r.URL)[3], c.Name)
+			from[c.Name] = append(from[c.Name], r.URL)
+			for _, h := range r.Hashes {
+				require.Equal(t, "SHA-256", h.Alg)
+				require.Len(t, h.Content, 64)
+				from[c.Name] = append(from[c.Name], h.Content)
+			}
+		}
+	}
+	require.Equal(t, []string{"PocketFFT", "FP16", "OpenBLAS", "GCC runtime library", "libquadmath"}, unknown)
+	lock, err := os.ReadFile(crates)
+	require.NoError(t, err)
+	require.Contains(t, string(lock), `checksum = "`+from["mlx-c"][1]+`"`)
+	require.Equal(t, map[string][]string{
+		"MLX":   {"pkg:pypi/mlx-cpu@0.32.2", "pkg:pypi/mlx-metal@0.32.2"},
+		"mlx-c": {"pkg:cargo/mlx-sys@0.7.0", from["mlx-c"][1], "pkg:golang/github.com/ml-explore/mlx-c@v0.7.0"},
+	}, from)
+}
+
+// A recipe that takes another MLX, or two places of it that differ, is found when the list is made.
+func TestSBOMOfARecipeThatContradictsItselfFails(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile("../../" + name)
+		require.NoError(t, err)
+		return string(text)
+	}
+	files := map[string]string{}
+	for _, name := range []string{recipe, crates, requirements + "cpu.txt", requirements + "metal.txt"} {
+		files[name] = read(name)
+	}
+	t.Chdir(t.TempDir())
+	for name, c := range map[string]struct{ file, from, to, want string }{
+		"as it is":            {"none", "", "", ""},
+		"no stamp":            {recipe, "stamp=", "mark=", "want a line stamp="},
+		"a wheel of another":  {requirements + "metal.txt", "mlx-metal==0.32.2", "mlx-metal==0.32.3", "metal.txt: want one package of version 0.32.2"},
+		"a crate of another":  {crates, `version = "0.7.0"`, `version = "0.7.1"`, "want mlx-c 0.7.0 of both"},
+		"a module of another": {recipe, "mlx-c@v0.7.0", "mlx-c@v0.7.1", "want mlx-c 0.7.0 of both"},
+		"all of another":      {"", "0.32.2", "0.32.4", "takes MLX 0.32.4, and internal/notices/libraries.go has the parts of 0.32.2"},
+	} {
+		for file, text := range files {
+			if c.file == file || c.file == "" {
+				text = strings.NewReplacer(c.from, c.to).Replace(text)
+			}
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+		}
+		_, err := librariesBeside()
+		if c.want == "" {
+			require.NoError(t, err, name)
+			continue
+		}
+		require.ErrorContains(t, err, c.want, name)
 	}
 }
 

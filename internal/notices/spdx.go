@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-	"os"
-	"regexp"
-)
+import "fmt"
 
 // program is the licence of mlxlens itself, that of LICENSE.
 const program = "MIT"
@@ -74,37 +70,4 @@ var fonts = []font{
 	{"Cubic 11; Arabic glyphs by Mansour Sorosoro", "github.com/hajimehoshi/bitmapfont", "SIL Open Font License 1.1, as Liberation's", "OFL-1.1"},
 	{"M+ Bitmap Font, © 2002–2005 COZ", "github.com/hajimehoshi/bitmapfont", `free use, copying and distribution, modified or not; provided "as is" without warranty`, "mplus"},
 	{"misc-fixed", "github.com/hajimehoshi/bitmapfont", "public domain", "LicenseRef-public-domain"},
-}
-
-// library is one that is installed beside the program, by a heading of libraries.md and the line below it.
-type library struct{ name, version, where, spdx string }
-
-var (
-	libraryHead   = regexp.MustCompile(`(?m)^### (.+)\n\n(.+); (.+)$`)
-	libraryNumber = regexp.MustCompile(`\b\d+\.\d+\.\d+\b`)
-	recipeNumbers = regexp.MustCompile(`(?m)^stamp="mlx-c ([0-9.]+), MLX ([0-9.]+),`)
-)
-
-// librariesBeside returns the libraries. The recipe of libmlxc pins the versions of MLX and mlx-c; another has one where
-// libraries.md says so, and what MLX's wheel or a system brings has none.
-func librariesBeside() ([]library, error) {
-	const recipe = "third_party/mlx-c/build.sh"
-	text, err := os.ReadFile(recipe)
-	if err != nil {
-		return nil, err
-	}
-	pinned := recipeNumbers.FindSubmatch(text)
-	if pinned == nil {
-		return nil, fmt.Errorf(`%s: no line stamp="mlx-c X, MLX Y, …, which tells the versions`, recipe)
-	}
-	versions := map[string]string{"mlx-c": string(pinned[1]), "MLX": string(pinned[2])}
-	var out []library
-	for _, m := range libraryHead.FindAllStringSubmatch(libraries, -1) {
-		l := library{name: m[1], version: versions[m[1]], where: m[2], spdx: m[3]}
-		if l.version == "" {
-			l.version = libraryNumber.FindString(l.where)
-		}
-		out = append(out, l)
-	}
-	return out, nil
 }
