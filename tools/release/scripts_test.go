@@ -135,6 +135,9 @@ func TestASourceArchiveIsNamedForTheVersionThatItSays(t *testing.T) {
 		return version
 	}
 	require.Equal(t, git("rev-parse", "--short", "HEAD"), archive())
+	git("tag", "v1.2.0-rc1") // of no release
+	git("tag", "next")
+	require.Equal(t, git("rev-parse", "--short", "HEAD"), archive())
 	git("tag", "v1.2.0")
 	require.Equal(t, "v1.2.0", archive())
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "more"), []byte("more"), 0o644))
