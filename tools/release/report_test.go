@@ -91,3 +91,40 @@ func TestTheReportKeepsToWhatAMacHas(t *testing.T) {
 		require.NotRegexp(t, `(?m)^[^#]*`+newer, string(text))
 	}
 }
+
+// What the page for a first Mac says to run is there to be run: parts that the report has, targets of make, and the program by its
+// path, for none is on the PATH yet.
+func TestThePageForAMacNamesWhatCanBeRun(t *testing.T) {
+	page, err := os.ReadFile(root + "/docs/mac.md")
+	require.NoError(t, err)
+	makefile, err := os.ReadFile(root + "/Makefile")
+	require.NoError(t, err)
+	dir := checkout(t, map[string]string{"tools/fake/uname": isMac})
+	reports := 0
+	for _, span := range regexp.MustCompile("`[^`\n]+`|(?m)^make .*$").FindAllString(string(page), -1) {
+		for command := range strings.SplitSeq(strings.Trim(span, "`"), "&&") {
+			words := strings.Fields(command)
+			for len(words) > 1 && strings.Contains(words[0], "=") {
+				words = words[1:]
+			}
+			switch words[0] {
+			case "mlxlens":
+				require.Fail(t, "a program that is not on the PATH", command)
+			case "make":
+				for _, target := range words[1:] {
+					if target == "#" {
+						break
+					}
+					require.Regexp(t, `(?m)^`+regexp.QuoteMeta(target)+`:`, string(makefile))
+				}
+			case "tools/mac/report.sh":
+				if parts := words[1:]; len(parts) > 0 && parts[0] != "PART…" {
+					out, code := run(t, dir, "tools/mac/report.sh", append([]string{"--dry"}, parts...)...)
+					require.Zero(t, code, out)
+					reports++
+				}
+			}
+		}
+	}
+	require.GreaterOrEqual(t, reports, 6)
+}
