@@ -250,10 +250,18 @@ func Cummin(x *Array, axis int, how ...Cumulative) *Array {
 	return cumulate("cummin", capi.Cummin, capi.CumminAxis, x, axis, how)
 }
 
-// Logcumsumexp returns running ln Σ eˣ along axis, without overflow.
-// Binds mlx_logcumsumexp, mlx_logcumsumexp_axis.
+// Logcumsumexp returns running ln Σ eˣ along axis, without overflow. x: any shape; the result has x's
+// shape and dtype, of integers and booleans float32 (mlx.core rounds each step to integers, and what
+// overflows there depends on the processor). Binds mlx_logcumsumexp, mlx_logcumsumexp_axis.
 func Logcumsumexp(x *Array, axis int, how ...Cumulative) *Array {
-	return cumulate("logcumsumexp", capi.Logcumsumexp, capi.LogcumsumexpAxis, x, axis, how)
+	const op = "logcumsumexp"
+	if bad := required(op, x); bad != nil {
+		return bad
+	}
+	if d := x.Dtype(); x.err == nil && integral(d) {
+		x = AsType(x, Float32)
+	}
+	return cumulate(op, capi.Logcumsumexp, capi.LogcumsumexpAxis, x, axis, how)
 }
 
 type cumulateAll = func(res *capi.Array, a capi.Array, reverse, inclusive bool, s capi.Stream) int32

@@ -99,6 +99,23 @@ func TestSoftmaxOfIntegersIsOfFloats(t *testing.T) {
 	within(t, mlx.Full(s, 0.5, mlx.Float32, 2, 3), mlx.Softmax(mlx.Ones(s, mlx.Bool, 2, 3), 0), 0, "bool")
 }
 
+// mlx.core rounds each step to an integer, and begins an exclusive one with the smallest, from which the
+// difference to 1 overflows: 1, −1 became −2147483648, −2147483647, −1 on x86-64 and −2147483648, 22, … on arm64.
+func TestLogcumsumexpOfIntegersIsOfFloats(t *testing.T) {
+	s := scope(t)
+	x := mlx.FromSlice(s, []float32{1, 0, 2, 1, 1, 0}, 2, 3)
+	for _, d := range []mlx.Dtype{mlx.Int8, mlx.Uint8, mlx.Int32, mlx.Int64} {
+		for _, how := range []mlx.Cumulative{{}, {Exclusive: true}, {Reverse: true}, {Reverse: true, Exclusive: true}} {
+			y := mlx.Logcumsumexp(mlx.AsType(x, d), 1, how)
+			require.Equal(t, "float32[2 3]", y.String())
+			require.Equal(t, floats(t, mlx.Logcumsumexp(x, 1, how)), floats(t, y), fmt.Sprint(d, how))
+		}
+	}
+	y := mlx.Logcumsumexp(mlx.AsType(x, mlx.Int32), 1, mlx.Cumulative{Exclusive: true})
+	near(t, []float32{1, 1.3132617, 1, 1.6931472}, mlx.Slice(y, 1, mlx.From(1)), "ln(e + 1), ln 2e")
+	near(t, []float32{1, 1.6931472}, mlx.Logcumsumexp(mlx.Ones(s, mlx.Bool, 2), 0), "bool")
+}
+
 // What mlx.core refuses of operands without elements, or of too few axes, is refused too, and what
 // it accepts is accepted: matrices of which a batch has none.
 func TestOperandsWithoutElementsAreChecked(t *testing.T) {
