@@ -28,6 +28,9 @@ func SetForLAPACK(f func(Stream) Stream) (restore func()) {
 	return func() { forLAPACK = before }
 }
 
+// FirstWork is the elements that the first part of an evaluation goes through.
+const FirstWork = firstWork
+
 // PlanOf is at how many places the evaluation of a could be cut, and whether the plan sees all of it.
 func PlanOf(a *Array) (places int, whole bool) {
 	_ = inGate("plan", func() error {

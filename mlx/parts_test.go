@@ -8,13 +8,30 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/stretchr/testify/require"
 )
 
+// amounts are how much is computed where it shall last.
+type amounts struct {
+	side  int // of the matrices that long multiplies
+	many  int // products of these are several parts
+	depth int // the elements that single sums up
+}
+
+// lasting gives a product of long a millisecond of two cores with a BLAS, and single a tenth of a second.
+// An emulated processor multiplies 2,000 times slower, and then the first part alone has 85 products.
+func lasting() amounts {
+	if emulated.Processor() {
+		return amounts{side: 128, many: 105, depth: 16}
+	}
+	return amounts{side: 512, many: 150, depth: 2048}
+}
+
 // long returns the average of the rows' sums of a product of n matrices, which is 1.
 func long(s *mlx.Scope, n int) *mlx.Array {
-	const side = 512
+	side := lasting().side
 	m := mlx.Divide(mlx.Ones(s, mlx.Float32, side, side), mlx.Scalar(s, float32(side)))
 	x := m
 	for range n {
@@ -29,11 +46,13 @@ func gradient(s *mlx.Scope, n int) *mlx.Array {
 	return mlx.Grad(f)(mlx.Scalar(s, float32(1)))[0]
 }
 
-// one operation of a tenth of a second, at least
+// wide is the side of single's result, which alone is more than a part.
+const wide = 2048
+
+// single is one operation, of which each element is lasting().depth.
 func single(s *mlx.Scope) *mlx.Array {
-	const side = 2048
-	m := mlx.Ones(s, mlx.Float32, side, side)
-	return mlx.Matmul(m, m)
+	depth := lasting().depth
+	return mlx.Matmul(mlx.Ones(s, mlx.Float32, wide, depth), mlx.Ones(s, mlx.Float32, depth, wide))
 }
 
 func small(s *mlx.Scope) *mlx.Array { return mlx.Exp(mlx.Zeros(s, mlx.Float32, 3)) }
@@ -51,7 +70,7 @@ func otherStream(t *testing.T) *mlx.Scope {
 func TestSmallEvaluationsPassALargeOne(t *testing.T) {
 	for name, s := range map[string]*mlx.Scope{"a scope": scope(t), "no scope to close": mlx.On(mlx.CPU)} {
 		passed := 0
-		for n := 150; n <= 150<<4 && passed <= 8; n *= 2 { // longer where many fast cores, or few busy ones, leave time for few
+		for n := lasting().many; n <= lasting().many<<4 && passed <= 8; n *= 2 { // longer where many fast cores, or few busy ones, leave time for few
 			passed = passing(t, s, long(s, n))
 		}
 		// before: as many as came first, and one
@@ -89,7 +108,7 @@ func TestOfLongOperationsOneIsUnderWayOnAStream(t *testing.T) {
 	one := mlx.Sin(mlx.Sin(mlx.Sin(ones))) // some tenths of a second each, on whatever machine: MLX does it on one thread
 	require.Equal(t, 1, mostAloft(t, one))
 	require.Equal(t, 2, mostOfTries(t, func() []*mlx.Array { return []*mlx.Array{mlx.Sin(ones), mlx.Sin(apart)} }))
-	require.Equal(t, 2, mostOfTries(t, func() []*mlx.Array { return []*mlx.Array{long(s, 150)} }), "of short ones")
+	require.Equal(t, 2, mostOfTries(t, func() []*mlx.Array { return []*mlx.Array{long(s, lasting().many)} }), "of short ones")
 }
 
 // mostOfTries is the most of mostAloft in up to ten tries, which may all look at moments between parts.
@@ -163,7 +182,7 @@ func TestAWaitHoldsUpNoOtherStream(t *testing.T) {
 // Do returns at the end of its context whatever is under way, and that goes on.
 func TestDoDoesNotWaitForWhatIsUnderWay(t *testing.T) {
 	s := scope(t)
-	for name, x := range map[string]*mlx.Array{"in parts": long(s, 150), "in one part": gradient(s, 100), "one operation": mlx.Sum(single(s))} {
+	for name, x := range map[string]*mlx.Array{"in parts": long(s, lasting().many), "in one part": gradient(s, 100), "one operation": mlx.Sum(single(s))} {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		var inner, after error
 		err := mlx.Do(ctx, func() error {
@@ -180,15 +199,17 @@ func TestDoDoesNotWaitForWhatIsUnderWay(t *testing.T) {
 			require.False(t, ready, name)
 		}
 		require.Equal(t, []float32{1, 1, 1}, floats(t, small(s)), name)
-		want := map[string]float32{"in parts": 1, "in one part": 1, "one operation": 1 << 33}[name]
+		want := map[string]float32{"in parts": 1, "in one part": 1, "one operation": float32(wide * wide * lasting().depth)}[name]
 		require.Equal(t, []float32{want}, floats(t, x), name)
 	}
 }
 
 // The context of Do ends while the first part is under way, and the last, which nobody was to wait for, has begun.
 func TestAnAsynchronousEvaluationMayBeLeftBetweenItsParts(t *testing.T) {
-	for _, after := range []time.Duration{1, 2, 5, 10, 20, 40} { // two parts, of five products and of the rest
-		x := long(scope(t), 8)
+	side := lasting().side
+	first := mlx.FirstWork / (3 * side * side) // a product goes through two operands and the result
+	for _, after := range []time.Duration{1, 2, 5, 10, 20, 40} {
+		x := long(scope(t), first+3) // two parts
 		ctx, cancel := context.WithTimeout(t.Context(), after*time.Millisecond)
 		err := mlx.Do(ctx, func() error { return mlx.AsyncEval(x) })
 		cancel()

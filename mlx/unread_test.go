@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/mlx"
 )
 
@@ -149,6 +150,9 @@ func TestTheCollectorFindsUnreadArrays(t *testing.T) {
 }
 
 func TestAFileThatShrinksIsTheErrorOfItsArrays(t *testing.T) {
+	if emulated.Processor() {
+		t.Skip("qemu-user gives the signal of a page that is gone no address where Go looks for it on arm64 (fault_address)")
+	}
 	s := scope(t)
 	path := sparse(t, 4, 1<<20)
 	arrays, _, err := mlx.LoadSafetensors(s, path)

@@ -122,6 +122,7 @@ var allowed = map[string][]string{
 	"tools/wheel/check":    {},
 	"internal/archtest":    {},
 	"internal/browsertest": {},
+	"internal/emulated":    {},
 	"internal/exactjson":   {},
 	"internal/golden":      {"lens", "mlx"},
 	"internal/hubtest":     {},
@@ -132,7 +133,7 @@ var allowed = map[string][]string{
 	"internal/spelling":    {},
 	"internal/regular":     {},
 	"internal/torchfile":   {"checkpoint"},
-	"internal/modeltest":   {"internal/golden", "mlx", "mlx/nn", "model", "model/auto"},
+	"internal/modeltest":   {"internal/emulated", "internal/golden", "mlx", "mlx/nn", "model", "model/auto"},
 }
 
 // architecture is what the folder of one may import: none of the others.

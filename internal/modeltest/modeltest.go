@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/mlx/nn"
@@ -61,10 +62,19 @@ func Float32(t testing.TB, o auto.Options) auto.Options {
 	return o
 }
 
-// Open opens a model, given from the repository's root, as Float32 has it until the test ends.
+// large is the bytes of a file of which an emulated processor takes minutes for a pass: those of real
+// models, and of no recorded one.
+const large = 16 << 20
+
+// Open opens a model, given from the repository's root, as Float32 has it until the test ends. A large one
+// is not opened on an emulated processor: the test is skipped there.
 func Open(t testing.TB, path string, o auto.Options) *auto.Opened {
 	t.Helper()
-	opened, err := auto.Open(Path(t, path), Float32(t, o))
+	path = Path(t, path)
+	if info, err := os.Stat(path); err == nil && info.Size() > large && emulated.Processor() {
+		t.Skipf("%s is too large for an emulated processor (%d MB)", path, info.Size()>>20)
+	}
+	opened, err := auto.Open(path, Float32(t, o))
 	require.NoError(t, err)
 	t.Cleanup(opened.Close)
 	return opened

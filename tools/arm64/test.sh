@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Runs tests for linux/arm64 under qemu-user on another machine: the vector loops of lens, and with
 # `all` the short tests of packages that compute (PACKAGES names others), on a cross-compiled
-# libmlxc. Debian has what it takes: qemu-user, g++-aarch64-linux-gnu and with it an arm64 libc.
+# libmlxc. Tests know it by $MLXLENS_EMULATED (internal/emulated): some compute less then, few are
+# skipped, each with its reason. Debian has what it takes: qemu-user, g++-aarch64-linux-gnu and with it
+# an arm64 libc.
 #
 #   test.sh [scan|all]
 set -euo pipefail
@@ -72,8 +74,10 @@ emulated ./lens -test.v -test.run '^(TestVector.*|TestScanInGo.*|TestAccumulator
 library=$PWD/third_party/mlx-c/lib-Linux-aarch64
 [ -e "$library/libmlxc.so" ] || MLX_C_TARGET=Linux-aarch64 MLX_C_CXX=aarch64-linux-gnu-g++ third_party/mlx-c/build.sh
 [ -e "$library/libmlxc.so" ] || die "third_party/mlx-c/build.sh made no $library"
-export MLX_C_LIBRARY=$library/libmlxc.so MLX_C_BLAS=none
+export MLX_C_LIBRARY=$library/libmlxc.so MLX_C_BLAS=none MLXLENS_EMULATED=1
 for package in $packages; do
   echo "arm64: $package"
+  began=$SECONDS
   emulated "$package" -test.short -test.timeout 60m
+  echo "arm64: $package took $((SECONDS - began)) s"
 done

@@ -1,0 +1,12 @@
+// Package emulated tells tests that another processor than the machine's is emulated, by qemu-user under
+// tools/arm64/test.sh. Arithmetic is then 2,000 times slower, the signal of a page that is gone has no address
+// where Go looks for it, and limits on memory limit the emulator too.
+package emulated
+
+import "os"
+
+// Env is the variable that says so, of any value but none.
+const Env = "MLXLENS_EMULATED"
+
+// Processor reports whether the processor is emulated.
+func Processor() bool { return os.Getenv(Env) != "" }
