@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -15,7 +16,10 @@ import (
 func TestAPassThatBeginsInTheMiddleIsTheRest(t *testing.T) {
 	t.Parallel()
 	const rows, before = 3, 23
-	for _, name := range modeltest.Sample(t) {
+	for i, name := range modeltest.Sample(t) {
+		if emulated.Processor() && i%4 != 0 {
+			continue // passes of all take two minutes there
+		}
 		m := modeltest.Architecture(t, name, nil)
 		recorded := modeltest.Recorded(t, name).Runs
 		ids := recorded[len(recorded)-1].IDs
