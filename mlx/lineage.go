@@ -106,14 +106,17 @@ func (l *lineage) kin(i int) (a *Array, ok bool) {
 type plan struct {
 	nodes   []*Array // acquired, each behind what it is made of
 	work    []int64  // how many elements each operation goes through
+	count   []int    // how many operations each is, with those before it that were freed
 	passed  []*Array // what else was met on the way, and was freed
-	ended   int64    // the work of those of them that no node counts yet
+	counted int      // how many of them a node counts
+	ended   int64    // the work of the others
 	total   int64
 	unknown bool // not all that has to be computed was seen
 	remote  bool // it waits for another process
 
 	at     int // how many nodes are behind
 	budget int64
+	most   int // where it is not 0, a part is so many operations, whatever they go through
 
 	path []step // of look
 }
@@ -202,7 +205,8 @@ func (p *plan) add(a *Array) {
 	}
 	work += max(n, 0) + p.ended
 	p.ended = 0
-	p.nodes, p.work, p.total = append(p.nodes, a), append(p.work, work), p.total+work
+	p.count = append(p.count, 1+len(p.passed)-p.counted)
+	p.nodes, p.work, p.total, p.counted = append(p.nodes, a), append(p.work, work), p.total+work, len(p.passed)
 }
 
 // light reports whether the whole takes no longer than a part.
@@ -212,12 +216,20 @@ func (p *plan) light() bool {
 
 // next returns the next part and what it goes through, and whether it is the last.
 func (p *plan) next() (part []*Array, work int64, last bool) {
-	from := p.at
-	for p.at < len(p.nodes) && p.at-from < mostNodes && (work == 0 || work+p.work[p.at] <= p.budget) {
-		work += p.work[p.at]
+	from, count := p.at, 0
+	for p.at < len(p.nodes) && p.at-from < mostNodes && (p.at == from || p.fits(work+p.work[p.at], count+p.count[p.at])) {
+		work, count = work+p.work[p.at], count+p.count[p.at]
 		p.at++
 	}
 	return p.nodes[from:p.at], work, p.at == len(p.nodes)
+}
+
+// fits reports whether a part may be of so much work and so many operations.
+func (p *plan) fits(work int64, count int) bool {
+	if p.most > 0 {
+		return count <= p.most
+	}
+	return work <= p.budget
 }
 
 // reached notes that all is computed. The caller is inside the gate.
@@ -237,5 +249,5 @@ func (p *plan) end() {
 	clear(p.passed)
 	path := p.path[:cap(p.path)]
 	clear(path)
-	*p = plan{nodes: p.nodes[:0], work: p.work[:0], passed: p.passed[:0], path: path[:0]}
+	*p = plan{nodes: p.nodes[:0], work: p.work[:0], count: p.count[:0], passed: p.passed[:0], path: path[:0]}
 }

@@ -111,6 +111,23 @@ func TestOfLongOperationsOneIsUnderWayOnAStream(t *testing.T) {
 	require.Equal(t, 2, mostOfTries(t, func() []*mlx.Array { return []*mlx.Array{long(s, lasting().many)} }), "of short ones")
 }
 
+// A further stream has one user, for whom it shall not stand still: its next part is handed out though the operations of the one under way
+// last as long as those above.
+func TestOfAFurtherStreamTwoPartsOfLongOperationsAreUnderWay(t *testing.T) {
+	if mlx.GPU.Available() {
+		t.Skip("beside CUDA two streams of a CPU were not seen under way at once")
+	}
+	for range 12 { // what MLX hands out is shared by all of them: a part is eight operations
+		otherStream(t)
+	}
+	x := mlx.Ones(otherStream(t), mlx.Float32, 1<<24)
+	require.NoError(t, mlx.Eval(x))
+	for range 17 {
+		x = mlx.Sin(x)
+	}
+	require.Equal(t, 2, mostAloft(t, x))
+}
+
 // mostOfTries is the most of mostAloft in up to ten tries, which may all look at moments between parts.
 func mostOfTries(t *testing.T, arrays func() []*mlx.Array) (most int) {
 	t.Helper()

@@ -260,6 +260,9 @@ func NewStream(kind capi.DeviceType) (int, error) {
 // NumStreams returns how many streams there are; 0 and 1 are the devices' own.
 func NumStreams() int { return int(numStreams.Load()) }
 
+// Further returns how many streams there are beside the devices' own.
+func Further() int { return NumStreams() - len(devices) }
+
 // Stream returns stream number i, 0 when there is none: on the GPU's place without a GPU.
 func Stream(i int) capi.Stream { return streams[i] }
 
