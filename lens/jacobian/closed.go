@@ -11,12 +11,14 @@ import (
 // Where many rows go back at once, what a block does to a position's cotangents is put together
 // first, as matrices that serve all of them. Of the MLP at a position it is one [d_model, d_model], made by
 // d_model·d_mlp·d_model multiplications instead of 3·d_model·d_mlp for each row. What comes back from z to a position's own
-// query is one [d_v, d_head] of each head, and to another's key and value one for each pair of positions, which the pattern's
-// softmax is part of. Of what is done by elements, the projection of a norm is left, and one sum.
+// query is another, with W_Q, and to another's key and value one for each pair of positions, which the pattern's
+// softmax is part of. The projections of the norms are in them: nothing is left to be done by elements.
 //
-// Rows are kept as cotangents [pos, row, d_model]. A block's MLP goes through in pieces of a few positions with all rows, which share its
-// matrix, its attention in pieces of a few rows with all positions. Pieces do not depend on each other, and go through lanes. What they hold is
-// small: the processor's caches have much of it, and the C library reuses its memory. They are the same for any number of lanes, and so are the sums.
+// Cotangents are kept as [pos, row, d_model], in pieces of a few positions with all rows, which share a position's matrices. A piece goes by itself
+// from the values and keys of one block through the MLP, to z and to the queries of the block before; then some rows of a kv head
+// go by themselves from z at all positions to its values and keys, in runs: keys behind a run's queries have no pairs with them. Pieces do not
+// depend on each other, and go through lanes, as do rows of heads. What they hold is small: the processor's caches have much of it, and the C
+// library reuses its memory. They are the same for any number of lanes, and so are the sums.
 
 // pieceBytes is about what the largest array of a piece takes.
 const pieceBytes = 16 << 20
@@ -54,8 +56,8 @@ func closedPays(shape model.Shape, n int) bool {
 // closedBytes estimates what n rows take, the matrices, and what is under way in lanes.
 func closedBytes(shape model.Shape, lanes, n, positions, keys int) int64 {
 	d := shape.DModel
-	streams := 2 * positions * n * d
-	pairs := 2 * shape.Heads * positions * keys * (2 + 2*shape.DHead) // of a block, and of the next
+	streams := positions * n * (2*d + (shape.Heads+2*shape.KVHeads)*shape.DHead) // between two blocks, z, and values and keys
+	pairs := 2 * shape.Heads * positions * keys * (2 + 2*shape.DHead)            // of a block, and of the next
 	weights := 2 * d * (3*shape.DMLP + 2*(shape.Heads+shape.KVHeads)*shape.DHead)
 	return 4*int64(streams+pairs+weights) + int64(lanes)*5*pieceBytes
 }
@@ -80,13 +82,27 @@ func spans(n, most int) []span {
 // closing is rows on their way back by the blocks' matrices.
 type closing struct {
 	*backward
-	rows   []span // of which each goes through attention by itself
-	pieces []span // of positions, of which each goes through the MLP by itself
+	pieces []span // of positions, of which each goes by itself from a block's values and keys through the block before
+	runs   []span // of pieces, whose queries see keys together
+	tasks  []task // of which each goes by itself from z to the block's values and keys
 
-	state []*mlx.Array // by rows: [pos, row, d_model]
-	scope *mlx.Scope   // owns state and next
-	next  *matrices    // of the block that comes next
+	// of what entered the block that was gone through last: by pieces, [T', row, d_model], what comes by the same positions; and by
+	// tasks, [T, row', d_head], what comes by their values and turned keys
+	mid          []*mlx.Array
+	values, keys []*mlx.Array
+	last         *matrices  // of this block; nil at first
+	next         *matrices  // of the block that comes next
+	scope        *mlx.Scope // owns the matrices
 }
+
+// task are some rows of a kv head.
+type task struct {
+	kv   int
+	rows span
+}
+
+// runLength is about how many positions a run has. Half the square of it are pairs of a query with a key behind it.
+const runLength = 64
 
 // closedRows is rows by the blocks' matrices.
 func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
@@ -95,23 +111,22 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 	}
 	shape := b.m.Shape()
 	n, d := cotangents.Dim(0), cotangents.Dim(1)
-	c := &closing{
-		backward: b,
-		rows:     spans(n, max(1, 3*b.piece/2/(4*b.kept*max(d, shape.Heads*max(b.kept, shape.DHead))))),
-		pieces:   spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n)))),
-		scope:    mlx.NewScope(b.m.Device()),
-	}
+	c := &closing{backward: b, scope: mlx.NewScope(b.m.Device())}
 	defer func() { c.scope.Close() }()
-	for _, rows := range c.rows {
-		x := mlx.ExpandDims(rows.of(c.scope.Hold(cotangents), 0), 0)
-		c.state = append(c.state, mlx.BroadcastTo(x, b.kept, rows.to-rows.from, d))
+	c.pieces = spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n))))
+	runs := (b.kept + runLength - 1) / runLength
+	c.runs = spans(len(c.pieces), (len(c.pieces)+runs-1)/runs)
+	for _, rows := range spans(n, max(1, b.piece/(4*shape.Heads/shape.KVHeads*min(b.kept, runLength)*b.kept))) {
+		for kv := range shape.KVHeads {
+			c.tasks = append(c.tasks, task{kv, rows})
+		}
 	}
-	if err := mlx.Eval(c.state...); err != nil {
-		return err
+	for _, at := range c.pieces {
+		c.mid = append(c.mid, mlx.BroadcastTo(c.scope.Hold(cotangents), at.to-at.from, n, d))
 	}
 	last := len(b.segments) - 1
 	var err error
-	if c.next, err = b.matrices(c.scope, c.scope, b.segments[last]); err != nil {
+	if c.next, err = b.matrices(c.scope, c.scope, b.segments[last], c.seen()); err != nil {
 		return err
 	}
 	for i := last; i >= 0; i-- {
@@ -119,60 +134,148 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 			return fmt.Errorf("jacobian: from behind block %d to before it: %w", b.segments[i].from, err)
 		}
 	}
-	return nil
+	return c.first(ctx, visit)
 }
 
-// block takes cotangents of what leaves the block of segment i to those of what enters it, visits their mean, and makes the
-// matrices of the next.
+// seen are the runs as positions.
+func (c *closing) seen() []span {
+	all := make([]span, len(c.runs))
+	for i, r := range c.runs {
+		all[i] = span{c.pieces[r.from].from, c.pieces[r.to-1].to}
+	}
+	return all
+}
+
+// block takes cotangents of what leaves the block of segment i to those of what enters it, visits the mean of those that leave it, and
+// makes the matrices of the next.
 func (c *closing) block(ctx context.Context, i int, visit visitor) error {
-	m, state := c.next, c.state
-	before, between, behind := c.scope, mlx.NewScope(c.m.Device()), mlx.NewScope(c.m.Device())
+	m, layer := c.next, c.segments[i].to-1
+	before, behind := c.scope, mlx.NewScope(c.m.Device())
 	defer before.Close()
-	defer between.Close()
-	c.next, c.state, c.scope = nil, make([]*mlx.Array, len(c.rows)), behind
-
-	mid := make([]*mlx.Array, len(c.pieces))
-	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) (err error) {
-		y, err := joined(work, state, 1, c.pieces[k], 0)
+	mid, z, sums := make([]*mlx.Array, len(c.pieces)), make([]*mlx.Array, len(c.pieces)), make([]*mlx.Array, len(c.pieces))
+	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) error {
+		y, err := c.leaves(work, k)
 		if err != nil {
 			return err
 		}
-		mid[k], err = done(between, work, func(w *mlx.Scope) *mlx.Array { return m.mlp(w.Hold(y), c.pieces[k]) })
-		return err
+		sums[k] = sum(y)
+		mid[k], z[k] = m.query(m.mlp(y, c.pieces[k]), c.pieces[k])
+		return done(work, sums[k], mid[k], z[k])
 	})
 	if err != nil {
 		return err
 	}
-	for _, x := range state {
-		x.Free()
-	}
-	return c.on.each(ctx, 1+len(c.rows), func(work *mlx.Scope, k int) (err error) {
-		if k == 0 {
-			if i > 0 {
-				c.next, err = c.matrices(work, behind, c.segments[i-1])
-			}
-			return err
+	free(c.values, c.keys)
+	c.mid, c.values, c.keys = mid, make([]*mlx.Array, len(c.tasks)), make([]*mlx.Array, len(c.tasks))
+	c.last, c.next, c.scope = m.last(behind), nil, behind
+	err = c.on.each(ctx, 2+len(c.tasks), func(work *mlx.Scope, k int) (err error) {
+		switch {
+		case k == 0 && i > 0:
+			c.next, err = c.matrices(work, behind, c.segments[i-1], c.seen())
+		case k == 1 && i < len(c.segments)-1 && c.source(layer):
+			err = c.visit(work, layer, sums, visit)
+		case k > 1:
+			err = c.pair(work, m, z, k-2)
 		}
-		k, rows := k-1, c.rows[k-1]
-		y, err := joined(work, mid, 0, rows, 1)
-		if err != nil {
-			return err
-		}
-		if c.state[k], err = m.attention(behind, work, y); err != nil {
-			return err
-		}
-		if layer := c.segments[i].from - 1; c.source(layer) {
-			return c.visit(work, layer, rows, c.state[k], visit)
-		}
-		return nil
+		return err
 	})
+	free(z, sums)
+	return err
 }
 
-// visit visits the mean of some rows over the positions.
-func (c *closing) visit(work *mlx.Scope, layer int, rows span, x *mlx.Array, visit visitor) error {
-	mean, err := mlx.Data[float32](mlx.Scale(mlx.Sum(work.Hold(x), 0), 1/float64(c.kept)))
+// pair takes a task from z to values and keys.
+func (c *closing) pair(work *mlx.Scope, m *matrices, z []*mlx.Array, task int) error {
+	t := c.tasks[task]
+	runs, err := c.of(work, z, t)
 	if err != nil {
 		return err
 	}
-	return visit(layer, rows.from, mean)
+	v, k := m.pair(t.kv, runs)
+	c.values[task], c.keys[task] = v, k
+	return done(work, v, k)
+}
+
+// first visits the mean of cotangents of what enters the first of the blocks.
+func (c *closing) first(ctx context.Context, visit visitor) error {
+	sums := make([]*mlx.Array, len(c.pieces))
+	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) error {
+		y, err := c.leaves(work, k)
+		if err != nil {
+			return err
+		}
+		sums[k] = sum(y)
+		return done(work, sums[k])
+	})
+	if err != nil {
+		return err
+	}
+	free(c.values, c.keys)
+	defer free(sums)
+	return c.visit(c.scope, c.segments[0].from-1, sums, visit)
+}
+
+// sum is that of a piece's positions, [1, row·d_model], as a product: MLX adds rows of few numbers one by one.
+func sum(y *mlx.Array) *mlx.Array {
+	return mlx.Matmul(mlx.Ones(y.Scope(), mlx.Float32, 1, y.Dim(0)), mlx.Reshape(y, y.Dim(0), -1))
+}
+
+// leaves are cotangents of what entered the last block, and so of what leaves the next, at the positions of a piece. It frees what it is made of.
+func (c *closing) leaves(work *mlx.Scope, k int) (*mlx.Array, error) {
+	step := work.NewScope()
+	defer step.Close()
+	y := step.Hold(c.mid[k])
+	c.mid[k].Free()
+	if c.last == nil {
+		return work.Hold(y), nil
+	}
+	var rows []*mlx.Array
+	at, kv := c.pieces[k], c.m.Shape().KVHeads
+	for i := 0; i < len(c.tasks); i += kv {
+		var heads []*mlx.Array
+		for _, v := range c.values[i : i+kv] {
+			heads = append(heads, at.of(step.Hold(v), 0))
+		}
+		for _, k := range c.keys[i : i+kv] {
+			heads = append(heads, at.of(step.Hold(k), 0))
+		}
+		rows = append(rows, mlx.Concatenate(2, heads...))
+	}
+	y = c.last.keys(y, mlx.Concatenate(1, rows...), at)
+	all, err := c.on.step(work, step, y)
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
+}
+
+// of are the cotangents of z that a task takes, by runs, [group, T', row, d_head].
+func (c *closing) of(work *mlx.Scope, z []*mlx.Array, t task) ([]*mlx.Array, error) {
+	shape := c.m.Shape()
+	group := shape.Heads / shape.KVHeads
+	all := make([]*mlx.Array, len(c.runs))
+	step := work.NewScope()
+	defer step.Close()
+	for i, r := range c.runs {
+		var run []*mlx.Array
+		for _, x := range z[r.from:r.to] { // [T', row, head, d_head]
+			x = t.rows.of(step.Hold(x), 1)
+			x = span{t.kv * group, (t.kv + 1) * group}.of(x, 2)
+			run = append(run, mlx.Transpose(x, 2, 0, 1, 3))
+		}
+		all[i] = mlx.Concatenate(1, run...)
+	}
+	return c.on.step(work, step, all...)
+}
+
+// visit visits the mean over the positions, of the sums of pieces.
+func (c *closing) visit(work *mlx.Scope, layer int, sums []*mlx.Array, visit visitor) error {
+	all := work.Hold(sums[0])
+	for _, s := range sums[1:] {
+		all = mlx.Add(all, work.Hold(s))
+	}
+	mean, err := mlx.Data[float32](mlx.Scale(all, 1/float64(c.kept)))
+	if err != nil {
+		return err
+	}
+	return visit(layer, 0, mean)
 }

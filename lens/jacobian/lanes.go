@@ -18,9 +18,9 @@ type lanes []mlx.Stream
 // mostLanes bounds them: MLX has work for no more at a time, and each holds some pieces.
 const mostLanes = 8
 
-// processors are the lanes of the CPU, one for each processor that Go may use. Streams last as long as the process.
+// processors are the lanes of the CPU, one for each processor that Go may use, on streams that nothing else uses. They last as long as the process.
 var processors = sync.OnceValues(func() (lanes, error) {
-	all := lanes{mlx.DefaultStream(mlx.CPU)}
+	var all lanes
 	for len(all) < min(runtime.GOMAXPROCS(0), mostLanes) {
 		s, err := mlx.NewStream(mlx.CPU)
 		if err != nil {
@@ -66,25 +66,39 @@ func (l lanes) each(ctx context.Context, n int, do func(work *mlx.Scope, i int) 
 	return group.Wait()
 }
 
-// done evaluates what make makes in a scope that it gets, and holds it in scope. Nothing else holds what it is made of by then, so
-// that MLX lets go of each array with its last use, or computes in its memory.
-//
-// A piece is done in steps of a few operations: MLX hands out some hundred, views among them, on all streams together, and then keeps
-// all lanes from handing out more until ten are through.
-func done(scope, work *mlx.Scope, make func(*mlx.Scope) *mlx.Array) (*mlx.Array, error) {
-	inner := work.NewScope()
-	x := scope.Hold(make(inner))
-	inner.Close()
-	return x, mlx.Eval(x)
+// done evaluates some of what a lane has made, and frees the rest: nothing holds what they are made of by then, so that MLX lets go of each
+// array with its last use, or computes in its memory. What it keeps stays on the lane's stream, for the collector or free.
+func done(work *mlx.Scope, made ...*mlx.Array) error {
+	work.Keep(made...)
+	work.Close()
+	return mlx.Eval(made...)
 }
 
-// joined are parts of pieces, side by side on an axis.
-func joined(work *mlx.Scope, pieces []*mlx.Array, axis int, at span, of int) (*mlx.Array, error) {
-	return done(work, work, func(w *mlx.Scope) *mlx.Array {
-		var all []*mlx.Array
-		for _, x := range pieces {
-			all = append(all, at.of(w.Hold(x), of))
+// fewLanes is the number of lanes that get their pieces whole. A piece is some fifty operations, of which MLX hands out a hundred on all streams
+// together, and then waits until ten are through before any lane gets more.
+const fewLanes = 2
+
+// step ends the first half of a piece, which the scope step has, and returns what it made for the second, held in work. On more lanes it is
+// computed before more is handed out.
+func (l lanes) step(work, step *mlx.Scope, made ...*mlx.Array) ([]*mlx.Array, error) {
+	if len(l) > fewLanes {
+		if err := done(step, made...); err != nil {
+			return nil, err
 		}
-		return mlx.Concatenate(axis, all...)
-	})
+		defer free(made)
+	}
+	held := make([]*mlx.Array, len(made))
+	for i, x := range made {
+		held[i] = work.Hold(x)
+	}
+	return held, nil
+}
+
+// free frees arrays.
+func free(arrays ...[]*mlx.Array) {
+	for _, list := range arrays {
+		for _, x := range list {
+			x.Free()
+		}
+	}
 }

@@ -2,32 +2,39 @@ package jacobian
 
 import (
 	"github.com/mlxlens/mlxlens/mlx"
+	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 )
 
-// matrices are what the derivative of a block at the positions of V is made of. T is their number, n that of all
-// positions; heads come by the kv head that serves them.
+// matrices are what the derivative of a block at the positions of V is made of. T is their number; heads come by the kv head that
+// serves them. Values have d_head numbers, as keys do.
 type matrices struct {
-	group, kvHeads, dHead, dValue int
+	group, kvHeads, dHead int
 
 	attnNorm, mlpNorm normal
 
-	gate, up     *mlx.Array // [d_model, d_mlp], with the norm's weight
-	down         *mlx.Array // [d_model, d_mlp]
-	byGate, byUp *mlx.Array // [T, 1, d_mlp]: r·Act'(g)⊙u and r·Act(g), r being the norm's
-	along        *mlx.Array // [T, 1, d_model]: of the MLP's matrix, times the state that enters the norm
+	in    *mlx.Array // [d_mlp, 2, d_model], W_gate and W_up, with the norm's weight
+	by    *mlx.Array // [d_mlp, T, 2]: r·Act'(g)⊙u and r·Act(g), r being the norm's
+	down  *mlx.Array // [d_model, d_mlp]
+	along *mlx.Array // [T, 1, d_model]: of the MLP's matrix, times the state that enters the norm
 
-	out     *mlx.Array // [d_model, head·d_v], W_O
-	q, k, v *mlx.Array // [head·d_head or kv_head·d_v, d_model], with the norm's weight
-	own     *mlx.Array // [head, T, d_v, d_head]: from z's cotangent to the query's before it turns, times r
-	scores  *mlx.Array // [head, T, d_v, T]: from z's cotangent at t to the score's of t and s
-	queries *mlx.Array // [kv_head, group·T, d_head]
-	pattern *mlx.Array // [kv_head, T, group·T], by key and query, times the key's r
-	back    *mlx.Array // [T, d_head, d_head]: from a turned key's cotangent to the key's, times r
+	out  *mlx.Array // [d_model, head·d_head], W_O
+	q, k *mlx.Array // [head, d_head, d_model] and [kv_head, d_head, d_model], with the norm's weight
+	v    *mlx.Array // [1, kv_head·d_head, d_model], with the norm's weight
+	own  *mlx.Array // [T, head, d_head, d_head]: from z's cotangent to the query's before it turns, times r
+	back *mlx.Array // [T, 1, d_head, d_head]: from a turned key's cotangent to the key's, times r
+	runs []pairs
 }
 
-// matrices runs a block forward, on work's stream, and takes what its derivative needs. scope owns it.
-func (b *backward) matrices(work, scope *mlx.Scope, s *segment) (*matrices, error) {
+// pairs are what runs of positions t, T' each, do to cotangents of all positions s up to their last, S.
+type pairs struct {
+	scores  *mlx.Array // [kv_head, group, T', S, d_head]: from z's cotangent at t to the score's of t and s
+	queries *mlx.Array // [kv_head, group·T', d_head]
+	pattern *mlx.Array // [kv_head, S, group·T'], by key and query, times the key's r
+}
+
+// matrices runs a block forward, on work's stream, and takes what its derivative needs, with the pairs of some runs. scope owns it.
+func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*matrices, error) {
 	p := b.parted[s.from]
 	sites := []model.Site{model.ResidMid, model.RotQ, model.RotK, model.V, model.Pattern, model.Z, model.MLPPre, model.MLPPreLinear}
 	if p.Rope == nil {
@@ -47,48 +54,56 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment) (*matrices, erro
 	for i, x := range at {
 		at[i] = mlx.Squeeze(x, 0)
 	}
-	m := &matrices{group: p.Attention.Heads / p.Attention.KVHeads, kvHeads: p.Attention.KVHeads, dHead: at[2].Dim(-1), dValue: at[3].Dim(-1)}
+	m := &matrices{group: p.Attention.Heads / p.Attention.KVHeads, kvHeads: p.Attention.KVHeads, dHead: at[2].Dim(-1)}
 	m.attnNorm = b.normal(mlx.Squeeze(whole, 0), p.AttnNorm.Eps)
 	m.mlpNorm = b.normal(at[0], p.MLPNorm.Eps)
 
 	weight := pass.Hold(p.MLPNorm.Weight)
 	gate, up := mlx.Multiply(p.MLP.Gate.Dense(pass, mlx.Float32), weight), mlx.Multiply(p.MLP.Up.Dense(pass, mlx.Float32), weight)
-	m.gate, m.up, m.down = mlx.Swapaxes(gate, 0, 1), mlx.Swapaxes(up, 0, 1), p.MLP.Down.Dense(pass, mlx.Float32)
+	m.in, m.down = mlx.Stack(1, gate, up), p.MLP.Down.Dense(pass, mlx.Float32)
 	pre, linear := b.in(at[6], 0), b.in(at[7], 0)
 	act, slope := mlx.VJP(func(x []*mlx.Array) []*mlx.Array { return []*mlx.Array{p.MLP.Act(x[0])} }, []*mlx.Array{pre}, []*mlx.Array{mlx.OnesLike(pre)})
-	byUp, byGate := mlx.Multiply(act[0], m.mlpNorm.r), mlx.Multiply(mlx.Multiply(slope[0], linear), m.mlpNorm.r)
-	x := mlx.Squeeze(m.mlpNorm.x, 2)
-	along := mlx.Add(mlx.Multiply(mlx.Matmul(x, m.gate), byGate), mlx.Multiply(mlx.Matmul(x, m.up), byUp))
+	byGate, byUp := mlx.Multiply(mlx.Multiply(slope[0], linear), m.mlpNorm.r), mlx.Multiply(act[0], m.mlpNorm.r) // [T, d_mlp]
+	m.by = mlx.Transpose(mlx.Stack(0, byGate, byUp), 2, 1, 0)
+	x := mlx.Swapaxes(mlx.Squeeze(m.mlpNorm.x, 2), 0, 1) // [d_model, T]
+	along := mlx.Add(mlx.Multiply(mlx.Swapaxes(mlx.Matmul(gate, x), 0, 1), byGate), mlx.Multiply(mlx.Swapaxes(mlx.Matmul(up, x), 0, 1), byUp))
 	m.along = mlx.ExpandDims(mlx.Matmul(along, mlx.Swapaxes(m.down, 0, 1)), 1)
-	m.byUp, m.byGate = mlx.ExpandDims(byUp, 1), mlx.ExpandDims(byGate, 1)
 
 	weight = pass.Hold(p.AttnNorm.Weight)
 	m.out = p.Attention.Out.Dense(pass, mlx.Float32)
-	m.q, m.k, m.v = mlx.Multiply(p.Q.Dense(pass, mlx.Float32), weight), mlx.Multiply(p.K.Dense(pass, mlx.Float32), weight), mlx.Multiply(p.V.Dense(pass, mlx.Float32), weight)
-	m.back = mlx.Multiply(b.unturn(pass, p.Rope, m.dHead), mlx.ExpandDims(m.attnNorm.r, 2))
-	b.attends(m, p, at)
+	byHead := func(l *nn.Linear) *mlx.Array {
+		return mlx.Reshape(mlx.Multiply(l.Dense(pass, mlx.Float32), weight), -1, m.dHead, b.m.Shape().DModel)
+	}
+	m.q, m.k, m.v = byHead(p.Q), byHead(p.K), mlx.Reshape(byHead(p.V), 1, -1, b.m.Shape().DModel)
+	m.back = mlx.ExpandDims(mlx.Multiply(b.unturn(pass, p.Rope, m.dHead), mlx.ExpandDims(m.attnNorm.r, 2)), 1)
+	b.attends(m, p, at, runs)
 	return m, m.settle(scope)
 }
 
 // attends makes what the scores, the softmax and the sum over values do to cotangents:
 //
 //	dS[t, s] = P[t, s]·dz[t]·(v[s] − z[t]),   dq[t] = scale·Σ_s dS[t, s]·k[s],   dk[s] = scale·Σ_t dS[t, s]·q[t],   dv[s] = Σ_t P[t, s]·dz[t]
-func (b *backward) attends(m *matrices, p *model.Parts, at []*mlx.Array) {
+func (b *backward) attends(m *matrices, p *model.Parts, at []*mlx.Array, runs []span) {
 	skip := b.all.Dim(1) - b.kept
 	byHead := func(x *mlx.Array) *mlx.Array { // [T, head, d] to [kv_head, group, T, d]
 		return mlx.Transpose(mlx.Reshape(b.in(x, 0), b.kept, m.kvHeads, m.group, -1), 1, 2, 0, 3)
 	}
 	q, z := byHead(at[1]), byHead(at[5])
-	k, v := mlx.Transpose(at[2], 1, 0, 2), mlx.Transpose(at[3], 1, 2, 0)                                      // [kv_head, n, d_head], [kv_head, d_v, n]
-	pattern := mlx.Reshape(b.in(at[4], 1), m.kvHeads, m.group, b.kept, -1)                                    // [kv_head, group, T, n]
-	seen := mlx.Slice(mlx.Reshape(pattern, m.kvHeads, m.group*b.kept, -1), 2, mlx.Between(skip, skip+b.kept)) // [kv_head, group·T, T]
-	m.pattern = mlx.Multiply(mlx.Swapaxes(seen, 1, 2), m.attnNorm.r)
-	m.queries = mlx.Reshape(q, m.kvHeads, m.group*b.kept, -1)
-	values := mlx.Subtract(mlx.ExpandDims(v, 1, 2), mlx.ExpandDims(z, 4)) // [kv_head, group, T, d_v, n]
-	scores := mlx.Multiply(values, mlx.ExpandDims(mlx.Scale(pattern, p.Attention.Scale), 3))
-	own := mlx.Matmul(mlx.Matmul(scores, mlx.ExpandDims(k, 1, 2)), m.back)
-	m.own = mlx.Reshape(own, -1, b.kept, m.dValue, m.dHead)
-	m.scores = mlx.Reshape(mlx.Slice(scores, 4, mlx.Between(skip, skip+b.kept)), -1, b.kept, m.dValue, b.kept)
+	k, v := mlx.Transpose(at[2], 1, 0, 2), mlx.Transpose(at[3], 1, 0, 2)   // [kv_head, n, d_head]
+	pattern := mlx.Reshape(b.in(at[4], 1), m.kvHeads, m.group, b.kept, -1) // [kv_head, group, T, n]
+	values := mlx.Subtract(mlx.ExpandDims(v, 1, 2), mlx.ExpandDims(z, 3))  // [kv_head, group, T, n, d_head]
+	scores := mlx.Multiply(values, mlx.ExpandDims(mlx.Scale(pattern, p.Attention.Scale), 4))
+	own := mlx.Reshape(mlx.Matmul(mlx.Swapaxes(scores, 3, 4), mlx.ExpandDims(k, 1, 2)), -1, b.kept, m.dHead, m.dHead)
+	m.own = mlx.Matmul(mlx.Swapaxes(own, 0, 1), m.back)
+	for _, run := range runs {
+		seen := span{skip, skip + run.to}
+		by := mlx.Reshape(seen.of(run.of(pattern, 2), 3), m.kvHeads, -1, run.to) // [kv_head, group·T', S]
+		m.runs = append(m.runs, pairs{
+			scores:  seen.of(run.of(scores, 2), 3),
+			queries: mlx.Reshape(run.of(q, 2), m.kvHeads, -1, m.dHead),
+			pattern: mlx.Multiply(mlx.Swapaxes(by, 1, 2), span{0, run.to}.of(m.attnNorm.r, 0)),
+		})
+	}
 }
 
 // in cuts the positions of V out of an axis of all.
@@ -107,7 +122,10 @@ func (b *backward) unturn(scope *mlx.Scope, r *model.Rope, head int) *mlx.Array 
 
 // settle evaluates all, and holds it in scope.
 func (m *matrices) settle(scope *mlx.Scope) error {
-	all := []**mlx.Array{&m.gate, &m.up, &m.down, &m.byGate, &m.byUp, &m.along, &m.out, &m.q, &m.k, &m.v, &m.own, &m.scores, &m.queries, &m.pattern, &m.back}
+	all := []**mlx.Array{&m.in, &m.by, &m.down, &m.along, &m.out, &m.q, &m.k, &m.v, &m.own, &m.back}
+	for i := range m.runs {
+		all = append(all, &m.runs[i].scores, &m.runs[i].queries, &m.runs[i].pattern)
+	}
 	for _, n := range []*normal{&m.attnNorm, &m.mlpNorm} {
 		all = append(all, &n.r, &n.x, &n.projection)
 	}
@@ -123,6 +141,12 @@ func (m *matrices) settle(scope *mlx.Scope) error {
 		*a = scope.Hold(*a)
 	}
 	return nil
+}
+
+// last are those that keys needs, which scope owns.
+func (m *matrices) last(scope *mlx.Scope) *matrices {
+	n := m.attnNorm
+	return &matrices{k: scope.Hold(m.k), v: scope.Hold(m.v), back: scope.Hold(m.back), attnNorm: normal{x: scope.Hold(n.x), projection: scope.Hold(n.projection)}}
 }
 
 // normal is the derivative of n = w⊙x·r, r = 1/√(mean x² + ε), at each position: a cotangent u of x·r leaves it as that of x,
@@ -147,55 +171,73 @@ func (b *backward) normal(x *mlx.Array, eps float64) normal {
 	}
 }
 
+// before goes on from matrices [T', i, d_model] to x·r at some positions, which have r, to x.
+func (n normal) before(all *mlx.Array, at span) *mlx.Array {
+	work := all.Scope()
+	return mlx.Addmm(all, mlx.Matmul(all, at.of(work.Hold(n.x), 0)), at.of(work.Hold(n.projection), 0), 1, 1)
+}
+
 // mlp takes all rows' cotangents behind the MLP at some positions, [T', row, d_model], to those before its norm: to y + y·M, M being
 //
 //	W_down·(byGate⊙W_gate + byUp⊙W_up)
 //
-// with the norm's projection, for each position. It is made transposed, so that one product makes that of all positions of a piece.
+// with the norm's projection, for each position. It is made transposed, so that one product makes that of all positions of a piece. The sum in
+// brackets is a product too, [T', 2]·[2, d_model] for each of d_mlp: a BLAS has wider instructions than MLX's operations by elements.
 func (m *matrices) mlp(y *mlx.Array, at span) *mlx.Array {
 	work := y.Scope()
-	of := func(x *mlx.Array) *mlx.Array { return at.of(work.Hold(x), 0) }
+	of := func(x *mlx.Array, axis int) *mlx.Array { return at.of(work.Hold(x), axis) }
 	n, d := at.to-at.from, y.Dim(2)
-	gated := mlx.Add(mlx.Multiply(work.Hold(m.gate), of(m.byGate)), mlx.Multiply(work.Hold(m.up), of(m.byUp))) // [T', d_model, d_mlp]
-	along := mlx.Multiply(mlx.Swapaxes(of(m.mlpNorm.projection), 1, 2), of(m.along))
-	all := mlx.Addmm(mlx.Reshape(along, n*d, d), mlx.Reshape(gated, n*d, -1), mlx.Swapaxes(work.Hold(m.down), 0, 1), 1, 1)
+	gated := mlx.Reshape(mlx.Matmul(of(m.by, 1), work.Hold(m.in)), -1, n*d) // [d_mlp, T'·d_model]
+	along := mlx.Matmul(mlx.Swapaxes(of(m.mlpNorm.projection, 0), 1, 2), of(m.along, 0))
+	all := mlx.Addmm(mlx.Reshape(along, n*d, d), mlx.Swapaxes(gated, 0, 1), mlx.Swapaxes(work.Hold(m.down), 0, 1), 1, 1)
 	return mlx.Addmm(y, y, mlx.Swapaxes(mlx.Reshape(all, n, d, d), 1, 2), 1, 1)
 }
 
-// attention takes some rows' cotangents behind the attention at all positions, [T, row, d_model], to those before its norm, which scope owns.
-func (m *matrices) attention(scope, work *mlx.Scope, y *mlx.Array) (*mlx.Array, error) {
-	t, rows, d := y.Dim(0), y.Dim(1), y.Dim(2)
-	flat := func(x *mlx.Array) *mlx.Array { // [head, T, row, d] to [T·row, head·d]
-		return mlx.Reshape(mlx.Transpose(x, 1, 2, 0, 3), t*rows, -1)
+// query takes cotangents behind the attention at some positions, [T', row, d_model], to those of z, [T', row, head, d_head], and to
+// those before the norm, as far as they come by the residual and by the positions' own queries.
+func (m *matrices) query(y *mlx.Array, at span) (through, z *mlx.Array) {
+	work := y.Scope()
+	z = mlx.Matmul(y, work.Hold(m.out))
+	q := mlx.Matmul(at.of(work.Hold(m.own), 0), work.Hold(m.q)) // [T', head, d_head, d_model]
+	q = m.attnNorm.before(mlx.Reshape(q, at.to-at.from, -1, y.Dim(2)), at)
+	return mlx.Addmm(y, z, q, 1, 1), mlx.Unflatten(z, 2, -1, m.dHead)
+}
+
+// pair takes some rows' cotangents of z of one kv head, of all positions by runs, [group, T', row, d_head], to those of its values and of its
+// turned keys, [T, row, d_head]. What the runs before give ends where their pairs end.
+func (m *matrices) pair(kv int, runs []*mlx.Array) (v, k *mlx.Array) {
+	for i, z := range runs {
+		work, rows := z.Scope(), z.Dim(2)
+		of := func(x *mlx.Array) *mlx.Array { return mlx.Squeeze(span{kv, kv + 1}.of(work.Hold(x), 0), 0) }
+		queries, pattern := of(m.runs[i].queries), of(m.runs[i].pattern)
+		pairs, seen := queries.Dim(0), pattern.Dim(0)
+		scores := mlx.Matmul(of(m.runs[i].scores), mlx.Swapaxes(z, 2, 3)) // [group, T', S, row]
+		scores = mlx.Swapaxes(mlx.Reshape(scores, pairs, seen*rows), 0, 1)
+		z = mlx.Reshape(z, pairs, rows*m.dHead)
+		if i == 0 {
+			v, k = mlx.Matmul(pattern, z), mlx.Matmul(scores, queries)
+			continue
+		}
+		more := seen - m.runs[i-1].seen()
+		v, k = mlx.Addmm(longer(v, more), pattern, z, 1, 1), mlx.Addmm(longer(k, more*rows), scores, queries, 1, 1)
 	}
-	z, err := done(work, work, func(w *mlx.Scope) *mlx.Array {
-		z := mlx.Reshape(mlx.Matmul(w.Hold(y), w.Hold(m.out)), t, rows, -1, m.dValue)
-		return mlx.Contiguous(mlx.Transpose(z, 2, 0, 1, 3)) // [head, T, row, d_v]
-	})
-	if err != nil {
-		return nil, err
-	}
-	k, err := done(work, work, func(w *mlx.Scope) *mlx.Array {
-		scores := mlx.Reshape(mlx.Matmul(w.Hold(z), w.Hold(m.scores)), m.kvHeads, m.group*t, rows*t)
-		turned := mlx.Reshape(mlx.Matmul(mlx.Swapaxes(scores, 1, 2), w.Hold(m.queries)), m.kvHeads, rows, t, m.dHead)
-		k := mlx.Matmul(mlx.Reshape(mlx.Transpose(turned, 2, 1, 0, 3), t, rows*m.kvHeads, m.dHead), w.Hold(m.back))
-		return mlx.Reshape(k, t*rows, -1)
-	})
-	if err != nil {
-		return nil, err
-	}
-	x, err := done(work, work, func(w *mlx.Scope) *mlx.Array {
-		q := flat(mlx.Matmul(w.Hold(z), w.Hold(m.own)))
-		v := mlx.Matmul(w.Hold(m.pattern), mlx.Reshape(w.Hold(z), m.kvHeads, m.group*t, rows*m.dValue))
-		v = flat(mlx.Reshape(v, m.kvHeads, t, rows, m.dValue))
-		x := mlx.Addmm(mlx.Matmul(q, w.Hold(m.q)), v, w.Hold(m.v), 1, 1)
-		return mlx.Reshape(mlx.Addmm(x, w.Hold(k), w.Hold(m.k), 1, 1), t, rows, d)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return done(scope, work, func(w *mlx.Scope) *mlx.Array {
-		along := mlx.Matmul(w.Hold(x), w.Hold(m.attnNorm.x))
-		return mlx.Add(mlx.Addmm(w.Hold(x), along, w.Hold(m.attnNorm.projection), 1, 1), w.Hold(y))
-	})
+	return mlx.Reshape(v, v.Dim(0), -1, m.dHead), mlx.Reshape(k, v.Dim(0), -1, m.dHead)
+}
+
+// longer is a matrix with so many rows of zeros behind it.
+func longer(x *mlx.Array, rows int) *mlx.Array {
+	return mlx.Pad(x, mlx.PadConstant, 0, [2]int{0, rows}, [2]int{})
+}
+
+// seen is up to which position the run's pairs reach.
+func (p pairs) seen() int { return p.pattern.Dim(1) }
+
+// keys takes cotangents of values and turned keys at some positions, [T', row, 2·kv_head·d_head], to those before the norm, and adds
+// them to y, [T', row, d_model].
+func (m *matrices) keys(y, vk *mlx.Array, at span) *mlx.Array {
+	work, n := y.Scope(), at.to-at.from
+	v := work.Hold(m.v)
+	k := mlx.Matmul(at.of(work.Hold(m.back), 0), work.Hold(m.k)) // [T', kv_head, d_head, d_model]
+	all := mlx.Concatenate(1, mlx.BroadcastTo(v, n, v.Dim(1), v.Dim(2)), mlx.Reshape(k, n, v.Dim(1), v.Dim(2)))
+	return mlx.Addmm(y, vk, m.attnNorm.before(all, at), 1, 1)
 }
