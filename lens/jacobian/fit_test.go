@@ -160,9 +160,10 @@ func TestMergedShardsAreTheFitOfAll(t *testing.T) {
 	_, err = jacobian.Merge(both, overlapping)
 	require.ErrorContains(t, err, "share 2 prompts")
 	for says, with := range map[string]*jacobian.Lens{
-		"were fitted to the same prompts, which would count twice": shard("c.pt", jacobian.Metadata{jacobian.Digest: "1"}, 2),
-		"the model_name of":             shard("c.pt", jacobian.Metadata{"model_name": "other"}, 2),
-		"they are no shards of one fit": small(t),
+		"were fitted to the same prompts, which would count twice":       shard("c.pt", jacobian.Metadata{jacobian.Digest: "1"}, 2),
+		`a.pt has no model_name, and `:                                   shard("c.pt", jacobian.Metadata{"model_name": "other"}, 2),
+		`c.pt has the model_name "other": they are no shards of one fit`: shard("c.pt", jacobian.Metadata{"model_name": "other"}, 2),
+		"they are no shards of one fit":                                  small(t),
 	} {
 		_, err := jacobian.Merge(a, with)
 		require.ErrorContains(t, err, says)

@@ -1,6 +1,7 @@
 package jacobian
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
@@ -255,10 +256,23 @@ func (l *Lens) differs(other *Lens) error {
 	maps.Copy(keys, other.Metadata)
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		if !slices.Contains(ofShard, key) && !reflect.DeepEqual(l.Metadata[key], other.Metadata[key]) {
-			return fmt.Errorf("jacobian: the %s of %s is %v, and that of %s is %v: they are no shards of one fit", key, l.name(), l.Metadata[key], other.name(), other.Metadata[key])
+			return fmt.Errorf("jacobian: %s, and %s: they are no shards of one fit", l.says(key), other.says(key))
 		}
 	}
 	return nil
+}
+
+// says is what the metadata have under a key, in a sentence.
+func (l *Lens) says(key string) string {
+	v, ok := l.Metadata[key]
+	if !ok {
+		return l.name() + " has no " + key
+	}
+	text, err := json.Marshal(v)
+	if err != nil { // a number that JSON has not
+		text = fmt.Append(nil, v)
+	}
+	return fmt.Sprintf("%s has the %s %s", l.name(), key, text)
 }
 
 // together closes several lenses.
