@@ -16,7 +16,7 @@ import (
 
 // Figure shows the audit: its numbers in notes, layers, positions, and the modules that are most to blame.
 func (r *Result) Figure() *render.Figure {
-	f := &render.Figure{Title: "audit", Means: "KL(reference ‖ candidate) of the lens, in nats", Notes: r.notes()}
+	f := &render.Figure{Title: r.title(), Means: "KL(reference ‖ candidate) of the lens, in nats", Notes: r.notes()}
 	f.Grids = append(f.Grids, r.byLayer(), r.byPosition())
 	if r.Blame != nil {
 		for _, ranking := range r.Blame.Rankings {
@@ -27,6 +27,15 @@ func (r *Result) Figure() *render.Figure {
 	}
 	f.Digits = digits(f)
 	return f
+}
+
+// title says what is held against what, over which corpus.
+func (r *Result) title() string {
+	title := "audit of " + r.Candidate.called(&r.Reference) + " against " + r.Reference.called(&r.Candidate)
+	if r.Corpus.Name != "" {
+		title += " over " + render.Visible(r.Corpus.Name)
+	}
+	return title
 }
 
 // digits are as many that the smaller of two greatest numbers, of the end and of what is blamed, has three that count.
@@ -74,13 +83,18 @@ func (r *Result) notes() []string {
 	return lines
 }
 
-// text names a side, with the folder where the other has the same name.
-func (s *Side) text(other *Side) string {
+// called is a side's name, with the folder where the other has the same name.
+func (s *Side) called(other *Side) string {
 	name := render.ModelName(s.ModelInfo)
 	if name == render.ModelName(other.ModelInfo) {
 		name = render.Visible(s.Ref)
 	}
-	parts := []string{name}
+	return name
+}
+
+// text names a side, and says how its weights are held.
+func (s *Side) text(other *Side) string {
+	parts := []string{s.called(other)}
 	for _, more := range []string{s.Quantization, s.Weights} {
 		if more != "" {
 			parts = append(parts, more)

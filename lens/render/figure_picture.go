@@ -87,7 +87,12 @@ func (p *figurePicture) lines() []string {
 func (p *figurePicture) footed() bool { return p.o.Style != Paper && p.o.Origin.made() != "" }
 
 // legendHeight is the room for all scales of colours.
-func (p *figurePicture) legendHeight() float64 { return (2 + 2*float64(len(p.f.scales()))) * textSize }
+func (p *figurePicture) legendHeight() float64 {
+	return 2*textSize + legendStep*float64(len(p.f.scales()))
+}
+
+// legendStep is from one scale of colours to the next: the bar, and below it the numbers of its marks, which no colour is behind.
+const legendStep = 2.75 * textSize
 
 // gridHeight is the room for the grid's name, its rows, and the tokens, where there are some, and numbers below.
 func (p *figurePicture) gridHeight(m *Matrix) float64 {
@@ -114,7 +119,7 @@ func (p *figurePicture) draw() {
 	y := p.grids(snap(p.top())) + textSize
 	for _, h := range p.f.scales() {
 		p.legend(h, y)
-		y += 2 * textSize
+		y += legendStep
 	}
 	if p.footed() {
 		p.write(p.short(glyphs(p.o.Origin.made()), smallSize, room), margin, p.height, smallSize, softInk, left)
@@ -196,11 +201,12 @@ func (p *figurePicture) legend(h hues, y float64) {
 	}
 	long := float64(steps) * wide
 	end := x + long
-	marks := p.f.marks(h) // on the colours: all where there is room, else that of the middle
+	marks := p.f.marks(h) // below the colours: all where there is room, else that of the middle
 	crowded := slices.ContainsFunc(marks, func(m mark) bool { return p.wide(m.text, textSize) > long/4-2*pixel })
 	for _, m := range marks {
 		if !crowded || m.at == 0.5 {
-			p.centred(m.text, x+m.at*long, y+textSize/2, textSize, ink(h.of(h.least+(h.most-h.least)*m.at)), middle)
+			p.fill(box{snap(x + m.at*long), y + textSize, pixel, textSize / 4}, softInk)
+			p.centred(m.text, x+m.at*long, y+1.75*textSize, textSize, softInk, middle)
 		}
 	}
 	p.centred(p.f.number(h.least), x-gap/2, y+textSize/2, textSize, softInk, right)
