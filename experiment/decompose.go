@@ -114,23 +114,23 @@ type decomposing struct {
 
 func (d *decomposing) prepare() error {
 	if d.m == nil || len(d.o.Places) == 0 {
-		return fmt.Errorf("experiment: there is no model, or no place")
+		return refuse("there is no model, or no place")
 	}
 	vocab := d.m.Shape().DVocab
 	if d.o.K = cmp.Or(d.o.K, 25); d.o.K < 1 || d.o.K > vocab {
-		return fmt.Errorf("experiment: %d tokens of a state: want 1 to %d", d.o.K, vocab)
+		return refuse("%d tokens of a state: want 1 to %d", d.o.K, vocab)
 	}
 	b, err := edit.NewBatch(d.m, d.in)
 	if err == nil {
 		err = b.Reach(d.m, d.o.Places)
 	}
 	if err != nil {
-		return fmt.Errorf("experiment: %w", err)
+		return refuse("%w", err)
 	}
 	for _, at := range d.o.Places {
 		c, err := lens.NewCoordinates(d.m, d.o.Lens, at)
 		if err != nil {
-			return fmt.Errorf("experiment: %w", err)
+			return refuse("%w", err)
 		}
 		d.by = append(d.by, c)
 	}

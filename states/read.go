@@ -56,7 +56,7 @@ func ReadValue(arg string, at model.Place) (edit.Value, error) {
 	}
 	parts := valueFile.FindStringSubmatch(arg)
 	if parts == nil {
-		return edit.Value{}, fmt.Errorf("value %q: want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without, and for add *FACTOR", arg)
+		return edit.Value{}, fmt.Errorf("value %q: want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without", arg)
 	}
 	f, err := openArrays(parts[1])
 	if err != nil {

@@ -42,7 +42,7 @@ func TestWrittenNumbersThatAreNoArrayAreRefused(t *testing.T) {
 		"[1,null]":    "want numbers in lists of equal depth, and there is <nil> among them",
 		"[1,NaN]":     "the numbers are no JSON array: invalid character 'N' looking for beginning of value",
 		"[1e999]":     "the numbers are no JSON array: json: cannot unmarshal number 1e999 into Go value of type float64",
-		"[1,2":        `value "[1,2": want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without, and for add *FACTOR`,
+		"[1,2":        `value "[1,2": want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without`,
 		"[1] [2]":     "the numbers are no JSON array: invalid character '[' after top-level value",
 	} {
 		_, err := states.ReadValue(text, model.Place{Site: model.ResidPost})

@@ -121,6 +121,9 @@ func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
 	if parts := featureArg.FindStringSubmatch(arg); parts != nil {
 		return e.feature(parts[1], parts[2], at)
 	}
+	if states.ValueFile(arg) == "" {
+		return edit.Value{}, noValue(arg)
+	}
 	if err := e.read(states.ValueFile(arg)); err != nil {
 		return edit.Value{}, err
 	}
@@ -129,6 +132,18 @@ func (e *editor) Value(arg string, at model.Place) (edit.Value, error) {
 		return v, err
 	}
 	return v, e.sameModel(states.ValueFile(arg))
+}
+
+// noValue says what is wrong with an argument that names no numbers and no directions.
+func noValue(arg string) error {
+	if at := strings.LastIndexByte(arg, '#'); at > 0 {
+		return fmt.Errorf("%q behind %q is no number of a feature: want one, from 0 on, such as %s#7, and an edit for each", arg[at+1:], arg[:at]+"#", arg[:at])
+	}
+	if strings.ContainsRune(arg, '*') {
+		return fmt.Errorf("%q names no numbers and no directions: *FACTOR, a number, stands behind what add, steer and swaps take, and behind no other", arg)
+	}
+	return fmt.Errorf("%q names no numbers and no directions: want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without; "+
+		"tokens, \"TEXT\" or <ID>, with LENS: before them or without; or a feature of a dictionary, DIR#NUMBER", arg)
 }
 
 // sameModel refuses vectors of another model, where their file says which it is of.
@@ -150,9 +165,6 @@ func (e *editor) sameModel(path string) error {
 
 // read refuses a file that is the output's.
 func (e *editor) read(path string) error {
-	if path == "" {
-		return nil // who reads it says what is wrong
-	}
 	return e.s.reads(path, "what an edit reads")
 }
 

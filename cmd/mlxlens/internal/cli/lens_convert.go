@@ -44,12 +44,13 @@ func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
 	if err != nil {
 		return err
 	}
-	switch l, err := openLensFile(from); {
-	case err == nil && l.jacobian != nil:
+	l, err := openLensFile(from)
+	if err != nil {
+		return err
+	}
+	if l.jacobian != nil {
 		defer l.jacobian.Close()
 		return convertJacobian(s, l.jacobian, to, wide, quiet)
-	case err != nil && !exists(from):
-		return err
 	}
 	if wide {
 		return usagef("--f32 is an option of a Jacobian lens")
@@ -62,11 +63,7 @@ func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
 	if err := readsLens(s, from); err != nil {
 		return err
 	}
-	l, err := tuned.Open(from)
-	if err != nil {
-		return err
-	}
-	return out.writeTuned(l)
+	return out.writeTuned(l.tuned)
 }
 
 // lensOutput are the files that a lens is written to.

@@ -221,6 +221,9 @@ func openLens(s *streams, name string) (lensFile, error) {
 // openLensFile reads a lens of any kind, which its content tells. Those of more than one file are tuned ones, and
 // are known by their names.
 func openLensFile(path string) (lensFile, error) {
+	if dir, ok := namesSparse(path); ok {
+		return lensFile{}, usagef("%s is a dictionary, and no lens: trace has its rows beside those of a lens (trace --lens logit --lens %s), edits have its directions (OP:DIR#FEATURE), and features --sae %s shows its features", path, path, dir)
+	}
 	ext := strings.ToLower(filepath.Ext(path))
 	info, err := os.Stat(path)
 	if err == nil && !info.IsDir() && ext != ".npz" && ext != ".json" && filepath.Base(path) != "params.pt" {
@@ -236,8 +239,8 @@ func openLensFile(path string) (lensFile, error) {
 		return lensFile{}, fmt.Errorf("there is no lens %s", path)
 	}
 	t, err := tuned.Open(path)
-	if err != nil && !exists(path) {
-		return lensFile{}, fmt.Errorf("%w%s", err, spelling.DidYouMean(path, []string{logitLens, embeddingLens, negatedLens}))
+	if err != nil && len(lensFiles(path)) == 0 {
+		return lensFile{}, fmt.Errorf("%w, or of a Jacobian lens NAME.pt or NAME.safetensors%s", err, spelling.DidYouMean(path, []string{logitLens, embeddingLens, negatedLens}))
 	}
 	return lensFile{tuned: t}, err
 }

@@ -160,7 +160,7 @@ func exitCode(err error) int {
 		return exitInterrupted
 	case errors.Is(err, mlx.ErrLibrary):
 		return exitNoLibrary
-	case errors.As(err, &damaged):
+	case errors.As(err, &damaged) && !errors.As(damaged.Err, &usage):
 		return exitFailed
 	case errors.As(err, &usage), errors.As(err, &wrongEdit), errors.As(err, &refused), errors.Is(err, auto.ErrNoTokenizer), errors.Is(err, tokenizer.ErrNoTemplate), errors.Is(err, render.ErrNarrow), strings.HasPrefix(err.Error(), "unknown command "): // cobra's own has no type
 		return exitUsage

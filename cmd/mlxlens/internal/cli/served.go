@@ -3,6 +3,7 @@ package cli
 import (
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,7 @@ type served struct {
 	others      map[string]*auto.Opened
 	lenses      map[string]lens.Translator // on opened
 	lensDigests map[string]string          // of their files, when they were opened
-	vectors     []string                   // files that edits may read
+	vectors     []string                   // files that edits may read, and folders of such
 
 	asOpened []string // flags, beside its name, with which opened was opened
 }
@@ -45,16 +46,26 @@ func (v *served) model(ref string) (*auto.Opened, error) {
 	return nil, usagef("the server has no model %q (have: %s): start it with %v and this one", ref, strings.Join(have, ", "), startedWith("model-b"))
 }
 
+// has reports whether the server was started with a file, or with the folder that it stands in: a folder that was given
+// stands for the files in it, and not for folders. Paths are compared as they are written, so that nothing is looked up
+// which was not given.
+func (v *served) has(path string) bool {
+	name := filepath.Base(path)
+	return slices.ContainsFunc(v.vectors, func(given string) bool {
+		return path == given || name != ".." && path == filepath.Join(given, name) && isFolder(given) && !isFolder(path)
+	})
+}
+
 // reads refuses files that the server was not started with.
 func (v *served) reads(path, what string) error {
-	if slices.Contains(v.vectors, path) {
+	if v.has(path) {
 		return nil
 	}
 	have := "none"
 	if len(v.vectors) > 0 {
 		have = strings.Join(v.vectors, ", ")
 	}
-	return failf("%q, %s: the server reads only files that it was started with (have: %s): start it with %v and this one", path, what, have, startedWith("vectors"))
+	return usagef("%q, %s: the server reads only files that it was started with (have: %s): start it with %v and this one", path, what, have, startedWith("vectors"))
 }
 
 // lens is the one of a file that the server has opened.
@@ -62,7 +73,7 @@ func (v *served) lens(path string, on *auto.Opened) (lens.Translator, error) {
 	t, ok := v.lenses[path]
 	if !ok {
 		have := append([]string{logitLens, embeddingLens, negatedLens}, slices.Sorted(maps.Keys(v.lenses))...)
-		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one", path, strings.Join(have, ", "), startedWith("lens"))
+		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one, a dictionary with %v", path, strings.Join(have, ", "), startedWith("lens"), startedWith("vectors"))
 	}
 	if on != v.opened {
 		return nil, usagef("--lens %q is of the model %s, and reads no other", path, v.opened.Info.Ref)
@@ -86,7 +97,7 @@ func (o *servedOptions) flags(cmd *cobra.Command) {
 	o.memoryFlags.flags(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&o.lenses, "lens", nil, "a lens that requests may name (repeatable)")
-	f.StringArrayVar(&o.vectors, "vectors", nil, "a file that edits of requests may read: vectors, states or a dictionary (repeatable)")
+	f.StringArrayVar(&o.vectors, "vectors", nil, "a file that edits of requests may read, or a folder of such: vectors, states or a dictionary, whose rows trace has too (repeatable)")
 	f.StringArrayVar(&o.modelsB, "model-b", nil, "a second model, for compare (repeatable)")
 	f.IntVar(&o.waiting, "queue", 64, "requests that may wait in line")
 	f.DurationVar(&o.maxTime, "max-time", 10*time.Minute, "how long a request may be computed")
@@ -133,6 +144,9 @@ func (o *servedOptions) openAll(s *streams) (v *served, done func(), err error) 
 		v.others[ref] = other.Kept()
 	}
 	for _, path := range o.lenses {
+		if dir, ok := namesSparse(path); ok {
+			return nil, nil, usagef("--lens %s is a dictionary: requests name what was given with --vectors %s, as a row of trace beside a lens (DIR or DIR#FEATURE) and in edits (OP:DIR#FEATURE); its features are what the command features shows, which a server has not", path, dir)
+		}
 		t, err := (&lensFlags{path: path}).open(s, opened)
 		if err != nil {
 			return nil, nil, err

@@ -27,6 +27,14 @@ func isSparse(path string) bool {
 	return slices.ContainsFunc(sparseFiles, func(name string) bool { return exists(filepath.Join(path, name)) })
 }
 
+// namesSparse returns the dictionary that a name of a lens is of: DIR, or DIR#FEATURE.
+func namesSparse(name string) (dir string, ok bool) {
+	if parts := featureArg.FindStringSubmatch(name); parts != nil && !exists(name) {
+		name = parts[1]
+	}
+	return name, isSparse(name)
+}
+
 // reader returns what reads rows by a name of --lens: a lens, or a sparse autoencoder, DIR or DIR#FEATURE, and what to
 // call at the end.
 func (o *lensesFlags) reader(s *streams, opened *auto.Opened, name string) (lens.Translator, func(), error) {
@@ -38,7 +46,7 @@ func (o *lensesFlags) reader(s *streams, opened *auto.Opened, name string) (lens
 		}
 		dir = parts[1]
 	}
-	if s.served != nil && !slices.Contains(s.served.vectors, dir) {
+	if s.served != nil && !s.served.has(dir) {
 		return o.one(name).reader(s, opened) // of those that the server has open, or an error
 	}
 	if o.one(dir).named() && feature < 0 {
