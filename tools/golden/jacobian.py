@@ -4,8 +4,9 @@ file, and a checkpoint of a fit as the paper's package writes it.
 
     python jacobian.py
 
-It needs transformer-lens 4.3.0 and transformers, and no network. Models are as their files have them. TransformerLens
-opens no Qwen3.5 of text alone: there transformers and torch.autograd compute the definition, one row after another.
+It needs transformer-lens 4.3.0 and transformers, and no network. Models are as their files have them. For
+Qwen3.5 of text alone, which TransformerLens opens too (boot_transformers of a Qwen3_5ForCausalLM), transformers and
+torch.autograd compute the definition, one row after another.
 
 matrices: of each layer some rows, and J·x for a vector x that the rule of the weights draws.
 readout: logits at the last position, of each layer and the model. vectors: of two tokens, in each layer.
