@@ -28,14 +28,6 @@ const outlasts = 4
 // that was half of the time. What a CPU does of one element lasts too differently to be kept.
 var learnt atomic.Int64
 
-// mostOwn and leastOwn bound how many operations of a further stream are a part. Such a stream has one user, whom a long part
-// does not keep waiting, and stands still while its next part waits for its turn. But of too many operations on all
-// of them MLX waits for one inside the gate: they share what it hands out, two parts each.
-const (
-	mostOwn  = 96
-	leastOwn = 8
-)
-
 // leastWork is as much as it may go through though the one before took too long.
 const leastWork = 1 << 12
 
@@ -208,9 +200,6 @@ func (e *evaluation) take() error {
 			return err
 		}
 		e.plan.look(e.targets)
-		if !slices.ContainsFunc(e.targets, (*Array).shared) && !slices.ContainsFunc(e.plan.nodes, (*Array).shared) {
-			e.plan.most = max(leastOwn, mostOwn/gate.Further())
-		}
 		e.looked, e.began = true, time.Now()
 		e.landed = e.began
 	}
@@ -276,9 +265,6 @@ func (e *evaluation) light() bool {
 	}
 	return e.plan.light()
 }
-
-// shared reports whether a is computed on a device's own stream.
-func (a *Array) shared() bool { return int(a.stream) < gate.NumStreams()-gate.Further() }
 
 func (a *Array) onGPU() bool { return a.Device() == GPU }
 

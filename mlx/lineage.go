@@ -2,9 +2,11 @@ package mlx
 
 import (
 	"math"
+	"slices"
 	"weak"
 
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
+	"github.com/mlxlens/mlxlens/mlx/internal/gate"
 )
 
 // MLX computes a graph from end to end once it has been asked to, and nothing tells what a graph
@@ -139,6 +141,14 @@ const (
 	exactSize = 1 << 14
 )
 
+// mostOwn and leastOwn bound how many operations of a further stream are a part. Such a stream has one user, whom a long part
+// does not keep waiting, and stands still while its next part waits for its turn. But of too many operations on all
+// of them MLX waits for one inside the gate: they share what it hands out, two parts each.
+const (
+	mostOwn  = 96
+	leastOwn = 8
+)
+
 // looks counts the plans; the gate guards it.
 var looks uint32
 
@@ -171,7 +181,13 @@ func (p *plan) look(targets []*Array) {
 		}
 	}
 	p.path = path
+	if !slices.ContainsFunc(targets, (*Array).shared) && !slices.ContainsFunc(p.nodes, (*Array).shared) {
+		p.most = max(leastOwn, mostOwn/gate.Further())
+	}
 }
+
+// shared reports whether a is computed on a device's own stream.
+func (a *Array) shared() bool { return int(a.stream) < gate.NumStreams()-gate.Further() }
 
 // add makes a node of an array that can be evaluated by itself.
 func (p *plan) add(a *Array) {

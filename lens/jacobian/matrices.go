@@ -2,7 +2,6 @@ package jacobian
 
 import (
 	"github.com/mlxlens/mlxlens/mlx"
-	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -58,7 +57,7 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 	m.attnNorm = b.normal(mlx.Squeeze(whole, 0), p.AttnNorm.Eps)
 	m.mlpNorm = b.normal(at[0], p.MLPNorm.Eps)
 
-	weight := pass.Hold(p.MLPNorm.Weight)
+	d, weight := b.m.Shape().DModel, pass.Hold(p.MLPNorm.Weight)
 	gate, up := mlx.Multiply(p.MLP.Gate.Dense(pass, mlx.Float32), weight), mlx.Multiply(p.MLP.Up.Dense(pass, mlx.Float32), weight)
 	m.in, m.down = mlx.Stack(1, gate, up), p.MLP.Down.Dense(pass, mlx.Float32)
 	pre, linear := b.in(at[6], 0), b.in(at[7], 0)
@@ -71,10 +70,9 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 
 	weight = pass.Hold(p.AttnNorm.Weight)
 	m.out = p.Attention.Out.Dense(pass, mlx.Float32)
-	byHead := func(l *nn.Linear) *mlx.Array {
-		return mlx.Reshape(mlx.Multiply(l.Dense(pass, mlx.Float32), weight), -1, m.dHead, b.m.Shape().DModel)
-	}
-	m.q, m.k, m.v = byHead(p.Q), byHead(p.K), mlx.Reshape(byHead(p.V), 1, -1, b.m.Shape().DModel)
+	weighted := func(w *mlx.Array, shape ...int) *mlx.Array { return mlx.Reshape(mlx.Multiply(w, weight), shape...) }
+	m.q, m.k = weighted(p.Q.Dense(pass, mlx.Float32), -1, m.dHead, d), weighted(p.K.Dense(pass, mlx.Float32), -1, m.dHead, d)
+	m.v = weighted(p.V.Dense(pass, mlx.Float32), 1, -1, d)
 	m.back = mlx.ExpandDims(mlx.Multiply(b.unturn(pass, p.Rope, m.dHead), mlx.ExpandDims(m.attnNorm.r, 2)), 1)
 	b.attends(m, p, at, runs)
 	return m, m.settle(scope)
