@@ -69,9 +69,9 @@ func below(m model.Model) []int {
 }
 
 // requireGradients compares three rows with gradients of the whole model.
-func requireGradients(t *testing.T, name string, m model.Model, skip int, ways map[int]way, parted map[int]*model.Parts) {
+func requireGradients(t *testing.T, name string, m model.Model, length, skip int, ways map[int]way, parted map[int]*model.Parts) {
 	t.Helper()
-	layers, ids, d := below(m), someIDs(m, 13), m.Shape().DModel
+	layers, ids, d := below(m), someIDs(m, length), m.Shape().DModel
 	b, err := newBackward(context.Background(), m, ids, layers, skip, ways, parted)
 	require.NoError(t, err, name)
 	defer b.Close()
@@ -108,7 +108,7 @@ func TestRowsAreTheGradientOfTheWholeModel(t *testing.T) {
 			continue
 		}
 		ways := map[int]way{}
-		requireGradients(t, name, m, 5, ways, nil)
+		requireGradients(t, name, m, 13, 5, ways, nil)
 		for at, w := range ways {
 			if w == rerun {
 				rerunning++
@@ -117,8 +117,8 @@ func TestRowsAreTheGradientOfTheWholeModel(t *testing.T) {
 		}
 		if parts := partsOf(m, below(m)); parts != nil {
 			closed = append(closed, name)
-			requireGradients(t, name+" by its matrices", m, 5, nil, parts)
-			requireGradients(t, name+" by its matrices", m, 0, nil, parts)
+			requireGradients(t, name+" by its matrices", m, 13, 5, nil, parts)
+			requireGradients(t, name+" by its matrices", m, 13, 0, nil, parts)
 		}
 	}
 	require.NotZero(t, rerunning, "mixtures have products that MLX cannot map")
@@ -126,10 +126,20 @@ func TestRowsAreTheGradientOfTheWholeModel(t *testing.T) {
 	require.Contains(t, closed, "gemma")
 }
 
+// Of what is longer than a run, queries of each have pairs with keys of those before.
+func TestRowsOfSeveralRunsAreTheGradientOfTheWholeModel(t *testing.T) {
+	for _, name := range []string{"llama", "gemma"} {
+		m := modeltest.Architecture(t, name, nil)
+		for _, length := range []int{runLength + 2, 2*runLength + 9, 3*runLength + 1} {
+			requireGradients(t, name, m, length, 3, nil, partsOf(m, below(m)))
+		}
+	}
+}
+
 func TestRowsAreTheSameOnAnyNumberOfLanes(t *testing.T) {
 	m := modeltest.Architecture(t, "llama", nil)
 	layers, d := below(m), m.Shape().DModel
-	b, err := newBackward(context.Background(), m, someIDs(m, 13), layers, 3, nil, partsOf(m, layers))
+	b, err := newBackward(context.Background(), m, someIDs(m, 2*runLength), layers, 3, nil, partsOf(m, layers))
 	require.NoError(t, err)
 	defer b.Close()
 	b.piece = 4 * 3 * d * max(d, m.Shape().DMLP) // of three positions, and of some rows
