@@ -187,7 +187,7 @@ func (p *plan) look(targets []*Array) {
 }
 
 // shared reports whether a is computed on a device's own stream.
-func (a *Array) shared() bool { return int(a.stream) < gate.NumStreams()-gate.Further() }
+func (a *Array) shared() bool { return gate.Shared(int(a.stream)) }
 
 // add makes a node of an array that can be evaluated by itself.
 func (p *plan) add(a *Array) {

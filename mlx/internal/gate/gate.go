@@ -260,6 +260,9 @@ func NewStream(kind capi.DeviceType) (int, error) {
 // NumStreams returns how many streams there are; 0 and 1 are the devices' own.
 func NumStreams() int { return int(numStreams.Load()) }
 
+// Shared reports whether stream number i is a device's own, which everybody uses.
+func Shared(i int) bool { return i < len(devices) }
+
 // Further returns how many streams there are beside the devices' own.
 func Further() int { return NumStreams() - len(devices) }
 
