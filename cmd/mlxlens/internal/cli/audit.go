@@ -143,7 +143,7 @@ func runAudit(ctx context.Context, s *streams, o *auditOptions) error {
 	if err != nil {
 		return err
 	}
-	reference, candidate, err := o.openBoth(s)
+	reference, candidate, err := o.openBoth(s, from)
 	if err != nil {
 		return err
 	}
@@ -189,14 +189,14 @@ func runAudit(ctx context.Context, s *streams, o *auditOptions) error {
 	return kept.finish()
 }
 
-// openBoth opens the reference and the candidate, on one device.
-func (o *auditOptions) openBoth(s *streams) (reference, candidate *auto.Opened, err error) {
-	if candidate, err = o.open(s, false); err != nil {
+// openBoth opens the reference and the candidate, on one device, for a corpus.
+func (o *auditOptions) openBoth(s *streams, from texts) (reference, candidate *auto.Opened, err error) {
+	if candidate, err = o.openFor(s, from.readable); err != nil {
 		return nil, nil, err
 	}
 	mo := o.modelOptions
 	mo.ref, mo.weights = o.against, cmp.Or(o.weightsAgainst, o.weights)
-	if reference, err = mo.open(s, false); err != nil {
+	if reference, err = mo.openFor(s, from.readable); err != nil {
 		candidate.Close()
 		return nil, nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -150,6 +151,14 @@ func parseText(line int, text string) task {
 		return task{line: line, prompt: object.Text}
 	}
 	return parseTask(line, text)
+}
+
+// readable refuses texts for a model whose tokenizer cannot be read: ids need none.
+func (from texts) readable(opened *auto.Opened) error {
+	if from.whole == nil && !slices.ContainsFunc(from.tasks, func(t task) bool { return t.prompt != nil }) {
+		return nil
+	}
+	return unreadable(opened)
 }
 
 // encode makes the sequences for a model.

@@ -62,7 +62,7 @@ func openWithCorpus(s *streams, m *modelOptions, from *corpusFlags, quiet bool) 
 	if err != nil {
 		return nil, nil, err
 	}
-	opened, err := m.open(s, false)
+	opened, err := m.openFor(s, texts.readable)
 	if err != nil {
 		return nil, nil, err
 	}

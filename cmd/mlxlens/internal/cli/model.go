@@ -228,12 +228,17 @@ func (o *modelOptions) agree(s *streams) { s.canAgree, s.yes, s.quiet = true, o.
 
 // open opens the model that the flags name.
 func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error) {
+	return o.openFor(s, func(opened *auto.Opened) error { return usable(opened, needTokenizer) })
+}
+
+// openFor opens the model that the flags name, where it is usable for what comes.
+func (o *modelOptions) openFor(s *streams, usable func(*auto.Opened) error) (*auto.Opened, error) {
 	if s.served != nil {
 		opened, err := s.served.model(o.ref)
 		if err != nil {
 			return nil, err
 		}
-		return opened, usable(opened, needTokenizer)
+		return opened, usable(opened)
 	}
 	o.agree(s)
 	opts, err := o.resolved()
@@ -261,23 +266,34 @@ func (o *modelOptions) open(s *streams, needTokenizer bool) (*auto.Opened, error
 			return nil, err
 		}
 	}
-	if err := usable(opened, needTokenizer); err != nil {
+	if err := usable(opened); err != nil {
 		opened.Close()
 		return nil, err
+	}
+	if err := unreadable(opened); err != nil {
+		o.noteAll(s, []string{rooms.Text(err) + ": tokens are shown as numbers, as of a model that has no tokenizer"})
 	}
 	return opened, nil
 }
 
-// usable returns an error where a tokenizer is needed, or is broken.
+// usable returns an error where a tokenizer is needed, and there is none that can be read.
 func usable(opened *auto.Opened, needTokenizer bool) error {
 	err := opened.TokenizerErr
 	switch {
-	case err == nil || !needTokenizer && errors.Is(err, auto.ErrNoTokenizer):
+	case !needTokenizer:
 		return nil
 	case errors.Is(err, auto.ErrNoTokenizer):
 		return failf("%w: give the prompt as numbers with --ids", err)
 	}
 	return err
+}
+
+// unreadable is why a tokenizer that is there cannot be read, nil where it can be or there is none.
+func unreadable(opened *auto.Opened) error {
+	if err := opened.TokenizerErr; !errors.Is(err, auto.ErrNoTokenizer) {
+		return err
+	}
+	return nil
 }
 
 // note says on stderr what a run of some tokens should be told of.
