@@ -26,13 +26,10 @@ type inCoordinates struct {
 	pair   []int // source and target
 }
 
-// eachInCoordinates runs a test for each model that TransformerLens opens.
+// eachInCoordinates runs a test for each recorded model.
 func eachInCoordinates(t *testing.T, f func(t *testing.T, c *inCoordinates)) {
 	r := load(t)
 	for _, of := range r.Models {
-		if of.Readout == nil {
-			continue
-		}
 		t.Run(of.Architecture, func(t *testing.T) {
 			m := modeltest.Architecture(t, of.Architecture, nil)
 			l := fitted(t, m, of, jacobian.FitOptions{})

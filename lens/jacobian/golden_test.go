@@ -27,7 +27,6 @@ type recordedModel struct {
 	Architecture string    `json:"architecture"`
 	Prompts      [][]int   `json:"prompts"`
 	Skip         int       `json:"skip"`
-	Judge        string    `json:"judge"`
 	Vector       []float64 `json:"vector"`
 	Matrices     []struct {
 		Layer   int                  `json:"layer"`
@@ -103,7 +102,7 @@ func TestMatricesAreThoseOfTransformerLens(t *testing.T) {
 				var r int
 				_, err := fmt.Sscan(row, &r)
 				require.NoError(t, err)
-				requireClose(t, values, j[r*d:(r+1)*d], 1e-4, fmt.Sprintf("%s (%s): row %d of layer %d", want.Architecture, want.Judge, r, w.Layer))
+				requireClose(t, values, j[r*d:(r+1)*d], 1e-4, fmt.Sprintf("%s: row %d of layer %d", want.Architecture, r, w.Layer))
 			}
 			product := make([]float32, d)
 			for r := range d {
@@ -120,9 +119,6 @@ func TestMatricesAreThoseOfTransformerLens(t *testing.T) {
 
 func TestReadoutsAreThoseOfTransformerLens(t *testing.T) {
 	for _, want := range load(t).Models {
-		if want.Readout == nil {
-			continue
-		}
 		m := modeltest.Architecture(t, want.Architecture, nil)
 		translator, err := fitted(t, m, want, jacobian.FitOptions{}).On(m, jacobian.Options{})
 		require.NoError(t, err)

@@ -4,9 +4,7 @@ file, and a checkpoint of a fit as the paper's package writes it.
 
     python jacobian.py
 
-It needs transformer-lens 4.3.0 and transformers, and no network. Models are as their files have them. For
-Qwen3.5 of text alone, which TransformerLens opens too (boot_transformers of a Qwen3_5ForCausalLM), transformers and
-torch.autograd compute the definition, one row after another.
+It needs transformer-lens 4.3.0 and transformers, and no network. Models are as their files have them.
 
 matrices: of each layer some rows, and J·x for a vector x that the rule of the weights draws.
 readout: logits at the last position, of each layer and the model. vectors: of two tokens, in each layer.
@@ -65,36 +63,16 @@ def hugging_face(case):
 
 
 def opened(case):
-    """TransformerLens' bridge, None where there is none; and transformers' model."""
-    kind = case["config"]["model_type"]
-    if kind in ("gpt2", "llama", "gpt_neox"):
-        return judge(case)
+    """TransformerLens' bridge to transformers' model."""
+    if case["config"]["model_type"] in ("gpt2", "llama"):
+        return judge(case)[0]
     model = hugging_face(case)
-    if kind == "qwen3_5_text":
-        return None, model
     import tokenizers
 
     words = tokenizers.Tokenizer(tokenizers.models.WordLevel({str(i): i for i in range(model.config.vocab_size)}, unk_token="0"))
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=words, bos_token="0", eos_token="0", pad_token="0")
     tokenizer.init_kwargs |= {"name_or_path": case["name"], "add_bos_token": True}
-    return TransformerBridge.boot_transformers(case["name"], hf_model=model, tokenizer=tokenizer), model
-
-
-def by_definition(model, ids):
-    """J of one prompt: {layer: [d, d]}."""
-    seen = []
-    hooks = [layer.register_forward_hook(lambda _, __, out: seen.append(out[0] if isinstance(out, tuple) else out)) for layer in model.model.layers]
-    embeddings = model.get_input_embeddings()(torch.tensor([ids])).detach().requires_grad_(True)
-    model(inputs_embeds=embeddings, use_cache=False)
-    for h in hooks:
-        h.remove()
-    valid, d = range(SKIP, len(ids) - 1), seen[-1].shape[-1]
-    j = {i: torch.zeros(d, d) for i in range(len(seen) - 1)}
-    for r in range(d):
-        gradients = torch.autograd.grad(seen[-1][0, list(valid), r].sum(), seen[:-1], retain_graph=True)
-        for i, g in enumerate(gradients):
-            j[i][r] = g[0, list(valid)].mean(0)
-    return j
+    return TransformerBridge.boot_transformers(case["name"], hf_model=model, tokenizer=tokenizer)
 
 
 def matrices(name, j):
@@ -129,12 +107,9 @@ def in_coordinates(model, lens, ids):
 
 def record(name):
     case = case_of(name)
-    bridge, model = opened(case)
+    bridge = opened(case)
     ids = prompts(name, case["config"]["vocab_size"])
     out = {"architecture": name, "prompts": ids, "skip": SKIP}
-    if bridge is None:
-        each = [by_definition(model, p) for p in ids]
-        return out | {"judge": "torch.autograd"} | matrices(name, {l: sum(j[l] for j in each) / len(each) for l in each[0]})
     texts = {" ".join(map(str, p)): torch.tensor([p]) for p in ids}
     tokens, bridge.to_tokens = bridge.to_tokens, lambda text, *_, **__: texts[text]
     lens = JacobianLens.fit(bridge, list(texts), corpus="random ids", dim_batch=24, skip_first_positions=SKIP, show_progress=False)
@@ -144,7 +119,7 @@ def record(name):
         lens.save(OWN / "llama.pt")
         sums = {l: m * lens.n_prompts for l, m in lens.jacobians.items()}
         torch.save({"jacobian_sum": sums, "n_done": lens.n_prompts, "next_idx": lens.n_prompts, "source_layers": lens.source_layers, "target_layer": bridge.cfg.n_layers - 1, "skip_first": SKIP}, OWN / "llama-checkpoint.pt")
-    return out | {"judge": "TransformerLens"} | matrices(name, lens.jacobians) | in_coordinates(bridge, lens, out["prompts"][0])
+    return out | matrices(name, lens.jacobians) | in_coordinates(bridge, lens, out["prompts"][0])
 
 
 if __name__ == "__main__":
