@@ -57,7 +57,7 @@ var endpoints = []serve.Command{
 // terminal shows it, and files.
 var withheld = []string{
 	"model", "device", "weights", "float32", "weights-b", "context", "layers-per-rank", "rank-wait", "ranks", "yes", "quiet", "any-unembedding", "lens-b", "file", "shard", "together", "output", "format", "json", "max-memory", "messages", "messages-b",
-	"map", "view", "width", "no-color", "color", "all", "edit-any-unembedding", "system-fonts", "text", "help",
+	"view", "width", "no-color", "color", "all", "edit-any-unembedding", "system-fonts", "text", "help",
 }
 
 // kinds are the kinds of flags.

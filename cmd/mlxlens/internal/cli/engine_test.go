@@ -210,8 +210,10 @@ func TestRequestsNameWhatTheServerWasStartedWith(t *testing.T) {
 	for request, args := range map[string][]string{
 		`{"ids":[5,6],"edit":"layers.1.resid_post=add:` + vectors + `*2"}`: {"trace", "--edit", "layers.1.resid_post=add:" + vectors + "*2"},
 		`{"ids":[5,6],"lens":"turned.pt"}`:                                 {"trace", "--lens", "negated"},
+		`{"ids":[5,6],"into_ids":[7,8],"map":"turned.pt","to_layers":"0"}`: {"patchscope", "--into-ids", "7,8", "--map", "negated", "--to-layers", "0"},
+		`{"ids":[5,6],"into_ids":[7,8],"map":"negated"}`:                   {"patchscope", "--into-ids", "7,8", "--map", "negated"},
 	} {
-		a, err := s.Run(context.Background(), "trace", []byte(request), serve.Watch{})
+		a, err := s.Run(context.Background(), args[0], []byte(request), serve.Watch{})
 		require.NoError(t, err)
 		code, want, errs := ran(t, append(args, "--ids", "5,6", "--json", "-m", path)...)
 		require.Zero(t, code, errs)
@@ -223,12 +225,19 @@ func TestRequestsNameWhatTheServerWasStartedWith(t *testing.T) {
 	require.Contains(t, string(a.Body), `"schema":"mlxlens.compare/1"`)
 	_, err = s.Run(context.Background(), "compare", []byte(`{"ids":[5,6],"model_b":"third"}`), serve.Watch{})
 	require.ErrorContains(t, err, `the server has no model "third" (have: `+path+`, second)`)
+	for request, why := range map[string]string{
+		`{"ids":[5,6],"into_ids":[7,8],"map":"other.pt"}`: `"map" "other.pt": the server has no such lens (have: negated, turned.pt): start it with --lens and this one`,
+		`{"ids":[5,6],"into_ids":[7,8],"map":"embed"}`:    `"map" embed is no map of states to states: give the file of a lens, or leave it out`,
+	} {
+		_, err = s.Run(context.Background(), "patchscope", []byte(request), serve.Watch{})
+		require.EqualError(t, err, why)
+	}
 }
 
 func TestWithheldFlagsAreNoKeys(t *testing.T) {
 	for _, c := range tinyServed(t).Commands() {
 		for _, o := range c.Options {
-			require.NotContains(t, []string{"model", "yes", "file", "output", "messages", "map", "sae", "any-unembedding", "edit-any-unembedding", "color", "no-color", "no-pager"}, o.Name, c.Name)
+			require.NotContains(t, []string{"model", "yes", "file", "output", "messages", "sae", "any-unembedding", "edit-any-unembedding", "color", "no-color", "no-pager"}, o.Name, c.Name)
 			require.NotEmpty(t, o.Kind, "%s --%s", c.Name, o.Name)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 type lensFlags struct {
 	path string
 	any  bool
+	flag theFlag // that names it; "": --lens
 }
 
 func (o *lensFlags) flags(cmd *cobra.Command) {

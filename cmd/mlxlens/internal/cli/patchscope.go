@@ -13,6 +13,9 @@ import (
 	"github.com/mlxlens/mlxlens/model/auto"
 )
 
+// mapFlag names the lens that maps states.
+const mapFlag theFlag = "map"
+
 type patchscopeOptions struct {
 	modelOptions
 	promptOptions
@@ -33,7 +36,7 @@ type patchscopeOptions struct {
 }
 
 func newPatchscopeCmd(s *streams) *cobra.Command {
-	o := &patchscopeOptions{}
+	o := &patchscopeOptions{lens: lensFlags{flag: mapFlag}}
 	cmd := &cobra.Command{
 		Use:   "patchscope [prompt] --into PROMPT",
 		Short: "Put a prompt's states into another prompt, and let the model say what they are",
@@ -72,7 +75,7 @@ prompt go on, greedily.
 	f.StringVar(&o.target, "target", "", "the token whose probability is shown, such as \" Paris\" (default what the prompt itself goes on with)")
 	f.IntVarP(&o.top, "top", "k", 5, "candidates of each cell in JSON")
 	f.IntVarP(&o.n, "tokens", "n", 0, "let each prompt go on by so many tokens, the likeliest")
-	f.StringVar(&o.lens.path, "map", "", "a lens that maps states on their way")
+	f.StringVar(&o.lens.path, string(mapFlag), "", "a lens that maps states on their way")
 	f.BoolVar(&o.lens.any, "any-unembedding", false, "accept a lens of a model with another unembedding")
 	o.foundFlags.flags(cmd, experiment.PatchscopeSchema)
 	return cmd

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/mlxlens/mlxlens/lens"
@@ -24,7 +25,7 @@ func (o *lensFlags) named() bool {
 // checkNamed refuses what is said of the file of a lens, where there is none.
 func (o *lensFlags) checkNamed() error {
 	if o.any && o.named() {
-		return usagef("--lens %s is made of the model itself, and --any-unembedding is of the file of a lens: leave it out (a file of that name is ./%s)", o.path, o.path)
+		return usagef("%v %s is made of the model itself, and --any-unembedding is of the file of a lens: leave it out (a file of that name is ./%s)", cmp.Or(o.flag, "lens"), o.path, o.path)
 	}
 	return nil
 }
@@ -43,7 +44,7 @@ func (o *lensFlags) reader(s *streams, opened *auto.Opened) (lens.Translator, fu
 		return namedReader(o.path, opened.Model), func() {}, nil
 	}
 	if s.served != nil && o.path != "" {
-		t, err := s.served.lens(o.path, opened)
+		t, err := s.served.lens(o, opened)
 		return t, func() {}, err
 	}
 	t, err := o.open(s, opened)

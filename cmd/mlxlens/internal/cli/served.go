@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"path/filepath"
@@ -69,14 +70,17 @@ func (v *served) reads(path, what string) error {
 }
 
 // lens is the one of a file that the server has opened.
-func (v *served) lens(path string, on *auto.Opened) (lens.Translator, error) {
-	t, ok := v.lenses[path]
-	if !ok {
-		have := append([]string{logitLens, embeddingLens, negatedLens}, slices.Sorted(maps.Keys(v.lenses))...)
-		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one, a dictionary with %v", path, strings.Join(have, ", "), startedWith("lens"), startedWith("vectors"))
-	}
-	if on != v.opened {
-		return nil, usagef("--lens %q is of the model %s, and reads no other", path, v.opened.Info.Ref)
+func (v *served) lens(o *lensFlags, on *auto.Opened) (lens.Translator, error) {
+	t, ok := v.lenses[o.path]
+	files := slices.Sorted(maps.Keys(v.lenses))
+	switch {
+	case !ok && o.flag == mapFlag:
+		return nil, usagef("%v %q: the server has no such lens (have: %s): start it with %v and this one", o.flag, o.path, strings.Join(append([]string{negatedLens}, files...), ", "), startedWith("lens"))
+	case !ok:
+		have := append([]string{logitLens, embeddingLens, negatedLens}, files...)
+		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one, a dictionary with %v", o.path, strings.Join(have, ", "), startedWith("lens"), startedWith("vectors"))
+	case on != v.opened:
+		return nil, usagef("%v %q is of the model %s, and reads no other", cmp.Or(o.flag, "lens"), o.path, v.opened.Info.Ref)
 	}
 	return t, nil
 }
