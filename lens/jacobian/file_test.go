@@ -112,6 +112,45 @@ JacobianLens.merge([a, a])`, lens, fit).CombinedOutput()
 	require.NoError(t, err, string(out))
 }
 
+// TransformerLens 4.3.0 merges lenses whose metadata are the same but for n_prompts (JacobianLens.merge), and loads J, n_prompts,
+// d_model and metadata alone (JacobianLens.load).
+func TestShardsDifferWhereTransformerLensDoesNotCompare(t *testing.T) {
+	var paths []string
+	for _, shard := range []string{"p", "q"} {
+		l, err := jacobian.New(map[int][]float32{0: {1, 2, 3, 4}}, 2, 1, 1, jacobian.Metadata{
+			"model_name": "m", "n_prompts": 1, jacobian.Digest: shard, jacobian.Digests: []any{shard}, jacobian.Errors: []any{nil}, jacobian.Origin: shard,
+		})
+		require.NoError(t, err)
+		path := put(t, "x.pt", func(w io.Writer) error { return l.WritePT(w, checkpoint.F32) })
+		root := rootOf(t, path)
+		keys := root.Values["metadata"].(*torchfile.Dict).Values
+		require.Equal(t, map[any]any{"model_name": "m", "n_prompts": 1, "target_layer": 1}, keys)
+		require.Equal(t, l.Metadata[jacobian.Digests], open(t, path).Metadata[jacobian.Digests])
+		require.Equal(t, shard, open(t, path).Metadata[jacobian.Origin])
+		paths = append(paths, path)
+	}
+	_, err := jacobian.Merge(open(t, paths[0]), open(t, paths[0]))
+	require.ErrorContains(t, err, "would count twice")
+	merged, err := jacobian.Merge(open(t, paths[0]), open(t, paths[1]))
+	require.NoError(t, err)
+	require.Equal(t, []any{"p", "q"}, merged.Metadata[jacobian.Digests])
+	before := put(t, "old.pt", func(w io.Writer) error { // as they were written before
+		return torchfile.Write(w, torchfile.Items{{Key: "J", Value: torchfile.Items{{Key: 0, Value: torchfile.Stored{Type: checkpoint.F32, Shape: []int{1, 1}, Write: func(w io.Writer) error { _, err := w.Write(make([]byte, 4)); return err }}}}},
+			{Key: "d_model", Value: 1}, {Key: "metadata", Value: torchfile.Items{{Key: jacobian.Digest, Value: "p"}}}})
+	})
+	require.Equal(t, "p", open(t, before).Metadata[jacobian.Digest])
+}
+
+// rootOf is the dictionary of a .pt.
+func rootOf(t *testing.T, path string) *torchfile.Dict {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	f, err := torchfile.Open(bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	return f.Root.(*torchfile.Dict)
+}
+
 func TestAFileThatIsNoLensIsAnError(t *testing.T) {
 	tensor := func(d int, typ checkpoint.Type, bytes int) torchfile.Stored {
 		return torchfile.Stored{Type: typ, Shape: []int{d, d}, Write: func(w io.Writer) error { _, err := w.Write(make([]byte, bytes)); return err }}

@@ -32,6 +32,13 @@ const keyDigests = "corpus_digests"
 // ofShard are the keys in which the shards of one fit may differ.
 var ofShard = []string{keyPrompts, keyCorpus, Digest, keyDigests, Digests, keyDimBatch, Errors, Origin}
 
+// keyShard is the key of a .pt under which the metadata stand that only our merge reads: TransformerLens' merge refuses
+// lenses whose metadata differ in any key but n_prompts, and reads no other keys beside them.
+const keyShard = "shard"
+
+// besideMetadata are the keys that stand there.
+var besideMetadata = []string{Digest, keyDigests, Digests, Errors, Origin}
+
 // Merge returns the lens of all prompts that lenses were fitted to: the mean of their matrices, each weighted by its number of
 // prompts. They must agree in what they are of and how they were fitted, and differ in their prompts, as far as they say which they
 // have: the same part given twice is refused, and parts that share a prompt, also where a lens was merged of them before. The lenses'

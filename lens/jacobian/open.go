@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -76,7 +77,7 @@ func read(path string, f *os.File, size int64) (*Lens, error) {
 	return nil, fmt.Errorf(`%w: it has neither "J", as a lens, nor "jacobian_sum", as a checkpoint of a fit`, ErrOther)
 }
 
-// openArtifact reads {"J", "n_prompts", "d_model", "metadata"}.
+// openArtifact reads {"J", "n_prompts", "d_model", "metadata", "shard"}.
 func openArtifact(t *torchfile.File, root *torchfile.Dict, size int64) (*Lens, error) {
 	l := &Lens{Target: Unknown}
 	var err error
@@ -89,6 +90,11 @@ func openArtifact(t *torchfile.File, root *torchfile.Dict, size int64) (*Lens, e
 	if l.Metadata, err = metadata(root.Values["metadata"]); err != nil {
 		return nil, err
 	}
+	shard, err := metadata(root.Values[keyShard])
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(l.Metadata, shard)
 	if err := l.target(); err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/mlxlens/mlxlens/internal/torchfile"
 )
 
-// WritePT writes the lens as TransformerLens does, with elements of F16, as it has them, or F32. The matrices
-// are read and written one after another; equal lenses give equal files.
+// WritePT writes the lens as TransformerLens does, with elements of F16, as it has them, or F32, and what tells its
+// prompts from other shards' under a key of its own, so that TransformerLens merges shards too. The matrices are read and written one after another; equal lenses give equal files.
 func (l *Lens) WritePT(w io.Writer, typ checkpoint.Type) error {
 	if err := l.writable(typ); err != nil {
 		return err
@@ -27,8 +27,20 @@ func (l *Lens) WritePT(w io.Writer, typ checkpoint.Type) error {
 		}})
 	}
 	root := torchfile.Items{{Key: "J", Value: matrices}, {Key: "n_prompts", Value: l.Prompts}, {Key: "source_layers", Value: layers}, {Key: "d_model", Value: l.DModel}}
-	if m := l.metadata(); len(m) > 0 {
-		root = append(root, torchfile.Item{Key: "metadata", Value: items(m)})
+	m, shard := l.metadata(), Metadata{}
+	for _, key := range besideMetadata {
+		if v, ok := m[key]; ok {
+			shard[key] = v
+			delete(m, key)
+		}
+	}
+	for _, of := range []struct {
+		key string
+		m   Metadata
+	}{{"metadata", m}, {keyShard, shard}} {
+		if len(of.m) > 0 {
+			root = append(root, torchfile.Item{Key: of.key, Value: items(of.m)})
+		}
 	}
 	return torchfile.Write(w, root)
 }
