@@ -58,6 +58,7 @@ browser: ## get a Chromium for the tests of the HTML page, as root on Debian
 
 race: mlx-c ## run what uses goroutines under the race detector
 	CGO_ENABLED=1 go test -timeout 30m -short -race $(RACE)
+	CGO_ENABLED=1 go test -timeout 30m -short -race -run 'Rows|Restored|Merged' ./lens/jacobian # all of it takes minutes more
 
 lint: ## check format, vet, staticcheck, workflows, shell scripts and known vulnerabilities
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
