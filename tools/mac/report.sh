@@ -82,7 +82,7 @@ part_machine() {
 	mac sh -c 'brew list --versions mlx mlx-c || echo "not of Homebrew"'
 	try sh -c 'command -v python3 && python3 --version'
 	try go version
-	try git describe --tags --always --dirty
+	try tools/release/version.sh
 }
 
 part_build() {

@@ -14,10 +14,13 @@ const (
 	isMac   = "#!/bin/sh\ncase $1 in -s) echo Darwin ;; *) echo Darwin mac 25.0 arm64 ;; esac\n"
 	isLinux = "#!/bin/sh\ncase $1 in -s) echo Linux ;; *) echo Linux box x86_64 ;; esac\n"
 	says    = "#!/bin/sh\necho \"said: $0 $*\" | sed 's,/.*/,,'\n"
+
+	archived  = "cmd/mlxlens/internal/cli/archived.txt"
+	unwritten = "$Format:%(describe)$\n" // what a checkout has there
 )
 
 func TestAMacReportTellsOfAMacWhatLinuxNamesAndLeavesOut(t *testing.T) {
-	tools := map[string]string{}
+	tools := map[string]string{archived: unwritten}
 	for _, name := range []string{"sw_vers", "sysctl", "xcode-select", "brew", "go", "git", "python3"} {
 		tools["tools/fake/"+name] = says
 	}
@@ -25,6 +28,7 @@ func TestAMacReportTellsOfAMacWhatLinuxNamesAndLeavesOut(t *testing.T) {
 	out, code := run(t, checkout(t, tools), "tools/mac/report.sh", "machine")
 	require.Contains(t, out, "$ sw_vers\nsaid: sw_vers")
 	require.Contains(t, out, "said: sysctl -n machdep.cpu.brand_string hw.memsize")
+	require.Contains(t, out, "said: git describe --tags --match v[0-9]* --exclude *-*", "the version is named as releases are")
 	require.NotContains(t, out, "only on a Mac")
 	if code != 0 { // a machine without /usr/bin/c++
 		require.Contains(t, out, "failed: machine\n")
@@ -43,7 +47,7 @@ func TestAMacReportTellsOfAMacWhatLinuxNamesAndLeavesOut(t *testing.T) {
 }
 
 func TestAPartThatFailsEndsNoOther(t *testing.T) {
-	dir := checkout(t, map[string]string{"tools/fake/uname": isLinux, "tools/fake/go": "#!/bin/sh\nexit 7\n", "tools/fake/git": says, "tools/fake/python3": says})
+	dir := checkout(t, map[string]string{archived: unwritten, "tools/fake/uname": isLinux, "tools/fake/go": "#!/bin/sh\nexit 7\n", "tools/fake/git": says, "tools/fake/python3": says})
 	out, code := run(t, dir, "tools/mac/report.sh", "leaks", "machine", "doctor")
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "(ended with 7)")

@@ -100,7 +100,6 @@ func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
 }
 
 func TestASourceArchiveIsNamedForTheVersionThatItSays(t *testing.T) {
-	const archived = "cmd/mlxlens/internal/cli/archived.txt"
 	files := map[string]string{}
 	for _, name := range []string{archived, ".gitattributes"} {
 		text, err := os.ReadFile(filepath.Join(root, name))
