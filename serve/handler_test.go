@@ -73,11 +73,10 @@ func TestAnErrorBeforeTheFirstEventIsAProblem(t *testing.T) {
 }
 
 func TestAFullLineSaysWhenToAskAgain(t *testing.T) {
-	run, begun, goOn := gated()
+	run, begun, _ := gated(t)
 	s, server := started(t, Options{Waiting: 1}, run)
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
-	t.Cleanup(func() { close(goOn) }) // before the two above are waited for
 	for i := range 2 {
 		wg.Go(func() { asked(t, server.URL+"/api/v1/trace", string(request(i)), "Accept", "text/event-stream") })
 	}

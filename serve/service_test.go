@@ -13,8 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// gated is an engine that works until it is let go on, and tells when it has begun.
-func gated() (run func(ctx context.Context, call Call, answer io.Writer, w Watch) error, begun chan string, goOn chan struct{}) {
+// gated is an engine that works until it is let go on, or its test has ended, and tells when it has begun. Who waits for it
+// where a test ends does so in a cleanup, for what is deferred comes before the test has ended.
+func gated(t *testing.T) (run func(ctx context.Context, call Call, answer io.Writer, w Watch) error, begun chan string, goOn chan struct{}) {
 	begun, goOn = make(chan string, 100), make(chan struct{})
 	return func(ctx context.Context, call Call, answer io.Writer, w Watch) error {
 		begun <- call.Args[len(call.Args)-1]
@@ -23,6 +24,8 @@ func gated() (run func(ctx context.Context, call Call, answer io.Writer, w Watch
 			return echo(ctx, call, answer, w)
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-t.Context().Done():
+			return t.Context().Err()
 		}
 	}, begun, goOn
 }
@@ -30,10 +33,10 @@ func gated() (run func(ctx context.Context, call Call, answer io.Writer, w Watch
 func request(i int) []byte { return fmt.Appendf(nil, `{"prompt":"%d"}`, i) }
 
 func TestThoseInLineAreToldTheirPlaceAndServedInTurn(t *testing.T) {
-	run, begun, goOn := gated()
+	run, begun, goOn := gated(t)
 	s := New(&fake{run}, Options{})
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	t.Cleanup(wg.Wait)
 	ask := func(i int, places chan int) {
 		wg.Go(func() {
 			_, err := s.Run(context.Background(), "trace", request(i), Watch{Queued: func(place int) { places <- place }})
@@ -56,7 +59,7 @@ func TestThoseInLineAreToldTheirPlaceAndServedInTurn(t *testing.T) {
 }
 
 func TestAFullLineRefusesAndWhoLeavesItMakesRoom(t *testing.T) {
-	run, begun, goOn := gated()
+	run, begun, goOn := gated(t)
 	s := New(&fake{run}, Options{Waiting: 1})
 	done := make(chan error, 3)
 	first, stop := context.WithCancel(context.Background())
@@ -89,7 +92,7 @@ func TestAFullLineRefusesAndWhoLeavesItMakesRoom(t *testing.T) {
 }
 
 func TestARequestThatTakesTooLongIsEnded(t *testing.T) {
-	run, _, _ := gated()
+	run, _, _ := gated(t)
 	_, server := started(t, Options{Time: time.Millisecond}, run)
 	answer, text := asked(t, server.URL+"/api/v1/trace", `{"prompt":"a"}`)
 	require.Equal(t, http.StatusGatewayTimeout, answer.StatusCode)
@@ -121,7 +124,7 @@ func TestAMistakeOfTheProgramEndsOneRequest(t *testing.T) {
 }
 
 func TestStopFinishesWhatIsThereAndLetsNobodyIn(t *testing.T) {
-	run, begun, goOn := gated()
+	run, begun, goOn := gated(t)
 	s := New(&fake{run}, Options{})
 	done := make(chan error, 2)
 	go func() { _, err := s.Run(context.Background(), "trace", request(0), Watch{}); done <- err }()
@@ -141,7 +144,7 @@ func TestStopFinishesWhatIsThereAndLetsNobodyIn(t *testing.T) {
 }
 
 func TestASecondStopEndsWhatRuns(t *testing.T) {
-	run, begun, _ := gated()
+	run, begun, _ := gated(t)
 	s := New(&fake{run}, Options{})
 	done := make(chan error, 1)
 	go func() { _, err := s.Run(context.Background(), "trace", request(0), Watch{}); done <- err }()
