@@ -32,6 +32,28 @@ func TestKernelsNeedAGPU(t *testing.T) {
 	}
 }
 
+// A file that is named before the GPU has been used is the one that Metal's functions come from.
+func TestAMetallibOfOnesOwnIsTheOneThatIsLoaded(t *testing.T) {
+	if !mlx.MetalAvailable() {
+		t.Skip("there is no Metal")
+	}
+	if !inChild(t) {
+		return
+	}
+	path, err := mlx.MetallibPath()
+	require.NoError(t, err)
+	own := filepath.Join(t.TempDir(), "own.metallib")
+	require.NoError(t, os.Symlink(path, own))
+	require.NoError(t, mlx.SetMetallibPath(own))
+	s := mlx.NewScope(mlx.GPU)
+	defer s.Close()
+	x := mlx.FromSlice(s, []float32{1, 2}, 2)
+	require.Equal(t, []float32{2, 4}, floats(t, mlx.Add(x, x)))
+	loaded, err := mlx.MetallibPath()
+	require.NoError(t, err)
+	require.Equal(t, own, loaded)
+}
+
 // What a GPU alone tells: a kernel of one's own, a capture for Xcode, and the file of the functions.
 func TestAKernelOfOnesOwnComputesOnAGPU(t *testing.T) {
 	if !mlx.GPU.Available() {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,27 +60,34 @@ func TestAPartThatFailsEndsNoOther(t *testing.T) {
 	require.Contains(t, out, "there is no part speeds (have: machine build library doctor golden speed memory leaks)")
 }
 
+// requireTests wants a test of each of some folders' alternatives of a pattern, and returns how many there are.
+func requireTests(t *testing.T, pattern string, folders ...string) int {
+	t.Helper()
+	var names []string
+	for _, folder := range folders {
+		files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
+		require.NoError(t, err)
+		require.NotEmpty(t, files, folder)
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			require.NoError(t, err)
+			names = append(names, regexp.MustCompile(`(?m)^func Test\w+`).FindAllString(string(text), -1)...)
+		}
+	}
+	alternatives := strings.Split(pattern, "|")
+	for _, a := range alternatives {
+		require.True(t, slices.ContainsFunc(names, regexp.MustCompile(a).MatchString), "%v has no test %s", folders, a)
+	}
+	return len(alternatives)
+}
+
 // Each pattern of a go test that the report runs names tests that exist.
 func TestTheReportRunsTestsThatExist(t *testing.T) {
 	out, code := run(t, checkout(t, map[string]string{"tools/fake/uname": isMac}), "tools/mac/report.sh", "--dry")
 	require.Zero(t, code, out)
 	count := 0
 	for _, m := range regexp.MustCompile(`(?m)^\$ go test -count 1 -run (\S+)(?: -v)?((?: \./\S+)+)$`).FindAllStringSubmatch(out, -1) {
-		var names strings.Builder
-		for _, folder := range strings.Fields(m[2]) {
-			files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
-			require.NoError(t, err)
-			require.NotEmpty(t, files, folder)
-			for _, f := range files {
-				text, err := os.ReadFile(f)
-				require.NoError(t, err)
-				names.Write(text)
-			}
-		}
-		for _, pattern := range strings.Split(m[1], "|") {
-			count++
-			require.Regexp(t, `(?m)^func Test\w*`+pattern, names.String())
-		}
+		count += requireTests(t, m[1], strings.Fields(m[2])...)
 	}
 	require.Greater(t, count, 4, out)
 	for _, word := range []string{"doctor --verbose", "--check", "peers.sh", "footprint", "leaks --quiet --atExit", "otool -L", "codesign", "-benchtime"} {
@@ -96,15 +104,15 @@ func TestTheReportKeepsToWhatAMacHas(t *testing.T) {
 	}
 }
 
-// What the page for a first Mac says to run is there to be run: parts that the report has, targets of make, and the program by its
-// path, for none is on the PATH yet.
+// What the page for a first Mac says to run is there to be run: parts that the report has, targets of make, tests of the names, and
+// the program by its path, for none is on the PATH yet.
 func TestThePageForAMacNamesWhatCanBeRun(t *testing.T) {
 	page, err := os.ReadFile(root + "/docs/mac.md")
 	require.NoError(t, err)
 	makefile, err := os.ReadFile(root + "/Makefile")
 	require.NoError(t, err)
 	dir := checkout(t, map[string]string{"tools/fake/uname": isMac})
-	reports := 0
+	reports, tests := 0, 0
 	for _, span := range regexp.MustCompile("`[^`\n]+`|(?m)^make .*$").FindAllString(string(page), -1) {
 		for command := range strings.SplitSeq(strings.Trim(span, "`"), "&&") {
 			words := strings.Fields(command)
@@ -112,6 +120,10 @@ func TestThePageForAMacNamesWhatCanBeRun(t *testing.T) {
 				words = words[1:]
 			}
 			switch words[0] {
+			case "go":
+				if m := regexp.MustCompile(`^go test (\./\S+) -run (\S+)$`).FindStringSubmatch(strings.Join(words, " ")); m != nil {
+					tests += requireTests(t, strings.ReplaceAll(strings.Trim(m[2], "'"), `\|`, "|"), m[1]) // a table's | is written so
+				}
 			case "mlxlens":
 				require.Fail(t, "a program that is not on the PATH", command)
 			case "make":
@@ -131,4 +143,5 @@ func TestThePageForAMacNamesWhatCanBeRun(t *testing.T) {
 		}
 	}
 	require.GreaterOrEqual(t, reports, 6)
+	require.GreaterOrEqual(t, tests, 9)
 }
