@@ -24,18 +24,17 @@ type toolProcess struct {
 
 func startTools(t *testing.T, o *sdk.ClientOptions, args ...string) *toolProcess {
 	t.Helper()
-	p := &toolProcess{cmd: command(t, t.TempDir(), nil, append([]string{"mcp"}, args...)...)}
-	p.cmd.Stderr = &p.errs
+	args = append([]string{"mcp"}, args...)
+	c := command(t, t.TempDir(), nil, args...)
+	p := &toolProcess{cmd: exec.CommandContext(ending(t), c.Path, args...)}
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = c.Dir, c.Env, &p.errs
 	out, err := p.cmd.StdoutPipe()
 	require.NoError(t, err)
 	in, err := p.cmd.StdinPipe()
 	require.NoError(t, err)
 	p.stdin = in
 	require.NoError(t, p.cmd.Start())
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill() // where it has not ended by itself
-		_ = p.cmd.Wait()
-	})
+	t.Cleanup(func() { _ = p.cmd.Wait() }) // where the test has not
 	read := io.NopCloser(io.TeeReader(out, &p.stdout))
 	p.ClientSession, err = sdk.NewClient(&sdk.Implementation{Name: "test", Version: "1"}, o).Connect(context.Background(), &sdk.IOTransport{Reader: read, Writer: in}, nil)
 	require.NoError(t, err, &p.errs)
@@ -96,7 +95,14 @@ func TestAClientThatLeavesEndsTheProcessAndWhatItComputes(t *testing.T) {
 		_, err := p.call(ctx, "generate", map[string]any{"ids": []int{30, 7, 500}, "max_tokens": 4096})
 		ended <- err
 	}()
-	<-told // it is being computed
+	hear := func() {
+		select {
+		case <-told:
+		case err := <-ended:
+			require.Fail(t, "a call has ended that was to be left", "%v %s", err, &p.errs)
+		}
+	}
+	hear() // it is being computed
 	leave()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	r, err := p.call(context.Background(), "trace", map[string]any{"ids": []int{1}}) // its turn comes long before 4,096 tokens are there
@@ -107,7 +113,7 @@ func TestAClientThatLeavesEndsTheProcessAndWhatItComputes(t *testing.T) {
 		ended <- err
 	}()
 	for range 10 {
-		<-told
+		hear()
 	}
 	require.NoError(t, p.stdin.Close())
 	require.Error(t, <-ended)

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -27,6 +29,15 @@ type server struct {
 	stdout  *bufio.Reader
 }
 
+// ending is the context of a process of a test: what hangs is ended, and told of by the assertion that waited for it, before
+// go test ends all tests; and none outlives its test.
+func ending(t *testing.T) context.Context {
+	t.Helper()
+	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
+	t.Cleanup(stop)
+	return ctx
+}
+
 // serving starts a server of a random Llama without a tokenizer.
 func serving(t *testing.T, args ...string) *server {
 	t.Helper()
@@ -39,16 +50,13 @@ func serving(t *testing.T, args ...string) *server {
 	if !slices.Contains(args, "--listen") {
 		args = append(args, "--listen", "127.0.0.1:0")
 	}
-	s := &server{cmd: exec.Command(self, append([]string{"serve", "-m", tiny}, args...)...), errs: &bytes.Buffer{}}
+	s := &server{cmd: exec.CommandContext(ending(t), self, append([]string{"serve", "-m", tiny}, args...)...), errs: &bytes.Buffer{}}
 	s.cmd.Env = append(os.Environ(), envChild+"=1", mlx.EnvLibrary+"="+lib.Path)
 	s.cmd.Stderr = s.errs
 	out, err := s.cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, s.cmd.Start())
-	t.Cleanup(func() {
-		_ = s.cmd.Process.Kill() // where it has not ended by itself
-		_ = s.cmd.Wait()
-	})
+	t.Cleanup(func() { _ = s.cmd.Wait() }) // where the test has not
 	s.stdout = bufio.NewReader(out)
 	line, err := s.stdout.ReadString('\n')
 	require.NoError(t, err, s.errs)
