@@ -213,7 +213,10 @@ func TestWhatIsTypedWhileThePageLoadsStands(t *testing.T) {
 	whole := serve.New(newEngine(&served{opened: opened.Kept()}, ""), serve.Options{}).Handler(serve.Door{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "openapi.json") {
-			<-loads
+			select {
+			case <-loads:
+			case <-r.Context().Done(): // the browser is gone, for the test has failed: the server's Close waits for this answer
+			}
 		}
 		whole.ServeHTTP(w, r)
 	}))
