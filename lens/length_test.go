@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
@@ -17,7 +18,7 @@ import (
 // change a number, and the recorded models have the right ones for single prompts.
 func TestRotationsThatDependOnTheLengthGoByThePromptsOwn(t *testing.T) {
 	ctx := context.Background()
-	for _, name := range []string{"llama-rope-dynamic", "llama-rope-longrope", "phi3-longrope-partial"} {
+	for _, name := range emulated.Fewer([]string{"llama-rope-dynamic", "llama-rope-longrope", "phi3-longrope-partial"}, 2) {
 		t.Run(name, func(t *testing.T) {
 			m := modeltest.Architecture(t, name, nil)
 			var inputs []edit.Input

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/internal/golden"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
@@ -247,12 +248,15 @@ func TestNothingGrowsOverAThousandTraces(t *testing.T) {
 
 func TestTracesInParallelAgree(t *testing.T) {
 	t.Parallel()
-	m := tiny(t)
-	want := trace(t, m, sixty, lens.Options{})
+	m, ids := tiny(t), sixty
+	if emulated.Processor() {
+		ids = sixty[:12]
+	}
+	want := trace(t, m, ids, lens.Options{})
 	results := make(chan *lens.Grid, 8)
 	for range cap(results) {
 		go func() {
-			g, err := lens.Run(context.Background(), m, edit.Input{IDs: sixty}, lens.Options{})
+			g, err := lens.Run(context.Background(), m, edit.Input{IDs: ids}, lens.Options{})
 			if err != nil {
 				t.Error(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/emulated"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -42,7 +43,7 @@ func everyPlace(t *testing.T, m model.Model) []model.Place {
 // last bit, and every rank has the whole of it: of every site, with edits in the layers of either, of a few positions,
 // in parts, and of several prompts together.
 func TestACaptureOnRanksIsThatOfOneProcess(t *testing.T) {
-	for _, name := range []string{"llama", "qwen3-moe-some-layers", "qwen3-5", "granite4-h"} {
+	for _, name := range emulated.Fewer([]string{"llama", "qwen3-moe-some-layers", "qwen3-5", "granite4-h"}, 2) {
 		a := modeltest.Recorded(t, name)
 		whole := modeltest.Build(t, a, auto.Options{Context: 700})
 		last := whole.Shape().Layers - 1

@@ -141,12 +141,15 @@ func Every(t testing.TB) []string {
 	return names
 }
 
-// Sample is Every without most of those that differ in bits and groups alone, of which -short leaves
-// few of each architecture.
+// Short returns the few of each architecture that -short tests of all of them take.
+func Short() []string { return slices.Clone(short) }
+
+// Sample is Every without most of those that differ in bits and groups alone, of which -short leaves those of Short, and
+// an emulated processor, which takes seconds for each, every third.
 func Sample(t testing.TB) []string {
 	t.Helper()
 	if testing.Short() {
-		return short
+		return emulated.Fewer(Short(), 3)
 	}
 	return slices.DeleteFunc(Every(t), func(name string) bool { return strings.HasPrefix(name, "affine-") && !Representative(name) })
 }

@@ -83,8 +83,8 @@ func without(t *testing.T, dir string, held model.Span) string {
 // Every architecture gives the numbers of one process on two ranks, each of which has the shards of
 // its own layers alone; or it says why it cannot be divided.
 func TestEveryArchitectureIsDivided(t *testing.T) {
-	divided := 0
-	for _, name := range modeltest.Sample(t) {
+	divided, names := 0, modeltest.Sample(t)
+	for _, name := range names {
 		t.Run(name, func(t *testing.T) {
 			a := architecture(t, name)
 			dir := t.TempDir()
@@ -119,7 +119,7 @@ func TestEveryArchitectureIsDivided(t *testing.T) {
 			divided++
 		})
 	}
-	require.Greater(t, divided, 40)
+	require.Greater(t, divided, 2*len(names)/3)
 }
 
 // twoPasses runs a prompt in two parts with a cache.
