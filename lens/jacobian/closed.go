@@ -86,9 +86,9 @@ type closing struct {
 	runs   []span // of pieces, whose queries see keys together
 	tasks  []task // of which each goes by itself from z to the block's values and keys
 
-	// of what entered the block that was gone through last: by pieces, [T', row, d_model], what comes by the same positions; and by
-	// tasks, [T, row', d_head], what comes by their values and turned keys
-	mid          []*mlx.Array
+	// of what entered the block that was gone through last: by pieces, [T', row, d_model], what comes by the same positions, and [T', row, 1],
+	// what its norm takes of it; and by tasks, [T, row', d_head], what comes by their values and keys
+	mid, along   []*mlx.Array
 	values, keys []*mlx.Array
 	last         *matrices  // of this block; nil at first
 	next         *matrices  // of the block that comes next
@@ -152,21 +152,21 @@ func (c *closing) block(ctx context.Context, i int, visit visitor) error {
 	m, layer := c.next, c.segments[i].to-1
 	before, behind := c.scope, mlx.NewScope(c.m.Device())
 	defer before.Close()
-	mid, z, sums := make([]*mlx.Array, len(c.pieces)), make([]*mlx.Array, len(c.pieces)), make([]*mlx.Array, len(c.pieces))
+	mid, along, z, sums := c.perPiece(), c.perPiece(), c.perPiece(), c.perPiece()
 	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) error {
 		y, err := c.leaves(work, k)
 		if err != nil {
 			return err
 		}
 		sums[k] = sum(y)
-		mid[k], z[k] = m.query(m.mlp(y, c.pieces[k]), c.pieces[k])
-		return done(work, sums[k], mid[k], z[k])
+		mid[k], along[k], z[k] = m.query(m.mlp(y, c.pieces[k]), c.pieces[k])
+		return done(work, sums[k], mid[k], along[k], z[k])
 	})
 	if err != nil {
 		return err
 	}
 	free(c.values, c.keys)
-	c.mid, c.values, c.keys = mid, make([]*mlx.Array, len(c.tasks)), make([]*mlx.Array, len(c.tasks))
+	c.mid, c.along, c.values, c.keys = mid, along, make([]*mlx.Array, len(c.tasks)), make([]*mlx.Array, len(c.tasks))
 	c.last, c.next, c.scope = m.last(behind), nil, behind
 	err = c.on.each(ctx, 2+len(c.tasks), func(work *mlx.Scope, k int) (err error) {
 		switch {
@@ -183,6 +183,9 @@ func (c *closing) block(ctx context.Context, i int, visit visitor) error {
 	return err
 }
 
+// perPiece is room for an array of each piece.
+func (c *closing) perPiece() []*mlx.Array { return make([]*mlx.Array, len(c.pieces)) }
+
 // pair takes a task from z to values and keys.
 func (c *closing) pair(work *mlx.Scope, m *matrices, z []*mlx.Array, task int) error {
 	t := c.tasks[task]
@@ -197,7 +200,7 @@ func (c *closing) pair(work *mlx.Scope, m *matrices, z []*mlx.Array, task int) e
 
 // first visits the mean of cotangents of what enters the first of the blocks.
 func (c *closing) first(ctx context.Context, visit visitor) error {
-	sums := make([]*mlx.Array, len(c.pieces))
+	sums := c.perPiece()
 	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) error {
 		y, err := c.leaves(work, k)
 		if err != nil {
@@ -228,6 +231,8 @@ func (c *closing) leaves(work *mlx.Scope, k int) (*mlx.Array, error) {
 	if c.last == nil {
 		return work.Hold(y), nil
 	}
+	along := step.Hold(c.along[k])
+	c.along[k].Free()
 	var rows []*mlx.Array
 	at, kv := c.pieces[k], c.m.Shape().KVHeads
 	for i := 0; i < len(c.tasks); i += kv {
@@ -240,7 +245,7 @@ func (c *closing) leaves(work *mlx.Scope, k int) (*mlx.Array, error) {
 		}
 		rows = append(rows, mlx.Concatenate(2, heads...))
 	}
-	y = c.last.keys(y, mlx.Concatenate(1, rows...), at)
+	y = c.last.keys(y, along, mlx.Concatenate(1, rows...), at)
 	all, err := c.on.step(work, step, y)
 	if err != nil {
 		return nil, err

@@ -18,11 +18,15 @@ type matrices struct {
 	along *mlx.Array // [T, 1, d_model]: of the MLP's matrix, times the state that enters the norm
 
 	out  *mlx.Array // [d_model, head·d_head], W_O
-	q, k *mlx.Array // [head, d_head, d_model] and [kv_head, d_head, d_model], with the norm's weight
-	v    *mlx.Array // [1, kv_head·d_head, d_model], with the norm's weight
+	q    *mlx.Array // [head, d_head, d_model], W_Q with the norm's weight
+	vk   *mlx.Array // [2·kv_head·d_head, d_model], W_V and W_K, with the norm's weight
 	own  *mlx.Array // [T, head, d_head, d_head]: from z's cotangent to the query's before it turns, times r
-	back *mlx.Array // [T, 1, d_head, d_head]: from a turned key's cotangent to the key's, times r
+	back *mlx.Array // [T, d_head, d_head]: from a turned key's cotangent to the key's, times r
 	runs []pairs
+
+	// of what z's cotangent gives to x·r by the position's own query, and of vk, times the state that enters the norm
+	alongOwn *mlx.Array // [T, head·d_head, 1]
+	alongVK  *mlx.Array // [T, 2·kv_head·d_head, 1]
 }
 
 // pairs are what runs of positions t, T' each, do to cotangents of all positions s up to their last, S.
@@ -70,36 +74,44 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 
 	weight = pass.Hold(p.AttnNorm.Weight)
 	m.out = p.Attention.Out.Dense(pass, mlx.Float32)
-	weighted := func(w *mlx.Array, shape ...int) *mlx.Array { return mlx.Reshape(mlx.Multiply(w, weight), shape...) }
-	m.q, m.k = weighted(p.Q.Dense(pass, mlx.Float32), -1, m.dHead, d), weighted(p.K.Dense(pass, mlx.Float32), -1, m.dHead, d)
-	m.v = weighted(p.V.Dense(pass, mlx.Float32), 1, -1, d)
-	m.back = mlx.ExpandDims(mlx.Multiply(b.unturn(pass, p.Rope, m.dHead), mlx.ExpandDims(m.attnNorm.r, 2)), 1)
+	m.q = mlx.Reshape(mlx.Multiply(p.Q.Dense(pass, mlx.Float32), weight), -1, m.dHead, d)
+	m.vk = mlx.Multiply(mlx.Concatenate(0, p.V.Dense(pass, mlx.Float32), p.K.Dense(pass, mlx.Float32)), weight)
+	m.back = mlx.Multiply(b.unturn(pass, p.Rope, m.dHead), mlx.ExpandDims(m.attnNorm.r, 2))
 	b.attends(m, p, at, runs)
+	x = mlx.Squeeze(m.attnNorm.x, 2) // [T, d_model]
+	ofQ := mlx.Reshape(mlx.Matmul(x, mlx.Swapaxes(mlx.Reshape(m.q, -1, d), 0, 1)), b.kept, -1, m.dHead, 1)
+	m.alongOwn = mlx.Reshape(mlx.Matmul(m.own, ofQ), b.kept, -1, 1)
+	m.alongVK = mlx.ExpandDims(mlx.Matmul(x, mlx.Swapaxes(m.vk, 0, 1)), 2)
 	return m, m.settle(scope)
 }
 
 // attends makes what the scores, the softmax and the sum over values do to cotangents:
 //
 //	dS[t, s] = P[t, s]·dz[t]·(v[s] − z[t]),   dq[t] = scale·Σ_s dS[t, s]·k[s],   dk[s] = scale·Σ_t dS[t, s]·q[t],   dv[s] = Σ_t P[t, s]·dz[t]
+//
+// From dz[t] to dq[t] it is scale·(Σ_s P[t, s]·v[s]·k[s]ᵀ − z[t]·(Σ_s P[t, s]·k[s])ᵀ). Sums and differences are products where they can be.
 func (b *backward) attends(m *matrices, p *model.Parts, at []*mlx.Array, runs []span) {
 	skip := b.all.Dim(1) - b.kept
 	byHead := func(x *mlx.Array) *mlx.Array { // [T, head, d] to [kv_head, group, T, d]
 		return mlx.Transpose(mlx.Reshape(b.in(x, 0), b.kept, m.kvHeads, m.group, -1), 1, 2, 0, 3)
 	}
-	q, z := byHead(at[1]), byHead(at[5])
+	q, z := byHead(at[1]), mlx.Negative(byHead(at[5]))
 	k, v := mlx.Transpose(at[2], 1, 0, 2), mlx.Transpose(at[3], 1, 0, 2)   // [kv_head, n, d_head]
 	pattern := mlx.Reshape(b.in(at[4], 1), m.kvHeads, m.group, b.kept, -1) // [kv_head, group, T, n]
-	values := mlx.Subtract(mlx.ExpandDims(v, 1, 2), mlx.ExpandDims(z, 3))  // [kv_head, group, T, n, d_head]
-	scores := mlx.Multiply(values, mlx.ExpandDims(mlx.Scale(pattern, p.Attention.Scale), 4))
-	own := mlx.Reshape(mlx.Matmul(mlx.Swapaxes(scores, 3, 4), mlx.ExpandDims(k, 1, 2)), -1, b.kept, m.dHead, m.dHead)
-	m.own = mlx.Matmul(mlx.Swapaxes(own, 0, 1), m.back)
+	scaled := mlx.Scale(pattern, p.Attention.Scale)
+
+	both := mlx.Matmul(mlx.ExpandDims(v, 3), mlx.ExpandDims(k, 2)) // [kv_head, n, d_head, d_head]
+	own := mlx.Matmul(mlx.Flatten(scaled, 1, 2), mlx.Flatten(both, 2, 3))
+	own = mlx.Reshape(own, m.kvHeads, m.group, b.kept, m.dHead, m.dHead)
+	own = mlx.Addmm(own, mlx.ExpandDims(z, 4), mlx.ExpandDims(mlx.Matmul(scaled, mlx.ExpandDims(k, 1)), 3), 1, 1)
+	m.own = mlx.Matmul(mlx.Swapaxes(mlx.Flatten(own, 0, 1), 0, 1), mlx.ExpandDims(m.back, 1))
 	for _, run := range runs {
 		seen := span{skip, skip + run.to}
-		by := mlx.Reshape(seen.of(run.of(pattern, 2), 3), m.kvHeads, -1, run.to) // [kv_head, group·T', S]
+		by := mlx.ExpandDims(seen.of(run.of(scaled, 2), 3), 4) // [kv_head, group, T', S, 1]
 		m.runs = append(m.runs, pairs{
-			scores:  seen.of(run.of(scores, 2), 3),
+			scores:  mlx.Addmm(mlx.Multiply(by, mlx.ExpandDims(seen.of(v, 1), 1, 2)), by, mlx.ExpandDims(run.of(z, 2), 3), 1, 1),
 			queries: mlx.Reshape(run.of(q, 2), m.kvHeads, -1, m.dHead),
-			pattern: mlx.Multiply(mlx.Swapaxes(by, 1, 2), span{0, run.to}.of(m.attnNorm.r, 0)),
+			pattern: mlx.Multiply(mlx.Swapaxes(mlx.Flatten(seen.of(run.of(pattern, 2), 3), 1, 2), 1, 2), span{0, run.to}.of(m.attnNorm.r, 0)),
 		})
 	}
 }
@@ -120,7 +132,7 @@ func (b *backward) unturn(scope *mlx.Scope, r *model.Rope, head int) *mlx.Array 
 
 // settle evaluates all, and holds it in scope.
 func (m *matrices) settle(scope *mlx.Scope) error {
-	all := []**mlx.Array{&m.in, &m.by, &m.down, &m.along, &m.out, &m.q, &m.k, &m.v, &m.own, &m.back}
+	all := []**mlx.Array{&m.in, &m.by, &m.down, &m.along, &m.out, &m.q, &m.vk, &m.own, &m.back, &m.alongOwn, &m.alongVK}
 	for i := range m.runs {
 		all = append(all, &m.runs[i].scores, &m.runs[i].queries, &m.runs[i].pattern)
 	}
@@ -143,15 +155,14 @@ func (m *matrices) settle(scope *mlx.Scope) error {
 
 // last are those that keys needs, which scope owns.
 func (m *matrices) last(scope *mlx.Scope) *matrices {
-	n := m.attnNorm
-	return &matrices{k: scope.Hold(m.k), v: scope.Hold(m.v), back: scope.Hold(m.back), attnNorm: normal{x: scope.Hold(n.x), projection: scope.Hold(n.projection)}}
+	return &matrices{vk: scope.Hold(m.vk), alongVK: scope.Hold(m.alongVK), attnNorm: normal{projection: scope.Hold(m.attnNorm.projection)}}
 }
 
 // normal is the derivative of n = w⊙x·r, r = 1/√(mean x² + ε), at each position: a cotangent u of x·r leaves it as that of x,
 //
 //	r·u − (r·u·x)·x·r²/d
 //
-// r is part of the matrices that make r·u.
+// r is part of the matrices that make r·u, of which the product with x is known before.
 type normal struct {
 	r          *mlx.Array // [T, 1]
 	x          *mlx.Array // [T, d, 1]
@@ -167,12 +178,6 @@ func (b *backward) normal(x *mlx.Array, eps float64) normal {
 		x:          mlx.ExpandDims(x, 2),
 		projection: mlx.ExpandDims(mlx.Scale(mlx.Multiply(x, mlx.Square(r)), -1/float64(x.Dim(1))), 1),
 	}
-}
-
-// before goes on from matrices [T', i, d_model] to x·r at some positions, which have r, to x.
-func (n normal) before(all *mlx.Array, at span) *mlx.Array {
-	work := all.Scope()
-	return mlx.Addmm(all, mlx.Matmul(all, at.of(work.Hold(n.x), 0)), at.of(work.Hold(n.projection), 0), 1, 1)
 }
 
 // mlp takes all rows' cotangents behind the MLP at some positions, [T', row, d_model], to those before its norm: to y + y·M, M being
@@ -192,17 +197,17 @@ func (m *matrices) mlp(y *mlx.Array, at span) *mlx.Array {
 }
 
 // query takes cotangents behind the attention at some positions, [T', row, d_model], to those of z, [T', row, head, d_head], and to
-// those before the norm, as far as they come by the residual and by the positions' own queries.
-func (m *matrices) query(y *mlx.Array, at span) (through, z *mlx.Array) {
+// through, which has what comes by the residual, and what comes to x·r by the positions' own queries; along is the latter, times x, [T', row, 1].
+func (m *matrices) query(y *mlx.Array, at span) (through, along, z *mlx.Array) {
 	work := y.Scope()
 	z = mlx.Matmul(y, work.Hold(m.out))
 	q := mlx.Matmul(at.of(work.Hold(m.own), 0), work.Hold(m.q)) // [T', head, d_head, d_model]
-	q = m.attnNorm.before(mlx.Reshape(q, at.to-at.from, -1, y.Dim(2)), at)
-	return mlx.Addmm(y, z, q, 1, 1), mlx.Unflatten(z, 2, -1, m.dHead)
+	through = mlx.Addmm(y, z, mlx.Reshape(q, at.to-at.from, -1, y.Dim(2)), 1, 1)
+	return through, mlx.Matmul(z, at.of(work.Hold(m.alongOwn), 0)), mlx.Unflatten(z, 2, -1, m.dHead)
 }
 
-// pair takes some rows' cotangents of z of one kv head, of all positions by runs, [group, T', row, d_head], to those of its values and of its
-// turned keys, [T, row, d_head]. What the runs before give ends where their pairs end.
+// pair takes some rows' cotangents of z of one kv head, of all positions by runs, [group, T', row, d_head], to those of its values and
+// keys, times r, [T, row, d_head]. What the runs before give ends where their pairs end.
 func (m *matrices) pair(kv int, runs []*mlx.Array) (v, k *mlx.Array) {
 	for i, z := range runs {
 		work, rows := z.Scope(), z.Dim(2)
@@ -219,7 +224,8 @@ func (m *matrices) pair(kv int, runs []*mlx.Array) (v, k *mlx.Array) {
 		more := seen - m.runs[i-1].seen()
 		v, k = mlx.Addmm(longer(v, more), pattern, z, 1, 1), mlx.Addmm(longer(k, more*rows), scores, queries, 1, 1)
 	}
-	return mlx.Reshape(v, v.Dim(0), -1, m.dHead), mlx.Reshape(k, v.Dim(0), -1, m.dHead)
+	k = mlx.Matmul(mlx.Reshape(k, v.Dim(0), -1, m.dHead), v.Scope().Hold(m.back))
+	return mlx.Reshape(v, v.Dim(0), -1, m.dHead), k
 }
 
 // longer is a matrix with so many rows of zeros behind it.
@@ -230,12 +236,11 @@ func longer(x *mlx.Array, rows int) *mlx.Array {
 // seen is up to which position the run's pairs reach.
 func (p pairs) seen() int { return p.pattern.Dim(1) }
 
-// keys takes cotangents of values and turned keys at some positions, [T', row, 2·kv_head·d_head], to those before the norm, and adds
-// them to y, [T', row, d_model].
-func (m *matrices) keys(y, vk *mlx.Array, at span) *mlx.Array {
-	work, n := y.Scope(), at.to-at.from
-	v := work.Hold(m.v)
-	k := mlx.Matmul(at.of(work.Hold(m.back), 0), work.Hold(m.k)) // [T', kv_head, d_head, d_model]
-	all := mlx.Concatenate(1, mlx.BroadcastTo(v, n, v.Dim(1), v.Dim(2)), mlx.Reshape(k, n, v.Dim(1), v.Dim(2)))
-	return mlx.Addmm(y, vk, m.attnNorm.before(all, at), 1, 1)
+// keys takes cotangents of values and keys, times r, at some positions, [T', row, 2·kv_head·d_head], and what query gives for them, to
+// those before the norm, [T', row, d_model].
+func (m *matrices) keys(through, along, vk *mlx.Array, at span) *mlx.Array {
+	work := vk.Scope()
+	y := mlx.Addmm(through, vk, work.Hold(m.vk), 1, 1)
+	along = mlx.Add(along, mlx.Matmul(vk, at.of(work.Hold(m.alongVK), 0)))
+	return mlx.Addmm(y, along, at.of(work.Hold(m.attnNorm.projection), 0), 1, 1)
 }
