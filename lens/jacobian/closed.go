@@ -3,6 +3,7 @@ package jacobian
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
@@ -87,9 +88,9 @@ type closing struct {
 	tasks  []task // of which each goes by itself from z to the block's values and keys
 
 	// of what entered the block that was gone through last: by pieces, [T', row, d_model], what comes by the same positions, and [T', row, 1],
-	// what its norm takes of it; and by tasks, [T, row', d_head], what comes by their values and keys
+	// what its norm takes of it; and by tasks, for each run, [T', row', d_head], what comes by their values and keys
 	mid, along   []*mlx.Array
-	values, keys []*mlx.Array
+	values, keys [][]*mlx.Array
 	last         *matrices  // of this block; nil at first
 	next         *matrices  // of the block that comes next
 	scope        *mlx.Scope // owns the matrices
@@ -102,7 +103,7 @@ type task struct {
 }
 
 // runLength is about how many positions a run has. Half the square of it are pairs of a query with a key behind it.
-const runLength = 64
+const runLength = 32
 
 // closedRows is rows by the blocks' matrices.
 func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
@@ -116,7 +117,7 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 	c.pieces = spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n))))
 	runs := (b.kept + runLength - 1) / runLength
 	c.runs = spans(len(c.pieces), (len(c.pieces)+runs-1)/runs)
-	for _, rows := range spans(n, max(1, b.piece/(4*shape.Heads/shape.KVHeads*min(b.kept, runLength)*b.kept))) {
+	for _, rows := range spans(n, max(1, b.piece/(4*shape.Heads/shape.KVHeads*b.kept*max(shape.DHead, min(b.kept, runLength))))) {
 		for kv := range shape.KVHeads {
 			c.tasks = append(c.tasks, task{kv, rows})
 		}
@@ -165,8 +166,9 @@ func (c *closing) block(ctx context.Context, i int, visit visitor) error {
 	if err != nil {
 		return err
 	}
-	free(c.values, c.keys)
-	c.mid, c.along, c.values, c.keys = mid, along, make([]*mlx.Array, len(c.tasks)), make([]*mlx.Array, len(c.tasks))
+	free(c.values...)
+	free(c.keys...)
+	c.mid, c.along, c.values, c.keys = mid, along, make([][]*mlx.Array, len(c.tasks)), make([][]*mlx.Array, len(c.tasks))
 	c.last, c.next, c.scope = m.last(behind), nil, behind
 	err = c.on.each(ctx, 2+len(c.tasks), func(work *mlx.Scope, k int) (err error) {
 		switch {
@@ -195,7 +197,7 @@ func (c *closing) pair(work *mlx.Scope, m *matrices, z []*mlx.Array, task int) e
 	}
 	v, k := m.pair(t.kv, runs)
 	c.values[task], c.keys[task] = v, k
-	return done(work, v, k)
+	return done(work, append(v, k...)...)
 }
 
 // first visits the mean of cotangents of what enters the first of the blocks.
@@ -212,7 +214,8 @@ func (c *closing) first(ctx context.Context, visit visitor) error {
 	if err != nil {
 		return err
 	}
-	free(c.values, c.keys)
+	free(c.values...)
+	free(c.keys...)
 	defer free(sums)
 	return c.visit(c.scope, c.segments[0].from-1, sums, visit)
 }
@@ -235,13 +238,16 @@ func (c *closing) leaves(work *mlx.Scope, k int) (*mlx.Array, error) {
 	c.along[k].Free()
 	var rows []*mlx.Array
 	at, kv := c.pieces[k], c.m.Shape().KVHeads
+	run := slices.IndexFunc(c.runs, func(r span) bool { return k < r.to })
+	first := c.pieces[c.runs[run].from].from
+	within := span{at.from - first, at.to - first} // the run
 	for i := 0; i < len(c.tasks); i += kv {
 		var heads []*mlx.Array
 		for _, v := range c.values[i : i+kv] {
-			heads = append(heads, at.of(step.Hold(v), 0))
+			heads = append(heads, within.of(step.Hold(v[run]), 0))
 		}
 		for _, k := range c.keys[i : i+kv] {
-			heads = append(heads, at.of(step.Hold(k), 0))
+			heads = append(heads, within.of(step.Hold(k[run]), 0))
 		}
 		rows = append(rows, mlx.Concatenate(2, heads...))
 	}

@@ -22,6 +22,7 @@ type matrices struct {
 	vk   *mlx.Array // [2·kv_head·d_head, d_model], W_V and W_K, with the norm's weight
 	own  *mlx.Array // [T, head, d_head, d_head]: from z's cotangent to the query's before it turns, times r
 	back *mlx.Array // [T, d_head, d_head]: from a turned key's cotangent to the key's, times r
+	at   []span     // of the positions, runs
 	runs []pairs
 
 	// of what z's cotangent gives to x·r by the position's own query, and of vk, times the state that enters the norm
@@ -57,7 +58,7 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 	for i, x := range at {
 		at[i] = mlx.Squeeze(x, 0)
 	}
-	m := &matrices{group: p.Attention.Heads / p.Attention.KVHeads, kvHeads: p.Attention.KVHeads, dHead: at[2].Dim(-1)}
+	m := &matrices{at: runs, group: p.Attention.Heads / p.Attention.KVHeads, kvHeads: p.Attention.KVHeads, dHead: at[2].Dim(-1)}
 	m.attnNorm = b.normal(mlx.Squeeze(whole, 0), p.AttnNorm.Eps)
 	m.mlpNorm = b.normal(at[0], p.MLPNorm.Eps)
 
@@ -206,35 +207,30 @@ func (m *matrices) query(y *mlx.Array, at span) (through, along, z *mlx.Array) {
 	return through, mlx.Matmul(z, at.of(work.Hold(m.alongOwn), 0)), mlx.Unflatten(z, 2, -1, m.dHead)
 }
 
-// pair takes some rows' cotangents of z of one kv head, of all positions by runs, [group, T', row, d_head], to those of its values and
-// keys, times r, [T, row, d_head]. What the runs before give ends where their pairs end.
-func (m *matrices) pair(kv int, runs []*mlx.Array) (v, k *mlx.Array) {
-	for i, z := range runs {
-		work, rows := z.Scope(), z.Dim(2)
-		of := func(x *mlx.Array) *mlx.Array { return mlx.Squeeze(span{kv, kv + 1}.of(work.Hold(x), 0), 0) }
-		queries, pattern := of(m.runs[i].queries), of(m.runs[i].pattern)
-		pairs, seen := queries.Dim(0), pattern.Dim(0)
-		scores := mlx.Matmul(of(m.runs[i].scores), mlx.Swapaxes(z, 2, 3)) // [group, T', S, row]
-		scores = mlx.Swapaxes(mlx.Reshape(scores, pairs, seen*rows), 0, 1)
-		z = mlx.Reshape(z, pairs, rows*m.dHead)
-		if i == 0 {
-			v, k = mlx.Matmul(pattern, z), mlx.Matmul(scores, queries)
-			continue
+// pair takes some rows' cotangents of z of one kv head, by runs, [group, T', row, d_head], to those of its values and keys, times r, by
+// runs too, [T', row, d_head]: each from the queries of its own run, and of those behind it.
+func (m *matrices) pair(kv int, z []*mlx.Array) (v, k []*mlx.Array) {
+	work, rows := z[0].Scope(), z[0].Dim(2)
+	of := func(x *mlx.Array) *mlx.Array { return mlx.Squeeze(span{kv, kv + 1}.of(work.Hold(x), 0), 0) }
+	for at, keys := range m.at {
+		var byV, byK *mlx.Array
+		for i := at; i < len(z); i++ {
+			queries, pattern := of(m.runs[i].queries), keys.of(of(m.runs[i].pattern), 0)
+			pairs := queries.Dim(0)
+			scores := mlx.Matmul(keys.of(of(m.runs[i].scores), 2), mlx.Swapaxes(z[i], 2, 3)) // [group, T', S, row]
+			scores = mlx.Swapaxes(mlx.Reshape(scores, pairs, -1), 0, 1)
+			values := mlx.Reshape(z[i], pairs, -1)
+			if i == at {
+				byV, byK = mlx.Matmul(pattern, values), mlx.Matmul(scores, queries)
+			} else {
+				byV, byK = mlx.Addmm(byV, pattern, values, 1, 1), mlx.Addmm(byK, scores, queries, 1, 1)
+			}
 		}
-		more := seen - m.runs[i-1].seen()
-		v, k = mlx.Addmm(longer(v, more), pattern, z, 1, 1), mlx.Addmm(longer(k, more*rows), scores, queries, 1, 1)
+		v = append(v, mlx.Reshape(byV, -1, rows, m.dHead))
+		k = append(k, mlx.Matmul(mlx.Reshape(byK, -1, rows, m.dHead), keys.of(work.Hold(m.back), 0)))
 	}
-	k = mlx.Matmul(mlx.Reshape(k, v.Dim(0), -1, m.dHead), v.Scope().Hold(m.back))
-	return mlx.Reshape(v, v.Dim(0), -1, m.dHead), k
+	return v, k
 }
-
-// longer is a matrix with so many rows of zeros behind it.
-func longer(x *mlx.Array, rows int) *mlx.Array {
-	return mlx.Pad(x, mlx.PadConstant, 0, [2]int{0, rows}, [2]int{})
-}
-
-// seen is up to which position the run's pairs reach.
-func (p pairs) seen() int { return p.pattern.Dim(1) }
 
 // keys takes cotangents of values and keys, times r, at some positions, [T', row, 2·kv_head·d_head], and what query gives for them, to
 // those before the norm, [T', row, d_model].
