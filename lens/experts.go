@@ -32,7 +32,7 @@ func (p *plan) withExperts(m model.Model) error {
 	for r := range p.shown() {
 		at := p.place(r)
 		ids := model.Place{Site: model.ExpertIDs, Layer: at.Layer}
-		if at.Site == model.ResidPost && !p.rows[r].beside && m.Check(ids) == nil {
+		if at.Site == model.ResidPost && p.rows[r].read(0) && m.Check(ids) == nil {
 			p.beside = append(p.beside, beside{r, ids, model.Place{Site: model.ExpertWeights, Layer: at.Layer}})
 		}
 	}

@@ -31,6 +31,7 @@ type Grid struct {
 	// Tracked are the tokens of best rank in any row, for each position; best first.
 	Tracked [][]Trajectory `json:"tracked,omitempty"`
 	Final   Final          `json:"final"`
+	Lenses  []Reading      `json:"lenses,omitempty"` // of several lenses what each reads
 	Edits   []string       `json:"edits"`
 	Check   *Check         `json:"check,omitempty"` // only when asked for
 	Timing  Timing         `json:"timing"`
@@ -285,12 +286,22 @@ func convert[To, From ~float64](xs []From) []To {
 }
 
 // Final is what the model says at the last position that was read, and where its
-// answer crystallises.
+// answer crystallises; of several lenses as the first of them reads it.
 type Final struct {
 	Position   int     `json:"position"` // as asked: −1 is the last
 	Token      Token   `json:"token"`
 	FirstTop1  *string `json:"first_top1"`  // the first row whose top-1 it is; nil: none that was read
 	StableFrom *string `json:"stable_from"` // the first row from which it stays top-1
+}
+
+// Reading is what one of a grid's several lenses reads, and where Final's token crystallises by it. A row that
+// several lenses read alike is of each of them: the last one, which a fitted lens reads as it is.
+type Reading struct {
+	Name       string  `json:"name"`        // "logit", or the Translator's
+	Kind       string  `json:"kind"`        // the name in short, as Rows have it: "tuned"
+	Rows       []int   `json:"rows"`        // indices into Grid.Rows, ascending
+	FirstTop1  *string `json:"first_top1"`  // the first of them whose top-1 it is; nil: none
+	StableFrom *string `json:"stable_from"` // the first of them from which it stays top-1
 }
 
 // Check is the comparison of the last lens row with the model's own logits.

@@ -1,6 +1,7 @@
 package lens
 
 import (
+	"cmp"
 	"math"
 	"strings"
 
@@ -80,7 +81,32 @@ func (p *plan) grid(m model.Model, in edit.Input, scores [][]score, from int, o 
 	}
 	g.Final = p.final(scores, from+n-1, label)
 	g.Final.Position = in.Positions[n-1] - len(in.IDs)
+	if lenses := o.lenses(); len(lenses) > 1 {
+		g.Lenses = p.readings(lenses, scores, from+n-1, g.Final.Token.ID)
+	}
 	return g
+}
+
+// readings are what each of several lenses reads, and where it finds the answer at a position. A lens that reads no
+// row, of sites that it was not made for, has none.
+func (p *plan) readings(lenses []Translator, scores [][]score, at, answer int) []Reading {
+	var all []Reading
+	for k, kind := range kinds(lenses) {
+		of := Reading{Name: "logit", Kind: cmp.Or(kind, "logit")}
+		if lenses[k] != nil {
+			of.Name = lenses[k].Name()
+		}
+		for i := range p.shown() {
+			if p.rows[i].read(k) {
+				of.Rows = append(of.Rows, i)
+			}
+		}
+		if len(of.Rows) > 0 {
+			of.FirstTop1, of.StableFrom = p.crystallises(scores, at, answer, k)
+			all = append(all, of)
+		}
+	}
+	return all
 }
 
 // trajectories returns the tracked tokens of a position, by their best rank.
@@ -126,33 +152,39 @@ func (s *score) cell(label func(int) Token, o *Options) Cell {
 	return c
 }
 
-// final finds where the answer at a position becomes the top token of the stream, as the first lens reads it. Rows of
-// what attention or an MLP adds are no states of it.
+// final is the answer at a position, and where it becomes the top token of the stream, as the first lens reads it.
 func (p *plan) final(scores [][]score, at int, label func(int) Token) Final {
 	var f Final
 	reference := scores[len(scores)-1][at].top
 	if len(reference) == 0 {
 		return f
 	}
-	answer := reference[0].id
-	f.Token = label(int(answer))
+	answer := int(reference[0].id)
+	f.Token = label(answer)
+	f.FirstTop1, f.StableFrom = p.crystallises(scores, at, answer, 0)
+	return f
+}
+
+// crystallises finds where a token becomes the top of the stream at a position, and from where it stays so, as a lens
+// reads it, by its number. Rows of what attention or an MLP adds are no states of the stream.
+func (p *plan) crystallises(scores [][]score, at, answer, by int) (first, stable *string) {
 	for i := range p.shown() {
 		place := p.place(i)
-		if place.Site == model.AttnOut || place.Site == model.MLPOut || p.rows[i].beside {
+		if place.Site == model.AttnOut || place.Site == model.MLPOut || !p.rows[i].read(by) {
 			continue
 		}
 		top := scores[i][at].top
-		if len(top) == 0 || top[0].id != answer {
-			f.StableFrom = nil
+		if len(top) == 0 || int(top[0].id) != answer {
+			stable = nil
 			continue
 		}
 		name := p.name(i)
-		if f.FirstTop1 == nil {
-			f.FirstTop1 = &name
+		if first == nil {
+			first = &name
 		}
-		if f.StableFrom == nil {
-			f.StableFrom = &name
+		if stable == nil {
+			stable = &name
 		}
 	}
-	return f
+	return first, stable
 }

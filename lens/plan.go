@@ -29,8 +29,11 @@ type row struct {
 	state      int
 	translator Translator // nil: none
 	by         string     // which of several lenses reads it; "": the logit lens, or the only one
-	beside     bool       // it is of another lens than the first
+	lenses     []int      // those that read it so, by their numbers; none of a hidden reference
 }
+
+// read reports whether a lens, by its number, reads a row.
+func (r row) read(by int) bool { return slices.Contains(r.lenses, by) }
 
 func (p *plan) place(r int) model.Place { return p.places[p.rows[r].state] }
 
@@ -127,7 +130,7 @@ func (o *Options) places(m model.Model, layers []int) []model.Place {
 func (p *plan) translate(lenses []Translator) error {
 	names := kinds(lenses)
 	for i, at := range p.places {
-		plain, before := false, len(p.rows)
+		plain, before := -1, len(p.rows)
 		var unread error
 		for k, t := range lenses {
 			ok := false
@@ -143,10 +146,12 @@ func (p *plan) translate(lenses []Translator) error {
 			}
 			switch {
 			case ok:
-				p.rows = append(p.rows, row{state: i, translator: t, by: names[k], beside: k > 0})
-			case !plain:
-				plain = true
-				p.rows = append(p.rows, row{state: i, beside: k > 0})
+				p.rows = append(p.rows, row{state: i, translator: t, by: names[k], lenses: []int{k}})
+			case plain < 0:
+				plain = len(p.rows)
+				p.rows = append(p.rows, row{state: i, lenses: []int{k}})
+			default:
+				p.rows[plain].lenses = append(p.rows[plain].lenses, k)
 			}
 		}
 		if len(p.rows) == before {

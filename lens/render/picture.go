@@ -355,7 +355,7 @@ func (p *painter) describe() string {
 	if p.o.Every > 1 {
 		read = "read" // not all of them are drawn
 	}
-	return d + " " + strings.TrimSpace(crystallisation(p.g, answerOf(p.g), read)) + "."
+	return d + " " + strings.Join(crystallisations(p.g, answerOf(p.g), read), "; ") + "."
 }
 
 // drawnRows is how many of some rows everyRow draws.

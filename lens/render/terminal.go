@@ -315,7 +315,9 @@ func (d *drawing) answer() {
 		}
 	}
 	d.WriteString("\n")
-	d.flow(crystallisation(g, d.saidAfter(last, g.Final.Token.Bytes), shown))
+	for _, sentence := range crystallisations(g, d.saidAfter(last, g.Final.Token.Bytes), shown) {
+		d.flow(sentence)
+	}
 	if g.Check != nil {
 		verdict := "agrees"
 		if !g.Check.OK {

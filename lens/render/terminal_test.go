@@ -135,6 +135,32 @@ func TestSentenceOnWhereTheAnswerComesOutOnTop(t *testing.T) {
 	}
 }
 
+func TestEachOfSeveralLensesHasItsSentence(t *testing.T) {
+	at := func(row string) *string { return new("layers." + row) }
+	g := grid()
+	g.Model.Layers = 3
+	g.Rows = []string{*at("0.resid_post"), *at("0.resid_post (tuned)"), *at("1.resid_post"), *at("1.resid_post (tuned)"), *at("2.resid_post")}
+	g.Cells = append(g.Cells, g.Cells[1], g.Cells[2])
+	g.Final = lens.Final{Position: -1, Token: lens.Token{ID: 9, Bytes: " b"}}
+	g.Lenses = []lens.Reading{
+		{Name: "logit", Kind: "logit", Rows: []int{0, 2, 4}},
+		{Name: "tuned: d", Kind: "tuned", Rows: []int{1, 3, 4}, FirstTop1: at("1.resid_post (tuned)"), StableFrom: at("1.resid_post (tuned)")},
+		{Name: "jacobian: j", Kind: "jacobian", Rows: []int{4}, FirstTop1: at("2.resid_post"), StableFrom: at("2.resid_post")},
+	}
+	logit, tuned, jacobian := `by the logit lens " b", the model's answer, is the likeliest token of no row that it reads`, `by the tuned lens " b" is the likeliest token from layer 1 on, of 3 layers`, `by the jacobian lens " b" is the likeliest token at layer 2, the only row that it reads`
+	require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), logit+"\n"+tuned+"\n"+jacobian+"\n")
+	for name, write := range map[string]func(w *strings.Builder) error{
+		"page":    func(w *strings.Builder) error { return HTML(w, g, HTMLOptions{}) },
+		"picture": func(w *strings.Builder) error { return Picture(w, g, PictureOptions{Format: SVG}) },
+	} {
+		var b strings.Builder
+		require.NoError(t, write(&b))
+		require.Contains(t, strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&quot;", `"`).Replace(b.String()), logit+"; "+tuned+"; "+jacobian, name)
+	}
+	g.Lenses[1].FirstTop1, g.Lenses[1].StableFrom = at("2.resid_post"), at("2.resid_post")
+	require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), `by the tuned lens " b" is the likeliest token only in the last of 3 layers`)
+}
+
 func TestMarksOfTheTerminalStayThere(t *testing.T) {
 	g := grid()
 	for name, write := range map[string]func(w *strings.Builder) error{

@@ -41,13 +41,38 @@ func ofLayers(rows []string, layers int, are string) string {
 	return fmt.Sprintf("of the %s %s", english.Plural(n, "layer", ""), are)
 }
 
-// crystallisation is a sentence on where the final answer first comes out on top, and from
-// where it stays there. The grid's rows are shown, or what are says.
+// crystallisations are sentences on where the final answer first comes out on top, and from where it stays there: one,
+// or of several lenses one by each. The grid's rows are shown, or what are says.
+func crystallisations(g *lens.Grid, answer, are string) []string {
+	if len(g.Lenses) == 0 {
+		return []string{crystallisation(g, answer, are)}
+	}
+	var all []string
+	for _, by := range g.Lenses {
+		of := &lens.Grid{Model: g.Model, Final: lens.Final{FirstTop1: placeOf(by.FirstTop1), StableFrom: placeOf(by.StableFrom)}}
+		for _, r := range by.Rows {
+			of.Rows = append(of.Rows, *placeOf(&g.Rows[r]))
+		}
+		all = append(all, "by the "+by.Kind+" lens "+crystallisation(of, answer, "that it reads"))
+	}
+	return all
+}
+
+// placeOf is a row's name without the lens that reads it.
+func placeOf(row *string) *string {
+	if row == nil {
+		return nil
+	}
+	place, _, _ := strings.Cut(*row, " (")
+	return &place
+}
+
+// crystallisation is the sentence of one lens.
 func crystallisation(g *lens.Grid, answer, are string) string {
 	of := ofLayers(g.Rows, g.Model.Layers, are)
 	last := g.Rows[len(g.Rows)-1]
 	end := "the last " + of
-	if strings.Contains(last, " (") || strings.HasPrefix(of, "of the 1 ") { // of several lenses, or of other rows than layers
+	if strings.HasPrefix(of, "of the 1 ") { // of other rows than layers
 		end = "the last row, " + rowName(last)
 	}
 	switch f := g.Final; {
