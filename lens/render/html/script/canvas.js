@@ -26,6 +26,12 @@ function redraw() {
   requestAnimationFrame(() => { asked = false; draw(); });
 }
 
+// namesRoom is how wide the rows' names are, in pixels, with what stands between them and the cells; no less than least.
+function namesRoom(least) {
+  pen.font = SMALL;
+  return Math.max(least, Math.ceil(Math.max(0, ...D.rows.map(name => pen.measureText(name).width))) + 12);
+}
+
 // natural is the width of cells that the reader did not choose: all of them are in the window, where that leaves
 // them legible; else as many as are, none of them cut.
 function natural() {

@@ -12,7 +12,7 @@ const shows = () => view.means || "the tokens alone";
 // picture draws the columns from p0 up to p1, in light colours; columns is for how many there is room.
 function picture(p0, p1, cellWidth, columns) {
   pen.font = SMALL;
-  const L = 62, rh = 17, top = 20, bottom = top + R * rh, named = 8 + pen.measureText(shows()).width, w = Math.ceil(Math.max(L + columns * cellWidth + 4, L + 230, named));
+  const L = namesRoom(62), rh = 17, top = 20, bottom = top + R * rh, named = 8 + pen.measureText(shows()).width, w = Math.ceil(Math.max(L + columns * cellWidth + 4, L + 230, named));
   const beside = L + 230 + named <= w, below = bottom + (beside ? 46 : 62), root = sheetOf(w, below + (anyFramed() ? 32 : 16)); // the legend's words stand beside its colours or below them
   const put = (x, y, s, fill, anchor) => root.append(svgNode("text", { x, y, fill, "text-anchor": anchor || "middle" }, s));
   put(L - 6, 14, "next", "#444", "end");

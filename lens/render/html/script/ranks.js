@@ -39,7 +39,7 @@ function drawRanks() {
 // ranksPicture draws them, in light colours.
 function ranksPicture() {
   pen.font = SMALL;
-  const what = context(R - 1, 0) + ": the candidates of each layer; framed: the model's answer", L = 62, wide = 104, rh = 17, top = 20, bottom = top + R * rh;
+  const what = context(R - 1, 0) + ": the candidates of each layer; framed: the model's answer", L = namesRoom(62), wide = 104, rh = 17, top = 20, bottom = top + R * rh;
   const root = sheetOf(Math.ceil(L + Math.max(K * wide, pen.measureText(what).width, 178 + pen.measureText(candidatesAre).width + 52) + 4), bottom + 62);
   const put = (x, y, s, fill, anchor) => root.append(svgNode("text", { x, y, fill, "text-anchor": anchor }, s));
   put(L - 6, 14, "rank", "#444", "end");

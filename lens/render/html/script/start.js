@@ -26,6 +26,8 @@ function show(data) {
   $("guide-views").replaceChildren(...D.views.flatMap(v => [element("dt", {}, v.title), element("dd", {}, v.help)]));
   scroll.setAttribute("aria-rowcount", R + 1);
   scroll.setAttribute("aria-colcount", P + 1);
+  GUTTER = namesRoom(66);
+  $("left").style.setProperty("--gutter", GUTTER + "px");
   cuts = new Map();
   readColours();
   choose(view.name);

@@ -8,7 +8,8 @@ let pins = [];              // each {token, p: its position, colour}
 let query = "", found = [], current = -1;
 
 const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7a5cc7", "#8c6d31"]; // six of Okabe and Ito 2008, and two more
-const GUTTER = 66, BAND = 24;
+const BAND = 24;
+let GUTTER = 66; // the room for the rows' names
 let rowHeight = 24, tight = false; // of a row in pixels; whether all is to be in the window, however small
 const height = () => rowHeight;
 const wide = () => zoom >= 34;

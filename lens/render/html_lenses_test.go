@@ -1,0 +1,60 @@
+package render
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/mlxlens/mlxlens/internal/browsertest"
+	"github.com/mlxlens/mlxlens/lens"
+)
+
+// severalLenses is a grid whose layers two lenses read, but for the last, which both read as it is.
+func severalLenses(positions int) *lens.Grid {
+	g := large(positions, 4, 2)
+	rows, cells, tracked := g.Rows, g.Cells, g.Tracked
+	g.Rows, g.Cells = nil, nil
+	g.Tracked = make([][]lens.Trajectory, positions)
+	for p := range tracked {
+		for _, t := range tracked[p] {
+			g.Tracked[p] = append(g.Tracked[p], lens.Trajectory{Token: t.Token})
+		}
+	}
+	g.Lens = "logit, jacobian: j.pt"
+	g.Lenses = []lens.Reading{{Name: "logit", Kind: "logit"}, {Name: "jacobian: j.pt", Kind: "jacobian"}}
+	for r, row := range rows {
+		for k, by := range []string{"", " (jacobian)"} {
+			if r < len(rows)-1 || k == 0 {
+				g.Rows, g.Cells = append(g.Rows, row+by), append(g.Cells, cells[r])
+				for p := range tracked {
+					for i, t := range tracked[p] {
+						to := &g.Tracked[p][i]
+						to.Logit, to.Prob, to.Rank = append(to.Logit, t.Logit[r]-float64(k)), append(to.Prob, t.Prob[r]), append(to.Rank, t.Rank[r]+k)
+					}
+				}
+			}
+			g.Lenses[k].Rows = append(g.Lenses[k].Rows, len(g.Rows)-1)
+		}
+	}
+	return g
+}
+
+func TestNamesOfRowsHaveTheRoomThatTheyTake(t *testing.T) {
+	for _, positions := range []int{1, 6} {
+		for _, width := range []int{1440, 390} {
+			b := browse(t, severalLenses(positions), width, 844)
+			room := browsertest.JS[[]float64](b.Page, `(() => { pen.font = SMALL; return [GUTTER - 8, Math.max(...D.rows.map(name => pen.measureText(name).width))]; })()`)
+			require.GreaterOrEqual(t, room[0], room[1], "the longest is not cut at its left")
+			require.Less(t, browsertest.JS[float64](b.Page, `namesRoom(0)`), 120.0)
+			x, _ := b.place(57, positions-1)
+			left := browsertest.JS[float64](b.Page, `canvas.getBoundingClientRect().left`)
+			require.Greater(t, x-left, room[1], "cells begin behind the names")
+			b.click(57, positions-1)
+			require.Contains(t, b.Text("#spoken"), "layer row 28 jacobian", "a click finds the cell that is drawn there")
+			drawn := browsertest.JS[float64](b.Page, `Math.min(...[...drawn().querySelectorAll("text")].filter(t => t.textContent === "28 jacobian").map(t => t.getAttribute("x") - pen.measureText("28 jacobian").width))`)
+			require.GreaterOrEqual(t, drawn, 0.0, "nor in the picture that is saved")
+			b.Shot(fmt.Sprintf("lenses-%d-%d", positions, width))
+		}
+	}
+}
