@@ -142,6 +142,8 @@ type pageRow struct {
 type pageData struct {
 	Rows      []string       `json:"rows"` // names in short
 	Sites     []string       `json:"sites"`
+	Places    []string       `json:"places,omitempty"` // of several lenses: the rows' names without theirs
+	Lenses    []pageLens     `json:"lenses,omitempty"` // several
 	Positions []int          `json:"positions"`
 	Title     string         `json:"title"` // what it is of, and what was asked
 	About     string         `json:"about"`
@@ -167,6 +169,12 @@ type pageData struct {
 	Targets   []pageTarget   `json:"targets"`
 	Contrasts []pageContrast `json:"contrasts"`
 	Tracked   [][]pageCurve  `json:"tracked"` // [position]
+}
+
+// pageLens is one of several lenses, and the rows that it reads.
+type pageLens struct {
+	Name string `json:"name"`
+	Rows []int  `json:"rows"`
 }
 
 type pageView struct {
@@ -249,6 +257,12 @@ func newPageData(g *lens.Grid, view View) *pageData {
 	}
 	for _, r := range g.Rows {
 		d.Rows = append(d.Rows, label(r))
+	}
+	for _, by := range g.Lenses {
+		d.Lenses = append(d.Lenses, pageLens{by.Kind, by.Rows})
+	}
+	for r := 0; r < len(g.Rows) && len(g.Lenses) > 0; r++ {
+		d.Places = append(d.Places, label(*placeOf(&g.Rows[r])))
 	}
 	for i := range 256 {
 		c := ramp(float64(i) / 255)

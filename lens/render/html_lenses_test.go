@@ -2,8 +2,10 @@ package render
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/require"
 
 	"github.com/mlxlens/mlxlens/internal/browsertest"
@@ -57,4 +59,26 @@ func TestNamesOfRowsHaveTheRoomThatTheyTake(t *testing.T) {
 			b.Shot(fmt.Sprintf("lenses-%d-%d", positions, width))
 		}
 	}
+}
+
+func TestEachOfSeveralLensesHasItsLineInACurve(t *testing.T) {
+	g := severalLenses(6)
+	b := browse(t, g, 1440, 900)
+	b.Do(chromedp.Evaluate(`toggle(D.tracked[5][1].token, 5)`, nil))
+	require.Equal(t, 4, browsertest.JS[int](b.Page, `document.querySelectorAll("#pins svg path").length`), "two lenses, probability and rank")
+	for k, shape := range browsertest.JS[[]string](b.Page, `[...document.querySelectorAll("#pins > svg:nth-of-type(2) path")].map(p => p.getAttribute("d"))`) {
+		require.Equal(t, 30, strings.Count(shape, "M")+strings.Count(shape, "L"), "a point a layer of lens %d", k)
+		require.Equal(t, 1, strings.Count(shape, "M"), "without gaps")
+	}
+	xs := browsertest.JS[[]float64](b.Page, `[...document.querySelectorAll("#pins > svg:nth-of-type(2) path")][1].getAttribute("d").slice(1).split("L").map(p => Number(p.split(" ")[0]))`)
+	for i := range xs[1:] {
+		require.Greater(t, xs[i+1], xs[i], "from layer to layer")
+	}
+	text := b.Text("#pins")
+	require.Contains(t, text, "logit")
+	require.Contains(t, text, "jacobian")
+	ticks := browsertest.JS[[]string](b.Page, `[...document.querySelectorAll("#pins > svg:nth-of-type(2) text.stop")].map(t => t.textContent)`)
+	require.Equal(t, "0", ticks[0])
+	require.NotContains(t, strings.Join(ticks, " "), "jacobian", "layers, and not rows")
+	b.Shot("lenses-pinned")
 }

@@ -27,33 +27,50 @@ function drawPins() {
   const curves = pins.map(pin => ({ ...curve(pin.token, pin.p), ...pin }));
   const most = Math.max(10, ...curves.flatMap(c => c.ranks.filter(x => x)));
   const decades = Math.ceil(Math.log10(most) - 1e-9);
-  $("pins").replaceChildren(element("h2", {}, "pinned"), ...list,
+  $("pins").replaceChildren(element("h2", {}, "pinned"), ...list, ...dashed(),
     chart("probability", curves, c => c.probs, y => 1 - y, [0, 0.25, 0.5, 0.75, 1], y => y.toFixed(2)),
     chart("rank (1 is the best)", curves, c => c.ranks, y => Math.log10(y) / decades, Array.from({ length: decades + 1 }, (_, i) => 10 ** i), y => y.toLocaleString("en-US")),
     element("details", {}, element("summary", {}, "as a table"), element("div", {}, table(curves))));
 }
 
+// DASHES tell several lenses' lines apart; the first of them, or the only one, has none.
+const DASHES = ["none", "5 2.5", "1.5 2", "7 2 1.5 2"];
+
+// throughLayers are the places of a chart from left to right, and for each lens its rows: a line each.
+function throughLayers() {
+  if (!D.lenses) return { stops: D.rows, of: r => r, lines: [{ name: "", rows: D.rows.map((_, r) => r) }] };
+  const stops = [...new Set(D.places)];
+  return { stops, of: r => stops.indexOf(D.places[r]), lines: D.lenses };
+}
+
 function chart(title, curves, values, place, ticks, name) {
   const W = 320, H = 150, L = 46, T = 18, B = 18, w = W - L - 8, h = H - T - B;
   const svg = svgNode;
-  const x = r => L + (R > 1 ? r / (R - 1) : 0.5) * w, y = v => T + place(v) * h;
+  const { stops, of, lines } = throughLayers(), n = stops.length;
+  const x = i => L + (n > 1 ? i / (n - 1) : 0.5) * w, y = v => T + place(v) * h;
   const root = svg("svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title + " by layer of " + curves.map(c => text(c.token)).join(", ") },
     svg("text", { x: L, y: 11, class: "title" }, title));
   for (const t of ticks) root.append(svg("line", { x1: L, x2: W - 8, y1: y(t), y2: y(t), class: "axis" }), svg("text", { x: L - 5, y: y(t) + 3.5, "text-anchor": "end" }, name(t)));
-  const every = Math.max(1, Math.ceil(R / 8));
-  for (let r = 0; r < R; r += every) root.append(svg("text", { x: x(r), y: H - 5, "text-anchor": "middle" }, D.rows[r]));
-  for (const c of curves) {
+  pen.font = SMALL;
+  const widest = Math.max(...stops.map(s => pen.measureText(s).width)), every = Math.max(1, Math.ceil(n / 8), Math.ceil((n - 1) * (widest + 6) / w));
+  for (let i = 0; i < n; i += every) root.append(svg("text", { x: x(i), y: H - 5, "text-anchor": "middle", class: "stop" }, stops[i]));
+  for (const c of curves) lines.forEach(({ rows }, k) => {
     let path = "", gap = true;
-    values(c).forEach((v, r) => {
-      if (v === null) { gap = true; return; }
-      path += (gap ? "M" : "L") + x(r).toFixed(1) + " " + y(v).toFixed(1);
+    for (const r of rows) {
+      const v = values(c)[r], i = of(r);
+      if (v === null) { gap = true; continue; }
+      path += (gap ? "M" : "L") + x(i).toFixed(1) + " " + y(v).toFixed(1);
       gap = false;
-      root.append(svg("circle", { cx: x(r), cy: y(v), r: R > 60 ? 1 : 1.8, fill: c.colour }));
-    });
-    if (path) root.append(svg("path", { d: path, fill: "none", stroke: c.colour, "stroke-width": 1.6, "stroke-linejoin": "round" }));
-  }
+      root.append(svg("circle", { cx: x(i), cy: y(v), r: n > 60 ? 1 : 1.8, fill: c.colour }));
+    }
+    if (path) root.append(svg("path", { d: path, fill: "none", stroke: c.colour, "stroke-width": 1.6, "stroke-linejoin": "round", "stroke-dasharray": DASHES[k % DASHES.length] }));
+  });
   return root;
 }
+
+// dashed says which lens a line is of, where there are several.
+const dashed = () => (D.lenses || []).map(({ name }, k) => element("div", { class: "pin" },
+  svgNode("svg", { viewBox: "0 0 28 4", class: "sample" }, svgNode("line", { x1: 0, x2: 28, y1: 2, y2: 2, "stroke-width": 1.6, "stroke-dasharray": DASHES[k % DASHES.length] })), element("span", {}, name)));
 
 function table(curves) {
   const out = element("table", {}, line("th", "row", ...curves.flatMap(c => [text(c.token), "rank"])));
