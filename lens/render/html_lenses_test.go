@@ -82,3 +82,19 @@ func TestEachOfSeveralLensesHasItsLineInACurve(t *testing.T) {
 	require.NotContains(t, strings.Join(ticks, " "), "jacobian", "layers, and not rows")
 	b.Shot("lenses-pinned")
 }
+
+func TestPictureOfSeveralLensesNamesTheFileOfEach(t *testing.T) {
+	g := severalLenses(1)
+	long := "examples/lenses/smollm2-135m-instruct-q4_1.safetensors"
+	g.Lenses = append(g.Lenses, lens.Reading{Name: "tuned: " + long, Kind: "tuned", Rows: []int{58}}, lens.Reading{Name: "jacobian: k.pt", Kind: "jacobian 2", Rows: []int{58}})
+	g.Lens = "logit, jacobian: j.pt, tuned: " + long + ", jacobian: k.pt"
+	require.Equal(t, []string{"1 token id", "Some-Model · logit, jacobian, tuned, jacobian 2 lens", "jacobian: j.pt", "tuned: " + long, "jacobian 2: k.pt"}, Headline(g))
+	for _, kind := range []Kind{Heatmap, Candidates, Curves} {
+		var b strings.Builder
+		require.NoError(t, Picture(&b, g, PictureOptions{Format: SVG, Kind: kind}))
+		require.Contains(t, b.String(), ">tuned: "+long+"<", "a line of its own, not cut")
+		require.Contains(t, b.String(), ">jacobian 2: k.pt<")
+	}
+	g.Lenses, g.Lens = nil, "jacobian: j.pt"
+	require.Equal(t, []string{"1 token id", "Some-Model · jacobian: j.pt lens"}, Headline(g), "one lens stands beside the model")
+}

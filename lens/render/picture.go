@@ -220,14 +220,16 @@ func (p *painter) gridHeading() heading {
 	default:
 		h.title = laid(p.prompt())
 	}
-	reads := p.g.Lens + " lens"
+	by, files := lensLines(p.g)
+	text := ""
 	if p.g.Chat {
-		reads += " · chat template"
+		text += " · chat template"
 	}
 	if n := p.g.Continued; n > 0 {
-		reads += fmt.Sprintf(" · the last %d of %d tokens its own", n, len(p.g.Tokens))
+		text += fmt.Sprintf(" · the last %d of %d tokens its own", n, len(p.g.Tokens))
 	}
-	h.lines = append(h.lines, p.model()+" · "+reads)
+	reads := p.g.Lens + " lens" + text
+	h.lines = append(append(h.lines, p.model()+" · "+by+" lens"+text), files...)
 	if e := edited(p.o.Origin.Edits); e != "" {
 		h.lines = append(h.lines, e)
 	}
