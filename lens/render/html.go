@@ -69,7 +69,7 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 		Title: pageTitle(g), Subtitle: subtitle(g),
 		Policy: fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; img-src blob:; base-uri 'none'; form-action 'none'", sourceHash(pageCSS), sourceHash(pageJS)),
 		CSS:    template.CSS(pageCSS), JS: template.JS(pageJS), Data: template.JS(data),
-		Command: o.Command, Height: embedHeight(g), Made: madeText(g.Made),
+		Command: o.Command, Height: embedHeight(g), Made: madeText(g.Made), Papers: papers(g),
 	}
 	v.Embed = embedTag(v.Height)
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
@@ -125,6 +125,7 @@ type pageValues struct {
 	Title, Subtitle, Crystallisation, Policy string
 	Command, Embed, Made                     string
 	Height                                   int // of a frame that shows all of it
+	Papers                                   []string
 
 	CSS  template.CSS
 	JS   template.JS

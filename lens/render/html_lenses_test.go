@@ -98,3 +98,15 @@ func TestPictureOfSeveralLensesNamesTheFileOfEach(t *testing.T) {
 	g.Lenses, g.Lens = nil, "jacobian: j.pt"
 	require.Equal(t, []string{"1 token id", "Some-Model · jacobian: j.pt lens"}, Headline(g), "one lens stands beside the model")
 }
+
+func TestFootOfAPageNamesThePapersOfItsLenses(t *testing.T) {
+	logit, tuned, jacobian := " · logit lens: nostalgebraist 2020", " · tuned lens: Belrose et al. 2023", " · Jacobian lens: Gurnee et al. 2026"
+	g := large(1, 2, 0)
+	for name, want := range map[string]string{"logit": logit, "negated logit": logit, "tuned: a, b": tuned, "jacobian: j.pt": jacobian, "embedding": "", "sparse #7: d": ""} {
+		g.Lens = name
+		require.Contains(t, html(t, g), "<footer>mlxlens"+want+"</footer>", name)
+	}
+	g = severalLenses(1)
+	g.Lenses = append(g.Lenses, lens.Reading{Name: "tuned: d", Kind: "tuned", Rows: []int{58}}, lens.Reading{Name: "tuned: e", Kind: "tuned 2", Rows: []int{58}})
+	require.Contains(t, html(t, g), "<footer>mlxlens"+logit+jacobian+tuned+"</footer>")
+}

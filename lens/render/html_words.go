@@ -2,6 +2,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -42,6 +43,29 @@ func subtitle(g *lens.Grid) string {
 		parts = append(parts, "edit "+e)
 	}
 	return strings.Join(parts, " · ")
+}
+
+// papers are those that a page's lenses are from; an embedding's or a dictionary's reading has none.
+func papers(g *lens.Grid) []string {
+	of := map[string]string{
+		"": "logit lens: nostalgebraist 2020", "logit": "logit lens: nostalgebraist 2020", "negated logit": "logit lens: nostalgebraist 2020",
+		"tuned": "tuned lens: Belrose et al. 2023", "jacobian": "Jacobian lens: Gurnee et al. 2026",
+	}
+	names := []string{g.Lens}
+	if len(g.Lenses) > 0 {
+		names = nil
+	}
+	for _, l := range g.Lenses {
+		names = append(names, l.Name)
+	}
+	var all []string
+	for _, name := range names {
+		kind, _, _ := strings.Cut(name, ":")
+		if paper := of[kind]; paper != "" && !slices.Contains(all, paper) {
+			all = append(all, paper)
+		}
+	}
+	return all
 }
 
 // lastPosition is the last position's candidates, the final row first.
