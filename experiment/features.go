@@ -82,8 +82,8 @@ type Activation struct {
 type Feature struct {
 	Feature int              `json:"feature"`
 	Most    float64          `json:"most"`     // its greatest activation
-	Raises  []lens.Candidate `json:"raises"`   // the best tokens of the direction
-	Lowers  []lens.Candidate `json:"lowers"`   // those of its negative
+	Raises  []lens.Candidate `json:"raises"`   // the tokens of its direction's greatest logits
+	Lowers  []lens.Candidate `json:"lowers"`   // those of its least, the least first
 	At      int              `json:"position"` // of the greatest activation
 }
 

@@ -56,27 +56,16 @@ func (f *encoding) writes(of []*Feature) error {
 	for i, feature := range of {
 		ids[i] = feature.Feature
 	}
-	rows := f.e.Directions(scope, ids)
+	logits := mlx.AsType(model.ToLogits(f.m, f.e.Directions(scope, ids)), mlx.Float32)
 	vocab := f.m.Shape().DVocab
-	for _, side := range []struct {
-		rows *mlx.Array
-		put  func(i int, best []lens.Candidate)
-	}{
-		{rows, func(i int, best []lens.Candidate) { of[i].Raises = best }},
-		{mlx.Negative(rows), func(i int, best []lens.Candidate) { of[i].Lowers = best }},
-	} {
-		err := mlx.Borrow(mlx.AsType(model.ToLogits(f.m, side.rows), mlx.Float32), func(logits []float32) error {
-			for i := range of {
-				best, _ := lens.Score(logits[i*vocab:(i+1)*vocab], f.o.Tokens, 0, f.o.Label)
-				side.put(i, best)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
+	return mlx.Borrow(logits, func(logits []float32) error {
+		for i, feature := range of {
+			own := logits[i*vocab : (i+1)*vocab]
+			feature.Raises, _ = lens.Score(own, f.o.Tokens, 0, f.o.Label)
+			feature.Lowers = lens.Lowest(own, f.o.Tokens, f.o.Label)
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // splice runs the prompt with the reconstruction beside the prompt as it is.

@@ -3,8 +3,10 @@ package experiment_test
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,6 +122,44 @@ func TestFeaturesAreOfTheStatesOfTheirPlace(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, c.ByRow[0].KL, float64(f.Spliced.KL), 1e-5, name)
 		require.Greater(t, float64(f.Spliced.KL), 0.0)
+	}
+}
+
+// The judge is the model's own norm and unembedding of the row of W_dec; gpt2's norm and head have biases, by which what
+// the negative of a row says is not the row's own with other signs.
+func TestWhatADirectionLowersHasTheDirectionsOwnNumbers(t *testing.T) {
+	t.Parallel()
+	for name, hook := range map[string]string{"llama": "blocks.1.hook_resid_post", "gemma2": "blocks.1.hook_mlp_out", "gpt2": "blocks.1.hook_resid_post"} {
+		m := modeltest.Architecture(t, name, nil)
+		e := dictionary(t, m, identity(t, m.Shape().DModel, hook), sparse.Options{})
+		f, err := experiment.FeaturesOf(context.Background(), m, edit.Input{IDs: []int{5, 7, 1}}, e, experiment.FeaturesOptions{Tokens: 3, Top: 2})
+		require.NoError(t, err, name)
+		figure := f.Figure()
+		lowered := figure.Grids[len(figure.Grids)-1]
+		require.Equal(t, "what they lower", lowered.Name)
+		for i, feature := range f.Named {
+			s := mlx.NewScope(m.Device())
+			logits, err := mlx.Data[float32](mlx.AsType(model.ToLogits(m, e.Directions(s, []int{feature.Feature})), mlx.Float32))
+			s.Close()
+			require.NoError(t, err, name)
+			total := 0.0
+			for _, x := range logits {
+				total += math.Exp(float64(x))
+			}
+			sorted := slices.Sorted(slices.Values(logits))
+			slices.Reverse(sorted)
+			for j, of := range [][]lens.Candidate{feature.Raises, feature.Lowers} {
+				require.Len(t, of, 3)
+				for k, c := range of {
+					require.InDelta(t, logits[c.ID], c.Logit, 1e-5, "%s: #%d: %d of %d", name, feature.Feature, k, j)
+					require.InDelta(t, math.Exp(float64(logits[c.ID]))/total, c.Prob, 1e-6, name)
+				}
+				slices.Reverse(sorted)
+				require.InDelta(t, sorted[len(sorted)-1], of[0].Logit, 1e-5, "%s: the farthest is the first", name)
+			}
+			require.Less(t, feature.Lowers[0].Logit, 0.0, name)
+			require.InDelta(t, feature.Lowers[0].Logit, lowered.Values[i][0], 0, "as it is printed")
+		}
 	}
 }
 

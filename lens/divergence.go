@@ -89,3 +89,19 @@ func best(xs []float32, lse float64, k int, label func(int) Token) []Candidate {
 	}
 	return out
 }
+
+// Lowest returns the k tokens of the least logit, the least first, each with its own logit and probability as in [Score].
+func Lowest(logits []float32, k int, label func(id int) string) []Candidate {
+	o := Options{Label: label}
+	lse := logSumExp(logits)
+	negated := make([]float32, len(logits))
+	for i, x := range logits {
+		negated[i] = -x
+	}
+	out := best(negated, 0, k, o.label)
+	for i := range out {
+		out[i].Logit = -out[i].Logit
+		out[i].Prob = math.Exp(out[i].Logit - lse)
+	}
+	return out
+}
