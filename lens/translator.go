@@ -28,6 +28,14 @@ func (e *SiteError) Error() string { return e.Err.Error() }
 // Unwrap returns what is wrong.
 func (e *SiteError) Unwrap() error { return e.Err }
 
+// LayerError is an error of Has where a lens reads the site, and not of that layer.
+type LayerError struct{ Err error }
+
+func (e *LayerError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *LayerError) Unwrap() error { return e.Err }
+
 // Head is a translator whose states another matrix reads than the model's: what Translate gives
 // goes through neither the final norm nor the unembedding. It Has every place that can be read.
 type Head interface {

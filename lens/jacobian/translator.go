@@ -82,7 +82,7 @@ func (t *Translator) Has(at model.Place) (bool, error) {
 	case at.Layer == t.last:
 		return false, nil
 	case !t.lens.Has(at.Layer):
-		return false, fmt.Errorf("jacobian: %s has no matrix of layer %d (has: %s): choose among them", t.lens.name(), at.Layer, ranges(t.lens.Layers))
+		return false, &lens.LayerError{Err: fmt.Errorf("jacobian: %s has no matrix of layer %d (has: %s): choose among them", t.lens.name(), at.Layer, ranges(t.lens.Layers))}
 	}
 	return true, nil
 }

@@ -182,7 +182,7 @@ func runCompare(ctx context.Context, s *streams, o *compareOptions) error {
 	}
 	c, err := lens.Compare(ctx, a.Side, b.Side, co)
 	if err != nil {
-		return err
+		return withLayers(err)
 	}
 	a.describe(&c.A)
 	b.describe(&c.B)

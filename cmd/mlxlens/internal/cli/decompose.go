@@ -121,7 +121,7 @@ func runDecompose(ctx context.Context, s *streams, o *decomposeOptions) error {
 	}
 	r, err := experiment.Decompose(ctx, opened.Model, in, do)
 	if err != nil {
-		return err
+		return withLayers(err)
 	}
 	r.Prompt, r.BOSAdded = at.text, at.bos
 	describeModel(&r.Model, opened)

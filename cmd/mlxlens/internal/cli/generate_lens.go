@@ -31,7 +31,7 @@ func (g *generation) readBy(s *streams, options *generate.Options) error {
 	}
 	if g.reader, err = lens.NewReader(g.opened.Model, lo); err != nil {
 		g.done()
-		return err
+		return withLayers(err)
 	}
 	options.Tap = func(p generate.Pass) *model.Tap {
 		if !p.Chooses {

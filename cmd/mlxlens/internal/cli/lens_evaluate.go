@@ -73,7 +73,7 @@ func runLensEvaluate(ctx context.Context, s *streams, o *lensEvaluateOptions) er
 	}
 	e, err := experiment.Evaluate(ctx, opened.Model, c.sequences, eo)
 	if err != nil {
-		return err
+		return withLayers(err)
 	}
 	e.Corpus.Name, e.Corpus.Digest = c.name, c.digest
 	describeModel(&e.Model, opened)

@@ -119,6 +119,14 @@ func (o *lensesFlags) open(s *streams, opened *auto.Opened) (first lens.Translat
 	return all[0], all[1:], done, nil
 }
 
+// withLayers says how a layer is chosen, where rows were asked for that a lens has not.
+func withLayers(err error) error {
+	if layer := (*lens.LayerError)(nil); errors.As(err, &layer) {
+		return usagef("%w with --layers", err)
+	}
+	return err
+}
+
 // lensFiles are the files of a lens, which tuned.Open finds by one of them, by what their
 // names begin with, or by their folder.
 func lensFiles(path string) (files []string) {

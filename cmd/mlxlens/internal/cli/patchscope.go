@@ -151,7 +151,7 @@ func runPatchscope(ctx context.Context, s *streams, o *patchscopeOptions) error 
 	}
 	r, err := experiment.Patchscope(ctx, opened.Model, edit.Input{IDs: source.ids, Positions: []int{o.position}, Edits: edits}, edit.Input{IDs: target.ids, Positions: []int{o.to}}, so)
 	if err != nil {
-		return err
+		return withLayers(err)
 	}
 	describeRun(&r.Source, source)
 	describeRun(&r.Into, target)

@@ -252,7 +252,7 @@ func (o *traceOptions) trace(ctx context.Context, s *streams, opened *auto.Opene
 	}
 	g, err := lens.Run(ctx, opened.Model, p.in, lo)
 	if err != nil {
-		return nil, err
+		return nil, withLayers(err)
 	}
 	o.describe(g, opened, p)
 	g.Made, err = o.made(s, opened)

@@ -117,7 +117,7 @@ func (t *traceBatch) answers(ctx context.Context, tasks []task) iter.Seq[answerL
 		}
 		i := 0
 		for g, err := range lens.RunAll(ctx, t.opened.Model, inputs, t.lo) {
-			if !yield(t.result(&tasks[i], all[i], g, cmp.Or(errs[i], err))) {
+			if !yield(t.result(&tasks[i], all[i], g, cmp.Or(errs[i], withLayers(err)))) {
 				return
 			}
 			i++
