@@ -23,6 +23,7 @@ type lensFlags struct {
 	path string
 	any  bool
 	flag theFlag // that names it; "": --lens
+	rows bool    // those of dictionaries may stand beside it
 }
 
 func (o *lensFlags) flags(cmd *cobra.Command) {
@@ -84,7 +85,9 @@ func (o *lensesFlags) check() error {
 }
 
 // one is one of the lenses.
-func (o *lensesFlags) one(path string) *lensFlags { return &lensFlags{path: path, any: o.any} }
+func (o *lensesFlags) one(path string) *lensFlags {
+	return &lensFlags{path: path, any: o.any, rows: true}
+}
 
 // ownLast returns an error where the last row is not what the model itself says.
 func (o *lensesFlags) ownLast() error {

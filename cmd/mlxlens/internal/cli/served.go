@@ -78,11 +78,20 @@ func (v *served) lens(o *lensFlags, on *auto.Opened) (lens.Translator, error) {
 		return nil, usagef("%v %q: the server has no such lens (have: %s): start it with %v and this one", o.flag, o.path, strings.Join(append([]string{negatedLens}, files...), ", "), startedWith("lens"))
 	case !ok:
 		have := append([]string{logitLens, embeddingLens, negatedLens}, files...)
+		if !o.rows {
+			return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one", o.path, strings.Join(have, ", "), startedWith("lens"))
+		}
+		have = append(have, v.dictionaries()...)
 		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one, a dictionary with %v", o.path, strings.Join(have, ", "), startedWith("lens"), startedWith("vectors"))
 	case on != v.opened:
 		return nil, usagef("%v %q is of the model %s, and reads no other", cmp.Or(o.flag, "lens"), o.path, v.opened.Info.Ref)
 	}
 	return t, nil
+}
+
+// dictionaries are those that the server was started with.
+func (v *served) dictionaries() []string {
+	return slices.DeleteFunc(slices.Clone(v.vectors), func(path string) bool { return !isSparse(path) })
 }
 
 // servedOptions are the flags of what a server has open, and of what a request may take.

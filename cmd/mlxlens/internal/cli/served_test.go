@@ -73,6 +73,19 @@ func TestADictionaryThatIsGivenAsALensIsRefusedByName(t *testing.T) {
 	require.ErrorContains(t, err, "a dictionary with --vectors")
 }
 
+func TestTheRefusalOfALensListsTheDictionariesThatItTakes(t *testing.T) {
+	sae, e := modeltest.Path(t, "testdata/sparse/tiny-llama-b"), tinyServed(t)
+	e.served.vectors = []string{t.TempDir(), sae}
+	s := serve.New(e, serve.Options{})
+	for command, why := range map[string]string{
+		"trace":     `"lens" "nope.pt": the server has no such lens (have: logit, embed, negated, ` + sae + `): start it with --lens and this one, a dictionary with --vectors`,
+		"decompose": `"lens" "nope.pt": the server has no such lens (have: logit, embed, negated): start it with --lens and this one`, // which takes no dictionary
+	} {
+		_, err := s.Run(context.Background(), command, []byte(`{"ids":[1],"lens":"nope.pt"}`), serve.Watch{})
+		require.EqualError(t, err, why)
+	}
+}
+
 func TestAWrongEditOrLensOfARequestIsRefused(t *testing.T) {
 	sae := modeltest.Path(t, "testdata/sparse/tiny-llama-b")
 	e := tinyServed(t)
