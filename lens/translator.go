@@ -1,6 +1,8 @@
 package lens
 
 import (
+	"fmt"
+
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -27,6 +29,22 @@ func (e *SiteError) Error() string { return e.Err.Error() }
 
 // Unwrap returns what is wrong.
 func (e *SiteError) Unwrap() error { return e.Err }
+
+// OptionError is an error of what an option has, of a fit or a training.
+type OptionError struct {
+	Option string // the field's name
+	Err    error
+}
+
+func (e *OptionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// WrongOption returns an OptionError.
+func WrongOption(option, format string, args ...any) error {
+	return &OptionError{option, fmt.Errorf(format, args...)}
+}
 
 // LayerError is an error of Has where a lens reads the site, and not of that layer.
 type LayerError struct{ Err error }

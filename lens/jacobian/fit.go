@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -53,7 +54,7 @@ type Fit struct {
 	short   int               // prompts that have no position in V
 }
 
-// Check returns an error where the options mean nothing, by themselves or with a model of that shape.
+// Check returns an error, of one option a [lens.OptionError], where the options mean nothing, by themselves or with a model of that shape.
 func (o FitOptions) Check(shape model.Shape) error {
 	if o.Length == 0 {
 		o.Length = DefaultLength
@@ -69,25 +70,25 @@ func (o *FitOptions) sources(shape model.Shape) ([]int, error) {
 	case last < 1:
 		return nil, fmt.Errorf("jacobian: the model has one layer, and no layer before its last")
 	case o.Skip < 0:
-		return nil, fmt.Errorf("jacobian: the first %d positions are left out: want 0 or more", o.Skip)
+		return nil, lens.WrongOption("Skip", "jacobian: the first %d positions are left out: want 0 or more", o.Skip)
 	case o.Length < o.Skip+2:
-		return nil, fmt.Errorf("jacobian: prompts of %d positions of which the first %d and the last one are left out have none: want %d or more", o.Length, o.Skip, o.Skip+2)
+		return nil, lens.WrongOption("Length", "jacobian: prompts of %d positions of which the first %d and the last one are left out have none: want %d or more", o.Length, o.Skip, o.Skip+2)
 	case o.Rows < 0 || o.Rows > shape.DModel:
-		return nil, fmt.Errorf("jacobian: %d rows a prompt: want 1 to %d, the model's d_model, or 0 for all", o.Rows, shape.DModel)
+		return nil, lens.WrongOption("Rows", "jacobian: %d rows a prompt: want 1 to %d, the model's d_model, or 0 for all", o.Rows, shape.DModel)
 	case o.Seed > math.MaxInt64:
-		return nil, fmt.Errorf("jacobian: the seed %d is beyond %d, the largest that a lens' file holds", o.Seed, math.MaxInt64)
+		return nil, lens.WrongOption("Seed", "jacobian: the seed %d is beyond %d, the largest that a lens' file holds", o.Seed, math.MaxInt64)
 	case o.Batch < 0:
-		return nil, fmt.Errorf("jacobian: %d rows at once: want 1 or more, or 0 for as many as fit", o.Batch)
+		return nil, lens.WrongOption("Batch", "jacobian: %d rows at once: want 1 or more, or 0 for as many as fit", o.Batch)
 	}
 	layers, err := model.Indices(o.Layers, shape.Layers, "layer")
 	if err != nil {
-		return nil, fmt.Errorf("jacobian: %w", err)
+		return nil, lens.WrongOption("Layers", "jacobian: %w", err)
 	}
 	switch layers = slices.Sorted(slices.Values(layers)); {
 	case o.Layers == nil:
 		return layers[:last], nil
 	case slices.Contains(layers, last):
-		return nil, fmt.Errorf("jacobian: layer %d is the last, whose matrix is the identity: leave it out", last)
+		return nil, lens.WrongOption("Layers", "jacobian: layer %d is the last, whose matrix is the identity: leave it out", last)
 	}
 	return layers, nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/mlx/nn"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -86,27 +87,34 @@ func Recipe(name string) (TrainOptions, error) {
 	return o, nil
 }
 
-// Check refuses what cannot be trained, of any model.
+// Check refuses what cannot be trained, of any model, by a [lens.OptionError].
 func (o *TrainOptions) Check() error {
+	const most = 1e6 // of a learning rate
 	switch {
 	case o.Site != model.ResidPost && o.Site != model.ResidPre:
-		return fmt.Errorf("tuned: a lens of %q (have: resid_post, resid_pre)", o.Site)
+		return lens.WrongOption("Site", "tuned: a lens of %q (have: resid_post, resid_pre)", o.Site)
 	case o.Rank < 0:
-		return fmt.Errorf("tuned: rank %d: want 1 or more, or 0 for weights that are not limited", o.Rank)
+		return lens.WrongOption("Rank", "tuned: rank %d: want 1 or more, or 0 for weights that are not limited", o.Rank)
 	case o.Rank > 0 && o.BiasOnly:
-		return fmt.Errorf("tuned: rank %d, and only biases: want one of them", o.Rank)
-	case o.Steps < 1 || o.Batch < 1:
-		return fmt.Errorf("tuned: %d steps of %d sequences: want 1 or more", o.Steps, o.Batch)
+		return lens.WrongOption("Rank", "tuned: rank %d, and only biases: want one of them", o.Rank)
+	case o.Steps < 1:
+		return lens.WrongOption("Steps", "tuned: %d steps: want 1 or more", o.Steps)
+	case o.Batch < 1:
+		return lens.WrongOption("Batch", "tuned: %d sequences in a step: want 1 or more", o.Batch)
 	case !slices.Contains([]Optimizer{SGD, AdamW}, o.Optimizer):
-		return fmt.Errorf("tuned: optimizer %q is unknown (have: %s, %s)", o.Optimizer, SGD, AdamW)
-	case !(o.Rate > 0 && o.Rate <= 1e6):
-		return fmt.Errorf("tuned: a learning rate of %g: want more than 0", o.Rate)
+		return lens.WrongOption("Optimizer", "tuned: optimizer %q is unknown (have: %s, %s)", o.Optimizer, SGD, AdamW)
+	case !(o.Rate > 0 && o.Rate <= most):
+		return lens.WrongOption("Rate", "tuned: a learning rate of %g: want more than 0, and at most %g", o.Rate, most)
 	case !(o.Momentum >= 0 && o.Momentum < 1):
-		return fmt.Errorf("tuned: a momentum of %g: want 0 to below 1", o.Momentum)
-	case !(o.WeightDecay >= 0 && o.WeightDecay*o.Rate < 1) || !(o.Clip >= 0):
-		return fmt.Errorf("tuned: a weight decay of %g and a clip of %g: want 0 or more, and less decay than takes all", o.WeightDecay, o.Clip)
-	case o.Warmup < 0 || o.Warmup >= o.Steps:
-		return fmt.Errorf("tuned: %d steps of warm-up of %d: want fewer", o.Warmup, o.Steps)
+		return lens.WrongOption("Momentum", "tuned: a momentum of %g: want 0 to below 1", o.Momentum)
+	case !(o.WeightDecay >= 0 && o.WeightDecay*o.Rate < 1):
+		return lens.WrongOption("WeightDecay", "tuned: a weight decay of %g: want 0 to below %g, which takes all at a learning rate of %g", o.WeightDecay, 1/o.Rate, o.Rate)
+	case !(o.Clip >= 0):
+		return lens.WrongOption("Clip", "tuned: a gradient's largest norm of %g: want more than 0, or 0 for any", o.Clip)
+	case o.Warmup < 0:
+		return lens.WrongOption("Warmup", "tuned: %d steps of warm-up: want 0 or more", o.Warmup)
+	case o.Warmup >= o.Steps:
+		return lens.WrongOption("Warmup", "tuned: %d steps of warm-up of %d: want fewer", o.Warmup, o.Steps)
 	}
 	return nil
 }

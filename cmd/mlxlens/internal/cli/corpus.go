@@ -39,7 +39,7 @@ type corpusFlags struct {
 func (o *corpusFlags) flags(cmd *cobra.Command, length int) {
 	f := cmd.Flags()
 	f.StringVar(&o.file, "file", "", "the corpus, a text a line (.jsonl: JSON strings, or objects with text, prompt or ids); - for stdin")
-	f.IntVar(&o.prompts, "prompts", 0, "use at most so many sequences (default all)")
+	f.IntVar(&o.prompts, "prompts", 0, "use at most so many sequences (0: all)")
 	f.IntVar(&o.skip, "skip", 0, "leave out so many sequences before the first that is used")
 	o.lengthGiven = func() bool { return f.Changed("length") }
 	f.IntVar(&o.length, "length", length, "the longest sequence, in tokens: a longer text is cut there")

@@ -53,8 +53,9 @@ func (o *jacobianFlags) options(s *streams, shape model.Shape, length int, seed 
 	if to.Layers, err = selection(o.layers, shape.Layers, "layer"); err != nil {
 		return to, err
 	}
-	if err := to.Check(shape); err != nil {
-		return to, usageError{err}
+	flags := map[string]theFlag{"Layers": "layers", "Skip": "skip-first", "Length": "length", "Rows": "rows", "Seed": "seed", "Batch": "dim-batch"}
+	if err := ofOption(to.Check(shape), flags); err != nil {
+		return to, err
 	}
 	to.MaxMemory, err = o.bound(s)
 	return to, err

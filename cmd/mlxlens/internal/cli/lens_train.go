@@ -14,6 +14,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"github.com/mlxlens/mlxlens/lens"
 	"github.com/mlxlens/mlxlens/lens/tuned"
 	"github.com/mlxlens/mlxlens/model"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -76,10 +77,22 @@ func (o *trainFlags) options() (tuned.TrainOptions, error) {
 			set()
 		}
 	}
-	if err := to.Check(); err != nil {
-		return to, usageError{err}
+	return to, ofOption(to.Check(), map[string]theFlag{
+		"Site": "site", "Rank": "rank", "Steps": "steps", "Batch": "batch", "Optimizer": "optimizer", "Rate": "lr",
+		"Momentum": "momentum", "WeightDecay": "weight-decay", "Clip": "clip", "Warmup": "warmup",
+	})
+}
+
+// ofOption is what is wrong with options, with the flag that gives the one.
+func ofOption(err error, flags map[string]theFlag) error {
+	var of *lens.OptionError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &of) && flags[of.Option] != "":
+		return usagef("%v: %w", flags[of.Option], err)
 	}
-	return to, nil
+	return usageError{err}
 }
 
 // origin is what the training is of: another is not gone on with.

@@ -61,3 +61,29 @@ func TestATrainingGoesOnWithItsOwnAlone(t *testing.T) {
 	require.NoError(t, next.finish())
 	require.NoFileExists(t, path)
 }
+
+func TestRefusalsOfAFitNameTheirFlag(t *testing.T) {
+	path, corpus := modeltest.Path(t, modeltest.TinyLlama), filepath.Join(t.TempDir(), "c.jsonl")
+	require.NoError(t, os.WriteFile(corpus, []byte("{\"ids\": [1, 2, 3]}\n"), 0o600))
+	for _, c := range [][4]string{
+		{"--tuned", "--lr", "1e30", "a learning rate of 1e+30: want more than 0, and at most 1e+06"},
+		{"--tuned", "--batch", "0", "0 sequences in a step: want 1 or more"},
+		{"--tuned", "--steps", "0", "0 steps: want 1 or more"},
+		{"--tuned", "--warmup", "-1", "-1 steps of warm-up: want 0 or more"},
+		{"--tuned", "--warmup", "250", "250 steps of warm-up of 250: want fewer"},
+		{"--tuned", "--clip", "-1", "a gradient's largest norm of -1: want more than 0, or 0 for any"},
+		{"--tuned", "--weight-decay", "1e4", "a weight decay of 10000: want 0 to below 1000, which takes all at a learning rate of 0.001"},
+		{"--tuned", "--momentum", "1", "a momentum of 1: want 0 to below 1"},
+		{"--tuned", "--optimizer", "adam", `optimizer "adam" is unknown (have: sgd, adamw)`},
+		{"--tuned", "--site", "mlp_out", `a lens of "mlp_out" (have: resid_post, resid_pre)`},
+		{"--jacobian", "--skip-first", "-1", "the first -1 positions are left out: want 0 or more"},
+		{"--jacobian", "--length", "17", "prompts of 17 positions of which the first 16 and the last one are left out have none: want 18 or more"},
+		{"--jacobian", "--rows", "129", "129 rows a prompt: want 1 to 128, the model's d_model, or 0 for all"},
+		{"--jacobian", "--dim-batch", "-1", "-1 rows at once: want 1 or more, or 0 for as many as fit"},
+		{"--jacobian", "--layers", "-1", "layer 2 is the last, whose matrix is the identity: leave it out"},
+	} {
+		code, _, errs := ran(t, "lens", "fit", c[0], c[1]+"="+c[2], "--file", corpus, "-m", path, "-o", filepath.Join(t.TempDir(), "x.safetensors"))
+		require.Equal(t, exitUsage, code, errs)
+		require.Contains(t, errs, "mlxlens: "+c[1]+": "+c[3]+"\n")
+	}
+}
