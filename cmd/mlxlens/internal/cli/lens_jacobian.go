@@ -240,7 +240,9 @@ func (r *fitting) run(ctx context.Context, sequences [][]int) error {
 		is := english.PluralWord(n, "is", "are")
 		r.s.say("%d of %s %s too short to have a position that counts, and %s left out", n, english.Plural(len(sequences), "sequence", ""), is, is)
 	}
-	sayErrors(r.s, r.f.Done(), r.f.Errors(), r.f.Sources())
+	if r.f.Done() > 0 { // else there is no lens, which is an error
+		sayErrors(r.s, r.f.Done(), r.f.Errors(), r.f.Sources())
+	}
 	return nil
 }
 
