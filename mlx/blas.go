@@ -1,8 +1,11 @@
 package mlx
 
 import (
+	"errors"
 	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/cpu"
@@ -35,6 +38,11 @@ func core() string {
 // openKernels opens a BLAS, and returns whose kernels it took. An OpenBLAS that took those of a processor too old for
 // this one is opened again and told of a better one, unless the user has named one.
 func openKernels(path string) (string, error) {
+	if file := fileOf(path); exists(file) {
+		if reason := inspect(file); reason != "" { // the loader would map what is not there, and the process end by it
+			return "", errors.New(reason)
+		}
+	}
 	blas, err := capi.OpenBLAS(path)
 	if err != nil {
 		return "", err
@@ -51,6 +59,19 @@ func openKernels(path string) (string, error) {
 		return "", err
 	}
 	return blas.Core(), nil
+}
+
+// fileOf is the file that the loader opens for a name, as far as the name and $LD_LIBRARY_PATH say, else "".
+func fileOf(name string) string {
+	if strings.ContainsRune(name, filepath.Separator) {
+		return name
+	}
+	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+		if file := filepath.Join(folder, name); exists(file) {
+			return file
+		}
+	}
+	return ""
 }
 
 // oneThread counts who has asked for one thread, and keeps how many there were.

@@ -160,6 +160,24 @@ func TestABLASThatIsNoneIsToldBesideTheLibrary(t *testing.T) {
 	}
 }
 
+func TestATruncatedBLASIsToldAndNotMapped(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("MLX uses Accelerate on a Mac, and no BLAS is opened")
+	}
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	whole, err := os.ReadFile(lib.Path)
+	require.NoError(t, err)
+	folder := t.TempDir()
+	cut := filepath.Join(folder, "libopenblas.so.0")
+	require.NoError(t, os.WriteFile(cut, whole[:1000], 0o600))
+	out := loadWith(t, mlx.EnvLibrary+"="+lib.Path, mlx.EnvBLAS+"="+cut)
+	require.True(t, strings.HasPrefix(out, "mlx: $MLX_C_BLAS names "+cut+", which cannot be used: it is a damaged ELF file, or a truncated one"), out)
+	out = loadWith(t, mlx.EnvLibrary+"="+lib.Path, mlx.EnvBLAS+"=", "LD_LIBRARY_PATH="+folder)
+	require.NotContains(t, out, cut)
+	require.Contains(t, out, lib.Path)
+}
+
 func TestSetLibraryAfterTheFirstUseIsAnError(t *testing.T) {
 	require.NoError(t, mlx.Load())
 	require.ErrorContains(t, mlx.SetLibrary("/elsewhere"), "too late")

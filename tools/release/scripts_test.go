@@ -147,6 +147,11 @@ func TestASourceArchiveIsNamedForTheVersionThatItSays(t *testing.T) {
 	require.NoFileExists(t, filepath.Join(dir, "dist/mlxlens-v1.2.0-dirty-source.tar.gz"))
 	git("commit", "-q", "-m", "more")
 	require.Regexp(t, `^v1\.2\.0-1-g[0-9a-f]{7,}$`, archive())
+	require.NoError(t, os.RemoveAll(filepath.Join(dir, ".git")))
+	out, code = run(t, dir, "tools/release/source.sh", "v1.3.0")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "the archive is made of what git has of a checkout")
+	require.NoFileExists(t, filepath.Join(dir, "dist/mlxlens-v1.3.0-source.tar.gz"))
 }
 
 func TestTheFormulaHasTheSumOfItsSource(t *testing.T) {
