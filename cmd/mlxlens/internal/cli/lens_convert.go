@@ -78,6 +78,9 @@ var lensFormats = []string{"safetensors", "npz", "pt"}
 
 // createLens makes the files of a lens, so that one that cannot be written is known before the work.
 func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
+	if err := hidden(to); err != nil {
+		return nil, err
+	}
 	ext := strings.ToLower(filepath.Ext(to))
 	out := &lensOutput{format: strings.TrimPrefix(ext, ".")}
 	var names []string
@@ -120,6 +123,14 @@ func createLens(s *streams, to string, quiet bool) (*lensOutput, error) {
 		out.files = append(out.files, &answer{file, s, name, quiet})
 	}
 	return out, nil
+}
+
+// hidden refuses a name that is an extension alone.
+func hidden(to string) error {
+	if ext := filepath.Ext(to); ext != "" && ext == filepath.Base(to) {
+		return usagef("output %q: there is no name before the extension, and folders do not show such a file: give it one, as lens%s has", to, ext)
+	}
+	return nil
 }
 
 // drop removes what a failed command leaves.

@@ -70,6 +70,12 @@ func createJacobian(s *streams, to string, quiet bool) (*answer, error) {
 	if to == "" || !slices.Contains(jacobianFormats, o.format()) {
 		return nil, usagef("output %q: the extension names the form of a Jacobian lens (have: %s)", to, extensions(jacobianFormats))
 	}
+	if err := hidden(to); err != nil {
+		return nil, err
+	}
+	if config := filepath.Join(filepath.Dir(to), "config.json"); filepath.Base(to) == "params.pt" && exists(config) {
+		return nil, usagef("output %q: %s beside it is of a tuned lens, whose folder has both: name another file or folder", to, config)
+	}
 	return o.create(s, quiet)
 }
 
