@@ -66,7 +66,7 @@ func fileOf(name string) string {
 	if strings.ContainsRune(name, filepath.Separator) {
 		return name
 	}
-	for _, folder := range filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")) {
+	for _, folder := range loaderFolders() {
 		if file := filepath.Join(folder, name); exists(file) {
 			return file
 		}

@@ -277,17 +277,22 @@ func (p place) suspectNeeds(folder string) string {
 	return ""
 }
 
+// loaderFolders are those of $LD_LIBRARY_PATH; an empty one is the working directory.
+func loaderFolders() []string {
+	folders := os.Getenv("LD_LIBRARY_PATH")
+	if folders == "" {
+		return nil
+	}
+	return strings.Split(strings.ReplaceAll(folders, ";", ":"), ":") // ld.so(8): either divides
+}
+
 // loaderStrays says why the system's loader is not asked for a bare name: because it would look
 // into the working directory, or where others may put a library. On a Mac it always does.
 func loaderStrays() string {
 	if runtime.GOOS == "darwin" {
 		return "not asked: it looks into the working directory too"
 	}
-	folders := os.Getenv("LD_LIBRARY_PATH")
-	if folders == "" {
-		return ""
-	}
-	for _, folder := range strings.Split(strings.ReplaceAll(folders, ";", ":"), ":") { // ld.so(8): either divides, and an empty one is the working directory
+	for _, folder := range loaderFolders() {
 		if !filepath.IsAbs(folder) {
 			return fmt.Sprintf("not asked: %q in $LD_LIBRARY_PATH is the working directory, or below it", folder)
 		}
@@ -342,7 +347,7 @@ func openBLAS(folder string) {
 		return
 	}
 	var names []string
-	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && (place{}).suspect(beside) == "" {
+	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && origin.Refusal(beside) == "" {
 		names = append(names, beside)
 	}
 	if loaderStrays() == "" {

@@ -72,21 +72,22 @@ func (v *served) reads(path, what string) error {
 // lens is the one of a file that the server has opened.
 func (v *served) lens(o *lensFlags, on *auto.Opened) (lens.Translator, error) {
 	t, ok := v.lenses[o.path]
-	files := slices.Sorted(maps.Keys(v.lenses))
-	switch {
-	case !ok && o.flag == mapFlag:
-		return nil, usagef("%v %q: the server has no such lens (have: %s): start it with %v and this one", o.flag, o.path, strings.Join(append([]string{negatedLens}, files...), ", "), startedWith("lens"))
-	case !ok:
-		have := append([]string{logitLens, embeddingLens, negatedLens}, files...)
-		if !o.rows {
-			return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one", o.path, strings.Join(have, ", "), startedWith("lens"))
-		}
-		have = append(have, v.dictionaries()...)
-		return nil, usagef("--lens %q: the server has no such lens (have: %s): start it with %v and this one, a dictionary with %v", o.path, strings.Join(have, ", "), startedWith("lens"), startedWith("vectors"))
-	case on != v.opened:
-		return nil, usagef("%v %q is of the model %s, and reads no other", cmp.Or(o.flag, "lens"), o.path, v.opened.Info.Ref)
+	flag := cmp.Or(o.flag, "lens")
+	if ok && on != v.opened {
+		return nil, usagef("%v %q is of the model %s, and reads no other", flag, o.path, v.opened.Info.Ref)
 	}
-	return t, nil
+	if ok {
+		return t, nil
+	}
+	have, more := []string{logitLens, embeddingLens, negatedLens}, ""
+	if o.flag == mapFlag {
+		have = []string{negatedLens}
+	}
+	have = append(have, slices.Sorted(maps.Keys(v.lenses))...)
+	if o.rows {
+		have, more = append(have, v.dictionaries()...), ", a dictionary with "+startedWith("vectors").String()
+	}
+	return nil, usagef("%v %q: the server has no such lens (have: %s): start it with %v and this one%s", flag, o.path, strings.Join(have, ", "), startedWith("lens"), more)
 }
 
 // dictionaries are those that the server was started with.
