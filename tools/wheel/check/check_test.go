@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"debug/macho"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -35,10 +37,24 @@ func wheel(t *testing.T) *parts {
 	p := &parts{t, cc, t.TempDir(), map[string]string{}, 0o755, "Metadata-Version: 2.3\nName: mlxlens\n"}
 	blas := p.library("", "scipy_openblas32/lib/libscipy_openblas.so", "libscipy_openblas.so", "void scipy_cblas_sgemm(void) {} void scipy_sgeev_(void) {}")
 	mlx := p.library("", "mlx/lib/libmlx.so", "libmlx.so", "void cblas_sgemm(void); void mlx_core_add(void) { cblas_sgemm(); }")
-	p.bin("libopenblas.so.0", "void scipy_cblas_sgemm(void); void cblas_sgemm(void) { scipy_cblas_sgemm(); }", blas, "-nostdlib", "-Wl,-rpath,$ORIGIN/../../scipy_openblas32/lib")
+	p.forwarder(blas, empty(ofOpenBLAS))
 	p.bin("libmlxc.so", "void mlx_core_add(void); void mlx_add(void) { mlx_core_add(); }", mlx, "-Wl,-rpath,$ORIGIN:$ORIGIN/../../mlx/lib")
 	p.files["mlxlens"] = p.library("program", "mlxlens", "mlxlens", "")
 	return p
+}
+
+// empty is a C source of functions that do nothing.
+func empty(names []string) string {
+	var b strings.Builder
+	for _, name := range names {
+		fmt.Fprintf(&b, "void %s(void) {} ", name)
+	}
+	return b.String()
+}
+
+// forwarder compiles the library that forwards to the BLAS, with what else it has.
+func (p *parts) forwarder(blas, more string) {
+	p.bin("libopenblas.so.0", "void scipy_cblas_sgemm(void); void cblas_sgemm(void) { scipy_cblas_sgemm(); }"+more, blas, "-nostdlib", "-Wl,-rpath,$ORIGIN/../../scipy_openblas32/lib")
 }
 
 // library compiles a library to a place below dir, the packages when it has none, and returns its path.
@@ -112,6 +128,10 @@ func TestWhatIsWrongWithAWheelIsSaid(t *testing.T) {
 		},
 		"libopenblas.so.0: nothing has the symbol scipy_cblas_sgemm": func(p *parts) {
 			p.library("", "scipy_openblas32/lib/libscipy_openblas.so", "libscipy_openblas.so", "void cblas_sgemm(void) {}")
+		},
+		"libopenblas.so.0: mlxlens calls openblas_set_num_threads, which it does not forward": func(p *parts) {
+			blas := filepath.Join(p.packages, "scipy_openblas32/lib/libscipy_openblas.so")
+			p.forwarder(blas, strings.Replace(empty(ofOpenBLAS), "openblas_set_num_threads", "openblas_set_threads", 1))
 		},
 		"mlxlens: it needs libmlx.so": func(p *parts) {
 			p.files["mlxlens"] = p.library("program", "mlxlens", "mlxlens", "", filepath.Join(p.packages, "mlx/lib/libmlx.so"))

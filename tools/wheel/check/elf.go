@@ -119,8 +119,12 @@ func exported(path string) (map[string]bool, error) {
 	return names, nil
 }
 
+// ofOpenBLAS is what package mlx asks of an OpenBLAS: of one without them it would do without, and rows that go side by side on threads of
+// their own, as in `lens fit --jacobian`, would each start threads for every product.
+var ofOpenBLAS = []string{"openblas_get_corename", "openblas_get_num_threads", "openblas_set_num_threads"}
+
 // forwards says what is wrong with the library that gives libmlx a BLAS: it must have all that libmlx calls and its
-// own BLAS has, and nothing that scipy-openblas32 lacks.
+// own BLAS has, what mlxlens calls, and nothing that scipy-openblas32 lacks.
 func (p platform) forwards(file *elf.File, packages string) (wrong []string, err error) {
 	wrong = finds(file, "$ORIGIN/../../scipy_openblas32/lib")
 	scipy, err := exported(filepath.Join(packages, "scipy_openblas32", "lib", "libscipy_openblas.so"))
@@ -152,6 +156,11 @@ func (p platform) forwards(file *elf.File, packages string) (wrong []string, err
 	for _, name := range calls {
 		if scipy["scipy_"+name] && !own[name] {
 			wrong = append(wrong, "libmlx calls "+name+", which it does not forward")
+		}
+	}
+	for _, name := range ofOpenBLAS {
+		if !own[name] {
+			wrong = append(wrong, "mlxlens calls "+name+", which it does not forward")
 		}
 	}
 	return wrong, nil
