@@ -17,9 +17,9 @@ import (
 //
 // Cotangents are kept as [pos, row, d_model], in pieces of a few positions with all rows, which share a position's matrices. A piece goes by itself
 // from the values and keys of one block through the MLP, to z and to the queries of the block before; then some rows of a kv head
-// go by themselves from z at all positions to its values and keys, in runs: keys behind a run's queries have no pairs with them. Pieces do not
-// depend on each other, and go through lanes, as do rows of heads. What they hold is small: the processor's caches have much of it, and the C
-// library reuses its memory. They are the same for any number of lanes, and so are the sums.
+// go by themselves from z at the positions from a run's on to its values and keys: keys behind a query have no pairs with it. So the last run of a
+// block is done, and goes on to the block before, while its first is under way, and no lane waits for all. What they hold is small: the processor's
+// caches have much of it, and the C library reuses its memory. They are the same for any number of lanes, and so are the sums.
 
 // pieceBytes is about what the largest array of a piece takes.
 const pieceBytes = 16 << 20
@@ -83,17 +83,13 @@ func spans(n, most int) []span {
 // closing is rows on their way back by the blocks' matrices.
 type closing struct {
 	*backward
-	pieces []span // of positions, of which each goes by itself from a block's values and keys through the block before
-	runs   []span // of pieces, whose queries see keys together
-	tasks  []task // of which each goes by itself from z to the block's values and keys
-
-	// of what entered the block that was gone through last: by pieces, [T', row, d_model], what comes by the same positions, and [T', row, 1],
-	// what its norm takes of it; and by tasks, for each run, [T', row', d_head], what comes by their values and keys
-	mid, along   []*mlx.Array
-	values, keys [][]*mlx.Array
-	last         *matrices  // of this block; nil at first
-	next         *matrices  // of the block that comes next
-	scope        *mlx.Scope // owns the matrices
+	scope      *mlx.Scope
+	cotangents *mlx.Array
+	pieces     []span // of positions, of which each goes by itself from a block's values and keys through the block before
+	runs       []span // of pieces, whose queries see keys together
+	tasks      []task // of which each goes by itself from z of a run, and of those behind it, to the run's values and keys
+	blocks     []*closed
+	jobs       []*job
 }
 
 // task are some rows of a kv head.
@@ -105,6 +101,22 @@ type task struct {
 // runLength is about how many positions a run has. Half the square of it are pairs of a query with a key behind it.
 const runLength = 32
 
+// closed is a block that rows go back through.
+type closed struct {
+	segment *segment
+	m       *matrices
+	scope   *mlx.Scope // owns m
+	after   *mlx.Scope // owns what of m is needed when the rows have left it
+	last    *matrices  // that
+
+	// of the rows that leave the block: by pieces, [T', row, d_model], what comes by the same positions, [T', row, 1], what
+	// its norm takes of it, z, and the sum over the positions
+	mid, along, z, sums []*mlx.Array
+	// by tasks and runs: z, and [T', row', d_head], what comes by values and keys
+	heads, values, keys [][]*mlx.Array
+	paired              [][]*job // by runs: those of the tasks
+}
+
 // closedRows is rows by the blocks' matrices.
 func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit visitor) error {
 	if len(b.on) > 1 {
@@ -112,30 +124,106 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 	}
 	shape := b.m.Shape()
 	n, d := cotangents.Dim(0), cotangents.Dim(1)
-	c := &closing{backward: b, scope: mlx.NewScope(b.m.Device())}
-	defer func() { c.scope.Close() }()
+	c := &closing{backward: b, scope: mlx.NewScope(b.m.Device()), cotangents: cotangents}
+	defer c.close()
 	c.pieces = spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n))))
 	runs := (b.kept + runLength - 1) / runLength
 	c.runs = spans(len(c.pieces), (len(c.pieces)+runs-1)/runs)
-	for _, rows := range spans(n, max(1, b.piece/(4*shape.Heads/shape.KVHeads*b.kept*max(shape.DHead, min(b.kept, runLength))))) {
+	run := min(b.kept, runLength)
+	for _, rows := range spans(n, max(1, b.piece/(4*shape.Heads/shape.KVHeads*run*max(run, shape.DHead)))) {
 		for kv := range shape.KVHeads {
 			c.tasks = append(c.tasks, task{kv, rows})
 		}
 	}
-	for _, at := range c.pieces {
-		c.mid = append(c.mid, mlx.BroadcastTo(c.scope.Hold(cotangents), at.to-at.from, n, d))
+	c.plan(visit)
+	return b.on.run(ctx, c.jobs)
+}
+
+// close frees what an error left.
+func (c *closing) close() {
+	for _, b := range c.blocks {
+		b.scope.Close()
+		b.after.Close()
 	}
-	last := len(b.segments) - 1
-	var err error
-	if c.next, err = b.matrices(c.scope, c.scope, b.segments[last], c.seen()); err != nil {
-		return err
-	}
-	for i := last; i >= 0; i-- {
-		if err := c.block(ctx, i, visit); err != nil {
-			return fmt.Errorf("jacobian: from behind block %d to before it: %w", b.segments[i].from, err)
+	c.scope.Close()
+}
+
+// plan puts the jobs in order. A block's runs go backward: the keys of the last have no pairs with queries of others.
+func (c *closing) plan(visit visitor) {
+	var above, next *closed
+	next, made := c.block(len(c.segments) - 1)
+	for i := len(c.segments) - 1; i >= 0; i-- {
+		block, nextMade := next, made
+		var all []*job
+		for r := len(c.runs) - 1; r >= 0; r-- {
+			if r == 0 && i > 0 {
+				next, nextMade = c.block(i - 1)
+			}
+			leave := c.leave(above, r, func(work *mlx.Scope, k int, y *mlx.Array) error {
+				block.sums[k] = sum(y)
+				m := block.m
+				block.mid[k], block.along[k], block.z[k] = m.query(m.mlp(y, c.pieces[k]), c.pieces[k])
+				return block.at(done(work, block.sums[k], block.mid[k], block.along[k], block.z[k]))
+			}, made)
+			c.pair(block, r, leave)
+			all = append(all, leave...)
 		}
+		c.visit(above, block.sums, block.segment.to-1, visit, all)
+		above, made = block, nextMade
 	}
-	return c.first(ctx, visit)
+	sums := c.perPiece()
+	var all []*job
+	for r := len(c.runs) - 1; r >= 0; r-- {
+		all = append(all, c.leave(above, r, func(work *mlx.Scope, k int, y *mlx.Array) error {
+			sums[k] = sum(y)
+			return done(work, sums[k])
+		})...)
+	}
+	c.visit(above, sums, above.segment.from-1, visit, all)
+}
+
+// do adds a job, behind others.
+func (c *closing) do(do func(work *mlx.Scope) error, behind ...*job) *job {
+	j := newJob(do, behind...)
+	c.jobs = append(c.jobs, j)
+	return j
+}
+
+// perPiece is room for an array of each piece.
+func (c *closing) perPiece() []*mlx.Array { return make([]*mlx.Array, len(c.pieces)) }
+
+// perTask is room for an array of each task and run.
+func (c *closing) perTask() [][]*mlx.Array {
+	all := make([][]*mlx.Array, len(c.tasks))
+	for t := range all {
+		all[t] = make([]*mlx.Array, len(c.runs))
+	}
+	return all
+}
+
+// block is that of segment i, whose matrices the job makes.
+func (c *closing) block(i int) (*closed, *job) {
+	device := c.m.Device()
+	b := &closed{
+		segment: c.segments[i], scope: mlx.NewScope(device), after: mlx.NewScope(device),
+		mid: c.perPiece(), along: c.perPiece(), z: c.perPiece(), sums: c.perPiece(),
+		heads: c.perTask(), values: c.perTask(), keys: c.perTask(), paired: make([][]*job, len(c.runs)),
+	}
+	c.blocks = append(c.blocks, b)
+	return b, c.do(func(work *mlx.Scope) (err error) {
+		if b.m, err = c.matrices(work, b.scope, b.segment, c.seen()); err == nil {
+			b.last = b.m.last(b.after)
+		}
+		return b.at(err)
+	})
+}
+
+// at says of which block an error is.
+func (b *closed) at(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("jacobian: back through block %d: %w", b.segment.from, err)
 }
 
 // seen are the runs as positions.
@@ -147,77 +235,53 @@ func (c *closing) seen() []span {
 	return all
 }
 
-// block takes cotangents of what leaves the block of segment i to those of what enters it, visits the mean of those that leave it, and
-// makes the matrices of the next.
-func (c *closing) block(ctx context.Context, i int, visit visitor) error {
-	m, layer := c.next, c.segments[i].to-1
-	before, behind := c.scope, mlx.NewScope(c.m.Device())
-	defer before.Close()
-	mid, along, z, sums := c.perPiece(), c.perPiece(), c.perPiece(), c.perPiece()
-	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) error {
-		y, err := c.leaves(work, k)
-		if err != nil {
-			return err
-		}
-		sums[k] = sum(y)
-		mid[k], along[k], z[k] = m.query(m.mlp(y, c.pieces[k]), c.pieces[k])
-		return done(work, sums[k], mid[k], along[k], z[k])
-	})
-	if err != nil {
-		return err
+// leave has to do with y, the cotangents of what leaves a block, for each piece of a run, as soon as those of the values and keys of the block
+// above are there, and behind another job.
+func (c *closing) leave(above *closed, run int, do func(work *mlx.Scope, piece int, y *mlx.Array) error, behind ...*job) (jobs []*job) {
+	if above != nil {
+		behind = append(behind, above.paired[run]...)
 	}
-	free(c.values...)
-	free(c.keys...)
-	c.mid, c.along, c.values, c.keys = mid, along, make([][]*mlx.Array, len(c.tasks)), make([][]*mlx.Array, len(c.tasks))
-	c.last, c.next, c.scope = m.last(behind), nil, behind
-	err = c.on.each(ctx, 2+len(c.tasks), func(work *mlx.Scope, k int) (err error) {
-		switch {
-		case k == 0 && i > 0:
-			c.next, err = c.matrices(work, behind, c.segments[i-1], c.seen())
-		case k == 1 && i < len(c.segments)-1 && c.source(layer):
-			err = c.visit(work, layer, sums, visit)
-		case k > 1:
-			err = c.pair(work, m, z, k-2)
-		}
-		return err
-	})
-	free(z, sums)
-	return err
+	for k := c.runs[run].from; k < c.runs[run].to; k++ {
+		jobs = append(jobs, c.do(func(work *mlx.Scope) error {
+			y, err := c.leaves(work, above, run, k)
+			if err != nil {
+				return err
+			}
+			return do(work, k, y)
+		}, behind...))
+	}
+	return jobs
 }
 
-// perPiece is room for an array of each piece.
-func (c *closing) perPiece() []*mlx.Array { return make([]*mlx.Array, len(c.pieces)) }
-
-// pair takes a task from z to values and keys.
-func (c *closing) pair(work *mlx.Scope, m *matrices, z []*mlx.Array, task int) error {
-	t := c.tasks[task]
-	runs, err := c.of(work, z, t)
-	if err != nil {
-		return err
+// leaves are cotangents of what leaves a block, at the positions of a piece. It frees what it is made of.
+func (c *closing) leaves(work *mlx.Scope, above *closed, run, k int) (*mlx.Array, error) {
+	at := c.pieces[k]
+	if above == nil {
+		return mlx.BroadcastTo(work.Hold(c.cotangents), at.to-at.from, c.cotangents.Dim(0), c.cotangents.Dim(1)), nil
 	}
-	v, k := m.pair(t.kv, runs)
-	c.values[task], c.keys[task] = v, k
-	return done(work, append(v, k...)...)
-}
-
-// first visits the mean of cotangents of what enters the first of the blocks.
-func (c *closing) first(ctx context.Context, visit visitor) error {
-	sums := c.perPiece()
-	err := c.on.each(ctx, len(c.pieces), func(work *mlx.Scope, k int) error {
-		y, err := c.leaves(work, k)
-		if err != nil {
-			return err
+	step := work.NewScope()
+	defer step.Close()
+	y, along := step.Hold(above.mid[k]), step.Hold(above.along[k])
+	above.mid[k].Free()
+	above.along[k].Free()
+	first := c.pieces[c.runs[run].from].from
+	within := span{at.from - first, at.to - first} // the run
+	kv := c.m.Shape().KVHeads
+	var rows []*mlx.Array
+	for i := 0; i < len(c.tasks); i += kv {
+		var heads []*mlx.Array
+		for _, by := range [][][]*mlx.Array{above.values, above.keys} {
+			for _, x := range by[i : i+kv] {
+				heads = append(heads, within.of(step.Hold(x[run]), 0))
+			}
 		}
-		sums[k] = sum(y)
-		return done(work, sums[k])
-	})
-	if err != nil {
-		return err
+		rows = append(rows, mlx.Concatenate(2, heads...))
 	}
-	free(c.values...)
-	free(c.keys...)
-	defer free(sums)
-	return c.visit(c.scope, c.segments[0].from-1, sums, visit)
+	all, err := c.on.step(work, step, above.last.keys(y, along, mlx.Concatenate(1, rows...), at))
+	if err != nil {
+		return nil, err
+	}
+	return all[0], nil
 }
 
 // sum is that of a piece's positions, [1, row·d_model], as a product: MLX adds rows of few numbers one by one.
@@ -225,68 +289,78 @@ func sum(y *mlx.Array) *mlx.Array {
 	return mlx.Matmul(mlx.Ones(y.Scope(), mlx.Float32, 1, y.Dim(0)), mlx.Reshape(y, y.Dim(0), -1))
 }
 
-// leaves are cotangents of what entered the last block, and so of what leaves the next, at the positions of a piece. It frees what it is made of.
-func (c *closing) leaves(work *mlx.Scope, k int) (*mlx.Array, error) {
+// pair takes tasks from z of a run, and of those behind it, to the run's values and keys, when its pieces have left the block.
+func (c *closing) pair(b *closed, run int, behind []*job) {
+	for i, t := range c.tasks {
+		wait := behind
+		if run+1 < len(c.runs) {
+			wait = append(slices.Clone(behind), b.paired[run+1][i])
+		}
+		b.paired[run] = append(b.paired[run], c.do(func(work *mlx.Scope) error {
+			z, err := c.of(work, b.z[c.runs[run].from:c.runs[run].to], t)
+			if err != nil {
+				return err
+			}
+			b.heads[i][run] = z
+			b.values[i][run], b.keys[i][run] = b.m.pair(work, t.kv, run, b.heads[i])
+			err = done(work, z, b.values[i][run], b.keys[i][run])
+			if run == 0 {
+				free(b.heads[i])
+			}
+			return b.at(err)
+		}, wait...))
+	}
+	c.do(func(*mlx.Scope) error {
+		free(b.z[c.runs[run].from:c.runs[run].to])
+		if run == 0 {
+			b.scope.Close()
+		}
+		return nil
+	}, b.paired[run]...)
+}
+
+// of are the cotangents of z that a task takes of a run's pieces, [group, T', row, d_head].
+func (c *closing) of(work *mlx.Scope, z []*mlx.Array, t task) (*mlx.Array, error) {
+	shape := c.m.Shape()
+	group := shape.Heads / shape.KVHeads
 	step := work.NewScope()
 	defer step.Close()
-	y := step.Hold(c.mid[k])
-	c.mid[k].Free()
-	if c.last == nil {
-		return work.Hold(y), nil
+	var run []*mlx.Array
+	for _, x := range z { // [T', row, head, d_head]
+		x = t.rows.of(step.Hold(x), 1)
+		x = span{t.kv * group, (t.kv + 1) * group}.of(x, 2)
+		run = append(run, mlx.Transpose(x, 2, 0, 1, 3))
 	}
-	along := step.Hold(c.along[k])
-	c.along[k].Free()
-	var rows []*mlx.Array
-	at, kv := c.pieces[k], c.m.Shape().KVHeads
-	run := slices.IndexFunc(c.runs, func(r span) bool { return k < r.to })
-	first := c.pieces[c.runs[run].from].from
-	within := span{at.from - first, at.to - first} // the run
-	for i := 0; i < len(c.tasks); i += kv {
-		var heads []*mlx.Array
-		for _, v := range c.values[i : i+kv] {
-			heads = append(heads, within.of(step.Hold(v[run]), 0))
-		}
-		for _, k := range c.keys[i : i+kv] {
-			heads = append(heads, within.of(step.Hold(k[run]), 0))
-		}
-		rows = append(rows, mlx.Concatenate(2, heads...))
-	}
-	y = c.last.keys(y, along, mlx.Concatenate(1, rows...), at)
-	all, err := c.on.step(work, step, y)
+	all, err := c.on.step(work, step, mlx.Concatenate(1, run...))
 	if err != nil {
 		return nil, err
 	}
 	return all[0], nil
 }
 
-// of are the cotangents of z that a task takes, by runs, [group, T', row, d_head].
-func (c *closing) of(work *mlx.Scope, z []*mlx.Array, t task) ([]*mlx.Array, error) {
-	shape := c.m.Shape()
-	group := shape.Heads / shape.KVHeads
-	all := make([]*mlx.Array, len(c.runs))
-	step := work.NewScope()
-	defer step.Close()
-	for i, r := range c.runs {
-		var run []*mlx.Array
-		for _, x := range z[r.from:r.to] { // [T', row, head, d_head]
-			x = t.rows.of(step.Hold(x), 1)
-			x = span{t.kv * group, (t.kv + 1) * group}.of(x, 2)
-			run = append(run, mlx.Transpose(x, 2, 0, 1, 3))
+// visit visits the mean over the positions of what leaves a layer, of the sums of pieces, when all have left it, and frees what the block
+// above had for them.
+func (c *closing) visit(above *closed, sums []*mlx.Array, layer int, visit visitor, left []*job) {
+	c.do(func(work *mlx.Scope) error {
+		if above == nil {
+			free(sums)
+			return nil
 		}
-		all[i] = mlx.Concatenate(1, run...)
-	}
-	return c.on.step(work, step, all...)
-}
-
-// visit visits the mean over the positions, of the sums of pieces.
-func (c *closing) visit(work *mlx.Scope, layer int, sums []*mlx.Array, visit visitor) error {
-	all := work.Hold(sums[0])
-	for _, s := range sums[1:] {
-		all = mlx.Add(all, work.Hold(s))
-	}
-	mean, err := mlx.Data[float32](mlx.Scale(all, 1/float64(c.kept)))
-	if err != nil {
-		return err
-	}
-	return visit(layer, 0, mean)
+		free(above.values...)
+		free(above.keys...)
+		above.after.Close()
+		defer free(sums)
+		if !c.source(layer) {
+			return nil
+		}
+		all := work.Hold(sums[0])
+		for _, s := range sums[1:] {
+			all = mlx.Add(all, work.Hold(s))
+		}
+		mean, err := mlx.Data[float32](mlx.Scale(all, 1/float64(c.kept)))
+		if err != nil {
+			return err
+		}
+		return visit(layer, 0, mean)
+	}, left...)
 }

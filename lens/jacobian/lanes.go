@@ -3,8 +3,8 @@ package jacobian
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -39,31 +39,91 @@ func lanesOf(d mlx.Device) (lanes, error) {
 	return lanes{mlx.DefaultStream(d)}, nil
 }
 
-// each calls do for every i in [0, n), in this order, each as soon as a lane is free. do gets a scope on its lane, which ends with it, and
-// runs on a goroutine of the lane's. The first error ends all.
-func (l lanes) each(ctx context.Context, n int, do func(work *mlx.Scope, i int) error) error {
-	var next atomic.Int64
-	group, ctx := errgroup.WithContext(ctx)
-	for _, on := range l[:min(n, len(l))] {
+// job is a piece of work. do gets a scope on its lane, which ends with it, and runs on a goroutine of the lane's.
+type job struct {
+	do     func(work *mlx.Scope) error
+	before []*job // that wait for it
+	waits  int    // for how many more it waits
+	place  int    // among all
+}
+
+// newJob is one behind others.
+func newJob(do func(work *mlx.Scope) error, behind ...*job) *job {
+	j := &job{do: do}
+	for _, other := range behind {
+		other.before = append(other.before, j)
+		j.waits++
+	}
+	return j
+}
+
+// run does all jobs: a free lane takes the first that waits for nothing. The first error ends all.
+func (l lanes) run(ctx context.Context, jobs []*job) error {
+	q := &queue{left: len(jobs)}
+	q.changed = sync.NewCond(&q.mu)
+	for i, j := range jobs {
+		if j.place = i; j.waits == 0 {
+			q.ready = append(q.ready, j)
+		}
+	}
+	var group errgroup.Group
+	for _, on := range l {
 		group.Go(func() error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= n {
-					return nil
+			for j := q.take(); j != nil; j = q.take() {
+				err := ctx.Err()
+				if err == nil {
+					work := on.Scope().NewScope()
+					err = j.do(work)
+					work.Close()
 				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				work := on.Scope().NewScope()
-				err := do(work, i)
-				work.Close()
-				if err != nil {
+				if q.end(j, err); err != nil {
 					return err
 				}
 			}
+			return nil
 		})
 	}
 	return group.Wait()
+}
+
+// queue are the jobs that wait for nothing but a lane.
+type queue struct {
+	mu      sync.Mutex
+	changed *sync.Cond
+	ready   []*job // in their order
+	left    int    // how many are not taken
+}
+
+// take returns the next job as soon as there is one, nil when all are taken.
+func (q *queue) take() *job {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.left > 0 && len(q.ready) == 0 {
+		q.changed.Wait()
+	}
+	if q.left == 0 {
+		return nil
+	}
+	j := q.ready[0]
+	q.ready = q.ready[1:]
+	q.left--
+	return j
+}
+
+// end has what waited for a job wait no more; behind an error nothing is taken.
+func (q *queue) end(j *job, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if err != nil {
+		q.left = 0
+	}
+	for _, other := range j.before {
+		if other.waits--; other.waits == 0 {
+			at, _ := slices.BinarySearchFunc(q.ready, other.place, func(j *job, place int) int { return j.place - place })
+			q.ready = slices.Insert(q.ready, at, other)
+		}
+	}
+	q.changed.Broadcast()
 }
 
 // done evaluates some of what a lane has made, and frees the rest: nothing holds what they are made of by then, so that MLX lets go of each

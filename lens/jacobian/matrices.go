@@ -207,29 +207,25 @@ func (m *matrices) query(y *mlx.Array, at span) (through, along, z *mlx.Array) {
 	return through, mlx.Matmul(z, at.of(work.Hold(m.alongOwn), 0)), mlx.Unflatten(z, 2, -1, m.dHead)
 }
 
-// pair takes some rows' cotangents of z of one kv head, by runs, [group, T', row, d_head], to those of its values and keys, times r, by
-// runs too, [T', row, d_head]: each from the queries of its own run, and of those behind it.
-func (m *matrices) pair(kv int, z []*mlx.Array) (v, k []*mlx.Array) {
-	work, rows := z[0].Scope(), z[0].Dim(2)
+// pair takes some rows' cotangents of z of one kv head, by runs, [group, T', row, d_head], to those of its values and keys at the positions
+// of run at, times r, [T', row, d_head]: from the queries of its own run, and of those behind it.
+func (m *matrices) pair(work *mlx.Scope, kv, at int, z []*mlx.Array) (v, k *mlx.Array) {
 	of := func(x *mlx.Array) *mlx.Array { return mlx.Squeeze(span{kv, kv + 1}.of(work.Hold(x), 0), 0) }
-	for at, keys := range m.at {
-		var byV, byK *mlx.Array
-		for i := at; i < len(z); i++ {
-			queries, pattern := of(m.runs[i].queries), keys.of(of(m.runs[i].pattern), 0)
-			pairs := queries.Dim(0)
-			scores := mlx.Matmul(keys.of(of(m.runs[i].scores), 2), mlx.Swapaxes(z[i], 2, 3)) // [group, T', S, row]
-			scores = mlx.Swapaxes(mlx.Reshape(scores, pairs, -1), 0, 1)
-			values := mlx.Reshape(z[i], pairs, -1)
-			if i == at {
-				byV, byK = mlx.Matmul(pattern, values), mlx.Matmul(scores, queries)
-			} else {
-				byV, byK = mlx.Addmm(byV, pattern, values, 1, 1), mlx.Addmm(byK, scores, queries, 1, 1)
-			}
+	keys, rows := m.at[at], z[at].Dim(2)
+	for i := at; i < len(z); i++ {
+		run := work.Hold(z[i])
+		queries, pattern := of(m.runs[i].queries), keys.of(of(m.runs[i].pattern), 0)
+		pairs := queries.Dim(0)
+		scores := mlx.Matmul(keys.of(of(m.runs[i].scores), 2), mlx.Swapaxes(run, 2, 3)) // [group, T', S, row]
+		scores = mlx.Swapaxes(mlx.Reshape(scores, pairs, -1), 0, 1)
+		values := mlx.Reshape(run, pairs, -1)
+		if i == at {
+			v, k = mlx.Matmul(pattern, values), mlx.Matmul(scores, queries)
+		} else {
+			v, k = mlx.Addmm(v, pattern, values, 1, 1), mlx.Addmm(k, scores, queries, 1, 1)
 		}
-		v = append(v, mlx.Reshape(byV, -1, rows, m.dHead))
-		k = append(k, mlx.Matmul(mlx.Reshape(byK, -1, rows, m.dHead), keys.of(work.Hold(m.back), 0)))
 	}
-	return v, k
+	return mlx.Reshape(v, -1, rows, m.dHead), mlx.Matmul(mlx.Reshape(k, -1, rows, m.dHead), keys.of(work.Hold(m.back), 0))
 }
 
 // keys takes cotangents of values and keys, times r, at some positions, [T', row, 2·kv_head·d_head], and what query gives for them, to
