@@ -15,7 +15,8 @@ import (
 // query is another, with W_Q, and to another's key and value one for each pair of positions, which the pattern's
 // softmax is part of. The projections of the norms are in them: nothing is left to be done by elements.
 //
-// Cotangents are kept as [pos, row, d_model], in pieces of a few positions with all rows, which share a position's matrices. A piece goes by itself
+// Cotangents are kept as [pos, d_model, row], in pieces of a few positions with all rows, which share a position's matrices, and so that a head's
+// are no part of a matrix' rows: MLX copies such an operand of a product, by elements. A piece goes by itself
 // from the values and keys of one block through the MLP, to z and to the queries of the block before; then some rows of a kv head
 // go by themselves from z at the positions from a run's on to its values and keys: keys behind a query have no pairs with it. So the last run of a
 // block is done, and goes on to the block before, while its first is under way, and no lane waits for all. What they hold is small: the processor's
@@ -84,10 +85,10 @@ func spans(n, most int) []span {
 type closing struct {
 	*backward
 	scope      *mlx.Scope
-	cotangents *mlx.Array
-	pieces     []span // of positions, of which each goes by itself from a block's values and keys through the block before
-	runs       []span // of pieces, whose queries see keys together
-	tasks      []task // of which each goes by itself from z of a run, and of those behind it, to the run's values and keys
+	cotangents *mlx.Array // [d_model, row]
+	pieces     []span     // of positions, of which each goes by itself from a block's values and keys through the block before
+	runs       []span     // of pieces, whose queries see keys together
+	tasks      []task     // of which each goes by itself from z of a run, and of those behind it, to the run's values and keys
 	blocks     []*closed
 	jobs       []*job
 }
@@ -109,10 +110,10 @@ type closed struct {
 	after   *mlx.Scope // owns what of m is needed when the rows have left it
 	last    *matrices  // that
 
-	// of the rows that leave the block: by pieces, [T', row, d_model], what comes by the same positions, [T', row, 1], what
+	// of the rows that leave the block: by pieces, [T', d_model, row], what comes by the same positions, [T', 1, row], what
 	// its norm takes of it, z, and the sum over the positions
 	mid, along, z, sums []*mlx.Array
-	// by tasks and runs: z, and [T', row', d_head], what comes by values and keys
+	// by tasks and runs: z, and [T', d_head, row'], what comes by values and keys
 	heads, values, keys [][]*mlx.Array
 	paired              [][]*job // by runs: those of the tasks
 }
@@ -124,8 +125,12 @@ func (b *backward) closedRows(ctx context.Context, cotangents *mlx.Array, visit 
 	}
 	shape := b.m.Shape()
 	n, d := cotangents.Dim(0), cotangents.Dim(1)
-	c := &closing{backward: b, scope: mlx.NewScope(b.m.Device()), cotangents: cotangents}
+	c := &closing{backward: b, scope: mlx.NewScope(b.m.Device())}
 	defer c.close()
+	c.cotangents = mlx.Contiguous(mlx.Swapaxes(c.scope.Hold(cotangents), 0, 1))
+	if err := mlx.Eval(c.cotangents); err != nil {
+		return err
+	}
 	c.pieces = spans(b.kept, max(1, b.piece/(4*d*max(shape.DMLP, n))))
 	runs := (b.kept + runLength - 1) / runLength
 	c.runs = spans(len(c.pieces), (len(c.pieces)+runs-1)/runs)
@@ -275,16 +280,16 @@ func (c *closing) leaves(work *mlx.Scope, above *closed, run, k int) (*mlx.Array
 				heads = append(heads, within.of(step.Hold(x[run]), 0))
 			}
 		}
-		rows = append(rows, mlx.Concatenate(2, heads...))
+		rows = append(rows, mlx.Concatenate(1, heads...))
 	}
-	all, err := c.on.step(work, step, above.last.keys(y, along, mlx.Concatenate(1, rows...), at))
+	all, err := c.on.step(work, step, above.last.keys(y, along, mlx.Concatenate(2, rows...), at))
 	if err != nil {
 		return nil, err
 	}
 	return all[0], nil
 }
 
-// sum is that of a piece's positions, [1, row·d_model], as a product: MLX adds rows of few numbers one by one.
+// sum is that of a piece's positions, [1, d_model·row], as a product: MLX adds rows of few numbers one by one.
 func sum(y *mlx.Array) *mlx.Array {
 	return mlx.Matmul(mlx.Ones(y.Scope(), mlx.Float32, 1, y.Dim(0)), mlx.Reshape(y, y.Dim(0), -1))
 }
@@ -319,17 +324,16 @@ func (c *closing) pair(b *closed, run int, behind []*job) {
 	}, b.paired[run]...)
 }
 
-// of are the cotangents of z that a task takes of a run's pieces, [group, T', row, d_head].
+// of are the cotangents of z that a task takes of a run's pieces, [group, T', d_head, row].
 func (c *closing) of(work *mlx.Scope, z []*mlx.Array, t task) (*mlx.Array, error) {
 	shape := c.m.Shape()
 	group := shape.Heads / shape.KVHeads
 	step := work.NewScope()
 	defer step.Close()
 	var run []*mlx.Array
-	for _, x := range z { // [T', row, head, d_head]
-		x = t.rows.of(step.Hold(x), 1)
-		x = span{t.kv * group, (t.kv + 1) * group}.of(x, 2)
-		run = append(run, mlx.Transpose(x, 2, 0, 1, 3))
+	for _, x := range z { // [T', head, d_head, row]
+		x = span{t.kv * group, (t.kv + 1) * group}.of(step.Hold(x), 1)
+		run = append(run, mlx.Swapaxes(t.rows.of(x, 3), 0, 1))
 	}
 	all, err := c.on.step(work, step, mlx.Concatenate(1, run...))
 	if err != nil {
@@ -357,6 +361,7 @@ func (c *closing) visit(above *closed, sums []*mlx.Array, layer int, visit visit
 		for _, s := range sums[1:] {
 			all = mlx.Add(all, work.Hold(s))
 		}
+		all = mlx.Swapaxes(mlx.Reshape(all, c.cotangents.Shape()...), 0, 1)
 		mean, err := mlx.Data[float32](mlx.Scale(all, 1/float64(c.kept)))
 		if err != nil {
 			return err

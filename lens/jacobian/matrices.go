@@ -26,8 +26,8 @@ type matrices struct {
 	runs []pairs
 
 	// of what z's cotangent gives to x·r by the position's own query, and of vk, times the state that enters the norm
-	alongOwn *mlx.Array // [T, head·d_head, 1]
-	alongVK  *mlx.Array // [T, 2·kv_head·d_head, 1]
+	alongOwn *mlx.Array // [T, 1, head·d_head]
+	alongVK  *mlx.Array // [T, 1, 2·kv_head·d_head]
 }
 
 // pairs are what runs of positions t, T' each, do to cotangents of all positions s up to their last, S.
@@ -81,8 +81,8 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 	b.attends(m, p, at, runs)
 	x = mlx.Squeeze(m.attnNorm.x, 2) // [T, d_model]
 	ofQ := mlx.Reshape(mlx.Matmul(x, mlx.Swapaxes(mlx.Reshape(m.q, -1, d), 0, 1)), b.kept, -1, m.dHead, 1)
-	m.alongOwn = mlx.Reshape(mlx.Matmul(m.own, ofQ), b.kept, -1, 1)
-	m.alongVK = mlx.ExpandDims(mlx.Matmul(x, mlx.Swapaxes(m.vk, 0, 1)), 2)
+	m.alongOwn = mlx.Reshape(mlx.Matmul(m.own, ofQ), b.kept, 1, -1)
+	m.alongVK = mlx.ExpandDims(mlx.Matmul(x, mlx.Swapaxes(m.vk, 0, 1)), 1)
 	return m, m.settle(scope)
 }
 
@@ -181,58 +181,58 @@ func (b *backward) normal(x *mlx.Array, eps float64) normal {
 	}
 }
 
-// mlp takes all rows' cotangents behind the MLP at some positions, [T', row, d_model], to those before its norm: to y + y·M, M being
+// mlp takes all rows' cotangents behind the MLP at some positions, [T', d_model, row], to those before its norm: to y + Mᵀ·y, M being
 //
 //	W_down·(byGate⊙W_gate + byUp⊙W_up)
 //
-// with the norm's projection, for each position. It is made transposed, so that one product makes that of all positions of a piece. The sum in
+// with the norm's projection, for each position. One product makes that of all positions of a piece. The sum in
 // brackets is a product too, [T', 2]·[2, d_model] for each of d_mlp: a BLAS has wider instructions than MLX's operations by elements.
 func (m *matrices) mlp(y *mlx.Array, at span) *mlx.Array {
 	work := y.Scope()
 	of := func(x *mlx.Array, axis int) *mlx.Array { return at.of(work.Hold(x), axis) }
-	n, d := at.to-at.from, y.Dim(2)
+	n, d := at.to-at.from, y.Dim(1)
 	gated := mlx.Reshape(mlx.Matmul(of(m.by, 1), work.Hold(m.in)), -1, n*d) // [d_mlp, T'·d_model]
 	along := mlx.Matmul(mlx.Swapaxes(of(m.mlpNorm.projection, 0), 1, 2), of(m.along, 0))
 	all := mlx.Addmm(mlx.Reshape(along, n*d, d), mlx.Swapaxes(gated, 0, 1), mlx.Swapaxes(work.Hold(m.down), 0, 1), 1, 1)
-	return mlx.Addmm(y, y, mlx.Swapaxes(mlx.Reshape(all, n, d, d), 1, 2), 1, 1)
+	return mlx.Addmm(y, mlx.Reshape(all, n, d, d), y, 1, 1)
 }
 
-// query takes cotangents behind the attention at some positions, [T', row, d_model], to those of z, [T', row, head, d_head], and to
-// through, which has what comes by the residual, and what comes to x·r by the positions' own queries; along is the latter, times x, [T', row, 1].
+// query takes cotangents behind the attention at some positions, [T', d_model, row], to those of z, [T', head, d_head, row], and to
+// through, which has what comes by the residual, and what comes to x·r by the positions' own queries; along is the latter, times x, [T', 1, row].
 func (m *matrices) query(y *mlx.Array, at span) (through, along, z *mlx.Array) {
-	work := y.Scope()
-	z = mlx.Matmul(y, work.Hold(m.out))
+	work, n := y.Scope(), at.to-at.from
+	z = mlx.Matmul(mlx.Swapaxes(work.Hold(m.out), 0, 1), y)
 	q := mlx.Matmul(at.of(work.Hold(m.own), 0), work.Hold(m.q)) // [T', head, d_head, d_model]
-	through = mlx.Addmm(y, z, mlx.Reshape(q, at.to-at.from, -1, y.Dim(2)), 1, 1)
-	return through, mlx.Matmul(z, at.of(work.Hold(m.alongOwn), 0)), mlx.Unflatten(z, 2, -1, m.dHead)
+	through = mlx.Addmm(y, mlx.Swapaxes(mlx.Reshape(q, n, -1, y.Dim(1)), 1, 2), z, 1, 1)
+	return through, mlx.Matmul(at.of(work.Hold(m.alongOwn), 0), z), mlx.Reshape(z, n, -1, m.dHead, y.Dim(2))
 }
 
-// pair takes some rows' cotangents of z of one kv head, by runs, [group, T', row, d_head], to those of its values and keys at the positions
-// of run at, times r, [T', row, d_head]: from the queries of its own run, and of those behind it.
+// pair takes some rows' cotangents of z of one kv head, by runs, [group, T', d_head, row], to those of its values and keys at the positions
+// of run at, times r, [T', d_head, row]: from the queries of its own run, and of those behind it.
 func (m *matrices) pair(work *mlx.Scope, kv, at int, z []*mlx.Array) (v, k *mlx.Array) {
 	of := func(x *mlx.Array) *mlx.Array { return mlx.Squeeze(span{kv, kv + 1}.of(work.Hold(x), 0), 0) }
-	keys, rows := m.at[at], z[at].Dim(2)
+	keys, rows := m.at[at], z[at].Dim(3)
 	for i := at; i < len(z); i++ {
 		run := work.Hold(z[i])
-		queries, pattern := of(m.runs[i].queries), keys.of(of(m.runs[i].pattern), 0)
-		pairs := queries.Dim(0)
-		scores := mlx.Matmul(keys.of(of(m.runs[i].scores), 2), mlx.Swapaxes(run, 2, 3)) // [group, T', S, row]
-		scores = mlx.Swapaxes(mlx.Reshape(scores, pairs, -1), 0, 1)
+		queries, pattern := mlx.Swapaxes(of(m.runs[i].queries), 0, 1), keys.of(of(m.runs[i].pattern), 0)
+		pairs := queries.Dim(1)
+		scores := mlx.Reshape(mlx.Matmul(keys.of(of(m.runs[i].scores), 2), run), pairs, -1) // [group·T', S·row]
 		values := mlx.Reshape(run, pairs, -1)
 		if i == at {
-			v, k = mlx.Matmul(pattern, values), mlx.Matmul(scores, queries)
+			v, k = mlx.Matmul(pattern, values), mlx.Matmul(queries, scores)
 		} else {
-			v, k = mlx.Addmm(v, pattern, values, 1, 1), mlx.Addmm(k, scores, queries, 1, 1)
+			v, k = mlx.Addmm(v, pattern, values, 1, 1), mlx.Addmm(k, queries, scores, 1, 1)
 		}
 	}
-	return mlx.Reshape(v, -1, rows, m.dHead), mlx.Matmul(mlx.Reshape(k, -1, rows, m.dHead), keys.of(work.Hold(m.back), 0))
+	k = mlx.Swapaxes(mlx.Reshape(k, m.dHead, -1, rows), 0, 1)
+	return mlx.Reshape(v, -1, m.dHead, rows), mlx.Matmul(mlx.Swapaxes(keys.of(work.Hold(m.back), 0), 1, 2), k)
 }
 
-// keys takes cotangents of values and keys, times r, at some positions, [T', row, 2·kv_head·d_head], and what query gives for them, to
-// those before the norm, [T', row, d_model].
+// keys takes cotangents of values and keys, times r, at some positions, [T', 2·kv_head·d_head, row], and what query gives for them, to
+// those before the norm, [T', d_model, row].
 func (m *matrices) keys(through, along, vk *mlx.Array, at span) *mlx.Array {
 	work := vk.Scope()
-	y := mlx.Addmm(through, vk, work.Hold(m.vk), 1, 1)
-	along = mlx.Add(along, mlx.Matmul(vk, at.of(work.Hold(m.alongVK), 0)))
-	return mlx.Addmm(y, along, at.of(work.Hold(m.attnNorm.projection), 0), 1, 1)
+	y := mlx.Addmm(through, mlx.Swapaxes(work.Hold(m.vk), 0, 1), vk, 1, 1)
+	along = mlx.Add(along, mlx.Matmul(at.of(work.Hold(m.alongVK), 0), vk))
+	return mlx.Addmm(y, mlx.Swapaxes(at.of(work.Hold(m.attnNorm.projection), 0), 1, 2), along, 1, 1)
 }
