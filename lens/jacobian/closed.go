@@ -55,13 +55,15 @@ func closedPays(shape model.Shape, n int) bool {
 	return n*saved >= made
 }
 
-// closedBytes estimates what n rows take, the matrices, and what is under way in lanes.
+// closedBytes estimates what n rows take at most: between blocks and in them, by runs of which two more are under way; a block's pairs of
+// queries and keys, and those of a run that are made; what else is made of a block, while that of the next is made; and what is under way in lanes.
 func closedBytes(shape model.Shape, lanes, n, positions, keys int) int64 {
-	d := shape.DModel
-	streams := positions * n * (2*d + (shape.Heads+2*shape.KVHeads)*shape.DHead) // between two blocks, z, and values and keys
-	pairs := 2 * shape.Heads * positions * keys * (2 + 2*shape.DHead)            // of a block, and of the next
-	weights := 2 * d * (3*shape.DMLP + 2*(shape.Heads+shape.KVHeads)*shape.DHead)
-	return 4*int64(streams+pairs+weights) + int64(lanes)*5*pieceBytes
+	d, h, run := shape.DModel, shape.DHead, min(positions, runLength)
+	streams := (positions + 2*run) * n * (d + (shape.Heads+2*shape.KVHeads)*h)
+	pairs := shape.Heads * (positions*(positions+run)/2*(h+1) + 2*run*positions*h)
+	block := shape.Heads*positions*(h*h+keys) + d*(3*shape.DMLP+2*(shape.Heads+shape.KVHeads)*h)
+	made := (shape.Heads*positions+shape.KVHeads*keys)*h*h + 2*keys*(shape.Heads*keys+2*shape.DMLP)
+	return 4*int64(streams+pairs+2*block+made) + int64(lanes)*5*pieceBytes
 }
 
 // span are positions of V.
@@ -158,23 +160,24 @@ func (c *closing) plan(visit visitor) {
 	var above, next *closed
 	next, made := c.block(len(c.segments) - 1)
 	for i := len(c.segments) - 1; i >= 0; i-- {
-		block, nextMade := next, made
+		block, wait := next, made
 		var all []*job
 		for r := len(c.runs) - 1; r >= 0; r-- {
 			if r == 0 && i > 0 {
-				next, nextMade = c.block(i - 1)
+				next, made = c.block(i - 1)
 			}
 			leave := c.leave(above, r, func(work *mlx.Scope, k int, y *mlx.Array) error {
 				block.sums[k] = sum(y)
 				m := block.m
 				block.mid[k], block.along[k], block.z[k] = m.query(m.mlp(y, c.pieces[k]), c.pieces[k])
 				return block.at(done(work, block.sums[k], block.mid[k], block.along[k], block.z[k]))
-			}, made)
-			c.pair(block, r, leave)
+			}, wait)
+			seen := c.do(func(work *mlx.Scope) error { return block.at(block.m.see(work, block.scope, r)) }, wait)
+			c.pair(block, r, append(slices.Clone(leave), seen))
 			all = append(all, leave...)
 		}
 		c.visit(above, block.sums, block.segment.to-1, visit, all)
-		above, made = block, nextMade
+		above = block
 	}
 	sums := c.perPiece()
 	var all []*job
@@ -241,7 +244,7 @@ func (c *closing) seen() []span {
 }
 
 // leave has to do with y, the cotangents of what leaves a block, for each piece of a run, as soon as those of the values and keys of the block
-// above are there, and behind another job.
+// above are there, and behind another job. Then it frees these.
 func (c *closing) leave(above *closed, run int, do func(work *mlx.Scope, piece int, y *mlx.Array) error, behind ...*job) (jobs []*job) {
 	if above != nil {
 		behind = append(behind, above.paired[run]...)
@@ -254,6 +257,15 @@ func (c *closing) leave(above *closed, run int, do func(work *mlx.Scope, piece i
 			}
 			return do(work, k, y)
 		}, behind...))
+	}
+	if above != nil {
+		c.do(func(*mlx.Scope) error {
+			for t := range c.tasks {
+				above.values[t][run].Free()
+				above.keys[t][run].Free()
+			}
+			return nil
+		}, jobs...)
 	}
 	return jobs
 }
@@ -350,8 +362,6 @@ func (c *closing) visit(above *closed, sums []*mlx.Array, layer int, visit visit
 			free(sums)
 			return nil
 		}
-		free(above.values...)
-		free(above.keys...)
 		above.after.Close()
 		defer free(sums)
 		if !c.source(layer) {

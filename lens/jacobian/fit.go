@@ -121,15 +121,16 @@ func NewFit(m model.Model, o FitOptions) (*Fit, error) {
 // operations, or all through its matrices, which more rows share.
 const (
 	backwardBytes = 512 << 20
-	closedMost    = 1536 << 20
+	closedMost    = 2 << 30
 )
 
 // fitBatch chooses how many rows go back together, and how.
 func (f *Fit) fitBatch() error {
 	shape, positions := f.m.Shape(), f.o.Length-1-f.o.Skip
+	rows := cmp.Or(f.o.Rows, shape.DModel)
 	closed := partsOf(f.m, f.sources)
 	if f.o.Batch > 0 {
-		if closedPays(shape, f.o.Batch) {
+		if closedPays(shape, min(f.o.Batch, rows)) {
 			f.parted = closed
 		}
 		return nil
@@ -145,7 +146,6 @@ func (f *Fit) fitBatch() error {
 	if err != nil {
 		return err
 	}
-	rows := cmp.Or(f.o.Rows, shape.DModel)
 	for n := rows; closed != nil && closedPays(shape, n); n = (n + 1) / 2 {
 		if closedBytes(shape, len(on), n, positions, f.o.Length-1) <= most {
 			f.parted, f.o.Batch = closed, n

@@ -22,8 +22,14 @@ type matrices struct {
 	vk   *mlx.Array // [2·kv_head·d_head, d_model], W_V and W_K, with the norm's weight
 	own  *mlx.Array // [T, head, d_head, d_head]: from z's cotangent to the query's before it turns, times r
 	back *mlx.Array // [T, d_head, d_head]: from a turned key's cotangent to the key's, times r
-	at   []span     // of the positions, runs
-	runs []pairs
+
+	skip       int        // positions before V
+	scale      float64    // of scores
+	queries, z *mlx.Array // [kv_head, group, T, d_head], z times −1
+	v          *mlx.Array // [kv_head, n, d_head]
+	pattern    *mlx.Array // [kv_head, group, T, n]
+	at         []span     // of the positions, runs
+	runs       []pairs    // of those that were seen
 
 	// of what z's cotangent gives to x·r by the position's own query, and of vk, times the state that enters the norm
 	alongOwn *mlx.Array // [T, 1, head·d_head]
@@ -37,7 +43,7 @@ type pairs struct {
 	pattern *mlx.Array // [kv_head, S, group·T'], by key and query, times the key's r
 }
 
-// matrices runs a block forward, on work's stream, and takes what its derivative needs, with the pairs of some runs. scope owns it.
+// matrices runs a block forward, on work's stream, and takes what its derivative needs, without the pairs of runs. scope owns it.
 func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*matrices, error) {
 	p := b.parted[s.from]
 	sites := []model.Site{model.ResidMid, model.RotQ, model.RotK, model.V, model.Pattern, model.Z, model.MLPPre, model.MLPPreLinear}
@@ -58,7 +64,7 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 	for i, x := range at {
 		at[i] = mlx.Squeeze(x, 0)
 	}
-	m := &matrices{at: runs, group: p.Attention.Heads / p.Attention.KVHeads, kvHeads: p.Attention.KVHeads, dHead: at[2].Dim(-1)}
+	m := &matrices{at: runs, runs: make([]pairs, len(runs)), skip: b.all.Dim(1) - b.kept, scale: p.Attention.Scale, group: p.Attention.Heads / p.Attention.KVHeads, kvHeads: p.Attention.KVHeads, dHead: at[2].Dim(-1)}
 	m.attnNorm = b.normal(mlx.Squeeze(whole, 0), p.AttnNorm.Eps)
 	m.mlpNorm = b.normal(at[0], p.MLPNorm.Eps)
 
@@ -78,7 +84,7 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 	m.q = mlx.Reshape(mlx.Multiply(p.Q.Dense(pass, mlx.Float32), weight), -1, m.dHead, d)
 	m.vk = mlx.Multiply(mlx.Concatenate(0, p.V.Dense(pass, mlx.Float32), p.K.Dense(pass, mlx.Float32)), weight)
 	m.back = mlx.Multiply(b.unturn(pass, p.Rope, m.dHead), mlx.ExpandDims(m.attnNorm.r, 2))
-	b.attends(m, p, at, runs)
+	b.attends(m, at)
 	x = mlx.Squeeze(m.attnNorm.x, 2) // [T, d_model]
 	ofQ := mlx.Reshape(mlx.Matmul(x, mlx.Swapaxes(mlx.Reshape(m.q, -1, d), 0, 1)), b.kept, -1, m.dHead, 1)
 	m.alongOwn = mlx.Reshape(mlx.Matmul(m.own, ofQ), b.kept, 1, -1)
@@ -91,30 +97,42 @@ func (b *backward) matrices(work, scope *mlx.Scope, s *segment, runs []span) (*m
 //	dS[t, s] = P[t, s]·dz[t]·(v[s] − z[t]),   dq[t] = scale·Σ_s dS[t, s]·k[s],   dk[s] = scale·Σ_t dS[t, s]·q[t],   dv[s] = Σ_t P[t, s]·dz[t]
 //
 // From dz[t] to dq[t] it is scale·(Σ_s P[t, s]·v[s]·k[s]ᵀ − z[t]·(Σ_s P[t, s]·k[s])ᵀ). Sums and differences are products where they can be.
-func (b *backward) attends(m *matrices, p *model.Parts, at []*mlx.Array, runs []span) {
-	skip := b.all.Dim(1) - b.kept
+//
+// The former is made for all positions, and what scores take of dz for a run, by see.
+func (b *backward) attends(m *matrices, at []*mlx.Array) {
 	byHead := func(x *mlx.Array) *mlx.Array { // [T, head, d] to [kv_head, group, T, d]
 		return mlx.Transpose(mlx.Reshape(b.in(x, 0), b.kept, m.kvHeads, m.group, -1), 1, 2, 0, 3)
 	}
-	q, z := byHead(at[1]), mlx.Negative(byHead(at[5]))
-	k, v := mlx.Transpose(at[2], 1, 0, 2), mlx.Transpose(at[3], 1, 0, 2)   // [kv_head, n, d_head]
-	pattern := mlx.Reshape(b.in(at[4], 1), m.kvHeads, m.group, b.kept, -1) // [kv_head, group, T, n]
-	scaled := mlx.Scale(pattern, p.Attention.Scale)
+	m.queries, m.z = byHead(at[1]), mlx.Negative(byHead(at[5]))
+	k := mlx.Transpose(at[2], 1, 0, 2) // [kv_head, n, d_head]
+	m.v = mlx.Transpose(at[3], 1, 0, 2)
+	m.pattern = mlx.Reshape(b.in(at[4], 1), m.kvHeads, m.group, b.kept, -1)
+	scaled := mlx.Scale(m.pattern, m.scale)
 
-	both := mlx.Matmul(mlx.ExpandDims(v, 3), mlx.ExpandDims(k, 2)) // [kv_head, n, d_head, d_head]
+	both := mlx.Matmul(mlx.ExpandDims(m.v, 3), mlx.ExpandDims(k, 2)) // [kv_head, n, d_head, d_head]
 	own := mlx.Matmul(mlx.Flatten(scaled, 1, 2), mlx.Flatten(both, 2, 3))
 	own = mlx.Reshape(own, m.kvHeads, m.group, b.kept, m.dHead, m.dHead)
-	own = mlx.Addmm(own, mlx.ExpandDims(z, 4), mlx.ExpandDims(mlx.Matmul(scaled, mlx.ExpandDims(k, 1)), 3), 1, 1)
+	own = mlx.Addmm(own, mlx.ExpandDims(m.z, 4), mlx.ExpandDims(mlx.Matmul(scaled, mlx.ExpandDims(k, 1)), 3), 1, 1)
 	m.own = mlx.Matmul(mlx.Swapaxes(mlx.Flatten(own, 0, 1), 0, 1), mlx.ExpandDims(m.back, 1))
-	for _, run := range runs {
-		seen := span{skip, skip + run.to}
-		by := mlx.ExpandDims(seen.of(run.of(scaled, 2), 3), 4) // [kv_head, group, T', S, 1]
-		m.runs = append(m.runs, pairs{
-			scores:  mlx.Addmm(mlx.Multiply(by, mlx.ExpandDims(seen.of(v, 1), 1, 2)), by, mlx.ExpandDims(run.of(z, 2), 3), 1, 1),
-			queries: mlx.Reshape(run.of(q, 2), m.kvHeads, -1, m.dHead),
-			pattern: mlx.Multiply(mlx.Swapaxes(mlx.Flatten(seen.of(run.of(pattern, 2), 3), 1, 2), 1, 2), span{0, run.to}.of(m.attnNorm.r, 0)),
-		})
-	}
+}
+
+// see makes the pairs of a run, on work's stream. scope owns them.
+func (m *matrices) see(work, scope *mlx.Scope, run int) error {
+	pass := work.NewScope()
+	defer pass.Close()
+	at := m.at[run]
+	seen := span{m.skip, m.skip + at.to}
+	pattern := seen.of(at.of(pass.Hold(m.pattern), 2), 3) // [kv_head, group, T', S]
+	by := mlx.ExpandDims(mlx.Scale(pattern, m.scale), 4)  // [kv_head, group, T', S, 1]
+	v := mlx.ExpandDims(seen.of(pass.Hold(m.v), 1), 1, 2) // [kv_head, 1, 1, S, d_head]
+	z := mlx.ExpandDims(at.of(pass.Hold(m.z), 2), 3)      // [kv_head, group, T', 1, d_head]
+	r := span{0, at.to}.of(pass.Hold(m.attnNorm.r), 0)    // [S, 1]
+	queries := mlx.Flatten(at.of(pass.Hold(m.queries), 2), 1, 2)
+	p := &m.runs[run]
+	p.scores = mlx.Addmm(mlx.Multiply(by, v), by, z, 1, 1)
+	p.queries = queries
+	p.pattern = mlx.Multiply(mlx.Swapaxes(mlx.Flatten(pattern, 1, 2), 1, 2), r)
+	return settle(scope, &p.scores, &p.queries, &p.pattern)
 }
 
 // in cuts the positions of V out of an axis of all.
@@ -131,15 +149,17 @@ func (b *backward) unturn(scope *mlx.Scope, r *model.Rope, head int) *mlx.Array 
 	return mlx.Swapaxes(b.in(r.Turns(scope, b.tap, b.all.Dim(1), head), 0), 1, 2)
 }
 
-// settle evaluates all, and holds it in scope.
+// settle evaluates all but the pairs, and holds it in scope.
 func (m *matrices) settle(scope *mlx.Scope) error {
-	all := []**mlx.Array{&m.in, &m.by, &m.down, &m.along, &m.out, &m.q, &m.vk, &m.own, &m.back, &m.alongOwn, &m.alongVK}
-	for i := range m.runs {
-		all = append(all, &m.runs[i].scores, &m.runs[i].queries, &m.runs[i].pattern)
-	}
+	all := []**mlx.Array{&m.in, &m.by, &m.down, &m.along, &m.out, &m.q, &m.vk, &m.own, &m.back, &m.alongOwn, &m.alongVK, &m.queries, &m.z, &m.v, &m.pattern}
 	for _, n := range []*normal{&m.attnNorm, &m.mlpNorm} {
 		all = append(all, &n.r, &n.x, &n.projection)
 	}
+	return settle(scope, all...)
+}
+
+// settle evaluates arrays, and holds them in scope.
+func settle(scope *mlx.Scope, all ...**mlx.Array) error {
 	values := make([]*mlx.Array, len(all))
 	for i, a := range all {
 		*a = mlx.Contiguous(*a)
