@@ -23,8 +23,8 @@ func (s *Scope) Figure() *render.Figure {
 		f.Notes = append(f.Notes, "mapped by "+s.Map)
 	}
 	f.Notes = append(f.Notes, fmt.Sprintf("the prompt as it is goes on %q; probability of %s there %s", render.Visible(s.Baseline.goesOn()), target, short(lens.Number(s.Baseline.Target.Prob))))
-	next := render.Matrix{Name: "what the model says next", RowsAre: "layer", Rows: layerNames(s.Layers), Columns: s.columns(), Are: "to layer"}
-	more := render.Matrix{Name: "how it goes on", RowsAre: "layer", Rows: next.Rows, Columns: next.Columns, Are: next.Are}
+	next := render.Matrix{Name: "what the model says next", RowsAre: "from layer", Rows: layerNames(s.Layers), Columns: s.columns(), Are: "to layer"}
+	more := render.Matrix{Name: "how it goes on", RowsAre: "from layer", Rows: next.Rows, Columns: next.Columns, Are: next.Are}
 	for _, row := range s.Cells {
 		var numbers []float64
 		var best, continued []string

@@ -36,7 +36,7 @@ type Matrix struct {
 	Name    string
 	Rows    []string // names as they are shown, from the bottom up
 	Columns []Column
-	RowsAre string // "layer"
+	RowsAre string // what rows are: "layer", or where columns are layers too, which of the two: "from layer"
 	Are     string // what columns are: "position"
 	Values  [][]float64
 
@@ -89,6 +89,11 @@ func (m *Matrix) order() []int {
 		}
 	}
 	return order
+}
+
+// layered reports whether rows are layers.
+func (m *Matrix) layered() bool {
+	return m.RowsAre == "layer" || strings.HasSuffix(m.RowsAre, " layer")
 }
 
 // text is what stands in a cell before its number, "" where nothing does.

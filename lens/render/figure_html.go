@@ -49,8 +49,11 @@ func FigureHTML(w io.Writer, f *Figure) error {
 		for _, c := range m.Columns {
 			grid.Columns = append(grid.Columns, figureColumn{shownToken(c.Token), c.Name})
 		}
-		for _, r := range m.order() {
+		for i, r := range m.order() {
 			row := figureRow{Name: m.Rows[r]}
+			if i%m.part() == 0 && m.Are != "" { // else they are named in the corner
+				row.Are = m.RowsAre
+			}
 			for c, x := range m.Values[r] {
 				cell := figureCell{Text: f.number(x), Says: kinded(m.RowsAre, m.Rows[r]) + ", " + kinded(m.Are, m.Columns[c].Name)}
 				if t := m.Columns[c].Token; t != "" {
@@ -66,7 +69,11 @@ func FigureHTML(w io.Writer, f *Figure) error {
 				}
 				row.Cells = append(row.Cells, cell)
 			}
-			grid.Rows = append(grid.Rows, row)
+			if i%m.part() == 0 {
+				grid.Parts = append(grid.Parts, nil)
+			}
+			last := len(grid.Parts) - 1
+			grid.Parts[last] = append(grid.Parts[last], row)
 		}
 		v.Grids = append(v.Grids, grid)
 	}
@@ -111,7 +118,7 @@ type figureGrid struct {
 	Tokens           bool
 	Legend           *figureLegend
 	Columns          []figureColumn
-	Rows             []figureRow
+	Parts            [][]figureRow // one, or those of a strip, each of which is labelled
 }
 
 // kind is how a page lays a grid out: many columns are a heat map, whose cells say their numbers on hover and
@@ -127,6 +134,17 @@ func (m *Matrix) kind() string {
 	}
 	return ""
 }
+
+// part is how many rows stand between a grid's labels: all, or as many as a part of a strip has.
+func (m *Matrix) part() int {
+	if m.kind() != "strip" {
+		return max(1, len(m.Rows))
+	}
+	return parted(len(m.Rows), parted(len(m.Rows), stripPart))
+}
+
+// parted is how many parts of at most so many something has.
+func parted(n, most int) int { return (n + most - 1) / most }
 
 // embedHeight is the height, in CSS pixels, at which a frame of 720 shows all of a figure: lines above the grids,
 // then grids beside each other as far as there is room.
@@ -152,7 +170,7 @@ func (f *Figure) embedHeight() int {
 		case "dense":
 			wide, high = width, 60+11*len(m.Rows)+90
 		case "strip":
-			wide, high = width, 60+row*((len(m.Rows)+3)/2)
+			wide, high = width, 60+(row*m.part()+2*line)*parted(parted(len(m.Rows), m.part()), 2)
 		}
 		if across > 0 && across+32+wide > width {
 			height, across, tallest = height+tallest, 0, 0
@@ -166,6 +184,7 @@ const (
 	fewNumbers  = 12 // columns whose numbers a sheet of paper has room for in their usual size
 	mostNumbers = 32 // columns of numbers that a window of 1,440 pixels has room for
 	longStrip   = 20 // rows of one column that such a window shows at once, with what stands around them
+	stripPart   = 10 // rows of a longer one at most between its labels
 )
 
 type figureLegend struct {
@@ -195,8 +214,8 @@ func (f *Figure) legend(h hues) *figureLegend {
 type figureColumn struct{ Token, Name string }
 
 type figureRow struct {
-	Name  string
-	Cells []figureCell
+	Are, Name string // what rows are, in the first of a part
+	Cells     []figureCell
 }
 
 type figureCell struct {

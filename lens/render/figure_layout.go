@@ -226,14 +226,17 @@ func (f *Figure) strided(every int) *Figure {
 	out.Grids = slices.Clone(f.Grids)
 	for i := range out.Grids {
 		m := &out.Grids[i]
-		if m.RowsAre != "layer" || m.TopDown {
+		if !m.layered() || m.TopDown {
 			continue
 		}
-		rows, values := m.Rows, m.Values
-		m.Rows, m.Values = nil, nil
+		rows, values, texts := m.Rows, m.Values, m.Texts
+		m.Rows, m.Values, m.Texts = nil, nil, nil
 		for r := range rows {
 			if (len(rows)-1-r)%every == 0 {
 				m.Rows, m.Values = append(m.Rows, rows[r]), append(m.Values, values[r])
+				if texts != nil {
+					m.Texts = append(m.Texts, texts[r])
+				}
 			}
 		}
 	}

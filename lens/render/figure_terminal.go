@@ -80,13 +80,17 @@ func (d *figureDrawing) grid(m *Matrix) {
 	d.left = max(d.left, left)
 }
 
-// label is what stands before the i-th row from above, which is r; the first says what rows are.
+// label is what stands before the i-th row from above, which is r; the first says what rows are, but for a name of
+// several words, which would take a column's room there and has a line of its own.
 func (m *Matrix) label(i, r int) string {
-	if i == 0 && len(m.Rows) > 1 {
-		return strings.TrimSpace(m.RowsAre + " " + m.Rows[r])
+	if i == 0 && !m.above() {
+		return kinded(m.RowsAre, m.Rows[r])
 	}
 	return m.Rows[r]
 }
+
+// above reports whether what rows are stands above them.
+func (m *Matrix) above() bool { return strings.Contains(m.RowsAre, " ") }
 
 // numbers is the room for a grid's numbers.
 func (d *figureDrawing) numbers(m *Matrix) int {
@@ -100,6 +104,9 @@ func (d *figureDrawing) numbers(m *Matrix) int {
 }
 
 func (d *figureDrawing) page(m *Matrix, from, to, labels, cell int) {
+	if m.above() {
+		fmt.Fprintf(d, "%s\n", d.o.Color.faint(m.RowsAre))
+	}
 	for i, r := range m.order() {
 		fmt.Fprintf(d, "%s", pad(m.label(i, r), labels))
 		for c := from; c < to; c++ {

@@ -135,7 +135,7 @@ function places(number, key, row, caption, are) {
 // picked offers what can be done with a cell of a table.
 function picked(cell) {
   const table = cell.closest("table"), caption = table.closest("figure").querySelector("figcaption").firstChild.textContent.trim();
-  const row = cell.parentElement.cells[0].textContent.trim(), column = footOf(table, cell.cellIndex), are = footOf(table, 0);
+  const name = cell.parentElement.cells[0], row = (name.lastChild || name).textContent.trim(), column = footOf(table, cell.cellIndex), are = footOf(table, 0);
   const number = /^\d+/.exec(row), key = /^\d+/.exec(column), pattern = /(\d+)\.(\d+)/.exec(caption);
   let actions = [];
   if (mode === "attn" && pattern && number && key) {

@@ -16,7 +16,9 @@ function steps(table, picked) {
     const row = cell.parentElement, by = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[e.key];
     if (e.key === "Enter" || e.key === " ") { picked(cell); e.preventDefault(); return; }
     if (!by) return;
-    const to = (table.rows[row.rowIndex + by[0]] || row).cells[cell.cellIndex + by[1]];
+    let next = table.rows[row.rowIndex + by[0]];
+    while (next && next.matches(".foot")) next = table.rows[next.rowIndex + by[0]]; // the labels of a part
+    const to = (next || row).cells[cell.cellIndex + by[1]];
     if (to && to.tagName === "TD") reach(to);
     e.preventDefault();
   });
