@@ -99,6 +99,23 @@ func whole(g *lens.Grid) error {
 	if n := len(g.Tracked); n != 0 && n != len(g.Positions) {
 		return fmt.Errorf("it tracks tokens of %d positions, and has %d", n, len(g.Positions))
 	}
+	for p, tracked := range g.Tracked {
+		for _, t := range tracked {
+			if len(t.Logit) != len(g.Rows) || len(t.Prob) != len(g.Rows) || len(t.Rank) != len(g.Rows) {
+				return fmt.Errorf("it tracks token %d at position %d through %d logits, %d probabilities and %d ranks, and has %s", t.Token.ID, g.Positions[p], len(t.Logit), len(t.Prob), len(t.Rank), english.Plural(len(g.Rows), "row", ""))
+			}
+		}
+	}
+	for _, by := range g.Lenses {
+		for i, r := range by.Rows {
+			if r < 0 || r >= len(g.Rows) || i > 0 && r <= by.Rows[i-1] {
+				return fmt.Errorf("the %s lens reads row %d: want ascending ones of %s", by.Kind, r, english.Plural(len(g.Rows), "row", ""))
+			}
+		}
+		if len(by.Rows) == 0 {
+			return fmt.Errorf("the %s lens reads no row", by.Kind)
+		}
+	}
 	for r, row := range g.Cells {
 		if len(row) != len(g.Positions) {
 			return fmt.Errorf("%s has %d cells for %d positions", g.Rows[r], len(row), len(g.Positions))

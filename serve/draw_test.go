@@ -40,9 +40,12 @@ func TestWhatIsNoGridIsNotDrawn(t *testing.T) {
 		`{"format":"npz","grid":` + grid + `}`:            `want one of [\"csv\"`,
 		`{"format":"svg","view":"x","grid":` + grid + `}`: `view \"x\" is unknown`,
 		`{"format":"svg","colour":1}`:                     "the request is no drawing",
-		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[1]`, 1) + `}`:      "position 1: want ascending ones of 1 token",
-		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[]`, 1) + `}`:       "it has 1 row, 0 positions",
-		`{"format":"svg","grid":` + strings.Replace(grid, `"rows":[`, `"rows":["layers.1.mlp_out",`, 1) + `}`: "it has 2 rows",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[1]`, 1) + `}`:                                  "position 1: want ascending ones of 1 token",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"positions":[0]`, `"positions":[]`, 1) + `}`:                                   "it has 1 row, 0 positions",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"rows":[`, `"rows":["layers.1.mlp_out",`, 1) + `}`:                             "it has 2 rows",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"rows":[`, `"lenses":[{"kind":"tuned","rows":[7]}],"rows":[`, 1) + `}`:         "the tuned lens reads row 7",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"rows":[`, `"lenses":[{"kind":"tuned","rows":[]}],"rows":[`, 1) + `}`:          "the tuned lens reads no row",
+		`{"format":"svg","grid":` + strings.Replace(grid, `"rows":[`, `"tracked":[[{"id":1,"rank":[1,2],"prob":[1]}]],"rows":[`, 1) + `}`: "through 0 logits, 1 probabilities and 2 ranks",
 	} {
 		answer, text := asked(t, server.URL+"/api/v1/draw", request)
 		require.Equal(t, http.StatusBadRequest, answer.StatusCode, request)

@@ -50,27 +50,12 @@ func FigureHTML(w io.Writer, f *Figure) error {
 			grid.Columns = append(grid.Columns, figureColumn{shownToken(c.Token), c.Name})
 		}
 		for i, r := range m.order() {
-			row := figureRow{Name: m.Rows[r]}
-			if i%m.part() == 0 && m.Are != "" { // else they are named in the corner
-				row.Are = m.RowsAre
-			}
-			for c, x := range m.Values[r] {
-				cell := figureCell{Text: f.number(x), Says: kinded(m.RowsAre, m.Rows[r]) + ", " + kinded(m.Are, m.Columns[c].Name)}
-				if t := m.Columns[c].Token; t != "" {
-					cell.Says += " " + quoteOnPage(t)
-				}
-				cell.Says += ": " + number(x)
-				if text := m.text(r, c); text != "" {
-					cell.Text = shownToken(text) + " " + cell.Text
-					cell.Says += " " + quoteOnPage(text)
-				}
-				if m.colored(x) {
-					cell.Style = template.CSS(fmt.Sprintf("background:%s;color:%s", hex(scale.of(x)), hex(ink(scale.of(x)))))
-				}
-				row.Cells = append(row.Cells, cell)
-			}
+			row := f.pageRow(m, scale, r)
 			if i%m.part() == 0 {
 				grid.Parts = append(grid.Parts, nil)
+				if m.Are != "" { // else rows are named in the corner
+					row.Are = m.RowsAre
+				}
 			}
 			last := len(grid.Parts) - 1
 			grid.Parts[last] = append(grid.Parts[last], row)
@@ -85,6 +70,27 @@ func FigureHTML(w io.Writer, f *Figure) error {
 		return fmt.Errorf("render: HTML: %w", err)
 	}
 	return nil
+}
+
+// pageRow is a row of a grid as its page has it.
+func (f *Figure) pageRow(m *Matrix, scale hues, r int) figureRow {
+	row := figureRow{Name: m.Rows[r]}
+	for c, x := range m.Values[r] {
+		cell := figureCell{Text: f.number(x), Says: kinded(m.RowsAre, m.Rows[r]) + ", " + kinded(m.Are, m.Columns[c].Name)}
+		if t := m.Columns[c].Token; t != "" {
+			cell.Says += " " + quoteOnPage(t)
+		}
+		cell.Says += ": " + number(x)
+		if text := m.text(r, c); text != "" {
+			cell.Text = shownToken(text) + " " + cell.Text
+			cell.Says += " " + quoteOnPage(text)
+		}
+		if m.colored(x) {
+			cell.Style = template.CSS(fmt.Sprintf("background:%s;color:%s", hex(scale.of(x)), hex(ink(scale.of(x)))))
+		}
+		row.Cells = append(row.Cells, cell)
+	}
+	return row
 }
 
 // kinded is a name behind what it is the name of, if that has one.

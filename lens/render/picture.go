@@ -161,21 +161,6 @@ func (p *painter) plan() (plan, error) {
 	return nil, fmt.Errorf("render: picture: kind %d is unknown (have: Heatmap, Curves, Targets, Candidates)", p.o.Kind)
 }
 
-// everyRow is a grid with every so manieth of its rows, counted from the last.
-func everyRow(g *lens.Grid, every int) *lens.Grid {
-	if every <= 1 {
-		return g
-	}
-	out := *g
-	out.Rows, out.Cells, out.Tracked = nil, nil, nil
-	for r := range g.Rows {
-		if (len(g.Rows)-1-r)%every == 0 {
-			out.Rows, out.Cells = append(out.Rows, g.Rows[r]), append(out.Cells, g.Cells[r])
-		}
-	}
-	return &out
-}
-
 // painter draws a grid on a surface.
 type painter struct {
 	pen
@@ -349,7 +334,7 @@ func (p *painter) backward() error {
 
 // describe tells in words what the picture shows, for those who do not see it.
 func (p *painter) describe() string {
-	d := p.subtitle() + ": " + extent(drawnRows(len(p.g.Rows), p.o.Every), len(p.g.Rows), len(p.g.Positions))
+	d := p.subtitle() + ": " + extent(len(thinned(p.g.Rows, p.o.Every)), len(p.g.Rows), len(p.g.Positions))
 	if p.empty() {
 		return d
 	}
@@ -359,9 +344,6 @@ func (p *painter) describe() string {
 	}
 	return d + " " + strings.Join(crystallisations(p.g, answerOf(p.g), read), "; ") + "."
 }
-
-// drawnRows is how many of some rows everyRow draws.
-func drawnRows(rows, every int) int { return (rows + max(1, every) - 1) / max(1, every) }
 
 // extent says how large a grid is, and of how many rows those are that are drawn.
 func extent(drawn, rows, positions int) string {

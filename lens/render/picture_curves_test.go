@@ -1,6 +1,7 @@
 package render
 
 import (
+	"fmt"
 	"image"
 	"math"
 	"testing"
@@ -42,8 +43,8 @@ func TestCurvesFollowTrackedTokensThroughAllRows(t *testing.T) {
 	g.Tracked = [][]lens.Trajectory{nil, {{Token: lens.Token{ID: 7, Bytes: " x"}, Logit: []float64{1, 2, 3}, Prob: []float64{0.1, 0.2, 0.3}, Rank: []int{30, 2, 1}}}}
 	c := testCharts(t, g, PictureOptions{Kind: Curves})
 	require.Equal(t, []panel{
-		{title: "probability", share: true, curves: []curve{{"·x", []float64{0.1, 0.2, 0.3}}}},
-		{title: "rank", rank: true, curves: []curve{{"·x", []float64{30, 2, 1}}}},
+		{title: "probability", of: "token", share: true, curves: []curve{{"·x", []float64{0.1, 0.2, 0.3}}}},
+		{title: "rank", of: "token", rank: true, curves: []curve{{"·x", []float64{30, 2, 1}}}},
 	}, c.panels)
 }
 
@@ -109,7 +110,7 @@ func TestPNGHasTheCurveWhereItsNumberIs(t *testing.T) {
 	img, c := pngOf(t, g, o), testCharts(t, g, o)
 	b := box{snap(margin + c.labels), snap(c.top() + 2*textSize), c.width, panelHeight}
 	for r, x := range c.panels[0].curves[0].values {
-		at := image.Pt(int(c.rowX(b, r)/pixel), int((b.y+c.panels[0].height(x)*b.h)/pixel))
+		at := image.Pt(int(c.stopX(b, r)/pixel), int((b.y+c.panels[0].height(x)*b.h)/pixel))
 		require.Equal(t, palette[0], rgbAt(img, at.X, at.Y), "row %d", r)
 	}
 	w, h := c.size()
@@ -117,17 +118,17 @@ func TestPNGHasTheCurveWhereItsNumberIs(t *testing.T) {
 }
 
 func TestSixteenCurvesAreToldApart(t *testing.T) {
-	type style struct {
-		c      rgb
-		dashed bool
-	}
-	seen := map[style]bool{}
-	for i := range mostCurves {
-		s := look(i)
-		k := style{s.color, len(s.dashes) > 0}
-		require.False(t, seen[k], i)
-		seen[k] = true
-		require.Greater(t, contrast(white, s.color), 1.9)
+	for _, style := range []Style{Screen, Paper} {
+		seen := map[string]bool{}
+		c := &charts{painter: &painter{o: PictureOptions{Style: style}}}
+		require.Equal(t, mostCurves, c.most())
+		for i := range c.most() {
+			s := c.look(i, 0)
+			is := fmt.Sprint(s.color, s.dashes)
+			require.False(t, seen[is], i)
+			seen[is] = true
+			require.Greater(t, contrast(white, s.color), 1.9)
+		}
 	}
 }
 

@@ -38,18 +38,24 @@ func (d *drawing) targets() {
 	}
 }
 
-// tracked draws the tokens of best rank in any row, at the last position.
+// tracked draws the tokens of best rank in any row, at the last position; of several lenses with a line of bars each.
 func (d *drawing) tracked() {
 	if len(d.g.Tracked) == 0 {
 		return
 	}
 	last := len(d.g.Positions) - 1
-	room := max(1, d.o.Width-2-widest-7-d.labels-2-9-2)
-	from := max(0, len(d.g.Rows)-room) // the last rows where not all fit
+	stops, ways := throughLayers(d.g)
+	rows, by := max(d.labels, 4), 0 // by is the room for the lenses' names
+	for _, w := range ways {
+		by = max(by, columns(laid(w.lens)))
+	}
+	before := 2 + widest + 1 + 7 + 2 + rows + 2 + 7 + 2
+	room := max(1, d.o.Width-before-by-min(by, 1))
+	from := max(0, len(stops)-room) // the last where not all fit
 	d.WriteString("\n")
 	d.flow(fmt.Sprintf("tokens of best rank in any row, after position %d", d.g.Positions[last]))
 	fmt.Fprintf(d, "  %-*s %7s  %-*s  %7s  probability by row, from %s to %s\n",
-		widest, "token", "rank", max(d.labels, 4), "row", "prob", label(d.g.Rows[from]), label(d.g.Rows[len(d.g.Rows)-1]))
+		widest, "token", "rank", rows, "row", "prob", stops[from], stops[len(stops)-1])
 	for _, t := range d.g.Tracked[last] {
 		best := 0
 		for r := range t.Rank {
@@ -57,7 +63,16 @@ func (d *drawing) tracked() {
 				best = r
 			}
 		}
-		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  %s\n", fit(d.candidate(last, t.Bytes), widest), t.Rank[best], max(d.labels, 4), label(d.g.Rows[best]), t.Prob[best], sparks(t.Prob[from:]))
+		fmt.Fprintf(d, "  %s %7d  %-*s  %7.4f  ", fit(d.candidate(last, t.Bytes), widest), t.Rank[best], rows, label(d.g.Rows[best]), t.Prob[best])
+		for k, w := range ways {
+			if k > 0 {
+				d.WriteString(strings.Repeat(" ", before))
+			}
+			if by > 0 {
+				d.WriteString(pad(w.lens, by) + " ")
+			}
+			fmt.Fprintln(d, sparks(w.through(t.Prob, len(stops))[from:]))
+		}
 	}
 }
 
@@ -82,7 +97,7 @@ func (d *drawing) experts() {
 	}
 }
 
-// sparks draws probabilities as bars of an eighth each.
+// sparks draws probabilities as bars of an eighth each, a dash where there is none.
 func sparks(xs []float64) string {
 	bars := []rune("▁▂▃▄▅▆▇█")
 	var b strings.Builder

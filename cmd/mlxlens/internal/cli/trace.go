@@ -363,8 +363,6 @@ func (o *traceOptions) checkPicture() error {
 	switch {
 	case !ok:
 		return usagef("--picture %q: want heatmap, candidates, curves or targets", o.picture)
-	case kind != render.Heatmap && len(o.lens.paths) > 1:
-		return usagef("--picture %s follows the rows of one lens: leave it out for a heat map of several", o.picture)
 	case kind == render.Targets && len(o.targets) == 0:
 		return usagef("--picture targets needs --target")
 	case kind == render.Curves || kind == render.Targets:

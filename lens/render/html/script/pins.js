@@ -33,8 +33,8 @@ function drawPins() {
     element("details", {}, element("summary", {}, "as a table"), element("div", {}, table(curves))));
 }
 
-// DASHES tell several lenses' lines apart; the first of them, or the only one, has none.
-const DASHES = ["none", "5 2.5", "1.5 2", "7 2 1.5 2"];
+// DASHES tell several lenses' lines apart, as in the pictures of -o (picture_charts.go); the first of them, or the only one, has none.
+const DASHES = ["none", "6 2", "2 2", "6 2 2 2", "10 3", "1 3", "10 2 2 2 2 2", "4 4"];
 
 // throughLayers are the places of a chart from left to right, and for each lens its rows: a line each.
 function throughLayers() {
