@@ -73,7 +73,7 @@ func HTML(w io.Writer, g *lens.Grid, o HTMLOptions) error {
 	}
 	v.Embed = embedTag(v.Height)
 	if len(g.Rows) > 0 && len(g.Positions) > 0 {
-		v.Crystallisation = strings.Join(crystallisations(g, answerOf(g), shown), "; ")
+		v.Crystallisation = crystallised(g, answerOf(g), shown)
 		v.Last = lastPosition(g)
 	}
 	var b bytes.Buffer

@@ -342,7 +342,7 @@ func (p *painter) describe() string {
 	if p.o.Every > 1 {
 		read = "read" // not all of them are drawn
 	}
-	return d + " " + strings.Join(crystallisations(p.g, answerOf(p.g), read), "; ") + "."
+	return d + " " + crystallised(p.g, answerOf(p.g), read) + "."
 }
 
 // extent says how large a grid is, and of how many rows those are that are drawn.

@@ -315,9 +315,7 @@ func (d *drawing) answer() {
 		}
 	}
 	d.WriteString("\n")
-	for _, sentence := range crystallisations(g, d.saidAfter(last, g.Final.Token.Bytes), shown) {
-		d.flow(sentence)
-	}
+	d.flow(crystallised(g, d.saidAfter(last, g.Final.Token.Bytes), shown))
 	if g.Check != nil {
 		verdict := "agrees"
 		if !g.Check.OK {

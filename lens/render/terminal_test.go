@@ -135,7 +135,7 @@ func TestSentenceOnWhereTheAnswerComesOutOnTop(t *testing.T) {
 	}
 }
 
-func TestEachOfSeveralLensesHasItsSentence(t *testing.T) {
+func TestASentenceSaysWhereEachOfSeveralLensesFindsTheAnswer(t *testing.T) {
 	at := func(row string) *string { return new("layers." + row) }
 	g := grid()
 	g.Model.Layers = 3
@@ -147,18 +147,32 @@ func TestEachOfSeveralLensesHasItsSentence(t *testing.T) {
 		{Name: "tuned: d", Kind: "tuned", Rows: []int{1, 3, 4}, FirstTop1: at("1.resid_post (tuned)"), StableFrom: at("1.resid_post (tuned)")},
 		{Name: "jacobian: j", Kind: "jacobian", Rows: []int{4}, FirstTop1: at("2.resid_post"), StableFrom: at("2.resid_post")},
 	}
-	logit, tuned, jacobian := `by the logit lens " b", the model's answer, is the likeliest token of no row that it reads`, `by the tuned lens " b" is the likeliest token from layer 1 on, of 3 layers`, `by the jacobian lens " b" is the likeliest token at layer 2, the only row that it reads`
-	require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), logit+"\n"+tuned+"\n"+jacobian+"\n")
+	want := `" b" is the likeliest token by the logit lens of no row that it reads; by the tuned from layer 1 on, of 3 layers; by the jacobian at layer 2, the only row that it reads`
+	require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), want+"\n")
 	for name, write := range map[string]func(w *strings.Builder) error{
 		"page":    func(w *strings.Builder) error { return HTML(w, g, HTMLOptions{}) },
 		"picture": func(w *strings.Builder) error { return Picture(w, g, PictureOptions{Format: SVG}) },
 	} {
 		var b strings.Builder
 		require.NoError(t, write(&b))
-		require.Contains(t, strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&quot;", `"`).Replace(b.String()), logit+"; "+tuned+"; "+jacobian, name)
+		require.Contains(t, strings.NewReplacer("&#34;", `"`, "&#39;", "'", "&quot;", `"`).Replace(b.String()), want, name)
 	}
-	g.Lenses[1].FirstTop1, g.Lenses[1].StableFrom = at("2.resid_post"), at("2.resid_post")
-	require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), `by the tuned lens " b" is the likeliest token only in the last of 3 layers`)
+	tuned := &g.Lenses[1]
+	for _, c := range []struct{ first, stable, says string }{
+		{"2.resid_post", "2.resid_post", "only in the last of 3 layers"},
+		{"0.resid_post (tuned)", "2.resid_post", "first at layer 0, and for good only in the last of 3 layers"},
+		{"0.resid_post (tuned)", "1.resid_post (tuned)", "first at layer 0, and for good from layer 1 on, of 3 layers"},
+		{"0.resid_post (tuned)", "", "first at layer 0, and not for good, of 3 layers"},
+	} {
+		if tuned.FirstTop1, tuned.StableFrom = at(c.first), at(c.stable); c.stable == "" {
+			tuned.StableFrom = nil
+		}
+		require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), "; by the tuned "+c.says+"; by the jacobian")
+	}
+	tuned.FirstTop1, tuned.StableFrom = at("1.resid_post (tuned)"), at("2.resid_post")
+	g.Lenses[0].FirstTop1, g.Lenses[0].StableFrom = at("2.resid_post"), at("2.resid_post")
+	g.Lenses[2] = lens.Reading{Kind: "jacobian", Rows: []int{0, 2, 4}, FirstTop1: at("2.resid_post"), StableFrom: at("2.resid_post")}
+	require.Contains(t, terminal(t, g, TerminalOptions{Width: 200}), `" b" is the likeliest token by the logit and jacobian lenses only in the last of 3 layers; by the tuned first at layer 1, and for good only in the last`+"\n", "what is alike is said once")
 }
 
 func TestMarksOfTheTerminalStayThere(t *testing.T) {

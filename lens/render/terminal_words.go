@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize/english"
@@ -41,21 +42,78 @@ func ofLayers(rows []string, layers int, are string) string {
 	return fmt.Sprintf("of the %s %s", english.Plural(n, "layer", ""), are)
 }
 
-// crystallisations are sentences on where the final answer first comes out on top, and from where it stays there: one,
-// or of several lenses one by each. The grid's rows are shown, or what are says.
-func crystallisations(g *lens.Grid, answer, are string) []string {
+// crystallised is a sentence on where the final answer first comes out on top, and from where it stays there, by each
+// lens. The grid's rows are shown, or what are says.
+func crystallised(g *lens.Grid, answer, are string) string {
 	if len(g.Lenses) == 0 {
-		return []string{crystallisation(g, answer, are)}
+		return crystallisation(g, answer, are)
 	}
-	var all []string
+	type finding struct {
+		lenses    []string
+		where, of string
+	}
+	var all []finding
 	for _, by := range g.Lenses {
-		of := &lens.Grid{Model: g.Model, Final: lens.Final{FirstTop1: placeOf(by.FirstTop1), StableFrom: placeOf(by.StableFrom)}}
-		for _, r := range by.Rows {
-			of.Rows = append(of.Rows, *placeOf(&g.Rows[r]))
+		f := finding{lenses: []string{by.Kind}}
+		f.where, f.of = found(g, &by)
+		i := slices.IndexFunc(all, func(other finding) bool { return other.where == f.where && other.of == f.of })
+		if i < 0 {
+			all = append(all, f)
+			continue
 		}
-		all = append(all, "by the "+by.Kind+" lens "+crystallisation(of, answer, "that it reads"))
+		all[i].lenses = append(all[i].lenses, by.Kind)
 	}
-	return all
+	said, of := "", "" // what there are of layers is said where it is not what was said before
+	for i, f := range all {
+		lenses := english.WordSeries(f.lenses, "and")
+		if i > 0 {
+			said += "; by the " + lenses
+		} else {
+			said = answer + " is the likeliest token by the " + lenses + " " + english.PluralWord(len(f.lenses), "lens", "lenses")
+		}
+		said += " " + f.where
+		if f.of != "" && f.of != of {
+			if !strings.HasSuffix(f.where, "in the last") {
+				said += ","
+			}
+			said, of = said+" "+f.of, f.of
+		}
+	}
+	return said
+}
+
+// found says where a lens of several finds the answer, and of which layers that is true, "" where it says so itself.
+func found(g *lens.Grid, by *lens.Reading) (where, of string) {
+	var rows []string
+	for _, r := range by.Rows {
+		rows = append(rows, *placeOf(&g.Rows[r]))
+	}
+	first, stable, last := placeOf(by.FirstTop1), placeOf(by.StableFrom), rows[len(rows)-1]
+	of = ofLayers(rows, g.Model.Layers, "that it reads")
+	end := "in the last"
+	if strings.HasPrefix(of, "of the 1 ") { // of other rows than layers
+		end = "in the last row, " + rowName(last)
+	}
+	switch {
+	case first == nil:
+		return "of no row that it reads", ""
+	case len(rows) == 1:
+		return "at " + rowName(last) + ", the only row that it reads", ""
+	case stable == nil:
+		where = "first at " + rowName(*first) + ", and not for good"
+	case *first == *stable && *first == last:
+		where = "only " + end
+	case *first == *stable:
+		where = "from " + rowName(*first) + " on"
+	case *stable == last:
+		where = "first at " + rowName(*first) + ", and for good only " + end
+	default:
+		where = "first at " + rowName(*first) + ", and for good from " + rowName(*stable) + " on"
+	}
+	if end != "in the last" && strings.HasSuffix(where, end) {
+		of = ""
+	}
+	return where, of
 }
 
 // placeOf is a row's name without the lens that reads it.
