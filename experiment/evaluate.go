@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -182,15 +183,18 @@ func (v *evaluating) readings(rows []string) ([]Reading, error) {
 
 // Figure shows both measures, a column a lens.
 func (e *Evaluation) Figure() *render.Figure {
-	f := &render.Figure{Title: "lenses against the model's answer", Digits: 3, Means: "KL(final ‖ row) in nats, and the part of positions with the same likeliest token: means over positions"}
+	f := &render.Figure{Title: "lenses against the model's answer", Digits: 3, Means: "KL(final ‖ row) in nats, the mean over positions"}
 	f.Notes = append(named(e.Model), fmt.Sprintf("%s: %s, %s", render.Visible(e.Corpus.Name), english.Plural(e.Corpus.Sequences, "sequence", ""), english.Plural(e.Corpus.Positions, "position", "")))
-	kl := render.Matrix{Name: "KL", RowsAre: "layer"}
-	same := render.Matrix{Name: "agreement", RowsAre: "layer"}
-	for i, l := range e.Lenses {
-		name := "logit"
-		if i > 0 {
-			name = strconv.Itoa(i)
-			f.Notes = append(f.Notes, fmt.Sprintf("%d: %s", i, render.Visible(l.Lens)))
+	kl := render.Matrix{Name: "KL", RowsAre: "layer", Are: "lens"}
+	same := render.Matrix{Name: "agreement", RowsAre: "layer", Are: "lens", Means: "the part of positions with the model's likeliest token"}
+	of := map[string]int{}
+	for _, l := range e.Lenses {
+		name, file, _ := strings.Cut(render.Visible(l.Lens), ": ")
+		if of[name]++; of[name] > 1 { // as rows of several lenses are named
+			name = fmt.Sprintf("%s %d", name, of[name])
+		}
+		if file != "" {
+			f.Notes = append(f.Notes, name+": "+file)
 		}
 		kl.Columns, same.Columns = append(kl.Columns, render.Column{Name: name}), append(same.Columns, render.Column{Name: name})
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/mlxlens/mlxlens/experiment"
 	"github.com/mlxlens/mlxlens/internal/modeltest"
 	"github.com/mlxlens/mlxlens/lens"
+	"github.com/mlxlens/mlxlens/lens/render"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model"
 )
@@ -94,7 +95,13 @@ func TestJSONOfAnEvaluationFollowsThePublishedSchema(t *testing.T) {
 	f := e.Figure()
 	require.Len(t, f.Grids, 2)
 	require.Equal(t, []string{"0", "2"}, f.Grids[0].Rows)
+	require.NotEqual(t, f.Means, f.Grids[1].Means, "a part of positions is not on a scale of nats")
 	require.Equal(t, []int{2, 2}, e.Arrays()[0].Shape)
+	e.Lenses = append(e.Lenses, experiment.Reading{Lens: "tuned: b", KL: e.Lenses[0].KL, Agreement: e.Lenses[0].Agreement}, experiment.Reading{Lens: "tuned: c", KL: e.Lenses[0].KL, Agreement: e.Lenses[0].Agreement})
+	e.Lenses[1].Lens = "tuned: a"
+	f = e.Figure()
+	require.Equal(t, []render.Column{{Name: "logit"}, {Name: "tuned"}, {Name: "tuned 2"}, {Name: "tuned 3"}}, f.Grids[0].Columns)
+	require.Subset(t, f.Notes, []string{"tuned: a", "tuned 2: b", "tuned 3: c"})
 }
 
 func TestWrongEvaluationsAreRefused(t *testing.T) {

@@ -74,3 +74,13 @@ func TestEachPartOfALongColumnIsLabelled(t *testing.T) {
 	require.Empty(t, b.Axe())
 	b.Shot("figure-strip-parts")
 }
+
+func TestTablesBesideEachOtherAreWholeInTheWindow(t *testing.T) {
+	f := wave(30, 3)
+	plain := f.Grids[0]
+	plain.Plain = true
+	f.Grids = append([]Matrix{plain}, f.Grids[0]) // whose legend puts it lower
+	b := figureIn(t, f, 1440, 800)
+	require.Equal(t, 1, browsertest.JS[int](b, `new Set([...document.querySelectorAll("figure")].map(e => e.getBoundingClientRect().top)).size`))
+	require.LessOrEqual(t, browsertest.JS[float64](b, `document.documentElement.scrollHeight`), 800.0, "with what is below them")
+}

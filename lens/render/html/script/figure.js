@@ -34,15 +34,17 @@ function reach(cell) {
   cell.scrollIntoView({ block: "nearest", inline: "nearest" });
 }
 
-// fitRows makes the rows as low as is needed for all of a table to be in the window with what is below it, so many
-// pixels, where that leaves them legible.
-function fitRows(article, below = 26) {
+// fitRows makes the rows as low as is needed for all of the first tables, which stand beside each other, to be in the
+// window with what is below them, so many pixels, where that leaves them legible.
+function fitRows(article, below = 48) {
   article.style.removeProperty("--row");
   if (narrow.matches) return;
-  const table = article.querySelector(".wide:not(.dense):not(.strip) table");
-  if (!table) return;
-  const foot = table.querySelectorAll(".foot").length, room = innerHeight - scrollY - table.getBoundingClientRect().top - 20 * foot - below;
-  article.style.setProperty("--row", Math.min(22, Math.max(14, Math.floor(room / (table.rows.length - foot)))) + "px");
+  const tables = [...article.querySelectorAll(".wide:not(.dense):not(.strip) table")], topOf = table => table.closest("figure").getBoundingClientRect().top;
+  const heights = tables.filter(table => topOf(table) === topOf(tables[0])).map(table => {
+    const foot = table.querySelectorAll(".foot").length, room = innerHeight - scrollY - table.getBoundingClientRect().top - 20 * foot - below;
+    return Math.floor(room / (table.rows.length - foot));
+  });
+  if (heights.length) article.style.setProperty("--row", Math.min(22, Math.max(14, Math.min(...heights))) + "px");
 }
 
 // hints shows at the pointer what a cell says.
