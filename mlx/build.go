@@ -129,7 +129,7 @@ func (a *Array) bound() int64 {
 // start checks and acquires the operands, and places the result.
 func start(op string, r *Array, scope *Scope, operands []*Array) *Error {
 	if why, bad := loaded.refused[op]; bad {
-		return newError(op, ErrRefused, "this library computes it wrongly ("+why+"): get the one that was proven with `"+provenCommand+"`")
+		return newError(op, ErrRefused, "this library computes it wrongly ("+why+"): get the one that was proven with `"+provenCommand()+"`")
 	}
 	forgetAsked()
 	placed := false

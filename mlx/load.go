@@ -152,7 +152,7 @@ func prepare() error {
 		lib.MLX = capi.StringData(version).String()
 		capi.StringFree(version)
 	}
-	lib.Proven, lib.Remedy = provenMLX, provenCommand
+	lib.Proven, lib.Remedy = provenMLX, provenCommand()
 	loaded.unproven = lib.MLX != provenMLX
 	capi.GetMemoryLimit(&lib.Memory)
 	loaded.room = roomOf()

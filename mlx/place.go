@@ -83,12 +83,6 @@ func places() []place {
 	return append(out, place{path: file, by: "the system's loader"})
 }
 
-// LibraryCommand gets a library and puts it into LibraryFolder. It needs Go, and no checkout.
-const LibraryCommand = "go run github.com/mlxlens/mlxlens/mlx/cmd/mlxlib@latest"
-
-// provenCommand gets the library that this package was proven with, whatever else is there.
-const provenCommand = LibraryCommand + " -own"
-
 // LibraryFolder returns where LibraryCommand puts the library, and Load looks for it: a folder
 // in the user's cache.
 func LibraryFolder() (string, error) {
@@ -174,18 +168,6 @@ func search() error {
 	return nil
 }
 
-func remedy() string {
-	get := "get one with `" + LibraryCommand + "` (in a checkout of mlxlens with `make mlx-c`)"
-	if os.Getenv(EnvLibrary) != "" {
-		return "set $" + EnvLibrary + " to a folder that has one, or unset it: no other place is looked at while it is set; where there is none, " + get
-	}
-	get += ", or set $" + EnvLibrary + " to a folder that has it"
-	if runtime.GOOS == "darwin" {
-		return "install it with `brew install mlx-c`, or " + get
-	}
-	return get
-}
-
 // open opens the library at p; it returns why it cannot be used, "" when it is open.
 func (p place) open() (reason string) {
 	folder := ""
@@ -224,18 +206,6 @@ func (p place) open() (reason string) {
 	}
 	loaded.library.Path, loaded.library.MLXPath = p.path, mlxPath
 	return ""
-}
-
-// lacking is what the loader says, with what to do about a library of CUDA that it did not find.
-func lacking(said string) string {
-	switch name, _, missing := strings.Cut(said, ": cannot open shared object file"); {
-	case !missing:
-	case name == "libcuda.so.1":
-		said += "; it comes with NVIDIA's driver, which this library needs: install that, or make the library for the CPU (in a checkout with `MLX_C_BACKEND=cpu make mlx-c`)"
-	case strings.HasPrefix(name, "libcu") || strings.HasPrefix(name, "libnv") || strings.HasPrefix(name, "libnccl"):
-		said += "; it is a part of CUDA 13: `MLX_C_BACKEND=cuda make mlx-c` in a checkout fetches what is missing"
-	}
-	return said
 }
 
 // opensMLX reports whether libmlx is opened before libmlxc, so that a system's loader need not find it.

@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 
 	"model":      {"internal/spelling", "mlx", "mlx/nn"},
 	"model/load": {"mlx", "mlx/nn", "checkpoint", "internal/exactjson", "model"},
-	"model/auto": {"mlx", "checkpoint", "internal/exactjson", "tokenizer", "model", "model/load", "model/cohere", "model/deepseek", "model/gemma2", "model/gemma3", "model/gemma4", "model/glm", "model/glm4moe", "model/gpt2",
+	"model/auto": {"mlx", "checkpoint", "internal/exactjson", "internal/origin", "tokenizer", "model", "model/load", "model/cohere", "model/deepseek", "model/gemma2", "model/gemma3", "model/gemma4", "model/glm", "model/glm4moe", "model/gpt2",
 		"model/gptj", "model/gptneox", "model/gptoss", "model/granite", "model/granite4", "model/lfm2", "model/llama", "model/llama4", "model/nemotronh", "model/olmo2", "model/olmoe", "model/phi", "model/phi3",
 		"model/qwen3", "model/qwen3next", "model/stablelm", "model/starcoder2"},
 	"model/cohere":     architecture,

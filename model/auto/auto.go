@@ -142,7 +142,7 @@ func (opened *Opened) open(ck *checkpoint.Checkpoint, o Options) error {
 		device = *o.Device
 	}
 	if !device.Available() {
-		return fmt.Errorf("auto: this library has no %s: on Linux with an NVIDIA GPU `MLX_C_BACKEND=cuda make mlx-c` in a checkout makes one that has", device)
+		return fmt.Errorf("auto: this library has no %s: %s", device, otherDevices())
 	}
 	quant, err := load.ParseQuantization(configOf(ck))
 	if err != nil {

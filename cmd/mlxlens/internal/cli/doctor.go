@@ -117,7 +117,11 @@ func (d *diagnosis) library() error {
 		case named != "":
 			d.add("there is no usable MLX library where $"+mlx.EnvLibrary+" says", "unset it, or name a folder that has one: while it is set, no other place is looked at; why "+named+" is not usable is said on stderr")
 		default:
-			d.add("there is no usable MLX library", "run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout of mlxlens; the places that were tried are listed on stderr")
+			what, do := mlx.LibraryRemedy()
+			if what != "" {
+				what = ": " + what
+			}
+			d.add("there is no usable MLX library"+what, do+"; the places that were tried are listed on stderr")
 		}
 		if errors.Is(err, mlx.ErrBLAS) {
 			d.add("there is no usable BLAS where $"+mlx.EnvBLAS+" says", "unset it, or name another: why "+os.Getenv(mlx.EnvBLAS)+" is not usable is said on stderr")
@@ -173,7 +177,7 @@ func (d *diagnosis) model(withLibrary bool) error {
 	path, err := quiet.locate(&streams{ctx: context.Background(), out: io.Discard, err: io.Discard})
 	var usage usageError
 	if errors.As(err, &usage) {
-		d.add("no model is there", "fetch one with `mlxlens pull "+defaultHubModel+"`, or in a checkout with `make model`, or name one with -m or in $"+envModel)
+		d.add("no model is there", fetchModel()+", or name one with -m or in $"+envModel)
 		return errors.New("no model is there to trace")
 	}
 	if err == nil {

@@ -74,13 +74,15 @@ func (d *diagnosis) matrixUnits() {
 func (d *diagnosis) lacksMatrixKernels(name, path string) {
 	f, err := os.Open(path)
 	if err != nil {
-		d.add("MLX's kernels cannot be read: "+err.Error(), "get the library again: `"+mlx.LibraryCommand+"`")
+		_, do := mlx.LibraryRemedy()
+		d.add("MLX's kernels cannot be read: "+err.Error(), "get the library again: "+do)
 		return
 	}
 	defer f.Close()
 	if has, err := contains(f, matrixKernels); err != nil || has {
 		return
 	}
+	_, do := mlx.LibraryRemedy()
 	d.add("this GPU ("+name+") has matrix units, and "+path+" has no kernels for them: products take several times as long as they could",
-		"on macOS 26.2 or later run `"+mlx.LibraryCommand+"`, or `make mlx-c` in a checkout, which take the library that was built for macOS 26; Homebrew's has none")
+		"on macOS 26.2 or later "+do+", which get MLX as it was built for macOS 26; Homebrew's has none")
 }

@@ -107,7 +107,7 @@ func (o *modelOptions) asGiven() []string {
 func (o *modelOptions) locate(s *streams) (string, error) {
 	ref, from, _ := o.choose()
 	if ref == "" {
-		return "", usagef("no model was named, and none is there: fetch one with `mlxlens pull %s`, or in a checkout with `make model`, or name one with -m (a directory, a .gguf file, or owner/name)", defaultHubModel)
+		return "", usagef("no model was named, and none is there: %s, or name one with -m (a directory, a .gguf file, or owner/name)", fetchModel())
 	}
 	if from != "" && !o.quiet {
 		s.say("model %s (from %s)", ref, from)
@@ -203,6 +203,15 @@ func defaultFromCache() (path, why string) {
 		return "", rooms.Text(err)
 	}
 	return snapshot.Path, ""
+}
+
+// fetchModel says how to get a model. Who has mlxlens as a Python package has no checkout.
+func fetchModel() string {
+	do := "fetch one with `mlxlens pull " + defaultHubModel + "`"
+	if provenance.Packages() == "" {
+		do += ", or in a checkout with `make model`"
+	}
+	return do
 }
 
 // fetchedModel finds the model of `make model`, in the checkout that the program belongs to, or
