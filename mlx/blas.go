@@ -1,6 +1,7 @@
 package mlx
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/cpu"
 
+	"github.com/mlxlens/mlxlens/internal/origin"
 	"github.com/mlxlens/mlxlens/mlx/internal/capi"
 )
 
@@ -38,10 +40,14 @@ func core() string {
 // openKernels opens a BLAS, and returns whose kernels it took. An OpenBLAS that took those of a processor too old for
 // this one is opened again and told of a better one, unless the user has named one.
 func openKernels(path string) (string, error) {
-	if file := fileOf(path); exists(file) {
-		if reason := inspect(file); reason != "" { // the loader would map what is not there, and the process end by it
-			return "", errors.New(reason)
-		}
+	reason := "" // the loader would map what is not there, and the process end by it
+	if !strings.ContainsRune(path, filepath.Separator) {
+		reason = unmappable(path)
+	} else if exists(path) {
+		reason = inspect(path)
+	}
+	if reason != "" {
+		return "", errors.New(reason)
 	}
 	blas, err := capi.OpenBLAS(path)
 	if err != nil {
@@ -61,17 +67,54 @@ func openKernels(path string) (string, error) {
 	return blas.Core(), nil
 }
 
-// fileOf is the file that the loader opens for a name, as far as the name and $LD_LIBRARY_PATH say, else "".
-func fileOf(name string) string {
-	if strings.ContainsRune(name, filepath.Separator) {
-		return name
+// openBLAS opens an OpenBLAS, unless $MLX_C_BLAS says which or none, so that libmlx's cblas functions bind to it: the
+// reference BLAS that Linux wheels of MLX carry multiplies 50 times slower. It lies in folder, beside libmlxc, or where the system's
+// loader looks.
+func openBLAS(folder string) {
+	if os.Getenv(EnvBLAS) != "" || !opensBLAS() {
+		return
 	}
-	for _, folder := range loaderFolders() {
-		if file := filepath.Join(folder, name); exists(file) {
-			return file
+	lib := &loaded.library
+	lib.BLAS, lib.Kernels, lib.SearchedBLAS, lib.DamagedBLAS = "", "", nil, nil
+	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && lib.tryBLAS(beside, origin.Refusal(beside)) {
+		return
+	}
+	for _, name := range []string{"libopenblas.so.0", "libopenblas.so"} {
+		whole := cmp.Or(loaderStrays(), unmappable(name))
+		if lib.tryBLAS(name, whole) {
+			return
+		}
+		if whole == "" {
+			continue
+		}
+		for _, file := range loaderFiles(name) { // the loader is not asked, and its files are taken one by one
+			switch reason := inspect(file); {
+			case reason != "" && !ofAnotherMachine(reason):
+				lib.DamagedBLAS = append(lib.DamagedBLAS, file+": "+reason)
+				lib.SearchedBLAS = append(lib.SearchedBLAS, file+": "+reason)
+			case ofAProcessor(file): // not ours to choose
+			default:
+				if lib.tryBLAS(file, cmp.Or(reason, origin.Refusal(file), strayNeed(file))) {
+					return
+				}
+			}
 		}
 	}
-	return ""
+}
+
+// tryBLAS opens a BLAS, unless a reason speaks against it, and writes down what came of it.
+func (l *Library) tryBLAS(name, against string) bool {
+	if against == "" {
+		kernels, err := openKernels(name)
+		if err == nil {
+			l.BLAS, l.Kernels = name, kernels
+			l.SearchedBLAS = append(l.SearchedBLAS, name+": taken")
+			return true
+		}
+		against = err.Error()
+	}
+	l.SearchedBLAS = append(l.SearchedBLAS, name+": "+against)
+	return false
 }
 
 // oneThread counts who has asked for one thread, and keeps how many there were.

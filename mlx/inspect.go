@@ -9,6 +9,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
 )
@@ -36,8 +37,13 @@ func inspect(path string) string {
 	return "it is not a shared library"
 }
 
+// otherMachine begins what inspect says of a file that is right, and not for this machine.
+const otherMachine = "it is built for "
+
+func ofAnotherMachine(reason string) bool { return strings.HasPrefix(reason, otherMachine) }
+
 func wrongMachine(got string) string {
-	return fmt.Sprintf("it is built for %s, and this program runs on %s/%s", got, runtime.GOOS, runtime.GOARCH)
+	return fmt.Sprintf(otherMachine+"%s, and this program runs on %s/%s", got, runtime.GOOS, runtime.GOARCH)
 }
 
 // cutOff says that a part of a file lies beyond its end, "" if none does.

@@ -31,6 +31,9 @@ type Library struct {
 	Memory   int      // MLX's memory limit in bytes
 	Refused  []string // C functions that failed the self-check, each with the reason
 	Searched []string // every place of the search, in order, with why it was taken or not
+
+	SearchedBLAS []string // the same of the search for an OpenBLAS, where there is one
+	DamagedBLAS  []string // files of an OpenBLAS that were passed by, each with what is wrong with it
 }
 
 var loaded struct {

@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		lib, err := mlx.LoadedLibrary()
 		fmt.Printf("%v\n%s\n%s\nis ErrLibrary: %v\n", err, lib.Path, lib.BLAS, errors.Is(err, mlx.ErrLibrary))
+		for _, damaged := range lib.DamagedBLAS {
+			fmt.Println("damaged", damaged)
+		}
 		if errors.Is(err, mlx.ErrBLAS) {
 			fmt.Println("is ErrBLAS")
 		}
@@ -173,9 +176,29 @@ func TestATruncatedBLASIsToldAndNotMapped(t *testing.T) {
 	require.NoError(t, os.WriteFile(cut, whole[:1000], 0o600))
 	out := loadWith(t, mlx.EnvLibrary+"="+lib.Path, mlx.EnvBLAS+"="+cut)
 	require.True(t, strings.HasPrefix(out, "mlx: $MLX_C_BLAS names "+cut+", which cannot be used: it is a damaged ELF file, or a truncated one"), out)
-	out = loadWith(t, mlx.EnvLibrary+"="+lib.Path, mlx.EnvBLAS+"=", "LD_LIBRARY_PATH="+folder)
-	require.NotContains(t, out, cut)
-	require.Contains(t, out, lib.Path)
+	newer := filepath.Join(folder, "newer", "glibc-hwcaps", "x86-64-v4", "libopenblas.so.0")
+	require.NoError(t, os.MkdirAll(filepath.Dir(newer), 0o755))
+	require.NoError(t, os.WriteFile(newer, whole[:len(whole)-len(whole)/3], 0o600))
+	for path, damaged := range map[string]string{folder: cut, filepath.Join(folder, "newer"): newer} {
+		out = loadWith(t, mlx.EnvLibrary+"="+lib.Path, mlx.EnvBLAS+"=", "LD_LIBRARY_PATH="+path)
+		require.Contains(t, out, "<nil>\n"+lib.Path)
+		require.Contains(t, out, "damaged "+damaged+": it is ")
+		if lib.BLAS != "" {
+			require.NotContains(t, out, lib.Path+"\n\n", "the system's is taken")
+		}
+	}
+}
+
+func TestAnEmptyEntryOfTheLoadersPathCostsNoBLAS(t *testing.T) {
+	lib, err := mlx.LoadedLibrary()
+	require.NoError(t, err)
+	if lib.BLAS == "" || filepath.IsAbs(lib.BLAS) {
+		t.Skip("the system has no OpenBLAS, or $MLX_C_BLAS one")
+	}
+	for _, path := range []string{"/usr/local/cuda/lib64:", ":/nowhere", "relative"} {
+		out := loadWith(t, mlx.EnvLibrary+"="+lib.Path, "LD_LIBRARY_PATH="+path)
+		require.Regexp(t, `<nil>\n`+lib.Path+`\n/\S+/libopenblas\.so(\.0)?\nis ErrLibrary: false\n$`, out)
+	}
 }
 
 func TestSetLibraryAfterTheFirstUseIsAnError(t *testing.T) {

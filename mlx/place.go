@@ -183,6 +183,8 @@ func (p place) open() (reason string) {
 		folder = filepath.Dir(p.path)
 	} else if reason := loaderStrays(); reason != "" {
 		return reason
+	} else if reason := unmappable(p.path); reason != "" {
+		return reason
 	}
 	if reason := p.suspectNeeds(folder); reason != "" {
 		return reason
@@ -247,32 +249,6 @@ func (p place) suspectNeeds(folder string) string {
 	return ""
 }
 
-// loaderFolders are those of $LD_LIBRARY_PATH; an empty one is the working directory.
-func loaderFolders() []string {
-	folders := os.Getenv("LD_LIBRARY_PATH")
-	if folders == "" {
-		return nil
-	}
-	return strings.Split(strings.ReplaceAll(folders, ";", ":"), ":") // ld.so(8): either divides
-}
-
-// loaderStrays says why the system's loader is not asked for a bare name: because it would look
-// into the working directory, or where others may put a library. On a Mac it always does.
-func loaderStrays() string {
-	if runtime.GOOS == "darwin" {
-		return "not asked: it looks into the working directory too"
-	}
-	for _, folder := range loaderFolders() {
-		if !filepath.IsAbs(folder) {
-			return fmt.Sprintf("not asked: %q in $LD_LIBRARY_PATH is the working directory, or below it", folder)
-		}
-		if why := origin.Refusal(folder); exists(folder) && why != "" {
-			return fmt.Sprintf("not asked: %q is in $LD_LIBRARY_PATH, and %s, and could put anything there; name the library in $%s if you trust it", folder, why, EnvLibrary)
-		}
-	}
-	return ""
-}
-
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
@@ -309,24 +285,3 @@ func openNamedBLAS() error {
 
 // opensBLAS reports whether a BLAS is opened beside libmlx: on a Mac MLX uses Accelerate.
 func opensBLAS() bool { return runtime.GOOS == "linux" && addressSpace() >= blasRoom }
-
-// openBLAS opens an OpenBLAS, unless $MLX_C_BLAS says which or none, so that libmlx's cblas functions bind to it: the
-// reference BLAS that Linux wheels of MLX carry multiplies 50 times slower.
-func openBLAS(folder string) {
-	if os.Getenv(EnvBLAS) != "" || !opensBLAS() {
-		return
-	}
-	var names []string
-	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && origin.Refusal(beside) == "" {
-		names = append(names, beside)
-	}
-	if loaderStrays() == "" {
-		names = append(names, "libopenblas.so.0", "libopenblas.so")
-	}
-	for _, name := range names {
-		if kernels, err := openKernels(name); err == nil {
-			loaded.library.BLAS, loaded.library.Kernels = name, kernels
-			return
-		}
-	}
-}

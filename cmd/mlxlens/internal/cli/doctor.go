@@ -40,7 +40,7 @@ problem comes with what to do about it. It fails when a trace of that model coul
 run: without a usable library (exit code 3), a model that can be opened, or the memory
 for it.
 
-With --verbose it lists every place where a library or a model was looked for, and why
+With --verbose it lists every place where a library, a BLAS or a model was looked for, and why
 it was taken or not.`,
 		Example: `  mlxlens doctor
   mlxlens doctor --verbose
@@ -72,6 +72,7 @@ type diagnosis struct {
 // looked lists the places of each search, with why each was taken or not.
 type looked struct {
 	Library []string `json:"library"`
+	BLAS    []string `json:"blas"`
 	Model   []string `json:"model"`
 }
 
@@ -105,7 +106,7 @@ var needed = []string{"attention", "rope", "quantized_matmul", "dequantize"}
 
 func (d *diagnosis) library() error {
 	lib, err := mlx.LoadedLibrary()
-	d.Looked.Library = lib.Searched
+	d.Looked.Library, d.Looked.BLAS = lib.Searched, lib.SearchedBLAS
 	if errors.Is(err, mlx.ErrSystem) {
 		d.add("the MLX library cannot be opened: the system gives too few threads or too little memory", "raise the limits (`ulimit -u`, `ulimit -v`, the cgroup's), or set OPENBLAS_NUM_THREADS=1")
 		return err
@@ -136,11 +137,7 @@ func (d *diagnosis) library() error {
 		d.add("the library fails the self-check: "+r, fmt.Sprintf("get the library of MLX %s, which mlxlens was proven with: `%s`", lib.Proven, lib.Remedy))
 	}
 	d.matrixUnits()
-	if asked := os.Getenv(mlx.EnvBLAS) == "none"; runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 && asked {
-		d.add("no OpenBLAS is opened: matrix products run 50 times slower than they could", "$"+mlx.EnvBLAS+" is none: unset it")
-	} else if runtime.GOOS == "linux" && d.BLAS == "" && len(lib.Devices) == 1 {
-		d.add("OpenBLAS was not found: matrix products run 50 times slower than they could", "install it (Debian, Ubuntu: sudo apt-get install -y libopenblas0-pthread), or name one in $"+mlx.EnvBLAS)
-	}
+	d.fastBLAS(lib)
 	return nil
 }
 
@@ -245,6 +242,9 @@ func (d *diagnosis) print(s *streams, verbose bool) error {
 	}
 	if verbose {
 		fmt.Fprintf(s.out, "\nlooked for a library at\n  %s\n", strings.Join(d.Looked.Library, "\n  "))
+		if len(d.Looked.BLAS) > 0 {
+			fmt.Fprintf(s.out, "\nlooked for a BLAS at\n  %s\n", strings.Join(d.Looked.BLAS, "\n  "))
+		}
 		fmt.Fprintf(s.out, "\nlooked for a model at\n  %s\n", strings.Join(d.Looked.Model, "\n  "))
 	}
 	return nil
