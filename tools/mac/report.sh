@@ -60,6 +60,32 @@ mac() {
 	fi
 }
 
+# serving COMMAND… runs a command, with the process' id behind it, on a program that has the model open and has traced
+# with it: a server, for what generates ends when the model does.
+serving() {
+	local server address='' status waited=0
+	bin/mlxlens serve --listen 127.0.0.1:0 >bin/serving.txt 2>&1 &
+	server=$!
+	while [ -z "$address" ] && [ $waited -lt 60 ] && kill -0 $server 2>/dev/null; do
+		sleep 1
+		waited=$((waited + 1))
+		address=$(sed -n 's|.*\(http://127[^ /]*\).*|\1|p' bin/serving.txt | head -1)
+	done
+	if [ -z "$address" ]; then
+		echo "the server did not begin:"
+		cat bin/serving.txt
+		status=1
+	else
+		curl -fsS -o /dev/null -H 'Content-Type: application/json' -d "{\"prompt\": \"$prompt\"}" "$address/api/v1/trace" && "$@" $server
+		status=$?
+	fi
+	kill $server 2>/dev/null
+	wait $server
+	return $status
+}
+
+status_of() { grep -E 'Vm(HWM|RSS)|Rss' "/proc/$1/status"; }
+
 library() {
 	if [ "$system" = Darwin ]; then
 		for folder in third_party/mlx-c/lib "${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c/lib"; do
@@ -125,9 +151,10 @@ part_speed() {
 part_memory() {
 	# of a Mac -l has "peak memory footprint", what the process is held to (phys_footprint)
 	mac /usr/bin/time -l bin/mlxlens trace "$prompt" --quiet --last
-	mac sh -c "bin/mlxlens generate '$prompt' -n 200 --quiet >/dev/null & sleep 2; footprint \$!; vmmap -summary \$! | tail -25; wait"
+	mac serving footprint
+	mac serving vmmap -summary
 	if [ "$system" != Darwin ]; then
-		try sh -c "bin/mlxlens generate '$prompt' -n 200 --quiet >/dev/null & sleep 1; grep -E 'Vm(HWM|RSS)|Rss' /proc/\$!/status; wait"
+		try serving status_of
 	fi
 	try go test -count 1 -run Footprint -v ./mlx/internal/capi
 }

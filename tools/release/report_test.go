@@ -60,6 +60,33 @@ func TestAPartThatFailsEndsNoOther(t *testing.T) {
 	require.Contains(t, out, "there is no part speeds (have: machine build library doctor golden speed memory leaks)")
 }
 
+// serves stands for a program that serves until it is stopped.
+const serves = `#!/bin/sh
+case $1 in
+serve) echo "mlxlens serves x at http://127.0.0.1:8642/ until Ctrl-C"; exec sleep 60 ;;
+esac
+`
+
+// What generates ends when its model does, and there is nothing left to measure.
+func TestAMacReportMeasuresTheMemoryOfWhatLasts(t *testing.T) {
+	files := map[string]string{"bin/mlxlens": serves, "tools/fake/uname": isMac, "tools/fake/go": "#!/bin/sh\n", "tools/fake/curl": says, "tools/fake/vmmap": says,
+		"tools/fake/footprint": "#!/bin/sh\nkill -0 $1 && echo \"$1 lives\"\n"}
+	out, _ := run(t, checkout(t, files), "tools/mac/report.sh", "memory")
+	require.Regexp(t, `\$ serving footprint\nsaid: trace\n\d+ lives\n`, out)
+	require.Regexp(t, `said: vmmap -summary \d+\n`, out)
+
+	files["tools/fake/footprint"] = "#!/bin/sh\nexit 5\n"
+	out, code := run(t, checkout(t, files), "tools/mac/report.sh", "memory")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "(ended with 5)")
+	require.Contains(t, out, "failed: memory\n")
+
+	files["bin/mlxlens"] = "#!/bin/sh\necho no model is there\nexit 2\n"
+	out, code = run(t, checkout(t, files), "tools/mac/report.sh", "memory")
+	require.Equal(t, 1, code)
+	require.Contains(t, out, "the server did not begin:\nno model is there\n")
+}
+
 // requireTests wants a test of each of some folders' alternatives of a pattern, and returns how many there are.
 func requireTests(t *testing.T, pattern string, folders ...string) int {
 	t.Helper()
