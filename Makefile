@@ -127,7 +127,8 @@ wheel: ## build the Python wheel for this machine into dist/, or with TARGET=Lin
 	@tools/wheel/build.sh $(TARGET)
 
 wheel-try: model ## install the wheel in dist/ with pip, uv and pipx into empty environments, and trace a prompt with each
-	@tools/wheel/try.sh "$$(ls -t dist/mlxlens-*.whl | head -1)" models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+	@mkdir -p dist
+	@tools/wheel/try.sh dist models/smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 
 site: ## make the documentation a static site in bin/site
 	@rm -rf bin/site

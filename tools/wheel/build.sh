@@ -16,20 +16,14 @@ case $target in
   Darwin-arm64) goos=darwin goarch=arm64 platform=macosx_14_0_arm64 ending=dylib ;;
   *) die "no wheel is made for $target (have: Linux-x86_64, Linux-aarch64, Darwin-arm64)" ;;
 esac
+[ "$target" = "$host" ] || [ -n "${MLX_C_CXX:-}" ] || die "a wheel for $target is not compiled by this machine's compiler: name a C++ compiler for it in \$MLX_C_CXX"
+version=$(tools/wheel/version.sh "${VERSION:-$(tools/release/version.sh)}") || exit 1
 lib=third_party/mlx-c/lib
 [ "$target" = "$host" ] || lib=$lib-$target
 MLX_C_OWN=1 MLX_C_BACKEND=cpu MLX_C_TARGET=$target third_party/mlx-c/build.sh
 
 begin "$PWD/bin/wheel"
 tree=$run/tree
-# The version of a tag v1.2.3 is 1.2.3, and of what follows it 1.2.3.dev4+gabcdef (PEP 440).
-version() {
-  tools/release/version.sh | sed -E -e 's/-dirty$/.dirty/' \
-    -e 's/^v?([0-9]+(\.[0-9]+)*)-([0-9]+)-(g[0-9a-f]+)(\.dirty)?$/\1.dev\3+\4\5/' \
-    -e 's/^v?([0-9]+(\.[0-9]+)*)(\.dirty)?$/\1\3/' -e 's/^([0-9]+(\.[0-9]+)*)\.dirty$/\1+dirty/' \
-    -e '/^[0-9]+(\.[0-9]+)+/!s/^([0-9a-f]+)(\.dirty)?$/0.0.dev0+g\1\2/'
-}
-version=${VERSION:-$(version)}
 say "mlxlens $version for $platform"
 
 place() {

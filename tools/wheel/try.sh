@@ -2,9 +2,19 @@
 # Installs a wheel as its users would, with pip, uv and pipx, each in an empty environment and home, and traces a prompt with
 # each. A tool that is not on the PATH is said to be skipped.
 #
-#   tools/wheel/try.sh WHEEL MODEL
+#   tools/wheel/try.sh WHEEL MODEL    of a folder of wheels the newest for this machine
 set -euo pipefail
 
+if [ -d "$1" ]; then
+  case $(uname -s)-$(uname -m) in
+    Darwin-*) platform="macosx_*_$(uname -m)" ;;
+    *) platform="manylinux_*_$(uname -m)" ;;
+  esac
+  # shellcheck disable=SC2086 # a pattern; the names are those that build.sh gives
+  newest=$(cd "$1" && ls -t mlxlens-*-py3-none-$platform.whl 2>/dev/null | head -1) || newest=
+  [ -n "$newest" ] || { printf 'wheel-try: %s has no wheel for this machine: make wheel\n' "$1" >&2 && exit 1; }
+  set -- "$1/$newest" "$2"
+fi
 wheel=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 model=$(cd "$(dirname "$2")" && pwd)/$(basename "$2")
 home=$(mktemp -d)
