@@ -35,11 +35,26 @@ func main() {
 // entry is a line of the menu.
 type entry struct{ File, Title string }
 
-// menu leads to what a reader looks for; the other pages are reached from these.
+// menu leads to all pages but those of the commands, which have a page of their own.
 var menu = []entry{
-	{"README.md", "mlxlens"}, {"docs/tutorial.md", "Tutorial"}, {"docs/experiments.md", "Experiments"}, {"docs/commands/README.md", "Commands"},
-	{"docs/models.md", "Models"}, {"docs/names.md", "Names"}, {"docs/mlx.md", "Package mlx"}, {"docs/performance.md", "Performance"}, {"docs/mac.md", "On a Mac"},
-	{"docs/architecture.md", "Architecture"}, {"docs/rationale.md", "Rationale"}, {"docs/golden.md", "Golden results"}, {"CHANGELOG.md", "Changes"}, {"CONTRIBUTING.md", "Contributing"},
+	{"README.md", "mlxlens"}, {"docs/tutorial.md", "Tutorial"}, {"docs/experiments.md", "Experiments"}, {"docs/lenses.md", "Lenses"}, {"docs/readers.md", "Readers"},
+	{"docs/audit.md", "Audit"}, {"docs/commands/README.md", "Commands"}, {"docs/pages.md", "Pages and pictures"}, {"docs/serve.md", "Server"}, {"docs/mcp.md", "MCP"},
+	{"docs/notebooks.md", "Notebooks"}, {"docs/models.md", "Models"}, {"docs/larger.md", "Larger models"}, {"docs/names.md", "Names"}, {"docs/mlx.md", "Package mlx"},
+	{"docs/performance.md", "Performance"}, {"docs/mac.md", "On a Mac"}, {"docs/architecture.md", "Architecture"}, {"docs/rationale.md", "Rationale"},
+	{"docs/golden.md", "Golden results"}, {"docs/skipped.md", "Skipped tests"}, {"CHANGELOG.md", "Changes"}, {"CONTRIBUTING.md", "Contributing"}, {"SECURITY.md", "Security"},
+}
+
+// home is where the site's root is served: what a server gives for an address that is none may be asked for below any folder.
+const home = "/mlxlens/"
+
+const notFound = `<h1 id="there-is-no-such-page">There is no such page</h1>
+<p>What was here may have another name: the menu has all pages, and <a href="docs/commands/index.html">Commands</a> those of the commands.</p>`
+
+// view is what a page shows.
+type view struct {
+	Title, Up, Base, File string
+	Menu                  []entry
+	Body                  template.HTML
 }
 
 // sources are the Markdown files of a repository that are pages.
@@ -78,18 +93,12 @@ func write(root, folder string) error {
 			return err
 		}
 		up := strings.Repeat("../", strings.Count(target(file), "/"))
-		var out bytes.Buffer
-		err = page.Execute(&out, struct {
-			Title, Up, File string
-			Menu            []entry
-			Body            template.HTML
-		}{title, up, file, menuOf(up), body})
-		if err == nil {
-			err = save(filepath.Join(folder, target(file)), out.Bytes())
-		}
-		if err != nil {
+		if err := show(page, filepath.Join(folder, target(file)), view{Title: title, Up: up, File: file, Menu: menuOf(up), Body: body}); err != nil {
 			return err
 		}
+	}
+	if err := show(page, filepath.Join(folder, "404.html"), view{Title: "No such page", Base: home, Menu: menuOf(""), Body: notFound}); err != nil {
+		return err
 	}
 	images, err := fs.Glob(os.DirFS(root), "docs/images/*")
 	if err != nil {
@@ -105,6 +114,15 @@ func write(root, folder string) error {
 		}
 	}
 	return save(filepath.Join(folder, "style.css"), style)
+}
+
+// show writes a page.
+func show(page *template.Template, path string, v view) error {
+	var out bytes.Buffer
+	if err := page.Execute(&out, v); err != nil {
+		return err
+	}
+	return save(path, out.Bytes())
 }
 
 func menuOf(up string) []entry {

@@ -15,6 +15,32 @@ var (
 	id   = regexp.MustCompile(` id="([^"]+)"`)
 )
 
+func TestTheMenuHasEveryPageButTheCommands(t *testing.T) {
+	files, err := sources(root)
+	require.NoError(t, err)
+	var have, want []string
+	for _, e := range menu {
+		have = append(have, e.File)
+	}
+	for _, file := range files {
+		if !strings.HasPrefix(file, "docs/commands/") || file == "docs/commands/README.md" {
+			want = append(want, file)
+		}
+	}
+	require.ElementsMatch(t, want, have)
+}
+
+// A server gives it for an address in any folder: its links are not of that folder.
+func TestThePageOfAnAddressThatIsNoneHasItsLinksFromTheRoot(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, write(root, folder))
+	text, err := os.ReadFile(filepath.Join(folder, "404.html"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), `<base href="/mlxlens/">`)
+	require.Contains(t, string(text), `<a href="docs/commands/index.html">Commands</a>`)
+	require.NotContains(t, string(text), "<footer>")
+}
+
 func TestEveryLinkOfTheSiteLeadsToAPageAndAPlaceInIt(t *testing.T) {
 	folder := t.TempDir()
 	require.NoError(t, write(root, folder))
@@ -39,7 +65,7 @@ func TestEveryLinkOfTheSiteLeadsToAPageAndAPlaceInIt(t *testing.T) {
 				require.NoError(t, err, p)
 				continue
 			}
-			if strings.Contains(m[1], "://") {
+			if m[1] == home || strings.Contains(m[1], "://") {
 				continue
 			}
 			own++
