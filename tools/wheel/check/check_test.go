@@ -28,13 +28,15 @@ type parts struct {
 
 const tag = "mlxlens-1.2.3-py3-none-manylinux_2_35_x86_64.whl"
 
+const links = "Project-URL: Homepage, https://x\nProject-URL: Documentation, https://x\nProject-URL: Source, https://x\nProject-URL: Changelog, https://x\nProject-URL: Issues, https://x\n"
+
 // wheel are the parts of one that is right.
 func wheel(t *testing.T) *parts {
 	cc, err := exec.LookPath("cc")
 	if err != nil || runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("no C compiler for Linux on x86-64, which makes the wheel's parts")
 	}
-	p := &parts{t, cc, t.TempDir(), map[string]string{}, 0o755, "Metadata-Version: 2.3\nName: mlxlens\n"}
+	p := &parts{t, cc, t.TempDir(), map[string]string{}, 0o755, "Metadata-Version: 2.3\n" + links}
 	blas := p.library("", "scipy_openblas32/lib/libscipy_openblas.so", "libscipy_openblas.so", "void scipy_cblas_sgemm(void) {} void scipy_sgeev_(void) {}")
 	mlx := p.library("", "mlx/lib/libmlx.so", "libmlx.so", "void cblas_sgemm(void); void mlx_core_add(void) { cblas_sgemm(); }")
 	p.forwarder(blas, empty(ofOpenBLAS))
@@ -224,12 +226,16 @@ func TestAGoProgramForAMacIsRight(t *testing.T) {
 
 func TestMetadataAreOfAVersionThatCanBePublished(t *testing.T) {
 	p := wheel(t)
-	p.metadata = "Metadata-Version: 2.4\n"
+	p.metadata = "Metadata-Version: 2.4\n" + links
 	wrong, err := p.check(tag)
 	require.NoError(t, err)
 	require.Equal(t, []string{"METADATA: it is of version 2.4, and the action that publishes it reads 2.3 at most: see core-metadata-version in python/pyproject.toml"}, wrong)
-	p.metadata = ""
+	p.metadata = "Name: mlxlens\n" + links
 	wrong, err = p.check(tag)
 	require.NoError(t, err)
 	require.Equal(t, []string{"METADATA: it does not say of which version it is"}, wrong)
+	p.metadata = strings.Replace("Metadata-Version: 2.3\n"+links, "Issues", "Bugs", 1)
+	wrong, err = p.check(tag)
+	require.NoError(t, err)
+	require.Equal(t, []string{"METADATA: it has no link to the project's Issues: see [project.urls] in python/pyproject.toml"}, wrong)
 }

@@ -12,6 +12,7 @@ package main
 
 import (
 	"archive/zip"
+	"bytes"
 	"fmt"
 	"io"
 	"os"
@@ -127,7 +128,7 @@ const newestMetadata = "2.3"
 
 var metadataVersion = regexp.MustCompile(`(?m)^Metadata-Version: (\S+)`)
 
-// metadata says whether the metadata are too new.
+// metadata says whether the metadata are too new, and which links a reader of a package's page would miss.
 func metadata(wheel string) (wrong []string, err error) {
 	archive, err := zip.OpenReader(wheel)
 	if err != nil {
@@ -151,6 +152,11 @@ func metadata(wheel string) (wrong []string, err error) {
 		wrong = append(wrong, "METADATA: it does not say of which version it is")
 	case later(string(m[1]), newestMetadata):
 		wrong = append(wrong, fmt.Sprintf("METADATA: it is of version %s, and the action that publishes it reads %s at most: see core-metadata-version in python/pyproject.toml", m[1], newestMetadata))
+	}
+	for _, label := range []string{"Homepage", "Documentation", "Source", "Changelog", "Issues"} {
+		if !bytes.Contains(text, []byte("\nProject-URL: "+label+", https://")) {
+			wrong = append(wrong, "METADATA: it has no link to the project's "+label+": see [project.urls] in python/pyproject.toml")
+		}
 	}
 	return wrong, nil
 }
