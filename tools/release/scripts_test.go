@@ -192,6 +192,14 @@ esac
 	formula, err := os.ReadFile(filepath.Join(dir, "tools/fake/brew.tap/Formula/mlxlens.rb"))
 	require.NoError(t, err)
 	require.Contains(t, string(formula), "url \"file://"+dir+"/dist/mlxlens-v1.2.0-source.tar.gz\"\n")
+
+	odd := filepath.Join(t.TempDir(), "a b&c|ü")
+	require.NoError(t, os.Rename(dir, odd))
+	out, code = run(t, odd, "tools/release/try-formula.sh")
+	require.Zero(t, code, out)
+	formula, err = os.ReadFile(filepath.Join(odd, "tools/fake/brew.tap/Formula/mlxlens.rb"))
+	require.NoError(t, err)
+	require.Contains(t, string(formula), "url \"file://"+filepath.Dir(odd)+"/a%20b%26c%7C%C3%BC/dist/mlxlens-v1.2.0-source.tar.gz\"\n")
 }
 
 func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
