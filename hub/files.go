@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -68,15 +69,39 @@ func (c *Client) FindFiles(f Files) (Snapshot, error) {
 	repo := filepath.Join(c.cache, f.Ref.folder())
 	commit := c.commit(repo, f.Ref.revision())
 	s := Snapshot{Ref: f.Ref, Commit: commit, Path: filepath.Join(repo, "snapshots", commit)}
-	for _, name := range f.Names {
-		if commit == "" || !present(filepath.Join(s.Path, filepath.FromSlash(name))) {
-			return Snapshot{}, &failure{text: fmt.Sprintf("hub: %s is not in the cache %s", Files{f.Ref, []string{name}}, c.cache), kinds: []error{ErrNotCached}}
-		}
+	if missing := c.missing(f, s); missing != "" {
+		return Snapshot{}, &failure{text: missing, kinds: []error{ErrNotCached}}
 	}
 	if err := c.settle(s); err != nil {
 		return Snapshot{}, err
 	}
 	return s, nil
+}
+
+// missing says which of the files a snapshot of the cache has not, and what it has instead; "" where it has all.
+func (c *Client) missing(f Files, s Snapshot) string {
+	for _, name := range f.Names {
+		if s.Commit != "" && present(filepath.Join(s.Path, filepath.FromSlash(name))) {
+			continue
+		}
+		text := fmt.Sprintf("hub: %s is not in the cache %s", Files{f.Ref, []string{name}}, c.cache)
+		if near := nearest(name, below(s.Path)); s.Commit != "" && near != "" {
+			text += fmt.Sprintf(", which of %s at %s has %s", f.Ref.Repo(), s.Commit, near)
+		}
+		return text
+	}
+	return ""
+}
+
+// below lists the files in a folder and its folders, with slashes. What cannot be read has none.
+func below(dir string) (names []string) {
+	_ = fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			names = append(names, name)
+		}
+		return nil
+	})
+	return names
 }
 
 // present reports whether a file is there, or a folder with files.
@@ -94,6 +119,11 @@ func (c *Client) PlanFiles(ctx context.Context, f Files, o PullOptions) (Plan, e
 func (c *Client) planFiles(ctx context.Context, f Files, verify bool, t *tally) (Plan, error) {
 	if len(f.Names) == 0 {
 		return Plan{}, errors.New("hub: no file was named")
+	}
+	if c.Offline() {
+		if _, err := c.FindFiles(f); errors.Is(err, ErrNotCached) {
+			return Plan{}, c.forbidden(err.Error())
+		}
 	}
 	p, err := c.plan(ctx, f.Ref, verify, t, func(ref Ref, names []string) ([]string, error) { return c.chosen(f, names) })
 	p.part = true
@@ -136,18 +166,29 @@ func (c *Client) chosen(f Files, listed []string) ([]string, error) {
 // nowhere says what a repository has instead of a file.
 func (c *Client) nowhere(ref Ref, name string, listed []string) error {
 	text := fmt.Sprintf("hub: %s at %s has no file %s, and no folder with files", ref, c.endpoint, name)
-	for dir := name; dir != "."; dir = path.Dir(dir) { // the deepest folder of it that is there
-		var below []string
-		for _, file := range listed {
-			if rest, ok := strings.CutPrefix(file, dir+"/"); ok {
-				first, _, _ := strings.Cut(rest, "/")
-				below = append(below, dir+"/"+first)
-			}
-		}
-		if len(below) > 0 {
-			slices.Sort(below)
-			return &failure{text: text + " (it has " + enumerate(slices.Compact(below)) + ")", kinds: []error{ErrNotFound}}
-		}
+	if near := nearest(name, listed); near != "" {
+		text += " (it has " + near + ")"
 	}
 	return &failure{text: text, kinds: []error{ErrNotFound}}
+}
+
+// nearest names what is in the deepest folder of a path that is there, of all files of a repository.
+func nearest(name string, listed []string) string {
+	for dir := name; ; dir = path.Dir(dir) {
+		within := dir + "/"
+		if dir == "." {
+			within = ""
+		}
+		var have []string
+		for _, file := range listed {
+			if rest, ok := strings.CutPrefix(file, within); ok {
+				first, _, _ := strings.Cut(rest, "/")
+				have = append(have, within+first)
+			}
+		}
+		if len(have) > 0 || dir == "." {
+			slices.Sort(have)
+			return enumerate(slices.Compact(have))
+		}
+	}
 }

@@ -121,7 +121,7 @@ func TestFilesThatAreNotThereAreRefusedByName(t *testing.T) {
 	s := serveParts(t)
 	c := client(t, s)
 	for text, says := range map[string]string{
-		"someone/tiny/nowhere.pt":             "has no file nowhere.pt, and no folder with files",
+		"someone/tiny/nowhere.pt":             "has no file nowhere.pt, and no folder with files (it has ",
 		"someone/tiny/lens":                   "(it has lens/gpt2, lens/llama)",
 		"someone/tiny/lens/gpt2/other.pt":     "(it has lens/gpt2/config.json, lens/gpt2/old, lens/gpt2/params.pt)",
 		"someone/tiny/lens/gpt2/params.pt@v9": `has no revision "v9"`,
@@ -146,8 +146,17 @@ func TestFilesThatHaveComeAreUsedOffline(t *testing.T) {
 	got, err := c.PullFiles(t.Context(), f, PullOptions{})
 	require.NoError(t, err)
 	require.Equal(t, want, got)
-	_, err = c.PullFiles(t.Context(), files(t, repoName+"/"+nested), PullOptions{})
-	require.ErrorIs(t, err, ErrOffline)
+	for name, says := range map[string]string{
+		repoName + "/" + nested:                      "someone/tiny/" + nested + " is not in the cache",
+		repoName + "/lens/gpt2/param.pt":             "someone/tiny/lens/gpt2/param.pt is not in the cache " + c.Cache() + ", which of someone/tiny at " + commit1 + " has lens/gpt2/config.json, lens/gpt2/params.pt, and",
+		repoName + "/lenses":                         "someone/tiny/lenses is not in the cache " + c.Cache() + ", which of someone/tiny at " + commit1 + " has lens, and",
+		repoName + "/lens/gpt2/params.pt@" + commit2: "someone/tiny/lens/gpt2/params.pt@" + commit2 + " is not in the cache " + c.Cache() + ", and",
+	} {
+		_, err = c.PullFiles(t.Context(), files(t, name), PullOptions{})
+		require.ErrorIs(t, err, ErrOffline)
+		require.ErrorContains(t, err, says)
+		require.ErrorContains(t, err, "forbids to fetch it: unset it, or give a path")
+	}
 }
 
 // What breaks the download of a model's file breaks that of a nested one no more, and a hub that lies is

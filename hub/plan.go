@@ -118,14 +118,16 @@ func (c *Client) modelFiles(ref Ref, names []string) ([]string, error) {
 	return chosen, nil
 }
 
+// forbidden is the error of what is not in the cache, and may not be fetched.
+func (c *Client) forbidden(missing string) error {
+	return &failure{text: fmt.Sprintf("%s, and %s forbids to fetch it: unset it, or give a path", missing, c.offline), kinds: []error{ErrOffline}}
+}
+
 // plan is Plan for the files that choose picks from those of the repository.
 func (c *Client) plan(ctx context.Context, ref Ref, verify bool, t *tally, choose func(Ref, []string) ([]string, error)) (Plan, error) {
 	notify := func(err error, wait time.Duration) { t.retrying(File{}, err, wait) }
 	if c.Offline() {
-		return Plan{}, &failure{
-			text:  fmt.Sprintf("hub: %s is not in the cache %s, and %s forbids to fetch it: unset it, or give a path", ref, c.cache, c.offline),
-			kinds: []error{ErrOffline},
-		}
+		return Plan{}, c.forbidden(fmt.Sprintf("hub: %s is not in the cache %s", ref, c.cache))
 	}
 	listing, err := c.listing(ctx, ref, notify)
 	if err != nil {
