@@ -44,6 +44,9 @@ func (k Kind) prefix() string {
 // beside that, for the cache joins the two with "--".
 var repoPart = regexp.MustCompile(`^[A-Za-z0-9_]([\w.-]{0,94}[A-Za-z0-9_])?$`)
 
+// partWords say what repoPart and validName want.
+const partWords = "made of letters, digits, _, - and . (at most 96; no - or . at either end, no .. or --, no .git last)"
+
 var commitHash = regexp.MustCompile(`^[0-9a-f]{40}$`)
 
 // ParseRef reads owner/name or owner/name@revision, or the address of a model's page on the
@@ -63,9 +66,9 @@ func ParseRef(s string) (Ref, error) {
 	}
 	switch {
 	case slash && !validName(owner):
-		return bad(fmt.Sprintf("the owner %q is not made of letters, digits, _, - and .", owner))
+		return bad(fmt.Sprintf("the owner %q is not %s", owner, partWords))
 	case !validName(name) || strings.HasSuffix(name, ".git"):
-		return bad(fmt.Sprintf("the name %q is not made of letters, digits, _, - and .", name))
+		return bad(fmt.Sprintf("the name %q is not %s", name, partWords))
 	case at && !validRevision(revision):
 		return bad(fmt.Sprintf("the revision %q is not a branch, tag or commit", revision))
 	}

@@ -29,6 +29,8 @@ func TestParseRef(t *testing.T) {
 		require.ErrorIs(t, err, ErrRef, text)
 		require.NotContains(t, err.Error(), "\x1b")
 	}
+	_, err := ParseRef("../b")
+	require.ErrorContains(t, err, `the owner ".." is not made of letters, digits, _, - and . (at most 96; no - or . at either end, no .. or --, no .git last)`)
 }
 
 func TestAnAddressOfTheHubIsAReference(t *testing.T) {

@@ -159,7 +159,9 @@ func TestAFileThatIsNoLensIsAnError(t *testing.T) {
 	with := func(items ...torchfile.Item) torchfile.Items { return items }
 	for says, root := range map[string]torchfile.Items{
 		`is no Jacobian lens: it has neither "J"`:                    with(torchfile.Item{Key: "x", Value: 1}),
-		`has <nil> under "d_model": want a whole number`:             with(torchfile.Item{Key: "J", Value: one}),
+		`has no "d_model": want a whole number`:                      with(torchfile.Item{Key: "J", Value: one}),
+		`has None under "d_model": want a whole number`:              with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: nil}),
+		`has the float 2 under "d_model": want a whole number, an`:   with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: 2.0}),
 		`has "x" under "n_prompts"`:                                  with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: 2}, torchfile.Item{Key: "n_prompts", Value: "x"}),
 		`layer 0 has the shape [2 2], and d_model is 3`:              with(torchfile.Item{Key: "J", Value: one}, torchfile.Item{Key: "d_model", Value: 3}),
 		`has under "J" no dictionary of layers`:                      with(torchfile.Item{Key: "J", Value: 1}, torchfile.Item{Key: "d_model", Value: 3}),

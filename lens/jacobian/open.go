@@ -154,11 +154,19 @@ func whole(root *torchfile.Dict, key string, absent *int) (int, error) {
 	if !ok && absent != nil {
 		return *absent, nil
 	}
-	n, isInt := v.(int)
-	if !isInt {
+	switch v := v.(type) {
+	case int:
+		return v, nil
+	case nil:
+		if !ok {
+			return 0, fmt.Errorf("has no %q: want a whole number", key)
+		}
+		return 0, fmt.Errorf("has None under %q: want a whole number", key)
+	case float64:
+		return 0, fmt.Errorf("has the float %v under %q: want a whole number, an int", v, key)
+	default:
 		return 0, fmt.Errorf("has %#v under %q: want a whole number", v, key)
 	}
-	return n, nil
 }
 
 // matrices takes the layers of a dictionary, whose tensors are divided by n when they are read.
@@ -184,9 +192,9 @@ func (l *Lens) matrices(t *torchfile.File, value any, key string, n int, size in
 		l.Layers = append(l.Layers, layer)
 	}
 	slices.Sort(l.Layers)
-	// torch.save does not compress, and no two layers share their bytes
+	// torch.save does not compress, and the fits' layers do not share their bytes: what is read is bounded by the file
 	if least := 2 * int64(len(l.Layers)) * int64(l.DModel) * int64(l.DModel); l.DModel <= maxDModel && least > size {
-		return fmt.Errorf("has %d bytes, and %d matrices of d_model %d take at least %d", size, len(l.Layers), l.DModel, least)
+		return fmt.Errorf("has %d bytes, and %d matrices of d_model %d take at least %d: it is cut short, or layers share a tensor's numbers, which is not read: save a clone of each", size, len(l.Layers), l.DModel, least)
 	}
 	l.matrix = func(layer int) (checkpoint.Array, float32, error) {
 		a, err := t.Array(tensors[layer], tensorName(layer), []int{l.DModel, l.DModel})
