@@ -65,7 +65,10 @@ func TestAFitThatIsRestoredGivesTheSameFile(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, l.Close())
 		}
-		o.Batch = 7 // the saved fit's counts
+		o.Batch = 7
+		_, _, err := jacobian.Restore(m, o, path)
+		require.ErrorContains(t, err, fmt.Sprintf("was fitted with dim_batch %d, and this fit has 7", part.Batch()))
+		o.Batch = 0 // the saved fit's
 		again, about, err := jacobian.Restore(m, o, path)
 		require.NoError(t, err)
 		require.Equal(t, "this", about["of"])

@@ -70,7 +70,7 @@ func (f *Fit) Save(w io.Writer, metadata Metadata) error {
 }
 
 // Restore returns a fit that goes on from what Save wrote, and the metadata that were saved. It fails where
-// the options are others, but for Batch, which the file has.
+// the options are others: another Batch sums the same numbers in other groups, whose last bits differ, and 0 takes the file's.
 func Restore(m model.Model, o FitOptions, path string) (*Fit, Metadata, error) {
 	file, size, err := regular.Open(path)
 	if err != nil {
@@ -92,9 +92,14 @@ func Restore(m model.Model, o FitOptions, path string) (*Fit, Metadata, error) {
 			return fail(fmt.Errorf("is no fit that was saved: %w", err))
 		}
 	}
-	if o.Batch = saved[keyDimBatch]; o.Batch < 1 {
-		return fail(fmt.Errorf("has %d under %q", o.Batch, keyDimBatch))
+	batch := saved[keyDimBatch]
+	switch {
+	case batch < 1:
+		return fail(fmt.Errorf("has %d under %q", batch, keyDimBatch))
+	case o.Batch > 0 && o.Batch != batch:
+		return fail(fmt.Errorf("was fitted with %s %d, and this fit has %d", keyDimBatch, batch, o.Batch))
 	}
+	o.Batch = batch
 	f, err := NewFit(m, o)
 	if err != nil {
 		return nil, nil, err

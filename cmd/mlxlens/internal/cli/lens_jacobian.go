@@ -126,7 +126,7 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 		return err
 	}
 	if d, n := opened.Model.Shape().DModel, len(c.sequences); fo.Rows > 0 && fo.Rows*n < d {
-		return usagef("--rows %d of %s, %s: the matrices have %d; give --rows %d or more", fo.Rows, english.Plural(n, "sequence", ""), english.Plural(fo.Rows*n, "row", ""), d, (d+n-1)/n)
+		return usagef("--rows %d of %s, %s: the matrices have %d; give --rows %d or more%s", fo.Rows, english.Plural(n, "sequence", ""), english.Plural(fo.Rows*n, "row", ""), d, (d+n-1)/n, twice(n, d))
 	}
 	if run.about, err = o.about(opened, c); err != nil {
 		return err
@@ -150,16 +150,31 @@ func fitJacobian(ctx context.Context, s *streams, o *lensFitOptions) error {
 	return nil
 }
 
+// twice says how many rows of so many sequences take each row of matrices of d_model d twice, which a standard error needs.
+func twice(sequences, d int) string {
+	if sequences < 2 {
+		return "" // none has
+	}
+	return fmt.Sprintf(", and %d or more for a standard error", (2*d+sequences-1)/sequences)
+}
+
+// maxMemoryOption is kept of a fit where it decides on the sums' last bits.
+const maxMemoryOption = "--max-memory"
+
 // jacobianOrigin is what the fit is of: another is not gone on with.
 func (o *lensFitOptions) jacobianOrigin(s *streams, opened *auto.Opened, c *corpus) (*origin, error) {
 	digest, err := s.digest(opened)
 	if err != nil {
 		return nil, err
 	}
-	return &origin{Model: digest, Revision: hubCommit(opened.Info.Ref), Options: map[string]string{
+	of := &origin{Model: digest, Revision: hubCommit(opened.Info.Ref), Options: map[string]string{
 		"--device": opened.Info.Device, "--weights": string(opened.Info.Weights), "--file": c.digest, "--layers": o.jacobian.layers,
 		"--skip-first": fmt.Sprint(o.jacobian.skip), "--length": fmt.Sprint(o.length), "--rows": fmt.Sprint(o.jacobian.rows), "--seed": fmt.Sprint(o.train.change.Seed),
-	}}, nil
+	}}
+	if o.jacobian.batch == 0 && o.jacobian.maxMemory != "" { // it decides how many rows go back together
+		of.Options[maxMemoryOption] = o.jacobian.maxMemory
+	}
+	return of, nil
 }
 
 // about is what a lens of the fit says of itself, whichever prompts are done.
@@ -208,14 +223,19 @@ func (r *fitting) begin(opened *auto.Opened, o jacobian.FitOptions) error {
 	if err != nil {
 		return failf("%w: remove it, or give another --output", err)
 	}
+	was, _ := kept[jacobian.Origin].(string)
+	var before origin
+	known := json.Unmarshal([]byte(was), &before) == nil
+	if most, ok := before.Options[maxMemoryOption]; ok && r.of.Options[maxMemoryOption] == "" { // without it, or with the rows that it chose
+		r.of.Options[maxMemoryOption] = most
+	}
 	of, err := json.Marshal(r.of)
 	if err != nil {
 		return err
 	}
-	if was, _ := kept[jacobian.Origin].(string); was != string(of) {
-		var before origin
+	if was != string(of) {
 		why := "it does not say of which"
-		if json.Unmarshal([]byte(was), &before) == nil {
+		if known {
 			why = before.differs(r.of)
 		}
 		return failf("%s is of another fit: %s: remove it, or give another --output", r.path, why)
@@ -280,7 +300,7 @@ func (r *fitting) progress(left int) func(done float64) {
 	return func(done float64) {
 		if since, due := rhythm.due(); due && done < float64(left) {
 			rest := time.Duration(float64(since) * (float64(left) - done) / done)
-			r.s.say("fitting: %.1f of %s after %v, about %v left", done, english.Plural(left, "sequence", ""), since, rest.Round(time.Second))
+			r.s.say("fitting: %v of %s after %v, about %v left", math.Round(10*done)/10, english.Plural(left, "sequence", ""), since, rest.Round(time.Second))
 		}
 	}
 }
