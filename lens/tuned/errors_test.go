@@ -55,6 +55,9 @@ func TestAMissingLensIsAnErrorThatSaysWhatIsWanted(t *testing.T) {
 	put(t, dir, "b.safetensors", nil)
 	_, err = Open(dir)
 	require.ErrorContains(t, err, "the folder has 2 lenses: give one of")
+	put(t, dir, "params.pt", nil)
+	_, err = Open(dir)
+	require.ErrorContains(t, err, "the folder has 3 lenses: give one of")
 }
 
 func TestAFolderWithOneLensIsThatLens(t *testing.T) {

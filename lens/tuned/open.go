@@ -59,21 +59,27 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func openFolder(path string) (*Lens, error) {
-	if exists(filepath.Join(path, "params.pt")) {
-		return openAlignment(path)
-	}
-	var lenses []string
-	files, err := os.ReadDir(path)
+// Lenses returns the files in a folder, sorted, by whose names Open takes them for lenses, or for one of each pair.
+func Lenses(folder string) ([]string, error) {
+	files, err := os.ReadDir(folder)
 	if err != nil {
 		return nil, fmt.Errorf("tuned: %w", err)
 	}
+	var lenses []string
 	for _, f := range files {
-		name := filepath.Join(path, f.Name())
+		name := filepath.Join(folder, f.Name())
 		switch prefix, isNPZ := strings.CutSuffix(name, ".npz"); {
-		case isNPZ && exists(prefix+".json"), filepath.Ext(name) == ".safetensors":
+		case isNPZ && exists(prefix+".json"), filepath.Ext(name) == ".safetensors", f.Name() == "params.pt":
 			lenses = append(lenses, name)
 		}
+	}
+	return lenses, nil
+}
+
+func openFolder(path string) (*Lens, error) {
+	lenses, err := Lenses(path)
+	if err != nil {
+		return nil, err
 	}
 	switch len(lenses) {
 	case 0:

@@ -40,11 +40,11 @@ last layer's.`,
 }
 
 func runLensConvert(s *streams, from, to string, wide, quiet bool) error {
-	from, _, err := s.local(from, besideLens)
+	from, called, err := s.local(from, besideLens)
 	if err != nil {
 		return err
 	}
-	l, err := openLensFile(from)
+	l, err := openLensFile(from, called)
 	if err != nil {
 		return err
 	}

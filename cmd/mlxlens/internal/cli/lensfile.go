@@ -220,7 +220,7 @@ func openLens(s *streams, name string) (lensFile, error) {
 	if err := readsLens(s, path); err != nil {
 		return lensFile{}, err
 	}
-	file, err := openLensFile(path)
+	file, err := openLensFile(path, called)
 	switch {
 	case file.jacobian != nil:
 		file.jacobian.Path = called
@@ -230,9 +230,9 @@ func openLens(s *streams, name string) (lensFile, error) {
 	return file, err
 }
 
-// openLensFile reads a lens of any kind, which its content tells. Those of more than one file are tuned ones, and
-// are known by their names.
-func openLensFile(path string) (lensFile, error) {
+// openLensFile reads a lens of any kind, which its content tells, and that answers call so. Those of more than one file
+// are tuned ones, and are known by their names.
+func openLensFile(path, called string) (lensFile, error) {
 	if dir, ok := namesSparse(path); ok {
 		return lensFile{}, usagef("%s is a dictionary, and no lens: trace has its rows beside those of a lens (trace --lens logit --lens %s), edits have its directions (OP:DIR#FEATURE), and features --sae %s shows its features", path, path, dir)
 	}
@@ -249,6 +249,11 @@ func openLensFile(path string) (lensFile, error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) && (ext == ".pt" || ext == ".safetensors") {
 		return lensFile{}, fmt.Errorf("there is no lens %s", path)
+	}
+	if err == nil && info.IsDir() {
+		if err := noJacobians(path, called); err != nil {
+			return lensFile{}, err
+		}
 	}
 	t, err := tuned.Open(path)
 	if err != nil && len(lensFiles(path)) == 0 {
