@@ -2,6 +2,7 @@ package sparse
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/mlxlens/mlxlens/checkpoint"
@@ -58,6 +59,12 @@ func (e *Encoder) Close() {
 	e.Autoencoder.Close()
 }
 
+// What On returns where neither the file nor the options say a place.
+var (
+	ErrNoIn  = errors.New("the file does not say which place it is of: name it, such as layers.12.resid_post")
+	ErrNoOut = errors.New("it is a transcoder, and the file does not say which place it reconstructs: name it, such as layers.12.mlp_out")
+)
+
 // places finds where the model has what the dictionary reads and reconstructs.
 func (a *Autoencoder) places(m model.Model, o Options) (in, out model.Place, err error) {
 	hook, hookOut := a.Hook, a.HookOut
@@ -69,9 +76,9 @@ func (a *Autoencoder) places(m model.Model, o Options) (in, out model.Place, err
 	}
 	switch {
 	case hook == "":
-		return in, out, fmt.Errorf("the file does not say which place it is of: name it, such as layers.12.resid_post")
+		return in, out, ErrNoIn
 	case hookOut == "" && a.Transcoder:
-		return in, out, fmt.Errorf("it is a transcoder, and the file does not say which place it reconstructs: name it, such as layers.12.mlp_out")
+		return in, out, ErrNoOut
 	case hookOut == "":
 		hookOut = hook
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -125,7 +126,12 @@ func runFeatures(ctx context.Context, s *streams, o *featuresOptions) error {
 	}
 	tellModel(s, opened, a)
 	e, err := a.On(opened.Model, sparse.Options{In: o.in, Out: o.out, MaxMemory: fo.MaxMemory})
-	if err != nil {
+	switch {
+	case errors.Is(err, sparse.ErrNoIn):
+		return usagef("%v: %w", theFlag("site"), err)
+	case errors.Is(err, sparse.ErrNoOut):
+		return usagef("%v: %w", theFlag("site-out"), err)
+	case err != nil:
 		return err
 	}
 	defer e.Close()

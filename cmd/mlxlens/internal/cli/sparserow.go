@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,6 +81,9 @@ func openRow(s *streams, opened *auto.Opened, dir string, feature int) (*sparse.
 	e, err := a.On(opened.Model, sparse.Options{})
 	if err != nil {
 		a.Close()
+		if errors.Is(err, sparse.ErrNoIn) {
+			return nil, failf("%s: the file does not say which place its row reads, and Gemma Scope's path does: keep it in the folders that it has on the hub, such as gemma-scope-2b-pt-res/layer_12", dir)
+		}
 		return nil, err
 	}
 	read := e.Reader
