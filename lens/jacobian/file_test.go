@@ -1,12 +1,15 @@
 package jacobian_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -185,6 +188,35 @@ func TestAFileThatIsNoLensIsAnError(t *testing.T) {
 	})
 	_, err = open(t, nan).Matrix(3)
 	require.ErrorContains(t, err, "the matrix of layer 3 has NaN in row 0: its fit went wrong, or the file is damaged")
+}
+
+// torch.save writes a storage once that several tensors have.
+func TestLayersThatShareATensorAreRefusedByName(t *testing.T) {
+	tensor := torchfile.Stored{Type: checkpoint.F16, Shape: []int{64, 64}, Write: func(w io.Writer) error { _, err := w.Write(make([]byte, 2*64*64)); return err }}
+	var two, shared bytes.Buffer
+	require.NoError(t, torchfile.Write(&two, torchfile.Items{{Key: "J", Value: torchfile.Items{{Key: 0, Value: tensor}, {Key: 1, Value: tensor}}}, {Key: "d_model", Value: 64}}))
+	z, err := zip.NewReader(bytes.NewReader(two.Bytes()), int64(two.Len()))
+	require.NoError(t, err)
+	out := zip.NewWriter(&shared)
+	for _, f := range z.File {
+		data, err := fs.ReadFile(z, f.Name)
+		require.NoError(t, err)
+		switch {
+		case strings.HasSuffix(f.Name, "/data/1"):
+			continue
+		case strings.HasSuffix(f.Name, "/data.pkl"):
+			name := func(storage string) []byte { return []byte("X\x01\x00\x00\x00" + storage) } // BINUNICODE
+			require.Equal(t, 1, bytes.Count(data, name("1")))
+			data = bytes.ReplaceAll(data, name("1"), name("0"))
+		}
+		w, err := out.CreateHeader(&zip.FileHeader{Name: f.Name})
+		require.NoError(t, err)
+		_, err = w.Write(data)
+		require.NoError(t, err)
+	}
+	require.NoError(t, out.Close())
+	_, err = jacobian.Open(put(t, "x.pt", func(w io.Writer) error { _, err := w.Write(shared.Bytes()); return err }))
+	require.ErrorContains(t, err, "2 matrices of d_model 64 take at least 16384: it is cut short, or layers share a tensor's numbers, which is not read: save a clone of each")
 }
 
 func TestALensOfAnotherModelIsAnError(t *testing.T) {
