@@ -162,6 +162,9 @@ func (f *Fit) fitBatch() error {
 			f.o.Length, each>>20, max(0, free>>20))
 	}
 	f.o.Batch = int(min(max(1, free/each), int64(shape.DModel)))
+	for closed != nil && closedPays(shape, min(f.o.Batch, rows)) {
+		f.o.Batch-- // a checkpoint keeps the number, and the way follows from it
+	}
 	return nil
 }
 
