@@ -187,13 +187,12 @@ func (e *Evaluation) Figure() *render.Figure {
 	f.Notes = append(named(e.Model), fmt.Sprintf("%s: %s, %s", render.Visible(e.Corpus.Name), english.Plural(e.Corpus.Sequences, "sequence", ""), english.Plural(e.Corpus.Positions, "position", "")))
 	kl := render.Matrix{Name: "KL", RowsAre: "layer", Are: "lens"}
 	same := render.Matrix{Name: "agreement", RowsAre: "layer", Are: "lens", Means: "the part of positions with the model's likeliest token"}
-	of := map[string]int{}
+	var lenses []string
 	for _, l := range e.Lenses {
-		name, file, _ := strings.Cut(render.Visible(l.Lens), ": ")
-		if of[name]++; of[name] > 1 { // as rows of several lenses are named
-			name = fmt.Sprintf("%s %d", name, of[name])
-		}
-		if file != "" {
+		lenses = append(lenses, render.Visible(l.Lens))
+	}
+	for k, name := range lens.ShortNames(lenses) {
+		if _, file, _ := strings.Cut(lenses[k], ": "); file != "" {
 			f.Notes = append(f.Notes, name+": "+file)
 		}
 		kl.Columns, same.Columns = append(kl.Columns, render.Column{Name: name}), append(same.Columns, render.Column{Name: name})

@@ -187,25 +187,36 @@ func (p *plan) name(r int) string {
 	return name
 }
 
-// kinds are short names of several lenses: what stands before the colon of theirs, with a number where that is
-// not the first of its kind. One lens has none.
+// kinds are the short names of several lenses. One lens has none.
 func kinds(lenses []Translator) []string {
 	names := make([]string, len(lenses))
 	if len(lenses) == 1 {
 		return names
 	}
-	of := map[string]int{}
 	for k, t := range lenses {
-		if t == nil {
+		if t != nil {
+			names[k] = t.Name()
+		}
+	}
+	return ShortNames(names)
+}
+
+// ShortNames are what stands before the colon of lenses' names ([Translator]), with a number where that is not the
+// first of its kind: "tuned", "tuned 2". One that has no name gets none.
+func ShortNames(lenses []string) []string {
+	short := make([]string, len(lenses))
+	of := map[string]int{}
+	for k, name := range lenses {
+		if name == "" {
 			continue
 		}
-		kind, _, _ := strings.Cut(t.Name(), ":")
+		kind, _, _ := strings.Cut(name, ":")
 		if of[kind]++; of[kind] > 1 {
 			kind = fmt.Sprintf("%s %d", kind, of[kind])
 		}
-		names[k] = kind
+		short[k] = kind
 	}
-	return names
+	return short
 }
 
 // refer ends the rows with the last layer as the model reads it, to which KL and the

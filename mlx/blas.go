@@ -2,11 +2,9 @@ package mlx
 
 import (
 	"cmp"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/cpu"
@@ -37,18 +35,9 @@ func core() string {
 	return ""
 }
 
-// openKernels opens a BLAS, and returns whose kernels it took. An OpenBLAS that took those of a processor too old for
-// this one is opened again and told of a better one, unless the user has named one.
+// openKernels opens a BLAS that can be mapped, and returns whose kernels it took. An OpenBLAS that took those of a processor too
+// old for this one is opened again and told of a better one, unless the user has named one.
 func openKernels(path string) (string, error) {
-	reason := "" // the loader would map what is not there, and the process end by it
-	if !strings.ContainsRune(path, filepath.Separator) {
-		reason = unmappable(path)
-	} else if exists(path) {
-		reason = inspect(path)
-	}
-	if reason != "" {
-		return "", errors.New(reason)
-	}
 	blas, err := capi.OpenBLAS(path)
 	if err != nil {
 		return "", err
@@ -76,7 +65,7 @@ func openBLAS(folder string) {
 	}
 	lib := &loaded.library
 	lib.BLAS, lib.Kernels, lib.SearchedBLAS, lib.DamagedBLAS = "", "", nil, nil
-	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && lib.tryBLAS(beside, origin.Refusal(beside)) {
+	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && lib.tryBLAS(beside, cmp.Or(origin.Refusal(beside), inspect(beside))) {
 		return
 	}
 	for _, name := range []string{"libopenblas.so.0", "libopenblas.so"} {
@@ -102,7 +91,7 @@ func openBLAS(folder string) {
 	}
 }
 
-// tryBLAS opens a BLAS, unless a reason speaks against it, and writes down what came of it.
+// tryBLAS opens a BLAS that can be mapped, unless a reason speaks against it, and writes down what came of it.
 func (l *Library) tryBLAS(name, against string) bool {
 	if against == "" {
 		kernels, err := openKernels(name)

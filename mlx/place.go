@@ -269,6 +269,15 @@ func openNamedBLAS() error {
 	if named == "" || named == "none" || !opensBLAS() {
 		return nil
 	}
+	reason := "" // the loader would map what is not there, and the process end by it
+	if !strings.ContainsRune(named, filepath.Separator) {
+		reason = unmappable(named)
+	} else if exists(named) {
+		reason = inspect(named)
+	}
+	if reason != "" {
+		return namedBLASError(named, reason)
+	}
 	kernels, err := openKernels(named)
 	switch {
 	case err != nil && starved(err.Error()):
@@ -277,10 +286,14 @@ func openNamedBLAS() error {
 		err = errors.New("it is no BLAS: it has no cblas_sgemm")
 	}
 	if err != nil {
-		return &blasError{"$" + EnvBLAS + " names " + named + ", which cannot be used: " + err.Error() + "; name another, or unset it"}
+		return namedBLASError(named, err.Error())
 	}
 	loaded.library.BLAS, loaded.library.Kernels = named, kernels
 	return nil
+}
+
+func namedBLASError(named, why string) error {
+	return &blasError{"$" + EnvBLAS + " names " + named + ", which cannot be used: " + why + "; name another, or unset it"}
 }
 
 // opensBLAS reports whether a BLAS is opened beside libmlx: on a Mac MLX uses Accelerate.

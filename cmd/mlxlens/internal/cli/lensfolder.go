@@ -44,10 +44,10 @@ func noJacobians(folder, called string) error {
 	}
 	var all []string
 	for name, kind := range kinds {
-		all = append(all, inFolder(called, name)+" ("+kind+")")
-	}
-	if len(all) == 1 {
-		return usagef("%s is a folder with a Jacobian lens, which is named by its file: give %s", called, strings.TrimSuffix(all[0], " (Jacobian)"))
+		if name = inFolder(called, name); len(kinds) == 1 {
+			return usagef("%s is a folder with a Jacobian lens, which is named by its file: give %s", called, name)
+		}
+		all = append(all, name+" ("+kind+")")
 	}
 	slices.Sort(all)
 	return usagef("%s: the folder has %d lenses: give one of %s", called, len(all), strings.Join(all, ", "))
