@@ -114,8 +114,25 @@ esac`)
 	require.Contains(t, said, "downloading mlx-c by cargo, 1 MB … ")
 }
 
-func TestABackendThatNobodyHasIsRefused(t *testing.T) {
-	said, err := newLinux(t).run("MLX_C_BACKEND=rocm")
-	require.Error(t, err)
-	require.Contains(t, said, "MLX_C_BACKEND is rocm (have: cpu, cuda)")
+func TestABackendThatTheSystemHasNotIsRefused(t *testing.T) {
+	for _, name := range []string{"rocm", "metal", "cpu, cuda", "cuda "} {
+		said, err := newLinux(t).run("MLX_C_BACKEND=" + name)
+		require.Error(t, err)
+		require.Contains(t, said, "MLX_C_BACKEND is "+name+" (have on Linux: cpu, cuda)")
+	}
+	// a Mac with a library of Homebrew's is asked for a backend too, and so is one that a Linux machine builds for
+	for _, name := range []string{"cuda", "cpu"} {
+		m := newMac(t)
+		m.homebrew("0.7.0")
+		said, err := m.run("MLX_C_BACKEND=" + name)
+		require.Error(t, err)
+		require.Contains(t, said, "MLX_C_BACKEND is "+name+" (have on macOS: metal, which needs no naming")
+		said, err = newLinux(t).run("MLX_C_BACKEND="+name, "MLX_C_TARGET=Darwin-arm64")
+		require.Error(t, err)
+		require.Contains(t, said, "MLX_C_BACKEND is "+name+" (have on macOS: metal")
+	}
+	m := newMac(t)
+	m.homebrew("0.7.0")
+	said, err := m.run("MLX_C_BACKEND=metal")
+	require.NoError(t, err, said)
 }

@@ -2,7 +2,8 @@
 # Makes lib/: libmlxc, libmlx and what they need. README.md beside this file says
 # from what, and why so.
 #
-# MLX_C_BACKEND=cuda   on Linux, of MLX for NVIDIA's GPUs, in lib/ too, which stays so until MLX_C_BACKEND=cpu is asked for
+# MLX_C_BACKEND=cuda   on Linux, of MLX for NVIDIA's GPUs, in lib/ too, which stays so until MLX_C_BACKEND=cpu is asked for;
+#                      a Mac has metal alone
 # MLX_C_OWN=1          on a Mac, even where Homebrew has a library
 # MLX_C_TARGET=…       for another machine (Linux-aarch64, Darwin-arm64), in lib-…/, compiled by $MLX_C_CXX
 set -euo pipefail
@@ -20,7 +21,7 @@ recipe=mlx-c
 case $(cat "$lib/.stamp" 2>/dev/null) in *", cuda, "*) made=cuda ;; *) made=cpu ;; esac
 case $system in
   Linux) ending=so backend=${MLX_C_BACKEND:-$made} platform=manylinux_2_35_${target#*-} ;;
-  Darwin) ending=dylib backend=metal platform=macosx_14_0_arm64 ;;
+  Darwin) ending=dylib backend=${MLX_C_BACKEND:-metal} platform=macosx_14_0_arm64 ;;
   *) ending='' backend='' ;;
 esac
 
@@ -36,7 +37,6 @@ fi
 . "$here/../steps.sh"
 
 # Where MLX has no wheel, nothing here helps.
-case $backend in cpu | cuda | metal | '') ;; *) die "MLX_C_BACKEND is $backend (have: cpu, cuda)" ;; esac
 case $target in
   Linux-x86_64 | Linux-aarch64)
     libc=$(getconf GNU_LIBC_VERSION 2>/dev/null || echo "another libc")
@@ -45,6 +45,11 @@ case $target in
     ;;
   Darwin-arm64) ;;
   *) die "MLX has no build for $system on ${target#*-} (have: Linux on x86_64 and aarch64, macOS on arm64)" ;;
+esac
+case $system-$backend in
+  Linux-cpu | Linux-cuda | Darwin-metal) ;;
+  Linux-*) die "MLX_C_BACKEND is $backend (have on Linux: cpu, cuda)" ;;
+  *) die "MLX_C_BACKEND is $backend (have on macOS: metal, which needs no naming; its library computes on the CPU too)" ;;
 esac
 
 # A Mac with Homebrew's mlx-c, 0.7.0 or later, needs nothing built: mlxlens looks there by itself.

@@ -55,6 +55,6 @@ func TestAFormulaWithoutATagSaysItsVersion(t *testing.T) {
 func TestWhatMakeExportsEndsWithItsLine(t *testing.T) {
 	text, err := os.ReadFile("../../Makefile")
 	require.NoError(t, err)
-	require.Contains(t, string(text), "\ndist: export MLX_C_BACKEND = cpu\n")
+	require.Contains(t, string(text), "\ndist: export MLX_C_BACKEND = $(if $(filter Darwin,$(shell uname -s)),metal,cpu)\n")
 	require.NotRegexp(t, `(?m)^[a-z-]+: export .*(#| $)`, string(text))
 }

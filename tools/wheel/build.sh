@@ -11,16 +11,16 @@ recipe=wheel
 . third_party/steps.sh
 
 case $target in
-  Linux-x86_64) goos=linux goarch=amd64 platform=manylinux_2_35_x86_64 ending=so ;;
-  Linux-aarch64) goos=linux goarch=arm64 platform=manylinux_2_35_aarch64 ending=so ;;
-  Darwin-arm64) goos=darwin goarch=arm64 platform=macosx_14_0_arm64 ending=dylib ;;
+  Linux-x86_64) goos=linux goarch=amd64 platform=manylinux_2_35_x86_64 ending=so backend=cpu ;;
+  Linux-aarch64) goos=linux goarch=arm64 platform=manylinux_2_35_aarch64 ending=so backend=cpu ;;
+  Darwin-arm64) goos=darwin goarch=arm64 platform=macosx_14_0_arm64 ending=dylib backend=metal ;;
   *) die "no wheel is made for $target (have: Linux-x86_64, Linux-aarch64, Darwin-arm64)" ;;
 esac
 [ "$target" = "$host" ] || [ -n "${MLX_C_CXX:-}" ] || die "a wheel for $target is not compiled by this machine's compiler: name a C++ compiler for it in \$MLX_C_CXX"
 version=$(tools/wheel/version.sh "${VERSION:-$(tools/release/version.sh)}") || exit 1
 lib=third_party/mlx-c/lib
 [ "$target" = "$host" ] || lib=$lib-$target
-MLX_C_OWN=1 MLX_C_BACKEND=cpu MLX_C_TARGET=$target third_party/mlx-c/build.sh
+MLX_C_OWN=1 MLX_C_BACKEND=$backend MLX_C_TARGET=$target third_party/mlx-c/build.sh
 
 begin "$PWD/bin/wheel"
 tree=$run/tree
