@@ -8,6 +8,9 @@ import (
 // HeldFunctions is how many Go functions the library holds.
 func HeldFunctions() int { return capi.NumFunctions() }
 
+// ScaledGather is whether the library's mlx_gather_qmm is of the later form.
+func ScaledGather() bool { return loaded.scaledGather }
+
 // LiveArrays is how many handles the library has made for this package and not freed: those
 // that scopes and the collector still hold.
 func LiveArrays() int { return int(live.Load()) }

@@ -42,7 +42,11 @@ func TestComputedPlacesOutsideAnArrayAreClamped(t *testing.T) {
 		return got
 	}
 	a, b := []int32{7, -7, math.MinInt32, 7, math.MinInt32}, []int32{0, 0, -1, -2, 2}
-	assert.Equal(t, []int32{0, 0, math.MinInt32, -3, -1 << 30}, divide(mlx.FloorDivide, a, b), "towards 0, and by 0 as NumPy")
+	quotients := []int32{0, 0, math.MinInt32, -3, -1 << 30}
+	if later() {
+		quotients[3] = -4
+	}
+	assert.Equal(t, quotients, divide(mlx.FloorDivide, a, b), "towards 0, and by 0 as NumPy")
 	assert.Equal(t, []int32{0, 0, 0, -1, 0}, divide(mlx.Remainder, a, b), "with the sign of the divisor, and by 0 as NumPy")
 	minimum := mlx.FloorDivide(mlx.FromSlice(s, []int32{math.MinInt32}), mlx.FromSlice(s, []int32{-1}))
 	got, err := mlx.Item[int32](mlx.Reshape(minimum))

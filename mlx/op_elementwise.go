@@ -104,9 +104,9 @@ func RightShift(a, b *Array) *Array { return binary("right_shift", capi.RightShi
 // Binds mlx_bitwise_invert.
 func BitwiseInvert(x *Array) *Array { return unary("bitwise_invert", capi.BitwiseInvert, x) }
 
-// FloorDivide returns a/b rounded down, or, of integers, towards 0, as mlx.core does. Division
-// of integers by 0 gives 0, and of the least by −1 the least again, as in NumPy; a divisor made
-// from Go data that holds a 0 is an error.
+// FloorDivide returns a/b rounded down, or, of integers, towards 0, as mlx.core does before 0.32.3. Later ones round integers
+// down too, and so does this where the library has one of them; Divmod rounds down with any. Division of integers by 0 gives 0,
+// and of the least by −1 the least again, as in NumPy; a divisor made from Go data that holds a 0 is an error.
 // Binds mlx_floor_divide.
 func FloorDivide(a, b *Array) *Array {
 	return divide("floor_divide", capi.FloorDivide, a, b, divisor.negated)

@@ -104,7 +104,18 @@ func refused(c recordedCase) string {
 func mistaken(c recordedCase) bool {
 	// rounded to integers: softmax but along the last axis (TestSoftmaxOfIntegersIsOfFloats), and each step
 	// of logcumsumexp (TestLogcumsumexpOfIntegersIsOfFloats)
-	return (c.Op == "softmax" || c.Op == "logcumsumexp") && c.Out != nil && !dtypeNamed(c.Out[0].Dtype).IsFloat()
+	if (c.Op == "softmax" || c.Op == "logcumsumexp") && !dtypeNamed(c.Out[0].Dtype).IsFloat() {
+		return true
+	}
+	// a sum of 16 bits is added up in 16 until MLX 0.32.2
+	return later() && (c.Op == "floor_divide" && !dtypeNamed(c.Out[0].Dtype).IsFloat() || c.Op == "sum" && c.In[0].Dtype == "float16")
+}
+
+// later is whether MLX is another than the one whose results are recorded: from 0.32.3 on a quotient of integers is rounded down,
+// and not towards 0.
+func later() bool {
+	lib, err := mlx.LoadedLibrary()
+	return err == nil && lib.MLX != lib.Proven
 }
 
 func TestOperationsComputeWhatMLXCoreRecorded(t *testing.T) {

@@ -27,7 +27,11 @@ func TestDivmodRoundsDown(t *testing.T) {
 		q, r := mlx.Divmod(a, d)
 		require.Equal(t, []int32{-4, -4, 3, -4}, values[int32](t, q))
 		require.Equal(t, []int32{1, -1, -1, 1}, values[int32](t, r))
-		require.Equal(t, []int32{-3, -3, 3, -3}, values[int32](t, mlx.FloorDivide(a, d)))
+		quotients := []int32{-3, -3, 3, -3}
+		if later() {
+			quotients = []int32{-4, -4, 3, -4}
+		}
+		require.Equal(t, quotients, values[int32](t, mlx.FloorDivide(a, d)))
 		require.Equal(t, []int32{1, -1, -1, 1}, values[int32](t, mlx.Remainder(a, d)))
 	}
 	q, r := mlx.Divmod(mlx.FromSlice(s, []uint8{7, 200}), mlx.FromSlice(s, []uint8{2, 3}))

@@ -82,6 +82,9 @@ func TestNumbersBesideArraysAreWhatPythonMakesOfThem(t *testing.T) {
 }
 
 func (c weakCase) check(t *testing.T) {
+	if later() && c.Op == "floor_divide" && (c.To == "" || !dtypeNamed(c.To).IsFloat()) {
+		return // rounds down, and takes complex numbers
+	}
 	s := mlx.NewScope(mlx.CPU)
 	defer s.Close()
 	x := mlx.AsType(mlx.FromSlice(s, c.X), dtypeNamed(c.Dtype))
