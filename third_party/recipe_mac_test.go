@@ -167,10 +167,46 @@ func TestABareMacBuildsWithWhatAppleAndGoBring(t *testing.T) {
 		require.Contains(t, string(calls), want)
 	}
 
-	require.NoError(t, os.Remove(filepath.Join(m.bin, "c++"))) // what is finished needs no tool
+	compiler := filepath.Join(m.bin, "c++")
+	require.NoError(t, os.Rename(compiler, compiler+".away")) // what is finished needs no tool
 	said, err = m.run()
 	require.NoError(t, err, said)
 	require.Empty(t, said)
+
+	// what was cut off or taken away since is made anew
+	require.NoError(t, os.Rename(compiler+".away", compiler))
+	for _, damage := range []func() error{
+		func() error { return os.Truncate(filepath.Join(lib, "libmlx.dylib"), 1) },
+		func() error { return os.Remove(filepath.Join(lib, "mlx.metallib")) },
+		func() error { return os.Remove(filepath.Join(lib, ".files")) },
+	} {
+		require.NoError(t, damage())
+		said, err = m.run()
+		require.NoError(t, err, said)
+		require.Contains(t, said, "the files of "+lib+" are not those that were made: they are made anew\n")
+		said, err = m.run()
+		require.NoError(t, err, said)
+		require.Empty(t, said)
+	}
+}
+
+func TestACompilerForAnotherMachineIsRefusedBeforeAnythingIsFetched(t *testing.T) {
+	for name, c := range map[string]struct{ says, target, want string }{
+		"none":      {"exit 1", "Linux-aarch64", "and `none -dumpmachine` fails"},
+		"ours":      {"echo x86_64-linux-gnu", "Linux-aarch64", "which compiles for x86_64-linux-gnu: name a compiler for Linux-aarch64"},
+		"linux-g++": {"echo aarch64-linux-gnu", "Darwin-arm64", "which compiles for aarch64-linux-gnu: name a compiler for Darwin-arm64"},
+	} {
+		m := newLinux(t)
+		m.program(name, c.says)
+		said, err := m.run("MLX_C_TARGET="+c.target, "MLX_C_CXX="+name)
+		require.Error(t, err)
+		require.Contains(t, said, "MLX_C_CXX is "+name+", ")
+		require.Contains(t, said, c.want)
+		require.NotContains(t, said, "downloading")
+	}
+	said, err := newLinux(t).run("MLX_C_TARGET=Linux-aarch64")
+	require.Error(t, err)
+	require.Contains(t, said, "a library for Linux-aarch64 is not compiled by this machine's compiler")
 }
 
 func TestAMacBuildsItsOwnBesideHomebrewsWhereItIsAsked(t *testing.T) {

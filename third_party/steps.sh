@@ -11,13 +11,13 @@ die() {
   exit 1
 }
 
-# begin FOLDER prepares FOLDER for a recipe: in it $log, for the output of the steps, and
+# begin FOLDER prepares FOLDER for a recipe: in it $log, for the output of the steps, unless $RECIPE_LOG names another, and
 # $run, a folder for this run alone, so that one that was interrupted is in nobody's way.
 # What killed runs left behind goes now.
 begin() {
   local left
   mkdir -p "$1" 2>/dev/null && [ -w "$1" ] || die "$1 is not writable: that is where the work is done"
-  log=$1/log.txt
+  log=${RECIPE_LOG:-$1/log.txt}
   : >"$log"
   for left in "$1"/run.*; do
     kill -0 "${left##*.}" 2>/dev/null || rm -rf "$left"

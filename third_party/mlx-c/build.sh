@@ -25,16 +25,20 @@ case $system in
   *) ending='' backend='' ;;
 esac
 
-# The stamp names all that the result depends on. A finished lib/ holds it.
+# The stamp names all that the result depends on. A finished lib/ holds it, and what sizes its files have: what was cut off or
+# taken away since is made anew.
 stamp="mlx-c 0.7.0, MLX 0.32.2, $backend, $target, recipe $(cd "$here" && cat ../steps.sh build.sh format.h requirements/* sources.sha256 source/Cargo.* | cksum)"
-finished() {
-  [ -e "$lib/libmlxc.$ending" ] && [ "$(cat "$lib/.stamp" 2>/dev/null)" = "$stamp" ]
+sizes() {
+  (cd "$1" && find . -type f ! -name '.*' | LC_ALL=C sort | tr '\n' '\0' | xargs -0 wc -c) 2>/dev/null
 }
+stamped() { [ "$(cat "$lib/.stamp" 2>/dev/null)" = "$stamp" ]; }
+finished() { stamped && [ "$(sizes "$lib")" = "$(cat "$lib/.files" 2>/dev/null)" ]; }
 if finished; then
   exit 0
 fi
 # shellcheck source=../steps.sh
 . "$here/../steps.sh"
+! stamped || say "the files of $lib are not those that were made: they are made anew"
 
 # Where MLX has no wheel, nothing here helps.
 case $target in
@@ -74,7 +78,17 @@ if [ -e "$lib" ] && [ ! -w "$lib" ]; then
 fi
 begin "$build"
 
-require python3 ${MLX_C_CXX:-c++}
+if [ -n "${MLX_C_CXX:-}" ]; then
+  compiles_for=$("$MLX_C_CXX" -dumpmachine 2>/dev/null) || die "MLX_C_CXX is $MLX_C_CXX, and \`$MLX_C_CXX -dumpmachine\` fails: name a C++ compiler, GCC or Clang"
+  case $target:$compiles_for in
+    Linux-x86_64:x86_64*linux* | Linux-aarch64:aarch64*linux* | Darwin-arm64:arm64*apple* | Darwin-arm64:aarch64*apple* | Darwin-arm64:aarch64*macos*) ;;
+    *) die "MLX_C_CXX is $MLX_C_CXX, which compiles for $compiles_for: name a compiler for $target" ;;
+  esac
+  require python3
+else
+  [ "$target" = "$host" ] || die "a library for $target is not compiled by this machine's compiler: name a C++ compiler for it in \$MLX_C_CXX"
+  require python3 c++
+fi
 python=$(first python3 has_pip)
 compiler=${MLX_C_CXX:-$(first c++ runs)}
 # The sources come by cargo or by go: whoever builds mlxlens has go.
@@ -211,6 +225,7 @@ if data.count(old) != 1:
 open(path, "wb").write(data.replace(old, b"$ORIGIN".ljust(len(old), b"\0")))
 PYTHON
 step "gathering" gather
+sizes "$run/lib" >"$run/lib/.files"
 
 # loads opens the libraries in the program's own order (mlx/place.go): on a Mac libmlxc finds
 # libmlx by its own load commands, and libmlx alone could not find what it needs.

@@ -4,18 +4,22 @@
 //
 // It runs the recipe of third_party/mlx-c, which this program carries, and puts libmlxc, libmlx
 // and what they need into the folder of the user's cache in which package mlx looks. That takes
-// half a minute the first time, and nothing when the library is there already. The recipe needs
+// a minute or two the first time, and nothing when the library is there already. The recipe needs
 // python3 with pip, a C++ compiler, and go or cargo, and names what is missing.
 //
 // Where Homebrew has a library that package mlx takes, none is made, unless -own asks for the one that
 // the package was proven with; it is looked for before Homebrew's. With -n it says where the library
-// would go, and whether it is there.
+// would go, and whether it is there. $MLX_C_BACKEND chooses as in a checkout (cuda, on Linux with an NVIDIA GPU); what is there for a
+// backend stays for it until another is asked for.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/mlxlens/mlxlens/mlx"
 	thirdparty "github.com/mlxlens/mlxlens/third_party"
@@ -37,7 +41,9 @@ func main() {
 	folder, err := mlx.LibraryFolder()
 	if err == nil {
 		i := &installation{recipe: thirdparty.Recipe, folder: folder, dry: *dry, own: *own, check: loads, log: os.Stderr}
-		err = i.run()
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		err = i.run(ctx)
+		stop()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mlxlib:", err)
