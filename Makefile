@@ -140,7 +140,7 @@ man: ## write the man pages into bin/man
 
 # The archive has a library, also of a Mac where Homebrew has one, and no part of CUDA, which is not ours to give away. Make would
 # take blanks before a comment into the value.
-dist: export MLX_C_OWN = 1
+dist: export MLX_C_RELEASE = 1
 dist: export MLX_C_BACKEND = $(if $(filter Darwin,$(shell uname -s)),metal,cpu)
 dist: mlx-c build man ## make this machine's archive of a release in dist/
 	@tools/release/archive.sh "$(VERSION)"

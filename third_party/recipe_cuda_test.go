@@ -79,6 +79,10 @@ func TestCUDAOfTheSystemIsUsed(t *testing.T) {
 		require.NoError(t, err, said)
 		require.Empty(t, said)
 	}
+	said, err = m.run("MLX_C_BACKEND=cpu", "MLX_C_RELEASE=1")
+	require.Error(t, err)
+	require.Contains(t, said, "is for NVIDIA's GPUs, and a release has none of CUDA: MLX_C_BACKEND=cpu make mlx-c replaces it")
+	require.Len(t, m.fetched(), 2)
 	said, err = m.run("MLX_C_BACKEND=cpu")
 	require.Error(t, err)
 	require.Equal(t, "mlx-cpu", m.fetched()[2], said)

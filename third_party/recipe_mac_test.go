@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -217,6 +218,29 @@ func TestAMacBuildsItsOwnBesideHomebrewsWhereItIsAsked(t *testing.T) {
 	said, err := m.run("MLX_C_OWN=1")
 	require.NoError(t, err, said)
 	require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", "libmlxc.dylib"))
+}
+
+// A library for others is made beside Homebrew's, and runs on the oldest macOS that there is a libmlx for.
+func TestAReleaseIsForTheOldestMacOS(t *testing.T) {
+	m := newMac(t)
+	m.homebrew("0.8.0")
+	m.developerTools()
+	m.sources("int x;")
+	for _, c := range []struct{ env, asks string }{{"MLX_C_OWN=1", ""}, {"MLX_C_RELEASE=1", "--platform macosx_14_0_arm64 "}} {
+		said, err := m.run(c.env)
+		require.NoError(t, err, said)
+		calls, err := os.ReadFile(filepath.Join(m.recipe, "calls"))
+		require.NoError(t, err)
+		lines := strings.Split(string(calls), "\n")
+		at := slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "pip download") })
+		require.GreaterOrEqual(t, at, 0, "%s", calls)
+		require.Equal(t, c.asks != "", strings.Contains(lines[at], "--platform"), lines[at])
+		require.Contains(t, lines[at], c.asks)
+		require.NoError(t, os.Remove(filepath.Join(m.recipe, "calls")))
+		said, err = m.run(c.env)
+		require.NoError(t, err)
+		require.Empty(t, said)
+	}
 }
 
 func TestOtherSourcesAreRefused(t *testing.T) {

@@ -5,6 +5,7 @@
 # MLX_C_BACKEND=cuda   on Linux, of MLX for NVIDIA's GPUs, in lib/ too, which stays so until MLX_C_BACKEND=cpu is asked for;
 #                      a Mac has metal alone
 # MLX_C_OWN=1          on a Mac, even where Homebrew has a library
+# MLX_C_RELEASE=1      for others' machines: on a Mac MLX_C_OWN=1, and libmlx for the oldest macOS; a lib/ for GPUs is not replaced
 # MLX_C_TARGET=…       for another machine (Linux-aarch64, Darwin-arm64), in lib-…/, compiled by $MLX_C_CXX
 set -euo pipefail
 
@@ -27,7 +28,9 @@ esac
 
 # The stamp names all that the result depends on. A finished lib/ holds it, and what sizes its files have: what was cut off or
 # taken away since is made anew.
-stamp="mlx-c 0.7.0, MLX 0.32.2, $backend, $target, recipe $(cd "$here" && cat ../steps.sh build.sh format.h requirements/* sources.sha256 source/Cargo.* | cksum)"
+oldest=
+[ "$system" != Darwin ] || [ -z "${MLX_C_RELEASE:-}" ] || oldest=" for macOS 14 and later"
+stamp="mlx-c 0.7.0, MLX 0.32.2, $backend, $target$oldest, recipe $(cd "$here" && cat ../steps.sh build.sh format.h requirements/* sources.sha256 source/Cargo.* | cksum)"
 sizes() {
   (cd "$1" && find . -type f ! -name '.*' | LC_ALL=C sort | tr '\n' '\0' | xargs -0 wc -c) 2>/dev/null
 }
@@ -58,7 +61,7 @@ esac
 
 # A Mac with Homebrew's mlx-c, 0.7.0 or later, needs nothing built: mlxlens looks there by itself.
 # MLX_C_OWN=1 builds all the same.
-if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}" ]; then
+if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}${MLX_C_RELEASE:-}" ]; then
   brew=${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c
   cellar=$(readlink "$brew" || true)
   version=${cellar##*/}
@@ -73,6 +76,9 @@ if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}" ];
   esac
 fi
 
+if [ -n "${MLX_C_RELEASE:-}" ] && [ "$made" = cuda ]; then
+  die "$lib is for NVIDIA's GPUs, and a release has none of CUDA: MLX_C_BACKEND=cpu make mlx-c replaces it (2.5 GB to be fetched again), or work in another clone"
+fi
 if [ -e "$lib" ] && [ ! -w "$lib" ]; then
   die "$lib is not writable: it is to be replaced by $stamp"
 fi
@@ -108,7 +114,7 @@ if [ "$system-$target" = "Linux-$host" ] && ! has_openblas; then
   fi
 fi
 
-if [ "$target" = "$host" ]; then
+if [ "$target" = "$host" ] && [ -z "$oldest" ]; then
   platform= # pip knows this machine's, and takes the latest that it can
 fi
 step "downloading libmlx, 10 to 90 MB" wheel "$here/requirements/$backend.txt" "$run/wheel" $platform

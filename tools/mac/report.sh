@@ -30,14 +30,27 @@ done
 system=$(uname -s)
 prompt="The capital of France is"
 failed=
+left=
 part=
 mkdir -p bin
+
+# shown WORD… prints the words as a shell takes them.
+shown() {
+	local word
+	for word; do
+		case $word in
+		*\'*) printf ' %q' "$word" ;;
+		'' | *[!A-Za-z0-9_./:=,@%+-]*) printf " '%s'" "$word" ;;
+		*) printf ' %s' "$word" ;;
+		esac
+	done
+}
 
 # try COMMAND… runs a command and tells when it failed.
 try() {
 	local status
 	echo
-	echo "\$ $*"
+	echo "\$$(shown "$@")"
 	[ -z "$dry" ] || return 0
 	"$@" 2>&1
 	status=$?
@@ -56,7 +69,7 @@ mac() {
 		try "$@"
 	else
 		echo
-		echo "only on a Mac: $*"
+		echo "only on a Mac:$(shown "$@")"
 	fi
 }
 
@@ -120,8 +133,8 @@ part_library() {
 	local lib
 	lib=$(library)
 	mac otool -L "$lib"
-	mac sh -c "otool -l '$lib' | grep -A2 LC_RPATH"
-	mac sh -c "otool -l '$lib' | grep -A4 LC_BUILD_VERSION"
+	mac sh -c 'otool -l "$0" | grep -A2 LC_RPATH' "$lib"
+	mac sh -c 'otool -l "$0" | grep -A4 LC_BUILD_VERSION' "$lib"
 	mac codesign --verify --verbose=2 "$lib"
 	mac codesign --verify --verbose=2 bin/mlxlens
 	mac xattr -l bin/mlxlens "$lib"
@@ -139,10 +152,13 @@ part_golden() {
 	try bin/mlxlens trace "$prompt" --check
 	mac bin/mlxlens trace "$prompt" --check --device cpu
 	try go test -count 1 -short ./mlx/... ./lens ./generate ./edit ./states ./model/auto
-	try go test -count 1 -run Recorded ./mlx ./lens ./model/auto
+	try go test -count 1 -run Recorded ./mlx
+	try go test -count 1 -v -run 'TinyModelsGive|SmolLM2Gives|EveryArchitectureGives' ./lens ./model/auto
 }
 
 part_speed() {
+	"${MLXLENS_PYTHON:-python3}" -c 'import mlx_lm' 2>/dev/null ||
+		left="mlx-lm is not there, and nothing was timed beside it: python3 -m pip install -r tools/golden/requirements.txt, or MLXLENS_PYTHON"
 	try go test -run '^$' -bench . -benchtime 5x ./lens ./generate
 	try tools/golden/peers.sh
 	try tools/bench/beside.sh
@@ -180,6 +196,7 @@ report() {
 		esac
 	done
 	echo
+	[ -z "$left" ] || echo "left out: $left"
 	if [ -n "$failed" ]; then
 		echo "failed:$failed"
 		return 1

@@ -17,7 +17,7 @@ rm -rf "$stage"
 mkdir -p dist
 make --no-print-directory install DESTDIR="$stage" PREFIX="/$name"
 if [ ! -d "$stage/$name/lib/mlxlens" ] || ! ls "$stage/$name/lib/mlxlens"/libmlxc.* >/dev/null 2>&1; then
-	echo "archive.sh: libmlxc is not there: MLX_C_OWN=1 make mlx-c" >&2
+	echo "archive.sh: libmlxc is not there: MLX_C_RELEASE=1 make mlx-c" >&2
 	exit 1
 fi
 mkdir -p "$stage/$name/share/man/man1"

@@ -29,7 +29,7 @@ func TestAMacReportTellsOfAMacWhatLinuxNamesAndLeavesOut(t *testing.T) {
 	out, code := run(t, checkout(t, tools), "tools/mac/report.sh", "machine")
 	require.Contains(t, out, "$ sw_vers\nsaid: sw_vers")
 	require.Contains(t, out, "said: sysctl -n machdep.cpu.brand_string hw.memsize")
-	require.Contains(t, out, "said: git describe --tags --match v[0-9]* --exclude *-*", "the version is named as releases are")
+	require.Contains(t, out, "said: git describe --tags --match v[0-9]*.[0-9]*.[0-9]* --exclude *[-+]*", "the version is named as releases are")
 	require.NotContains(t, out, "only on a Mac")
 	if code != 0 { // a machine without /usr/bin/c++
 		require.Contains(t, out, "failed: machine\n")
@@ -54,6 +54,10 @@ func TestAPartThatFailsEndsNoOther(t *testing.T) {
 	require.Contains(t, out, "(ended with 7)")
 	require.Contains(t, out, "said: git describe")
 	require.Contains(t, out, "\nfailed: leaks machine doctor\n")
+
+	// what is timed beside nothing says so at the end
+	out, _ = run(t, checkout(t, map[string]string{archived: unwritten, "tools/fake/uname": isLinux, "tools/fake/go": says, "tools/fake/python3": "#!/bin/sh\nexit 1\n"}), "tools/mac/report.sh", "speed")
+	require.Contains(t, out, "\nleft out: mlx-lm is not there, and nothing was timed beside it: ")
 
 	out, code = run(t, dir, "tools/mac/report.sh", "speeds")
 	require.Equal(t, 2, code)
@@ -87,7 +91,8 @@ func TestAMacReportMeasuresTheMemoryOfWhatLasts(t *testing.T) {
 	require.Contains(t, out, "the server did not begin:\nno model is there\n")
 }
 
-// requireTests wants a test of each of some folders' alternatives of a pattern, and returns how many there are.
+// requireTests wants a test of each alternative of a pattern in some folders, and one in each folder, and returns how many alternatives
+// there are.
 func requireTests(t *testing.T, pattern string, folders ...string) int {
 	t.Helper()
 	var names []string
@@ -95,11 +100,14 @@ func requireTests(t *testing.T, pattern string, folders ...string) int {
 		files, err := filepath.Glob(filepath.Join(root, folder, "*_test.go"))
 		require.NoError(t, err)
 		require.NotEmpty(t, files, folder)
+		var here []string
 		for _, f := range files {
 			text, err := os.ReadFile(f)
 			require.NoError(t, err)
-			names = append(names, regexp.MustCompile(`(?m)^func Test\w+`).FindAllString(string(text), -1)...)
+			here = append(here, regexp.MustCompile(`(?m)^func Test\w+`).FindAllString(string(text), -1)...)
 		}
+		require.True(t, slices.ContainsFunc(here, regexp.MustCompile(pattern).MatchString), "%s has no test %s", folder, pattern)
+		names = append(names, here...)
 	}
 	alternatives := strings.Split(pattern, "|")
 	for _, a := range alternatives {
@@ -114,7 +122,7 @@ func TestTheReportRunsTestsThatExist(t *testing.T) {
 	require.Zero(t, code, out)
 	count := 0
 	for _, m := range regexp.MustCompile(`(?m)^\$ go test -count 1 -run (\S+)(?: -v)?((?: \./\S+)+)$`).FindAllStringSubmatch(out, -1) {
-		count += requireTests(t, m[1], strings.Fields(m[2])...)
+		count += requireTests(t, strings.Trim(m[1], "'"), strings.Fields(m[2])...)
 	}
 	require.Greater(t, count, 4, out)
 	for _, word := range []string{"doctor --verbose", "--check", "peers.sh", "footprint", "leaks --quiet --atExit", "otool -L", "codesign", "-benchtime"} {

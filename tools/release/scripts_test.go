@@ -96,7 +96,19 @@ func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(dir, "library")))
 	out, code := run(t, dir, "tools/release/archive.sh", "v1.2.0")
 	require.Equal(t, 1, code)
-	require.Contains(t, out, "libmlxc is not there: MLX_C_OWN=1 make mlx-c")
+	require.Contains(t, out, "libmlxc is not there: MLX_C_RELEASE=1 make mlx-c")
+}
+
+func TestOfSeveralTagsAtACommitTheLatestIsTheVersion(t *testing.T) {
+	dir := checkout(t, map[string]string{archived: unwritten})
+	commands := "git init -q && git add . && git -c user.name=a -c user.email=a@example.org commit -q -m all && git tag v1.2.10 && git tag v1.2.9 && git tag v2"
+	cmd := exec.Command("sh", "-c", commands)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	version, code := run(t, dir, "tools/release/version.sh")
+	require.Zero(t, code)
+	require.Equal(t, "v1.2.10\n", version)
 }
 
 func TestASourceArchiveIsNamedForTheVersionThatItSays(t *testing.T) {
@@ -136,6 +148,9 @@ func TestASourceArchiveIsNamedForTheVersionThatItSays(t *testing.T) {
 	require.Equal(t, git("rev-parse", "--short", "HEAD"), archive())
 	git("tag", "v1.2.0-rc1") // of no release
 	git("tag", "next")
+	require.Equal(t, git("rev-parse", "--short", "HEAD"), archive())
+	git("tag", "v1")
+	git("tag", "v1.2.0+build")
 	require.Equal(t, git("rev-parse", "--short", "HEAD"), archive())
 	git("tag", "v1.2.0")
 	require.Equal(t, "v1.2.0", archive())
@@ -212,8 +227,8 @@ func TestChecksumsAreThoseOfAllFiles(t *testing.T) {
 }
 
 func TestNothingIsPublishedWithoutNotesOrFiles(t *testing.T) {
-	files := map[string]string{"CHANGELOG.md": "# Changelog\n\n## [1.2.0] - 2026-12-01\n\n- all\n\n## [1.1.0]\n\n- some\n",
-		"tools/fake/gh": "#!/bin/sh\necho gh \"$@\"\ncat\n"}
+	files := map[string]string{"CHANGELOG.md": "# Changelog\n\n## [1.2.0] - 2026-12-01\n\n- all\n\n## [1.1.0]\n\n- some\n", archived: "v1.2.0 1234567\n",
+		"tools/fake/gh": "#!/bin/sh\n[ \"$2\" != view ] || exit 1\necho gh \"$@\"\ncat\n"}
 	dir := checkout(t, files)
 	out, code := run(t, dir, "tools/release/publish.sh")
 	require.Equal(t, 1, code)
@@ -226,8 +241,33 @@ func TestNothingIsPublishedWithoutNotesOrFiles(t *testing.T) {
 	require.Contains(t, out, "gh release create v1.2.0 --verify-tag --title mlxlens 1.2.0 --notes-file - dist/SHA256SUMS dist/mlxlens-v1.2.0-source.tar.gz")
 	require.True(t, slices.Contains(strings.Split(out, "\n"), "- all"))
 	require.NotContains(t, out, "- some")
-	files["CHANGELOG.md"] = "## [Unreleased]\n"
+
+	files["tools/fake/gh"] = "#!/bin/sh\necho gh \"$@\"\n" // an earlier run has made the release
 	out, code = run(t, checkout(t, files), "tools/release/publish.sh")
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "CHANGELOG.md has no section [1.2.0]")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "gh release upload v1.2.0 --clobber dist/SHA256SUMS dist/mlxlens-v1.2.0-source.tar.gz")
+	require.NotContains(t, out, "create")
+}
+
+func TestATagThatCannotBeReleasedIsRefusedFirst(t *testing.T) {
+	for changelog, want := range map[string]string{
+		"## [Unreleased]\n":                    "CHANGELOG.md has no section [1.2.0]: write it before the tag",
+		"## [1.2.0]\n\n## [1.1.0]\n\n- some\n": "CHANGELOG.md has no section [1.2.0]",
+		"## [1.2.0]\n\n- all\n":                "",
+	} {
+		files := map[string]string{"CHANGELOG.md": changelog, archived: "v1.2.0 1234567\n"}
+		for _, script := range []string{"ready.sh", "publish.sh"} {
+			out, code := run(t, checkout(t, files), "tools/release/"+script)
+			if want == "" && script == "ready.sh" {
+				require.Zero(t, code, out)
+				continue
+			}
+			require.Equal(t, 1, code)
+			require.Contains(t, out, want)
+		}
+		files[archived] = "v1.2.1 1234567\n"
+		out, code := run(t, checkout(t, files), "tools/release/ready.sh")
+		require.Equal(t, 1, code)
+		require.Contains(t, out, "this tree calls itself v1.2.1, and not v1.2.0")
+	}
 }

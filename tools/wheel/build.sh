@@ -20,7 +20,7 @@ esac
 version=$(tools/wheel/version.sh "${VERSION:-$(tools/release/version.sh)}") || exit 1
 lib=third_party/mlx-c/lib
 [ "$target" = "$host" ] || lib=$lib-$target
-MLX_C_OWN=1 MLX_C_BACKEND=$backend MLX_C_TARGET=$target third_party/mlx-c/build.sh
+MLX_C_RELEASE=1 MLX_C_BACKEND=$backend MLX_C_TARGET=$target third_party/mlx-c/build.sh
 
 begin "$PWD/bin/wheel"
 tree=$run/tree
