@@ -9,12 +9,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
-from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf, configure_tokenizer
-from transformer_lens.model_bridge.sources._hf_format import determine_architecture_from_hf_config
-from transformers import AutoConfig, AutoTokenizer
-from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+try:
+    import torch
+    from transformer_lens.factories.architecture_adapter_factory import ArchitectureAdapterFactory
+    from transformer_lens.model_bridge.sources._bridge_builder import build_bridge_config_from_hf, configure_tokenizer
+    from transformer_lens.model_bridge.sources._hf_format import determine_architecture_from_hf_config
+    from transformers import AutoConfig, AutoTokenizer
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+except ModuleNotFoundError as lacking:
+    raise ModuleNotFoundError(
+        f"mlxlens_bridge needs PyTorch and TransformerLens 4.3 or later, and {lacking.name} is not there: "
+        'pip install "mlxlens[transformer-lens]"',
+        name=lacking.name,
+    ) from lacking
 
 from .client import Client, Server, ServerError
 from .driver import Bridge, Driver

@@ -50,6 +50,9 @@ func (p platform) macho(name string, data []byte, packages string) (wrong []stri
 	if !slices.Contains(needed, "@rpath/libmlx.dylib") {
 		wrong = append(wrong, "it does not need @rpath/libmlx.dylib")
 	}
+	if !slices.Contains(needed, "/usr/lib/libc++.1.dylib") { // as zig makes it
+		wrong = append(wrong, "it does not need /usr/lib/libc++.1.dylib, as libmlx does: errors that libmlx throws may not be known to a C++ library of its own. Compile it by Apple's compiler, on a Mac")
+	}
 	var paths []string
 	for _, load := range file.Loads {
 		if r, ok := load.(*macho.Rpath); ok {

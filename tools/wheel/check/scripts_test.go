@@ -64,3 +64,15 @@ func TestAWheelOfThisMachineIsTried(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Equal(t, "wheel-try: "+dist+" has no wheel for this machine: make wheel\n", out)
 }
+
+func TestTheBridgeWithoutItsPackagesNamesThem(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	cmd := exec.Command(python, "-c", "import sys; sys.modules['torch'] = None; import mlxlens_bridge")
+	cmd.Env = append(os.Environ(), "PYTHONPATH=../../../python/src", "PYTHONDONTWRITEBYTECODE=1")
+	out, err := cmd.CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(out), "mlxlens_bridge needs PyTorch and TransformerLens 4.3 or later, and torch is not there: pip install \"mlxlens[transformer-lens]\"\n")
+}
