@@ -23,8 +23,9 @@ var allowed = map[string][]string{
 
 	"mlx/internal/capi":     {},
 	"mlx/internal/capi/gen": {},
+	"mlx/internal/dynamic":  {},
 	"mlx/internal/gate":     {"mlx/internal/capi"},
-	"mlx":                   {"checkpoint", "checkpoint/npz", "internal/origin", "internal/regular", "mlx/internal/capi", "mlx/internal/gate"},
+	"mlx":                   {"checkpoint", "checkpoint/npz", "internal/origin", "internal/regular", "mlx/internal/capi", "mlx/internal/dynamic", "mlx/internal/gate"},
 	"mlx/nn":                {"mlx"},
 	"mlx/cmd/mlxlib":        {"mlx", "third_party"},
 	"third_party":           {},
