@@ -65,8 +65,14 @@ func openBLAS(folder string) {
 	}
 	lib := &loaded.library
 	lib.BLAS, lib.Kernels, lib.SearchedBLAS, lib.DamagedBLAS = "", "", nil, nil
-	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) && lib.tryBLAS(beside, cmp.Or(origin.Refusal(beside), inspect(beside))) {
-		return
+	if beside := filepath.Join(folder, "libopenblas.so.0"); folder != "" && exists(beside) {
+		reason := inspectWhole(beside)
+		if reason != "" && !ofAnotherMachine(reason) {
+			lib.DamagedBLAS = append(lib.DamagedBLAS, beside+": "+reason)
+		}
+		if lib.tryBLAS(beside, cmp.Or(origin.Refusal(beside), reason)) {
+			return
+		}
 	}
 	for _, name := range []string{"libopenblas.so.0", "libopenblas.so"} {
 		whole := cmp.Or(loaderStrays(), unmappable(name))
@@ -77,7 +83,7 @@ func openBLAS(folder string) {
 			continue
 		}
 		for _, file := range loaderFiles(name) { // the loader is not asked, and its files are taken one by one
-			switch reason := inspect(file); {
+			switch reason := inspectWhole(file); {
 			case reason != "" && !ofAnotherMachine(reason):
 				lib.DamagedBLAS = append(lib.DamagedBLAS, file+": "+reason)
 				lib.SearchedBLAS = append(lib.SearchedBLAS, file+": "+reason)

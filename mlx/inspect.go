@@ -8,37 +8,69 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
+	"github.com/mlxlens/mlxlens/mlx/internal/dynamic"
 )
 
 // inspect looks at a library file without running any of its code, since a
-// loader's own message ("invalid ELF header") helps nobody, and what was cut off ends the
+// loader's own message ("invalid ELF header") helps nobody, and what was cut off, or leads out of the file, ends the
 // process when it is mapped. It returns why the file cannot be a library for this machine, ""
 // when it may be one.
-func inspect(path string) string {
+func inspect(path string) string { return look(path).reason }
+
+// sight is what was seen of a file.
+type sight struct {
+	reason string           // against it
+	asks   *dynamic.Library // what it asks of the loader, nil where that cannot be told
+}
+
+// sights are those of files that were looked at: several libraries need the same ones.
+var sights sync.Map // of sighted
+
+// sighted is a file as it was.
+type sighted struct {
+	path    string
+	size    int64
+	changed time.Time
+}
+
+// look looks at a file, once as long as it stays what it is.
+func look(path string) sight {
 	f, size, err := regular.Open(path)
 	if err != nil {
-		return "it " + err.Error()
+		return sight{reason: "it " + err.Error()}
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return sight{reason: "it cannot be read: " + err.Error()}
+	}
+	as := sighted{path, size, info.ModTime()}
+	if known, ok := sights.Load(as); ok {
+		return known.(sight)
+	}
 	var magic [4]byte
-	if _, err := io.ReadFull(f, magic[:]); err != nil {
-		return "it is too short to be a library"
+	s := sight{reason: "it is not a shared library"}
+	if _, err := f.ReadAt(magic[:], 0); err != nil {
+		s.reason = "it is too short to be a library"
+	} else if string(magic[:]) == elf.ELFMAG {
+		s = inspectELF(f, size)
+	} else if magic == [4]byte{0xcf, 0xfa, 0xed, 0xfe} || magic == [4]byte{0xca, 0xfe, 0xba, 0xbe} {
+		s.reason = inspectMachO(f, size)
 	}
-	switch {
-	case string(magic[:]) == elf.ELFMAG:
-		return inspectELF(f, size)
-	case magic == [4]byte{0xcf, 0xfa, 0xed, 0xfe} || magic == [4]byte{0xca, 0xfe, 0xba, 0xbe}:
-		return inspectMachO(f, size)
-	}
-	return "it is not a shared library"
+	sights.Store(as, s)
+	return s
 }
 
 // otherMachine begins what inspect says of a file that is right, and not for this machine.
 const otherMachine = "it is built for "
+
+// getAgain ends what inspect says of a damaged file.
+const getAgain = "; get it again"
 
 func ofAnotherMachine(reason string) bool { return strings.HasPrefix(reason, otherMachine) }
 
@@ -51,24 +83,39 @@ func cutOff(what string, offset, length uint64, size int64) string {
 	if end := offset + length; end >= offset && end <= uint64(size) {
 		return ""
 	}
-	return fmt.Sprintf("it is truncated or damaged: it has %d bytes, and %s begins at byte %d and has %d; get it again", size, what, offset, length)
+	return fmt.Sprintf("it is truncated or damaged: it has %d bytes, and %s begins at byte %d and has %d"+getAgain, size, what, offset, length)
 }
 
-func inspectELF(r io.ReaderAt, size int64) string {
+func inspectELF(r io.ReaderAt, size int64) sight {
 	file, err := elf.NewFile(r)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Sprintf("it is a damaged ELF file, or a truncated one: it has %d bytes, and its headers lie beyond; get it again", size)
+		return sight{reason: fmt.Sprintf("it is a damaged ELF file, or a truncated one: it has %d bytes, and its headers lie beyond"+getAgain, size)}
 	}
 	if err != nil {
-		return "it is a damaged ELF file: " + err.Error()
+		return sight{reason: "it is a damaged ELF file: " + err.Error()}
 	}
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
 	if runtime.GOOS != "linux" || file.Machine != machines[runtime.GOARCH] {
-		return wrongMachine("linux/" + file.Machine.String())
+		return sight{reason: wrongMachine("linux/" + file.Machine.String())}
 	}
 	if file.Type != elf.ET_DYN {
-		return "it is an ELF file, but not a shared library"
+		return sight{reason: "it is an ELF file, but not a shared library"}
 	}
+	if why := partsWithin(file, size); why != "" {
+		return sight{reason: why}
+	}
+	if n := zerosAtEnd(r, size); n >= mostZeros {
+		return sight{reason: fmt.Sprintf("it is damaged: its last %d bytes are zero, as of a copy that was not finished"+getAgain, n)}
+	}
+	asks, err := dynamic.Check(file, r)
+	if err != nil {
+		return sight{reason: "it is damaged: " + err.Error() + getAgain}
+	}
+	return sight{asks: asks}
+}
+
+// partsWithin says which part of an ELF file lies beyond its end, "" if none does.
+func partsWithin(file *elf.File, size int64) string {
 	for i, p := range file.Progs {
 		if why := cutOff(fmt.Sprintf("segment %d", i), p.Off, p.Filesz, size); why != "" {
 			return why
@@ -82,13 +129,6 @@ func inspectELF(r io.ReaderAt, size int64) string {
 			return why
 		}
 	}
-	names, err := file.ImportedLibraries()
-	if err != nil || slices.Contains(names, "") {
-		return "it is damaged: the names of the libraries that it needs are not in it; get it again"
-	}
-	if n := zerosAtEnd(r, size); n >= mostZeros {
-		return fmt.Sprintf("it is damaged: its last %d bytes are zero, as of a copy that was not finished; get it again", n)
-	}
 	return ""
 }
 
@@ -96,12 +136,17 @@ func inspectELF(r io.ReaderAt, size int64) string {
 const mostZeros = 4096
 
 // zerosAtEnd counts the zero bytes before a file's end, up to a mebibyte.
-func zerosAtEnd(r io.ReaderAt, size int64) int {
-	tail := make([]byte, min(size, 1<<20))
-	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
-		return 0
+func zerosAtEnd(r io.ReaderAt, size int64) (zeros int) {
+	for _, most := range []int64{mostZeros, 1 << 20} { // of most files a page has to be read
+		tail := make([]byte, min(size, most))
+		if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil && !errors.Is(err, io.EOF) {
+			return 0
+		}
+		if zeros = len(tail) - len(bytes.TrimRight(tail, "\x00")); zeros < len(tail) {
+			break
+		}
 	}
-	return len(tail) - len(bytes.TrimRight(tail, "\x00"))
+	return zeros
 }
 
 func inspectMachO(r io.ReaderAt, size int64) string {
@@ -145,16 +190,18 @@ func segmentsWithin(file *macho.File, size int64) string {
 // needs returns the libraries that a library file asks the loader for, none where it cannot be
 // read.
 func needs(path string) []string {
+	if asks := look(path).asks; asks != nil {
+		return asks.Needed
+	}
 	f, _, err := regular.Open(path)
 	if err != nil {
 		return nil
 	}
 	defer f.Close()
-	var names []string
-	if file, err := elf.NewFile(f); err == nil {
-		names, _ = file.ImportedLibraries()
-	} else if file, err := macho.NewFile(f); err == nil {
-		names, _ = file.ImportedLibraries()
+	file, err := macho.NewFile(f)
+	if err != nil {
+		return nil
 	}
+	names, _ := file.ImportedLibraries()
 	return names
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	encoding "encoding/binary"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/mlxlens/mlxlens/internal/origin"
 )
@@ -42,41 +44,55 @@ func loaderStrays() string {
 // loaderCache is where ldconfig writes which file each name of a library stands for.
 const loaderCache = "/etc/ld.so.cache"
 
+// ldconfigs is that file, empty where there is none.
+var ldconfigs = sync.OnceValue(func() []byte {
+	cache, _ := os.ReadFile(loaderCache) // the loader goes on without it too
+	return cache
+})
+
 // loaderFiles are the files that the system's loader may open for a bare name, in its order. Which of a folder's glibc-hwcaps it takes
 // is for the loader to tell: all of them are here.
-func loaderFiles(name string) (files []string) {
-	if runtime.GOOS != "linux" {
-		return nil
-	}
-	add := func(file string) {
-		info, err := os.Stat(file)
-		same := func(other string) bool { // /lib is /usr/lib on many systems
-			known, err := os.Stat(other)
-			return err == nil && os.SameFile(info, known)
+func loaderFiles(name string) []string { return slices.Collect(filesOf(name, nil, nil)) }
+
+// filesOf are the files of loaderFiles, one by one, for a library that has folders of its own: those before $LD_LIBRARY_PATH (its
+// DT_RPATH) and those behind it (its DT_RUNPATH).
+func filesOf(name string, before, behind []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if runtime.GOOS != "linux" {
+			return
 		}
-		if filepath.IsAbs(file) && err == nil && !slices.ContainsFunc(files, same) {
-			files = append(files, file)
+		var given []os.FileInfo
+		give := func(file string) bool {
+			info, err := os.Stat(file)
+			same := func(other os.FileInfo) bool { return os.SameFile(info, other) } // /lib is /usr/lib on many systems
+			if !filepath.IsAbs(file) || err != nil || slices.ContainsFunc(given, same) {
+				return true
+			}
+			given = append(given, info)
+			return yield(file)
 		}
-	}
-	in := func(folder string) {
-		ofProcessors, _ := filepath.Glob(filepath.Join(folder, "glibc-hwcaps", "*", name)) // the pattern is right, or a folder's name odd
-		for _, file := range append(ofProcessors, filepath.Join(folder, name)) {
-			add(file)
+		in := func(folders []string) bool {
+			for _, folder := range folders {
+				ofProcessors, _ := filepath.Glob(filepath.Join(folder, "glibc-hwcaps", "*", name)) // the pattern is right, or a folder's name odd
+				for _, file := range append(ofProcessors, filepath.Join(folder, name)) {
+					if !give(file) {
+						return false
+					}
+				}
+			}
+			return true
 		}
-	}
-	for _, folder := range loaderFolders() {
-		in(folder)
-	}
-	if cache, err := os.ReadFile(loaderCache); err == nil {
-		for _, file := range cached(cache, name) {
-			add(file)
+		if !in(before) || !in(loaderFolders()) || !in(behind) {
+			return
 		}
+		for _, file := range cached(ldconfigs(), name) {
+			if !give(file) {
+				return
+			}
+		}
+		multiarch := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
+		in([]string{"/lib/" + multiarch, "/usr/lib/" + multiarch, "/lib64", "/usr/lib64", "/lib", "/usr/lib"}) // built into the loader
 	}
-	multiarch := map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}[runtime.GOARCH]
-	for _, folder := range []string{"/lib/" + multiarch, "/usr/lib/" + multiarch, "/lib64", "/usr/lib64", "/lib", "/usr/lib"} { // built into the loader
-		in(folder)
-	}
-	return files
 }
 
 // cached are the files that ldconfig's cache has for a name, of this kind of processor, in the loader's order. Of what it does not
@@ -89,18 +105,18 @@ func cached(cache []byte, name string) (files []string) {
 		return nil
 	}
 	cache = cache[at:]
-	text := func(offset uint32) string {
+	text := func(offset uint32) []byte {
 		if int64(offset) >= int64(len(cache)) {
-			return ""
+			return nil
 		}
 		word, _, _ := bytes.Cut(cache[offset:], []byte{0})
-		return string(word)
+		return word
 	}
 	n := int64(encoding.LittleEndian.Uint32(cache[len(magic):]))
 	for i := range min(n, int64(len(cache)-header)/entry) {
 		e := cache[header+i*entry:]
-		if encoding.LittleEndian.Uint32(e) == kind && text(encoding.LittleEndian.Uint32(e[4:])) == name {
-			files = append(files, text(encoding.LittleEndian.Uint32(e[8:])))
+		if encoding.LittleEndian.Uint32(e) == kind && string(text(encoding.LittleEndian.Uint32(e[4:]))) == name {
+			files = append(files, string(text(encoding.LittleEndian.Uint32(e[8:]))))
 		}
 	}
 	return files
@@ -115,7 +131,7 @@ func ofAProcessor(file string) bool {
 // another processor the loader passes by.
 func unmappable(name string) string {
 	for _, file := range loaderFiles(name) {
-		if reason := inspect(file); reason != "" && !ofAnotherMachine(reason) {
+		if reason := inspectWhole(file); reason != "" && !ofAnotherMachine(reason) {
 			return fmt.Sprintf("the system's loader may open %s, and %s", file, reason)
 		}
 	}

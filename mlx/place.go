@@ -225,12 +225,34 @@ func (p place) suspect(path string) string {
 	return inspect(path)
 }
 
-// suspectNeeds is suspect for the libraries beside p that it needs, and that these need: the
-// loader would map them unseen.
+// suspectNeeds is suspect for the libraries that p needs, and that these need: the loader would map them unseen.
 func (p place) suspectNeeds(folder string) string {
 	if folder == "" {
 		return ""
 	}
+	if runtime.GOOS == "darwin" {
+		return p.suspectBeside(folder)
+	}
+	against := func(file string) string {
+		if filepath.Dir(file) == folder {
+			return p.suspect(file)
+		}
+		return inspect(file)
+	}
+	name, known := libraryName("mlx"), map[string]string{}
+	beside := filepath.Join(folder, name)
+	if exists(beside) { // opened first
+		known[name] = beside
+	}
+	reason := needsOf(p.path, known, against)
+	if reason == "" && known[name] != "" && !slices.Contains(needs(p.path), name) {
+		reason = needsOf(beside, nil, against)
+	}
+	return reason
+}
+
+// suspectBeside is suspectNeeds for those that lie beside p.
+func (p place) suspectBeside(folder string) string {
 	queue, seen := []string{p.path, filepath.Join(folder, libraryName("mlx"))}, map[string]bool{}
 	for len(queue) > 0 {
 		for _, name := range needs(queue[0]) {
@@ -273,7 +295,7 @@ func openNamedBLAS() error {
 	if !strings.ContainsRune(named, filepath.Separator) {
 		reason = unmappable(named)
 	} else if exists(named) {
-		reason = inspect(named)
+		reason = inspectWhole(named)
 	}
 	if reason != "" {
 		return namedBLASError(named, reason)
