@@ -26,6 +26,7 @@ func inspect(path string) string { return look(path).reason }
 type sight struct {
 	reason string           // against it
 	asks   *dynamic.Library // what it asks of the loader, nil where that cannot be told
+	tables bool             // whether the reason is in its tables
 }
 
 // sights are those of files that were looked at: several libraries need the same ones.
@@ -109,7 +110,7 @@ func inspectELF(r io.ReaderAt, size int64) sight {
 	}
 	asks, err := dynamic.Check(file, r)
 	if err != nil {
-		return sight{reason: "it is damaged: " + err.Error() + getAgain}
+		return sight{reason: "it is damaged: " + err.Error() + getAgain, tables: true}
 	}
 	return sight{asks: asks}
 }

@@ -102,6 +102,9 @@ func needsOf(file string, known map[string]string, against func(file string) str
 				if ofAnotherMachine(reason) { // passed by
 					continue
 				}
+				if saw := look(need); saw.tables && reason == saw.reason && !own && ofTheSystem(need) {
+					reason = "" // every program opens it, and a driver's tables may be what nobody has looked at
+				}
 				if whole, damaged := strings.CutSuffix(reason, getAgain); damaged && !own {
 					reason = whole + "; install the package that it is of again"
 				}
@@ -127,6 +130,11 @@ func needsOf(file string, known map[string]string, against func(file string) str
 		}
 	}
 	return ""
+}
+
+// ofTheSystem reports whether the loader has a file from its cache or its own folders, and not from $LD_LIBRARY_PATH.
+func ofTheSystem(file string) bool {
+	return !slices.ContainsFunc(loaderFolders(), func(folder string) bool { return strings.HasPrefix(file, folder+string(filepath.Separator)) })
 }
 
 // text begins a sentence on a library that another needs.
