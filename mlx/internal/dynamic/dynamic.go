@@ -161,9 +161,6 @@ func (t *tables) names() (err error) {
 	if t.strings, err = t.read("the table of its names (DT_STRTAB)", t.info[elf.DT_STRTAB], t.info[elf.DT_STRSZ]); err != nil {
 		return err
 	}
-	if n := len(t.strings); n == 0 || t.strings[n-1] != 0 {
-		return errors.New("the table of its names (DT_STRTAB) has no end")
-	}
 	for _, offset := range t.needed {
 		name, ok := t.text(offset)
 		if !ok || name == "" {
@@ -181,10 +178,6 @@ func (t *tables) names() (err error) {
 			return fmt.Errorf("its %v is not among its names", tag)
 		}
 		switch tag {
-		case elf.DT_SONAME:
-			if slices.Contains(t.Needed, name) { // the loader would take it for what it needs
-				return fmt.Errorf("its own name (%v) is that of a library that it needs, %q", tag, name)
-			}
 		case elf.DT_RPATH:
 			t.RPath = strings.Split(name, ":")
 		case elf.DT_RUNPATH:
@@ -199,6 +192,6 @@ func (t *tables) text(offset uint64) (string, bool) {
 	if offset >= uint64(len(t.strings)) {
 		return "", false
 	}
-	name, _, _ := bytes.Cut(t.strings[offset:], []byte{0}) // names' end is looked at
-	return string(name), true
+	name, _, ends := bytes.Cut(t.strings[offset:], []byte{0})
+	return string(name), ends
 }

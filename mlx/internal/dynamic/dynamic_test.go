@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/binary"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -71,7 +72,15 @@ var forms = map[string][]string{
 }
 
 func TestAWholeLibraryHasNoFault(t *testing.T) {
-	for name, flags := range forms {
+	all := maps.Clone(forms)
+	for _, linker := range []string{"gold", "lld", "mold"} {
+		for _, program := range []string{"ld." + linker, linker} {
+			if _, err := exec.LookPath(program); err == nil {
+				all["made by "+linker] = []string{"-fuse-ld=" + linker}
+			}
+		}
+	}
+	for name, flags := range all {
 		data := library(t, flags...)
 		stripped := slices.Clone(data)
 		clear(stripped[40:48]) // e_shoff

@@ -109,16 +109,8 @@ func (t *tables) pairs() error {
 // loader does not read those, and a library that was stripped of them is right too.
 func (t *tables) sections() error {
 	for _, s := range t.file.Sections {
-		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 {
+		if s.Flags&elf.SHF_ALLOC == 0 || s.Size == 0 || s.Flags&elf.SHF_TLS != 0 && s.Type == elf.SHT_NOBITS {
 			continue
-		}
-		if s.Flags&elf.SHF_TLS != 0 {
-			if t.tls == nil || s.Addr < t.tls.Vaddr || s.Size > t.tls.Memsz || s.Addr-t.tls.Vaddr > t.tls.Memsz-s.Size {
-				return fmt.Errorf("section %s is not of what a thread has of its own (PT_TLS)", s.Name)
-			}
-			if s.Type == elf.SHT_NOBITS {
-				continue
-			}
 		}
 		if err := t.mapped(s); err != nil {
 			return err

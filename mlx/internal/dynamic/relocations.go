@@ -133,9 +133,9 @@ func (w *slots) one(f form, offset uint64, symbol uint32, addend uint64) string 
 	switch {
 	case (f.symbol || f.thread) && offset%8 != 0:
 		return ": it is between words"
-	case f.symbol && (symbol == 0 || addend != 0):
+	case f.symbol && symbol == 0:
 		return ": it is of no symbol"
-	case f.thread && !t.threadHas(symbol, addend):
+	case f.thread && !t.threadHas(symbol):
 		return ": it is of what a thread has of its own, and there is none"
 	case f.relative && (f.called || w.called(offset)) && !t.executable(addend):
 		return fmt.Sprintf(": what is called is at address %#x, where no code is", addend)
@@ -145,16 +145,10 @@ func (w *slots) one(f form, offset uint64, symbol uint32, addend uint64) string 
 	return ""
 }
 
-// threadHas reports whether what a thread has of its own reaches as far as a symbol and an addend lead; of another library's it may.
-func (t *tables) threadHas(symbol uint32, addend uint64) bool {
-	if symbol > 0 {
-		s := t.symbols[uint64(symbol)*symbolSize:]
-		if binary.LittleEndian.Uint16(s[6:]) == 0 { // st_shndx
-			return addend < mostThread
-		}
-		addend += binary.LittleEndian.Uint64(s[8:])
-	}
-	return t.tls != nil && addend <= t.tls.Memsz
+// threadHas reports whether there is what a thread has of its own, of which a symbol is, or whether it is another library's. How far it
+// reaches is left to the linker: gold writes the address of a section there.
+func (t *tables) threadHas(symbol uint32) bool {
+	return t.tls != nil || symbol > 0 && binary.LittleEndian.Uint16(t.symbols[uint64(symbol)*symbolSize+6:]) == 0 // st_shndx
 }
 
 // called reports whether an address is in the arrays of functions that the loader calls.
@@ -169,7 +163,7 @@ func (w *slots) called(address uint64) bool {
 
 // near reports whether an address is in the library, or so near that a pointer of its may begin there.
 func (t *tables) near(address uint64) bool {
-	const around = 1 << 20
+	const around = 1 << 30
 	return address+around < t.segments[len(t.segments)-1].end+2*around
 }
 

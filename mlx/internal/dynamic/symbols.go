@@ -127,7 +127,7 @@ func (t *tables) checkSymbols() error {
 // checkSymbol looks over a symbol: st_name (32 bits), st_info, st_other (8), st_shndx (16), st_value, st_size (64).
 func (t *tables) checkSymbol(i uint32) error {
 	s := t.symbols[i*symbolSize:]
-	name, kind, bind, seen := binary.LittleEndian.Uint32(s), elf.ST_TYPE(s[4]), elf.ST_BIND(s[4]), elf.ST_VISIBILITY(s[5])
+	name, kind, bind := binary.LittleEndian.Uint32(s), elf.ST_TYPE(s[4]), elf.ST_BIND(s[4])
 	section, value := elf.SectionIndex(binary.LittleEndian.Uint16(s[6:])), binary.LittleEndian.Uint64(s[8:])
 	ok := uint64(name) < uint64(len(t.strings))
 	if !ok || name == 0 && kind != elf.STT_SECTION {
@@ -135,10 +135,10 @@ func (t *tables) checkSymbol(i uint32) error {
 	}
 	switch {
 	case section == elf.SHN_UNDEF: // another library's
-		ok = value == 0 && bind != elf.STB_LOCAL && seen != elf.STV_HIDDEN && seen != elf.STV_INTERNAL
+		ok = value == 0 && bind != elf.STB_LOCAL
 	case section == elf.SHN_ABS, section == elf.SHN_COMMON:
 	case kind == elf.STT_TLS:
-		ok = t.tls != nil && value <= t.tls.Memsz
+		ok = t.tls != nil
 	case kind == elf.STT_FUNC, kind == elf.STT_GNU_IFUNC:
 		ok = t.executable(value)
 	case bind == elf.STB_LOCAL && kind != elf.STT_SECTION && value == 0:
