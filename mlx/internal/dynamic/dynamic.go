@@ -105,10 +105,11 @@ func (t *tables) filled(address, bytes uint64) *segment {
 	return nil
 }
 
-// executable reports whether an address is one of code.
+// executable reports whether an address is one of code, and not of the file's header, which linkers for arm64 map with it.
 func (t *tables) executable(address uint64) bool {
+	const header = 64
 	s := t.filled(address, 1)
-	return s != nil && s.flags&elf.PF_X != 0
+	return s != nil && s.flags&elf.PF_X != 0 && s.offset+(address-s.start) >= header
 }
 
 func outside(what string, address, bytes uint64) error {
