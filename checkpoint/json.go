@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/internal/regular"
@@ -78,7 +79,8 @@ func readInts(dec *json.Decoder, what, key string, limit int) ([]int, error) {
 }
 
 func badJSON(what string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	var syntax *json.SyntaxError // a value of a stream that ends too soon has one since Go 1.27
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end") {
 		return fmt.Errorf("%s is not JSON: it ends too soon", what)
 	}
 	return fmt.Errorf("%s is not JSON: %w", what, err)
