@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mlxlens/mlxlens/edit"
+	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/model"
 )
 
@@ -17,7 +18,7 @@ func Written(arg string) bool { return strings.HasPrefix(arg, "[") && strings.Ha
 func writtenValue(arg string, at model.Place) (edit.Value, error) {
 	var v any
 	if err := json.Unmarshal([]byte(arg), &v); err != nil {
-		return edit.Value{}, fmt.Errorf("the numbers are no JSON array: %w", err)
+		return edit.Value{}, fmt.Errorf("the numbers are no JSON array: %w", exactjson.Explain(err))
 	}
 	value := edit.Value{}
 	for inner := v; ; { // the first of each axis says how long it is

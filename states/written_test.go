@@ -40,10 +40,10 @@ func TestWrittenNumbersThatAreNoArrayAreRefused(t *testing.T) {
 		"[1,[2]]":     "want numbers in lists of equal depth, and there is [2] among them",
 		`["a"]`:       "want numbers in lists of equal depth, and there is a among them",
 		"[1,null]":    "want numbers in lists of equal depth, and there is <nil> among them",
-		"[1,NaN]":     "the numbers are no JSON array: invalid character 'N' looking for beginning of value",
-		"[1e999]":     "the numbers are no JSON array: json: cannot unmarshal number 1e999 into Go value of type float64",
+		"[1,NaN]":     "the numbers are no JSON array: it is not JSON: invalid character 'N' looking for beginning of value, at byte 4",
+		"[1e999]":     "the numbers are no JSON array: it is the number 1e999, want one that a 64-bit number holds (up to 1.8e+308)",
 		"[1,2":        `value "[1,2": want a file .npy, .npz or .safetensors, with :NAME or @POSITIONS behind it or without`,
-		"[1] [2]":     "the numbers are no JSON array: invalid character '[' after top-level value",
+		"[1] [2]":     "the numbers are no JSON array: it is not JSON: invalid character '[' after top-level value, at byte 5",
 	} {
 		_, err := states.ReadValue(text, model.Place{Site: model.ResidPost})
 		require.EqualError(t, err, want, text)

@@ -37,10 +37,10 @@ func Explain(err error) error {
 }
 
 // keyOf is the path of a field as the file has it: encoding/json puts the names of embedded structs
-// into it, which are Go's.
+// into it, which are Go's, and since Go 1.27 the places of lists.
 func keyOf(field string) string {
 	parts := strings.Split(field, ".")
-	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && p[0] >= 'A' && p[0] <= 'Z' }), ".")
+	return strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p != "" && (p[0] >= 'A' && p[0] <= 'Z' || p[0] >= '0' && p[0] <= '9') }), ".")
 }
 
 // found names what a file has, as encoding/json tells it: "number 1e9", "array".
