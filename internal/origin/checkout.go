@@ -49,18 +49,6 @@ func compiledIn(root, here string) string {
 	return root
 }
 
-// Program returns the program's own file, links resolved; "" when the system does not say.
-func Program() string {
-	path, err := os.Executable()
-	if err != nil {
-		return ""
-	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	return path
-}
-
 // above returns the nearest folder, dir or one above it, whose go.mod is that of mlxlens.
 func above(dir string) string {
 	for filepath.IsAbs(dir) {

@@ -22,7 +22,14 @@ const maxLinks = 40
 //
 // Who may write the checkout that the program was made of writes the program: within it, its
 // owner and those who may write its root are trusted, and the folders above it do not count.
-func Refusal(path string) string { return refusal(path, Checkout()) }
+//
+// Of a program that a name alone tells the place of neither its owner nor its checkout are trusted: whoever started it chose the name.
+func Refusal(path string) string {
+	if !self().told {
+		return refusal(path, "")
+	}
+	return refusal(path, Checkout())
+}
 
 func refusal(path, checkout string) string {
 	rest := strings.Split(filepath.Clean(path), string(filepath.Separator))
@@ -30,7 +37,7 @@ func refusal(path, checkout string) string {
 		return "it is below the working directory"
 	}
 	trusted := []uint32{0, uint32(os.Geteuid())}
-	if owner, ok := ownerOf(Program()); ok {
+	if owner, ok := ownerOf(Program()); ok && self().told {
 		trusted = append(trusted, owner)
 	}
 	own := ownCheckout(checkout)
