@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mlxlens/mlxlens/internal/regular"
@@ -42,7 +43,9 @@ type sighted struct {
 // look looks at a file, once as long as it stays what it is.
 func look(path string) sight {
 	f, size, err := regular.Open(path)
-	if err != nil {
+	if system := syscall.Errno(0); errors.As(err, &system) {
+		return sight{reason: "it cannot be read: " + system.Error()}
+	} else if err != nil {
 		return sight{reason: "it " + err.Error()}
 	}
 	defer f.Close()

@@ -43,6 +43,8 @@ var loaded struct {
 	err     error
 	library Library
 
+	driverless string // the first library that was passed by for want of NVIDIA's driver
+
 	memoryLimit atomic.Int64 // SetMemoryLimit changes it
 
 	compiles    bool // whether Compile traces; the gate guards it

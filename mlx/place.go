@@ -49,7 +49,7 @@ func namedPlace() (place, bool) {
 }
 
 // places lists where libmlxc may be when nobody names it, in the order of the search. None
-// depends on the working directory.
+// depends on the working directory, unless the program was started by a name that does and the system does not say which file it is.
 func places() []place {
 	file := libraryName("mlxc")
 	var out []place
@@ -138,7 +138,7 @@ func open() error {
 // search tries the places in order and opens the first library that is right.
 func search() error {
 	if p, ok := namedPlace(); ok {
-		if reason := p.open(); reason != "" {
+		if reason := p.try(); reason != "" {
 			loaded.library.Searched = []string{fmt.Sprintf("%s (%s): %s", p.path, p.by, reason)}
 			if starved(reason) {
 				return fmt.Errorf("%s cannot be opened: %w", p.path, starvedError(reason))
@@ -149,11 +149,14 @@ func search() error {
 		return nil
 	}
 	var looked []string
+	if err := origin.ProgramError(); err != nil {
+		looked = append(looked, "beside the program: its own folder cannot be told: "+err.Error())
+	}
 	found := false
 	for _, p := range places() {
 		reason := "not looked at: one before it was taken"
 		if !found {
-			if reason = p.open(); reason == "" {
+			if reason = p.try(); reason == "" {
 				reason, found = "taken", true
 			} else if starved(reason) {
 				return fmt.Errorf("%s cannot be opened: %w", p.path, starvedError(reason))
@@ -166,6 +169,15 @@ func search() error {
 		return fmt.Errorf("no usable mlx-c %s library was found; %s. Tried:\n  %s", capi.Release, remedy(), strings.Join(looked, "\n  "))
 	}
 	return nil
+}
+
+// try is open, and keeps in mind a library that only lacks a driver.
+func (p place) try() (reason string) {
+	reason = p.open()
+	if loaded.driverless == "" && strings.Contains(reason, driverLibrary+": cannot open shared object file") {
+		loaded.driverless = p.path
+	}
+	return reason
 }
 
 // open opens the library at p; it returns why it cannot be used, "" when it is open.
