@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -86,6 +87,7 @@ func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Zero(t, h.Uid)
+		require.Equal(t, "2026-01-02T03:04:05Z", h.ModTime.UTC().Format(time.RFC3339))
 		names = append(names, strings.TrimPrefix(h.Name, "mlxlens-v1.2.0-linux-arm64/"))
 	}
 	require.Equal(t, []string{"LICENSE", "NOTICES.md", "README.md", "bin/mlxlens", "lib/mlxlens/libmlxc.so", "share/man/man1/mlxlens.1"}, names)
@@ -97,6 +99,27 @@ func TestAnArchiveHoldsProgramLibraryAndPagesAndIsTheSameTwice(t *testing.T) {
 	out, code := run(t, dir, "tools/release/archive.sh", "v1.2.0")
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "libmlxc is not there: MLX_C_RELEASE=1 make mlx-c")
+	require.NoDirExists(t, filepath.Join(dir, "dist/stage"))
+}
+
+func TestAnArchiveIsMadeOfAnUnpackedSourceArchiveToo(t *testing.T) {
+	t.Setenv("TZ", "Asia/Tokyo")
+	dir := checkout(t, map[string]string{"Makefile": install, "library": "x", "bin/man/mlxlens.1": ".TH", "LICENSE": "l", "NOTICES.md": "n", "README.md": "r",
+		"tools/fake/git": "#!/bin/sh\necho 'fatal: not a git repository' >&2\nexit 128\n"})
+	out, code := run(t, dir, "tools/release/archive.sh", "v1.2.0")
+	require.Zero(t, code, out)
+	require.NotContains(t, out, "fatal")
+	made, err := filepath.Glob(filepath.Join(dir, "dist/*"))
+	require.NoError(t, err)
+	require.Len(t, made, 1)
+	file, err := os.Open(made[0])
+	require.NoError(t, err)
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	require.NoError(t, err)
+	h, err := tar.NewReader(z).Next()
+	require.NoError(t, err)
+	require.Equal(t, "1980-01-01T00:00:00Z", h.ModTime.UTC().Format(time.RFC3339))
 }
 
 func TestOfSeveralTagsAtACommitTheLatestIsTheVersion(t *testing.T) {
