@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -37,8 +38,11 @@ func render(file string, source []byte, files []string) (body template.HTML, tit
 		return "", "", fmt.Errorf("%s: %w", file, err)
 	}
 	wide := strings.NewReplacer("<table>", `<div class="wide"><table>`, "</table>", "</table></div>").Replace(out.String())
-	return template.HTML(wide), links.title, nil
+	return template.HTML(flag.ReplaceAllString(wide, `<code class="flag">$1</code>`)), links.title, nil
 }
+
+// flag is one in code: browsers break words behind dashes.
+var flag = regexp.MustCompile(`<code>(--?[a-zA-Z][\w=-]*)</code>`)
 
 // linker turns links between Markdown files into links between pages, and gives headings the
 // anchors that GitHub gives them.

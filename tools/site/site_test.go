@@ -117,3 +117,10 @@ func TestAFolderThatIsNoRepositoryIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	require.EqualError(t, write(dir, t.TempDir()), dir+" has no README.md: want the repository's root")
 }
+
+func TestFlagsAreNotBroken(t *testing.T) {
+	body, _, err := render("docs/x.md", []byte("With `--ids-b`, `-m` and `a-b` of `--lens x`."), nil)
+	require.NoError(t, err)
+	require.Equal(t, "<p>With <code class=\"flag\">--ids-b</code>, <code class=\"flag\">-m</code> and <code>a-b</code> of <code>--lens x</code>.</p>\n", string(body))
+	require.Contains(t, string(style), "\n.flag, td:first-child .flag { white-space: nowrap; }\n")
+}

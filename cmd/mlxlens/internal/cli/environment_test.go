@@ -67,3 +67,9 @@ func TestHelpNamesEveryVariableThatTheProgramReads(t *testing.T) {
 		require.True(t, found[name], "the test finds no %s in the sources", name)
 	}
 }
+
+func TestHelpNamesTheFoldersInWhichALibraryIsLookedFor(t *testing.T) {
+	for _, folder := range []string{"$XDG_DATA_HOME/mlxlens/lib", "$XDG_CACHE_HOME/mlxlens/lib"} {
+		require.Contains(t, environmentTopic(), "is looked for: in "+folder+" (default ~/.")
+	}
+}

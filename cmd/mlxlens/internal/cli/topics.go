@@ -240,6 +240,7 @@ var environment = [][][2]string{
 		{mlx.EnvLibrary, "libmlxc, or the folder that holds it, instead of the search"},
 		{mlx.EnvBLAS, "the BLAS to open before libmlx, or none (Linux)"},
 		{"XDG_DATA_HOME", "where a library is looked for: in $XDG_DATA_HOME/mlxlens/lib (default ~/.local/share)"},
+		{"XDG_CACHE_HOME", "where the library that mlxlib got is looked for: in $XDG_CACHE_HOME/mlxlens/lib (default ~/.cache; on a Mac always ~/Library/Caches)"},
 		{"HOMEBREW_PREFIX", "Homebrew's folder, in which a library is looked for too"},
 		{"LD_LIBRARY_PATH", "where the system looks for a library and a BLAS; not asked where a folder in it is not an absolute path (Linux)"},
 		{mlx.EnvBLASCore, "whose kernels OpenBLAS takes, instead of those that suit the processor"},

@@ -20,6 +20,7 @@ type page struct {
 	examples []string
 	below    []option // the commands of a group
 	flags    []option
+	common   []option // flags that every command below it takes too
 	codes    []cli.ExitCode
 }
 
@@ -60,6 +61,7 @@ func pageOf(c *cobra.Command) page {
 			p.flags = append(p.flags, optionOf(f))
 		}
 	})
+	c.PersistentFlags().VisitAll(func(f *pflag.Flag) { p.common = append(p.common, optionOf(f)) })
 	return p
 }
 
@@ -93,7 +95,7 @@ func blocks(text string) []block {
 			if line == "" {
 				continue
 			}
-			verbatim := line[0] == ' '
+			verbatim := line[0] == ' ' || line[0] == '\t'
 			last := len(all) - 1
 			if last < 0 || all[last].verbatim != verbatim || len(all[last].lines) == 0 {
 				all = append(all, block{verbatim: verbatim})

@@ -30,7 +30,7 @@ func TestEveryCommandAndTopicHasAPageWithAllThatItsHelpSays(t *testing.T) {
 		p, ok := byName[strings.ReplaceAll(c.CommandPath(), " ", "-")]
 		require.True(t, ok, c.CommandPath())
 		text := p.markdown()
-		require.Contains(t, text, escaped(c.Short))
+		require.Contains(t, text, prose(c.Short))
 		for line := range strings.Lines(c.Example) {
 			require.Contains(t, text, strings.TrimSpace(line))
 		}
@@ -54,6 +54,7 @@ func TestBlocksAreCutAtBlankLinesAndIndents(t *testing.T) {
 	require.Equal(t, []block{
 		{false, []string{"One", "two:"}}, {true, []string{"  a", "", "  b"}}, {false, []string{"three"}}, {false, []string{"four"}},
 	}, blocks("One\ntwo:\n  a\n\n  b\n\nthree\n\nfour"))
+	require.Equal(t, []block{{false, []string{"One"}}, {true, []string{"\ta"}}}, blocks("One\n\n\ta"), "cobra's own texts")
 }
 
 func TestNothingInATextIsMarkup(t *testing.T) {
@@ -83,6 +84,22 @@ func TestManPagesAreWrittenWithoutAWarning(t *testing.T) {
 		require.NoError(t, err)
 		require.Empty(t, string(out))
 	}
+}
+
+func TestFlagsInProseAreCodeAndNamesOfPagesLinks(t *testing.T) {
+	for text, want := range map[string]string{
+		"With --ids-b, --lens=LENS (--top-k) or -m: ":    "With `--ids-b`, `--lens=LENS` (`--top-k`) or `-m`: ",
+		"--attn\nand --l2/2, `lens fit --rank 8` --f32.": "`--attn`\nand `--l2`/2, `lens fit --rank 8` `--f32`.",
+		"end-of-text, a_b -1 and -- -x-y":                `end-of-text, a\_b -1 and -- -x-y`,
+		"(docs/lenses.md), `docs/mcp.md`, docs/schema":   "([docs/lenses.md](../lenses.md)), `docs/mcp.md`, docs/schema",
+		"--layers 0,-1 with \"--vs\" and --sites [a]":    "`--layers` 0,-1 with \"`--vs`\" and `--sites` \\[a\\]",
+	} {
+		require.Equal(t, want, prose(text))
+	}
+}
+
+func TestTheListOfCommandsHasTheFlagsOfThemAll(t *testing.T) {
+	require.Contains(t, markdownList(pagesOf(cli.Root())), "## Flags of all commands\n\n| flag | |\n|---|---|\n| `--no-pager` | print text of more lines than the terminal has as it is, not in a pager |\n")
 }
 
 func TestAnotherFormIsRefused(t *testing.T) {
