@@ -18,6 +18,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	provenance "github.com/mlxlens/mlxlens/internal/origin"
 	"github.com/mlxlens/mlxlens/internal/rooms"
 	"github.com/mlxlens/mlxlens/mlx"
 	"github.com/mlxlens/mlxlens/model/auto"
@@ -116,7 +117,11 @@ func (d *diagnosis) library() error {
 		switch {
 		case lib.Path != "": // it would be usable
 		case named != "":
-			d.add("there is no usable MLX library where $"+mlx.EnvLibrary+" says", "unset it, or name a folder that has one: while it is set, no other place is looked at; why "+named+" is not usable is said on stderr")
+			what, do := "", "unset $"+mlx.EnvLibrary+", or name a folder that has one: while it is set, no other place is looked at; why "+named+" is not usable is said on stderr"
+			if lacks, get := mlx.LibraryRemedy(); lacks != "" && provenance.Packages() == "" { // of a wheel's packages it is not asked here
+				what, do = ": "+lacks, get+"; "+do
+			}
+			d.add("there is no usable MLX library where $"+mlx.EnvLibrary+" says"+what, do)
 		default:
 			what, do := mlx.LibraryRemedy()
 			if what != "" {
