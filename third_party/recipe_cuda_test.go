@@ -32,8 +32,18 @@ func newLinux(t *testing.T, has ...string) *mac {
 	mlx-cuda-13)
 		mkdir -p mlx/lib mlx/include/{cccl,cute,cutlass,mlx} mlx_cuda_13.libs mlx.dist-info/licenses && echo MIT >mlx.dist-info/licenses/LICENSE && : >mlx/include/cccl/a >mlx/include/cute/a >mlx/include/cutlass/a >mlx_cuda_13.libs/libblas || exit
 		echo 'int mlx(void) { return 1; }' | `+cc+` -x c -shared -fPIC -Wl,-soname,libmlx.so -o mlx/lib/libmlx.so - || exit ;;
-	nvidia-cublas | nvidia-cuda-*) mkdir -p nvidia/cu13/lib && : >"nvidia/cu13/lib/lib$package.so" || exit ;;
-	nvidia-*) mkdir -p "nvidia/$package/lib" && : >"nvidia/$package/lib/lib$package.so" || exit ;;
+	nvidia-*)
+		case $package in
+		nvidia-cublas) place=cu13 library=libcublasLt.so.13 ;;
+		nvidia-cuda-nvrtc) place=cu13 library=libnvrtc.so.13 ;;
+		nvidia-cuda-runtime) place=cu13 library=libcudart.so.13 ;;
+		nvidia-cuda-crt) place=cu13 library=headers ;;
+		nvidia-cudnn-cu13) place=cudnn library=libcudnn.so.9 ;;
+		nvidia-cufft) place=cu13 library=libcufft.so.12 ;;
+		nvidia-nccl-cu13) place=nccl library=libnccl.so.2 ;;
+		nvidia-nvjitlink) place=cu13 library=libnvJitLink.so.13 ;;
+		esac
+		mkdir -p "nvidia/$place/lib" && : >"nvidia/$place/lib/$library" || exit ;;
 	*) exit 1 ;;
 	esac
 	env `+python+` -m zipfile -c ../one.whl * && cd .. && rm -r w ;;
@@ -61,7 +71,7 @@ func TestCUDAIsFetchedWhereTheSystemHasItNot(t *testing.T) {
 	require.NoError(t, err, said)
 	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cublas", "nvidia-cuda-nvrtc", "nvidia-cuda-runtime", "nvidia-cudnn-cu13", "nvidia-cufft", "nvidia-nccl-cu13", "nvidia-nvjitlink", "nvidia-cuda-crt"}, m.fetched())
 	require.Contains(t, said, "made, and not loaded: libcuda.so.1, which NVIDIA's driver brings, is not here")
-	for _, name := range []string{"libmlxc.so", "mlx/lib/libmlx.so", "mlx/include/cccl/a", "mlx/include/cute/a", "mlx/include/cutlass/a", "mlx_cuda_13.libs/libblas", "nvidia/nvidia-cudnn-cu13/lib/libnvidia-cudnn-cu13.so"} {
+	for _, name := range []string{"libmlxc.so", "mlx/lib/libmlx.so", "mlx/include/cccl/a", "mlx/include/cute/a", "mlx/include/cutlass/a", "mlx_cuda_13.libs/libblas", "nvidia/cudnn/lib/libcudnn.so.9"} {
 		require.FileExists(t, filepath.Join(m.recipe, "mlx-c", "lib", name))
 	}
 }
@@ -86,6 +96,25 @@ func TestCUDAOfTheSystemIsUsed(t *testing.T) {
 	said, err = m.run("MLX_C_BACKEND=cpu")
 	require.Error(t, err)
 	require.Equal(t, "mlx-cpu", m.fetched()[2], said)
+}
+
+func TestAPartOfCUDAThatTheSystemHasNoMoreIsFetched(t *testing.T) {
+	all := []string{"libcuda.so.1", "libcublasLt.so.13", "libnvrtc.so.13", "libcudart.so.13", "libcudnn.so.9", "libcufft.so.12", "libnvJitLink.so.13"}
+	m := newLinux(t, all...)
+	said, err := m.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	fewer := newLinux(t, all[:5]...)
+	require.NoError(t, os.CopyFS(filepath.Join(fewer.recipe, "mlx-c", "lib"), os.DirFS(filepath.Join(m.recipe, "mlx-c", "lib"))))
+	said, err = fewer.run("MLX_C_BACKEND=") // who asks for nothing is told when the library is opened
+	require.NoError(t, err, said)
+	require.Empty(t, said)
+	said, err = fewer.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Contains(t, said, "the system has no libcufft.so.12 libnvJitLink.so.13 any more: ")
+	require.Equal(t, []string{"mlx-cuda-13", "nvidia-cufft", "nvidia-nccl-cu13", "nvidia-nvjitlink", "nvidia-cuda-runtime", "nvidia-cuda-crt"}, fewer.fetched())
+	said, err = fewer.run("MLX_C_BACKEND=cuda")
+	require.NoError(t, err, said)
+	require.Empty(t, said)
 }
 
 // libmlx compiles with the headers of nvidia/cu13 where that folder is, and those of the system's CUDA are not there.

@@ -36,12 +36,34 @@ sizes() {
 }
 stamped() { [ "$(cat "$lib/.stamp" 2>/dev/null)" = "$stamp" ]; }
 finished() { stamped && [ "$(sizes "$lib")" = "$(cat "$lib/.files" 2>/dev/null)" ]; }
-if finished; then
+if finished && [ "${MLX_C_BACKEND:-}" != cuda ]; then
   exit 0
 fi
 # shellcheck source=../steps.sh
 . "$here/../steps.sh"
-! stamped || say "the files of $lib are not those that were made: they are made anew"
+
+# The parts of CUDA that libmlx needs: the package that has each, and its library. What is in lib/ stays; what was the system's may be gone.
+cuda_parts='nvidia-cublas libcublasLt.so.13
+nvidia-cuda-nvrtc libnvrtc.so.13
+nvidia-cuda-runtime libcudart.so.13
+nvidia-cudnn-cu13 libcudnn.so.9
+nvidia-cufft libcufft.so.12
+nvidia-nccl-cu13 libnccl.so.2
+nvidia-nvjitlink libnvJitLink.so.13'
+opens() { [ "$target" = "$host" ] && python3 -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
+gone() {
+  local package library
+  while read -r package library; do
+    [ -n "$(find "$lib/nvidia" -name "$library*" 2>/dev/null)" ] || opens "$library" || printf '%s\n' "$library"
+  done <<<"$cuda_parts"
+}
+if finished; then
+  missing=$(gone)
+  [ -n "$missing" ] || exit 0
+  say "the system has no $(printf '%s' "$missing" | paste -s -d' ' -) any more: $lib is made anew with it"
+elif stamped; then
+  say "the files of $lib are not those that were made: they are made anew"
+fi
 
 # Where MLX has no wheel, nothing here helps.
 case $target in
@@ -121,7 +143,6 @@ step "downloading libmlx, 10 to 90 MB" wheel "$here/requirements/$backend.txt" "
 
 # What MLX for NVIDIA's GPUs needs of CUDA 13 is fetched where the system has it not. The driver's libcuda.so.1
 # comes with the driver alone.
-opens() { [ "$target" = "$host" ] && "$python" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
 cuda_package() { # cuda_package PACKAGE WHAT-IT-HAS
   grep -A 2 "^$1==" "$here/requirements/cuda-libraries.txt" >"$run/$1.txt"
   step "downloading $2" wheel "$run/$1.txt" "$run/wheel" $platform
@@ -129,15 +150,7 @@ cuda_package() { # cuda_package PACKAGE WHAT-IT-HAS
 if [ "$backend" = cuda ]; then
   while read -r package library; do
     opens "$library" || cuda_package "$package" "$library"
-  done <<'PACKAGES'
-nvidia-cublas libcublasLt.so.13
-nvidia-cuda-nvrtc libnvrtc.so.13
-nvidia-cuda-runtime libcudart.so.13
-nvidia-cudnn-cu13 libcudnn.so.9
-nvidia-cufft libcufft.so.12
-nvidia-nccl-cu13 libnccl.so.2
-nvidia-nvjitlink libnvJitLink.so.13
-PACKAGES
+  done <<<"$cuda_parts"
   # What libmlx compiles for the GPU at hand includes CUDA's headers: those of the fetched folder, once there is one.
   if [ -d "$run/wheel/nvidia/cu13" ]; then
     for package in nvidia-cuda-runtime nvidia-cuda-crt; do
@@ -253,7 +266,7 @@ else
 fi
 
 # Only a whole folder gets the name lib, and the first of two runs wins.
-finished && exit 0
+[ -n "${missing:-}" ] || ! finished || exit 0
 [ ! -e "$lib" ] || mv "$lib" "$run/old"
 "$python" -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$run/lib" "$lib"
 say "ready: $lib"
