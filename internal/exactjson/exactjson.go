@@ -5,7 +5,10 @@ package exactjson
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -13,11 +16,41 @@ import (
 // ignored, in nested structs too, and the infinities that Python writes are read ([Standard]). Its
 // errors are those of [Explain].
 func Unmarshal(data []byte, v any) error {
-	data = Standard(data)
-	if err := json.Unmarshal(exact(data, reflect.TypeOf(v)), v); err != nil {
-		return Explain(err)
+	data = exact(Standard(data), reflect.TypeOf(v))
+	err := json.Unmarshal(data, v)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && keyOf(kind.Field) == "" {
+		kind.Field = keyAtFault(data, reflect.TypeOf(v))
+	}
+	return Explain(err)
+}
+
+// keyAtFault is the path of the first key of an object that t does not take, "" where it is the object itself: since Go 1.27
+// encoding/json does not name that of a field with an UnmarshalJSON of its own.
+func keyAtFault(data []byte, t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var object map[string]json.RawMessage
+	if t.Kind() != reflect.Struct || json.Unmarshal(data, &object) != nil {
+		return ""
+	}
+	fields := map[string]reflect.Type{}
+	collect(t, fields)
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		field, known := fields[key]
+		if !known || json.Unmarshal(object[key], reflect.New(field).Interface()) == nil {
+			continue
+		}
+		if below := keyAtFault(object[key], field); below != "" {
+			return key + "." + below
+		}
+		return key
+	}
+	return ""
 }
 
 // exact returns data without the keys that t's fields would take in another case. What is

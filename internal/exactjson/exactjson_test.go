@@ -66,4 +66,22 @@ func TestErrorsSpeakOfTheFile(t *testing.T) {
 		var c config
 		require.EqualError(t, exactjson.Unmarshal([]byte(text), &c), want, text)
 	}
+	for text, want := range map[string]string{ // of fields that read themselves
+		`{"limits": [0, "x"]}`:           "limits is a text, want a number",
+		`{"below": {"most": [1]}}`:       "below.most is a list, want a number",
+		`{"below": {"most": 1}, "a": 1}`: "",
+	} {
+		var c struct {
+			Limits []exactjson.Float `json:"limits"`
+			Below  struct {
+				Most exactjson.Float `json:"most"`
+			} `json:"below"`
+		}
+		err := exactjson.Unmarshal([]byte(text), &c)
+		if want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.EqualError(t, err, want, text)
+	}
 }

@@ -5,6 +5,7 @@
 package granite4
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -57,7 +58,7 @@ func (d *dHead) UnmarshalJSON(text []byte) error {
 		*d = 0
 		return nil
 	}
-	return exactjson.Unmarshal(text, (*int)(d))
+	return json.Unmarshal(text, (*int)(d))
 }
 
 // ParseConfig reads a config.json. It rejects what would change the mathematics and

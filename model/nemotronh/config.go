@@ -92,7 +92,10 @@ func (p *pattern) UnmarshalJSON(text []byte) error {
 		*p = pattern(strings.Join(letters, ""))
 		return nil
 	}
-	return json.Unmarshal(text, (*string)(p))
+	if json.Unmarshal(text, (*string)(p)) != nil {
+		return fmt.Errorf("hybrid_override_pattern is %.40s, want a text of letters, one a layer, or a list of them", text)
+	}
+	return nil
 }
 
 const arch = "nemotron_h"

@@ -82,5 +82,5 @@ func TestKeysHaveSeveralNames(t *testing.T) {
 	_, err = ParseConfig([]byte(`{"hybrid_override_pattern": "ME", "n_shared_experts": null}`))
 	require.ErrorContains(t, err, "n_shared_experts is null, and programs differ")
 	_, err = ParseConfig([]byte(`{"hybrid_override_pattern": 3}`))
-	require.ErrorContains(t, err, "hybrid_override_pattern")
+	require.EqualError(t, err, "nemotron_h: config.json: hybrid_override_pattern is 3, want a text of letters, one a layer, or a list of them")
 }

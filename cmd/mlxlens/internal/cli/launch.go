@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	provenance "github.com/mlxlens/mlxlens/internal/origin"
 )
 
 type launchOptions struct {
@@ -73,9 +75,9 @@ func runLaunch(ctx context.Context, s *streams, o *launchOptions) error {
 	case !slices.Contains(rankCommands, o.args[0]):
 		return usagef("%q does not run on ranks (of those that do: %v)", o.args[0], rankCommands)
 	}
-	program, err := os.Executable()
-	if err != nil {
-		return err
+	program := provenance.Program()
+	if program == "" {
+		return provenance.ProgramError()
 	}
 	hosts, drop, err := loopback(o.ranks)
 	if err != nil {
