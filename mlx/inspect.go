@@ -108,7 +108,7 @@ func inspectELF(r io.ReaderAt, size int64) sight {
 	if why := partsWithin(file, size); why != "" {
 		return sight{reason: why}
 	}
-	if n := zerosAtEnd(r, size); n >= mostZeros {
+	if n := zerosAtEnd(r, size); n >= mostZeros && len(file.Sections) > 0 { // whose headers stand at the end
 		return sight{reason: fmt.Sprintf("it is damaged: its last %d bytes are zero, as of a copy that was not finished"+getAgain, n)}
 	}
 	asks, err := dynamic.Check(file, r)

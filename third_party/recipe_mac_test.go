@@ -181,6 +181,12 @@ func TestABareMacBuildsWithWhatAppleAndGoBring(t *testing.T) {
 		func() error { return os.Remove(filepath.Join(lib, "mlx.metallib")) },
 		func() error { return os.Remove(filepath.Join(lib, ".files")) },
 	} {
+		// what is added stays, and no language is another library's
+		require.NoError(t, os.WriteFile(filepath.Join(lib, "libopenblas.dylib"), nil, 0o644))
+		said, err = m.run("LANGUAGE=de", "LC_ALL=C.UTF-8")
+		require.NoError(t, err, said)
+		require.Empty(t, said)
+
 		require.NoError(t, damage())
 		said, err = m.run()
 		require.NoError(t, err, said)

@@ -31,11 +31,13 @@ esac
 oldest=
 [ "$system" != Darwin ] || [ -z "${MLX_C_RELEASE:-}" ] || oldest=" for macOS 14 and later"
 stamp="mlx-c 0.7.0, MLX 0.32.2, $backend, $target$oldest, recipe $(cd "$here" && cat ../steps.sh build.sh format.h requirements/* sources.sha256 source/Cargo.* | cksum)"
-sizes() {
-  (cd "$1" && find . -type f ! -name '.*' | LC_ALL=C sort | tr '\n' '\0' | xargs -0 wc -c) 2>/dev/null
+sizes() { # sizes FOLDER prints the bytes of the files whose names it is given
+  (cd "$1" && tr '\n' '\0' | LC_ALL=C xargs -0 wc -c) 2>/dev/null | awk '{ n = $1; sub(/^ *[0-9]+ /, "") } $0 != "total" { print n, $0 }'
 }
 stamped() { [ "$(cat "$lib/.stamp" 2>/dev/null)" = "$stamp" ]; }
-finished() { stamped && [ "$(sizes "$lib")" = "$(cat "$lib/.files" 2>/dev/null)" ]; }
+finished() {
+  stamped && [ -s "$lib/.files" ] && [ "$(cut -d' ' -f2- "$lib/.files" | sizes "$lib")" = "$(cat "$lib/.files")" ]
+}
 if finished && [ "${MLX_C_BACKEND:-}" != cuda ]; then
   exit 0
 fi
@@ -82,8 +84,8 @@ case $system-$backend in
 esac
 
 # A Mac with Homebrew's mlx-c, 0.7.0 or later, needs nothing built: mlxlens looks there by itself.
-# MLX_C_OWN=1 builds all the same.
-if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}${MLX_C_RELEASE:-}" ]; then
+# MLX_C_OWN=1 builds all the same, and a lib/, which mlxlens takes first, is kept whole and up to date.
+if [ "$system" = Darwin ] && [ "$target" = "$host" ] && [ -z "${MLX_C_OWN:-}${MLX_C_RELEASE:-}" ] && [ ! -e "$lib" ]; then
   brew=${HOMEBREW_PREFIX:-/opt/homebrew}/opt/mlx-c
   cellar=$(readlink "$brew" || true)
   version=${cellar##*/}
@@ -244,7 +246,7 @@ if data.count(old) != 1:
 open(path, "wb").write(data.replace(old, b"$ORIGIN".ljust(len(old), b"\0")))
 PYTHON
 step "gathering" gather
-sizes "$run/lib" >"$run/lib/.files"
+(cd "$run/lib" && find . -type f ! -name '.*' | LC_ALL=C sort) | sizes "$run/lib" >"$run/lib/.files"
 
 # loads opens the libraries in the program's own order (mlx/place.go): on a Mac libmlxc finds
 # libmlx by its own load commands, and libmlx alone could not find what it needs.

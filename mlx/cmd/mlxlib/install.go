@@ -150,14 +150,13 @@ func damage(folder string) string {
 	}
 	for line := range strings.Lines(string(list)) {
 		size, name, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if name == "total" { // wc's own
-			continue
-		}
 		n, err := strconv.ParseInt(size, 10, 64)
 		if err != nil || !filepath.IsLocal(name) {
 			return fmt.Sprintf("the list of its files is damaged (%q)", strings.TrimSpace(line))
 		}
 		switch info, err := os.Stat(filepath.Join(folder, name)); {
+		case errors.Is(err, fs.ErrNotExist):
+			return filepath.Clean(name) + " is gone"
 		case err != nil:
 			return err.Error()
 		case info.Size() != n:

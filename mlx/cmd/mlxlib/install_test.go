@@ -97,7 +97,7 @@ func TestALibraryThatIsDamagedIsMadeAnew(t *testing.T) {
 	i, log := install(t, makes)
 	library := filepath.Join(i.folder, "libmlxc.so")
 	for why, damage := range map[string]func() error{
-		"no such file or directory":              func() error { return os.Remove(library) },
+		"libmlxc.so is gone":                     func() error { return os.Remove(library) },
 		"libmlxc.so has 1 bytes, where it had 2": func() error { return os.Truncate(library, 1) },
 		"the list of its files is gone":          func() error { return os.Remove(filepath.Join(i.folder, listName)) },
 		"the list of its files is damaged":       func() error { return os.WriteFile(filepath.Join(i.folder, listName), []byte("2 /etc/passwd\n"), 0o644) },

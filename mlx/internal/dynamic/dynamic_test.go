@@ -157,3 +157,32 @@ func TestALibraryWithoutWhatTheLoaderNeedsIsRefused(t *testing.T) {
 	_, err = check(t, append(empty, make([]byte, 64)...))
 	require.ErrorContains(t, err, "64 bits")
 }
+
+// What assembler and older compilers make: a table that is typed as a function, and pointers of .eh_frame, of whose relocations
+// ld leaves R_X86_64_NONE.
+func TestWhatAssemblerMakesHasNoFault(t *testing.T) {
+	cc, err := exec.LookPath("cc")
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" || err != nil {
+		t.Skip("no C compiler for a library of Linux on x86-64")
+	}
+	for name, c := range map[string]struct {
+		source string
+		flags  []string
+	}{
+		"a table that is a function": {"__asm__(\".section .rodata\\n.globl table\\n.type table,@function\\ntable: .quad 1,2,3\\n.size table,24\\n.text\");", []string{"-fPIC"}},
+		"absolute pointers":          {"int f(int x) { return x + 1; }\nint g(void) { return 2; }", []string{"-mcmodel=large", "-fno-pic", "-fno-dwarf2-cfi-asm", "-fasynchronous-unwind-tables"}},
+	} {
+		path := filepath.Join(t.TempDir(), "lib.so")
+		cmd := exec.Command(cc, append([]string{"-shared", "-O1", "-x", "c", "-o", path, "-"}, c.flags...)...)
+		cmd.Stdin = strings.NewReader(c.source)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Logf("%s: this compiler makes none: %s", name, out)
+			continue
+		}
+		data, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, err = check(t, data)
+		require.NoError(t, err, name)
+	}
+}

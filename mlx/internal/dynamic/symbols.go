@@ -139,7 +139,7 @@ func (t *tables) checkSymbol(i uint32) error {
 	case section == elf.SHN_ABS, section == elf.SHN_COMMON:
 	case kind == elf.STT_TLS:
 		ok = t.tls != nil && (bind == elf.STB_LOCAL || value <= t.tls.Memsz) // gold writes a section's address, as a local symbol
-	case kind == elf.STT_FUNC, kind == elf.STT_GNU_IFUNC:
+	case kind == elf.STT_GNU_IFUNC: // the loader calls it
 		ok = t.executable(value)
 	case bind == elf.STB_LOCAL && kind != elf.STT_SECTION && value == 0:
 		ok = false
