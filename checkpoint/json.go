@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 
 	"github.com/mlxlens/mlxlens/internal/exactjson"
 	"github.com/mlxlens/mlxlens/internal/regular"
@@ -79,8 +78,7 @@ func readInts(dec *json.Decoder, what, key string, limit int) ([]int, error) {
 }
 
 func badJSON(what string, err error) error {
-	var syntax *json.SyntaxError // a value of a stream that ends too soon has one since Go 1.27
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end") {
+	if exactjson.EndsTooSoon(err) {
 		return fmt.Errorf("%s is not JSON: it ends too soon", what)
 	}
 	return fmt.Errorf("%s is not JSON: %w", what, err)

@@ -28,12 +28,18 @@ func Explain(err error) error {
 			key = "it"
 		}
 		return fmt.Errorf("%s is %s, want %s", key, there, want)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end"):
+	case EndsTooSoon(err):
 		return errors.New("it is not JSON: it ends too soon")
 	case errors.As(err, &syntax):
 		return fmt.Errorf("it is not JSON: %s, at byte %d", syntax.Error(), syntax.Offset)
 	}
 	return err
+}
+
+// EndsTooSoon reports whether an error of encoding/json is that of a text that ends too soon, in a stream or whole.
+func EndsTooSoon(err error) bool {
+	var syntax *json.SyntaxError // of a value of a stream too since Go 1.27
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &syntax) && strings.HasPrefix(syntax.Error(), "unexpected end")
 }
 
 // keyOf is the path of a field as the file has it: encoding/json puts the names of embedded structs

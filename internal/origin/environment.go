@@ -91,12 +91,12 @@ func (e Environment) Uninstall(name string) string {
 	return e.pip[0] + "uninstall" + e.pip[1] + name
 }
 
-// ShellWord is a path as a shell takes it for one word.
-func ShellWord(path string) string {
-	if plainWord.MatchString(path) {
-		return path
+// ShellWord is a text as a shell takes it for one word.
+func ShellWord(text string) string {
+	if plainWord.MatchString(text) {
+		return text
 	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)

@@ -52,7 +52,7 @@ nvidia-cudnn-cu13 libcudnn.so.9
 nvidia-cufft libcufft.so.12
 nvidia-nccl-cu13 libnccl.so.2
 nvidia-nvjitlink libnvJitLink.so.13'
-opens() { [ "$target" = "$host" ] && python3 -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
+opens() { [ "$target" = "$host" ] && "${python:-$(first python3 has_pip)}" -c 'import ctypes, sys; ctypes.CDLL(sys.argv[1])' "$1" 2>/dev/null; }
 gone() {
   local package library
   while read -r package library; do

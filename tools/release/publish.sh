@@ -3,8 +3,7 @@
 # it. Nothing is made when the tag is not what stands in the changelog; a release that an earlier run made gets the files of this one.
 set -eu
 cd "$(dirname "$0")/../.."
-tools/release/ready.sh
-notes=$(awk -v head="## [${TAG#v}]" 'index($0, head) == 1 { on = 1; next } /^## / { on = 0 } on' CHANGELOG.md)
+notes=$(tools/release/ready.sh)
 for file in SHA256SUMS mlxlens.rb "mlxlens-$TAG-source.tar.gz" "mlxlens-$TAG.cdx.json"; do
 	[ -f "dist/$file" ] || { echo "publish.sh: dist/$file is not there" >&2; exit 1; }
 done

@@ -5,7 +5,8 @@
 // Debian's OpenBLAS (14,000).
 // Left unchecked is what can be anything: code and data, which of its symbols a relocation is of, which address of code or data a symbol, or
 // a pointer, has, and the tables of exceptions, which are read when one is thrown. What is checked beyond the loader's own needs, that
-// sections agree with segments and no word is relocated twice, holds for all of 3,917 libraries of linkers from GNU ld to lld.
+// sections agree with segments and no word is relocated twice, holds for all of 6,400 libraries, of GNU ld, gold, lld and mold, as they
+// are, stripped, or changed by patchelf.
 package dynamic
 
 import (

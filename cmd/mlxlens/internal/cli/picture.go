@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	provenance "github.com/mlxlens/mlxlens/internal/origin"
 	"github.com/mlxlens/mlxlens/lens/render"
 )
 
@@ -127,17 +128,12 @@ func (o *pictureFlags) shown() render.Numbers {
 	return render.NumbersHidden
 }
 
-var needsNoQuotes = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
-
 // commandLine is the command as a shell reads it, without the output: the same picture has the same
 // bytes wherever it is written, and shows nobody's folders.
 func commandLine(args []string) string {
 	words := []string{"mlxlens"}
 	for _, a := range withoutOutput(args) {
-		if !needsNoQuotes.MatchString(a) {
-			a = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-		words = append(words, a)
+		words = append(words, provenance.ShellWord(a))
 	}
 	return strings.Join(words, " ")
 }
